@@ -1,0 +1,291 @@
+//! Resolving a template's functions over parameter values, without an account.
+//!
+//! The result of evaluating a node is a node again, without tags and functions, so that
+//! what is built from it can still point into the file. What only a deployed stack knows
+//! stays symbolic: `Ref` of a resource is its logical id, `Fn::GetAtt` is
+//! `LogicalId.Attribute`. A function that is not known here is an error, never a guess.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::finding::{Finding, Place, did_you_mean};
+use crate::template::{Parameter, Template};
+use crate::yaml::{Content, Node};
+
+mod functions;
+
+/// What the world outside the template gives it.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// Parameter values as text; a list is comma separated.
+    pub parameters: BTreeMap<String, String>,
+    /// Pseudo parameters by name, such as `AWS::Region`. One that is missing is an error
+    /// when it is used.
+    pub pseudo: BTreeMap<String, String>,
+    /// Exported outputs of other stacks, for `Fn::ImportValue`.
+    pub imports: BTreeMap<String, String>,
+}
+
+impl World {
+    /// The pseudo parameters of an account and a region; the partition follows the region.
+    #[must_use]
+    pub fn in_region(region: &str, account: &str, stack: &str) -> Self {
+        let (partition, suffix) = if region.starts_with("cn-") {
+            ("aws-cn", "amazonaws.com.cn")
+        } else if region.starts_with("us-gov-") {
+            ("aws-us-gov", "amazonaws.com")
+        } else {
+            ("aws", "amazonaws.com")
+        };
+        let stack_id =
+            format!("arn:{partition}:cloudformation:{region}:{account}:stack/{stack}/local");
+        let pseudo = [
+            ("AWS::AccountId", account),
+            ("AWS::Partition", partition),
+            ("AWS::Region", region),
+            ("AWS::StackId", &stack_id),
+            ("AWS::StackName", stack),
+            ("AWS::URLSuffix", suffix),
+        ];
+        Self {
+            pseudo: pseudo
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            ..Self::default()
+        }
+    }
+}
+
+/// A template together with a world, ready to resolve its nodes.
+#[derive(Debug)]
+pub struct Evaluator<'a> {
+    template: &'a Template,
+    world: &'a World,
+    /// Conditions being resolved, to notice one that needs itself.
+    open: RefCell<Vec<String>>,
+}
+
+impl<'a> Evaluator<'a> {
+    /// Checks the parameter values against the template.
+    ///
+    /// # Errors
+    /// All at once: a value for a parameter that is not declared, a parameter without value
+    /// and default, a value that is not among the allowed ones.
+    pub fn new(template: &'a Template, world: &'a World) -> Result<Self, Vec<Finding>> {
+        let mut faults = template.undeclared(world.parameters.keys().map(String::as_str));
+        for parameter in &template.parameters {
+            let given = world.parameters.get(&parameter.name);
+            let Some(value) = given.or(parameter.default.as_ref()) else {
+                faults.push(
+                    Finding::error(
+                        &template.file,
+                        Some(parameter.node.place),
+                        format!("parameter {} has no value and no default", parameter.name),
+                    )
+                    .hint("give it in a parameter file"),
+                );
+                continue;
+            };
+            let allowed = &parameter.allowed_values;
+            let fits = |value: &str| allowed.iter().any(|one| one == value);
+            let fine = if parameter.is_list() {
+                value.split(',').all(|one| fits(one.trim()))
+            } else {
+                fits(value)
+            };
+            if !allowed.is_empty() && !fine {
+                faults.push(Finding::error(
+                    &template.file,
+                    Some(parameter.node.place),
+                    format!(
+                        "parameter {} is {value:?}; allowed are {}",
+                        parameter.name,
+                        allowed.join(", ")
+                    ),
+                ));
+            }
+        }
+        if faults.is_empty() {
+            Ok(Self {
+                template,
+                world,
+                open: RefCell::default(),
+            })
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// A node with every function resolved; nothing when it is `AWS::NoValue`.
+    ///
+    /// # Errors
+    /// A function that is not known here or has the wrong shape, a name that is not in the
+    /// template; with the place of the function.
+    pub fn node(&self, node: &Node) -> Result<Option<Node>, Finding> {
+        if let Some((function, argument)) = function(node) {
+            return self.call(&function, argument, node.place);
+        }
+        if let Some(tag) = &node.tag {
+            return Err(self.unknown_function(tag, node.place));
+        }
+        let content = match &node.content {
+            Content::Scalar(text, style) => Content::Scalar(text.clone(), *style),
+            Content::Sequence(items) => {
+                let mut kept = Vec::with_capacity(items.len());
+                for item in items {
+                    kept.extend(self.node(item)?);
+                }
+                Content::Sequence(kept)
+            }
+            Content::Mapping(entries) => {
+                let mut kept = Vec::with_capacity(entries.len());
+                for (key, value) in entries {
+                    kept.extend(self.node(value)?.map(|value| (key.clone(), value)));
+                }
+                Content::Mapping(kept)
+            }
+        };
+        Ok(Some(Node {
+            content,
+            tag: None,
+            place: node.place,
+        }))
+    }
+
+    /// Whether a named condition holds.
+    ///
+    /// # Errors
+    /// A condition that is not declared, needs itself, or cannot be resolved.
+    pub fn condition(&self, name: &str, place: Place) -> Result<bool, Finding> {
+        let Some((_, node)) = self.template.conditions.iter().find(|(one, _)| one == name) else {
+            let names = self.template.conditions.iter().map(|(one, _)| one.as_str());
+            return Err(self
+                .fault(place, format!("condition {name} is not declared"))
+                .maybe_hint(did_you_mean(name, names)));
+        };
+        if self.open.borrow().iter().any(|one| one == name) {
+            return Err(self.fault(place, format!("condition {name} needs itself")));
+        }
+        self.open.borrow_mut().push(name.to_owned());
+        let result = self.truth(node);
+        self.open.borrow_mut().pop();
+        result
+    }
+
+    fn reference(&self, name: &str, place: Place) -> Result<Option<Node>, Finding> {
+        if name == "AWS::NoValue" {
+            return Ok(None);
+        }
+        if let Some(value) = self.world.pseudo.get(name) {
+            return Ok(Some(Node::text(value, place)));
+        }
+        if let Some(parameter) = self.template.parameter(name) {
+            return self.parameter(parameter, place).map(Some);
+        }
+        if self.template.resource(name).is_some() {
+            return Ok(Some(Node::text(name, place)));
+        }
+        if name.starts_with("AWS::") {
+            return Err(self
+                .fault(place, format!("{name} has no value here"))
+                .maybe_hint(did_you_mean(
+                    name,
+                    self.world.pseudo.keys().map(String::as_str),
+                )));
+        }
+        let parameters = self.template.parameters.iter().map(|one| one.name.as_str());
+        let resources = self.template.resources.iter().map(|one| one.id.as_str());
+        Err(self
+            .fault(
+                place,
+                format!("{name} is neither a parameter nor a resource"),
+            )
+            .maybe_hint(did_you_mean(name, parameters.chain(resources))))
+    }
+
+    fn parameter(&self, parameter: &Parameter, place: Place) -> Result<Node, Finding> {
+        if parameter.kind.starts_with("AWS::SSM::Parameter::Value<") {
+            return Err(self
+                .fault(
+                    place,
+                    format!(
+                        "parameter {} is read from Parameter Store, which is not asked here",
+                        parameter.name
+                    ),
+                )
+                .hint("give the value itself through a parameter of a plain type"));
+        }
+        let given = self.world.parameters.get(&parameter.name);
+        let value = given
+            .or(parameter.default.as_ref())
+            .map_or("", String::as_str);
+        if !parameter.is_list() {
+            return Ok(Node::text(value, place));
+        }
+        let items = value.split(',').map(|one| Node::text(one.trim(), place));
+        Ok(Node {
+            content: Content::Sequence(if value.is_empty() {
+                Vec::new()
+            } else {
+                items.collect()
+            }),
+            tag: None,
+            place,
+        })
+    }
+
+    fn fault(&self, place: Place, message: impl Into<String>) -> Finding {
+        Finding::error(&self.template.file, Some(place), message)
+    }
+}
+
+/// The function of a node and its argument: `!Sub x` and `{"Fn::Sub": x}` alike, by the
+/// long name.
+fn function(node: &Node) -> Option<(String, Argument<'_>)> {
+    if let Some(tag) = &node.tag {
+        let name = tag.strip_prefix('!')?;
+        let long = match name {
+            "Ref" | "Condition" => name.to_owned(),
+            _ => format!("Fn::{}", name.strip_prefix("Fn::").unwrap_or(name)),
+        };
+        return Some((long, Argument { node, tagged: true }));
+    }
+    let [(key, value)] = node.as_mapping()? else {
+        return None;
+    };
+    let name = key.as_str()?;
+    // A mapping with the single key `Condition` is a function only among conditions; there
+    // `Evaluator::truth` looks for it.
+    let known = name == "Ref" || name.starts_with("Fn::");
+    known.then(|| {
+        (
+            name.to_owned(),
+            Argument {
+                node: value,
+                tagged: false,
+            },
+        )
+    })
+}
+
+/// What stands behind a function: with a tag, the tagged node itself is the argument.
+#[derive(Debug, Clone, Copy)]
+struct Argument<'a> {
+    node: &'a Node,
+    tagged: bool,
+}
+
+impl Argument<'_> {
+    /// The argument without the tag that named the function.
+    fn bare(self) -> Node {
+        let mut node = self.node.clone();
+        if self.tagged {
+            node.tag = None;
+        }
+        node
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! What is wrong in a file, where, and what to do about it.
+
+use std::fmt;
+
+/// Where something stands in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    /// Offset of the first byte.
+    pub start: usize,
+    /// Offset after the last byte.
+    pub end: usize,
+    /// Line of the first byte, counted from 1.
+    pub line: usize,
+    /// Column of the first byte, in characters, counted from 1.
+    pub column: usize,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It may work, but is probably not what was meant.
+    Warning,
+    /// It cannot work.
+    Error,
+}
+
+/// One thing that is wrong, printed as `file:line:column: message` with the hint on its own line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file as its user named it.
+    pub file: String,
+    /// Where in the file, when the finding has a place.
+    pub place: Option<Place>,
+    /// What is wrong: lower case, no full stop.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    /// Something that cannot work.
+    #[must_use]
+    pub fn error(file: &str, place: Option<Place>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            file: file.to_owned(),
+            place,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Something that is probably not what was meant.
+    #[must_use]
+    pub fn warning(file: &str, place: Option<Place>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(file, place, message)
+        }
+    }
+
+    /// The same finding with something that can be acted on.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same finding with a hint, when there is one.
+    #[must_use]
+    pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint.or(self.hint);
+        self
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(place) = self.place {
+            write!(f, ":{}:{}", place.line, place.column)?;
+        }
+        write!(f, ": {}", self.message)?;
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Finding {}
+
+/// The nearest of some names, as a hint, or nothing when none is near.
+///
+/// "Near" is a Damerau-Levenshtein distance of at most a third of the word, or only a
+/// difference in letter case.
+#[must_use]
+pub fn did_you_mean<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    let folded = word.to_lowercase();
+    let (distance, best) = candidates
+        .into_iter()
+        .map(|candidate| {
+            let distance = strsim::damerau_levenshtein(&folded, &candidate.to_lowercase());
+            (distance, candidate)
+        })
+        .min()?;
+    let limit = (word.chars().count() / 3).max(1);
+    (distance <= limit).then(|| format!("did you mean {best}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_offered_and_a_far_one_is_not() {
+        let names = ["AMIcreation", "Build"];
+        assert_eq!(
+            did_you_mean("AMIcreaton", names).as_deref(),
+            Some("did you mean AMIcreation?")
+        );
+        assert_eq!(
+            did_you_mean("amiCREATION", names).as_deref(),
+            Some("did you mean AMIcreation?")
+        );
+        assert_eq!(did_you_mean("Deploy", names), None);
+        assert_eq!(did_you_mean("x", []), None);
+    }
+
+    #[test]
+    fn a_finding_reads_like_a_compiler_message() {
+        let place = Place {
+            start: 4,
+            end: 5,
+            line: 2,
+            column: 3,
+        };
+        let finding =
+            Finding::error("a.yml", Some(place), "key `x` is not known").hint("did you mean y?");
+        assert_eq!(
+            finding.to_string(),
+            "a.yml:2:3: key `x` is not known\n  hint: did you mean y?"
+        );
+    }
+}

@@ -1,0 +1,474 @@
+//! A YAML tree that keeps tags, scalar styles and spans. JSON is read by the same parser.
+//!
+//! Nothing is interpreted while reading: a scalar is its text and its style, `!Ref` is a tag
+//! on a node. [`Node::to_json`] interprets, the way CloudFormation does.
+
+use std::collections::HashMap;
+
+use granit_parser::{Event, Parser, ScalarStyle, Span};
+use serde_json::Value;
+
+use crate::finding::{Finding, Place};
+
+/// The most nodes a document may have once its aliases are expanded. A template may hold
+/// 1 MB, so only an alias bomb comes near.
+pub const MAX_NODES: usize = 200_000;
+
+/// How a scalar was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes: may be a boolean, a number or null.
+    Plain,
+    /// In quotes: always text.
+    Quoted,
+    /// A `|` block: always text, line by line.
+    Literal,
+    /// A `>` block: always text, folded.
+    Folded,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Text, before any interpretation.
+    Scalar(String, Style),
+    /// A list.
+    Sequence(Vec<Node>),
+    /// Keys and values in the order of the file. Keys are scalars and unique.
+    Mapping(Vec<(Node, Node)>),
+}
+
+/// One node of the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// What the node holds.
+    pub content: Content,
+    /// The tag as written (`!Ref`, `!Fn::GetAtt`), absent for an untagged node and for the
+    /// tags of YAML's own types.
+    pub tag: Option<String>,
+    /// Where the content stands, without tag and anchor. A block scalar begins at its first
+    /// character that is not blank, after the `|`; an alias has the place of its `*name`.
+    pub place: Place,
+}
+
+impl Node {
+    /// An untagged text node.
+    #[must_use]
+    pub fn text(value: impl Into<String>, place: Place) -> Self {
+        Self {
+            content: Content::Scalar(value.into(), Style::Quoted),
+            tag: None,
+            place,
+        }
+    }
+
+    /// The text of a scalar, whatever its style.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.content {
+            Content::Scalar(text, _) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The items of a list.
+    #[must_use]
+    pub fn as_sequence(&self) -> Option<&[Self]> {
+        match &self.content {
+            Content::Sequence(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The keys and values of a mapping.
+    #[must_use]
+    pub fn as_mapping(&self) -> Option<&[(Self, Self)]> {
+        match &self.content {
+            Content::Mapping(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The value of a key of a mapping.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.entry(key).map(|(_, value)| value)
+    }
+
+    /// The key and the value of a key of a mapping.
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<(&Self, &Self)> {
+        self.as_mapping()?
+            .iter()
+            .find(|(name, _)| name.as_str() == Some(key))
+            .map(|(name, value)| (name, value))
+    }
+
+    /// Whether this is YAML's null: nothing at all, `~` or `null` without quotes.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(&self.content, Content::Scalar(text, Style::Plain)
+            if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    /// Whether this is a boolean written without quotes, and which.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match &self.content {
+            Content::Scalar(text, Style::Plain) => match text.as_str() {
+                "true" | "True" | "TRUE" => Some(true),
+                "false" | "False" | "FALSE" => Some(false),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The kind of node in words, for messages.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match &self.content {
+            _ if self.is_null() => "nothing",
+            Content::Scalar(..) => "text",
+            Content::Sequence(_) => "a list",
+            Content::Mapping(_) => "a mapping",
+        }
+    }
+
+    /// The line on which the text of a scalar begins: the line after the `|` of a block,
+    /// also when that line is blank.
+    #[must_use]
+    pub fn first_text_line(&self) -> usize {
+        match &self.content {
+            Content::Scalar(text, Style::Literal | Style::Folded) => {
+                let blank = text.chars().take_while(|c| *c == '\n').count();
+                self.place.line.saturating_sub(blank)
+            }
+            _ => self.place.line,
+        }
+    }
+
+    /// The node as JSON. Plain `true`, `false`, `null` and decimal numbers get their type;
+    /// all else stays text, also what YAML 1.1 would read as a boolean (`yes`) or as octal
+    /// (`0755`): the readers of these files disagree about them. Tags are not looked at.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match &self.content {
+            Content::Scalar(text, Style::Plain) => self.plain_to_json(text),
+            Content::Scalar(text, _) => Value::String(text.clone()),
+            Content::Sequence(items) => Value::Array(items.iter().map(Self::to_json).collect()),
+            Content::Mapping(entries) => Value::Object(
+                entries
+                    .iter()
+                    .map(|(key, value)| {
+                        (key.as_str().unwrap_or_default().to_owned(), value.to_json())
+                    })
+                    .collect(),
+            ),
+        }
+    }
+
+    fn plain_to_json(&self, text: &str) -> Value {
+        if self.is_null() {
+            return Value::Null;
+        }
+        if let Some(value) = self.as_bool() {
+            return Value::Bool(value);
+        }
+        // JSON's own number syntax is the part on which all readers agree. The round trip
+        // keeps numbers that would change in a float (an account id, a long version) as text.
+        match serde_json::from_str::<serde_json::Number>(text) {
+            Ok(number) if number.to_string() == text => Value::Number(number),
+            _ => Value::String(text.to_owned()),
+        }
+    }
+}
+
+/// Reads bytes that should hold exactly one YAML (or JSON) document.
+///
+/// # Errors
+/// Text that is not UTF-8 or not YAML, a second document, a key that is not text or stands
+/// twice in its mapping, an unknown or self-containing alias, and more than [`MAX_NODES`]
+/// nodes; each with its line and column.
+pub fn parse_bytes(file: &str, bytes: &[u8]) -> Result<Node, Finding> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => parse(file, text),
+        Err(error) => {
+            let good = &bytes[..error.valid_up_to()];
+            let place = place_of_offset(&String::from_utf8_lossy(good), good.len());
+            let byte = bytes.get(good.len()).copied().unwrap_or_default();
+            Err(Finding::error(
+                file,
+                Some(place),
+                format!("byte {byte:#04x} at offset {} is not UTF-8", place.start),
+            )
+            .hint("save the file as UTF-8; a zip or an image is not a YAML file"))
+        }
+    }
+}
+
+/// Reads a text that should hold exactly one YAML (or JSON) document.
+///
+/// # Errors
+/// As [`parse_bytes`].
+pub fn parse(file: &str, text: &str) -> Result<Node, Finding> {
+    let mut options = granit_parser::Options::default();
+    options.set_emit_comments(false);
+    // JSON knows no limit for the length of a key, and neither does CloudFormation before
+    // its own checks.
+    options.simple_key_max_lookahead = 16_384;
+    let mut builder = Builder {
+        file,
+        parser: Parser::new_from_str_with_options(text, options),
+        anchors: HashMap::new(),
+        nodes: 0,
+    };
+    builder.document(text)
+}
+
+/// The place of a byte offset in a text: an empty span there.
+#[must_use]
+pub fn place_of_offset(text: &str, offset: usize) -> Place {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    Place {
+        start: before.len(),
+        end: before.len(),
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+    }
+}
+
+/// Builds the tree out of the parser's events.
+struct Builder<'a> {
+    file: &'a str,
+    parser: Parser<'a, granit_parser::StrInput<'a>>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+}
+
+impl<'a> Builder<'a> {
+    fn document(&mut self, text: &str) -> Result<Node, Finding> {
+        let mut root = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => break,
+                Event::StreamStart | Event::DocumentEnd => {}
+                Event::DocumentStart(..) => {
+                    if root.is_some() {
+                        return Err(self
+                            .fault(place(&span), "a second document begins here")
+                            .hint("keep one document a file; remove the `---` line"));
+                    }
+                }
+                event => root = Some(self.node(event, &span)?),
+            }
+        }
+        // An empty file has no document at all: that is null, not a fault of the syntax.
+        Ok(root.unwrap_or_else(|| Node {
+            content: Content::Scalar(String::new(), Style::Plain),
+            tag: None,
+            place: place_of_offset(text, 0),
+        }))
+    }
+
+    fn next(&mut self) -> Result<(Event<'a>, Span), Finding> {
+        match self.parser.next() {
+            Some(Ok(next)) => Ok(next),
+            Some(Err(error)) => {
+                let mark = error.marker();
+                let at = Place {
+                    start: mark.byte_offset().unwrap_or_default(),
+                    end: mark.byte_offset().unwrap_or_default(),
+                    line: mark.line(),
+                    column: mark.col() + 1,
+                };
+                let info = error.info();
+                let hint = hint_for(&info);
+                Err(self
+                    .fault(at, format!("not valid YAML: {info}"))
+                    .maybe_hint(hint))
+            }
+            None => Err(self.fault(Place::default(), "not valid YAML: the text ends too early")),
+        }
+    }
+
+    fn node(&mut self, event: Event<'a>, span: &Span) -> Result<Node, Finding> {
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            return Err(self.too_many(place(span)));
+        }
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let node = Node {
+                    content: Content::Scalar(text.into_owned(), style_of(style)),
+                    tag: tag.and_then(|tag| custom_tag(&tag)),
+                    place: place(span),
+                };
+                self.remember(anchor, &node);
+                Ok(node)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                let mut items = Vec::new();
+                let end = loop {
+                    match self.next()? {
+                        (Event::SequenceEnd, end) => break end,
+                        (event, span) => items.push(self.node(event, &span)?),
+                    }
+                };
+                let last = items.last().map(|item: &Node| item.place.end);
+                let node = Node {
+                    content: Content::Sequence(items),
+                    tag: tag.and_then(|tag| custom_tag(&tag)),
+                    place: collection_place(span, &end, last),
+                };
+                self.remember(anchor, &node);
+                Ok(node)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                let (entries, end) = self.entries()?;
+                let last = entries.last().map(|(_, value)| value.place.end);
+                let node = Node {
+                    content: Content::Mapping(entries),
+                    tag: tag.and_then(|tag| custom_tag(&tag)),
+                    place: collection_place(span, &end, last),
+                };
+                self.remember(anchor, &node);
+                Ok(node)
+            }
+            Event::Alias(anchor) => {
+                let Some(target) = self.anchors.get(&anchor) else {
+                    return Err(self.fault(place(span), "an alias stands inside its own anchor"));
+                };
+                self.nodes += size(target);
+                if self.nodes > MAX_NODES {
+                    return Err(self.too_many(place(span)));
+                }
+                let mut node = target.clone();
+                node.place = place(span);
+                Ok(node)
+            }
+            other => Err(self.fault(place(span), format!("unexpected YAML event {other:?}"))),
+        }
+    }
+
+    fn entries(&mut self) -> Result<(Vec<(Node, Node)>, Span), Finding> {
+        let mut entries: Vec<(Node, Node)> = Vec::new();
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        loop {
+            let key = match self.next()? {
+                (Event::MappingEnd, end) => return Ok((entries, end)),
+                (event, span) => self.node(event, &span)?,
+            };
+            let Some(name) = key.as_str() else {
+                return Err(self
+                    .fault(
+                        key.place,
+                        format!("a key must be text, this is {}", key.kind()),
+                    )
+                    .hint("quote it if it begins with `[`, `{` or `*`"));
+            };
+            if let Some(first) = seen.insert(name.to_owned(), key.place.line) {
+                return Err(self
+                    .fault(
+                        key.place,
+                        format!("key `{name}` stands twice, first on line {first}"),
+                    )
+                    .hint("remove or rename one: some readers take the last, others refuse"));
+            }
+            let (event, span) = self.next()?;
+            let value = self.node(event, &span)?;
+            entries.push((key, value));
+        }
+    }
+
+    fn remember(&mut self, anchor: usize, node: &Node) {
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+    }
+
+    fn fault(&self, place: Place, message: impl Into<String>) -> Finding {
+        Finding::error(self.file, Some(place), message)
+    }
+
+    fn too_many(&self, place: Place) -> Finding {
+        self.fault(
+            place,
+            format!("more than {MAX_NODES} values once aliases are expanded"),
+        )
+        .hint("an alias of an alias of an alias grows without bound; write the values out")
+    }
+}
+
+fn size(node: &Node) -> usize {
+    1 + match &node.content {
+        Content::Scalar(..) => 0,
+        Content::Sequence(items) => items.iter().map(size).sum(),
+        Content::Mapping(entries) => entries
+            .iter()
+            .map(|(key, value)| size(key) + size(value))
+            .sum(),
+    }
+}
+
+fn style_of(style: ScalarStyle) -> Style {
+    match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
+        ScalarStyle::Literal => Style::Literal,
+        ScalarStyle::Folded => Style::Folded,
+    }
+}
+
+/// The tag as written, unless it is one of YAML's own types or the non-specific `!`.
+fn custom_tag(tag: &granit_parser::Tag) -> Option<String> {
+    (tag.is_custom() && !tag.suffix().is_empty() && tag.suffix() != "!").then(|| tag.original())
+}
+
+fn place(span: &Span) -> Place {
+    let bytes = span.byte_range().unwrap_or_default();
+    Place {
+        start: bytes.start,
+        end: bytes.end,
+        line: span.start.line(),
+        column: span.start.col() + 1,
+    }
+}
+
+/// A flow collection ends at its bracket; a block collection with its last child, because
+/// the parser reports its end only after the comments and blank lines that follow.
+fn collection_place(start: &Span, end: &Span, last_child: Option<usize>) -> Place {
+    let start = place(start);
+    let end = place(end);
+    let closed_by_bracket = end.end > end.start;
+    Place {
+        end: match last_child {
+            Some(last) if !closed_by_bracket => last,
+            _ => end.end.max(start.end),
+        },
+        ..start
+    }
+}
+
+fn hint_for(info: &str) -> Option<String> {
+    let info = info.to_lowercase();
+    let hint = if info.contains("tab") {
+        "indent with spaces: YAML allows no tab there"
+    } else if info.contains("unknown anchor") || info.contains("undefined alias") {
+        "quote a value that begins with `*`, or define the anchor before its use"
+    } else if info.contains("mapping values are not allowed") || info.contains("simple key") {
+        "check the indentation, and quote a value that holds `: ` or ` #`"
+    } else if info.contains("quoted") || info.contains("quote") {
+        "close the quotation mark that was opened above"
+    } else if info.contains("flow") || info.contains("bracket") {
+        "close every `[` and `{`, with a comma between the values"
+    } else {
+        "check the indentation and the quotation marks around this line"
+    };
+    Some(hint.to_owned())
+}
+
+#[cfg(test)]
+mod tests;
