@@ -1,1 +1,161 @@
-//! Placeholder.
+//! A CodeBuild buildspec: what its phases run, what it exports, what it hands on.
+//!
+//! Source: CodeBuild user guide, "Build specification reference".
+
+use crate::finding::Finding;
+use crate::yaml::Node;
+
+mod read;
+
+/// A buildspec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Buildspec {
+    /// The file as its user named it.
+    pub file: String,
+    /// `env`.
+    pub env: Env,
+    /// `run-as` of the whole buildspec.
+    pub run_as: Option<String>,
+    /// The phases, `install` to `post_build`; one that is not in the file has no commands.
+    pub phases: [Phase; 4],
+    /// `artifacts`, when there are any.
+    pub artifacts: Option<Artifacts>,
+    /// What is probably not meant: unknown keys, names that CodeBuild drops.
+    pub warnings: Vec<Finding>,
+}
+
+/// The `env` section.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Env {
+    /// `variables`, in the order of the file.
+    pub variables: Vec<(String, String)>,
+    /// `exported-variables`.
+    pub exported: Vec<Exported>,
+    /// `parameter-store`: variable and parameter name.
+    pub parameter_store: Vec<(String, String)>,
+    /// `secrets-manager`: variable and secret reference.
+    pub secrets_manager: Vec<(String, String)>,
+    /// `shell`.
+    pub shell: Option<String>,
+}
+
+/// A listed name with its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// The variable.
+    pub name: String,
+    /// The line of the buildspec that lists it.
+    pub line: usize,
+}
+
+/// The name of a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PhaseName {
+    /// `install`.
+    Install,
+    /// `pre_build`.
+    PreBuild,
+    /// `build`.
+    Build,
+    /// `post_build`.
+    PostBuild,
+}
+
+impl PhaseName {
+    /// All phases in the order in which they run.
+    pub const ALL: [Self; 4] = [Self::Install, Self::PreBuild, Self::Build, Self::PostBuild];
+
+    /// The name as written in a buildspec.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::PreBuild => "pre_build",
+            Self::Build => "build",
+            Self::PostBuild => "post_build",
+        }
+    }
+}
+
+/// One phase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phase {
+    /// Which one.
+    pub name: PhaseName,
+    /// `commands`: one script each.
+    pub commands: Vec<Item>,
+    /// `finally`: runs after `commands`, whether they failed or not.
+    pub finally: Vec<Item>,
+    /// `on-failure`.
+    pub on_failure: OnFailure,
+    /// `run-as` of this phase.
+    pub run_as: Option<String>,
+}
+
+/// One item of `commands` or `finally`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The script, as the shell gets it.
+    pub script: String,
+    /// The line of the buildspec on which the script's first line stands.
+    pub line: usize,
+}
+
+/// What happens when a phase fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// Nothing is said: a failed `build` is still followed by `post_build`.
+    #[default]
+    Default,
+    /// No later phase runs.
+    Abort,
+    /// The next phase runs; the build stays failed.
+    Continue,
+}
+
+/// `artifacts`, or one of its `secondary-artifacts`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Artifacts {
+    /// `files`: paths and patterns, relative to the base directory.
+    pub files: Vec<String>,
+    /// `base-directory`.
+    pub base_directory: Option<String>,
+    /// `exclude-paths`.
+    pub exclude_paths: Vec<String>,
+    /// `discard-paths`: keep file names only.
+    pub discard_paths: bool,
+    /// `name`.
+    pub name: Option<String>,
+    /// `secondary-artifacts` by identifier.
+    pub secondary: Vec<(String, Self)>,
+}
+
+impl Buildspec {
+    /// Reads a buildspec.
+    ///
+    /// # Errors
+    /// Every fault at once: not YAML, no `version` or one that cannot carry exports, no
+    /// `phases`, a command that is not text, a value of the wrong kind, a name that CodeBuild
+    /// refuses.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Vec<Finding>> {
+        let root = crate::yaml::parse_bytes(file, bytes).map_err(|finding| vec![finding])?;
+        Self::from_node(file, &root)
+    }
+
+    /// Reads a buildspec that is already a tree, such as one written inside a template.
+    ///
+    /// # Errors
+    /// As [`Buildspec::parse`].
+    pub fn from_node(file: &str, root: &Node) -> Result<Self, Vec<Finding>> {
+        read::buildspec(file, root)
+    }
+
+    /// The phase of that name.
+    #[must_use]
+    pub fn phase(&self, name: PhaseName) -> &Phase {
+        &self.phases[name as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests;
