@@ -1,1 +1,472 @@
-//! Placeholder.
+//! The rules that a pipeline definition must keep by itself: names, order, references.
+//!
+//! Source: CodePipeline user guide, "Pipeline structure", "Variables" and "Quotas".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::finding::{Finding, did_you_mean};
+use crate::pipeline::{Action, Pipeline, Text};
+use crate::variables::{self, Reference};
+
+/// The namespace of the pipeline execution itself; its only key is `PipelineExecutionId`.
+pub const EXECUTION_NAMESPACE: &str = "codepipeline";
+/// The only key of [`EXECUTION_NAMESPACE`].
+pub const EXECUTION_KEY: &str = "PipelineExecutionId";
+/// The namespace of pipeline-level variables.
+pub const PIPELINE_NAMESPACE: &str = "variables";
+
+/// Where an action runs: its stage's position and its run order.
+type Position = (usize, u32);
+
+/// An action with its stage.
+struct Placed<'a> {
+    stage: &'a str,
+    position: Position,
+    action: &'a Action,
+}
+
+impl Placed<'_> {
+    fn name(&self) -> String {
+        format!("{}/{}", self.stage, self.action.name)
+    }
+}
+
+/// Every fault of a pipeline that shows without running it.
+///
+/// `keys` names the variables that the action behind a namespace makes, where that is
+/// known (the exported variables of a buildspec, the outputs of a template); a namespace
+/// that is not in the map is not looked into.
+#[must_use]
+pub fn check(pipeline: &Pipeline, keys: &BTreeMap<String, Vec<String>>) -> Vec<Finding> {
+    let mut checker = Checker {
+        pipeline,
+        placed: placed(pipeline),
+        findings: Vec::new(),
+    };
+    checker.stages();
+    checker.namespaces();
+    checker.artifacts();
+    checker.references(keys);
+    checker.findings
+}
+
+fn placed(pipeline: &Pipeline) -> Vec<Placed<'_>> {
+    let mut all = Vec::new();
+    for (index, stage) in pipeline.stages.iter().enumerate() {
+        for action in &stage.actions {
+            all.push(Placed {
+                stage: &stage.name,
+                position: (index, action.run_order),
+                action,
+            });
+        }
+    }
+    all
+}
+
+struct Checker<'a> {
+    pipeline: &'a Pipeline,
+    placed: Vec<Placed<'a>>,
+    findings: Vec<Finding>,
+}
+
+impl Checker<'_> {
+    fn error(&self, text: &Text, message: String) -> Finding {
+        Finding::error(&self.pipeline.file, Some(text.place), message)
+    }
+
+    fn stages(&mut self) {
+        let mut findings = Vec::new();
+        let file = &self.pipeline.file;
+        let count = self.pipeline.stages.len();
+        if !(2..=50).contains(&count) {
+            findings.push(Finding::error(
+                file,
+                self.pipeline.stages.first().map(|one| one.place),
+                format!("{count} stages; CodePipeline takes 2 to 50"),
+            ));
+        }
+        let mut stage_names = BTreeSet::new();
+        for (index, stage) in self.pipeline.stages.iter().enumerate() {
+            if !stage_names.insert(&stage.name) {
+                let message = format!("stage name {} stands twice", stage.name);
+                findings.push(Finding::error(file, Some(stage.place), message));
+            }
+            let mut action_names = BTreeSet::new();
+            for action in &stage.actions {
+                if !action_names.insert(&action.name) {
+                    let message =
+                        format!("action name {}/{} stands twice", stage.name, action.name);
+                    findings.push(Finding::error(file, Some(action.place), message));
+                }
+                let source = action.category == "Source";
+                if source != (index == 0) {
+                    let message = if source {
+                        format!(
+                            "{}/{}: a source action stands only in the first stage",
+                            stage.name, action.name
+                        )
+                    } else {
+                        format!(
+                            "{}/{}: the first stage holds only source actions",
+                            stage.name, action.name
+                        )
+                    };
+                    findings.push(Finding::error(file, Some(action.place), message));
+                }
+            }
+        }
+        self.findings.extend(findings);
+    }
+
+    fn namespaces(&mut self) {
+        let mut findings = Vec::new();
+        let artifacts: BTreeMap<&str, &Text> = self
+            .placed
+            .iter()
+            .flat_map(|one| one.action.inputs.iter().chain(&one.action.outputs))
+            .map(|text| (text.text.as_str(), text))
+            .collect();
+        let mut first: BTreeMap<&str, &Placed<'_>> = BTreeMap::new();
+        for one in &self.placed {
+            let Some(namespace) = &one.action.namespace else {
+                continue;
+            };
+            let name = namespace.text.as_str();
+            if !variables::is_name(name) || name.len() > 100 {
+                findings.push(self.error(
+                    namespace,
+                    format!(
+                        "{}: namespace {name:?} is not 1 to 100 letters, digits and @ - _",
+                        one.name()
+                    ),
+                ));
+            }
+            if name == EXECUTION_NAMESPACE || name == PIPELINE_NAMESPACE {
+                findings.push(self.error(
+                    namespace,
+                    format!(
+                        "{}: namespace {name} is reserved by CodePipeline",
+                        one.name()
+                    ),
+                ));
+            }
+            if let Some(artifact) = artifacts.get(name) {
+                findings.push(self.error(
+                    namespace,
+                    format!(
+                        "{}: namespace {name} is also the artifact name on line {}; they must differ",
+                        one.name(),
+                        artifact.place.line
+                    ),
+                ));
+            }
+            if let Some(other) = first.get(name) {
+                let line = other
+                    .action
+                    .namespace
+                    .as_ref()
+                    .map_or(0, |text| text.place.line);
+                findings.push(self.error(
+                    namespace,
+                    format!(
+                        "{}: namespace {name} is already the namespace of {} on line {line}; namespaces must be unique across the pipeline definition",
+                        one.name(),
+                        other.name()
+                    ),
+                ));
+            } else {
+                first.insert(name, one);
+            }
+        }
+        self.findings.extend(findings);
+    }
+
+    fn artifacts(&mut self) {
+        let mut findings = Vec::new();
+        let mut made: BTreeMap<&str, &Placed<'_>> = BTreeMap::new();
+        for one in &self.placed {
+            for output in &one.action.outputs {
+                let name = output.text.as_str();
+                if let Some(other) = made.insert(name, one) {
+                    findings.push(self.error(
+                        output,
+                        format!(
+                            "{}: artifact {name} is already made by {}",
+                            one.name(),
+                            other.name()
+                        ),
+                    ));
+                }
+            }
+        }
+        for one in &self.placed {
+            for text in one.action.inputs.iter().chain(&one.action.outputs) {
+                let name = text.text.as_str();
+                let fine = name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+                if name.is_empty() || name.len() > 100 || !fine {
+                    findings.push(self.error(
+                        text,
+                        format!(
+                            "{}: artifact name {name:?} is not 1 to 100 letters, digits, _ and -",
+                            one.name()
+                        ),
+                    ));
+                }
+            }
+            for input in &one.action.inputs {
+                let name = input.text.as_str();
+                match made.get(name) {
+                    None => findings.push(
+                        self.error(
+                            input,
+                            format!("{}: no action makes the artifact {name}", one.name()),
+                        )
+                        .maybe_hint(did_you_mean(name, made.keys().copied())),
+                    ),
+                    Some(maker) if maker.position >= one.position => findings.push(self.error(
+                        input,
+                        format!(
+                            "{}: artifact {name} is made by {}, which does not run earlier",
+                            one.name(),
+                            maker.name()
+                        ),
+                    )),
+                    Some(_) => {}
+                }
+            }
+        }
+        self.findings.extend(findings);
+    }
+
+    fn references(&mut self, keys: &BTreeMap<String, Vec<String>>) {
+        let mut findings = Vec::new();
+        for one in &self.placed {
+            for (field, value) in &one.action.configuration {
+                let at = |message: String| {
+                    self.error(value, format!("{}: {field}: {message}", one.name()))
+                };
+                if let Err(error) = variables::check_length(field, &value.text, "") {
+                    findings.push(at(error.to_string()));
+                }
+                if field == "Commands" {
+                    // The shell's own `#{` may stand in there.
+                    continue;
+                }
+                match variables::references(&value.text) {
+                    Err(error) => findings.push(at(error.to_string())),
+                    Ok(found) => {
+                        for reference in found {
+                            if let Err((message, hint)) = self.reference(one, &reference, keys) {
+                                findings.push(
+                                    self.error(value, format!("{}: {message}", one.name()))
+                                        .maybe_hint(hint),
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        self.findings.extend(findings);
+    }
+
+    /// Whether a reference can be resolved when its consumer runs.
+    fn reference(
+        &self,
+        consumer: &Placed<'_>,
+        reference: &Reference,
+        keys: &BTreeMap<String, Vec<String>>,
+    ) -> Result<(), (String, Option<String>)> {
+        let Reference { namespace, key, .. } = reference;
+        let shown = format!("#{{{namespace}.{key}}}");
+        if namespace == EXECUTION_NAMESPACE {
+            return if key == EXECUTION_KEY {
+                Ok(())
+            } else {
+                Err((
+                    format!("{shown}: the only variable is {EXECUTION_KEY}"),
+                    None,
+                ))
+            };
+        }
+        if namespace == PIPELINE_NAMESPACE {
+            let names: Vec<&str> = self
+                .pipeline
+                .variables
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .collect();
+            return if names.contains(&key.as_str()) {
+                Ok(())
+            } else {
+                Err((
+                    format!("{shown}: the pipeline declares no variable {key}"),
+                    did_you_mean(key, names),
+                ))
+            };
+        }
+        let maker = self.placed.iter().find(|one| {
+            one.action
+                .namespace
+                .as_ref()
+                .is_some_and(|text| &text.text == namespace)
+        });
+        let Some(maker) = maker else {
+            let known = self
+                .placed
+                .iter()
+                .filter_map(|one| one.action.namespace.as_ref());
+            let hint = did_you_mean(namespace, known.map(|text| text.text.as_str()));
+            return Err((format!("{shown}: no such namespace"), hint));
+        };
+        if maker.position >= consumer.position {
+            return Err((
+                format!(
+                    "{shown}: {} makes it and does not run earlier",
+                    maker.name()
+                ),
+                Some(
+                    "use it in a later stage, or in the same stage with a higher RunOrder"
+                        .to_owned(),
+                ),
+            ));
+        }
+        match keys.get(namespace) {
+            Some(known) if !known.contains(key) => Err((
+                format!("{shown}: {} makes no variable {key}", maker.name()),
+                did_you_mean(key, known.iter().map(String::as_str)).or_else(|| {
+                    Some(format!(
+                        "it makes {}",
+                        if known.is_empty() {
+                            "none".to_owned()
+                        } else {
+                            known.join(", ")
+                        }
+                    ))
+                }),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+    use crate::pipeline::tests::{GOOD, from_template};
+
+    fn check_changed(old: &str, new: &str, expected: &str) {
+        assert!(GOOD.contains(old), "the sample does not hold {old:?}");
+        let pipeline = from_template(&GOOD.replace(old, new)).unwrap();
+        let keys = BTreeMap::from([("AMIcreation".to_owned(), vec!["AMI_ID".to_owned()])]);
+        let all: String = check(&pipeline, &keys)
+            .iter()
+            .map(|one| format!("{one}\n"))
+            .collect();
+        assert!(all.contains(expected), "{new:?}: {all}");
+    }
+
+    #[test]
+    fn a_good_pipeline_has_no_findings() {
+        let pipeline = from_template(GOOD).unwrap();
+        let keys = BTreeMap::from([("AMIcreation".to_owned(), vec!["AMI_ID".to_owned()])]);
+        assert_eq!(check(&pipeline, &keys), []);
+    }
+
+    #[test]
+    fn references_must_be_resolvable() {
+        check_changed(
+            "#{AMIcreation.AMI_ID}",
+            "#{AMIcreaton.AMI_ID}",
+            "t.yml:37:37: Deploy/CF: #{AMIcreaton.AMI_ID}: no such namespace\n  hint: did you mean AMIcreation?",
+        );
+        check_changed(
+            "#{AMIcreation.AMI_ID}",
+            "#{AMIcreation.AMIID}",
+            "#{AMIcreation.AMIID}: AMI/Bake makes no variable AMIID\n  hint: did you mean AMI_ID?",
+        );
+        check_changed(
+            "#{AMIcreation.AMI_ID}",
+            "#{AMIcreation}",
+            "is not a variable",
+        );
+        check_changed(
+            "#{AMIcreation.AMI_ID}",
+            "#{App.Url}",
+            "Deploy/CF makes it and does not run earlier",
+        );
+        check_changed(
+            "#{AMIcreation.AMI_ID}",
+            "#{codepipeline.Id}",
+            "the only variable is PipelineExecutionId",
+        );
+        check_changed(
+            "#{AMIcreation.AMI_ID}",
+            "#{variables.X}",
+            "declares no variable X",
+        );
+    }
+
+    #[test]
+    fn namespaces_must_be_unique_and_free() {
+        check_changed(
+            "Namespace: App",
+            "Namespace: AMIcreation",
+            "Deploy/CF: namespace AMIcreation is already the namespace of AMI/Bake on line 27",
+        );
+        check_changed(
+            "Namespace: App",
+            "Namespace: Src",
+            "is also the artifact name on line",
+        );
+        check_changed(
+            "Namespace: App",
+            "Namespace: codepipeline",
+            "is reserved by CodePipeline",
+        );
+        check_changed("Namespace: App", "Namespace: a b", "is not 1 to 100");
+    }
+
+    #[test]
+    fn artifacts_must_be_made_earlier() {
+        check_changed(
+            "InputArtifacts: [{Name: Src}]",
+            "InputArtifacts: [{Name: Scr}]",
+            "no action makes the artifact Scr\n  hint: did you mean Src?",
+        );
+        check_changed(
+            "OutputArtifacts: [{Name: Src}]",
+            "OutputArtifacts: [{Name: S.c}]",
+            "artifact name \"S.c\"",
+        );
+    }
+
+    #[test]
+    fn stages_keep_their_rules() {
+        check_changed(
+            "Category: Source",
+            "Category: Build",
+            "the first stage holds only source actions",
+        );
+        check_changed(
+            "Category: Deploy",
+            "Category: Source",
+            "only in the first stage",
+        );
+        check_changed(
+            "- Name: AMI",
+            "- Name: Deploy",
+            "stage name Deploy stands twice",
+        );
+        check_changed(
+            "StackName: s",
+            &format!("StackName: {}", "x".repeat(1001)),
+            "StackName has 1001 characters, the limit is 1000",
+        );
+    }
+}
