@@ -1,0 +1,187 @@
+//! Why an action did not succeed, as a person and a log need it.
+
+use crate::exit::Exit;
+use crate::interrupt::Signal;
+use std::fmt::{self, Display, Write as _};
+
+/// A failed action: the deed that failed, its cause, what was changed, what remains, a hint.
+///
+/// ```
+/// use action::failure::Failure;
+/// let failure = Failure::failed("cannot create an image of i-0ab1 in eu-west-1")
+///     .cause("InvalidParameterValue: instance is not EBS-backed (request id 7f3a)")
+///     .hint("only EBS-backed instances can be imaged");
+/// assert!(failure.to_string().contains("\n  cause: InvalidParameterValue"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Failure {
+    exit: Exit,
+    deed: String,
+    details: Vec<String>,
+    causes: Vec<String>,
+    changed: Vec<String>,
+    remains: Vec<Remainder>,
+    hint: Option<String>,
+}
+
+/// Something that a failed action leaves behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remainder {
+    /// What it is, with its id.
+    pub what: String,
+    /// The exact command that removes or resumes it.
+    pub command: String,
+}
+
+impl Failure {
+    /// A failure with this exit; `deed` starts with "cannot …" or names what is wrong, lower case,
+    /// no full stop, with the thing and the place.
+    pub fn new(exit: Exit, deed: impl Into<String>) -> Self {
+        Self {
+            exit,
+            deed: deed.into(),
+            details: Vec::new(),
+            causes: Vec::new(),
+            changed: Vec::new(),
+            remains: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// [`Exit::Failed`].
+    pub fn failed(deed: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, deed)
+    }
+
+    /// [`Exit::Refused`].
+    pub fn refused(deed: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, deed)
+    }
+
+    /// The exit that an arrived signal asks for.
+    pub fn interrupted(signal: Signal, deed: impl Display) -> Self {
+        Self::new(signal.exit(), format!("{deed}: {signal} received"))
+    }
+
+    /// A line under the deed, for findings that come in a list.
+    pub fn detail(mut self, line: impl Into<String>) -> Self {
+        self.details.push(line.into());
+        self
+    }
+
+    /// Why it failed, on a line of its own; AWS's code, message and request id belong here.
+    pub fn cause(mut self, cause: impl Display) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+
+    /// What had been changed by then and stays so on purpose.
+    pub fn changed(mut self, what: impl Into<String>) -> Self {
+        self.changed.push(what.into());
+        self
+    }
+
+    /// Something that remains; turns the exit into [`Exit::Remains`] unless a deadline or a signal
+    /// already says more.
+    pub fn remains(mut self, what: impl Into<String>, command: impl Into<String>) -> Self {
+        if !matches!(
+            self.exit,
+            Exit::Deadline | Exit::Interrupted | Exit::Terminated
+        ) {
+            self.exit = Exit::Remains;
+        }
+        self.remains.push(Remainder {
+            what: what.into(),
+            command: command.into(),
+        });
+        self
+    }
+
+    /// What the reader can do about it.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same failure with another exit.
+    pub fn with_exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// How the program ends because of it.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// The first line, without causes and hints.
+    #[must_use]
+    pub fn deed(&self) -> &str {
+        &self.deed
+    }
+
+    /// The causes, the nearest first.
+    #[must_use]
+    pub fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
+    /// What is left behind.
+    #[must_use]
+    pub fn remainders(&self) -> &[Remainder] {
+        &self.remains
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.deed.clone();
+        for detail in &self.details {
+            write!(text, "\n  {detail}")?;
+        }
+        for cause in &self.causes {
+            write!(text, "\n  cause: {cause}")?;
+        }
+        for changed in &self.changed {
+            write!(text, "\n  done so far: {changed}")?;
+        }
+        for Remainder { what, command } in &self.remains {
+            write!(text, "\n  remains: {what}\n    {command}")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(text, "\nhint: {hint}")?;
+        }
+        f.write_str(&text)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::Failure;
+    use crate::exit::Exit;
+
+    #[test]
+    fn what_remains_decides_the_exit_but_not_over_a_deadline() {
+        let failed = Failure::failed("cannot x").remains("image ami-1", "aws ec2 …");
+        assert_eq!(failed.exit(), Exit::Remains);
+        let late = Failure::new(Exit::Deadline, "late").remains("image ami-1", "make-ami wait");
+        assert_eq!(late.exit(), Exit::Deadline);
+    }
+
+    #[test]
+    fn reads_deed_cause_remains_hint() {
+        let failure = Failure::failed("cannot start i-1 in eu-west-1")
+            .cause("UnauthorizedOperation: no")
+            .remains("image `ami-1`", "aws ec2 deregister-image --image-id ami-1")
+            .hint("allow ec2:StartInstances");
+        assert_eq!(
+            failure.to_string(),
+            "cannot start i-1 in eu-west-1\n  cause: UnauthorizedOperation: no\n  remains: image `ami-1`\n    \
+             aws ec2 deregister-image --image-id ami-1\nhint: allow ec2:StartInstances"
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! Logs: `tracing` to stderr, as text for people or JSON for machines. stdout is never touched.
+
+use std::fmt;
+use std::str::FromStr;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::FmtContext;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// One line an event: the message, then its fields. No timestamp: a build log adds its own.
+    #[default]
+    Text,
+    /// One JSON object an event, with a timestamp.
+    Json,
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Format::Text),
+            "json" => Ok(Format::Json),
+            other => Err(format!("{other:?} is not a log format; use text or json")),
+        }
+    }
+}
+
+/// Which events are logged: a level, or `target=level` pairs, comma separated.
+#[derive(Debug, Clone)]
+pub struct Filter(Targets);
+
+impl Default for Filter {
+    fn default() -> Self {
+        // Libraries speak only when something is wrong.
+        let quiet = [
+            "aws_config",
+            "aws_runtime",
+            "aws_smithy",
+            "aws_sdk",
+            "hyper",
+            "hyper_util",
+            "rustls",
+            "russh",
+            "h2",
+        ];
+        let targets = Targets::new().with_default(LevelFilter::INFO);
+        Self(quiet.into_iter().fold(targets, |targets, library| {
+            targets.with_target(library, LevelFilter::WARN)
+        }))
+    }
+}
+
+impl FromStr for Filter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A bare level keeps the libraries quiet; naming targets takes over the whole filter.
+        if let Ok(level) = text.parse::<LevelFilter>() {
+            return Ok(Self(Filter::default().0.with_default(level)));
+        }
+        text.parse::<Targets>()
+            .map(Self)
+            .map_err(|error| format!("{text:?} is not a log filter ({error}); write such as debug or info,aws_config=debug"))
+    }
+}
+
+/// Starts logging. Later calls in one process change nothing.
+pub fn start(format: Format, filter: Filter) {
+    let registry = tracing_subscriber::registry().with(filter.0);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let started = match format {
+        Format::Text => registry
+            .with(layer.event_format(Plain).with_ansi(false))
+            .try_init(),
+        Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+    };
+    // A second start happens only where tests run several programs in one process.
+    drop(started);
+}
+
+struct Plain;
+
+impl<S, N> FormatEvent<S, N> for Plain
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let metadata = event.metadata();
+        match *metadata.level() {
+            Level::ERROR => writer.write_str("error: ")?,
+            Level::WARN => writer.write_str("warning: ")?,
+            Level::INFO => {}
+            _ => write!(writer, "debug: {}: ", metadata.target())?,
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        writeln!(writer, "{}{}", fields.message, fields.rest)
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    rest: String,
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        } else {
+            self.rest.push_str(&format!(" {}={value:?}", field.name()));
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.message = value.to_owned();
+        } else if value.is_empty()
+            || value.contains(|c: char| c.is_whitespace() || c.is_control() || c == '"')
+        {
+            self.rest.push_str(&format!(" {}={value:?}", field.name()));
+        } else {
+            self.rest.push_str(&format!(" {}={value}", field.name()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Filter, Format};
+
+    #[test]
+    fn reads_formats_and_filters() {
+        assert_eq!("json".parse(), Ok(Format::Json));
+        assert!("xml".parse::<Format>().is_err());
+        assert!("debug".parse::<Filter>().is_ok());
+        assert!("info,aws_config=debug".parse::<Filter>().is_ok());
+        assert!(
+            "loud".parse::<Filter>().is_err(),
+            "an unknown word must not be taken for a target"
+        );
+    }
+}

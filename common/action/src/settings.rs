@@ -1,0 +1,50 @@
+//! Settings: flags, environment and env files become one checked value, and every fault of a
+//! configuration is reported at once.
+//!
+//! A program declares a struct of [`given::Given`] fields that derives `clap::Args` (its flags,
+//! help texts and defaults: the one declaration of a setting) and `serde::Deserialize` (how `envy`
+//! fills it from our own map). [`layers`] merges the sources, [`faults`] collects what is wrong,
+//! and the program's [`Settings::check`] turns the raw struct into values that can be relied on.
+//!
+//! ```
+//! use action::settings::{Settings, faults::Faults, given::Given, value::Timeout};
+//!
+//! #[derive(clap::Args, serde::Deserialize, Default)]
+//! #[serde(default)]
+//! struct Raw {
+//!     /// How long to wait for the image.
+//!     #[arg(long, value_name = "DURATION", default_value = "6h")]
+//!     patience: Given<Timeout>,
+//! }
+//!
+//! struct Checked {
+//!     patience: Timeout,
+//! }
+//!
+//! impl Settings for Raw {
+//!     type Checked = Checked;
+//!     fn check(self, faults: &mut Faults) -> Option<Checked> {
+//!         let patience = faults.required("patience", self.patience);
+//!         Some(Checked { patience: patience? })
+//!     }
+//! }
+//! ```
+
+pub mod faults;
+pub mod given;
+pub mod layers;
+pub mod secret;
+pub mod value;
+
+use faults::Faults;
+use serde::de::DeserializeOwned;
+
+/// A program's settings, as declared; see the module's example.
+pub trait Settings: clap::Args + DeserializeOwned {
+    /// The settings after checking.
+    type Checked;
+
+    /// Checks everything and reports every fault; `None` when there was one that leaves no value.
+    /// Look at every field before the first `?`, so that no fault hides another.
+    fn check(self, faults: &mut Faults) -> Option<Self::Checked>;
+}

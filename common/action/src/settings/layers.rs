@@ -1,0 +1,244 @@
+//! Merging the sources of settings: flag, process environment, env files (later wins), default.
+
+use crate::program::Program;
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A command-line flag.
+    Flag,
+    /// The process's environment.
+    Environment,
+    /// A line of an env file.
+    File(PathBuf, usize),
+    /// The program's default.
+    Default,
+}
+
+/// One variable of the environment around the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its value.
+    pub value: OsString,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// The environment after env files: what the process has, and under it what the files give.
+/// Empty values are unset.
+pub type Environment = BTreeMap<String, Variable>;
+
+/// A setting's declaration, as far as merging needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// The field of the settings struct, which is also the flag with `_` for `-`.
+    pub field: String,
+    /// The environment variable.
+    pub variable: String,
+    /// `--flag`, or `<NAME>` for a positional argument.
+    pub flag: String,
+}
+
+/// The settings of one run: each field's text and where it came from.
+#[derive(Debug, Clone, Default)]
+pub struct Layers {
+    declared: Vec<Declared>,
+    values: BTreeMap<String, (String, Origin)>,
+}
+
+impl Layers {
+    /// Merges everything. Faults are messages of unknown or unreadable settings.
+    pub(crate) fn merge(
+        program: &Program,
+        declared: Vec<Declared>,
+        matches: &ArgMatches,
+        environment: &Environment,
+    ) -> (Self, Vec<String>) {
+        let mut faults = unknown_variables(program, &declared, environment);
+        let mut values = BTreeMap::new();
+        for Declared {
+            field,
+            variable,
+            flag,
+        } in &declared
+        {
+            let from_flags = matches.get_raw(field).map(|parts| {
+                let parts: Vec<OsString> = parts.map(ToOwned::to_owned).collect();
+                parts.join(std::ffi::OsStr::new("\n"))
+            });
+            let from_environment = environment
+                .get(variable)
+                .filter(|found| !found.value.is_empty());
+            let is_typed = matches.value_source(field) == Some(ValueSource::CommandLine);
+            let (value, origin) = match (from_flags, from_environment) {
+                (Some(typed), _) if is_typed => (typed, Origin::Flag),
+                (_, Some(found)) => (found.value.clone(), found.origin.clone()),
+                (Some(default), None) => (default, Origin::Default),
+                (None, None) => continue,
+            };
+            match value.into_string() {
+                Ok(text) => {
+                    values.insert(field.clone(), (text, origin));
+                }
+                Err(_) if origin == Origin::Flag => faults.push(format!("{flag}: not UTF-8")),
+                Err(_) => faults.push(format!("{variable}: not UTF-8")),
+            }
+        }
+        (Self { declared, values }, faults)
+    }
+
+    /// The pairs that `envy` reads.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (String, String)> {
+        self.values
+            .iter()
+            .map(|(field, (text, _))| (field.clone(), text.clone()))
+    }
+
+    fn declaration(&self, field: &str) -> Option<&Declared> {
+        self.declared
+            .iter()
+            .find(|declared| declared.field == field)
+    }
+
+    /// The environment variable of a field.
+    #[must_use]
+    pub fn variable(&self, field: &str) -> String {
+        self.declaration(field)
+            .map_or_else(|| field.to_uppercase(), |found| found.variable.clone())
+    }
+
+    /// The flag of a field.
+    #[must_use]
+    pub fn flag(&self, field: &str) -> String {
+        self.declaration(field).map_or_else(
+            || format!("--{}", field.replace('_', "-")),
+            |found| found.flag.clone(),
+        )
+    }
+
+    /// How to name a field's value in a fault: by the flag, the variable, or the file and line.
+    #[must_use]
+    pub fn place(&self, field: &str) -> String {
+        match self.values.get(field).map(|(_, origin)| origin) {
+            Some(Origin::Flag) => self.flag(field),
+            Some(Origin::File(path, line)) => {
+                format!("{}:{line}: {}", path.display(), self.variable(field))
+            }
+            Some(Origin::Environment | Origin::Default) | None => self.variable(field),
+        }
+    }
+}
+
+/// Our prefix with a name that is no setting is a typo.
+fn unknown_variables(
+    program: &Program,
+    declared: &[Declared],
+    environment: &Environment,
+) -> Vec<String> {
+    environment
+        .iter()
+        .filter(|(name, _)| {
+            name.starts_with(program.prefix)
+                && !declared.iter().any(|known| known.variable == **name)
+        })
+        .map(|(name, found)| {
+            let place = match &found.origin {
+                Origin::File(path, line) => format!("{}:{line}: ", path.display()),
+                _ => String::new(),
+            };
+            let nearest = nearest(name, declared.iter().map(|known| known.variable.as_str()));
+            let suggestion =
+                nearest.map_or_else(String::new, |known| format!(" (did you mean {known}?)"));
+            format!("{place}{name}: no such setting{suggestion}")
+        })
+        .collect()
+}
+
+/// The known word nearest to `word`, if one is near enough to be meant.
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 5))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// The process's environment with the env files under it.
+pub(crate) fn environment(
+    process: impl Iterator<Item = (OsString, OsString)>,
+    files: &[PathBuf],
+    dialect: crate::env_file::Dialect,
+) -> (Environment, Vec<String>) {
+    let mut faults = Vec::new();
+    let process: Environment = process
+        .filter(|(_, value)| !value.is_empty())
+        .filter_map(|(name, value)| {
+            let origin = Origin::Environment;
+            Some((name.into_string().ok()?, Variable { value, origin }))
+        })
+        .collect();
+    let mut merged = Environment::new();
+    for path in files {
+        match read_file(path, dialect, &process) {
+            Ok(variables) => merged.extend(variables),
+            Err(messages) => faults.extend(messages),
+        }
+    }
+    merged.extend(process);
+    (merged, faults)
+}
+
+fn read_file(
+    path: &Path,
+    dialect: crate::env_file::Dialect,
+    process: &Environment,
+) -> Result<Environment, Vec<String>> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| vec![format!("cannot read env file {}: {error}", path.display())])?;
+    let from_host = |name: &str| {
+        let found = process.get(name)?;
+        Some(found.value.to_str()?.to_owned())
+    };
+    let assignments = crate::env_file::parse(&bytes, dialect, from_host).map_err(|faults| {
+        faults
+            .iter()
+            .map(|fault| format!("{}:{fault}", path.display()))
+            .collect::<Vec<_>>()
+    })?;
+    Ok(assignments
+        .into_iter()
+        .filter(|assignment| !assignment.value.is_empty())
+        .map(|assignment| {
+            let variable = Variable {
+                value: assignment.value.into(),
+                origin: Origin::File(path.to_owned(), assignment.line),
+            };
+            (assignment.name, variable)
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn suggests_only_what_is_near() {
+        let known = ["MAKE_AMI_TIMEOUT", "MAKE_AMI_TAGS"];
+        assert_eq!(
+            nearest("MAKE_AMI_TIMOUT", known.into_iter()),
+            Some("MAKE_AMI_TIMEOUT")
+        );
+        assert_eq!(
+            nearest("MAKE_AMI_TAG", known.into_iter()),
+            Some("MAKE_AMI_TAGS")
+        );
+        assert_eq!(nearest("MAKE_AMI_COLOUR_OF_BOX", known.into_iter()), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! Types of settings that several programs have.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A switch: `1`, `true` or `yes`; `0`, `false` or `no`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Switch(pub bool);
+
+impl FromStr for Switch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "1" | "true" | "yes" => Ok(Switch(true)),
+            "0" | "false" | "no" => Ok(Switch(false)),
+            _ => Err(format!(
+                "{text:?} is not a switch; use 1, true, yes, 0, false or no"
+            )),
+        }
+    }
+}
+
+/// A duration in human units: `90s`, `20m`, `6h`, `1h 30m`. Never zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeout(pub Duration);
+
+impl FromStr for Timeout {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match humantime::parse_duration(text) {
+            Ok(Duration::ZERO) => {
+                Err("zero leaves no time at all; write such as 90s, 20m or 6h".to_owned())
+            }
+            Ok(duration) => Ok(Timeout(duration)),
+            Err(_) => Err(format!(
+                "{text:?} is not a duration; write such as 90s, 20m or 6h"
+            )),
+        }
+    }
+}
+
+/// A list: one element a line (in a variable) or a flag given several times; blank ones are dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lines(pub Vec<String>);
+
+impl FromStr for Lines {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Lines(
+            text.lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        ))
+    }
+}
+
+/// An EC2 instance id: `i-` and 8 or 17 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceId(pub String);
+
+impl FromStr for InstanceId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if is_ec2_id(text, "i-") {
+            Ok(InstanceId(text.to_owned()))
+        } else {
+            Err(format!(
+                "{text:?} is not an instance id (i- and 8 or 17 hexadecimal digits)"
+            ))
+        }
+    }
+}
+
+/// Whether `text` is `prefix` and 8 or 17 lower-case hexadecimal digits, the two forms of an EC2 id:
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html>.
+#[must_use]
+pub fn is_ec2_id(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|digits| {
+        matches!(digits.len(), 8 | 17)
+            && digits
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lines, Switch, Timeout, is_ec2_id};
+    use std::time::Duration;
+
+    #[test]
+    fn switches_read_six_words() {
+        for (text, want) in [
+            ("1", true),
+            ("YES", true),
+            ("true", true),
+            ("0", false),
+            ("no", false),
+            ("False", false),
+        ] {
+            assert_eq!(text.parse(), Ok(Switch(want)));
+        }
+        assert!("on".parse::<Switch>().is_err());
+    }
+
+    #[test]
+    fn timeouts_have_units() {
+        assert_eq!("6h".parse(), Ok(Timeout(Duration::from_secs(21_600))));
+        assert_eq!("1h 30m".parse(), Ok(Timeout(Duration::from_secs(5_400))));
+        for bad in ["6", "0s", "soon", "-1h"] {
+            assert!(bad.parse::<Timeout>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn lists_drop_blanks() {
+        assert_eq!(
+            " a \n\n b".parse(),
+            Ok(Lines(vec!["a".to_owned(), "b".to_owned()]))
+        );
+    }
+
+    #[test]
+    fn ids_have_two_lengths() {
+        assert!(is_ec2_id("ami-0123abcd", "ami-"));
+        assert!(is_ec2_id("ami-0123456789abcdef0", "ami-"));
+        for bad in ["ami-12", "ami-0123ABCD", "i-0123abcd", "ami-0123abcg"] {
+            assert!(!is_ec2_id(bad, "ami-"), "{bad}");
+        }
+    }
+}
