@@ -1,1 +1,22 @@
-//! Placeholder.
+//! What tests start and look through: the built programs as a user runs them, a scripted fake AWS,
+//! an SSH host, moto, and the real shells.
+//!
+//! A test that needs a server starts it itself, on a free loopback port; dropping the value stops
+//! it. The crate depends on none of ours, so that every one of ours may depend on it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "this crate is only linked into tests, where a panic is a failure with a place"
+)]
+
+pub mod fake_aws;
+pub mod missing;
+pub mod program;
+
+mod children;
+
+pub use fake_aws::{FakeAws, Reply, Request};
+pub use missing::missing;
+pub use program::{Program, Ran, Running};

@@ -1,0 +1,393 @@
+//! A fake AWS that does what a script says and records what it was asked.
+//!
+//! It listens on a free loopback port and answers many connections at once. It recognises the
+//! operations of every service that the programs call, but knows no behaviour: a test says what
+//! each operation answers, in sequence or by a closure, or installs a small world
+//! ([`crate::ec2::Ec2World`], [`crate::s3::S3World`]) that keeps state.
+
+mod http;
+mod reply;
+mod request;
+mod tls;
+
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use self::reply::Deed;
+pub(crate) use self::reply::escaped;
+pub use self::reply::{REQUEST_ID, Reply};
+pub use self::request::Request;
+use self::tls::Authority;
+
+/// Decides an answer from the request and whatever state it keeps.
+type Handler = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
+
+/// The running fake; dropping it closes every connection and stops it.
+pub struct FakeAws {
+    address: SocketAddr,
+    authority: Option<Authority>,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    started: Instant,
+    state: Mutex<State>,
+    /// Told when the fake stops, so that a hanging reply ends.
+    stopping: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    stopped: bool,
+    scripts: HashMap<String, Handler>,
+    /// What the next calls get before the script has its say.
+    first: HashMap<String, VecDeque<First>>,
+    requests: Vec<Request>,
+    unscripted: Vec<String>,
+    connections: Vec<TcpStream>,
+}
+
+/// What happens to one call ahead of the script.
+enum First {
+    /// The reply is given; the script never hears of the call.
+    Reply(Reply),
+    /// The script does its work, but its reply never arrives.
+    Lose,
+}
+
+impl FakeAws {
+    /// Starts a fake that speaks plain HTTP.
+    ///
+    /// # Panics
+    /// When no loopback port can be opened.
+    pub fn start() -> Self {
+        Self::with(None)
+    }
+
+    /// Starts a fake that speaks HTTPS with a certificate of its own authority, whose certificate
+    /// is in the file [`FakeAws::ca_bundle`].
+    ///
+    /// # Panics
+    /// When no loopback port can be opened.
+    pub fn start_tls() -> Self {
+        Self::with(Some(Authority::new()))
+    }
+
+    fn with(authority: Option<Authority>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("cannot open a loopback port");
+        let address = listener.local_addr().expect("a bound port has an address");
+        let shared = Arc::new(Shared {
+            started: Instant::now(),
+            state: Mutex::default(),
+            stopping: Condvar::new(),
+        });
+        let server = authority
+            .as_ref()
+            .map(|authority| Arc::clone(&authority.server));
+        let accepting = Arc::clone(&shared);
+        let acceptor = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(stream) = stream else { continue };
+                let mut state = accepting.state.lock().unwrap();
+                if state.stopped {
+                    return;
+                }
+                state.connections.extend(stream.try_clone());
+                drop(state);
+                let (shared, server) = (Arc::clone(&accepting), server.clone());
+                // The client sees a broken connection; the test sees it through the client.
+                std::thread::spawn(move || connection(&shared, stream, server));
+            }
+        });
+        Self {
+            address,
+            authority,
+            shared,
+            acceptor: Some(acceptor),
+        }
+    }
+
+    /// The endpoint, such as `http://127.0.0.1:40123`.
+    pub fn url(&self) -> String {
+        let scheme = if self.authority.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The authority's certificate as a PEM file.
+    ///
+    /// # Panics
+    /// When the fake does not speak TLS.
+    pub fn ca_bundle(&self) -> PathBuf {
+        self.authority
+            .as_ref()
+            .expect("only start_tls() has an authority")
+            .pem()
+    }
+
+    /// The environment that sends a program here: `AWS_ENDPOINT_URL`, and `AWS_CA_BUNDLE` with TLS.
+    pub fn env(&self) -> Vec<(String, String)> {
+        let mut pairs = vec![("AWS_ENDPOINT_URL".to_owned(), self.url())];
+        if let Some(authority) = &self.authority {
+            pairs.push((
+                "AWS_CA_BUNDLE".to_owned(),
+                authority.pem().display().to_string(),
+            ));
+        }
+        pairs
+    }
+
+    /// Answers `operation`, such as `ec2:CreateImage`, with `replies` one after the other; the last
+    /// one repeats. Replaces what was said before.
+    ///
+    /// # Panics
+    /// When there is no reply.
+    pub fn on(&self, operation: &str, replies: impl IntoIterator<Item = Reply>) {
+        let mut replies: VecDeque<Reply> = replies.into_iter().collect();
+        assert!(!replies.is_empty(), "{operation}: a script needs a reply");
+        let left = Mutex::new(move || match replies.len() {
+            1 => replies[0].clone(),
+            _ => replies.pop_front().expect("more than one is left"),
+        });
+        self.on_call(operation, move |_| left.lock().unwrap()());
+    }
+
+    /// Answers `operation` with whatever `decide` says, which may keep state. Replaces what was said
+    /// before.
+    pub fn on_call(
+        &self,
+        operation: &str,
+        decide: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) {
+        let mut state = self.shared.state.lock().unwrap();
+        state.scripts.insert(operation.to_owned(), Arc::new(decide));
+    }
+
+    /// Answers the next calls of `operation` with `replies`; the script, or the world, goes on after
+    /// them and never hears of these calls.
+    pub fn first(&self, operation: &str, replies: impl IntoIterator<Item = Reply>) {
+        let replies = replies.into_iter().map(First::Reply);
+        self.shared
+            .state
+            .lock()
+            .unwrap()
+            .queue(operation)
+            .extend(replies);
+    }
+
+    /// Lets the script, or the world, do the next call of `operation` and loses the reply: the
+    /// connection closes without an answer although the deed is done.
+    pub fn lose_reply(&self, operation: &str) {
+        self.shared
+            .state
+            .lock()
+            .unwrap()
+            .queue(operation)
+            .push_back(First::Lose);
+    }
+
+    /// Every request so far, in order.
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.state.lock().unwrap().requests.clone()
+    }
+
+    /// The requests for one operation, such as `ec2:CreateImage`, in order.
+    pub fn requests_for(&self, operation: &str) -> Vec<Request> {
+        let mut found = self.requests();
+        found.retain(|request| request.name() == operation);
+        found
+    }
+
+    /// The names of all operations called, in order.
+    pub fn operations(&self) -> Vec<String> {
+        self.requests().iter().map(Request::name).collect()
+    }
+
+    /// The operations that were called but have no script; each was answered with 501.
+    pub fn unscripted(&self) -> Vec<String> {
+        self.shared.state.lock().unwrap().unscripted.clone()
+    }
+
+    /// Checks that every operation called had a script.
+    ///
+    /// # Panics
+    /// With the operations that had none.
+    #[track_caller]
+    pub fn assert_all_scripted(&self) {
+        let unscripted = self.unscripted();
+        assert!(
+            unscripted.is_empty(),
+            "called without a script: {unscripted:?}"
+        );
+    }
+}
+
+impl Drop for FakeAws {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock().unwrap();
+        state.stopped = true;
+        for stream in &state.connections {
+            // A connection that is closed already is what we want.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        drop(state);
+        self.shared.stopping.notify_all();
+        // The acceptor looks at `stopped` when the next connection arrives.
+        let _ = TcpStream::connect(self.address);
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+    }
+}
+
+impl State {
+    fn queue(&mut self, operation: &str) -> &mut VecDeque<First> {
+        self.first.entry(operation.to_owned()).or_default()
+    }
+}
+
+impl Shared {
+    /// Records the request and says what to do with it.
+    fn decide(&self, mut request: Request) -> (Request, Deed) {
+        let name = request.name();
+        let mut state = self.state.lock().unwrap();
+        request.number = state.requests.len();
+        request.turn = state
+            .requests
+            .iter()
+            .filter(|seen| seen.name() == name)
+            .count();
+        state.requests.push(request.clone());
+        let first = state.queue(&name).pop_front();
+        let script = state.scripts.get(&name).cloned();
+        if script.is_none() && first.is_none() {
+            state.unscripted.push(name.clone());
+        }
+        // The script may take its time and ask the fake for what was recorded.
+        drop(state);
+        let run = |script: Option<Handler>| match script {
+            Some(script) => script(&request),
+            None => Reply::error(501, "NotScripted", format!("no script for {name}")),
+        };
+        let reply = match first {
+            Some(First::Reply(reply)) => reply,
+            Some(First::Lose) => {
+                run(script);
+                Reply::close()
+            }
+            None => run(script),
+        };
+        self.pause(reply.delay);
+        (request, reply.deed)
+    }
+
+    /// Sleeps, but not longer than the fake lives.
+    fn pause(&self, duration: Duration) {
+        let deadline = Instant::now() + duration;
+        let mut state = self.state.lock().unwrap();
+        while !state.stopped {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = self.stopping.wait_timeout(state, left).unwrap().0;
+        }
+    }
+}
+
+/// Serves one connection until the client, the script or the end of the fake closes it.
+fn connection(
+    shared: &Shared,
+    stream: TcpStream,
+    server: Option<Arc<rustls::ServerConfig>>,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let closing = stream.try_clone()?;
+    let served = match server {
+        None => serve(shared, Duplex(BufReader::new(stream))),
+        Some(server) => {
+            let tls = rustls::ServerConnection::new(server).map_err(io::Error::other)?;
+            let stream = rustls::StreamOwned::new(tls, stream);
+            serve(shared, Duplex(BufReader::new(stream)))
+        }
+    };
+    // The fake keeps a handle of its own, so going out of scope would close nothing.
+    closing.shutdown(Shutdown::Both)?;
+    served
+}
+
+fn serve<S: Read + Write>(shared: &Shared, mut stream: Duplex<S>) -> io::Result<()> {
+    while let Some(raw) = http::read(&mut stream)? {
+        let (request, deed) = shared.decide(Request::from(raw, shared.started.elapsed()));
+        let is_head = request.method == "HEAD";
+        match deed {
+            Deed::Answer(answer) => {
+                http::write(&mut stream, &answer.identified(&request), is_head, None)?;
+            }
+            Deed::Error {
+                status,
+                code,
+                message,
+                headers,
+            } => {
+                let mut answer = reply::error(&request, status, &code, &message);
+                answer.headers.extend(headers);
+                http::write(&mut stream, &answer.identified(&request), is_head, None)?;
+            }
+            Deed::Cut { answer, sent } => {
+                http::write(
+                    &mut stream,
+                    &answer.identified(&request),
+                    is_head,
+                    Some(sent),
+                )?;
+                return Ok(());
+            }
+            Deed::Close => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// A stream that reads with a buffer and writes without.
+struct Duplex<S>(BufReader<S>);
+
+impl<S: Read> Read for Duplex<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl<S: Read> BufRead for Duplex<S> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.0.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.0.consume(amount);
+    }
+}
+
+impl<S: Read + Write> Write for Duplex<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.get_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.get_mut().flush()
+    }
+}
