@@ -66,6 +66,15 @@ impl FromStr for Filter {
         if let Ok(level) = text.parse::<LevelFilter>() {
             return Ok(Self(Filter::default().0.with_default(level)));
         }
+        // `Targets` would take any word for the name of a target, a misspelt level among them.
+        if let Some(word) = text
+            .split(',')
+            .find(|part| !part.contains('=') && part.trim().parse::<LevelFilter>().is_err())
+        {
+            return Err(format!(
+                "{word:?} is not a log level; use error, warn, info, debug, trace or off"
+            ));
+        }
         text.parse::<Targets>()
             .map(Self)
             .map_err(|error| format!("{text:?} is not a log filter ({error}); write such as debug or info,aws_config=debug"))
