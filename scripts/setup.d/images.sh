@@ -48,7 +48,7 @@ image_kind() {
 
 # This machine's own release with Python, from its packages: what both stand-ins rest on.
 stand_in_base() {
-    local tree=$build/docker/base.tar codename
+    local tree=$build/docker/base.tar partial=$build/docker/base.partial.tar codename
     base=pipeline-actions-stand-in-base
     if docker image inspect "$base" >/dev/null 2>&1; then return 0; fi
     [[ $(id -u) == 0 ]] || refuse 'stand-ins are built from Debian packages, which needs root; or make the base images available'
@@ -57,13 +57,13 @@ stand_in_base() {
         # shellcheck source=/dev/null
         codename=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
         say "downloading and unpacking a minimal $codename with Python for the stand-ins (70 MB, about 20 s)"
-        mmdebstrap --quiet --variant=essential --include=python3,python3-venv,ca-certificates,passwd \
+        mmdebstrap --quiet --format=tar --variant=essential --include=python3,python3-venv,ca-certificates,passwd \
             --components="$(distribution_components)" \
             --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
             --dpkgopt='path-exclude=/usr/share/locale/*' \
-            "$codename" "$tree.partial" "$(distribution_mirror)" >&2 \
-            || { rm -f "$tree.partial"; fail 'cannot build the stand-in base from the distribution'"'"'s packages'; }
-        mv -f "$tree.partial" "$tree"
+            "$codename" "$partial" "$(distribution_mirror)" >&2 \
+            || { rm -f "$partial"; fail "cannot build the base of the stand-ins from packages of $codename"; }
+        mv -f "$partial" "$tree"
     fi
     docker import "$tree" "$base" >/dev/null
 }
