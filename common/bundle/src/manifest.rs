@@ -1,0 +1,127 @@
+//! What a tree holds, as a sorted list of values.
+
+use std::path::PathBuf;
+
+use crate::digest::Digest;
+
+/// A file's permissions, reduced to the one bit that travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// 0644.
+    Plain,
+    /// 0755: its owner may execute it.
+    Executable,
+}
+
+impl Mode {
+    /// Reduces Unix mode bits: executable is what the owner may execute.
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Self {
+        if bits & 0o100 == 0 {
+            Self::Plain
+        } else {
+            Self::Executable
+        }
+    }
+
+    /// The permission bits, 0o644 or 0o755.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        match self {
+            Self::Plain => 0o644,
+            Self::Executable => 0o755,
+        }
+    }
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A regular file.
+    File {
+        /// Normalised permissions.
+        mode: Mode,
+        /// Length in bytes.
+        size: u64,
+        /// SHA-256 of the content.
+        sha256: Digest,
+    },
+    /// A symbolic link that stays inside the tree.
+    Symlink {
+        /// The link's text, relative to the link.
+        target: String,
+    },
+    /// A folder with nothing in it.
+    EmptyDir,
+}
+
+impl Kind {
+    /// Git's six octal digits for this kind: the first field of a digest record.
+    #[must_use]
+    pub const fn git_mode(&self) -> &'static str {
+        match self {
+            Self::File {
+                mode: Mode::Plain, ..
+            } => "100644",
+            Self::File {
+                mode: Mode::Executable,
+                ..
+            } => "100755",
+            Self::Symlink { .. } => "120000",
+            Self::EmptyDir => "040000",
+        }
+    }
+}
+
+/// One file, link or empty folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name in the bundle: UTF-8, relative, `/` between components.
+    pub path: String,
+    /// What it is; two entries with equal `path` and `kind` have equal content.
+    pub kind: Kind,
+    /// Where it was read on this machine.
+    pub source: PathBuf,
+}
+
+/// Entries in ascending byte order of their paths; no path occurs twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Manifest {
+    entries: Vec<Entry>,
+}
+
+impl Manifest {
+    /// Sorts entries that have been checked for duplicates.
+    pub(crate) fn from_checked(mut entries: Vec<Entry>) -> Self {
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Self { entries }
+    }
+
+    /// All entries, sorted.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The entry of this name.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<&Entry> {
+        let at = self
+            .entries
+            .binary_search_by(|entry| entry.path.as_str().cmp(path))
+            .ok()?;
+        self.entries.get(at)
+    }
+
+    /// The sum of all file lengths, in bytes.
+    #[must_use]
+    pub fn total_size(&self) -> u64 {
+        self.entries
+            .iter()
+            .map(|entry| match entry.kind {
+                Kind::File { size, .. } => size,
+                Kind::Symlink { .. } | Kind::EmptyDir => 0,
+            })
+            .sum()
+    }
+}

@@ -1,0 +1,430 @@
+//! Reading folders and files into a manifest: which entries, whether they may travel, what they contain.
+
+mod content;
+mod refusal;
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use ignore::WalkBuilder;
+use thiserror::Error;
+
+use crate::manifest::{Entry, Kind, Manifest, Mode};
+use crate::names::{self, Names, Spellings};
+use crate::secrets;
+
+pub use refusal::{Refusal, Refusals, Why};
+
+/// What the version control and the file managers leave behind: never part of a bundle.
+pub const ALWAYS_EXCLUDED: [&str; 3] = [".git", "__MACOSX", ".DS_Store"];
+
+/// A file or folder on this machine, and where it goes in the bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file or folder; a symbolic link here is followed, since it was named on purpose.
+    pub path: PathBuf,
+    /// The name in the bundle. Empty, for a folder: its content goes to the bundle's root.
+    pub name: String,
+}
+
+impl Source {
+    /// A folder whose content becomes the bundle's root.
+    #[must_use]
+    pub fn root(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            path: folder.into(),
+            name: String::new(),
+        }
+    }
+
+    /// A file or folder under a name of its own.
+    #[must_use]
+    pub fn named(path: impl Into<PathBuf>, name: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            name: name.into(),
+        }
+    }
+}
+
+/// What is left out and what is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Leave out [`ALWAYS_EXCLUDED`].
+    pub exclude_litter: bool,
+    /// The name of ignore files in gitignore syntax, obeyed in each folder and left out themselves
+    /// (`.deployignore`).
+    pub ignore_file: Option<String>,
+    /// Which names are refused.
+    pub names: Names,
+    /// Refuse private keys, found by content.
+    pub refuse_private_keys: bool,
+    /// Refuse `.env` files.
+    pub refuse_env_files: bool,
+}
+
+impl Default for Rules {
+    /// Everything that can go wrong is refused; no ignore file.
+    fn default() -> Self {
+        Self {
+            exclude_litter: true,
+            ignore_file: None,
+            names: Names::Portable,
+            refuse_private_keys: true,
+            refuse_env_files: true,
+        }
+    }
+}
+
+impl Rules {
+    /// Takes all that can be carried, secrets included: for moving artifacts between the stages of one pipeline.
+    #[must_use]
+    pub const fn everything() -> Self {
+        Self {
+            exclude_litter: false,
+            ignore_file: None,
+            names: Names::Unix,
+            refuse_private_keys: false,
+            refuse_env_files: false,
+        }
+    }
+}
+
+/// Why a tree could not be read into a manifest.
+#[derive(Debug, Error)]
+pub enum TreeError {
+    /// Some entries may not travel; all of them are listed.
+    #[error("{0}")]
+    Refused(Refusals),
+    /// A file or folder could not be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder could not be walked, or an ignore file has a bad pattern.
+    #[error("cannot walk `{}`: {source}", path.display())]
+    Walk {
+        /// The folder that was walked.
+        path: PathBuf,
+        /// What went wrong, with the place.
+        source: ignore::Error,
+    },
+    /// No entry is left.
+    #[error("nothing to bundle in {}", display_paths(roots))]
+    Empty {
+        /// What was looked through.
+        roots: Vec<PathBuf>,
+    },
+}
+
+fn display_paths(paths: &[PathBuf]) -> String {
+    let shown: Vec<_> = paths
+        .iter()
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    if shown.is_empty() {
+        "no files at all".to_owned()
+    } else {
+        shown.join(", ")
+    }
+}
+
+/// Walks the sources, applies the rules, hashes what is left.
+///
+/// Files are hashed on all cores. Empty folders are entries; a folder that only holds left-out files
+/// is not, because on a fresh checkout it would not exist.
+///
+/// # Errors
+/// [`TreeError::Refused`] lists every refused entry at once; see [`TreeError`] for the rest.
+pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
+    let mut found = Found::default();
+    for source in sources {
+        let resolved = fs::canonicalize(&source.path).map_err(|error| TreeError::Read {
+            path: source.path.clone(),
+            source: error,
+        })?;
+        if resolved.is_dir() {
+            walk(source, &resolved, rules, &mut found)?;
+        } else {
+            found.add(&source.name, &source.path, &resolved, rules)?;
+        }
+    }
+    found.check_names_against_each_other(rules);
+    let scan = rules.refuse_private_keys;
+    let read = content::read_all(&found.files, scan)?;
+    for (file, content) in found.files.into_iter().zip(read) {
+        if let Some(kind) = content.private_key {
+            found.refusals.push(Refusal {
+                path: file.shown,
+                why: Why::PrivateKey { kind },
+            });
+        }
+        found.entries.push(Entry {
+            path: file.name,
+            kind: Kind::File {
+                mode: file.mode,
+                size: content.size,
+                sha256: content.sha256,
+            },
+            source: file.source,
+        });
+    }
+    if !found.refusals.is_empty() {
+        return Err(TreeError::Refused(Refusals::new(found.refusals)));
+    }
+    if found.entries.is_empty() {
+        let roots = sources.iter().map(|source| source.path.clone()).collect();
+        return Err(TreeError::Empty { roots });
+    }
+    Ok(Manifest::from_checked(found.entries))
+}
+
+/// A file that may travel as far as its name goes; its content has not been read.
+struct FoundFile {
+    name: String,
+    shown: PathBuf,
+    source: PathBuf,
+    mode: Mode,
+}
+
+#[derive(Default)]
+struct Found {
+    files: Vec<FoundFile>,
+    /// Links and empty folders; files join them once read.
+    entries: Vec<Entry>,
+    refusals: Vec<Refusal>,
+}
+
+impl Found {
+    fn refuse(&mut self, path: &Path, why: Why) {
+        self.refusals.push(Refusal {
+            path: path.to_owned(),
+            why,
+        });
+    }
+
+    /// Adds what is not a folder. `shown` is the path as the user would write it.
+    fn add(
+        &mut self,
+        name: &str,
+        shown: &Path,
+        source: &Path,
+        rules: &Rules,
+    ) -> Result<(), TreeError> {
+        if let Err(fault) = names::check(name, rules.names) {
+            self.refuse(shown, Why::Name(fault));
+            return Ok(());
+        }
+        let file_name = name.rsplit('/').next().unwrap_or(name);
+        if rules.refuse_env_files && secrets::is_env_file(file_name) {
+            self.refuse(shown, Why::EnvFile);
+            return Ok(());
+        }
+        let error = |error| TreeError::Read {
+            path: shown.to_owned(),
+            source: error,
+        };
+        let metadata = fs::symlink_metadata(source).map_err(error)?;
+        let kind = metadata.file_type();
+        if kind.is_file() {
+            self.files.push(FoundFile {
+                name: name.to_owned(),
+                shown: shown.to_owned(),
+                source: source.to_owned(),
+                mode: Mode::from_bits(metadata.permissions().mode()),
+            });
+        } else {
+            let what = if kind.is_fifo() {
+                "a named pipe"
+            } else if kind.is_socket() {
+                "a socket"
+            } else {
+                "a device"
+            };
+            self.refuse(shown, Why::Special { what });
+        }
+        Ok(())
+    }
+
+    /// Adds a link found below `root`; it must stay there by its text and on the disk.
+    fn add_link(
+        &mut self,
+        name: &str,
+        shown: &Path,
+        source: &Path,
+        root: &Path,
+        below: &str,
+    ) -> Result<(), TreeError> {
+        let read_error = |error| TreeError::Read {
+            path: shown.to_owned(),
+            source: error,
+        };
+        let target = fs::read_link(source).map_err(read_error)?;
+        let Some(text) = target.to_str() else {
+            self.refuse(shown, Why::LinkNotUtf8);
+            return Ok(());
+        };
+        // A link to a link can lead out although its own text stays in; a dangling one leads nowhere.
+        let leads_out = fs::canonicalize(source).is_ok_and(|end| !end.starts_with(root));
+        if leads_out || !names::link_stays_inside(below, text) {
+            self.refuse(
+                shown,
+                Why::LinkOut {
+                    target: text.to_owned(),
+                },
+            );
+            return Ok(());
+        }
+        self.entries.push(Entry {
+            path: name.to_owned(),
+            kind: Kind::Symlink {
+                target: text.to_owned(),
+            },
+            source: source.to_owned(),
+        });
+        Ok(())
+    }
+
+    /// Refuses names used twice, files where another entry needs a folder, and case clashes.
+    fn check_names_against_each_other(&mut self, rules: &Rules) {
+        let not_folders = self
+            .files
+            .iter()
+            .map(|file| (file.name.clone(), file.shown.clone()));
+        let links = self
+            .entries
+            .iter()
+            .map(|entry| (entry.path.clone(), entry.source.clone()));
+        let mut all: Vec<_> = not_folders.chain(links).collect();
+        all.sort();
+        let mut spellings = Spellings::default();
+        let mut taken: HashMap<&str, &PathBuf> = HashMap::new();
+        for (name, shown) in &all {
+            if let Some(other) = taken.get(name.as_str()) {
+                let why = Why::Twice {
+                    name: name.clone(),
+                    other: (*other).clone(),
+                };
+                self.refusals.push(Refusal {
+                    path: shown.clone(),
+                    why,
+                });
+                continue;
+            }
+            taken.insert(name, shown);
+            let mut above = name.as_str();
+            while let Some((folder, _)) = above.rsplit_once('/') {
+                if let Some(other) = taken.get(folder) {
+                    let why = Why::UnderFile {
+                        other: (*other).clone(),
+                    };
+                    self.refusals.push(Refusal {
+                        path: shown.clone(),
+                        why,
+                    });
+                }
+                above = folder;
+            }
+            if rules.names == Names::Portable
+                && let Some(other) = spellings.clash(name)
+            {
+                self.refusals.push(Refusal {
+                    path: shown.clone(),
+                    why: Why::CaseClash { other },
+                });
+            }
+        }
+    }
+}
+
+fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Result<(), TreeError> {
+    let walk_error = |error| TreeError::Walk {
+        path: source.path.clone(),
+        source: error,
+    };
+    for item in walker(root, rules).build() {
+        let item = item.map_err(walk_error)?;
+        if let Some(error) = item.error() {
+            return Err(walk_error(error.clone()));
+        }
+        // The walker gives only paths below the root it was given.
+        let Ok(below) = item.path().strip_prefix(root) else {
+            continue;
+        };
+        let shown = if below.as_os_str().is_empty() {
+            source.path.clone()
+        } else {
+            source.path.join(below)
+        };
+        let Some(below) = below.to_str() else {
+            found.refuse(&shown, Why::NotUtf8);
+            continue;
+        };
+        let name = match (source.name.as_str(), below) {
+            (name, "") => name.to_owned(),
+            ("", below) => below.to_owned(),
+            (name, below) => format!("{name}/{below}"),
+        };
+        let kind = item.file_type();
+        if kind.is_some_and(|kind| kind.is_dir()) {
+            if name.is_empty()
+                || !is_empty(item.path()).map_err(|error| TreeError::Read {
+                    path: shown.clone(),
+                    source: error,
+                })?
+            {
+                continue;
+            }
+            match names::check(&name, rules.names) {
+                Ok(()) => found.entries.push(Entry {
+                    path: name,
+                    kind: Kind::EmptyDir,
+                    source: item.path().to_owned(),
+                }),
+                Err(fault) => found.refuse(&shown, Why::Name(fault)),
+            }
+        } else if kind.is_some_and(|kind| kind.is_symlink()) {
+            match names::check(&name, rules.names) {
+                Ok(()) => found.add_link(&name, &shown, item.path(), root, below)?,
+                Err(fault) => found.refuse(&shown, Why::Name(fault)),
+            }
+        } else {
+            found.add(&name, &shown, item.path(), rules)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_empty(folder: &Path) -> io::Result<bool> {
+    Ok(fs::read_dir(folder)?.next().is_none())
+}
+
+fn walker(root: &Path, rules: &Rules) -> WalkBuilder {
+    let mut builder = WalkBuilder::new(root);
+    // Hidden files travel, and no `.gitignore` has a say: only the ignore file that was asked for.
+    builder.standard_filters(false).follow_links(false);
+    if let Some(name) = &rules.ignore_file {
+        builder.add_custom_ignore_filename(name);
+    }
+    let ignore_file = rules.ignore_file.clone();
+    let exclude_litter = rules.exclude_litter;
+    builder.filter_entry(move |item| {
+        let name = item.file_name();
+        let litter = exclude_litter
+            && ALWAYS_EXCLUDED
+                .iter()
+                .any(|litter| name == OsStr::new(litter));
+        let is_ignore_file = ignore_file
+            .as_deref()
+            .is_some_and(|ignore_file| name == OsStr::new(ignore_file));
+        item.depth() == 0 || !(litter || is_ignore_file)
+    });
+    builder
+}
