@@ -1,0 +1,7 @@
+//! The host that is deployed to, reached over SSH. Nothing outside this folder names the SSH library.
+
+pub mod http;
+pub mod key;
+pub mod ssh;
+pub mod transport;
+pub mod trust;
