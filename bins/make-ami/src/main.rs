@@ -1,2 +1,5 @@
-//! Placeholder.
-fn main() {}
+//! The `make-ami` binary.
+
+fn main() -> std::process::ExitCode {
+    make_ami::main()
+}
