@@ -27,16 +27,6 @@ pub(crate) fn kill(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Asks the group of `child` to end, gives it `patience`, then kills it.
-pub(crate) fn stop(child: &mut Child, patience: Duration) {
-    signal(child, 15);
-    if wait(child, patience).is_none() {
-        kill(child);
-    }
-    // The leader may leave children behind that ignored the first signal.
-    signal(child, 9);
-}
-
 /// Waits at most `limit` for `child`; `None` when it still runs then.
 pub(crate) fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
     let deadline = Instant::now() + limit;

@@ -13,7 +13,11 @@
 
 pub mod fake_aws;
 pub mod missing;
+pub mod moto;
+pub mod page;
 pub mod program;
+pub mod shells;
+pub mod sshd;
 
 mod children;
 
