@@ -1,0 +1,378 @@
+//! The bucket: what the key holds now, whether that must change, and at most one PutObject.
+//!
+//! A pipeline's S3 source action watches one fixed key, so every write is a deployment. "Unchanged"
+//! is therefore judged by the content's digest in the object's metadata, and a write replaces only
+//! the object that was compared (`If-Match`), never one that came in between.
+
+mod reply;
+mod summary;
+
+use action::exit::Exit;
+use action::failure::Failure;
+use action::interrupt::Interrupt;
+use action::program::Context;
+use aws::error::{AwsError, Kind};
+use aws::session::Session;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{BucketVersioningStatus, ServerSideEncryption};
+use aws_smithy_types::base64;
+use bundle::digest::Digest;
+use tokio::time::Instant;
+
+use crate::archive::Archive;
+use crate::settings::Bucket;
+
+/// The metadata entry with the digest: `x-amz-meta-package-template-digest`.
+const DIGEST_KEY: &str = "package-template-digest";
+
+/// What CodePipeline shows for a revision of an S3 source (CodePipeline user guide, "Amazon S3
+/// source action reference").
+const SUMMARY_KEY: &str = "codepipeline-artifact-revision-summary";
+
+/// What the key holds now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its entity tag, quotes included: what `If-Match` compares.
+    pub etag: String,
+    /// Its version; none for an object older than the bucket's versioning.
+    pub version: Option<String>,
+    /// The digest of its content, when we wrote it.
+    pub digest: Option<Digest>,
+}
+
+/// What must happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing: this version has the content.
+    Unchanged {
+        /// The version.
+        version: String,
+    },
+    /// Write where nothing is.
+    Create,
+    /// Write over this.
+    Replace {
+        /// The entity tag to be replaced.
+        etag: String,
+        /// Its version.
+        version: Option<String>,
+    },
+}
+
+/// Decides. An object without a version is replaced: a pipeline needs one to run.
+#[must_use]
+pub fn decide(seen: Option<Seen>, digest: Digest, force: bool) -> Decision {
+    match seen {
+        None => Decision::Create,
+        Some(Seen {
+            version: Some(version),
+            digest: Some(found),
+            ..
+        }) if found == digest && !force => Decision::Unchanged { version },
+        Some(Seen { etag, version, .. }) => Decision::Replace { etag, version },
+    }
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The version that has the content.
+    pub version: String,
+    /// Whether it was written now.
+    pub changed: bool,
+}
+
+/// The way to one object.
+#[derive(Debug)]
+pub struct Uploader<'a> {
+    client: Client,
+    target: &'a Bucket,
+    summary: String,
+    interrupt: Interrupt,
+    deadline: Instant,
+}
+
+impl<'a> Uploader<'a> {
+    /// Sets up the client; no call to S3 yet.
+    ///
+    /// # Errors
+    /// No region or no credentials.
+    pub async fn open(target: &'a Bucket, context: &Context) -> Result<Self, Failure> {
+        let session = Session::open_in(context, target.region.as_deref()).await?;
+        let config = aws_sdk_s3::config::Builder::from(&session.config)
+            .force_path_style(Session::has_own_endpoint(context, "S3"))
+            .build();
+        Ok(Self {
+            client: Client::from_conf(config),
+            target,
+            summary: summary::revision(target.summary.as_deref(), &context.codebuild),
+            interrupt: context.interrupt.clone(),
+            deadline: context.deadline,
+        })
+    }
+
+    fn object(&self) -> String {
+        format!("s3://{}/{}", self.target.name, self.target.key)
+    }
+
+    /// Waits for a call no longer than the deadline, and not after a signal.
+    async fn bounded<T>(&self, deed: &str, call: impl Future<Output = T>) -> Result<T, Failure> {
+        let bounded = tokio::time::timeout_at(self.deadline, call);
+        match self.interrupt.race(bounded).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(_)) => Err(Failure::new(
+                Exit::Deadline,
+                format!("the deadline came before {deed}"),
+            )
+            .hint("running again looks first at what is in the bucket, and resumes from there")),
+            Err(signal) => Err(Failure::interrupted(
+                signal,
+                format!("stopped before {deed}"),
+            )),
+        }
+    }
+
+    /// Checks that the bucket is versioned and looks at the key. Reads only.
+    ///
+    /// # Errors
+    /// A bucket that is not versioned, not there, or not ours to read.
+    pub async fn look(&self) -> Result<Option<Seen>, Failure> {
+        self.check_versioning().await?;
+        self.look_at_key().await
+    }
+
+    async fn check_versioning(&self) -> Result<(), Failure> {
+        let bucket = &self.target.name;
+        let call = self
+            .client
+            .get_bucket_versioning()
+            .bucket(bucket)
+            .set_expected_bucket_owner(self.target.owner.clone())
+            .send();
+        let reply = self
+            .bounded("the bucket was checked", call)
+            .await?
+            .map_err(|error| {
+                let error = AwsError::of(&error);
+                let deed = format!(
+                    "cannot ask whether the bucket {bucket} is versioned; nothing was touched"
+                );
+                reply::explain(
+                    &error,
+                    &error.failure(deed, "s3:GetBucketVersioning"),
+                    self.target,
+                )
+            })?;
+        if reply.status() == Some(&BucketVersioningStatus::Enabled) {
+            return Ok(());
+        }
+        Err(Failure::refused(format!(
+            "the bucket {bucket} is not versioned, and a pipeline starts from versions; nothing was touched"
+        ))
+        .hint(format!(
+            "aws s3api put-bucket-versioning --bucket {bucket} --versioning-configuration Status=Enabled"
+        )))
+    }
+
+    async fn look_at_key(&self) -> Result<Option<Seen>, Failure> {
+        let call = self
+            .client
+            .head_object()
+            .bucket(&self.target.name)
+            .key(&self.target.key)
+            .set_expected_bucket_owner(self.target.owner.clone())
+            .send();
+        match self.bounded("the object was looked at", call).await? {
+            Ok(reply) => self.seen(&reply).map(Some),
+            Err(error) => {
+                let error = AwsError::of(&error);
+                if error.status == Some(404) {
+                    return Ok(None);
+                }
+                let deed = format!("cannot look at {}", self.object());
+                let failure = error.failure(
+                    deed,
+                    "s3:GetObject on the object, and s3:ListBucket on the bucket,",
+                );
+                Err(reply::explain(&error, &failure, self.target))
+            }
+        }
+    }
+
+    fn seen(&self, reply: &HeadObjectOutput) -> Result<Seen, Failure> {
+        // Every S3 object has an entity tag; a web page in its place usually has none.
+        let etag = reply.e_tag().ok_or_else(|| {
+            Failure::new(Exit::Unavailable, format!("cannot look at {}", self.object()))
+                .cause("the answer has no ETag")
+                .hint("something other than S3 answered: check AWS_ENDPOINT_URL, HTTPS_PROXY and AWS_REGION")
+        })?;
+        let digest = reply
+            .metadata()
+            .and_then(|metadata| metadata.get(DIGEST_KEY));
+        Ok(Seen {
+            etag: etag.to_owned(),
+            version: reply
+                .version_id()
+                .filter(|version| *version != "null")
+                .map(str::to_owned),
+            digest: digest.and_then(|text| text.parse().ok()),
+        })
+    }
+
+    /// Does what was decided.
+    ///
+    /// # Errors
+    /// [`Exit::Lost`] when another writer came first; what S3 refuses; a stored object that is not
+    /// what was sent.
+    pub async fn carry_out(&self, decision: Decision, archive: &Archive) -> Result<Done, Failure> {
+        let (condition, replaced) = match decision {
+            Decision::Unchanged { version } => {
+                tracing::info!(
+                    "{} holds this content already in version {version}",
+                    self.object()
+                );
+                return Ok(Done {
+                    version,
+                    changed: false,
+                });
+            }
+            Decision::Create => (self.put(archive).if_none_match("*"), None),
+            Decision::Replace { etag, version } => (self.put(archive).if_match(etag), version),
+        };
+        let call = condition.send();
+        match self.bounded("the upload was confirmed", call).await? {
+            Ok(reply) => {
+                let version = reply::verified(&reply, archive, self.target)?;
+                tracing::info!(
+                    "uploaded {} ({} bytes) as version {version}",
+                    self.object(),
+                    archive.bytes.len()
+                );
+                Ok(Done {
+                    version,
+                    changed: true,
+                })
+            }
+            Err(error) => {
+                self.after_failure(&AwsError::of(&error), archive, replaced)
+                    .await
+            }
+        }
+    }
+
+    fn put(&self, archive: &Archive) -> PutObjectFluentBuilder {
+        let target = self.target;
+        let put = self
+            .client
+            .put_object()
+            .bucket(&target.name)
+            .key(&target.key)
+            .body(ByteStream::from(archive.bytes.clone()))
+            .content_type("application/zip")
+            .checksum_sha256(base64::encode(archive.sha256.as_bytes()))
+            .metadata(DIGEST_KEY, archive.digest.to_string())
+            .metadata(
+                SUMMARY_KEY,
+                summary::with_digest(&self.summary, archive.digest),
+            )
+            .set_expected_bucket_owner(target.owner.clone());
+        match &target.kms_key {
+            None => put,
+            Some(key) => put
+                .server_side_encryption(ServerSideEncryption::AwsKms)
+                .ssekms_key_id(key),
+        }
+    }
+
+    /// An upload that failed may be there: its answer was lost, and the SDK's second try then met
+    /// our own object. So the key is looked at before anything is said.
+    async fn after_failure(
+        &self,
+        error: &AwsError,
+        archive: &Archive,
+        replaced: Option<String>,
+    ) -> Result<Done, Failure> {
+        let lost_race = matches!(error.status, Some(409 | 412));
+        if lost_race || matches!(error.kind, Kind::Lost | Kind::Unavailable | Kind::Nonsense) {
+            let now = self.look_at_key().await;
+            if let Ok(Some(Seen {
+                version: Some(version),
+                digest: Some(digest),
+                ..
+            })) = now
+                && digest == archive.digest
+                && Some(&version) != replaced.as_ref()
+            {
+                tracing::info!(
+                    "{} has this content as version {version}, although the upload was not confirmed",
+                    self.object()
+                );
+                return Ok(Done {
+                    version,
+                    changed: true,
+                });
+            }
+        }
+        let deed = format!("cannot upload {}", self.object());
+        if lost_race {
+            return Err(Failure::new(
+                Exit::Lost,
+                format!("{deed}: it changed since it was compared"),
+            )
+            .cause(error)
+            .hint("another build wrote it; run again to compare with what is there now"));
+        }
+        Err(reply::explain(
+            error,
+            &error.failure(
+                deed,
+                "s3:PutObject (and kms:GenerateDataKey with a KMS key)",
+            ),
+            self.target,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Decision, Seen, decide};
+    use bundle::digest::Digest;
+
+    fn seen(version: Option<&str>, digest: Option<Digest>) -> Option<Seen> {
+        Some(Seen {
+            etag: "\"e\"".to_owned(),
+            version: version.map(str::to_owned),
+            digest,
+        })
+    }
+
+    #[test]
+    fn only_the_same_content_in_a_version_is_left_alone() {
+        let (ours, other) = (Digest::of(b"ours"), Digest::of(b"other"));
+        let replace = |version: Option<&str>| Decision::Replace {
+            etag: "\"e\"".to_owned(),
+            version: version.map(str::to_owned),
+        };
+        let unchanged = Decision::Unchanged {
+            version: "v1".to_owned(),
+        };
+        assert_eq!(decide(None, ours, false), Decision::Create);
+        assert_eq!(decide(seen(Some("v1"), Some(ours)), ours, false), unchanged);
+        assert_eq!(
+            decide(seen(Some("v1"), Some(ours)), ours, true),
+            replace(Some("v1"))
+        );
+        assert_eq!(
+            decide(seen(Some("v1"), Some(other)), ours, false),
+            replace(Some("v1"))
+        );
+        assert_eq!(
+            decide(seen(Some("v1"), None), ours, false),
+            replace(Some("v1"))
+        );
+        assert_eq!(decide(seen(None, Some(ours)), ours, false), replace(None));
+    }
+}

@@ -1,0 +1,9 @@
+//! The built program, as a build runs it: against a scripted S3, against moto, and without either.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod faults;
+mod moto;
+mod offline;
+mod page;
+mod upload;
+mod world;
