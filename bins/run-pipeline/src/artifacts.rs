@@ -1,0 +1,239 @@
+//! Artifacts between actions: zip files in a folder of the run, by name.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use action::failure::Failure;
+use bundle::tree::{Rules, Source};
+use bundle::unpack::Limits;
+use contract::buildspec::Artifacts;
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+/// The largest artifact that is made here, in bytes.
+const MAX_BYTES: u64 = 4 << 30;
+
+/// The artifacts of one run.
+#[derive(Debug)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+impl Store {
+    /// A store in an existing folder.
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Where an artifact's zip is or will be. Names are checked by the contract.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.zip"))
+    }
+
+    /// Writes an artifact that is already a zip.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn put(&self, name: &str, zip: &[u8]) -> Result<(), Failure> {
+        let path = self.path(name);
+        std::fs::write(&path, zip).map_err(|error| {
+            Failure::failed(format!(
+                "cannot write the artifact {name} to {}",
+                path.display()
+            ))
+            .cause(error)
+        })
+    }
+
+    /// Unpacks an artifact into a new folder.
+    ///
+    /// # Errors
+    /// When no action has made it in this run, or it is not a zip that can be unpacked.
+    pub fn unpack(&self, name: &str, folder: &Path) -> Result<(), Failure> {
+        let path = self.path(name);
+        let file = File::open(&path).map_err(|error| {
+            Failure::refused(format!(
+                "no action of this run has made the artifact {name}"
+            ))
+            .cause(error)
+            .hint("run the stage that makes it too")
+        })?;
+        bundle::unpack::unpack(file, folder, Limits::default()).map_err(|error| {
+            Failure::failed(format!("cannot unpack the artifact {name}"))
+                .cause(error)
+                .hint(
+                    "an artifact is a zip file; package-template makes one that CodePipeline takes",
+                )
+        })?;
+        Ok(())
+    }
+
+    /// Reads one file out of an artifact.
+    ///
+    /// # Errors
+    /// When the artifact or the file is not there; the names that are there are listed.
+    pub fn read(&self, name: &str, wanted: &str) -> Result<Vec<u8>, Failure> {
+        use std::io::Read as _;
+        let path = self.path(name);
+        let cannot = |error: String| {
+            Failure::failed(format!("cannot read the artifact {name}")).cause(error)
+        };
+        let file = File::open(&path).map_err(|error| cannot(error.to_string()))?;
+        let mut zip = zip::ZipArchive::new(file).map_err(|error| cannot(error.to_string()))?;
+        let names: Vec<String> = zip.file_names().flatten().map(Into::into).collect();
+        let mut entry = zip.by_name(wanted).map_err(|_| {
+            let near = contract::finding::did_you_mean(wanted, names.iter().map(String::as_str));
+            Failure::failed(format!("file {wanted} does not exist in artifact {name}"))
+                .hint(near.unwrap_or_else(|| format!("the artifact holds {}", shorten(&names))))
+        })?;
+        let mut bytes = Vec::new();
+        entry
+            .read_to_end(&mut bytes)
+            .map_err(|error| cannot(error.to_string()))?;
+        Ok(bytes)
+    }
+
+    /// Collects the files that a buildspec names and stores them.
+    ///
+    /// # Errors
+    /// When the base directory is not there, nothing matches, or a file cannot be packed.
+    pub fn collect(&self, name: &str, spec: &Artifacts, source: &Path) -> Result<(), Failure> {
+        let cannot = |error: String| {
+            Failure::failed(format!("cannot make the artifact {name}")).cause(error)
+        };
+        let base = source.join(spec.base_directory.as_deref().unwrap_or("."));
+        let base = base
+            .canonicalize()
+            .map_err(|error| cannot(format!("{}: {error}", base.display())))?;
+        let wanted = globs(&spec.files).map_err(&cannot)?;
+        let excluded = globs(&spec.exclude_paths).map_err(&cannot)?;
+        let mut files = Vec::new();
+        walk(&base, &base, &mut files).map_err(|error| cannot(error.to_string()))?;
+        let sources: Vec<Source> = files
+            .into_iter()
+            .filter(|path| wanted.is_match(path) && !excluded.is_match(path))
+            .map(|path| {
+                let kept = if spec.discard_paths {
+                    path.file_name().map(PathBuf::from).unwrap_or_default()
+                } else {
+                    path.clone()
+                };
+                Source::named(base.join(&path), kept.to_string_lossy())
+            })
+            .collect();
+        if sources.is_empty() {
+            return Err(cannot(format!("no file matches {}", spec.files.join(", ")))
+                .hint("files are looked for under base-directory, or the source's root"));
+        }
+        let manifest = bundle::tree::read(&sources, &Rules::everything())
+            .map_err(|error| cannot(error.to_string()))?;
+        let zip =
+            bundle::pack::pack(&manifest, MAX_BYTES).map_err(|error| cannot(error.to_string()))?;
+        self.put(name, &zip)
+    }
+}
+
+/// The first names of a list.
+fn shorten(names: &[String]) -> String {
+    let shown: Vec<&str> = names.iter().take(20).map(String::as_str).collect();
+    let more = names.len().saturating_sub(shown.len());
+    let tail = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!("{}{tail}", shown.join(", "))
+}
+
+/// The patterns of a buildspec: `*` stays in a folder, `**` does not; a leading `./` is nothing.
+fn globs(patterns: &[String]) -> Result<GlobSet, String> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let plain = pattern.strip_prefix("./").unwrap_or(pattern);
+        let glob = GlobBuilder::new(plain)
+            .literal_separator(true)
+            .build()
+            .map_err(|error| error.to_string())?;
+        set.add(glob);
+    }
+    set.build().map_err(|error| error.to_string())
+}
+
+/// All files under a folder, relative to the root, in a stable order.
+fn walk(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    let mut entries: Vec<_> = std::fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            walk(root, &path, files)?;
+        } else if let Ok(relative) = path.strip_prefix(root) {
+            files.push(relative.to_owned());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    fn spec(files: &[&str]) -> Artifacts {
+        Artifacts {
+            files: files.iter().map(|&one| one.to_owned()).collect(),
+            ..Artifacts::default()
+        }
+    }
+
+    fn names(store: &Store, name: &str) -> Vec<String> {
+        let zip = zip::ZipArchive::new(File::open(store.path(name)).unwrap()).unwrap();
+        let mut names: Vec<String> = zip.file_names().flatten().map(Into::into).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn patterns_choose_files_and_they_come_out_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("src");
+        std::fs::create_dir_all(source.join("out/deep")).unwrap();
+        for file in ["a.txt", "out/b.txt", "out/deep/c.txt", "out/deep/d.log"] {
+            std::fs::write(source.join(file), file).unwrap();
+        }
+        let store = Store::new(folder.path().to_owned());
+        store.collect("All", &spec(&["**/*"]), &source).unwrap();
+        assert_eq!(
+            names(&store, "All"),
+            ["a.txt", "out/b.txt", "out/deep/c.txt", "out/deep/d.log"]
+        );
+        store.collect("Flat", &spec(&["out/*"]), &source).unwrap();
+        assert_eq!(names(&store, "Flat"), ["out/b.txt"]);
+        let mut bare = spec(&["**/*"]);
+        bare.base_directory = Some("out".into());
+        bare.exclude_paths = vec!["**/*.log".into()];
+        bare.discard_paths = true;
+        store.collect("Bare", &bare, &source).unwrap();
+        assert_eq!(names(&store, "Bare"), ["b.txt", "c.txt"]);
+
+        let error = store
+            .collect("None", &spec(&["*.zip"]), &source)
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("no file matches *.zip"),
+            "{error}"
+        );
+        assert_eq!(store.read("Flat", "out/b.txt").unwrap(), b"out/b.txt");
+        let error = store.read("Flat", "out/b.tx").unwrap_err().to_string();
+        assert!(
+            error.contains("file out/b.tx does not exist in artifact Flat"),
+            "{error}"
+        );
+        assert!(error.contains("did you mean out/b.txt?"), "{error}");
+        store.unpack("All", &folder.path().join("again")).unwrap();
+        assert!(folder.path().join("again/out/deep/c.txt").is_file());
+        assert!(store.unpack("Nope", &folder.path().join("x")).is_err());
+    }
+}
