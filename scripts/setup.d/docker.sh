@@ -2,7 +2,8 @@
 # A Docker engine with Compose v2, for `scripts/setup docker`: the one that answers, or our own.
 #
 # Our own lives in build/docker: data (kept, it holds the images), exec, pid, docker.sock, log, env.
-# `docker_stop` leaves of it only what is on disk.
+# `docker_stop` leaves of it only what is on disk. In somebody else's engine we touch nothing but
+# images of the names that images.sh lists.
 
 # Set by scripts/setup, which sources this file.
 : "${build:?}"
@@ -30,9 +31,9 @@ start_own_engine() {
     [[ ${#socket} -lt 100 ]] || refuse "the path $socket is too long for a socket; set BUILD_DIR to a shorter one"
     ensure_engine_packages
     ensure_compose
-    printf 'export DOCKER_HOST=unix://%s\n' "$socket" >"$engine/env"
-    export DOCKER_HOST=unix://$socket
     own_engine_answers || launch
+    export DOCKER_HOST=unix://$socket
+    printf 'export DOCKER_HOST=unix://%s\n' "$socket" >"$engine/env"
 }
 
 ensure_engine_packages() {
@@ -107,22 +108,19 @@ launch() {
     end_engine
     remember_network
     say "starting a Docker engine of its own in $engine (log: $engine/log)"
-    trap 'end_engine; exit 130' INT TERM
+    # What this run starts it also ends, unless it gets to its end: by Ctrl-C or by any failure.
+    trap '[[ $? == 0 ]] || docker_stop' EXIT
     # In a session of its own, so that Ctrl-C at the terminal does not reach it half-way; without
     # our lock, which it would hold for as long as it lives.
     setsid dockerd --data-root "$engine/data" --exec-root "$engine/exec" --pidfile "$engine/pid" \
         --host "unix://$socket" --storage-driver "$driver" </dev/null >"$engine/log" 2>&1 9>&- &
     pid=$!
     for _ in {1..300}; do
-        if own_engine_answers; then
-            trap - INT TERM
-            return 0
-        fi
+        if own_engine_answers; then return 0; fi
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.1
     done
     grep -E 'level=(error|fatal)|failed to start' "$engine/log" | tail -n 3 >&2 || :
-    end_engine
     fail "dockerd did not start within 30 s (all of it: $engine/log)"
 }
 
@@ -133,6 +131,9 @@ docker_stop() {
         # Removed, not only stopped: a restart policy would bring them back with the next engine.
         docker ps --all --quiet | xargs -r docker rm --force >/dev/null
         docker network prune --force >/dev/null
+    elif [[ -e $engine/env ]] && have docker && docker version >/dev/null 2>&1; then
+        # Somebody else's engine: it keeps running, and keeps nothing under a false name.
+        remove_stand_ins
     fi
     end_engine
     rm -f "$engine/env"
@@ -177,7 +178,9 @@ remember_network() {
 restore_network() {
     local forward policy tool
     [[ -e $engine/network ]] || return 0
-    if pgrep -x dockerd >/dev/null; then return 0; fi
+    # A zombie is an engine that has ended, and waits for an init that is slow to notice.
+    # shellcheck disable=SC2009 # pgrep cannot tell a zombie.
+    if ps -C dockerd -o stat= | grep -qv '^Z'; then return 0; fi
     read -r forward policy <"$engine/network"
     ip link delete docker0 2>/dev/null || :
     for tool in iptables ip6tables; do

@@ -6,6 +6,7 @@
 
 : "${build:?}" "${root:?}"
 label=pipeline-actions.stand-in
+base=pipeline-actions-stand-in-base:latest
 python_image=python:3.12-slim
 ollama_image=ollama/ollama:latest
 
@@ -46,10 +47,20 @@ image_kind() {
     fi
 }
 
+remove_stand_ins() {
+    local image
+    for image in "$python_image" "$ollama_image" "$base"; do
+        case $(image_kind "$image") in
+            none) ;;
+            real) [[ $image != "$base" ]] || docker rmi "$image" >/dev/null || : ;;
+            *) say "removing the stand-in for $image"; docker rmi "$image" >/dev/null || : ;;
+        esac
+    done
+}
+
 # This machine's own release with Python, from its packages: what both stand-ins rest on.
 stand_in_base() {
     local tree=$build/docker/base.tar partial=$build/docker/base.partial.tar codename
-    base=pipeline-actions-stand-in-base
     if docker image inspect "$base" >/dev/null 2>&1; then return 0; fi
     [[ $(id -u) == 0 ]] || refuse 'stand-ins are built from Debian packages, which needs root; or make the base images available'
     if [[ ! -e $tree ]]; then
