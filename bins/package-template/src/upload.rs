@@ -6,6 +6,7 @@
 
 mod reply;
 mod summary;
+mod versioning;
 
 use action::exit::Exit;
 use action::failure::Failure;
@@ -152,21 +153,27 @@ impl<'a> Uploader<'a> {
             .bucket(bucket)
             .set_expected_bucket_owner(self.target.owner.clone())
             .send();
-        let reply = self
-            .bounded("the bucket was checked", call)
-            .await?
-            .map_err(|error| {
-                let error = AwsError::of(&error);
-                let deed = format!(
-                    "cannot ask whether the bucket {bucket} is versioned; nothing was touched"
-                );
-                reply::explain(
-                    &error,
-                    &error.failure(deed, "s3:GetBucketVersioning"),
-                    self.target,
-                )
-            })?;
-        if reply.status() == Some(&BucketVersioningStatus::Enabled) {
+        let enabled = match self.bounded("the bucket was checked", call).await? {
+            Ok(reply) => reply.status() == Some(&BucketVersioningStatus::Enabled),
+            Err(error) => {
+                let body = error
+                    .raw_response()
+                    .filter(|response| response.status().is_success());
+                let body = body.and_then(|response| response.body().bytes());
+                body.and_then(versioning::enabled).ok_or_else(|| {
+                    let error = AwsError::of(&error);
+                    let deed = format!(
+                        "cannot ask whether the bucket {bucket} is versioned; nothing was touched"
+                    );
+                    reply::explain(
+                        &error,
+                        &error.failure(deed, "s3:GetBucketVersioning"),
+                        self.target,
+                    )
+                })?
+            }
+        };
+        if enabled {
             return Ok(());
         }
         Err(Failure::refused(format!(

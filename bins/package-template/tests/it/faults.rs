@@ -11,7 +11,8 @@ fn nothing_set_lists_every_missing_setting() {
     let folder = project();
     let ran = program(&folder).run();
     ran.assert_code(2).assert_stdout("(exit 2)\n");
-    ran.assert_stderr("PACKAGE_TEMPLATE_FILE is not set").assert_stderr("PACKAGE_TEMPLATE_BUCKET is not set");
+    ran.assert_stderr("PACKAGE_TEMPLATE_FILE is not set")
+        .assert_stderr("PACKAGE_TEMPLATE_BUCKET is not set");
 }
 
 #[test]
@@ -19,10 +20,20 @@ fn several_faults_and_a_typo_are_reported_at_once() {
     let folder = project();
     let ran = program(&folder)
         .env("PACKAGE_TEMPLATE_BUKET", "x")
-        .args(["cfn/app.yml", "--bucket", "My_Bucket", "--bucket-owner", "12", "--timeout", "soon"])
+        .args([
+            "cfn/app.yml",
+            "--bucket",
+            "My_Bucket",
+            "--bucket-owner",
+            "12",
+            "--timeout",
+            "soon",
+        ])
         .run();
     ran.assert_code(2).assert_stderr("4 settings are wrong");
-    ran.assert_stderr("PACKAGE_TEMPLATE_BUKET: no such setting (did you mean PACKAGE_TEMPLATE_BUCKET?)");
+    ran.assert_stderr(
+        "PACKAGE_TEMPLATE_BUKET: no such setting (did you mean PACKAGE_TEMPLATE_BUCKET?)",
+    );
 }
 
 #[test]
@@ -44,7 +55,9 @@ fn what_is_not_a_template_never_meets_aws() {
         let (aws, folder) = (FakeAws::start(), project());
         write(folder.path(), "cfn/app.yml", content);
         let ran = uploading(&folder, &aws).run();
-        ran.assert_code(2).assert_stderr(said).assert_stderr("nothing was touched");
+        ran.assert_code(2)
+            .assert_stderr(said)
+            .assert_stderr("nothing was touched");
         assert!(aws.requests().is_empty(), "{said}");
     }
 }
@@ -53,13 +66,21 @@ fn what_is_not_a_template_never_meets_aws() {
 fn a_configuration_that_does_not_fit_is_refused() {
     let (aws, folder) = (FakeAws::start(), project());
     Bucket::in_fake(&aws);
-    let with_config = uploading(&folder, &aws).args(["dev.json=config.json", "--config", "config.json"]);
+    let with_config =
+        uploading(&folder, &aws).args(["dev.json=config.json", "--config", "config.json"]);
     with_config.run().assert_code(0);
-    write(folder.path(), "dev.json", r#"{"Parameters": {"AmiId": "ami-1"}}"#);
+    write(
+        folder.path(),
+        "dev.json",
+        r#"{"Parameters": {"AmiId": "ami-1"}}"#,
+    );
     let ran = with_config.run();
-    ran.assert_code(2).assert_stderr("config.json:1:17: cfn/app.yml declares no parameter AmiId");
+    ran.assert_code(2)
+        .assert_stderr("config.json:1:17: cfn/app.yml declares no parameter AmiId");
     ran.assert_stderr("did you mean AMIId?");
-    let ran = uploading(&folder, &aws).args(["dev.json", "--config", "dev.jsn"]).run();
+    let ran = uploading(&folder, &aws)
+        .args(["dev.json", "--config", "dev.jsn"])
+        .run();
     ran.assert_code(2).assert_stderr("did you mean dev.json?");
     assert_eq!(aws.requests_for("s3:PutObject").len(), 1);
 }
@@ -67,20 +88,32 @@ fn a_configuration_that_does_not_fit_is_refused() {
 #[test]
 fn what_must_not_travel_is_refused_by_name() {
     let (aws, folder) = (FakeAws::start(), project());
-    let key = format!("-----BEGIN RSA PRIVATE KEY-----\n{}\n", "MIIEpAIBAAKCAQEAvY0v".repeat(3));
+    let key = format!(
+        "-----BEGIN RSA PRIVATE KEY-----\n{}\n",
+        "MIIEpAIBAAKCAQEAvY0v".repeat(3)
+    );
     write(folder.path(), "app/id_rsa", &key);
     write(folder.path(), "app/.env", "PASSWORD=1");
     let ran = uploading(&folder, &aws).arg("app").run();
     ran.assert_code(2).assert_stderr("cannot bundle 2 files");
-    ran.assert_stderr("`app/id_rsa`: it holds a private key (RSA PRIVATE KEY)").assert_stderr("`app/.env`");
+    ran.assert_stderr("`app/id_rsa`: it holds a private key (RSA PRIVATE KEY)")
+        .assert_stderr("`app/.env`");
     ran.refute_stderr("MIIE").refute_stderr("PASSWORD");
     write(folder.path(), "app/.leaveout", "id_rsa\n.env\n");
     uploading(&folder, &aws)
         .args(["app", "--ignore-file", ".leaveout", "--print-digest"])
         .run()
         .assert_code(0);
-    uploading(&folder, &aws).arg("missing").run().assert_code(2).assert_stderr("cannot read `missing`");
-    uploading(&folder, &aws).arg("dev.json=app.yml").run().assert_code(2).assert_stderr("already has the name");
+    uploading(&folder, &aws)
+        .arg("missing")
+        .run()
+        .assert_code(2)
+        .assert_stderr("cannot read `missing`");
+    uploading(&folder, &aws)
+        .arg("dev.json=app.yml")
+        .run()
+        .assert_code(2)
+        .assert_stderr("already has the name");
     assert!(aws.requests().is_empty());
 }
 
@@ -88,7 +121,12 @@ fn what_must_not_travel_is_refused_by_name() {
 fn aws_says_no() {
     let denied = || Reply::error(403, "AccessDenied", "Access Denied");
     for (operation, reply, code, said) in [
-        ("s3:GetBucketVersioning", denied(), 3, "allow s3:GetBucketVersioning"),
+        (
+            "s3:GetBucketVersioning",
+            denied(),
+            3,
+            "allow s3:GetBucketVersioning",
+        ),
         ("s3:HeadObject", Reply::empty(403), 3, "s3:ListBucket"),
         ("s3:PutObject", denied(), 3, "allow s3:PutObject"),
         (
@@ -103,14 +141,20 @@ fn aws_says_no() {
             2,
             "PACKAGE_TEMPLATE_REGION",
         ),
-        ("s3:HeadObject", Reply::error(503, "SlowDown", "Reduce your request rate"), 4, "cannot look at"),
+        (
+            "s3:HeadObject",
+            Reply::error(503, "SlowDown", "Reduce your request rate"),
+            4,
+            "cannot look at",
+        ),
     ] {
         let (aws, folder) = (FakeAws::start(), project());
         let bucket = Bucket::in_fake(&aws);
         aws.on(operation, [reply]);
         let ran = uploading(&folder, &aws).run();
         ran.assert_code(code).assert_stderr(said);
-        ran.assert_stdout(&format!("(exit {code})\n")).refute_stderr("service error");
+        ran.assert_stdout(&format!("(exit {code})\n"))
+            .refute_stderr("service error");
         assert!(bucket.current().is_none());
     }
 }
@@ -119,9 +163,15 @@ fn aws_says_no() {
 fn an_owner_that_does_not_match_is_named() {
     let (aws, folder) = (FakeAws::start(), project());
     Bucket::in_fake(&aws);
-    aws.on("s3:GetBucketVersioning", [Reply::error(403, "AccessDenied", "Access Denied")]);
-    let ran = uploading(&folder, &aws).args(["--bucket-owner", "123456789012"]).run();
-    ran.assert_code(3).assert_stderr("does not belong to account 123456789012");
+    aws.on(
+        "s3:GetBucketVersioning",
+        [Reply::error(403, "AccessDenied", "Access Denied")],
+    );
+    let ran = uploading(&folder, &aws)
+        .args(["--bucket-owner", "123456789012"])
+        .run();
+    ran.assert_code(3)
+        .assert_stderr("does not belong to account 123456789012");
 }
 
 #[test]
@@ -130,7 +180,10 @@ fn throttling_and_one_lost_connection_are_survived() {
     Bucket::in_fake(&aws);
     aws.first("s3:GetBucketVersioning", [Reply::close()]);
     aws.first("s3:HeadObject", [Reply::error(503, "SlowDown", "slow")]);
-    uploading(&folder, &aws).env("AWS_MAX_ATTEMPTS", "4").run().assert_code(0);
+    uploading(&folder, &aws)
+        .env("AWS_MAX_ATTEMPTS", "4")
+        .run()
+        .assert_code(0);
 }
 
 #[test]
@@ -139,11 +192,22 @@ fn something_other_than_s3_answers() {
         for status in [200, 502] {
             let (aws, folder) = (FakeAws::start(), project());
             let bucket = Bucket::in_fake(&aws);
-            aws.on(operation, [Reply::html(status, "<html><body>Please log in</body></html>")]);
+            aws.on(
+                operation,
+                [Reply::html(
+                    status,
+                    "<html><body>Please log in</body></html>",
+                )],
+            );
             let ran = uploading(&folder, &aws).run();
             // A write that a stranger confirms may have left something behind.
-            let code = if (operation, status) == ("s3:PutObject", 200) { 5 } else { 4 };
-            ran.assert_code(code).assert_stdout(&format!("(exit {code})\n"));
+            let code = if (operation, status) == ("s3:PutObject", 200) {
+                5
+            } else {
+                4
+            };
+            ran.assert_code(code)
+                .assert_stdout(&format!("(exit {code})\n"));
             assert!(bucket.current().is_none());
         }
         let (aws, folder) = (FakeAws::start(), project());
@@ -157,9 +221,18 @@ fn something_other_than_s3_answers() {
 fn no_credentials_no_region() {
     let (aws, folder) = (FakeAws::start(), project());
     let program = uploading(&folder, &aws);
-    let ran = program.clone().env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").run();
-    ran.assert_code(2).assert_stderr("no AWS credentials were found; nothing was touched");
-    program.env_remove("AWS_REGION").run().assert_code(2).assert_stderr("no AWS region is set");
+    let ran = program
+        .clone()
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .run();
+    ran.assert_code(2)
+        .assert_stderr("no AWS credentials were found; nothing was touched");
+    program
+        .env_remove("AWS_REGION")
+        .run()
+        .assert_code(2)
+        .assert_stderr("no AWS region is set");
     assert!(aws.requests().is_empty());
 }
 
@@ -168,7 +241,10 @@ fn after_a_failed_build_phase_nothing_is_done() {
     let (aws, folder) = (FakeAws::start(), project());
     Bucket::in_fake(&aws);
     let program = uploading(&folder, &aws).env("CODEBUILD_BUILD_SUCCEEDING", "0");
-    program.run().assert_code(2).assert_stderr("CODEBUILD_BUILD_SUCCEEDING=0");
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr("CODEBUILD_BUILD_SUCCEEDING=0");
     assert!(aws.requests().is_empty());
     program.arg("--even-if-failed").run().assert_code(0);
 }
@@ -179,7 +255,8 @@ fn the_deadline_is_kept_and_a_signal_stops() {
     Bucket::in_fake(&aws);
     aws.on("s3:PutObject", [Reply::hang(Duration::from_secs(60))]);
     let ran = uploading(&folder, &aws).args(["--timeout", "1s"]).run();
-    ran.assert_code(6).assert_stderr("running again looks first");
+    ran.assert_code(6)
+        .assert_stderr("running again looks first");
     assert!(ran.duration < Duration::from_secs(20), "{ran}");
 
     let running = uploading(&folder, &aws).arg("--log=info").spawn();

@@ -7,13 +7,22 @@ use crate::world::{TEMPLATE, program, project, write};
 
 fn versioned(moto: &Moto, bucket: &str) {
     let location = r#"<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>"#;
-    assert_eq!(moto.s3("PUT", &format!("/{bucket}"), location.as_bytes()).0, 200);
+    assert_eq!(
+        moto.s3("PUT", &format!("/{bucket}"), location.as_bytes()).0,
+        200
+    );
     let on = r#"<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Enabled</Status></VersioningConfiguration>"#;
-    assert_eq!(moto.s3("PUT", &format!("/{bucket}?versioning"), on.as_bytes()).0, 200);
+    assert_eq!(
+        moto.s3("PUT", &format!("/{bucket}?versioning"), on.as_bytes())
+            .0,
+        200
+    );
 }
 
 fn run(folder: &tempfile::TempDir, moto: &Moto, bucket: &str) -> Program {
-    program(folder).envs(moto.env()).args(["cfn/app.yml", "--bucket", bucket])
+    program(folder)
+        .envs(moto.env())
+        .args(["cfn/app.yml", "--bucket", bucket])
 }
 
 #[test]
@@ -21,16 +30,31 @@ fn moto_stores_skips_and_refuses_as_the_fake_does() {
     let Some(moto) = Moto::start() else { return };
     let folder = project();
     versioned(&moto, "source-bucket");
-    let first = run(&folder, &moto, "source-bucket").run().assert_code(0).exports();
+    let first = run(&folder, &moto, "source-bucket")
+        .run()
+        .assert_code(0)
+        .exports();
     assert_eq!(first["TEMPLATE_CHANGED"], "1");
-    let again = run(&folder, &moto, "source-bucket").run().assert_code(0).exports();
+    let again = run(&folder, &moto, "source-bucket")
+        .run()
+        .assert_code(0)
+        .exports();
     assert_eq!(again["TEMPLATE_CHANGED"], "0");
     assert_eq!(again["TEMPLATE_VERSION_ID"], first["TEMPLATE_VERSION_ID"]);
-    write(folder.path(), "cfn/app.yml", &format!("{TEMPLATE}# changed\n"));
-    let changed = run(&folder, &moto, "source-bucket").run().assert_code(0).exports();
+    write(
+        folder.path(),
+        "cfn/app.yml",
+        &format!("{TEMPLATE}# changed\n"),
+    );
+    let changed = run(&folder, &moto, "source-bucket")
+        .run()
+        .assert_code(0)
+        .exports();
     assert_eq!(changed["TEMPLATE_CHANGED"], "1");
     assert_ne!(changed["TEMPLATE_VERSION_ID"], first["TEMPLATE_VERSION_ID"]);
-    let kms = run(&folder, &moto, "source-bucket").args(["--force", "--kms-key", "alias/x"]).run();
+    let kms = run(&folder, &moto, "source-bucket")
+        .args(["--force", "--kms-key", "alias/x"])
+        .run();
     assert_eq!(kms.assert_code(0).exports()["TEMPLATE_CHANGED"], "1");
 
     let (status, versions) = moto.s3("GET", "/source-bucket?versions", b"");
@@ -39,6 +63,12 @@ fn moto_stores_skips_and_refuses_as_the_fake_does() {
 
     let location = r#"<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>"#;
     moto.s3("PUT", "/plain-bucket", location.as_bytes());
-    run(&folder, &moto, "plain-bucket").run().assert_code(2).assert_stderr("not versioned");
-    run(&folder, &moto, "missing-bucket").run().assert_code(2).assert_stderr("create the bucket");
+    run(&folder, &moto, "plain-bucket")
+        .run()
+        .assert_code(2)
+        .assert_stderr("not versioned");
+    run(&folder, &moto, "missing-bucket")
+        .run()
+        .assert_code(2)
+        .assert_stderr("create the bucket");
 }

@@ -9,17 +9,29 @@ use crate::world::{program, project, write};
 fn the_digest_is_of_the_content_and_needs_no_aws() {
     let folder = project();
     let digest = |more: &[&str]| {
-        let ran = program(&folder).bare().args(["cfn/app.yml", "--print-digest"]).args(more).run();
+        let ran = program(&folder)
+            .bare()
+            .args(["cfn/app.yml", "--print-digest"])
+            .args(more)
+            .run();
         ran.assert_code(0).stdout.clone()
     };
     let first = digest(&[]);
     // The record of the one entry, hashed by hand: see the `bundle::digest` page.
     assert_eq!(first.trim().len(), 64);
-    write(folder.path(), "cfn/app.yml", &fs::read_to_string(folder.path().join("cfn/app.yml")).unwrap());
+    write(
+        folder.path(),
+        "cfn/app.yml",
+        &fs::read_to_string(folder.path().join("cfn/app.yml")).unwrap(),
+    );
     assert_eq!(digest(&[]), first);
     assert_ne!(digest(&["app"]), first);
     let with_app = digest(&["app"]);
-    fs::set_permissions(folder.path().join("app/run"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(
+        folder.path().join("app/run"),
+        fs::Permissions::from_mode(0o644),
+    )
+    .unwrap();
     assert_ne!(digest(&["app"]), with_app, "a mode is content");
 }
 
@@ -27,7 +39,11 @@ fn the_digest_is_of_the_content_and_needs_no_aws() {
 fn a_local_archive_is_written_once() {
     let folder = project();
     let run = |more: &[&str]| {
-        program(&folder).bare().args(["cfn/app.yml=t.yml", "app=.", "--output", "out.zip"]).args(more).run()
+        program(&folder)
+            .bare()
+            .args(["cfn/app.yml=t.yml", "app=.", "--output", "out.zip"])
+            .args(more)
+            .run()
     };
     let ran = run(&["--dry-run"]);
     ran.assert_code(0).assert_stderr("would write out.zip");
@@ -36,24 +52,41 @@ fn a_local_archive_is_written_once() {
     assert_eq!(first.assert_code(0).exports()["TEMPLATE_CHANGED"], "1");
     assert!(!first.exports().contains_key("TEMPLATE_VERSION_ID"));
     let bytes = fs::read(folder.path().join("out.zip")).unwrap();
-    let mode = fs::metadata(folder.path().join("out.zip")).unwrap().permissions().mode();
+    let mode = fs::metadata(folder.path().join("out.zip"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o044, 0o044, "as readable as any file: {mode:o}");
     assert_eq!(run(&[]).assert_code(0).exports()["TEMPLATE_CHANGED"], "0");
     assert_eq!(fs::read(folder.path().join("out.zip")).unwrap(), bytes);
     let zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
-    assert_eq!(zip.file_names().map(|name| name.unwrap().into_owned()).collect::<Vec<_>>(), ["run", "t.yml"]);
-    let ran = program(&folder).bare().args(["cfn/app.yml", "--output", "no/such/folder.zip"]).run();
-    ran.assert_code(1).assert_stderr("cannot write the archive no/such/folder.zip");
+    assert_eq!(
+        zip.file_names()
+            .map(|name| name.unwrap().into_owned())
+            .collect::<Vec<_>>(),
+        ["run", "t.yml"]
+    );
+    let ran = program(&folder)
+        .bare()
+        .args(["cfn/app.yml", "--output", "no/such/folder.zip"])
+        .run();
+    ran.assert_code(1)
+        .assert_stderr("cannot write the archive no/such/folder.zip");
 }
 
 #[test]
 fn settings_come_from_variables_as_well() {
     let folder = project();
-    let by_flags = program(&folder).args(["cfn/app.yml", "dev.json", "app", "--print-digest"]).run();
+    let by_flags = program(&folder)
+        .args(["cfn/app.yml", "dev.json", "app", "--print-digest"])
+        .run();
     let by_variables = program(&folder)
         .env("PACKAGE_TEMPLATE_FILE", "cfn/app.yml")
         .env("PACKAGE_TEMPLATE_SOURCES", "dev.json\napp")
         .env("PACKAGE_TEMPLATE_PRINT_DIGEST", "yes")
         .run();
-    assert_eq!(by_variables.assert_code(0).stdout, by_flags.assert_code(0).stdout);
+    assert_eq!(
+        by_variables.assert_code(0).stdout,
+        by_flags.assert_code(0).stdout
+    );
 }

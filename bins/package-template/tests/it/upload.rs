@@ -13,7 +13,12 @@ fn the_first_upload_is_one_proven_conditional_put() {
     let bucket = Bucket::in_fake(&aws);
     let ran = uploading(&folder, &aws)
         .args(["dev.json=config.json", "app=src"])
-        .args(["--bucket-owner", "123456789012", "--kms-key", "alias/pipeline"])
+        .args([
+            "--bucket-owner",
+            "123456789012",
+            "--kms-key",
+            "alias/pipeline",
+        ])
         .env("CODEBUILD_RESOLVED_SOURCE_VERSION", "0a1b2c3d")
         .run();
     ran.assert_code(0);
@@ -21,28 +26,50 @@ fn the_first_upload_is_one_proven_conditional_put() {
     let exports = ran.exports();
     assert_eq!(exports["TEMPLATE_VERSION_ID"], "version-1");
     assert_eq!(exports["TEMPLATE_CHANGED"], "1");
-    assert_eq!(exports["TEMPLATE_DIGEST"], object.metadata["x-amz-meta-package-template-digest"]);
+    assert_eq!(
+        exports["TEMPLATE_DIGEST"],
+        object.metadata["x-amz-meta-package-template-digest"]
+    );
     assert_eq!(exports.len(), 3);
 
     let calls = ["s3:GetBucketVersioning", "s3:HeadObject", "s3:PutObject"];
     assert_eq!(aws.operations(), calls);
     for request in aws.requests() {
-        assert_eq!(request.header("x-amz-expected-bucket-owner"), Some("123456789012"), "{}", request.name());
+        assert_eq!(
+            request.header("x-amz-expected-bucket-owner"),
+            Some("123456789012"),
+            "{}",
+            request.name()
+        );
     }
     let put = &aws.requests_for("s3:PutObject")[0];
-    assert_eq!(put.bucket_and_key(), ("source-bucket".to_owned(), "template.zip".to_owned()));
+    assert_eq!(
+        put.bucket_and_key(),
+        ("source-bucket".to_owned(), "template.zip".to_owned())
+    );
     assert_eq!(put.header("if-none-match"), Some("*"));
     assert_eq!(put.header("if-match"), None);
     assert_eq!(put.header("content-type"), Some("application/zip"));
     assert_eq!(put.header("x-amz-acl"), None);
     assert_eq!(put.header("x-amz-server-side-encryption"), Some("aws:kms"));
-    assert_eq!(put.header("x-amz-server-side-encryption-aws-kms-key-id"), Some("alias/pipeline"));
-    let summary = put.header("x-amz-meta-codepipeline-artifact-revision-summary").unwrap();
-    assert!(summary.starts_with("commit 0a1b2c3d (content "), "{summary}");
+    assert_eq!(
+        put.header("x-amz-server-side-encryption-aws-kms-key-id"),
+        Some("alias/pipeline")
+    );
+    let summary = put
+        .header("x-amz-meta-codepipeline-artifact-revision-summary")
+        .unwrap();
+    assert!(
+        summary.starts_with("commit 0a1b2c3d (content "),
+        "{summary}"
+    );
     assert!(put.header("x-amz-checksum-sha256").is_some());
 
     let mut zip = zip::ZipArchive::new(Cursor::new(object.body)).unwrap();
-    let names: Vec<_> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
+    let names: Vec<_> = zip
+        .file_names()
+        .map(|name| name.unwrap().into_owned())
+        .collect();
     assert_eq!(names, ["app.yml", "config.json", "src/run"]);
     let template = std::io::read_to_string(zip.by_name("app.yml").unwrap()).unwrap();
     assert_eq!(template, TEMPLATE, "the template is not touched");
@@ -61,14 +88,33 @@ fn twice_changes_nothing() {
     assert_eq!(second["TEMPLATE_DIGEST"], first["TEMPLATE_DIGEST"]);
     assert_eq!(aws.requests_for("s3:PutObject").len(), 1);
 
-    let forced = program.clone().arg("--force").run().assert_code(0).exports();
-    assert_eq!((forced["TEMPLATE_CHANGED"].as_str(), forced["TEMPLATE_VERSION_ID"].as_str()), ("1", "version-2"));
-    write(folder.path(), "cfn/app.yml", &format!("# a comment\n{TEMPLATE}"));
+    let forced = program
+        .clone()
+        .arg("--force")
+        .run()
+        .assert_code(0)
+        .exports();
+    assert_eq!(
+        (
+            forced["TEMPLATE_CHANGED"].as_str(),
+            forced["TEMPLATE_VERSION_ID"].as_str()
+        ),
+        ("1", "version-2")
+    );
+    write(
+        folder.path(),
+        "cfn/app.yml",
+        &format!("# a comment\n{TEMPLATE}"),
+    );
     let third = program.run().assert_code(0).exports();
     assert_eq!(third["TEMPLATE_VERSION_ID"], "version-3");
     assert_ne!(third["TEMPLATE_DIGEST"], first["TEMPLATE_DIGEST"]);
     let put = &aws.requests_for("s3:PutObject")[2];
-    assert_eq!(put.header("if-match"), Some("\"etag-2\""), "only what was compared is replaced");
+    assert_eq!(
+        put.header("if-match"),
+        Some("\"etag-2\""),
+        "only what was compared is replaced"
+    );
     assert_eq!(bucket.current().unwrap().number, 3);
 }
 
@@ -77,12 +123,18 @@ fn a_dry_run_reads_only_and_tells_the_plan() {
     let (aws, folder) = (FakeAws::start(), project());
     let bucket = Bucket::in_fake(&aws);
     let plan = folder.path().join("plan.json");
-    let dry = uploading(&folder, &aws).args(["app", "--dry-run", "--plan-file"]).arg(&plan);
+    let dry = uploading(&folder, &aws)
+        .args(["app", "--dry-run", "--plan-file"])
+        .arg(&plan);
     let ran = dry.run();
     ran.assert_code(0).assert_stdout("");
-    ran.assert_stderr("app/run").assert_stderr("app.yml  <- template");
+    ran.assert_stderr("app/run")
+        .assert_stderr("app.yml  <- template");
     ran.assert_stderr("would upload s3://source-bucket/template.zip, which does not exist yet");
-    assert_eq!(aws.operations(), ["s3:GetBucketVersioning", "s3:HeadObject"]);
+    assert_eq!(
+        aws.operations(),
+        ["s3:GetBucketVersioning", "s3:HeadObject"]
+    );
     assert!(bucket.current().is_none());
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&plan).unwrap()).unwrap();
     assert_eq!(json["action"], "upload");
@@ -90,8 +142,13 @@ fn a_dry_run_reads_only_and_tells_the_plan() {
     assert_eq!(json["entries"][1]["mode"], "100755");
 
     uploading(&folder, &aws).arg("app").run().assert_code(0);
-    dry.run().assert_code(0).assert_stderr("would upload nothing");
-    uploading(&folder, &aws).args(["app", "--dry-run", "--force"]).run().assert_stderr("over version version-1");
+    dry.run()
+        .assert_code(0)
+        .assert_stderr("would upload nothing");
+    uploading(&folder, &aws)
+        .args(["app", "--dry-run", "--force"])
+        .run()
+        .assert_stderr("over version version-1");
     assert_eq!(aws.requests_for("s3:PutObject").len(), 1);
 }
 
@@ -100,7 +157,11 @@ fn exports_go_to_a_file_and_an_old_one_never_stays() {
     let (aws, folder) = (FakeAws::start(), project());
     Bucket::in_fake(&aws);
     let exports = folder.path().join(".exports");
-    write(folder.path(), ".exports", "export TEMPLATE_VERSION_ID='stale'\n");
+    write(
+        folder.path(),
+        ".exports",
+        "export TEMPLATE_VERSION_ID='stale'\n",
+    );
     aws.first("s3:HeadObject", [Reply::empty(403)]);
     let program = uploading(&folder, &aws).arg("--export-file").arg(&exports);
     program.run().assert_code(3).assert_stdout("");
@@ -117,7 +178,8 @@ fn a_bucket_without_versions_is_refused_before_anything_is_written() {
         aws.on("s3:GetBucketVersioning", [versioning(status)]);
         let ran = uploading(&folder, &aws).run();
         ran.assert_code(2).assert_stdout("(exit 2)\n");
-        ran.assert_stderr("the bucket source-bucket is not versioned").assert_stderr("put-bucket-versioning");
+        ran.assert_stderr("the bucket source-bucket is not versioned")
+            .assert_stderr("put-bucket-versioning");
         assert_eq!(aws.operations(), ["s3:GetBucketVersioning"]);
     }
 }
@@ -128,11 +190,14 @@ fn who_loses_the_race_says_so_and_overwrites_nothing() {
     let bucket = Bucket::in_fake(&aws);
     bucket.overwrite();
     // What this run sees is already outdated when it writes.
-    let seen = Reply::empty(200).header("etag", "\"etag-0\"").header("x-amz-version-id", "version-0");
+    let seen = Reply::empty(200)
+        .header("etag", "\"etag-0\"")
+        .header("x-amz-version-id", "version-0");
     aws.first("s3:HeadObject", [seen]);
     let ran = uploading(&folder, &aws).run();
     ran.assert_code(7).assert_stdout("(exit 7)\n");
-    ran.assert_stderr("it changed since it was compared").assert_stderr("PreconditionFailed");
+    ran.assert_stderr("it changed since it was compared")
+        .assert_stderr("PreconditionFailed");
     assert_eq!(bucket.current().unwrap().body, b"theirs");
 
     let conflict = Reply::error(409, "ConditionalRequestConflict", "conflict");
@@ -167,7 +232,12 @@ fn a_lost_reply_is_adopted() {
 fn an_object_older_than_the_versioning_is_replaced() {
     let (aws, folder) = (FakeAws::start(), project());
     Bucket::in_fake(&aws).overwrite();
-    let digest = uploading(&folder, &aws).args(["--print-digest"]).run().stdout.trim().to_owned();
+    let digest = uploading(&folder, &aws)
+        .args(["--print-digest"])
+        .run()
+        .stdout
+        .trim()
+        .to_owned();
     let old = Reply::empty(200)
         .header("etag", "\"etag-1\"")
         .header("x-amz-version-id", "null")
@@ -181,7 +251,9 @@ fn an_object_older_than_the_versioning_is_replaced() {
 fn a_stored_object_that_is_not_what_was_sent_is_reported_as_a_remainder() {
     for (reply, said) in [
         (
-            Reply::empty(200).header("x-amz-version-id", "version-9").header("x-amz-checksum-sha256", "AAAA"),
+            Reply::empty(200)
+                .header("x-amz-version-id", "version-9")
+                .header("x-amz-checksum-sha256", "AAAA"),
             "was stored with the SHA-256 AAAA",
         ),
         (Reply::empty(200), "was written without a version"),
@@ -191,7 +263,8 @@ fn a_stored_object_that_is_not_what_was_sent_is_reported_as_a_remainder() {
         aws.on("s3:PutObject", [reply.header("etag", "\"x\"")]);
         let ran = uploading(&folder, &aws).run();
         ran.assert_code(5).assert_stdout("(exit 5)\n");
-        ran.assert_stderr(said).assert_stderr("aws s3api delete-object --bucket source-bucket");
+        ran.assert_stderr(said)
+            .assert_stderr("aws s3api delete-object --bucket source-bucket");
     }
 }
 

@@ -22,7 +22,11 @@ Resources:
 pub(crate) fn project() -> TempDir {
     let folder = TempDir::new().unwrap();
     write(folder.path(), "cfn/app.yml", TEMPLATE);
-    write(folder.path(), "dev.json", r#"{"Parameters": {"AMIId": "ami-0123456789abcdef0"}}"#);
+    write(
+        folder.path(),
+        "dev.json",
+        r#"{"Parameters": {"AMIId": "ami-0123456789abcdef0"}}"#,
+    );
     write(folder.path(), "app/run", "#!/bin/sh\n");
     let run = folder.path().join("app/run");
     fs::set_permissions(run, fs::Permissions::from_mode(0o755)).unwrap();
@@ -67,8 +71,12 @@ impl Object {
     }
 
     fn described(&self, reply: Reply) -> Reply {
-        let reply = reply.header("etag", self.etag()).header("x-amz-version-id", self.version());
-        self.metadata.iter().fold(reply, |reply, (name, value)| reply.header(name, value))
+        let reply = reply
+            .header("etag", self.etag())
+            .header("x-amz-version-id", self.version());
+        self.metadata
+            .iter()
+            .fold(reply, |reply, (name, value)| reply.header(name, value))
     }
 }
 
@@ -99,35 +107,56 @@ impl Bucket {
     pub(crate) fn overwrite(&self) {
         let mut current = self.0.lock().unwrap();
         let number = current.as_ref().map_or(1, |object| object.number + 1);
-        *current = Some(Object { body: b"theirs".to_vec(), metadata: BTreeMap::new(), number });
+        *current = Some(Object {
+            body: b"theirs".to_vec(),
+            metadata: BTreeMap::new(),
+            number,
+        });
     }
 
     fn put(&self, request: &Request) -> Reply {
         let mut current = self.0.lock().unwrap();
-        let fits = match (request.header("if-none-match"), request.header("if-match"), &*current) {
+        let fits = match (
+            request.header("if-none-match"),
+            request.header("if-match"),
+            &*current,
+        ) {
             (Some("*"), None, None) => true,
             (None, Some(etag), Some(object)) => etag == object.etag(),
             (None, None, _) => true,
             _ => false,
         };
         if !fits {
-            return Reply::error(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
+            return Reply::error(
+                412,
+                "PreconditionFailed",
+                "At least one of the pre-conditions you specified did not hold",
+            );
         }
-        let metadata = request.headers.iter().filter(|(name, _)| name.starts_with("x-amz-meta-"));
+        let metadata = request
+            .headers
+            .iter()
+            .filter(|(name, _)| name.starts_with("x-amz-meta-"));
         let object = Object {
             body: request.body.clone(),
             metadata: metadata.cloned().collect(),
             number: current.as_ref().map_or(1, |object| object.number + 1),
         };
         let checksum = request.header("x-amz-checksum-sha256").unwrap_or_default();
-        let reply = object.described(Reply::empty(200)).header("x-amz-checksum-sha256", checksum);
+        let reply = object
+            .described(Reply::empty(200))
+            .header("x-amz-checksum-sha256", checksum);
         *current = Some(object);
         reply
     }
 }
 
 pub(crate) fn versioning(status: &str) -> Reply {
-    let status = if status.is_empty() { String::new() } else { format!("<Status>{status}</Status>") };
+    let status = if status.is_empty() {
+        String::new()
+    } else {
+        format!("<Status>{status}</Status>")
+    };
     Reply::xml(format!(
         r#"<?xml version="1.0" encoding="UTF-8"?><VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{status}</VersioningConfiguration>"#
     ))
