@@ -1,2 +1,5 @@
-//! Placeholder.
-fn main() {}
+//! The `export-vars` binary.
+
+fn main() -> std::process::ExitCode {
+    export_vars::main()
+}

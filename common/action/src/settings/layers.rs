@@ -69,7 +69,8 @@ impl Layers {
         {
             let from_flags = matches.get_raw(field).map(|parts| {
                 let parts: Vec<OsString> = parts.map(ToOwned::to_owned).collect();
-                parts.join(std::ffi::OsStr::new("\n"))
+                // No argument can hold a NUL, so nothing in one can look like a second one.
+                parts.join(std::ffi::OsStr::new("\0"))
             });
             let from_environment = environment
                 .get(variable)

@@ -45,12 +45,24 @@ impl FromStr for Timeout {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lines(pub Vec<String>);
 
+/// Arguments exactly as they were given, white space, line breaks and all. A variable holds one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Arguments(pub Vec<String>);
+
+impl FromStr for Arguments {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Arguments(text.split('\0').map(str::to_owned).collect()))
+    }
+}
+
 impl FromStr for Lines {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(Lines(
-            text.lines()
+            text.split(['\n', '\0'])
                 .map(str::trim)
                 .filter(|line| !line.is_empty())
                 .map(str::to_owned)
@@ -91,7 +103,7 @@ pub fn is_ec2_id(text: &str, prefix: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lines, Switch, Timeout, is_ec2_id};
+    use super::{Arguments, Lines, Switch, Timeout, is_ec2_id};
     use std::time::Duration;
 
     #[test]
@@ -116,6 +128,16 @@ mod tests {
         for bad in ["6", "0s", "soon", "-1h"] {
             assert!(bad.parse::<Timeout>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn nothing_inside_an_argument_can_look_like_a_second_one() {
+        let one = "NOTE=hello\nAMI_ID=ami-evil";
+        assert_eq!(one.parse(), Ok(Arguments(vec![one.to_owned()])));
+        assert_eq!(
+            "A=1\0B=2".parse(),
+            Ok(Arguments(vec!["A=1".to_owned(), "B=2".to_owned()]))
+        );
     }
 
     #[test]

@@ -1,0 +1,210 @@
+//! Runs the built `export-vars` as a build does.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+use harness::{Program, page, shells};
+use proptest::prelude::*;
+
+fn program() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_export-vars"))
+}
+
+#[test]
+fn page_settings_are_those_of_the_code() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let table = action::page::settings::<export_vars::settings::Raw>(&export_vars::PROGRAM);
+    page::check_block(page, "settings", &table);
+}
+
+#[test]
+fn page_exit_codes_of_the_readme_are_those_of_the_code() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+    page::check_block(page, "exits", &action::page::exits());
+}
+
+#[test]
+fn nothing_given_is_a_refusal_and_turns_an_eval_red() {
+    let ran = program().run();
+    ran.assert_code(2).assert_stderr("nothing to export");
+    assert_eq!(ran.stdout, "(exit 2)\n");
+}
+
+#[test]
+fn every_fault_is_reported_at_once() {
+    program()
+        .env("EXPORT_VARS_FROMAT", "json")
+        .env("EXPORT_VARS_LOG", "loud")
+        .args(["--format", "xml", "--timeout", "6", "A=1"])
+        .run()
+        .assert_code(2)
+        .assert_stderr("4 settings are wrong; nothing was touched")
+        .assert_stderr("EXPORT_VARS_FROMAT: no such setting (did you mean EXPORT_VARS_FORMAT?)")
+        .assert_stderr("EXPORT_VARS_LOG: \"loud\" is not a log level")
+        .assert_stderr("--format: \"xml\" is not a format")
+        .assert_stderr("--timeout: \"6\" is not a duration");
+}
+
+#[test]
+fn flag_beats_environment_beats_file_beats_default() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dev.env");
+    std::fs::write(&file, "EXPORT_VARS_FORMAT=docker\n").unwrap();
+    let with_file = || program().arg("--env-file").arg(&file).arg("A=1");
+    assert_eq!(program().arg("A=1").run().stdout, "export A='1'\n");
+    assert_eq!(with_file().run().assert_code(0).stdout, "A=1\n");
+    let ran = with_file().env("EXPORT_VARS_FORMAT", "json").run();
+    assert_eq!(ran.stdout, "{\n  \"A\": \"1\"\n}\n");
+    let ran = with_file()
+        .env("EXPORT_VARS_FORMAT", "json")
+        .args(["--format", "sh"])
+        .run();
+    assert_eq!(ran.stdout, "export A='1'\n");
+    let ran = with_file().env("EXPORT_VARS_FORMAT", "").run();
+    assert_eq!(ran.stdout, "A=1\n", "empty means unset");
+}
+
+#[test]
+fn env_files_are_refused_by_line_and_missing_ones_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dev.env");
+    std::fs::write(&file, "A=1\nB=\"x y\"\nexport C=1\n").unwrap();
+    program()
+        .arg("--env-file")
+        .arg(&file)
+        .args(["--env-file", "/no/such.env", "A"])
+        .run()
+        .assert_code(2)
+        .assert_stderr("dev.env:2: B: docker keeps quotes as part of the value")
+        .assert_stderr("dev.env:3: docker does not know `export`")
+        .assert_stderr("cannot read env file /no/such.env");
+}
+
+#[test]
+fn a_variable_of_an_env_file_reaches_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dev.env");
+    std::fs::write(&file, "NOTE=from-the-file\n").unwrap();
+    let ran = program().arg("--env-file").arg(&file).arg("NOTE").run();
+    assert_eq!(ran.assert_code(0).exports()["NOTE"], "from-the-file");
+}
+
+#[test]
+fn an_argument_with_a_line_break_cannot_smuggle_a_second_variable_in() {
+    program()
+        .arg("NOTE=hello\nAMI_ID=ami-0123456789abcdef0")
+        .run()
+        .assert_code(2)
+        .assert_stderr("NOTE: line 1 ends in a line break");
+    let ran = program()
+        .args(["--multiline", "NOTE=hello\nAMI_ID=ami-0123456789abcdef0"])
+        .run();
+    assert_eq!(ran.assert_code(0).exports().len(), 1);
+}
+
+#[test]
+fn conflicts_name_both_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.env");
+    std::fs::write(&file, "\nA=1\n").unwrap();
+    program()
+        .arg("--from-file")
+        .arg(&file)
+        .arg("A=2")
+        .run()
+        .assert_code(2)
+        .assert_stderr("the argument: A already set by ")
+        .assert_stderr("a.env:2 to another value");
+}
+
+#[test]
+fn json_values_come_by_pointer() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("m.json");
+    std::fs::write(
+        &file,
+        r#"{"image":{"id":"ami-0123456789abcdef0","gib":8,"tags":{}}}"#,
+    )
+    .unwrap();
+    let from = |name: &str, pointer: &str| {
+        let text = format!("{name}={}#{pointer}", file.display());
+        program().arg("--from-json").arg(text).run()
+    };
+    assert_eq!(
+        from("AMI_ID", "/image/id").exports()["AMI_ID"],
+        "ami-0123456789abcdef0"
+    );
+    assert_eq!(from("GIB", "/image/gib").exports()["GIB"], "8");
+    from("X", "/image/tags")
+        .assert_code(2)
+        .assert_stderr("is a list or an object");
+    from("X", "/nope")
+        .assert_code(2)
+        .assert_stderr("there is nothing at this pointer");
+}
+
+#[test]
+fn a_template_configuration_is_completed_and_the_rest_of_it_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().join("dev.json");
+    std::fs::write(
+        &base,
+        r#"{"Parameters":{"VPCId":"x","Size":"1"},"Tags":{"a":"b"}}"#,
+    )
+    .unwrap();
+    let ran = program()
+        .args([
+            "--format",
+            "template-configuration",
+            "VPCId=vpc-1",
+            "--base",
+        ])
+        .arg(&base)
+        .run();
+    let document: serde_json::Value = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
+    let wanted = serde_json::json!({"Parameters":{"VPCId":"vpc-1","Size":"1"},"Tags":{"a":"b"}});
+    assert_eq!(document, wanted);
+}
+
+#[test]
+fn a_stale_export_file_never_survives_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(".exports");
+    std::fs::write(&file, "export A='stale'\n").unwrap();
+    let ran = program().arg("--export-file").arg(&file).arg("A-B=1").run();
+    ran.assert_code(2);
+    assert!(!file.exists());
+    assert_eq!(ran.stdout, "", "with a file, stdout stays empty");
+}
+
+#[test]
+fn a_value_is_in_no_message() {
+    let secret = "hunter2-hunter2";
+    let ran = program()
+        .args([format!("A-B={secret}"), format!("C={secret}\n")])
+        .run();
+    ran.assert_code(2);
+    assert!(
+        !ran.stderr.contains(secret) && !ran.stdout.contains(secret),
+        "{}",
+        ran.stderr
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hostile_values_survive_every_shell(values in proptest::collection::vec("(?s)[^\0]{0,40}|[ '\"\\\\$`\n\r\t*~!#&;|<>(){}\u{1b}é]{1,24}", 8)) {
+        let names: Vec<String> = (0..values.len()).map(|index| format!("V{index}")).collect();
+        let given = names.iter().zip(&values).filter(|(_, value)| !value.contains("#{"));
+        let (names, values): (Vec<&str>, Vec<&String>) = given.map(|(name, value)| (name.as_str(), value)).unzip();
+        let arguments = names.iter().zip(&values).map(|(name, value)| format!("{name}={value}"));
+        let ran = program().args(["--multiline", "--allow-empty", "--"]).args(arguments).run();
+        ran.assert_code(0);
+        for shell in shells::found() {
+            let read = shells::round_trip(&shell, ran.stdout.as_bytes(), &names);
+            for ((name, wanted), got) in names.iter().zip(&values).zip(read) {
+                prop_assert_eq!(wanted.as_bytes(), got.as_slice(), "{} in {:?}", name, shell);
+            }
+        }
+    }
+}
