@@ -1,6 +1,7 @@
 //! The way to the bucket and back.
 
 use std::io::Cursor;
+use std::time::Duration;
 
 use harness::program::exports_of;
 use harness::{FakeAws, Reply};
@@ -275,4 +276,31 @@ fn it_works_over_https_with_an_authority_of_its_own() {
     uploading(&folder, &aws).run().assert_code(0);
     let ran = uploading(&folder, &aws).env_remove("AWS_CA_BUNDLE").run();
     ran.assert_code(4);
+}
+
+#[test]
+fn of_two_packagers_at_once_one_wins_and_nothing_is_lost() {
+    let aws = FakeAws::start();
+    let bucket = Bucket::in_fake(&aws);
+    let (mine, yours) = (project(), project());
+    write(
+        yours.path(),
+        "cfn/app.yml",
+        &format!("# another\n{TEMPLATE}"),
+    );
+    // Both look before either writes.
+    let look = || Reply::after(Duration::from_millis(500), Reply::empty(404));
+    aws.first("s3:HeadObject", [look(), look()]);
+    let running = [
+        uploading(&mine, &aws).spawn(),
+        uploading(&yours, &aws).spawn(),
+    ];
+    let mut codes = running.map(|running| running.finish().code.unwrap());
+    codes.sort_unstable();
+    assert_eq!(codes, [0, 7]);
+    assert_eq!(
+        bucket.current().unwrap().number,
+        1,
+        "one version, the winner's"
+    );
 }
