@@ -3,7 +3,7 @@
 //! It listens on a free loopback port and answers many connections at once. It recognises the
 //! operations of every service that the programs call, but knows no behaviour: a test says what
 //! each operation answers, in sequence or by a closure, or installs a small world
-//! ([`crate::ec2::Ec2World`], [`crate::s3::S3World`]) that keeps state.
+//! ([`crate::ec2::Ec2World`]) that keeps state.
 
 mod http;
 mod reply;

@@ -11,6 +11,7 @@
     reason = "this crate is only linked into tests, where a panic is a failure with a place"
 )]
 
+pub mod ec2;
 pub mod fake_aws;
 pub mod missing;
 pub mod moto;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod client;
+mod ec2;
 mod fake_aws;
 mod program;
 mod servers;
