@@ -1,14 +1,83 @@
 //! Runs a CodePipeline definition with its buildspecs on this machine.
 //!
-//! Reading order: [`settings`] and [`definition`] say what to run; [`execution`] runs stage after
-//! stage; each action is a file in [`actions`]. A build is [`build`] over [`phases`] over [`item`],
-//! with [`build_env`] around it, [`process`] below it and [`missing`] for what it did not export.
+//! Reading order: [`settings`] and [`definition`] say what to run; [`commands`] are the three
+//! things the program does; [`execution`] runs stage after stage; each action is a file in
+//! [`actions`]. A build is [`build`] over [`phases`] over [`item`], with [`build_env`] around it,
+//! [`process`] below it and [`missing`] for what it did not export.
 
+pub mod actions;
 pub mod artifacts;
 pub mod build;
 pub mod build_env;
+pub mod commands;
+pub mod definition;
+pub mod execution;
 pub mod findings;
 pub mod item;
 pub mod missing;
 pub mod phases;
 pub mod process;
+pub mod settings;
+
+use std::process::ExitCode;
+
+use action::program::{self, Permission, Program};
+
+/// What this program is.
+pub const PROGRAM: Program = Program {
+    name: "run-pipeline",
+    about: "Run a CodePipeline definition with its buildspecs on this machine",
+    version: env!("CARGO_PKG_VERSION"),
+    prefix: "RUN_PIPELINE_",
+    plain: &[],
+    commands: &[
+        (
+            "buildspec",
+            "Run one buildspec alone and export its variables",
+        ),
+        ("check", "Find the faults of a pipeline without running it"),
+    ],
+    timeout: "8h",
+    changes_the_world: true,
+    exports: &[],
+    permissions: &[
+        Permission {
+            action: "s3:GetBucketVersioning",
+            purpose: "S3 sources: CodePipeline takes only versioned buckets",
+        },
+        Permission {
+            action: "s3:GetObject",
+            purpose: "S3 sources: fetch the archive",
+        },
+        Permission {
+            action: "cloudformation:DescribeStacks",
+            purpose: "CloudFormation: look at the stack, wait for it, read its outputs",
+        },
+        Permission {
+            action: "cloudformation:DescribeStackEvents",
+            purpose: "CloudFormation: say what happens, and why a deployment failed",
+        },
+        Permission {
+            action: "cloudformation:CreateStack",
+            purpose: "CloudFormation: a stack that is not there yet",
+        },
+        Permission {
+            action: "cloudformation:UpdateStack",
+            purpose: "CloudFormation: a stack that is there",
+        },
+        Permission {
+            action: "cloudformation:ListExports",
+            purpose: "templates with `Fn::ImportValue`",
+        },
+    ],
+    examples: "The whole pipeline:\n  run-pipeline cfn/pipeline.yml --parameters cfn/config/pipeline-dev.json\n\n\
+               One stage, with what an earlier run made:\n  run-pipeline cfn/pipeline.yml --parameters dev.json --stage Deploy --variable AMIcreation.AMI_ID=ami-0abc\n\n\
+               One buildspec alone:\n  run-pipeline buildspec buildspecs/ami.yml --build-env-file dev.env\n\n\
+               Only look:\n  run-pipeline check cfn/pipeline.yml --parameters dev.json",
+};
+
+/// Runs the program on the process's arguments and environment.
+#[must_use]
+pub fn main() -> ExitCode {
+    program::run::<settings::Raw, _, _>(&PROGRAM, commands::run)
+}

@@ -1,2 +1,5 @@
-//! Placeholder.
-fn main() {}
+//! The `run-pipeline` binary.
+
+fn main() -> std::process::ExitCode {
+    run_pipeline::main()
+}

@@ -1,0 +1,47 @@
+//! The CloudFormation action: creates or updates a stack from files of an artifact.
+
+mod request;
+mod stack;
+
+use action::failure::Failure;
+
+use crate::execution::{Execution, Ready};
+use request::Request;
+use stack::Stacks;
+
+/// Deploys the stack and waits for it; the stack's outputs are the action's variables.
+///
+/// # Errors
+/// A configuration, template or parameter that CloudFormation would refuse (named before
+/// anything is touched), a stack in a state that cannot be deployed to, a deployment that fails
+/// (with the events that say why), a deadline or a signal.
+pub async fn run(
+    execution: &mut Execution<'_>,
+    ready: &Ready<'_>,
+) -> Result<Vec<(String, String)>, Failure> {
+    match ready.required("ActionMode")? {
+        "CREATE_UPDATE" => {}
+        other => {
+            return Err(Failure::refused(format!(
+                "{}: ActionMode {other} does not run here",
+                ready.name()
+            ))
+            .hint("CREATE_UPDATE does"));
+        }
+    }
+    if ready.optional("OutputFileName").is_some() {
+        tracing::warn!(
+            "{}: OutputFileName is not written here; the outputs are variables",
+            ready.name()
+        );
+    }
+    let request = Request::read(&execution.store, ready)?;
+    let session = execution.session(ready.action).await?;
+    let stacks = Stacks {
+        client: aws_sdk_cloudformation::Client::new(&session.config),
+        region: session.region,
+        interrupt: execution.context.interrupt.clone(),
+        deadline: execution.context.deadline,
+    };
+    stacks.deploy(&request).await
+}

@@ -1,0 +1,210 @@
+//! What to deploy, read from the artifacts and checked before anything is touched.
+
+use action::failure::Failure;
+use contract::finding::Finding;
+use contract::template::Template;
+use serde_json::Value;
+
+use crate::artifacts::Store;
+use crate::definition;
+use crate::execution::Ready;
+use crate::findings;
+
+/// The largest template that fits into a request, in bytes. Source: CloudFormation user guide,
+/// "Quotas".
+const MAX_BODY: usize = 51_200;
+
+/// A deployment.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) stack: String,
+    pub(super) body: String,
+    pub(super) parameters: Vec<(String, String)>,
+    pub(super) tags: Vec<(String, String)>,
+    pub(super) policy: Option<String>,
+    pub(super) capabilities: Vec<String>,
+    pub(super) role: Option<String>,
+}
+
+impl Request {
+    pub(super) fn read(store: &Store, ready: &Ready<'_>) -> Result<Self, Failure> {
+        let name = ready.name();
+        let refused = |why: String| Failure::refused(format!("{name} cannot deploy")).cause(why);
+        let template_path = ready.required("TemplatePath")?;
+        let body = read_path(store, ready, "TemplatePath", template_path)?;
+        let shown = template_path
+            .split_once("::")
+            .map_or(template_path, |(_, file)| file);
+        let template = Template::parse(shown, &body)
+            .map_err(|wrong| findings::refusal(&format!("{name} cannot deploy"), &wrong))?;
+        if body.len() > MAX_BODY {
+            return Err(refused(format!(
+                "{shown} has {} bytes; {MAX_BODY} fit into a request",
+                body.len()
+            )));
+        }
+        let body = String::from_utf8(body).map_err(|error| refused(error.to_string()))?;
+
+        let mut request = Self {
+            stack: ready.required("StackName")?.to_owned(),
+            body,
+            parameters: Vec::new(),
+            tags: Vec::new(),
+            policy: None,
+            capabilities: ready
+                .optional("Capabilities")
+                .unwrap_or_default()
+                .split(',')
+                .map(str::trim)
+                .filter(|one| !one.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            role: role(ready),
+        };
+        if let Some(path) = ready.optional("TemplateConfiguration") {
+            let bytes = read_path(store, ready, "TemplateConfiguration", path)?;
+            let value = serde_json::from_slice(&bytes)
+                .map_err(|error| refused(format!("{path}: {error}")))?;
+            request
+                .configuration(&value)
+                .map_err(|why| refused(format!("{path}: {why}")))?;
+        }
+        if let Some(text) = ready.optional("ParameterOverrides") {
+            let why = |error: String| refused(format!("ParameterOverrides: {error}"));
+            for (key, value) in overrides(store, text).map_err(why)? {
+                request.set(key, value);
+            }
+        }
+        request
+            .check(&template)
+            .map_err(|wrong| findings::refusal(&format!("{name} cannot deploy"), &wrong))?;
+        Ok(request)
+    }
+
+    /// Takes over a template configuration file.
+    fn configuration(&mut self, value: &Value) -> Result<(), String> {
+        let Value::Object(map) = value else {
+            return Err("not a JSON object".to_owned());
+        };
+        let texts = |key: &str| match map.get(key) {
+            None => Ok(Vec::new()),
+            Some(value @ Value::Object(_)) => definition::read_parameters(value),
+            Some(_) => Err(format!("{key} is not an object")),
+        };
+        for (key, value) in texts("Parameters")? {
+            self.set(key, value);
+        }
+        self.tags = texts("Tags")?;
+        self.policy = map.get("StackPolicy").map(Value::to_string);
+        Ok(())
+    }
+
+    fn set(&mut self, key: String, value: String) {
+        self.parameters.retain(|(known, _)| *known != key);
+        self.parameters.push((key, value));
+    }
+
+    /// Every given parameter is declared, every declared one has a value.
+    fn check(&self, template: &Template) -> Result<(), Vec<Finding>> {
+        let names = self.parameters.iter().map(|(name, _)| name.as_str());
+        let mut wrong = template.undeclared(names);
+        for declared in &template.parameters {
+            let given = self
+                .parameters
+                .iter()
+                .any(|(name, _)| *name == declared.name);
+            if !given && declared.default.is_none() {
+                wrong.push(
+                    Finding::error(
+                        &template.file,
+                        Some(declared.node.place),
+                        format!("parameter {} has no value and no default", declared.name),
+                    )
+                    .hint("give it in TemplateConfiguration or ParameterOverrides"),
+                );
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+}
+
+/// The stack's role. One that the pipeline's template makes itself does not exist here: there
+/// its ARN is only `LogicalId.Arn`.
+fn role(ready: &Ready<'_>) -> Option<String> {
+    let role = ready.optional("RoleArn")?;
+    if role.starts_with("arn:") {
+        return Some(role.to_owned());
+    }
+    tracing::warn!(
+        "{}: the role {role} is not deployed here; the stack is deployed with your own permissions",
+        ready.name()
+    );
+    None
+}
+
+/// Reads `Artifact::path` out of an input artifact.
+fn read_path(store: &Store, ready: &Ready<'_>, key: &str, value: &str) -> Result<Vec<u8>, Failure> {
+    let name = ready.name();
+    let Some((artifact, file)) = value.split_once("::") else {
+        return Err(Failure::refused(format!(
+            "{name}: {key} {value:?} is not Artifact::path"
+        )));
+    };
+    if !ready.action.inputs.iter().any(|one| one.text == artifact) {
+        return Err(Failure::refused(format!(
+            "{name}: {key} names {artifact}, which is not one of its input artifacts"
+        )));
+    }
+    store.read(artifact, file)
+}
+
+/// The overrides, `Fn::GetParam` resolved.
+fn overrides(store: &Store, text: &str) -> Result<Vec<(String, String)>, String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let Value::Object(map) = value else {
+        return Err("not a JSON object".to_owned());
+    };
+    let mut all = Vec::new();
+    for (key, value) in map {
+        let text = match &value {
+            Value::String(text) => text.clone(),
+            Value::Object(call) => match call
+                .get("Fn::GetParam")
+                .and_then(Value::as_array)
+                .map(Vec::as_slice)
+            {
+                Some(
+                    [
+                        Value::String(artifact),
+                        Value::String(file),
+                        Value::String(name),
+                    ],
+                ) => get_param(store, artifact, file, name)?,
+                _ => {
+                    return Err(format!(
+                        "{key}: only text and Fn::GetParam [artifact, file, key] are resolved here"
+                    ));
+                }
+            },
+            other => {
+                return Err(format!(
+                    "{key}: {other} is not text; put it in quotation marks"
+                ));
+            }
+        };
+        all.push((key, text));
+    }
+    Ok(all)
+}
+
+fn get_param(store: &Store, artifact: &str, file: &str, name: &str) -> Result<String, String> {
+    let bytes = store
+        .read(artifact, file)
+        .map_err(|failure| failure.to_string())?;
+    let value: Value =
+        serde_json::from_slice(&bytes).map_err(|error| format!("{artifact}::{file}: {error}"))?;
+    match value.get(name) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        _ => Err(format!("{artifact}::{file} has no text {name}")),
+    }
+}

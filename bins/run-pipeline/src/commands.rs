@@ -1,0 +1,343 @@
+//! The three things this program does: run a pipeline, run a buildspec, check a pipeline.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use action::export::Exports;
+use action::failure::Failure;
+use action::program::{Context, Output};
+use aws::error::AwsError;
+use aws::session::Session;
+use contract::buildspec::Buildspec;
+use contract::evaluate::World;
+use contract::finding::Severity;
+use contract::pipeline::Stage;
+use contract::pipeline_checks;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::actions::codebuild;
+use crate::build::{self, Build, Surroundings};
+use crate::build_env::{self, About};
+use crate::definition::{self, Definition, Spec};
+use crate::execution::{Execution, random_id};
+use crate::findings;
+use crate::settings::Checked;
+
+/// CodeBuild's longest build; a buildspec alone has no project that says less.
+const BUILD_LIMIT: Duration = Duration::from_secs(8 * 3600);
+
+/// Does what the command says.
+///
+/// # Errors
+/// Whatever the command cannot do.
+pub async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
+    match context.command.as_deref() {
+        Some("buildspec") => buildspec(&settings, &context).await,
+        Some("check") => check(&settings, &context).await,
+        _ => pipeline(&settings, &context).await,
+    }
+}
+
+async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failure> {
+    let definition = read(settings, context).await?;
+    let stages = Execution::stages(&definition, &settings.stages)?;
+    let faults: Vec<_> = pipeline_checks::check(&definition.pipeline, &source_keys(&definition))
+        .into_iter()
+        .filter(|one| one.severity == Severity::Error)
+        .collect();
+    if !faults.is_empty() {
+        return Err(findings::refusal(
+            "the pipeline has faults; nothing was run",
+            &faults,
+        ));
+    }
+    if context.dry_run {
+        return plan(&definition, &stages, context);
+    }
+    let work = Work::open(settings.work_dir.as_deref())?;
+    let mut execution = Execution::new(&definition, settings, context, work.path.clone())?;
+    let ran = execution.run(&stages).await;
+    work.close();
+    ran?;
+    Ok(Output::Data(format!("{:#}\n", execution.report())))
+}
+
+async fn buildspec(settings: &Checked, context: &Context) -> Result<Output, Failure> {
+    let shown = settings.definition.display().to_string();
+    let spec = build::read_spec(&settings.definition, &shown)?;
+    if context.dry_run {
+        let items: Vec<_> = spec
+            .phases
+            .iter()
+            .flat_map(|phase| {
+                phase
+                    .commands
+                    .iter()
+                    .chain(&phase.finally)
+                    .map(|item| (phase.name.key(), item))
+            })
+            .collect();
+        let text: String = items
+            .iter()
+            .map(|(phase, item)| {
+                format!(
+                    "{phase:10} {shown}:{} {}\n",
+                    item.line,
+                    item.script.trim_end()
+                )
+            })
+            .collect();
+        let json: Vec<_> = items
+            .iter()
+            .map(|(phase, item)| json!({"phase": phase, "line": item.line, "script": item.script}))
+            .collect();
+        context.show_plan(&text, &json!({ "items": json }))?;
+        return Ok(Output::Nothing);
+    }
+    let work = Work::open(settings.work_dir.as_deref())?;
+    let outcome = build_alone(&spec, settings, context, &work.path).await;
+    work.close();
+    let outcome = outcome?;
+    codebuild::report_missing(&spec, &outcome);
+    if let Some(why) = &outcome.failed {
+        return Err(codebuild::failed(&shown, why));
+    }
+    let mut exports = Exports::new();
+    for (name, value) in outcome.exports {
+        exports.add(name, value).map_err(|fault| {
+            Failure::failed(format!("{shown} exports what cannot travel")).cause(fault)
+        })?;
+    }
+    Ok(Output::Exports(exports))
+}
+
+async fn build_alone(
+    spec: &Buildspec,
+    settings: &Checked,
+    context: &Context,
+    work: &Path,
+) -> Result<build::Outcome, Failure> {
+    let name = settings.definition.file_stem().map_or_else(
+        || "build".to_owned(),
+        |stem| stem.to_string_lossy().into_owned(),
+    );
+    let variable = |name: &str| context.variable(name);
+    let about = About {
+        project: name.clone(),
+        id: random_id().map_err(|error| Failure::failed("cannot begin a build").cause(error))?,
+        initiator: String::new(),
+        image: String::new(),
+        region: variable("AWS_REGION")
+            .or_else(|| variable("AWS_DEFAULT_REGION"))
+            .unwrap_or_default(),
+        account: settings.account.clone(),
+        source_version: None,
+        start_millis: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis()),
+        source: settings.source.clone(),
+        secondary: Vec::new(),
+    };
+    let outside = build_env::outside(std::env::vars_os(), settings.bin_dir.as_deref());
+    let build = Build {
+        spec,
+        variables: build_env::variables(&outside, spec, &[], &settings.build_env, &about),
+        source: settings.source.clone(),
+        scratch: work.to_owned(),
+        prefix: name,
+        limit: BUILD_LIMIT,
+    };
+    let around = Surroundings {
+        interrupt: context.interrupt.clone(),
+        deadline: context.deadline,
+    };
+    build.run(&around).await
+}
+
+async fn check(settings: &Checked, context: &Context) -> Result<Output, Failure> {
+    let definition = read(settings, context).await?;
+    let mut keys = source_keys(&definition);
+    let mut all = Vec::new();
+    for action in definition
+        .pipeline
+        .stages
+        .iter()
+        .flat_map(|stage| &stage.actions)
+    {
+        let project = action
+            .setting("ProjectName")
+            .and_then(|name| definition.project(name));
+        let Some(project) = project else { continue };
+        let spec = match &project.buildspec {
+            Spec::Inline(text) => Buildspec::parse(&project.id, text.as_bytes()),
+            Spec::File(path) => match std::fs::read(settings.source.join(path)) {
+                Ok(bytes) => Buildspec::parse(path, &bytes),
+                Err(error) => {
+                    tracing::warn!(
+                        "{path} of {} is not looked into: {error} (--source names its folder)",
+                        project.id
+                    );
+                    continue;
+                }
+            },
+        };
+        match spec {
+            Err(wrong) => all.extend(wrong),
+            Ok(spec) => {
+                if let Some(namespace) = &action.namespace {
+                    let names = spec.env.exported.iter().map(|one| one.name.clone());
+                    keys.insert(namespace.text.clone(), names.collect());
+                }
+                all.extend(spec.warnings);
+            }
+        }
+    }
+    all.extend(pipeline_checks::check(&definition.pipeline, &keys));
+    let (errors, warnings): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|one| one.severity == Severity::Error);
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    if !errors.is_empty() {
+        return Err(findings::refusal("the pipeline has faults", &errors));
+    }
+    tracing::info!("no faults found in {}", settings.definition.display());
+    Ok(Output::Nothing)
+}
+
+/// The variables of S3 sources, which are always the same.
+fn source_keys(definition: &Definition) -> BTreeMap<String, Vec<String>> {
+    let sources = definition
+        .pipeline
+        .stages
+        .iter()
+        .flat_map(|stage| &stage.actions);
+    sources
+        .filter(|action| action.category == "Source" && action.provider == "S3")
+        .filter_map(|action| action.namespace.as_ref())
+        .map(|namespace| {
+            let keys = ["VersionId", "ETag", "BucketName", "ObjectKey"];
+            (namespace.text.clone(), keys.map(str::to_owned).to_vec())
+        })
+        .collect()
+}
+
+async fn read(settings: &Checked, context: &Context) -> Result<Definition, Failure> {
+    let file = &settings.definition;
+    let bytes = std::fs::read(file).map_err(|error| {
+        Failure::refused(format!("cannot read {}", file.display())).cause(error)
+    })?;
+    let region = context
+        .variable("AWS_REGION")
+        .or_else(|| context.variable("AWS_DEFAULT_REGION"))
+        .unwrap_or_else(|| "us-east-1".to_owned());
+    let mut world = World::in_region(&region, &settings.account, &settings.stack_name);
+    world.parameters = definition::parameters(&settings.parameter_files, &settings.parameters)?;
+    if definition::needs_imports(&bytes) {
+        world.imports = imports(context).await?;
+    }
+    definition::read(file, &bytes, &world, settings.pipeline.as_deref())
+}
+
+/// The exports of the region's stacks.
+async fn imports(context: &Context) -> Result<BTreeMap<String, String>, Failure> {
+    let session = Session::open(context).await?;
+    let client = aws_sdk_cloudformation::Client::new(&session.config);
+    let mut all = BTreeMap::new();
+    let mut next = None;
+    loop {
+        let answer = client
+            .list_exports()
+            .set_next_token(next)
+            .send()
+            .await
+            .map_err(|error| {
+                AwsError::of(&error).failure(
+                    format!("cannot list the exports of stacks in {}", session.region),
+                    "cloudformation:ListExports",
+                )
+            })?;
+        for export in answer.exports() {
+            if let (Some(name), Some(value)) = (export.name(), export.value()) {
+                all.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        next = answer.next_token;
+        if next.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+fn plan(definition: &Definition, stages: &[&Stage], context: &Context) -> Result<Output, Failure> {
+    let mut text = String::new();
+    let mut json = Vec::new();
+    for stage in stages {
+        for action in stage.groups().into_iter().flatten() {
+            text.push_str(&format!(
+                "{}/{} ({})\n",
+                stage.name, action.name, action.provider
+            ));
+            for (key, value) in &action.configuration {
+                text.push_str(&format!("  {key}: {}\n", value.text));
+            }
+            let configuration: BTreeMap<_, _> = action
+                .configuration
+                .iter()
+                .map(|(key, value)| (key, &value.text))
+                .collect();
+            json.push(json!({"stage": stage.name, "action": action.name, "provider": action.provider, "configuration": configuration}));
+        }
+    }
+    context.show_plan(
+        &text,
+        &json!({"pipeline": definition.pipeline.name, "actions": json}),
+    )?;
+    Ok(Output::Nothing)
+}
+
+/// The folder of a run: temporary, or one that stays.
+struct Work {
+    path: PathBuf,
+    temporary: Option<TempDir>,
+}
+
+impl Work {
+    fn open(kept: Option<&Path>) -> Result<Self, Failure> {
+        let cannot = |error: std::io::Error| {
+            Failure::refused("cannot create the folder of the run").cause(error)
+        };
+        let Some(folder) = kept else {
+            let temporary = tempfile::Builder::new()
+                .prefix("run-pipeline-")
+                .tempdir()
+                .map_err(cannot)?;
+            return Ok(Self {
+                path: temporary.path().canonicalize().map_err(cannot)?,
+                temporary: Some(temporary),
+            });
+        };
+        std::fs::create_dir_all(folder).map_err(cannot)?;
+        if std::fs::read_dir(folder).map_err(cannot)?.next().is_some() {
+            return Err(Failure::refused(format!(
+                "the work folder {} is not empty",
+                folder.display()
+            )));
+        }
+        Ok(Self {
+            path: folder.canonicalize().map_err(cannot)?,
+            temporary: None,
+        })
+    }
+
+    fn close(self) {
+        if let Some(folder) = self.temporary
+            && let Err(error) = folder.close()
+        {
+            tracing::warn!("cannot remove {}: {error}", self.path.display());
+        }
+    }
+}

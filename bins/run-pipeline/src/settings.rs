@@ -1,0 +1,209 @@
+//! What `run-pipeline` is told.
+
+use std::path::PathBuf;
+
+use action::env_file::{self, Dialect};
+use action::settings::Settings;
+use action::settings::faults::Faults;
+use action::settings::given::Given;
+use action::settings::value::Lines;
+use clap::ArgAction;
+use contract::variables;
+use serde::Deserialize;
+
+/// The settings as declared.
+#[derive(Debug, clap::Args, Deserialize, Default)]
+#[serde(default)]
+pub struct Raw {
+    /// The template with the pipeline, or the JSON of `aws codepipeline get-pipeline`; for the command buildspec, the buildspec
+    #[arg(value_name = "FILE")]
+    definition: Given<PathBuf>,
+    /// JSON file with the template's parameters, in any form that AWS takes; repeatable, the later file wins
+    #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+    parameters: Given<Lines>,
+    /// One parameter of the template, over the files; repeatable
+    #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append)]
+    parameter: Given<Lines>,
+    /// The logical id of the pipeline, when the template has several
+    #[arg(long, value_name = "ID")]
+    pipeline: Given<String>,
+    /// The name of the stack that the template stands for (AWS::StackName)
+    #[arg(long, value_name = "NAME", default_value = "pipeline")]
+    stack_name: Given<String>,
+    /// The account that the template stands for (AWS::AccountId)
+    #[arg(long, value_name = "ID", default_value = "000000000000")]
+    account: Given<String>,
+    /// Run only this stage and the first one, whose artifacts all need; repeatable
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    stage: Given<Lines>,
+    /// A variable of an action that does not run, as in AMIcreation.AMI_ID=ami-0abc; repeatable
+    #[arg(long, value_name = "NAMESPACE.KEY=VALUE", action = ArgAction::Append)]
+    variable: Given<Lines>,
+    /// Variables for every build, NAME=value lines, over those of the action; repeatable
+    #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+    build_env_file: Given<Lines>,
+    /// How to read these files: docker, as CodeBuild's local agent does, or portable
+    #[arg(long, value_name = "DIALECT", default_value = "docker")]
+    build_env_dialect: Given<Dialect>,
+    /// Put this folder in front of PATH in builds
+    #[arg(long, value_name = "FOLDER")]
+    bin_dir: Given<PathBuf>,
+    /// The source folder: of a buildspec that runs alone, and where check looks for buildspecs
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    source: Given<PathBuf>,
+    /// Keep everything of the run in this folder, which must be new or empty
+    #[arg(long, value_name = "FOLDER")]
+    work_dir: Given<PathBuf>,
+}
+
+/// The settings after checking.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// What to run.
+    pub definition: PathBuf,
+    /// Parameter files.
+    pub parameter_files: Vec<PathBuf>,
+    /// Single parameters.
+    pub parameters: Vec<(String, String)>,
+    /// The pipeline's logical id.
+    pub pipeline: Option<String>,
+    /// `AWS::StackName`.
+    pub stack_name: String,
+    /// `AWS::AccountId`.
+    pub account: String,
+    /// The chosen stages; empty means all.
+    pub stages: Vec<String>,
+    /// Variables of actions that do not run: namespace, key, value.
+    pub variables: Vec<(String, String, String)>,
+    /// Variables for every build.
+    pub build_env: Vec<(String, String)>,
+    /// In front of `PATH` in builds, absolute.
+    pub bin_dir: Option<PathBuf>,
+    /// The source folder, absolute.
+    pub source: PathBuf,
+    /// The folder that keeps the run.
+    pub work_dir: Option<PathBuf>,
+}
+
+impl Settings for Raw {
+    type Checked = Checked;
+
+    fn check(self, faults: &mut Faults) -> Option<Checked> {
+        let definition = faults.required("definition", self.definition);
+        let files = faults
+            .optional("parameters", self.parameters)
+            .unwrap_or_default();
+        let parameters = faults
+            .optional("parameter", self.parameter)
+            .unwrap_or_default();
+        let pipeline = faults.optional("pipeline", self.pipeline);
+        let stack_name = faults.required("stack_name", self.stack_name);
+        let account = faults.required("account", self.account);
+        let stages = faults.optional("stage", self.stage).unwrap_or_default();
+        let given = faults
+            .optional("variable", self.variable)
+            .unwrap_or_default();
+        let env_files = faults
+            .optional("build_env_file", self.build_env_file)
+            .unwrap_or_default();
+        let dialect = faults.required("build_env_dialect", self.build_env_dialect);
+        let bin_dir = faults.optional("bin_dir", self.bin_dir);
+        let source = faults.required("source", self.source);
+        let work_dir = faults.optional("work_dir", self.work_dir);
+
+        if let Some(account) = &account
+            && (account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            faults.of(
+                "account",
+                format!("{account:?} is not an account id (12 digits)"),
+            );
+        }
+        let parameters = pairs("parameter", &parameters, faults);
+        let mut variables = Vec::new();
+        for (name, value) in pairs("variable", &given, faults) {
+            match name.split_once('.') {
+                Some((namespace, key))
+                    if variables::is_name(namespace) && variables::is_name(key) =>
+                {
+                    variables.push((namespace.to_owned(), key.to_owned(), value));
+                }
+                _ => faults.of("variable", format!("{name:?} is not NAMESPACE.KEY")),
+            }
+        }
+        let build_env = read_env_files(&env_files, dialect.unwrap_or_default(), faults);
+        let bin_dir = bin_dir.and_then(|folder| existing("bin_dir", folder, faults));
+        let source = source.and_then(|folder| existing("source", folder, faults));
+        Some(Checked {
+            definition: definition?,
+            parameter_files: action::program::paths(&files),
+            parameters,
+            pipeline,
+            stack_name: stack_name?,
+            account: account?,
+            stages: stages.0,
+            variables,
+            build_env,
+            bin_dir,
+            source: source?,
+            work_dir,
+        })
+    }
+}
+
+fn pairs(field: &str, lines: &Lines, faults: &mut Faults) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    for line in &lines.0 {
+        match line.split_once('=') {
+            Some((name, value)) if !name.is_empty() => {
+                pairs.push((name.to_owned(), value.to_owned()));
+            }
+            _ => faults.of(field, format!("{line:?} has no `=`")),
+        }
+    }
+    pairs
+}
+
+fn read_env_files(files: &Lines, dialect: Dialect, faults: &mut Faults) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for file in &files.0 {
+        let bytes = match std::fs::read(file) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                faults.of("build_env_file", format!("cannot read {file}: {error}"));
+                continue;
+            }
+        };
+        match env_file::parse(&bytes, dialect, |name| std::env::var(name).ok()) {
+            Ok(lines) => all.extend(lines.into_iter().map(|one| (one.name, one.value))),
+            Err(wrong) => {
+                for fault in wrong {
+                    faults.of("build_env_file", format!("{file}:{fault}"));
+                }
+            }
+        }
+    }
+    for (name, _) in &all {
+        if name.starts_with("CODEBUILD_") {
+            faults.of(
+                "build_env_file",
+                format!("{name:?}: reserved by CodeBuild; it cannot be set"),
+            );
+        }
+    }
+    all
+}
+
+fn existing(field: &str, folder: PathBuf, faults: &mut Faults) -> Option<PathBuf> {
+    match folder.canonicalize() {
+        Ok(path) if path.is_dir() => Some(path),
+        Ok(_) => {
+            faults.of(field, format!("{} is not a folder", folder.display()));
+            None
+        }
+        Err(error) => {
+            faults.of(field, format!("{}: {error}", folder.display()));
+            None
+        }
+    }
+}
