@@ -46,6 +46,9 @@ fn value(variable: &Variable, settings: &Checked) -> Result<(), String> {
             "{value:?} is not an AMI id (ami- and 8 or 17 hexadecimal digits)"
         ));
     }
+    if settings.format == Format::TemplateConfiguration {
+        parameter(name, value)?;
+    }
     let control = value.chars().position(char::is_control);
     if let Some(offset) = control {
         let line = value.chars().take(offset).filter(|c| *c == '\n').count() + 1;
@@ -59,6 +62,28 @@ fn value(variable: &Variable, settings: &Checked) -> Result<(), String> {
                 "line {line} ends in a line break or holds a control character; pass --multiline if the consumer accepts it"
             ));
         }
+    }
+    Ok(())
+}
+
+/// CloudFormation's own bounds for a parameter, in characters and bytes:
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>.
+const MAX_PARAMETER_NAME: usize = 255;
+const MAX_PARAMETER_VALUE: usize = 4096;
+
+/// Whether CloudFormation can have a parameter of this name and value.
+fn parameter(name: &str, value: &str) -> Result<(), String> {
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) || name.len() > MAX_PARAMETER_NAME {
+        return Err(
+            "not a template parameter's name (letters and digits only); write such as VPCId=\"$VPC_ID\""
+                .to_owned(),
+        );
+    }
+    if value.len() > MAX_PARAMETER_VALUE {
+        return Err(format!(
+            "{} bytes; a template parameter has at most {MAX_PARAMETER_VALUE}",
+            value.len()
+        ));
     }
     Ok(())
 }
@@ -103,6 +128,19 @@ mod tests {
             let said = said(name, value, &strict);
             assert!(said.contains(part), "{name}: {said}");
         }
+    }
+
+    #[test]
+    fn template_parameters_have_rules_of_their_own() {
+        let configuration = Checked {
+            format: Format::TemplateConfiguration,
+            ..Checked::default()
+        };
+        assert_eq!(said("VPCId", "vpc-0a1b2c3d", &configuration), "fine");
+        assert!(said("VPC_ID", "x", &configuration).contains("letters and digits only"));
+        let long = "x".repeat(4097);
+        assert!(said("Note", &long, &configuration).contains("4097 bytes"));
+        assert_eq!(said("Note", &long[1..], &configuration), "fine");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Runs the built `export-vars` as a build does.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+use action::env_file::{self, Dialect};
 use harness::{Program, page, shells};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_export-vars"))
@@ -165,6 +167,15 @@ fn a_template_configuration_is_completed_and_the_rest_of_it_kept() {
 }
 
 #[test]
+fn a_template_parameter_is_not_named_like_a_shell_variable() {
+    program()
+        .args(["--format", "template-configuration", "VPC_ID=vpc-1"])
+        .run()
+        .assert_code(2)
+        .assert_stderr("VPC_ID: not a template parameter's name");
+}
+
+#[test]
 fn a_stale_export_file_never_survives_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(".exports");
@@ -200,11 +211,32 @@ proptest! {
         let arguments = names.iter().zip(&values).map(|(name, value)| format!("{name}={value}"));
         let ran = program().args(["--multiline", "--allow-empty", "--"]).args(arguments).run();
         ran.assert_code(0);
-        for shell in shells::found() {
+        let installed = shells::found();
+        prop_assert!(!installed.is_empty());
+        for shell in installed {
             let read = shells::round_trip(&shell, ran.stdout.as_bytes(), &names);
             for ((name, wanted), got) in names.iter().zip(&values).zip(read) {
                 prop_assert_eq!(wanted.as_bytes(), got.as_slice(), "{} in {:?}", name, shell);
             }
         }
+    }
+
+    #[test]
+    fn an_env_file_is_read_back_by_dockers_rules_and_json_by_a_json_reader(values in proptest::collection::vec("[^\\p{Cc}]{1,40}|[ '\"\\\\$`*~!#&;|<>(){}é]{1,24}", 8)) {
+        let pairs: Vec<(String, String)> = values
+            .into_iter()
+            .enumerate()
+            .filter(|(_, value)| !value.contains("#{"))
+            .map(|(index, value)| (format!("V{index}"), value))
+            .collect();
+        prop_assume!(!pairs.is_empty());
+        let arguments = || pairs.iter().map(|(name, value)| format!("{name}={value}"));
+        let write = |format: &str| program().args(["--format", format, "--"]).args(arguments()).run();
+        let file = write("docker");
+        let read = env_file::parse(&file.assert_code(0).stdout_bytes, Dialect::Docker, |_| None).unwrap();
+        let read: Vec<_> = read.into_iter().map(|found| (found.name, found.value)).collect();
+        prop_assert_eq!(&read, &pairs);
+        let object: BTreeMap<String, String> = serde_json::from_str(&write("json").assert_code(0).stdout).unwrap();
+        prop_assert_eq!(object, pairs.iter().cloned().collect());
     }
 }
