@@ -490,9 +490,9 @@ fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<(), Failure> {
     let text = match output {
         Output::Nothing => return Ok(()),
         Output::Exports(exports) => {
-            for (name, value) in exports.iter() {
-                tracing::info!("exported {name}={value}");
-            }
+            // Names only: a value may be one that the user would rather not see in a log.
+            let names: Vec<_> = exports.iter().map(|(name, _)| name).collect();
+            tracing::info!("exporting {}", names.join(", "));
             exports.to_shell()
         }
         Output::Data(text) => text,
