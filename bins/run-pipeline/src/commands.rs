@@ -219,7 +219,7 @@ fn source_keys(definition: &Definition) -> BTreeMap<String, Vec<String>> {
         .filter(|action| action.category == "Source" && action.provider == "S3")
         .filter_map(|action| action.namespace.as_ref())
         .map(|namespace| {
-            let keys = ["VersionId", "ETag", "BucketName", "ObjectKey"];
+            let keys = ["VersionId", "ETag"];
             (namespace.text.clone(), keys.map(str::to_owned).to_vec())
         })
         .collect()

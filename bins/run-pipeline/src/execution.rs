@@ -10,7 +10,7 @@ use aws::session::Session;
 use contract::pipeline::{Action, Stage};
 use contract::pipeline_checks::{EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
 use contract::variables::{self, Variables};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::actions::{cloudformation, codebuild, s3_source};
@@ -302,7 +302,8 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// What goes to stdout: the execution, its variables by namespace, and every action.
+    /// What goes to stdout: the variables of every action that ran, by namespace; an action
+    /// without one stands under `Stage/Action`, which no namespace can be.
     #[must_use]
     pub fn report(&self) -> Value {
         let map = |pairs: &[(String, String)]| -> Value {
@@ -312,31 +313,17 @@ impl<'a> Execution<'a> {
                 .collect::<serde_json::Map<_, _>>()
                 .into()
         };
-        let mut variables = serde_json::Map::new();
+        let mut all = serde_json::Map::new();
+        let id = (EXECUTION_KEY.to_owned(), self.id.clone());
+        all.insert(EXECUTION_NAMESPACE.to_owned(), map(&[id]));
         for one in &self.done {
-            if let Some(namespace) = &one.namespace {
-                variables.insert(namespace.clone(), map(&one.variables));
-            }
+            let name = match &one.namespace {
+                Some(namespace) => namespace.clone(),
+                None => format!("{}/{}", one.stage, one.action),
+            };
+            all.insert(name, map(&one.variables));
         }
-        let actions: Vec<Value> = self
-            .done
-            .iter()
-            .map(|one| {
-                json!({
-                    "stage": one.stage,
-                    "action": one.action,
-                    "namespace": one.namespace,
-                    "seconds": (one.took.as_secs_f64() * 1000.0).round() / 1000.0,
-                    "variables": map(&one.variables),
-                })
-            })
-            .collect();
-        json!({
-            "pipeline": self.definition.pipeline.name,
-            "execution": self.id,
-            "variables": variables,
-            "actions": actions,
-        })
+        all.into()
     }
 }
 

@@ -42,12 +42,8 @@ pub const PROGRAM: Program = Program {
     exports: &[],
     permissions: &[
         Permission {
-            action: "s3:GetBucketVersioning",
-            purpose: "S3 sources: CodePipeline takes only versioned buckets",
-        },
-        Permission {
             action: "s3:GetObject",
-            purpose: "S3 sources: fetch the archive",
+            purpose: "S3 sources: fetch the archive, which must have a version",
         },
         Permission {
             action: "cloudformation:DescribeStacks",

@@ -3,7 +3,6 @@
 use action::failure::Failure;
 use aws::error::AwsError;
 use aws::session::Session;
-use aws_sdk_s3::types::BucketVersioningStatus;
 
 use crate::execution::{Execution, Ready};
 
@@ -33,21 +32,6 @@ pub async fn run(
     let stopped =
         |signal| Failure::interrupted(signal, format!("stopped fetching s3://{bucket}/{key}"));
 
-    let versioning = client.get_bucket_versioning().bucket(bucket).send();
-    let versioning = interrupt
-        .race(versioning)
-        .await
-        .map_err(stopped)?
-        .map_err(|error| {
-            AwsError::of(&error).failure(
-                format!("cannot look at the bucket {bucket} in {}", session.region),
-                "s3:GetBucketVersioning",
-            )
-        })?;
-    if versioning.status() != Some(&BucketVersioningStatus::Enabled) {
-        return Err(Failure::refused(format!("the bucket {bucket} is not versioned"))
-            .hint(format!("CodePipeline takes only versioned buckets: aws s3api put-bucket-versioning --bucket {bucket} --versioning-configuration Status=Enabled")));
-    }
     let place = format!("s3://{bucket}/{key} in {}", session.region);
     let object = client.get_object().bucket(bucket).key(key).send();
     let object = interrupt
@@ -64,6 +48,13 @@ pub async fn run(
             }
         })?;
     let version = object.version_id().unwrap_or_default().to_owned();
+    // A bucket that is not versioned gives no version, one whose versioning is suspended "null".
+    if version.is_empty() || version == "null" {
+        return Err(Failure::refused(format!(
+            "the bucket {bucket} is not versioned"
+        ))
+        .hint(format!("CodePipeline takes only versioned buckets: aws s3api put-bucket-versioning --bucket {bucket} --versioning-configuration Status=Enabled; then upload again")));
+    }
     let etag = object
         .e_tag()
         .unwrap_or_default()
@@ -86,11 +77,9 @@ pub async fn run(
             .hint("CodePipeline takes it as it is and fails in the next action; package-template makes a zip"));
     }
     execution.store.put(&output.text, &bytes)?;
-    if !version.is_empty() {
-        execution
-            .revisions
-            .insert(output.text.clone(), version.clone());
-    }
+    execution
+        .revisions
+        .insert(output.text.clone(), version.clone());
     let summary = summary.map_or_else(String::new, |text| format!(" ({text})"));
     tracing::info!(
         "fetched {place}, version {version}{summary}, {} bytes",

@@ -1,0 +1,21 @@
+//! The item wrapper in real shells, and the built `run-pipeline` as a user runs it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod buildspec;
+mod pipeline;
+mod world;
+mod wrapper;
+
+use harness::page;
+
+#[test]
+fn page_is_that_of_the_code() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let table = action::page::settings::<run_pipeline::settings::Raw>(&run_pipeline::PROGRAM);
+    page::check_block(page, "settings", &table);
+    page::check_block(
+        page,
+        "permissions",
+        &action::page::permissions(&run_pipeline::PROGRAM),
+    );
+}

@@ -1,0 +1,434 @@
+//! A whole small pipeline over a fake AWS, and over moto.
+
+use std::path::Path;
+
+use harness::moto::Moto;
+use harness::{FakeAws, Program, Reply};
+use serde_json::Value;
+
+use crate::world::{self, serve_source, serve_stacks};
+
+const PIPELINE: &str = r##"
+Parameters:
+  Bucket: {Type: String}
+Resources:
+  Bake:
+    Type: AWS::CodeBuild::Project
+    Properties:
+      Name: !Sub '${AWS::StackName}-bake'
+      Source: {Type: CODEPIPELINE, BuildSpec: buildspecs/bake.yml}
+      Environment:
+        Image: aws/codebuild/standard:7.0
+        EnvironmentVariables:
+          - {Name: INSTANCE_ID, Value: i-0123456789abcdef0}
+          - {Name: WHO, Value: project}
+  Role: {Type: 'AWS::IAM::Role', Properties: {}}
+  Pipeline:
+    Type: AWS::CodePipeline::Pipeline
+    Properties:
+      Name: demo
+      Stages:
+        - Name: Source
+          Actions:
+            - Name: Source
+              ActionTypeId: {Category: Source, Owner: AWS, Provider: S3, Version: '1'}
+              Configuration: {S3Bucket: !Ref Bucket, S3ObjectKey: template.zip, PollForSourceChanges: 'false'}
+              OutputArtifacts: [{Name: Src}]
+              Namespace: SourceVariables
+        - Name: AMI
+          Actions:
+            - Name: AMI
+              ActionTypeId: {Category: Build, Owner: AWS, Provider: CodeBuild, Version: '1'}
+              Configuration:
+                ProjectName: !Ref Bake
+                EnvironmentVariables: '[{"name":"WHO","value":"action"},{"name":"VERSION","value":"#{SourceVariables.VersionId}"}]'
+              InputArtifacts: [{Name: Src}]
+              OutputArtifacts: [{Name: Made}]
+              Namespace: AMIcreation
+        - Name: Deploy
+          Actions:
+            - Name: Deploy
+              ActionTypeId: {Category: Deploy, Owner: AWS, Provider: CloudFormation, Version: '1'}
+              Configuration:
+                ActionMode: CREATE_UPDATE
+                StackName: app
+                TemplatePath: Src::app.yml
+                TemplateConfiguration: Src::config.json
+                ParameterOverrides: '{"AMIId":"#{AMIcreation.AMI_ID}","Note":{"Fn::GetParam":["Made","out.json","note"]}}'
+                Capabilities: CAPABILITY_IAM
+                RoleArn: !GetAtt Role.Arn
+              InputArtifacts: [{Name: Src}, {Name: Made}]
+              Namespace: App
+"##;
+
+const BUILDSPEC: &str = r#"version: 0.2
+env:
+  exported-variables: [AMI_ID, WHO, VERSION, CODEBUILD_INITIATOR]
+phases:
+  build:
+    commands:
+      - AMI_ID="ami-0123456789abcdef0"
+      - printf '{"note":"from %s"}' "$INSTANCE_ID" > out.json
+      - test "$CODEBUILD_RESOLVED_SOURCE_VERSION" = "$VERSION"
+artifacts: {files: [out.json]}
+"#;
+
+const APP: &str = "Parameters:
+  AMIId: {Type: String}
+  Note: {Type: String}
+  Size: {Type: String}
+Resources:
+  Topic: {Type: 'AWS::SNS::Topic', Properties: {TopicName: !Ref Size}}
+Outputs:
+  Image: {Value: !Ref AMIId}
+";
+
+const CONFIG: &str =
+    r#"{"Parameters": {"Size": "small", "AMIId": "overridden"}, "Tags": {"Project": "demo"}}"#;
+
+fn source(spec: &str) -> Vec<u8> {
+    world::zip(&[
+        ("buildspecs/bake.yml", spec),
+        ("app.yml", APP),
+        ("config.json", CONFIG),
+    ])
+}
+
+fn program(folder: &Path, definition: &str) -> Program {
+    std::fs::write(folder.join("pipeline.yml"), definition).unwrap();
+    Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
+        .dir(folder)
+        .args(["pipeline.yml", "--parameter", "Bucket=source"])
+}
+
+fn fake(spec: &str) -> FakeAws {
+    let fake = FakeAws::start();
+    serve_source(&fake, source(spec));
+    fake
+}
+
+#[test]
+fn a_value_travels_from_the_build_to_the_stack() {
+    let fake = fake(BUILDSPEC);
+    let stacks = serve_stacks(&fake, None, &["CREATE_IN_PROGRESS", "CREATE_COMPLETE"]);
+    let folder = tempfile::tempdir().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let ran = program(folder.path(), PIPELINE)
+        .envs(fake.env())
+        .env("TMPDIR", temporary.path())
+        .run();
+    ran.assert_code(0)
+        .assert_stderr("CREATE_IN_PROGRESS Group (AWS::AutoScaling::AutoScalingGroup)")
+        .assert_stderr("the role Role.Arn is not deployed here");
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["SourceVariables"]["VersionId"], "version-7");
+    assert_eq!(report["SourceVariables"]["ETag"], "e7");
+    let made = &report["AMIcreation"];
+    assert_eq!(made["AMI_ID"], "ami-0123456789abcdef0");
+    assert_eq!(made["WHO"], "action");
+    assert_eq!(made["VERSION"], "version-7");
+    assert_eq!(made["CODEBUILD_INITIATOR"], "codepipeline/demo");
+    assert_eq!(report["App"]["Image"], "ami-0123456789abcdef0");
+    let names: Vec<_> = report.as_object().unwrap().keys().collect();
+    assert_eq!(
+        names,
+        ["codepipeline", "SourceVariables", "AMIcreation", "App"]
+    );
+    let given = stacks.lock().unwrap().parameters.clone();
+    assert_eq!(given["AMIId"], "ami-0123456789abcdef0");
+    assert_eq!(given["Note"], "from i-0123456789abcdef0");
+    assert_eq!(given["Size"], "small");
+    let create = &fake.requests_for("cloudformation:CreateStack")[0];
+    assert_eq!(
+        create.param("Capabilities.member.1"),
+        Some("CAPABILITY_IAM")
+    );
+    assert_eq!(create.param("Tags.member.1.Key"), Some("Project"));
+    assert_eq!(create.param("RoleARN"), None);
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
+    fake.assert_all_scripted();
+}
+
+#[test]
+fn a_stack_that_is_there_is_updated_and_one_without_changes_is_left() {
+    let fake = fake(BUILDSPEC);
+    serve_stacks(
+        &fake,
+        Some("UPDATE_COMPLETE"),
+        &["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let program = program(folder.path(), PIPELINE).envs(fake.env());
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr("updating the stack app");
+    assert!(fake.requests_for("cloudformation:CreateStack").is_empty());
+    fake.first(
+        "cloudformation:UpdateStack",
+        [Reply::error(
+            400,
+            "ValidationError",
+            "No updates are to be performed.",
+        )],
+    );
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr("the stack app is up to date");
+}
+
+#[test]
+fn a_deployment_that_rolls_back_is_red_and_says_which_resource() {
+    let fake = fake(BUILDSPEC);
+    serve_stacks(&fake, None, &["CREATE_IN_PROGRESS", "ROLLBACK_COMPLETE"]);
+    let folder = tempfile::tempdir().unwrap();
+    let ran = program(folder.path(), PIPELINE).envs(fake.env()).run();
+    ran.assert_code(1)
+        .assert_stderr("the deployment of the stack app in eu-west-1 ended in ROLLBACK_COMPLETE")
+        .assert_stderr("  CREATE_FAILED Group (AWS::AutoScaling::AutoScalingGroup): no capacity")
+        .assert_stderr("done so far: AMI/AMI");
+    assert_eq!(ran.stdout, "(exit 1)\n");
+    let program = program(folder.path(), PIPELINE).envs(fake.env());
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr("is ROLLBACK_COMPLETE and cannot be updated");
+}
+
+#[test]
+fn a_stack_that_somebody_works_on_is_lost() {
+    let fake = fake(BUILDSPEC);
+    serve_stacks(&fake, Some("UPDATE_IN_PROGRESS"), &[]);
+    let folder = tempfile::tempdir().unwrap();
+    program(folder.path(), PIPELINE)
+        .envs(fake.env())
+        .run()
+        .assert_code(7)
+        .assert_stderr("another deployment works on it");
+}
+
+#[test]
+fn a_failed_build_stops_the_pipeline() {
+    let fake = fake(&BUILDSPEC.replace("- AMI_ID=", "- 'false' #"));
+    let folder = tempfile::tempdir().unwrap();
+    let ran = program(folder.path(), PIPELINE).envs(fake.env()).run();
+    ran.assert_code(1)
+        .assert_stderr("the build AMI/AMI failed")
+        .assert_stderr("the item at buildspecs/bake.yml:7 ended with 1");
+    assert!(
+        !fake
+            .operations()
+            .iter()
+            .any(|one| one.starts_with("cloudformation"))
+    );
+}
+
+#[test]
+fn a_variable_that_the_build_lost_fails_its_consumer_and_says_why() {
+    let fake = fake(&BUILDSPEC.replace("0\"\n", "0\"; exit 0\n"));
+    let folder = tempfile::tempdir().unwrap();
+    program(folder.path(), PIPELINE)
+        .envs(fake.env())
+        .run()
+        .assert_code(1)
+        .assert_stderr("AMI_ID is not exported: the item at buildspecs/bake.yml:7 ends the shell itself")
+        .assert_stderr("one or more variables could not be resolved: Deploy/Deploy")
+        .assert_stderr("#{AMIcreation.AMI_ID}: AMIcreation has no variable AMI_ID; it has CODEBUILD_INITIATOR, VERSION, WHO");
+}
+
+#[test]
+fn chosen_stages_take_the_variables_of_the_others() {
+    let fake = fake(BUILDSPEC);
+    let stacks = serve_stacks(&fake, None, &["CREATE_COMPLETE"]);
+    let folder = tempfile::tempdir().unwrap();
+    let definition = PIPELINE.replace(
+        ",\"Note\":{\"Fn::GetParam\":[\"Made\",\"out.json\",\"note\"]}",
+        ",\"Note\":\"n\"",
+    );
+    let program = || {
+        program(folder.path(), &definition)
+            .envs(fake.env())
+            .args(["--stage", "Deploy"])
+    };
+    program()
+        .run()
+        .assert_code(1)
+        .assert_stderr("no such namespace")
+        .assert_stderr("--variable NAMESPACE.KEY=VALUE");
+    program()
+        .args(["--variable", "AMIcreation.AMI_ID=ami-0abc"])
+        .run()
+        .assert_code(0);
+    assert_eq!(stacks.lock().unwrap().parameters["AMIId"], "ami-0abc");
+    program()
+        .args(["--stage", "Depoly"])
+        .run()
+        .assert_code(2)
+        .assert_stderr("no stage Depoly")
+        .assert_stderr("did you mean Deploy?");
+}
+
+#[test]
+fn what_cannot_be_deployed_is_named_before_anything_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |old: &str, new: &str, expected: &str| {
+        let fake = fake(BUILDSPEC);
+        assert!(PIPELINE.contains(old));
+        program(folder.path(), &PIPELINE.replace(old, new))
+            .envs(fake.env())
+            .run()
+            .assert_stderr(expected);
+        assert!(
+            !fake
+                .operations()
+                .iter()
+                .any(|one| one.starts_with("cloudformation"))
+        );
+    };
+    check(
+        "\"AMIId\":",
+        "\"AMIID\":",
+        "AMIID: not a parameter of this template",
+    );
+    check(
+        "Src::app.yml",
+        "Src::apps.yml",
+        "file apps.yml does not exist in artifact Src",
+    );
+    check(
+        "Src::app.yml",
+        "Scr::app.yml",
+        "TemplatePath names Scr, which is not one of its input artifacts",
+    );
+    check(
+        "CREATE_UPDATE",
+        "REPLACE_ON_FAILURE",
+        "ActionMode REPLACE_ON_FAILURE does not run here",
+    );
+    check(
+        "TemplateConfiguration: Src::config.json",
+        "OutputFileName: x",
+        "parameter Size has no value and no default",
+    );
+    check(
+        "Provider: CloudFormation",
+        "Provider: S3",
+        "S3 actions of the category Deploy do not run here",
+    );
+    check(
+        "Category: Deploy, Owner: AWS, Provider: CloudFormation",
+        "Category: Approval, Owner: AWS, Provider: Manual",
+        "waits for an approval",
+    );
+    check(
+        "#{AMIcreation.AMI_ID}",
+        "#{AMIcreaton.AMI_ID}",
+        "did you mean AMIcreation?",
+    );
+}
+
+#[test]
+fn sources_that_codepipeline_would_not_take_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = FakeAws::start();
+    serve_source(&fake, b"just text".to_vec());
+    let program = program(folder.path(), PIPELINE).envs(fake.env());
+    program
+        .run()
+        .assert_code(1)
+        .assert_stderr("s3://source/template.zip in eu-west-1 is not a zip file");
+    fake.on(
+        "s3:GetObject",
+        [Reply::error(
+            404,
+            "NoSuchKey",
+            "The specified key does not exist.",
+        )],
+    );
+    program
+        .run()
+        .assert_code(1)
+        .assert_stderr("put it there with package-template first");
+    fake.on("s3:GetObject", [Reply::bytes(source(BUILDSPEC))]);
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr("the bucket source is not versioned");
+}
+
+#[test]
+fn check_finds_a_variable_that_the_buildspec_does_not_export() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("buildspecs")).unwrap();
+    std::fs::write(
+        folder.path().join("buildspecs/bake.yml"),
+        BUILDSPEC.replace("[AMI_ID,", "[AMI_IDS,"),
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("pipeline.yml"), PIPELINE).unwrap();
+    let check = || {
+        Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
+            .dir(folder.path())
+            .args(["check", "pipeline.yml", "--parameter", "Bucket=source"])
+            .run()
+    };
+    check()
+        .assert_code(2)
+        .assert_stderr("#{AMIcreation.AMI_ID}: AMI/AMI makes no variable AMI_ID")
+        .assert_stderr("did you mean AMI_IDS?");
+    std::fs::write(folder.path().join("buildspecs/bake.yml"), BUILDSPEC).unwrap();
+    check()
+        .assert_code(0)
+        .assert_stderr("no faults found in pipeline.yml");
+}
+
+#[test]
+fn our_own_pipeline_and_buildspecs_have_no_faults() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
+        .dir(root)
+        .args([
+            "check",
+            "cfn/pipeline.yml",
+            "--parameters",
+            "cfn/config/pipeline-dev.json",
+        ])
+        .run()
+        .assert_code(0)
+        .assert_stderr("no faults found")
+        .refute_stderr("warning");
+}
+
+#[test]
+fn a_dry_run_calls_nothing() {
+    let fake = FakeAws::start();
+    let folder = tempfile::tempdir().unwrap();
+    program(folder.path(), PIPELINE)
+        .envs(fake.env())
+        .arg("--dry-run")
+        .run()
+        .assert_code(0)
+        .assert_stderr("Deploy/Deploy (CloudFormation)")
+        .assert_stdout("");
+    assert_eq!(fake.operations(), Vec::<String>::new());
+}
+
+#[test]
+fn the_same_pipeline_over_moto() {
+    let Some(moto) = Moto::start() else { return };
+    let place = b"<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
+    assert_eq!(moto.s3("PUT", "/source", place).0, 200);
+    let versioned = b"<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Status>Enabled</Status></VersioningConfiguration>";
+    assert_eq!(moto.s3("PUT", "/source?versioning", versioned).0, 200);
+    assert_eq!(
+        moto.s3("PUT", "/source/template.zip", &source(BUILDSPEC)).0,
+        200
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let program = program(folder.path(), PIPELINE).envs(moto.env());
+    let ran = program.run();
+    let report: Value = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
+    assert_eq!(report["App"]["Image"], "ami-0123456789abcdef0");
+    program.run().assert_code(0).assert_stderr("the stack app");
+}
