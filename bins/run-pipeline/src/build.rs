@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::Interrupt;
 use contract::buildspec::{Buildspec, Item, PhaseName};
@@ -74,6 +75,7 @@ impl Build<'_> {
                 deadline: around.deadline.min(Instant::now() + self.limit),
             },
             groups: Groups::default(),
+            run_deadline: around.deadline,
             ran: Vec::new(),
             failed: None,
         };
@@ -128,6 +130,8 @@ struct Running<'a> {
     saved: Saved,
     stop: Stop,
     groups: Groups,
+    /// The deadline of the whole run, which is not the build's own limit.
+    run_deadline: Instant,
     ran: Vec<Ran>,
     failed: Option<String>,
 }
@@ -208,9 +212,17 @@ impl Running<'_> {
                     format!("item at {place} ended"),
                 ));
             }
+            Ended::Late if Instant::now() >= self.run_deadline => {
+                return Err(Failure::new(
+                    Exit::Deadline,
+                    format!("the deadline came while the item at {place} ran"),
+                )
+                .hint("give it more with --timeout; --stage runs a stage of its own again"));
+            }
             Ended::Late => {
+                let minutes = build.limit.as_secs() / 60;
                 return Ok(Some(format!(
-                    "the item at {place} was ended at the deadline of the build"
+                    "the item at {place} was ended after the {minutes} min that the project allows a build"
                 )));
             }
         };

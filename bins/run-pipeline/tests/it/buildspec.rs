@@ -230,8 +230,8 @@ fn the_deadline_ends_a_build() {
     )
     .args(["--timeout", "1s"])
     .run()
-    .assert_code(1)
-    .assert_stderr("was ended at the deadline of the build");
+    .assert_code(6)
+    .assert_stderr("the deadline came while the item at buildspec.yml:2 ran");
 }
 
 #[test]
