@@ -1,2 +1,5 @@
-//! Placeholder.
-fn main() {}
+//! The `deploy-app` binary.
+
+fn main() -> std::process::ExitCode {
+    deploy_app::main()
+}

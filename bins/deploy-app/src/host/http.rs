@@ -32,23 +32,42 @@ impl HttpUrl {
             None => (rest, "/"),
         };
         let path = path.split('#').next().unwrap_or("/");
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        let path = if path.starts_with('/') {
+            path.to_owned()
+        } else {
+            format!("/{path}")
+        };
         if path.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(format!("`{text}` has blanks in it"));
         }
-        let with_port = if authority.ends_with(']') || !authority.contains(':') { format!("{authority}:80") } else { authority.to_owned() };
+        let with_port = if authority.ends_with(']') || !authority.contains(':') {
+            format!("{authority}:80")
+        } else {
+            authority.to_owned()
+        };
         let address = super::transport::Address::parse(&with_port)?;
-        Ok(Self { host: address.host, port: address.port, path })
+        Ok(Self {
+            host: address.host,
+            port: address.port,
+            path,
+        })
     }
 
     /// The same server, another path.
     #[must_use]
     pub fn at(&self, path: &str) -> Self {
-        Self { path: path.to_owned(), ..self.clone() }
+        Self {
+            path: path.to_owned(),
+            ..self.clone()
+        }
     }
 
     fn authority(&self) -> String {
-        super::transport::Address { host: self.host.clone(), port: self.port }.to_string()
+        super::transport::Address {
+            host: self.host.clone(),
+            port: self.port,
+        }
+        .to_string()
     }
 }
 
@@ -88,14 +107,18 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let exchange = async {
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);
         let method = if body.is_some() { "POST" } else { "GET" };
         let request = hyper::Request::builder()
             .method(method)
             .uri(&url.path)
             .header("host", url.authority())
-            .header("user-agent", concat!("deploy-app/", env!("CARGO_PKG_VERSION")))
+            .header(
+                "user-agent",
+                concat!("deploy-app/", env!("CARGO_PKG_VERSION")),
+            )
             .header("accept", "*/*")
             .header("connection", "close");
         let request = match &body {
@@ -114,7 +137,9 @@ where
         };
         while let Some(frame) = response.frame().await {
             let frame = frame?;
-            let Some(data) = frame.data_ref() else { continue };
+            let Some(data) = frame.data_ref() else {
+                continue;
+            };
             let room = BODY_LIMIT - answer.body.len();
             answer.body.extend_from_slice(&data[..data.len().min(room)]);
             if !each(data) {
@@ -173,15 +198,26 @@ mod tests {
             "HTTP/1.0 200 OK\r\nX-RELEASE-ID:  r1 \r\n\r\nhello",
         ] {
             let (answer, asked) = ask(reply).await;
-            let expected = Answer { status: 200, release_id: Some("r1".to_owned()), body: b"hello".to_vec() };
+            let expected = Answer {
+                status: 200,
+                release_id: Some("r1".to_owned()),
+                body: b"hello".to_vec(),
+            };
             assert_eq!(answer, Ok(expected), "{reply}");
-            assert!(asked.starts_with("GET /collection?a=b HTTP/1.1\r\nhost: 127.0.0.1:8001\r\n"), "{asked}");
+            assert!(
+                asked.starts_with("GET /collection?a=b HTTP/1.1\r\nhost: 127.0.0.1:8001\r\n"),
+                "{asked}"
+            );
         }
     }
 
     #[tokio::test]
     async fn what_is_no_answer_is_an_error() {
-        for reply in ["", "SSH-2.0-OpenSSH_9\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"] {
+        for reply in [
+            "",
+            "SSH-2.0-OpenSSH_9\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello",
+        ] {
             assert!(ask(reply).await.0.is_err(), "{reply}");
         }
     }
@@ -189,14 +225,27 @@ mod tests {
     #[test]
     fn addresses_are_taken_apart() {
         for (text, expected) in [
-            ("http://127.0.0.1:8001/collection", "http://127.0.0.1:8001/collection"),
+            (
+                "http://127.0.0.1:8001/collection",
+                "http://127.0.0.1:8001/collection",
+            ),
             ("http://localhost", "http://localhost:80/"),
             ("http://[::1]:80?x", "http://[::1]:80/?x"),
             ("http://h/a#frag", "http://h:80/a"),
         ] {
-            assert_eq!(HttpUrl::parse(text).map(|url| url.to_string()), Ok(expected.to_owned()));
+            assert_eq!(
+                HttpUrl::parse(text).map(|url| url.to_string()),
+                Ok(expected.to_owned())
+            );
         }
-        for text in ["", "127.0.0.1:80", "https://h/", "http://", "http://h:0/", "http://h/a b"] {
+        for text in [
+            "",
+            "127.0.0.1:80",
+            "https://h/",
+            "http://",
+            "http://h:0/",
+            "http://h/a b",
+        ] {
             assert!(HttpUrl::parse(text).is_err(), "{text}");
         }
     }

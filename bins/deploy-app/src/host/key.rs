@@ -19,7 +19,9 @@ impl Key {
     /// When the operating system gives no random numbers.
     pub fn ephemeral() -> Result<Self, Error> {
         let private = PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519)?;
-        Ok(Self { private: Arc::new(private) })
+        Ok(Self {
+            private: Arc::new(private),
+        })
     }
 
     /// Reads a key as EC2 or ssh-keygen make it: PKCS#1 RSA (`key.pem`), PKCS#8, SEC1, OpenSSH; without passphrase.
@@ -28,10 +30,15 @@ impl Key {
     /// What is wrong with the file, without any of its content.
     pub fn load(path: &Path) -> Result<Self, String> {
         let text = std::fs::read(path).map_err(|error| error.to_string())?;
-        let text = String::from_utf8(text).map_err(|_| "is not text, so no key in PEM form".to_owned())?;
+        let text =
+            String::from_utf8(text).map_err(|_| "is not text, so no key in PEM form".to_owned())?;
         match decode_secret_key(&text, None) {
-            Ok(private) => Ok(Self { private: Arc::new(private) }),
-            Err(Error::KeyIsEncrypted) => Err("has a passphrase; a pipeline cannot type one".to_owned()),
+            Ok(private) => Ok(Self {
+                private: Arc::new(private),
+            }),
+            Err(Error::KeyIsEncrypted) => {
+                Err("has a passphrase; a pipeline cannot type one".to_owned())
+            }
             Err(error) => Err(format!("holds no private key that can be used: {error}")),
         }
     }
@@ -52,7 +59,13 @@ impl Key {
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Key({})", self.private.public_key().fingerprint(russh::keys::HashAlg::Sha256))
+        write!(
+            f,
+            "Key({})",
+            self.private
+                .public_key()
+                .fingerprint(russh::keys::HashAlg::Sha256)
+        )
     }
 }
 
@@ -78,7 +91,14 @@ mod tests {
         let path = folder.path().join("key");
         std::fs::write(&path, "hunter2").unwrap();
         let fault = Key::load(&path).unwrap_err();
-        assert!(fault.contains("holds no private key") && !fault.contains("hunter2"), "{fault}");
-        assert!(Key::load(&folder.path().join("absent")).unwrap_err().contains("No such file"));
+        assert!(
+            fault.contains("holds no private key") && !fault.contains("hunter2"),
+            "{fault}"
+        );
+        assert!(
+            Key::load(&folder.path().join("absent"))
+                .unwrap_err()
+                .contains("No such file")
+        );
     }
 }

@@ -5,21 +5,25 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use action::interrupt::{Interrupt, Signal};
 use russh::client::{self, AuthResult, Handle, Handler, Msg};
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{Channel, ChannelMsg, ChannelStream, Disconnect, Preferred};
+use russh::{Channel, ChannelMsg, ChannelStream, Disconnect, Preferred, Sig};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
 
 use super::key::Key;
 use super::transport::Watched;
 use super::trust::{HostKey, Trust};
+use crate::redact::Redactor;
 
 /// A silent peer is asked for a sign of life this often; after three unanswered ones it is gone.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 /// A long command that prints nothing is reported as alive this often.
 const HEARTBEAT: Duration = Duration::from_secs(30);
+/// How long a command may take to end once it was told to.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How many of the last lines of a command are kept for an error message.
 const TAIL_LINES: usize = 200;
 
@@ -36,7 +40,9 @@ pub enum ConnectError {
     #[error("the SSH key exchange broke off: {0}")]
     KeyExchange(String),
     /// The host presented a key that is not one of the known ones.
-    #[error("the host presented the key {presented}, which is not among the known ones ({source_of_trust}: {expected})")]
+    #[error(
+        "the host presented the key {presented}, which is not among the known ones ({source_of_trust}: {expected})"
+    )]
     HostKey {
         /// What it presented.
         presented: String,
@@ -86,6 +92,9 @@ pub enum ExecError {
     /// It did not end in time.
     #[error("the command did not end before the deadline")]
     Deadline,
+    /// We were asked to stop; the command was told to end.
+    #[error("{0} received")]
+    Interrupted(Signal),
     /// Our own side could not produce the command's input.
     #[error("cannot produce the input: {0}")]
     Input(String),
@@ -103,6 +112,35 @@ pub enum Input {
     Bytes(Vec<u8>),
     /// Chunks as they are made; an error from their maker ends the command.
     Chunks(mpsc::Receiver<Result<Vec<u8>, String>>),
+}
+
+/// What ends the waiting for a command.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// When it must be over.
+    pub deadline: Instant,
+    /// Whether we were asked to stop.
+    pub interrupt: Interrupt,
+}
+
+impl Bounds {
+    /// For work that a signal must not stop: cleaning up.
+    #[must_use]
+    pub fn cleanup(limit: Duration) -> Self {
+        Self {
+            deadline: Instant::now() + limit,
+            interrupt: Interrupt::never(),
+        }
+    }
+
+    /// The same, but over after `limit` at the latest.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Self {
+        Self {
+            deadline: self.deadline.min(Instant::now() + limit),
+            interrupt: self.interrupt.clone(),
+        }
+    }
 }
 
 /// How the output of a command is treated.
@@ -129,6 +167,7 @@ pub struct Output {
 pub struct Session {
     handle: Handle<Verifier>,
     host_key: HostKey,
+    redactor: Redactor,
 }
 
 impl std::fmt::Debug for Session {
@@ -146,12 +185,18 @@ struct Verifier {
 impl Handler for Verifier {
     type Error = russh::Error;
 
-    async fn check_server_key(&mut self, presented: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
+    async fn check_server_key(
+        &mut self,
+        presented: &PublicKeyOrCertificate,
+    ) -> Result<bool, Self::Error> {
         // Certificates are not offered, so a server that sends one is not understood.
         let PublicKeyOrCertificate::PublicKey { key, .. } = presented else {
             return Ok(false);
         };
-        *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = Some(HostKey::from(key));
+        *self
+            .presented
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(HostKey::from(key));
         Ok(self.trust.accepts(key))
     }
 }
@@ -161,34 +206,77 @@ impl Session {
     ///
     /// # Errors
     /// The step that failed. Nothing was authenticated then, and no secret left this side.
-    pub async fn connect<S>(stream: S, user: &str, key: &Key, trust: &Trust, deadline: Instant) -> Result<Self, ConnectError>
+    pub async fn connect<S>(
+        stream: S,
+        user: &str,
+        key: &Key,
+        trust: &Trust,
+        deadline: Instant,
+    ) -> Result<Self, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (stream, heard) = Watched::new(stream);
         let presented = Arc::new(Mutex::new(None));
-        let verifier = Verifier { trust: trust.clone(), presented: Arc::clone(&presented) };
-        let connected = timeout_at(deadline, client::connect_stream(Arc::new(config(trust)), stream, verifier)).await;
-        let host_key = presented.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let verifier = Verifier {
+            trust: trust.clone(),
+            presented: Arc::clone(&presented),
+        };
+        let connected = timeout_at(
+            deadline,
+            client::connect_stream(Arc::new(config(trust)), stream, verifier),
+        )
+        .await;
+        let host_key = presented
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let mut handle = match connected {
             Ok(Ok(handle)) => handle,
             Ok(Err(error)) => return Err(describe(&error, trust, host_key, heard.any())),
-            Err(_) if heard.any() => return Err(ConnectError::KeyExchange("no end of it in time".to_owned())),
+            Err(_) if heard.any() => {
+                return Err(ConnectError::KeyExchange("no end of it in time".to_owned()));
+            }
             Err(_) => return Err(ConnectError::Banner("it sent nothing in time".to_owned())),
         };
         let Some(host_key) = host_key else {
-            return Err(ConnectError::KeyExchange("the host presented no key".to_owned()));
+            return Err(ConnectError::KeyExchange(
+                "the host presented no key".to_owned(),
+            ));
         };
         match timeout_at(deadline, authenticate(&mut handle, user, key)).await {
-            Ok(Ok(AuthResult::Success)) => Ok(Self { handle, host_key }),
-            Ok(Ok(AuthResult::Failure { remaining_methods, .. })) => {
+            Ok(Ok(AuthResult::Success)) => Ok(Self {
+                handle,
+                host_key,
+                redactor: Redactor::default(),
+            }),
+            Ok(Ok(AuthResult::Failure {
+                remaining_methods, ..
+            })) => {
                 let methods: Vec<&str> = remaining_methods.iter().map(Into::into).collect();
-                let methods = if methods.is_empty() { "nothing more".to_owned() } else { methods.join(", ") };
-                Err(ConnectError::Authentication { user: user.to_owned(), methods })
+                let methods = if methods.is_empty() {
+                    "nothing more".to_owned()
+                } else {
+                    methods.join(", ")
+                };
+                Err(ConnectError::Authentication {
+                    user: user.to_owned(),
+                    methods,
+                })
             }
-            Ok(Err(error)) => Err(ConnectError::KeyExchange(format!("during authentication: {error}"))),
-            Err(_) => Err(ConnectError::KeyExchange("no answer to the authentication in time".to_owned())),
+            Ok(Err(error)) => Err(ConnectError::KeyExchange(format!(
+                "during authentication: {error}"
+            ))),
+            Err(_) => Err(ConnectError::KeyExchange(
+                "no answer to the authentication in time".to_owned(),
+            )),
         }
+    }
+
+    /// Hides these secrets in every line that commands print.
+    #[must_use]
+    pub fn hiding(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
     }
 
     /// The verified key of the host.
@@ -207,23 +295,48 @@ impl Session {
     ///
     /// # Errors
     /// When there is no exit status: a command that ends with one is an `Ok`, whatever the status.
-    pub async fn run(&self, script: &str, input: Input, show: Show, deadline: Instant) -> Result<Output, ExecError> {
-        let run = async {
+    pub async fn run(
+        &self,
+        script: &str,
+        input: Input,
+        show: Show,
+        bounds: &Bounds,
+    ) -> Result<Output, ExecError> {
+        let open = async {
             let channel = self.handle.channel_open_session().await.map_err(lost)?;
             // The user's login shell may be any; the script is for sh.
             let command = format!("exec sh -c {}", quote(script));
             channel.exec(true, command).await.map_err(lost)?;
-            collect(channel, input, show).await
+            Ok(channel)
         };
-        timeout_at(deadline, run).await.unwrap_or(Err(ExecError::Deadline))
+        let channel = timeout_at(bounds.deadline, open)
+            .await
+            .map_err(|_| ExecError::Deadline)??;
+        collect(
+            channel,
+            input,
+            Sink {
+                show,
+                redactor: &self.redactor,
+            },
+            bounds,
+        )
+        .await
     }
 
     /// A connection from the host to `host:port`, as the host sees these names.
     ///
     /// # Errors
     /// When the server does not forward, or nothing listens there.
-    pub async fn forward(&self, host: &str, port: u16, deadline: Instant) -> Result<ChannelStream<Msg>, ExecError> {
-        let open = self.handle.channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
+    pub async fn forward(
+        &self,
+        host: &str,
+        port: u16,
+        deadline: Instant,
+    ) -> Result<ChannelStream<Msg>, ExecError> {
+        let open = self
+            .handle
+            .channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
         match timeout_at(deadline, open).await {
             Ok(Ok(channel)) => Ok(channel.into_stream()),
             Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
@@ -236,7 +349,9 @@ impl Session {
 
     /// Says goodbye. The host notices a dropped connection as well, only later.
     pub async fn close(self) {
-        let bye = self.handle.disconnect(Disconnect::ByApplication, "done", "");
+        let bye = self
+            .handle
+            .disconnect(Disconnect::ByApplication, "done", "");
         drop(timeout_at(Instant::now() + Duration::from_secs(2), bye).await);
     }
 }
@@ -253,32 +368,65 @@ fn config(trust: &Trust) -> client::Config {
         keepalive_interval: Some(KEEPALIVE),
         maximum_packet_size: 65_535,
         window_size: 8 * 1024 * 1024,
-        preferred: Preferred { key: trust.algorithms().into(), ..Preferred::default() },
+        preferred: Preferred {
+            key: trust.algorithms().into(),
+            ..Preferred::default()
+        },
         ..client::Config::default()
     }
 }
 
-async fn authenticate(handle: &mut Handle<Verifier>, user: &str, key: &Key) -> Result<AuthResult, russh::Error> {
+async fn authenticate(
+    handle: &mut Handle<Verifier>,
+    user: &str,
+    key: &Key,
+) -> Result<AuthResult, russh::Error> {
     let private = key.private();
     let hash = if private.algorithm().is_rsa() {
         // A server that does not say what it takes gets SHA-256, never SHA-1.
-        Some(handle.best_supported_rsa_hash().await?.flatten().unwrap_or(HashAlg::Sha256))
+        Some(
+            handle
+                .best_supported_rsa_hash()
+                .await?
+                .flatten()
+                .unwrap_or(HashAlg::Sha256),
+        )
     } else {
         None
     };
-    handle.authenticate_publickey(user, PrivateKeyWithHashAlg::new(private, hash)).await
+    handle
+        .authenticate_publickey(user, PrivateKeyWithHashAlg::new(private, hash))
+        .await
 }
 
-fn describe(error: &russh::Error, trust: &Trust, presented: Option<HostKey>, heard: bool) -> ConnectError {
+fn describe(
+    error: &russh::Error,
+    trust: &Trust,
+    presented: Option<HostKey>,
+    heard: bool,
+) -> ConnectError {
     match (error, trust) {
         (russh::Error::UnknownKey, Trust::Keys { keys, source }) => ConnectError::HostKey {
-            presented: presented.map_or_else(|| "(a certificate)".to_owned(), |key| key.to_string()),
-            expected: keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            presented: presented
+                .map_or_else(|| "(a certificate)".to_owned(), |key| key.to_string()),
+            expected: keys
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", "),
             source_of_trust: source.clone(),
         },
-        (russh::Error::NoCommonAlgo { kind: russh::AlgorithmKind::Key, ours, theirs }, _) => {
-            ConnectError::HostKeyTypes { ours: ours.join(", "), theirs: theirs.join(", ") }
-        }
+        (
+            russh::Error::NoCommonAlgo {
+                kind: russh::AlgorithmKind::Key,
+                ours,
+                theirs,
+            },
+            _,
+        ) => ConnectError::HostKeyTypes {
+            ours: ours.join(", "),
+            theirs: theirs.join(", "),
+        },
         _ if heard => ConnectError::KeyExchange(error.to_string()),
         _ => ConnectError::Banner(error.to_string()),
     }
@@ -290,7 +438,12 @@ fn lost(error: russh::Error) -> ExecError {
 
 /// Feeds the command and reads it until the channel has closed. There is no order between the end
 /// of the data and the exit status, so nothing but the closed channel ends the reading.
-async fn collect(channel: Channel<Msg>, input: Input, show: Show) -> Result<Output, ExecError> {
+async fn collect(
+    channel: Channel<Msg>,
+    input: Input,
+    sink: Sink<'_>,
+    bounds: &Bounds,
+) -> Result<Output, ExecError> {
     let (mut read, write) = channel.split();
     let feed = async {
         match input {
@@ -298,7 +451,10 @@ async fn collect(channel: Channel<Msg>, input: Input, show: Show) -> Result<Outp
             Input::Bytes(bytes) => write.data_bytes(bytes).await.map_err(lost)?,
             Input::Chunks(mut chunks) => {
                 while let Some(chunk) = chunks.recv().await {
-                    write.data_bytes(chunk.map_err(ExecError::Input)?).await.map_err(lost)?;
+                    write
+                        .data_bytes(chunk.map_err(ExecError::Input)?)
+                        .await
+                        .map_err(lost)?;
                 }
             }
         }
@@ -306,6 +462,8 @@ async fn collect(channel: Channel<Msg>, input: Input, show: Show) -> Result<Outp
     };
     tokio::pin!(feed);
     let mut fed = false;
+    let mut stopping: Option<ExecError> = None;
+    let mut over = bounds.deadline;
     let mut output = Output::default();
     let mut status = None;
     let mut lines = [Lines::default(), Lines::default()];
@@ -313,48 +471,81 @@ async fn collect(channel: Channel<Msg>, input: Input, show: Show) -> Result<Outp
     let mut heartbeat = interval_at(last_output + HEARTBEAT, HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
+        let stop = tokio::select! {
             done = &mut feed, if !fed => {
                 fed = true;
                 match done {
                     // The command may have ended before it read everything; its status says more.
-                    Ok(()) | Err(ExecError::Lost(_)) => {}
-                    Err(error) => return Err(error),
+                    Ok(()) | Err(ExecError::Lost(_)) => None,
+                    Err(error) => Some(error),
                 }
             }
-            message = read.wait() => match message {
-                None => break,
-                Some(ChannelMsg::Data { data }) => {
-                    last_output = Instant::now();
-                    lines[0].push(&data, show, &mut output.tail);
-                    output.stdout.extend_from_slice(&data);
+            message = read.wait() => {
+                match message {
+                    None => break,
+                    Some(ChannelMsg::Data { data }) => {
+                        last_output = Instant::now();
+                        lines[0].push(&data, sink, &mut output.tail);
+                        output.stdout.extend_from_slice(&data);
+                    }
+                    Some(ChannelMsg::ExtendedData { data, .. }) => {
+                        last_output = Instant::now();
+                        lines[1].push(&data, sink, &mut output.tail);
+                    }
+                    Some(ChannelMsg::ExitStatus { exit_status }) => status = Some(Ok(exit_status)),
+                    Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
+                        status = Some(Err(ExecError::Signal(format!("{signal_name:?}"))));
+                    }
+                    Some(ChannelMsg::Failure) => {
+                        return Err(ExecError::Lost("the server refused to run a command".to_owned()));
+                    }
+                    Some(_) => {}
                 }
-                Some(ChannelMsg::ExtendedData { data, .. }) => {
-                    last_output = Instant::now();
-                    lines[1].push(&data, show, &mut output.tail);
-                }
-                Some(ChannelMsg::ExitStatus { exit_status }) => status = Some(Ok(exit_status)),
-                Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
-                    status = Some(Err(ExecError::Signal(format!("{signal_name:?}"))));
-                }
-                Some(ChannelMsg::Failure) => {
-                    return Err(ExecError::Lost("the server refused to run a command".to_owned()));
-                }
-                Some(_) => {}
+                None
+            }
+            () = sleep_until(over) => match stopping {
+                // It does not end although it was told to: whatever it still does, we go on.
+                Some(error) => return Err(error),
+                None => Some(ExecError::Deadline),
             },
+            signal = bounds.interrupt.signalled(), if stopping.is_none() => Some(ExecError::Interrupted(signal)),
             _ = heartbeat.tick() => {
                 let silent = last_output.elapsed();
-                if silent >= HEARTBEAT && let Show::Lines(name) = show {
+                if silent >= HEARTBEAT && let Show::Lines(name) = sink.show {
                     tracing::info!("{name}: still running, last output {} s ago", silent.as_secs());
                 }
+                None
             }
+        };
+        if let Some(error) = stop {
+            // The command shall end before we go on, or it would still write while we clean up:
+            // no more input, and SIGTERM to its process group where the server passes signals on.
+            fed = true;
+            stopping = Some(error);
+            over = Instant::now() + STOP_LIMIT;
+            let tell = async {
+                write.signal(Sig::TERM).await?;
+                write.eof().await
+            };
+            // A connection that is gone needs no telling.
+            drop(timeout_at(over, tell).await);
         }
     }
+    if let Some(error) = stopping {
+        return Err(error);
+    }
     for stream in &mut lines {
-        stream.finish(show, &mut output.tail);
+        stream.finish(sink, &mut output.tail);
     }
     output.status = status.ok_or(ExecError::NoStatus)??;
     Ok(output)
+}
+
+/// Where lines go.
+#[derive(Clone, Copy)]
+struct Sink<'a> {
+    show: Show,
+    redactor: &'a Redactor,
 }
 
 /// Cuts one stream into lines as they come.
@@ -364,28 +555,32 @@ struct Lines {
 }
 
 impl Lines {
-    fn push(&mut self, data: &[u8], show: Show, tail: &mut Vec<String>) {
+    fn push(&mut self, data: &[u8], sink: Sink<'_>, tail: &mut Vec<String>) {
         // The bulk answers of our own scripts are data, not lines for people.
-        if show == Show::Nothing && data.len() > 4096 {
+        if sink.show == Show::Nothing && data.len() > 4096 {
             return;
         }
         for byte in data {
             // Progress displays return the carriage; each state of theirs is a line to us.
             if matches!(byte, b'\n' | b'\r') {
-                self.finish(show, tail);
+                self.finish(sink, tail);
             } else {
                 self.partial.push(*byte);
             }
         }
     }
 
-    fn finish(&mut self, show: Show, tail: &mut Vec<String>) {
+    fn finish(&mut self, sink: Sink<'_>, tail: &mut Vec<String>) {
         if self.partial.is_empty() {
             return;
         }
-        let line: String = String::from_utf8_lossy(&self.partial).chars().filter(|c| *c == '\t' || !c.is_control()).collect();
+        let line: String = String::from_utf8_lossy(&self.partial)
+            .chars()
+            .filter(|c| *c == '\t' || !c.is_control())
+            .collect();
         self.partial.clear();
-        if let Show::Lines(name) = show {
+        let line = sink.redactor.hide(&line);
+        if let Show::Lines(name) = sink.show {
             tracing::info!("{name}: {line}");
         }
         if tail.len() == TAIL_LINES {
@@ -397,7 +592,8 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lines, Show, quote};
+    use super::{Lines, Show, Sink, quote};
+    use crate::redact::Redactor;
 
     #[test]
     fn words_are_quoted_for_any_shell() {
@@ -407,11 +603,16 @@ mod tests {
 
     #[test]
     fn lines_are_cut_whatever_the_chunks() {
+        let redactor = Redactor::new(vec!["hunter2".to_owned().into()]);
+        let sink = Sink {
+            show: Show::Nothing,
+            redactor: &redactor,
+        };
         let (mut lines, mut tail) = (Lines::default(), Vec::new());
-        for chunk in ["on", "e\ntw", "o\r\n\nthree", " \u{1b}[1mfour"] {
-            lines.push(chunk.as_bytes(), Show::Nothing, &mut tail);
+        for chunk in ["on", "e\ntw", "o\r\n\nthree", " \u{1b}[1mhun", "ter2"] {
+            lines.push(chunk.as_bytes(), sink, &mut tail);
         }
-        lines.finish(Show::Nothing, &mut tail);
-        assert_eq!(tail, ["one", "two", "three [1mfour"]);
+        lines.finish(sink, &mut tail);
+        assert_eq!(tail, ["one", "two", "three [1m[secret]"]);
     }
 }

@@ -51,7 +51,10 @@ impl Address {
                 _ => return Err(format!("`{port}` in `{text}` is not a port")),
             },
         };
-        Ok(Self { host: host.to_owned(), port })
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
     }
 }
 
@@ -78,7 +81,9 @@ pub async fn tcp(address: &Address, deadline: Instant) -> Result<TcpStream, Conn
             Ok(stream)
         }
         Ok(Err(error)) => Err(ConnectError::Tcp(error.to_string())),
-        Err(_) => Err(ConnectError::Tcp("no answer in time (a firewall or security group drops the packets?)".to_owned())),
+        Err(_) => Err(ConnectError::Tcp(
+            "no answer in time (a firewall or security group drops the packets?)".to_owned(),
+        )),
     }
 }
 
@@ -102,12 +107,22 @@ impl Heard {
 impl<S> Watched<S> {
     pub(super) fn new(stream: S) -> (Self, Heard) {
         let heard = Heard::default();
-        (Self { stream, heard: heard.clone() }, heard)
+        (
+            Self {
+                stream,
+                heard: heard.clone(),
+            },
+            heard,
+        )
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         if buf.filled().len() > before {
@@ -118,7 +133,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -143,9 +162,22 @@ mod tests {
             ("[::1]:2222", "[::1]:2222"),
             ("[::1]", "[::1]:22"),
         ] {
-            assert_eq!(Address::parse(text).map(|address| address.to_string()), Ok(expected.to_owned()));
+            assert_eq!(
+                Address::parse(text).map(|address| address.to_string()),
+                Ok(expected.to_owned())
+            );
         }
-        for text in ["", ":22", "web:", "web:0", "web:ssh", "a b", "[::1", "user@web", "http://web"] {
+        for text in [
+            "",
+            ":22",
+            "web:",
+            "web:0",
+            "web:ssh",
+            "a b",
+            "[::1",
+            "user@web",
+            "http://web",
+        ] {
             assert!(Address::parse(text).is_err(), "{text}");
         }
     }

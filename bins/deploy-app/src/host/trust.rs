@@ -22,7 +22,11 @@ impl HostKey {
     pub fn parse(line: &str) -> Result<Self, NotAKey> {
         let line = line.trim();
         // The comment is not part of the key and may hold anything.
-        let key = line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+        let key = line
+            .split_whitespace()
+            .take(2)
+            .collect::<Vec<_>>()
+            .join(" ");
         PublicKey::from_openssh(&key)
             .map(Self)
             .map_err(|_| NotAKey(line.chars().take(40).collect()))
@@ -49,7 +53,11 @@ impl HostKey {
     /// The key as a `TYPE BASE64` line.
     #[must_use]
     pub fn line(&self) -> String {
-        self.0.to_openssh().unwrap_or_default().trim_end().to_owned()
+        self.0
+            .to_openssh()
+            .unwrap_or_default()
+            .trim_end()
+            .to_owned()
     }
 
     /// The signature algorithms this key can prove itself with, best first. RSA never with SHA-1.
@@ -80,8 +88,12 @@ impl fmt::Display for HostKey {
 
 fn rsa() -> [Algorithm; 2] {
     [
-        Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
-        Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
+        Algorithm::Rsa {
+            hash: Some(HashAlg::Sha512),
+        },
+        Algorithm::Rsa {
+            hash: Some(HashAlg::Sha256),
+        },
     ]
 }
 
@@ -116,8 +128,12 @@ impl Trust {
             Self::FirstUse => [Algorithm::Ed25519]
                 .into_iter()
                 .chain(
-                    [EcdsaCurve::NistP256, EcdsaCurve::NistP384, EcdsaCurve::NistP521]
-                        .map(|curve| Algorithm::Ecdsa { curve }),
+                    [
+                        EcdsaCurve::NistP256,
+                        EcdsaCurve::NistP384,
+                        EcdsaCurve::NistP521,
+                    ]
+                    .map(|curve| Algorithm::Ecdsa { curve }),
                 )
                 .chain(rsa())
                 .collect(),
@@ -155,7 +171,9 @@ pub fn known_hosts(text: &str, names: &[String]) -> Vec<HostKey> {
         if !names.iter().any(|name| matches(patterns, name)) {
             continue;
         }
-        let Ok(key) = HostKey::parse(key) else { continue };
+        let Ok(key) = HostKey::parse(key) else {
+            continue;
+        };
         match marker {
             None if !keys.contains(&key) => keys.push(key),
             Some("@revoked") => revoked.push(key),
@@ -169,7 +187,11 @@ pub fn known_hosts(text: &str, names: &[String]) -> Vec<HostKey> {
 /// The name under which known_hosts files list a host: `host`, or `[host]:port` off port 22.
 #[must_use]
 pub fn known_hosts_name(host: &str, port: u16) -> String {
-    if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") }
+    if port == 22 {
+        host.to_owned()
+    } else {
+        format!("[{host}]:{port}")
+    }
 }
 
 fn matches(patterns: &str, name: &str) -> bool {
@@ -191,7 +213,9 @@ fn matches(patterns: &str, name: &str) -> bool {
 fn glob(pattern: &[u8], name: &[u8]) -> bool {
     match (pattern.split_first(), name.split_first()) {
         (None, None) => true,
-        (Some((b'*', rest)), _) => glob(rest, name) || (!name.is_empty() && glob(pattern, &name[1..])),
+        (Some((b'*', rest)), _) => {
+            glob(rest, name) || (!name.is_empty() && glob(pattern, &name[1..]))
+        }
         (Some((b'?', rest)), Some((_, name))) => glob(rest, name),
         (Some((a, rest)), Some((b, name))) => a.eq_ignore_ascii_case(b) && glob(rest, name),
         _ => false,
@@ -204,7 +228,11 @@ fn hash_matches(hashed: &str, name: &str) -> Option<bool> {
     let salt = aws_smithy_types::base64::decode(salt).ok()?;
     let hash = aws_smithy_types::base64::decode(hash).ok()?;
     let mac = Hmac::<Sha1>::new_from_slice(&salt).ok()?;
-    Some(mac.chain_update(name.as_bytes()).verify_slice(&hash).is_ok())
+    Some(
+        mac.chain_update(name.as_bytes())
+            .verify_slice(&hash)
+            .is_ok(),
+    )
 }
 
 /// The public keys in an instance's console output, as cloud-init prints them on first boot:
@@ -220,7 +248,10 @@ pub fn console_keys(console: &str) -> Vec<HostKey> {
         .take_while(|line| !line.contains("-----END SSH HOST KEY KEYS-----"))
         .filter_map(|line| {
             // Some images prefix each line with a time or `ec2:`.
-            let at = ["ssh-", "ecdsa-sha2-"].iter().filter_map(|kind| line.find(kind)).min()?;
+            let at = ["ssh-", "ecdsa-sha2-"]
+                .iter()
+                .filter_map(|kind| line.find(kind))
+                .min()?;
             HostKey::parse(&line[at..]).ok()
         })
         .collect()
@@ -232,11 +263,16 @@ mod tests {
     use super::{HostKey, Trust, console_keys, known_hosts, known_hosts_name};
     use russh::keys::{Algorithm, HashAlg};
 
-    const ONE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
-    const TWO: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILIG2T/B0l0gaqj3puu510tu9N1OkQ4znY3LYuEm5zCF";
+    const ONE: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+    const TWO: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILIG2T/B0l0gaqj3puu510tu9N1OkQ4znY3LYuEm5zCF";
 
     fn check(text: &str, name: &str, expected: &[&str]) {
-        let found: Vec<String> = known_hosts(text, &[name.to_owned()]).iter().map(HostKey::line).collect();
+        let found: Vec<String> = known_hosts(text, &[name.to_owned()])
+            .iter()
+            .map(HostKey::line)
+            .collect();
         assert_eq!(found, expected, "{name} in {text}");
     }
 
@@ -246,14 +282,38 @@ mod tests {
         check(&format!("web {ONE} a comment"), "web", &[ONE]);
         check(&format!("web {ONE}"), "web2", &[]);
         check(&format!("a,web,b {ONE}\nweb {TWO}"), "web", &[ONE, TWO]);
-        check(&format!("[web]:2222 {ONE}"), &known_hosts_name("web", 2222), &[ONE]);
-        check(&format!("[web]:2222 {ONE}"), &known_hosts_name("web", 22), &[]);
-        check(&format!("*.example.org,!bad.example.org {ONE}"), "good.example.org", &[ONE]);
-        check(&format!("*.example.org,!bad.example.org {ONE}"), "bad.example.org", &[]);
+        check(
+            &format!("[web]:2222 {ONE}"),
+            &known_hosts_name("web", 2222),
+            &[ONE],
+        );
+        check(
+            &format!("[web]:2222 {ONE}"),
+            &known_hosts_name("web", 22),
+            &[],
+        );
+        check(
+            &format!("*.example.org,!bad.example.org {ONE}"),
+            "good.example.org",
+            &[ONE],
+        );
+        check(
+            &format!("*.example.org,!bad.example.org {ONE}"),
+            "bad.example.org",
+            &[],
+        );
         check(&format!("10.0.0.? {ONE}"), "10.0.0.7", &[ONE]);
         check(&format!("WEB {ONE}"), "web", &[ONE]);
-        check(&format!("# web {ONE}\n\nweb nonsense\nweb {TWO}"), "web", &[TWO]);
-        check(&format!("@revoked web {ONE}\nweb {ONE}\nweb {TWO}"), "web", &[TWO]);
+        check(
+            &format!("# web {ONE}\n\nweb nonsense\nweb {TWO}"),
+            "web",
+            &[TWO],
+        );
+        check(
+            &format!("@revoked web {ONE}\nweb {ONE}\nweb {TWO}"),
+            "web",
+            &[TWO],
+        );
         check(&format!("@cert-authority web {ONE}"), "web", &[]);
         check(&format!("web\t{ONE}"), "web", &[ONE]);
         // The hashed line is from russh's own tests; it hides `example.com`.
@@ -266,11 +326,16 @@ mod tests {
     fn pinned_keys_restrict_what_is_offered() {
         let keys = HostKey::parse_lines(&format!("# pinned\n{ONE}\n\n{TWO} web\n")).unwrap();
         assert_eq!(keys.len(), 2);
-        let trust = Trust::Keys { keys, source: "test".to_owned() };
+        let trust = Trust::Keys {
+            keys,
+            source: "test".to_owned(),
+        };
         assert_eq!(trust.algorithms(), [Algorithm::Ed25519]);
         let sha1 = Algorithm::Rsa { hash: None };
         assert!(!Trust::FirstUse.algorithms().contains(&sha1));
-        assert!(Trust::FirstUse.algorithms().contains(&Algorithm::Rsa { hash: Some(HashAlg::Sha256) }));
+        assert!(Trust::FirstUse.algorithms().contains(&Algorithm::Rsa {
+            hash: Some(HashAlg::Sha256)
+        }));
     }
 
     #[test]
@@ -287,7 +352,9 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_key_is_named() {
-        assert_eq!(HostKey::parse("SHA256:abc").unwrap_err().to_string(),
-            "`SHA256:abc` is not a public key line such as `ssh-ed25519 AAAA…`");
+        assert_eq!(
+            HostKey::parse("SHA256:abc").unwrap_err().to_string(),
+            "`SHA256:abc` is not a public key line such as `ssh-ed25519 AAAA…`"
+        );
     }
 }

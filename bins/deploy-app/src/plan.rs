@@ -1,0 +1,145 @@
+//! What a run is going to do, as text and as JSON.
+
+use serde_json::{Value, json};
+
+use crate::sync::Diff;
+
+/// Everything that is known before anything is changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Where to.
+    pub host: String,
+    /// The folder there.
+    pub target: String,
+    /// The release that runs now.
+    pub current: Option<String>,
+    /// The release that would be made; none when the current one is the wanted one.
+    pub release: Option<String>,
+    /// What differs.
+    pub diff: Diff,
+    /// Bytes of content to send, before compression.
+    pub bytes: u64,
+    /// Other deeds, in order.
+    pub deeds: Vec<String>,
+    /// What could not be looked at, and why.
+    pub unknown: Option<String>,
+}
+
+/// How many paths of a kind are listed in the text; the JSON has all.
+const SHOWN: usize = 50;
+
+impl Plan {
+    /// For people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = format!("plan for {} in {}\n", self.host, self.target);
+        if let Some(unknown) = &self.unknown {
+            text.push_str(&format!("  {unknown}\n"));
+        }
+        for deed in self.deeds.iter().filter(|_| self.unknown.is_some()) {
+            text.push_str(&format!("  {deed}\n"));
+        }
+        if self.unknown.is_some() {
+            return text;
+        }
+        text.push_str(&format!(
+            "  current release: {}\n",
+            self.current.as_deref().unwrap_or("none")
+        ));
+        match &self.release {
+            Some(release) => text.push_str(&format!(
+                "  new release: {release}, {} added, {} changed, {} removed, {} B to send\n",
+                self.diff.added.len(),
+                self.diff.changed.len(),
+                self.diff.removed.len(),
+                self.bytes
+            )),
+            None => text.push_str("  files: nothing changed\n"),
+        }
+        for (mark, paths) in [
+            ('+', &self.diff.added),
+            ('~', &self.diff.changed),
+            ('-', &self.diff.removed),
+        ] {
+            for path in paths.iter().take(SHOWN) {
+                text.push_str(&format!("    {mark} {path}\n"));
+            }
+            if paths.len() > SHOWN {
+                text.push_str(&format!("    {mark} and {} more\n", paths.len() - SHOWN));
+            }
+        }
+        for deed in &self.deeds {
+            text.push_str(&format!("  {deed}\n"));
+        }
+        if self.release.is_none() && self.deeds.is_empty() {
+            text.push_str("  nothing to do\n");
+        }
+        text
+    }
+
+    /// For programs.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        json!({
+            "host": self.host,
+            "target": self.target,
+            "current": self.current,
+            "release": self.release,
+            "changed": self.release.is_some() || !self.deeds.is_empty(),
+            "files": { "added": self.diff.added, "changed": self.diff.changed, "removed": self.diff.removed },
+            "bytes": self.bytes,
+            "deeds": self.deeds,
+            "unknown": self.unknown,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Plan;
+    use crate::sync::Diff;
+
+    #[test]
+    fn a_plan_reads_well() {
+        let plan = Plan {
+            host: "i-1 (10.0.0.7:22)".to_owned(),
+            target: "/srv/app".to_owned(),
+            current: Some("20261123094308-0123456".to_owned()),
+            release: Some("20261123094309-0123457".to_owned()),
+            diff: Diff {
+                added: vec!["a".to_owned()],
+                changed: vec!["b".to_owned()],
+                removed: (0..51).map(|n| format!("c{n:02}")).collect(),
+                ..Diff::default()
+            },
+            bytes: 7,
+            deeds: vec!["start: ./start".to_owned()],
+            unknown: None,
+        };
+        let text = plan.text();
+        assert!(text.starts_with(
+            "plan for i-1 (10.0.0.7:22) in /srv/app\n  current release: 20261123094308-0123456\n  new release: \
+             20261123094309-0123457, 1 added, 1 changed, 51 removed, 7 B to send\n    + a\n    ~ b\n    - c00\n"
+        ), "{text}");
+        assert!(
+            text.ends_with("    - c49\n    - and 1 more\n  start: ./start\n"),
+            "{text}"
+        );
+        assert_eq!(
+            plan.json()["files"]["removed"].as_array().map(Vec::len),
+            Some(51)
+        );
+        let nothing = Plan {
+            release: None,
+            deeds: Vec::new(),
+            diff: Diff::default(),
+            ..plan
+        };
+        assert!(
+            nothing
+                .text()
+                .ends_with("files: nothing changed\n  nothing to do\n")
+        );
+        assert_eq!(nothing.json()["changed"], false);
+    }
+}
