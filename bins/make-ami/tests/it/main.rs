@@ -420,3 +420,69 @@ fn an_authority_file_without_certificates_is_refused() {
         .assert_code(2)
         .assert_stderr("cannot use AWS_CA_BUNDLE");
 }
+
+#[test]
+fn proxies_are_used_and_no_proxy_goes_around_them() {
+    let fake = FakeAws::start_tls();
+    let world = Ec2World::with([Instance::running(INSTANCE)]);
+    world.serve(&fake);
+    // Nothing listens on port 1, so a call that takes the proxy fails.
+    let proxied = || {
+        program(&fake)
+            .env("AWS_MAX_ATTEMPTS", "1")
+            .env("HTTPS_PROXY", "http://127.0.0.1:1")
+    };
+    proxied().run().assert_code(4);
+    assert!(fake.requests().is_empty());
+    proxied().env("NO_PROXY", "127.0.0.1").run().assert_code(0);
+}
+
+#[test]
+fn an_endpoint_of_one_service_beats_the_general_one() {
+    let (fake, world) = account();
+    program(&fake)
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        .env("AWS_ENDPOINT_URL_EC2", fake.url())
+        .run()
+        .assert_code(0);
+    assert_eq!(world.images().len(), 1);
+}
+
+#[test]
+fn json_logs_are_json_to_the_last_line() {
+    let (fake, _) = account();
+    fake.on("ec2:CreateImage", [Reply::unauthorized()]);
+    let ran = program(&fake).args(["--log-format", "json"]).run();
+    ran.assert_code(3);
+    let lines: Vec<serde_json::Value> = ran
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).expect(line))
+        .collect();
+    let last = lines.last().unwrap();
+    assert_eq!(last["exit"], 3);
+    assert!(
+        last["causes"]
+            .as_str()
+            .unwrap()
+            .starts_with("UnauthorizedOperation")
+    );
+}
+
+#[test]
+fn settings_of_an_env_file_and_aws_variables_in_it_are_both_taken() {
+    let (fake, world) = account();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dev.env");
+    let text = format!(
+        "INSTANCE_ID={INSTANCE}\nAMI_NAME=from-file\nAWS_ENDPOINT_URL={}\n",
+        fake.url()
+    );
+    std::fs::write(&file, text).unwrap();
+    Program::new(env!("CARGO_BIN_EXE_make-ami"))
+        .arg("--env-file")
+        .arg(&file)
+        .run()
+        .assert_code(0);
+    assert_eq!(world.images()[0].name, "from-file");
+}
