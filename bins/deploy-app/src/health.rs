@@ -13,6 +13,8 @@ use crate::settings::Health;
 const PAUSE: Duration = Duration::from_secs(1);
 /// One answer may take this long.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// One answer is waited for this long, even at the deadline.
+const ANSWER_LEAST: Duration = Duration::from_secs(2);
 /// A waiting line is printed this often.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
@@ -115,7 +117,12 @@ pub async fn is_well(
 }
 
 async fn ask(session: &Session, health: &Health, bounds: &Bounds) -> Result<Answer, String> {
-    let deadline = bounds.deadline.min(Instant::now() + ANSWER_LIMIT);
+    // A question that is asked gets the time of an answer, or the last thing seen would always be
+    // our own impatience.
+    let now = Instant::now();
+    let deadline = bounds
+        .deadline
+        .clamp(now + ANSWER_LEAST, now + ANSWER_LIMIT);
     let stream = session
         .forward(&health.url.host, health.url.port, deadline)
         .await

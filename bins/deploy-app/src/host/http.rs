@@ -109,7 +109,7 @@ where
     let exchange = async {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let driver = tokio::spawn(connection);
+        let _driver = Driver(tokio::spawn(connection));
         let method = if body.is_some() { "POST" } else { "GET" };
         let request = hyper::Request::builder()
             .method(method)
@@ -146,13 +146,21 @@ where
                 break;
             }
         }
-        driver.abort();
         Ok::<Answer, Box<dyn std::error::Error + Send + Sync>>(answer)
     };
     match timeout_at(deadline, exchange).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(with_causes(error.as_ref())),
         Err(_) => Err("no complete answer in time".to_owned()),
+    }
+}
+
+/// Drives a connection for as long as it lives: an exchange that is given up closes its stream.
+struct Driver<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for Driver<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use action::interrupt::{Interrupt, Signal};
 use russh::client::{self, AuthResult, Handle, Handler, Msg};
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{Channel, ChannelMsg, ChannelStream, Disconnect, Preferred, Sig};
+use russh::{Channel, ChannelMsg, ChannelOpenFailure, ChannelStream, Disconnect, Preferred, Sig};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
@@ -165,7 +165,7 @@ pub struct Output {
 
 /// An authenticated connection to a host whose key was verified.
 pub struct Session {
-    handle: Handle<Verifier>,
+    handle: Arc<Handle<Verifier>>,
     host_key: HostKey,
     redactor: Redactor,
 }
@@ -246,7 +246,7 @@ impl Session {
         };
         match timeout_at(deadline, authenticate(&mut handle, user, key)).await {
             Ok(Ok(AuthResult::Success)) => Ok(Self {
-                handle,
+                handle: Arc::new(handle),
                 host_key,
                 redactor: Redactor::default(),
             }),
@@ -334,15 +334,29 @@ impl Session {
         port: u16,
         deadline: Instant,
     ) -> Result<ChannelStream<Msg>, ExecError> {
-        let open = self
-            .handle
-            .channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
+        let (handle, wanted_host) = (Arc::clone(&self.handle), host.to_owned());
+        // In a task of its own: an open that nobody waits for any more must still be completed and
+        // closed, or the connection behind it would stay and block a server that takes one at a time.
+        let open = tokio::spawn(async move {
+            let opened =
+                handle.channel_open_direct_tcpip(wanted_host, u32::from(port), "127.0.0.1", 0);
+            opened.await.map(Channel::into_stream)
+        });
         match timeout_at(deadline, open).await {
-            Ok(Ok(channel)) => Ok(channel.into_stream()),
-            Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
-                Err(ExecError::Forward(format!("{host}:{port} ({reason:?})")))
+            Ok(Ok(Ok(stream))) => Ok(stream),
+            Ok(Ok(Err(russh::Error::ChannelOpenFailure(reason)))) => {
+                let hint = match reason {
+                    ChannelOpenFailure::AdministrativelyProhibited => {
+                        "; does its sshd have AllowTcpForwarding no?"
+                    }
+                    _ => "",
+                };
+                Err(ExecError::Forward(format!(
+                    "{host}:{port} ({reason:?}{hint})"
+                )))
             }
-            Ok(Err(error)) => Err(lost(error)),
+            Ok(Ok(Err(error))) => Err(lost(error)),
+            Ok(Err(error)) => Err(ExecError::Lost(error.to_string())),
             Err(_) => Err(ExecError::Deadline),
         }
     }

@@ -1,0 +1,15 @@
+//! The page of the program says what the code says.
+
+use action::page;
+use deploy_app::PROGRAM;
+use deploy_app::settings::Raw;
+use harness::page::check_block;
+
+#[test]
+fn the_page_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    check_block(path, "settings", &page::settings::<Raw>(&PROGRAM));
+    check_block(path, "exports", &page::exports(&PROGRAM));
+    check_block(path, "exits", &page::exits());
+    check_block(path, "permissions", &page::permissions(&PROGRAM));
+}

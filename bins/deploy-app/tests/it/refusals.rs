@@ -1,0 +1,286 @@
+//! What is refused before anything is touched.
+
+use crate::world::World;
+use harness::sshd::{Options, Sshd};
+use harness::{FakeAws, Program};
+use std::io::Read as _;
+use std::net::TcpListener;
+
+#[test]
+fn a_wrong_host_key_is_refused() {
+    let Some(world) = World::start() else { return };
+    let other = Sshd::start().unwrap();
+    let ran = world
+        .untrusting()
+        .env("DEPLOY_APP_HOST_KEY", other.host_key_line("ed25519"))
+        .run();
+    ran.assert_code(2)
+        .assert_stderr("is not the known one")
+        .assert_stderr("SHA256:")
+        .assert_stderr("DEPLOY_APP_HOST_KEY");
+    assert!(!world.target().exists());
+    assert!(!world.sshd.log().contains("Accepted publickey"));
+}
+
+#[test]
+fn the_pinned_type_is_the_one_that_is_asked_for() {
+    let Some(world) = World::start() else { return };
+    for kind in harness::sshd::KINDS {
+        let program = world
+            .untrusting()
+            .env("DEPLOY_APP_HOST_KEY", world.sshd.host_key_line(kind))
+            .env("DEPLOY_APP_DRY_RUN", "1");
+        program.run().assert_code(0);
+    }
+}
+
+#[test]
+fn a_host_without_a_key_of_the_pinned_type_is_refused() {
+    let Some(world) = World::start() else { return };
+    let options = Options {
+        config: vec!["HostKeyAlgorithms ecdsa-sha2-nistp256".to_owned()],
+    };
+    let host = Sshd::start_with(&options).unwrap();
+    let program = world
+        .untrusting()
+        .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{}", host.port()));
+    let ran = program
+        .env("DEPLOY_APP_HOST_KEY", host.host_key_line("ed25519"))
+        .run();
+    ran.assert_code(2)
+        .assert_stderr("ssh-ed25519")
+        .assert_stderr("ecdsa-sha2-nistp256");
+}
+
+#[test]
+fn an_unknown_host_is_refused_unless_first_use_is_trusted() {
+    let Some(world) = World::start() else { return };
+    let ran = world.untrusting().run();
+    ran.assert_code(2)
+        .assert_stderr("nothing is known about the host key")
+        .assert_stderr("DEPLOY_APP_KNOWN_HOSTS");
+    assert!(!world.target().exists());
+    let known_hosts = world.state().join("known_hosts");
+    let trusting = world
+        .untrusting()
+        .env("DEPLOY_APP_KNOWN_HOSTS", &known_hosts)
+        .env("DEPLOY_APP_DRY_RUN", "1");
+    trusting.run().assert_code(2);
+    trusting
+        .clone()
+        .env("DEPLOY_APP_TRUST_ON_FIRST_USE", "yes")
+        .run()
+        .assert_code(0)
+        .assert_stderr("on first use");
+    // Now it is known, and another key under the same name is not believed any more.
+    trusting.run().assert_code(0).refute_stderr("first use");
+    let pinned = std::fs::read_to_string(&known_hosts).unwrap();
+    assert!(
+        pinned.contains(&format!("[127.0.0.1]:{} ssh-ed25519 ", world.sshd.port())),
+        "{pinned}"
+    );
+    let other = Sshd::start().unwrap();
+    std::fs::write(
+        &known_hosts,
+        format!(
+            "[127.0.0.1]:{} {}\n",
+            world.sshd.port(),
+            other.host_key_line("ed25519")
+        ),
+    )
+    .unwrap();
+    trusting
+        .env("DEPLOY_APP_TRUST_ON_FIRST_USE", "yes")
+        .run()
+        .assert_code(2)
+        .assert_stderr("is not the known one");
+}
+
+#[test]
+fn known_hosts_files_are_read() {
+    let Some(world) = World::start() else { return };
+    let known_hosts = world.state().join("known_hosts");
+    std::fs::write(&known_hosts, world.sshd.known_hosts()).unwrap();
+    let program = world
+        .untrusting()
+        .env("DEPLOY_APP_KNOWN_HOSTS", &known_hosts)
+        .env("DEPLOY_APP_DRY_RUN", "1");
+    program.run().assert_code(0);
+    let hashed = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-H", "-f"])
+        .arg(&known_hosts)
+        .output()
+        .unwrap();
+    assert!(hashed.status.success());
+    assert!(
+        std::fs::read_to_string(&known_hosts)
+            .unwrap()
+            .contains("|1|")
+    );
+    program.run().assert_code(0);
+    std::fs::remove_file(&known_hosts).unwrap();
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr("cannot read DEPLOY_APP_KNOWN_HOSTS");
+}
+
+#[test]
+fn private_keys_in_the_application_are_refused() {
+    let Some(world) = World::start() else { return };
+    let key = world.source().join("deploy/key.pem");
+    std::fs::create_dir(world.source().join("deploy")).unwrap();
+    std::fs::copy(world.sshd.user_key_path("rsa"), &key).unwrap();
+    world
+        .program()
+        .run()
+        .assert_code(2)
+        .assert_stderr("deploy/key.pem")
+        .assert_stderr("private key");
+    assert!(!world.target().exists());
+    // Even an ignored one must not be the key of the deployment itself.
+    world.write(".deployignore", "key.pem\n");
+    world
+        .program()
+        .env("DEPLOY_APP_SSH_KEY", &key)
+        .run()
+        .assert_code(2)
+        .assert_stderr("lies inside the application");
+    std::fs::remove_file(&key).unwrap();
+    world.write(".env", "PASSWORD=x");
+    world.program().run().assert_code(2).assert_stderr(".env");
+}
+
+#[test]
+fn the_wrong_key_or_user_is_not_permitted() {
+    let Some(world) = World::start() else { return };
+    let other = Sshd::start().unwrap();
+    let ran = world
+        .program()
+        .env("DEPLOY_APP_SSH_KEY", other.user_key_path("ed25519"))
+        .run();
+    ran.assert_code(3)
+        .assert_stderr("cannot log in")
+        .assert_stderr("authorized_keys");
+    world
+        .program()
+        .env("DEPLOY_APP_USER", "nobody-of-that-name")
+        .run()
+        .assert_code(3);
+}
+
+#[test]
+fn a_host_that_does_not_answer_is_named_with_the_step_that_failed() {
+    let Some(world) = World::start() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap();
+    let program = world.program().env("DEPLOY_APP_SSH_TIMEOUT", "2s");
+    program
+        .clone()
+        .env("DEPLOY_APP_ADDRESS", silent.to_string())
+        .run()
+        .assert_code(4)
+        .assert_stderr("no SSH server answered");
+    drop(listener);
+    program
+        .clone()
+        .env("DEPLOY_APP_ADDRESS", silent.to_string())
+        .run()
+        .assert_code(4)
+        .assert_stderr("no TCP connection");
+    let web = FakeAws::start();
+    program
+        .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{}", web.port()))
+        .run()
+        .assert_code(4)
+        .assert_stderr("cannot reach");
+}
+
+#[test]
+fn a_host_that_breaks_off_after_its_banner_is_told_apart() {
+    let Some(world) = World::start() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            use std::io::Write as _;
+            let Ok(mut stream) = stream else { return };
+            drop(stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n"));
+            drop(stream.read(&mut [0; 64]));
+        }
+    });
+    let program = world
+        .program()
+        .env("DEPLOY_APP_SSH_TIMEOUT", "2s")
+        .env("DEPLOY_APP_ADDRESS", address.to_string());
+    program
+        .run()
+        .assert_code(4)
+        .assert_stderr("the SSH key exchange broke off");
+}
+
+#[test]
+fn all_settings_that_are_wrong_are_told_at_once() {
+    let program = Program::new(env!("CARGO_BIN_EXE_deploy-app"));
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr("neither INSTANCE_ID nor DEPLOY_APP_ADDRESS is set");
+    let ran = program
+        .clone()
+        .env("INSTANCE_ID", "web-1")
+        .env("DEPLOY_APP_TARGET", "/")
+        .env("DEPLOY_APP_SSH_KEY", "secretsmanager:deploy")
+        .env("DEPLOY_APP_TARGT", "x")
+        .run();
+    ran.assert_code(2)
+        .assert_stderr("\"web-1\" is not an instance id")
+        .assert_stderr("DEPLOY_APP_TARGET: \"/\"")
+        .assert_stderr("keys from secretsmanager: are not supported yet")
+        .assert_stderr("did you mean DEPLOY_APP_TARGET?");
+}
+
+#[test]
+fn after_a_failed_build_phase_nothing_is_done() {
+    let Some(world) = World::start() else { return };
+    let program = world.program().env("CODEBUILD_BUILD_SUCCEEDING", "0");
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr("CODEBUILD_BUILD_SUCCEEDING=0");
+    assert!(!world.target().exists());
+    program
+        .env("DEPLOY_APP_EVEN_IF_FAILED", "1")
+        .run()
+        .assert_code(0);
+}
+
+#[test]
+fn a_current_that_is_not_ours_is_refused() {
+    let Some(world) = World::start() else { return };
+    std::fs::create_dir_all(world.target().join("current")).unwrap();
+    world
+        .program()
+        .run()
+        .assert_code(2)
+        .assert_stderr("is no release of this program");
+}
+
+#[test]
+fn a_host_that_does_not_forward_is_named() {
+    let Some(world) = World::start() else { return };
+    let options = Options {
+        config: vec!["AllowTcpForwarding no".to_owned()],
+    };
+    let host = Sshd::start_with(&options).unwrap();
+    let program = world
+        .untrusting()
+        .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{}", host.port()))
+        .env("DEPLOY_APP_SSH_KEY", host.user_key_path("ed25519"))
+        .env("DEPLOY_APP_HOST_KEY", host.host_key_line("ed25519"));
+    program
+        .run()
+        .assert_code(1)
+        .assert_stderr("AdministrativelyProhibited")
+        .assert_stderr("AllowTcpForwarding");
+}

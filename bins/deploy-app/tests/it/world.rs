@@ -1,0 +1,217 @@
+//! A host with a small real application: what the other files deploy.
+
+use harness::sshd::Sshd;
+use harness::{Program, Ran};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The application: answers 200 with its content and its release, or 500 when the tree says so.
+const APP: &str = r#"
+import http.server, os, sys
+port, pid_file = int(sys.argv[1]), sys.argv[2]
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = open("content").read().encode()
+        self.send_response(500 if os.path.exists("broken") else 200)
+        self.send_header("X-Release-Id", os.environ["RELEASE_ID"])
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+class Server(http.server.HTTPServer):
+    allow_reuse_address = True
+server = Server(("127.0.0.1", port), Handler)
+with open(pid_file, "w") as f:
+    f.write(str(os.getpid()))
+print("serving", os.environ["RELEASE_ID"], flush=True)
+server.serve_forever()
+"#;
+
+const START: &str = "#!/bin/sh\necho starting\nsetsid \"$PYTHON\" app.py \"$PORT\" \"$STATE/pid\" &\necho started >>\"$STATE/starts\"\n";
+const STOP: &str = "#!/bin/sh\n[ -s \"$STATE/pid\" ] || exit 0\np=$(cat \"$STATE/pid\"); kill \"$p\"; \
+                    while kill -0 \"$p\" 2>/dev/null; do sleep 0.05; done; rm -f \"$STATE/pid\"\n";
+
+/// An SSH host, an application here, and folders for both.
+pub(crate) struct World {
+    pub(crate) sshd: Sshd,
+    folder: TempDir,
+    port: u16,
+}
+
+impl World {
+    /// `None` when there is no `sshd`.
+    pub(crate) fn start() -> Option<Self> {
+        let sshd = Sshd::start()?;
+        let folder = TempDir::with_prefix("deploy").unwrap();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let world = Self { sshd, folder, port };
+        std::fs::create_dir(world.source()).unwrap();
+        std::fs::create_dir(world.state()).unwrap();
+        world.write("app.py", APP);
+        world.write("content", "one");
+        for (name, text) in [("start", START), ("stop", STOP)] {
+            world.write(name, text);
+            executable(&world.source().join(name));
+        }
+        Some(world)
+    }
+
+    pub(crate) fn source(&self) -> PathBuf {
+        self.folder.path().join("source")
+    }
+
+    /// The application's folder on the host, which is this machine.
+    pub(crate) fn target(&self) -> PathBuf {
+        self.folder.path().join("target app")
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    pub(crate) fn write(&self, name: &str, content: &str) {
+        let path = self.source().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    /// Everything but the host's key.
+    pub(crate) fn untrusting(&self) -> Program {
+        let command = |name: &str| {
+            format!(
+                "PYTHON={} PORT={} STATE={} ./{name}",
+                python().display(),
+                self.port,
+                self.state().display()
+            )
+        };
+        Program::new(env!("CARGO_BIN_EXE_deploy-app"))
+            .env(
+                "DEPLOY_APP_ADDRESS",
+                format!("127.0.0.1:{}", self.sshd.port()),
+            )
+            .env("DEPLOY_APP_USER", self.sshd.user())
+            .env("DEPLOY_APP_SSH_KEY", self.sshd.user_key_path("ed25519"))
+            .env("DEPLOY_APP_SOURCE", self.source())
+            .env("DEPLOY_APP_TARGET", self.target())
+            .env("DEPLOY_APP_RUNTIME", "command")
+            .env("DEPLOY_APP_START", command("start"))
+            .env("DEPLOY_APP_STOP", command("stop"))
+            .env(
+                "DEPLOY_APP_HEALTH_URL",
+                format!("http://127.0.0.1:{}/collection", self.port),
+            )
+            .env("DEPLOY_APP_HEALTH_COUNT", "2")
+            .env("DEPLOY_APP_HEALTH_TIMEOUT", "8s")
+            .env("DEPLOY_APP_SSH_TIMEOUT", "20s")
+            .limit(Duration::from_secs(120))
+    }
+
+    /// Ready to deploy.
+    pub(crate) fn program(&self) -> Program {
+        self.untrusting()
+            .env("DEPLOY_APP_HOST_KEY", self.sshd.host_key_line("ed25519"))
+    }
+
+    /// Deploys, and gives the release that then runs.
+    pub(crate) fn deploy(&self) -> String {
+        let ran = self.program().run();
+        ran.assert_code(0);
+        release(&ran)
+    }
+
+    /// What the application answers: status, release and content.
+    pub(crate) fn answer(&self) -> Option<(u16, String, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.write_all(b"GET /collection HTTP/1.0\r\n\r\n").ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        let status = text.split(' ').nth(1)?.parse().ok()?;
+        let release = text
+            .lines()
+            .find_map(|line| line.strip_prefix("X-Release-Id: "))?
+            .to_owned();
+        let (_, body) = text.split_once("\r\n\r\n")?;
+        Some((status, release, body.to_owned()))
+    }
+
+    /// Where `current` leads, without `releases/`.
+    pub(crate) fn current(&self) -> Option<String> {
+        let link = std::fs::read_link(self.target().join("current")).ok()?;
+        Some(
+            link.strip_prefix("releases")
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned(),
+        )
+    }
+
+    /// All folders of releases, partial ones included.
+    pub(crate) fn releases(&self) -> Vec<String> {
+        let Ok(found) = std::fs::read_dir(self.target().join("releases")) else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> = found
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// How often the application was started.
+    pub(crate) fn starts(&self) -> usize {
+        std::fs::read_to_string(self.state().join("starts"))
+            .unwrap_or_default()
+            .lines()
+            .count()
+    }
+
+    pub(crate) fn assert_unlocked(&self) {
+        let left: Vec<_> = std::fs::read_dir(self.target().join(".deploy"))
+            .map(|found| {
+                found
+                    .map(|entry| entry.unwrap().file_name())
+                    .filter(|name| name.to_string_lossy().contains("lock"))
+                    .collect()
+            })
+            .unwrap_or_default();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // It runs in a session of its own, out of the reach of the sshd that started it.
+        if let Ok(pid) = std::fs::read_to_string(self.state().join("pid")) {
+            drop(std::process::Command::new("kill").arg(pid.trim()).status());
+        }
+    }
+}
+
+/// The exported release.
+pub(crate) fn release(ran: &Ran) -> String {
+    ran.exports()["RELEASE_ID"].clone()
+}
+
+pub(crate) fn executable(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// The real interpreter: a version manager's shim in front of it may not work over SSH.
+fn python() -> PathBuf {
+    let output = std::process::Command::new("python3")
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output()
+        .unwrap();
+    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+}
