@@ -43,11 +43,7 @@ pub async fn make(settings: Checked, context: Context) -> Result<Output, Failure
         Failure::refused("AMI_NAME does not give a name that EC2 takes").cause(fault)
     })?;
 
-    let source = instance::look(&ec2, &session, &plan.instance_id).await?;
-    let adopted = create::find(&ec2, &session, &plan).await?;
-    if adopted.is_none() {
-        create::check_name_is_free(&ec2, &session, &plan).await?;
-    }
+    let (source, adopted) = in_time(&context, before(&ec2, &session, &plan)).await?;
     if context.dry_run {
         create::check_permission(&ec2, &session, &plan, settings.snapshot_tags).await?;
         let text = match &adopted {
@@ -101,6 +97,40 @@ pub async fn make(settings: Checked, context: Context) -> Result<Output, Failure
         .add("AMI_SNAPSHOT_IDS", verified.snapshot_ids.join(","))
         .map_err(fault)?;
     Ok(Output::Exports(exports))
+}
+
+/// Looks at everything that decides whether an image is made; changes nothing.
+async fn before(
+    ec2: &Client,
+    session: &Session,
+    plan: &Plan,
+) -> Result<(instance::Source, Option<String>), Failure> {
+    let source = instance::look(ec2, session, &plan.instance_id).await?;
+    let adopted = create::find(ec2, session, plan).await?;
+    if adopted.is_none() {
+        create::check_name_is_free(ec2, session, plan).await?;
+    }
+    Ok((source, adopted))
+}
+
+/// Work that changes nothing, and so may be dropped at any point.
+async fn in_time<T>(
+    context: &Context,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let timed = tokio::time::timeout_at(context.deadline, work);
+    match context.interrupt.race(timed).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(_)) => Err(Failure::new(
+            Exit::Deadline,
+            "the deadline came before anything was made",
+        )
+        .hint("give --timeout more, or check AWS_ENDPOINT_URL and the network")),
+        Err(signal) => Err(Failure::interrupted(
+            signal,
+            "stopped before anything was made",
+        )),
+    }
 }
 
 async fn finish(

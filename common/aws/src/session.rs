@@ -11,12 +11,17 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How often a call is tried, unless `AWS_MAX_ATTEMPTS` says otherwise. The SDK's own 3 give up
 /// within seconds of a throttled account (<https://github.com/hashicorp/packer/issues/10071>).
 const ATTEMPTS: u32 = 10;
+
+/// How long a call may take until its answer begins, the upload of its body included. The SDK sets
+/// no bound of its own: a peer that accepts and never answers would hold a program for ever.
+const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
 /// An account and region that calls go to.
 #[derive(Debug, Clone)]

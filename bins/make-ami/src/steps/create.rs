@@ -24,6 +24,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How often an unavailable service is asked before the run gives up; throttling is waited out.
 const TRIES: u32 = 6;
+/// How often an image whose name is known to be taken is looked for.
+const LOOKS: u32 = 8;
 
 async fn describe(ec2: &Client, session: &Session, filter: Filter) -> Result<Vec<Image>, Failure> {
     // A disabled image still owns its name, and is hidden unless asked for.
@@ -199,22 +201,25 @@ pub async fn create(
             Err(error) => AwsError::of(&error),
         };
         // Where no answer of EC2's own came back, the image may have been made all the same.
-        uncertain |= error.code.is_none() || error.status.is_some_and(|status| status >= 500);
+        uncertain |= error.code.is_none() || (error.status >= Some(500) && !is_throttle(&error));
         let step = next(&error, tries);
         tracing::warn!("{deed}: {error}");
-        if uncertain || matches!(step, Next::Adopt) {
-            // Eventual consistency: the image may not be listed at once.
-            interruptible_sleep(context, pause).await;
-            match find(ec2, session, plan).await {
-                Ok(Some(image_id)) => {
-                    tracing::info!(image_id, "found the image of the lost reply");
-                    return Ok(image_id);
-                }
-                Ok(None) => {}
-                Err(failure) => return Err(unsure(uncertain, plan, failure)),
+        let looks = match step {
+            // The name is taken, by nobody else if an earlier try of ours may have got through.
+            Next::Adopt if uncertain => LOOKS,
+            _ if uncertain => 1,
+            _ => 0,
+        };
+        match find_patiently(ec2, session, plan, context, looks, pause).await {
+            Ok(Some(image_id)) => {
+                tracing::info!(image_id, "found the image of the lost reply");
+                return Ok(image_id);
             }
-        } else if matches!(step, Next::Again) {
-            interruptible_sleep(context, pause).await;
+            Ok(None) if looks == 0 && matches!(step, Next::Again) => {
+                interruptible_sleep(context, pause).await
+            }
+            Ok(None) => {}
+            Err(failure) => return Err(unsure(uncertain, plan, failure)),
         }
         let failure = error.failure(&deed, "ec2:CreateImage and ec2:CreateTags");
         match step {
@@ -227,10 +232,33 @@ pub async fn create(
                     .hint("run it again: it looks for this run's image first");
                 return Err(unsure(uncertain, plan, late));
             }
+            Next::Adopt if !uncertain => {
+                return Err(failure.with_exit(Exit::Lost).hint(
+                    "another image took the name in the last seconds; running again says which",
+                ));
+            }
             Next::Adopt | Next::GiveUp => return Err(unsure(uncertain, plan, failure)),
         }
     }
     Err(Failure::failed(deed))
+}
+
+/// Looks for this run's image up to `looks` times: a fresh one may not be listed at once.
+async fn find_patiently(
+    ec2: &Client,
+    session: &Session,
+    plan: &Plan,
+    context: &Context,
+    looks: u32,
+    pause: Duration,
+) -> Result<Option<String>, Failure> {
+    for _ in 0..looks {
+        interruptible_sleep(context, pause).await;
+        if let Some(image_id) = find(ec2, session, plan).await? {
+            return Ok(Some(image_id));
+        }
+    }
+    Ok(None)
 }
 
 async fn interruptible_sleep(context: &Context, pause: Duration) {

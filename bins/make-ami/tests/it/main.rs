@@ -486,3 +486,49 @@ fn settings_of_an_env_file_and_aws_variables_in_it_are_both_taken() {
         .assert_code(0);
     assert_eq!(world.images()[0].name, "from-file");
 }
+
+#[test]
+fn an_endpoint_that_never_answers_is_left_at_the_deadline_and_on_sigterm() {
+    let (fake, _) = account();
+    fake.on(
+        "ec2:DescribeInstances",
+        [Reply::hang(Duration::from_secs(60))],
+    );
+    program(&fake)
+        .args(["--timeout", "1s"])
+        .run()
+        .assert_code(6)
+        .assert_stderr("the deadline came before anything was made");
+    let running = program(&fake).spawn();
+    let asked = || fake.requests_for("ec2:DescribeInstances").len() >= 2;
+    while !asked() {
+        std::thread::yield_now();
+    }
+    running.signal(15);
+    running.finish().assert_code(143);
+}
+
+#[test]
+fn a_name_taken_after_a_lost_reply_is_our_own_image_even_if_listed_late() {
+    let (fake, world) = account();
+    world.hide_new_images(2);
+    fake.lose_reply("ec2:CreateImage");
+    let exports = program(&fake).run().assert_code(0).exports();
+    assert_eq!(world.images().len(), 1);
+    assert_eq!(exports["AMI_ID"], world.images()[0].id);
+}
+
+#[test]
+fn a_name_taken_by_somebody_else_in_the_meantime_is_lost() {
+    let (fake, _) = account();
+    let taken = Reply::error(
+        400,
+        "InvalidAMIName.Duplicate",
+        "AMI name web-42 is already in use",
+    );
+    fake.on("ec2:CreateImage", [taken]);
+    program(&fake)
+        .run()
+        .assert_code(7)
+        .assert_stderr("InvalidAMIName.Duplicate");
+}
