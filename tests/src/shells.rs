@@ -35,7 +35,7 @@ impl Shell {
     }
 }
 
-/// The shells of [`NAMES`] that are on this machine; reports each that is not with
+/// Those of the five shells that are on this machine; reports each that is not with
 /// [`crate::missing()`].
 pub fn found() -> Vec<Shell> {
     let look = |name: &str| {
