@@ -2,7 +2,7 @@
 //!
 //! [`name`] says which names can travel, [`quote`] writes a value so that every POSIX shell reads
 //! it back unchanged, [`Exports`] collects what a program exports and checks it as a whole, and
-//! [`file`] writes it so that a stale or partial file can never be sourced.
+//! [`mod@file`] writes it so that a stale or partial file can never be sourced.
 
 pub mod file;
 pub mod name;

@@ -47,12 +47,14 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub async fn open_in(context: &Context, region: Option<&str>) -> Result<Self, Failure> {
-        let mut loader =
-            aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client(context)?);
+        let timeouts = TimeoutConfig::builder().read_timeout(ANSWER_WITHIN);
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(http_client(context)?)
+            .timeout_config(timeouts.build());
         if let Some(region) = region {
             loader = loader.region(Region::new(region.to_owned()));
         }
-        // `AWS_MAX_ATTEMPTS` and a profile's `max_attempts` keep the last word.
+        // `AWS_MAX_ATTEMPTS` keeps the last word.
         if context.variable("AWS_MAX_ATTEMPTS").is_none() {
             loader = loader.retry_config(
                 RetryConfig::standard()
