@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use action::exit::Exit;
 use action::failure::Failure;
-use action::interrupt::Interrupt;
 use tokio::time::{Instant, sleep};
 
 use crate::host::key::Key;
-use crate::host::ssh::{ConnectError, Session};
+use crate::host::ssh::{Bounds, ConnectError, Session};
 use crate::host::transport::{self, Address};
 use crate::host::trust::{self, HostKey, Trust};
 use crate::instance::{Ec2, Seen};
@@ -41,7 +40,9 @@ impl Way<'_> {
         id.into_iter().chain([address]).collect()
     }
 
-    fn shown(&self) -> String {
+    /// How messages name the host.
+    #[must_use]
+    pub fn shown(&self) -> String {
         match self.instance {
             Some((_, seen)) => format!("{} ({})", seen.id, self.address),
             None => self.address.to_string(),
@@ -115,9 +116,9 @@ pub async fn connect(
     settings: &Checked,
     way: &Way<'_>,
     trust: &Trust,
-    deadline: Instant,
-    interrupt: &Interrupt,
+    bounds: &Bounds,
 ) -> Result<Session, Failure> {
+    let (deadline, interrupt) = (bounds.deadline, &bounds.interrupt);
     let key = match &settings.ssh_key {
         Some((_, key)) => key.clone(),
         None => {

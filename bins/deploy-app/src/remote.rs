@@ -4,6 +4,9 @@ use action::exit::Exit;
 use action::failure::Failure;
 
 use crate::host::ssh::{Bounds, ExecError, Input, Output, Session, Show};
+use crate::host::trust::Trust;
+use crate::reach::{self, Way};
+use crate::redact::Redactor;
 use crate::release::{self, Locked, State};
 use crate::runtime::Command;
 use crate::settings::Checked;
@@ -21,9 +24,47 @@ pub struct Remote<'a> {
     pub shown: String,
     /// The settings.
     pub settings: &'a Checked,
+    /// How it was reached, to reach it again.
+    pub way: &'a Way<'a>,
+    /// The keys that are believed.
+    pub trust: &'a Trust,
+    /// What no line of the host may show.
+    pub redactor: &'a Redactor,
 }
 
-impl Remote<'_> {
+impl<'a> Remote<'a> {
+    /// Connects.
+    ///
+    /// # Errors
+    /// As [`reach::connect`].
+    pub async fn connect(
+        settings: &'a Checked,
+        way: &'a Way<'a>,
+        trust: &'a Trust,
+        redactor: &'a Redactor,
+        bounds: &Bounds,
+    ) -> Result<Self, Failure> {
+        let session = reach::connect(settings, way, trust, bounds)
+            .await?
+            .hiding(redactor.clone());
+        Ok(Self {
+            session,
+            shown: way.shown(),
+            settings,
+            way,
+            trust,
+            redactor,
+        })
+    }
+
+    /// The same host over a new connection.
+    ///
+    /// # Errors
+    /// As [`reach::connect`].
+    pub async fn again(&self, bounds: &Bounds) -> Result<Self, Failure> {
+        Self::connect(self.settings, self.way, self.trust, self.redactor, bounds).await
+    }
+
     async fn script(
         &self,
         deed: &str,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use action::exit::Exit;
 use action::export::Exports;
 use action::failure::Failure;
 use action::program::{Context, Output};
@@ -73,18 +74,9 @@ pub async fn deploy(settings: Checked, context: Context) -> Result<Output, Failu
         instance: host.ec2.as_ref().map(|(ec2, seen)| (ec2, seen)),
     };
     let trust = reach::trust(&settings, &way).await.map_err(started)?;
-    let session = reach::connect(&settings, &way, &trust, bounds.deadline, &bounds.interrupt)
+    let remote = Remote::connect(&settings, &way, &trust, &redactor, &bounds)
         .await
         .map_err(started)?;
-    let shown = match &host.ec2 {
-        Some((_, seen)) => format!("{} ({})", seen.id, host.address),
-        None => host.address.to_string(),
-    };
-    let remote = Remote {
-        session: session.hiding(redactor),
-        shown,
-        settings: &settings,
-    };
     let release = ship(&remote, &application, &context, &bounds)
         .await
         .map_err(started)?;
@@ -157,7 +149,7 @@ fn redactor(settings: &Checked, context: &Context) -> Result<Redactor, Failure> 
 enum Found {
     Host(Box<Host>),
     /// Only in a dry run: nothing more can be looked at.
-    NotRunning(Plan),
+    NotRunning(Box<Plan>),
 }
 
 /// Finds the host, and brings its instance up. Without an instance no AWS call is made.
@@ -194,13 +186,13 @@ async fn find(settings: &Checked, context: &Context, bounds: &Bounds) -> Result<
                 "the instance is {}: what is on it cannot be compared",
                 seen.state
             );
-            return Ok(Found::NotRunning(Plan {
+            return Ok(Found::NotRunning(Box::new(Plan {
                 host: id.clone(),
                 target: settings.target.clone(),
                 deeds: vec![deed, "ship the application and start it".to_owned()],
                 unknown: Some(unknown),
                 ..Plan::default()
-            }));
+            })));
         }
     }
     let (seen, started) = ec2.run(id, bounds.deadline, &bounds.interrupt).await?;
@@ -244,6 +236,10 @@ async fn ship(
     let state = remote.look(bounds).await?;
     if let Some(check) = commands.check() {
         remote.command(&check, "use Docker Compose v2", bounds).await.map_err(|failure| {
+            let failure = match failure.exit() {
+                Exit::Failed => failure.with_exit(Exit::Refused),
+                _ => failure,
+            };
             failure.hint("install docker and its Compose plugin on the host and let the user use them, or set DEPLOY_APP_RUNTIME=command with DEPLOY_APP_START")
         })?;
     }

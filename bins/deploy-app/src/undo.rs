@@ -14,6 +14,9 @@ use crate::sync::partial;
 /// How long taking back may take: a start of the old release is part of it.
 const LIMIT: Duration = Duration::from_secs(600);
 
+/// How long the host may take to be reached again.
+const RECONNECT_LIMIT: Duration = Duration::from_secs(60);
+
 /// What a run did so far, written down before each deed, because a deed that fails may be half done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
@@ -36,9 +39,66 @@ pub enum Before {
     Release(String),
 }
 
+/// Takes back everything, over a new connection where the old one is gone.
+pub async fn undo(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    done: &Done,
+    failure: Failure,
+) -> Failure {
+    if *done == Done::default() {
+        return failure;
+    }
+    if !remote.session.is_closed() {
+        return take_back(remote, commands, done, failure).await;
+    }
+    tracing::warn!(
+        "the connection to {} is gone, connecting again to clean up",
+        remote.shown
+    );
+    match remote.again(&Bounds::cleanup(RECONNECT_LIMIT)).await {
+        Ok(again) => {
+            let failure = take_back(&again, commands, done, failure).await;
+            again.session.close().await;
+            failure
+        }
+        Err(error) => {
+            let failure = failure.cause(format!(
+                "and the host could not be reached again: {}",
+                error.deed()
+            ));
+            let target = &remote.settings.target;
+            let failure = match (&done.switched, &done.unpacked) {
+                (Some(_), Some(new)) => failure.remains(
+                    format!(
+                        "release {new} on {}, switched to and not proven",
+                        remote.shown
+                    ),
+                    "running deploy-app again replaces it",
+                ),
+                (None, Some(new)) => failure.remains(
+                    format!("a part of release {new} on {}", remote.shown),
+                    format!(
+                        "on the host: rm -rf {target}/releases/{new} {target}/{}",
+                        partial(new)
+                    ),
+                ),
+                _ => failure,
+            };
+            failure.remains(
+                format!(
+                    "the deployment lock on {}; it expires by itself",
+                    remote.shown
+                ),
+                format!("on the host: {}", release::unlock_by_hand(target)),
+            )
+        }
+    }
+}
+
 /// Takes back everything, in reverse, and adds to the failure what came of it. The lock is given
 /// back last, so that nobody deploys into the middle.
-pub async fn undo(
+async fn take_back(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     done: &Done,

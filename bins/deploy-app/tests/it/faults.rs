@@ -142,7 +142,7 @@ fn an_interrupted_upload_leaves_nothing() {
     running.signal(TERM);
     let ran = running.finish();
     ran.assert_code(143).assert_stderr("SIGTERM received");
-    assert_eq!(world.releases(), [first.clone()]);
+    assert_eq!(world.releases(), std::slice::from_ref(&first));
     assert_eq!(world.answer(), Some((200, first.clone(), "one".to_owned())));
     assert_eq!(world.current(), Some(first));
     world.assert_unlocked();
@@ -200,6 +200,53 @@ fn declared_secrets_are_hidden_in_what_the_host_prints() {
         .run()
         .assert_code(2)
         .assert_stderr("too short");
+}
+
+#[test]
+fn a_connection_that_is_cut_is_made_again_to_roll_back() {
+    let Some(world) = World::start() else { return };
+    let first = world.deploy();
+    // The start command of the new release kills the sshd process of its own session.
+    world.write(
+        "start",
+        "#!/bin/sh\np=$PPID; while [ \"$(cat /proc/$p/comm)\" = sh ]; do p=$(cut -d ' ' -f 4 /proc/$p/stat); done\n\
+         echo cutting; kill -9 \"$p\"; sleep 30\n",
+    );
+    let ran = world.program().run();
+    ran.assert_code(1)
+        .assert_stderr("connecting again to clean up")
+        .assert_stderr("rolled back");
+    assert_eq!(world.answer(), Some((200, first.clone(), "one".to_owned())));
+    assert_eq!(world.releases(), [first]);
+    world.assert_unlocked();
+}
+
+#[test]
+fn a_host_that_is_gone_for_good_is_listed_as_what_remains() {
+    let Some(world) = World::start() else { return };
+    world.deploy();
+    world.write("broken", "");
+    let running = world
+        .program()
+        .env("DEPLOY_APP_SSH_TIMEOUT", "2s")
+        .env("DEPLOY_APP_HEALTH_TIMEOUT", "60s")
+        .spawn();
+    running.wait_for_stderr("it answers 500", Duration::from_secs(30));
+    // The server and then the sessions, so that nobody can come back.
+    let pid = std::fs::read_to_string(world.sshd.folder().join("pid")).unwrap();
+    let pid = pid.trim();
+    let sessions = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let kill = std::process::Command::new("kill")
+        .arg("-KILL")
+        .arg(pid)
+        .args(sessions.split_whitespace())
+        .status();
+    assert!(kill.unwrap().success());
+    let ran = running.finish();
+    ran.assert_code(5)
+        .assert_stderr("could not be reached again")
+        .assert_stderr("switched to and not proven")
+        .assert_stderr("rm -rf");
 }
 
 /// Bytes that do not compress.

@@ -1,6 +1,6 @@
 //! A host with a small real application: what the other files deploy.
 
-use harness::sshd::Sshd;
+use harness::sshd::{Options, Sshd};
 use harness::{Program, Ran};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -45,7 +45,12 @@ pub(crate) struct World {
 impl World {
     /// `None` when there is no `sshd`.
     pub(crate) fn start() -> Option<Self> {
-        let sshd = Sshd::start()?;
+        Self::start_with(&Options::default())
+    }
+
+    /// With a differing `sshd`.
+    pub(crate) fn start_with(options: &Options) -> Option<Self> {
+        let sshd = Sshd::start_with(options)?;
         let folder = TempDir::with_prefix("deploy").unwrap();
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -83,16 +88,19 @@ impl World {
         std::fs::write(path, content).unwrap();
     }
 
+    /// What the application's own commands need to know, as shell assignments.
+    pub(crate) fn variables(&self) -> String {
+        format!(
+            "PYTHON={} PORT={} STATE={} ",
+            python().display(),
+            self.port,
+            self.state().display()
+        )
+    }
+
     /// Everything but the host's key.
     pub(crate) fn untrusting(&self) -> Program {
-        let command = |name: &str| {
-            format!(
-                "PYTHON={} PORT={} STATE={} ./{name}",
-                python().display(),
-                self.port,
-                self.state().display()
-            )
-        };
+        let command = |name: &str| format!("{}./{name}", self.variables());
         Program::new(env!("CARGO_BIN_EXE_deploy-app"))
             .env(
                 "DEPLOY_APP_ADDRESS",
