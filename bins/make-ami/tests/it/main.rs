@@ -534,3 +534,34 @@ fn a_name_taken_by_somebody_else_in_the_meantime_is_lost() {
         .assert_code(7)
         .assert_stderr("InvalidAMIName.Duplicate");
 }
+
+/// CodeBuild gives a build its role's credentials through the container provider.
+#[test]
+fn credentials_come_from_the_container_provider_as_in_a_build() {
+    use std::io::{Read as _, Write as _};
+    let (fake, _) = account();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = format!("http://{}/role", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        let _read = peer.read(&mut request).unwrap();
+        let body = r#"{"AccessKeyId":"FROMTHEROLE","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}"#;
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        peer.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    });
+    program(&fake)
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", place)
+        .run()
+        .assert_code(0);
+    let signed = fake.requests()[0]
+        .header("authorization")
+        .unwrap()
+        .to_owned();
+    assert!(signed.contains("Credential=FROMTHEROLE/"), "{signed}");
+}
