@@ -93,6 +93,9 @@ impl AwsError {
             Kind::NotPermitted => failure.hint(format!(
                 "allow {action} for the role that runs this, and check that its credentials are of the right account"
             )),
+            Kind::Unavailable if self.text.contains("certificate") => failure.hint(
+                "where the endpoint has an authority of its own, AWS_CA_BUNDLE names the PEM file with its certificate",
+            ),
             Kind::Unavailable => failure.hint("the service or the way to it failed; running again is safe"),
             Kind::Lost => failure.hint("the answer was lost; running again looks first at what was done"),
             Kind::Nonsense => failure.hint(

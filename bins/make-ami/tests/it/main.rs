@@ -407,7 +407,7 @@ fn works_over_https_with_an_authority_of_its_own() {
         .env_remove("AWS_CA_BUNDLE")
         .run()
         .assert_code(4)
-        .assert_stderr("certificate");
+        .assert_stderr("hint: where the endpoint has an authority of its own, AWS_CA_BUNDLE");
 }
 
 #[test]
