@@ -1,6 +1,6 @@
 """What a user's account has before the first run, made in the demo's AWS; and the read-back after it.
 
-usage: world.py make FOLDER     create it, write FOLDER/{world,pipeline,config}.json and FOLDER/account.env
+usage: world.py make FOLDER     create it, write FOLDER/{world,pipeline,config}.json
        world.py prove FOLDER    read the deployed launch template and compare it with the AMI
 
 The endpoint, region and credentials come from the environment, as for the programs.
@@ -14,7 +14,6 @@ import time
 import boto3
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-APP_STACK = "rag-app-dev"
 
 
 def client(service):
@@ -74,9 +73,12 @@ def configuration(path, values, extra=None):
 
 
 def make(folder):
-    network = stack("rag-network-dev", "cfn/network.yml")
-    source = bucket("rag-app-source-demo", versioned=True)
-    artifacts = bucket("rag-app-artifacts-demo", versioned=True)
+    # An emulator that outlives the demo still has the names of earlier runs.
+    run = f"demo-{time.time_ns() // 1_000_000:x}"
+    app_stack = f"rag-app-{run}"
+    network = stack(f"rag-network-{run}", "cfn/network.yml")
+    source = bucket(f"rag-app-source-{run}", versioned=True)
+    artifacts = bucket(f"rag-app-artifacts-{run}", versioned=True)
     instance_id = instance(network["PrivateSubnetId1"])
     config = configuration("cfn/config/dev.json", {
         "VPCId": network["VPCId"], "SubnetId1": network["SubnetId1"], "SubnetId2": network["SubnetId2"],
@@ -85,23 +87,24 @@ def make(folder):
     host = json.loads((folder / "host.json").read_text())
     pipeline = configuration("cfn/config/pipeline-dev.json", {
         "SourceBucketName": source, "ArtifactBucketName": artifacts, "ReleaseBucketName": source,
-        "InstanceId": instance_id, "SshUser": host["user"], "HostKey": host["host_key"], "AppStackName": APP_STACK,
+        "InstanceId": instance_id, "SshUser": host["user"], "HostKey": host["host_key"], "AppStackName": app_stack,
     })
     (folder / "config.json").write_text(json.dumps(config, indent=2))
     (folder / "pipeline.json").write_text(json.dumps(pipeline, indent=2))
-    (folder / "world.json").write_text(json.dumps({"bucket": source, "instance": instance_id}))
-    print(f"source bucket {source} (versioned), instance {instance_id} (stopped), stack rag-network-dev")
+    (folder / "world.json").write_text(json.dumps({"bucket": source, "instance": instance_id, "stack": app_stack}))
+    print(f"source bucket {source} (versioned), instance {instance_id} (stopped), stack rag-network-{run}")
 
 
 def prove(folder):
     ami = json.loads((folder / "variables.json").read_text())["AMIcreation"]["AMI_ID"]
-    resources = client("cloudformation").describe_stack_resources(StackName=APP_STACK)["StackResources"]
+    app_stack = json.loads((folder / "world.json").read_text())["stack"]
+    resources = client("cloudformation").describe_stack_resources(StackName=app_stack)["StackResources"]
     template = next(r["PhysicalResourceId"] for r in resources if r["ResourceType"] == "AWS::EC2::LaunchTemplate")
     versions = client("ec2").describe_launch_template_versions(LaunchTemplateId=template, Versions=["$Latest"])
     found = versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]["ImageId"]
     if found != ami:
         sys.exit(f"world: launch template {template} names {found}, but the AMI just made is {ami}")
-    print(f"launch template {template} of stack {APP_STACK} names {found}: the AMI just made")
+    print(f"launch template {template} of stack {app_stack} names {found}: the AMI just made")
 
 
 if __name__ == "__main__":
