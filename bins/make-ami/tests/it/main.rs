@@ -565,3 +565,12 @@ fn credentials_come_from_the_container_provider_as_in_a_build() {
         .to_owned();
     assert!(signed.contains("Credential=FROMTHEROLE/"), "{signed}");
 }
+
+#[test]
+fn a_misspelt_flag_is_answered_with_the_right_one() {
+    Program::new(env!("CARGO_BIN_EXE_make-ami"))
+        .args(["--snapshot-tgs", "after"])
+        .run()
+        .assert_code(2)
+        .assert_stderr("--snapshot-tags");
+}
