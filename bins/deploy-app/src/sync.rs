@@ -3,7 +3,7 @@
 //! Content is compared with content: SHA-256 of every file here against SHA-256 of the files as they
 //! are on the host now. Modification times say nothing, because every checkout makes new ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use bundle::digest::Digest;
@@ -231,7 +231,7 @@ pub struct Listing {
     /// Hashes of all files.
     pub hashes: BTreeMap<String, Digest>,
     /// Files that their owner may execute.
-    pub executable: Vec<String>,
+    pub executable: BTreeSet<String>,
     /// Links with their text.
     pub links: BTreeMap<String, String>,
 }
@@ -253,7 +253,7 @@ impl Listing {
                     };
                     let line = line.strip_prefix("./").unwrap_or(line);
                     if section == 1 && !line.is_empty() {
-                        listing.executable.push(line.to_owned());
+                        listing.executable.insert(line.to_owned());
                     } else if let Some((path, target)) = line.split_once('\t') {
                         listing.links.insert(path.to_owned(), target.to_owned());
                     }
@@ -277,7 +277,7 @@ impl Listing {
                         }
                         Some(_) => {}
                     }
-                    let is_executable = self.executable.iter().any(|found| found == path);
+                    let is_executable = self.executable.contains(path);
                     if is_executable != (*mode == Mode::Executable)
                         && self.hashes.contains_key(path)
                     {

@@ -588,10 +588,7 @@ impl Lines {
         if self.partial.is_empty() {
             return;
         }
-        let line: String = String::from_utf8_lossy(&self.partial)
-            .chars()
-            .filter(|c| *c == '\t' || !c.is_control())
-            .collect();
+        let line = plain(&String::from_utf8_lossy(&self.partial));
         self.partial.clear();
         let line = sink.redactor.hide(&line);
         if let Show::Lines(name) = sink.show {
@@ -602,6 +599,22 @@ impl Lines {
         }
         tail.push(line);
     }
+}
+
+/// A line without colours, cursor movements and other control characters, of which programs send
+/// some even where there is no terminal.
+fn plain(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == '\u{1b}' && chars.next_if_eq(&'[').is_some() {
+            // Parameters, then one letter that ends the sequence.
+            let _ = chars.find(|c| ('@'..='~').contains(c));
+        } else if c == '\t' || !c.is_control() {
+            out.push(c);
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -627,6 +640,6 @@ mod tests {
             lines.push(chunk.as_bytes(), sink, &mut tail);
         }
         lines.finish(sink, &mut tail);
-        assert_eq!(tail, ["one", "two", "three [1m[secret]"]);
+        assert_eq!(tail, ["one", "two", "three [secret]"]);
     }
 }

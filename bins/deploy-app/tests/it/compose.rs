@@ -1,5 +1,5 @@
 //! What Docker Compose is told, in which order. The `docker` here is a script that writes down how it
-//! was called and starts the application itself; the demo and `scripts/test` use the real one.
+//! was called and starts the application itself; the demo uses the real one.
 
 use crate::world::{World, executable, release};
 use harness::Program;
