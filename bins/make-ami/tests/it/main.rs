@@ -542,16 +542,19 @@ fn credentials_come_from_the_container_provider_as_in_a_build() {
     let (fake, _) = account();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let place = format!("http://{}/role", listener.local_addr().unwrap());
+    // Asked more than once: before anything else, and again by the client.
     std::thread::spawn(move || {
-        let (mut peer, _) = listener.accept().unwrap();
-        let mut request = [0; 4096];
-        let _read = peer.read(&mut request).unwrap();
-        let body = r#"{"AccessKeyId":"FROMTHEROLE","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}"#;
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        peer.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        for peer in listener.incoming() {
+            let mut peer = peer.unwrap();
+            let mut request = [0; 4096];
+            let _read = peer.read(&mut request).unwrap();
+            let body = r#"{"AccessKeyId":"FROMTHEROLE","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}"#;
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            peer.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        }
     });
     program(&fake)
         .env_remove("AWS_ACCESS_KEY_ID")
