@@ -11,14 +11,18 @@
     reason = "this crate is only linked into tests, where a panic is a failure with a place"
 )]
 
+pub mod codebuild;
+pub mod ebs;
 pub mod ec2;
 pub mod fake_aws;
+pub mod kms;
 pub mod missing;
 pub mod moto;
 pub mod page;
 pub mod program;
 pub mod shells;
 pub mod sshd;
+pub mod ssm;
 
 mod children;
 
