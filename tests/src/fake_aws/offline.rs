@@ -1,7 +1,7 @@
 //! The fake without a socket: an HTTP client that turns the AWS SDK's requests into the fake's.
 
+use std::error::Error;
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,13 +73,45 @@ impl HttpConnector for Connector {
                 return answer(&shared, request).await;
             };
             let late = |_| {
-                let message = format!("HTTP read timeout occurred after {limit:?}");
-                ConnectorError::timeout(io::Error::new(io::ErrorKind::TimedOut, message).into())
+                let outer = format!("HTTP read timeout occurred after {limit:?}");
+                ConnectorError::timeout(Failure::of([outer, "timed out".to_owned()]).into())
             };
             tokio::time::timeout(limit, answer(&shared, request))
                 .await
                 .map_err(late)?
         })
+    }
+}
+
+/// An error in the words of the SDK's own client, with the cause in its words.
+#[derive(Debug)]
+struct Failure {
+    message: String,
+    cause: Option<Box<Failure>>,
+}
+
+impl Failure {
+    fn of<M: Into<String>>([message, cause]: [M; 2]) -> Self {
+        Self {
+            message: message.into(),
+            cause: Some(Box::new(Self {
+                message: cause.into(),
+                cause: None,
+            })),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let cause = self.cause.as_deref()?;
+        Some(cause)
     }
 }
 
@@ -98,7 +130,11 @@ async fn answer(shared: &Shared, request: HttpRequest) -> Result<HttpResponse, C
         Sent::Part(answer, sent) => Ok(response(answer, is_head, Some(sent))),
         // The kind that the SDK's own client gives to hyper's error of the same words.
         Sent::Nothing => Err(ConnectorError::other(
-            "connection closed before message completed".into(),
+            Failure::of([
+                "client error (SendRequest)",
+                "connection closed before message completed",
+            ])
+            .into(),
             Some(ErrorKind::TransientError),
         )),
     }
@@ -148,8 +184,10 @@ fn response(answer: Answer, is_head: bool, sent: Option<usize>) -> HttpResponse 
         _ if is_head => SdkBody::empty(),
         Some(sent) if sent < length => {
             let cut = Limited::new(Full::from(answer.body), sent).map_err(|_| {
-                let message = "end of file before message length reached";
-                io::Error::new(io::ErrorKind::UnexpectedEof, message)
+                Failure::of([
+                    "error reading a body from connection",
+                    "end of file before message length reached",
+                ])
             });
             SdkBody::from_body_1_x(cut)
         }

@@ -45,8 +45,8 @@ impl State {
         let destination = self.name.clone();
         self.enter(region);
         let found = self.refuse_unavailable(id).map(|()| {
-            let images = self.here.images.iter();
-            let image = images.filter(|image| image.id == id).cloned().next();
+            let mut images = self.here.images.iter();
+            let image = images.find(|image| image.id == id).cloned();
             image.map(|image| {
                 let ids = image.snapshots();
                 let found = ids.iter().filter_map(|id| self.snapshot(id).ok().cloned());
