@@ -33,6 +33,22 @@ use self::tls::Authority;
 /// Decides an answer from the request and whatever state it keeps.
 type Handler = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
 
+/// Decides what happens to any call, whatever its operation.
+type Interceptor = Arc<dyn Fn(&Request) -> Fate + Send + Sync>;
+
+/// What happens to a call that an interceptor has seen.
+#[derive(Debug, Clone)]
+pub enum Fate {
+    /// The script, or the world, answers it.
+    Served,
+    /// It gets this reply; the script never hears of it.
+    Answered(Reply),
+    /// The script does its work, but its reply never arrives.
+    Lost,
+    /// The script does its work at once, but its reply arrives so late.
+    Late(Duration),
+}
+
 /// The running fake; dropping it closes every connection and stops it.
 pub struct FakeAws {
     /// Where it listens; nowhere when it is offline.
@@ -55,18 +71,11 @@ struct State {
     stopped: bool,
     scripts: HashMap<String, Handler>,
     /// What the next calls get before the script has its say.
-    first: HashMap<String, VecDeque<First>>,
+    first: HashMap<String, VecDeque<Fate>>,
     requests: Vec<Request>,
     unscripted: Vec<String>,
+    interceptor: Option<Interceptor>,
     connections: Vec<TcpStream>,
-}
-
-/// What happens to one call ahead of the script.
-enum First {
-    /// The reply is given; the script never hears of the call.
-    Reply(Reply),
-    /// The script does its work, but its reply never arrives.
-    Lose,
 }
 
 impl FakeAws {
@@ -210,7 +219,7 @@ impl FakeAws {
     /// Answers the next calls of `operation` with `replies`; the script, or the world, goes on after
     /// them and never hears of these calls.
     pub fn first(&self, operation: &str, replies: impl IntoIterator<Item = Reply>) {
-        let replies = replies.into_iter().map(First::Reply);
+        let replies = replies.into_iter().map(Fate::Answered);
         self.shared
             .state
             .lock()
@@ -227,7 +236,14 @@ impl FakeAws {
             .lock()
             .unwrap()
             .queue(operation)
-            .push_back(First::Lose);
+            .push_back(Fate::Lost);
+    }
+
+    /// Shows every call to `decide`, whatever its operation, before it is answered: for random
+    /// faults, or to do something at the n-th call. What was said with [`FakeAws::first`] and
+    /// [`FakeAws::lose_reply`] comes before it. Replaces the interceptor before.
+    pub fn intercept(&self, decide: impl Fn(&Request) -> Fate + Send + Sync + 'static) {
+        self.shared.state.lock().unwrap().interceptor = Some(Arc::new(decide));
     }
 
     /// Every request so far, in order.
@@ -285,7 +301,7 @@ impl Drop for FakeAws {
 }
 
 impl State {
-    fn queue(&mut self, operation: &str) -> &mut VecDeque<First> {
+    fn queue(&mut self, operation: &str) -> &mut VecDeque<Fate> {
         self.first.entry(operation.to_owned()).or_default()
     }
 }
@@ -311,23 +327,28 @@ impl Shared {
             .count();
         state.requests.push(request.clone());
         let first = state.queue(&name).pop_front();
+        let interceptor = state.interceptor.clone();
         let script = state.scripts.get(&name).cloned();
-        if script.is_none() && first.is_none() {
-            state.unscripted.push(name.clone());
-        }
-        // The script may take its time and ask the fake for what was recorded.
+        // Scripts and interceptors may take their time and ask the fake for what was recorded.
         drop(state);
-        let run = |script: Option<Handler>| match script {
+        let fate = first
+            .or_else(|| interceptor.map(|decide| decide(&request)))
+            .unwrap_or(Fate::Served);
+        let run = || match script {
             Some(script) => script(&request),
-            None => Reply::error(501, "NotScripted", format!("no script for {name}")),
+            None => {
+                self.state.lock().unwrap().unscripted.push(name.clone());
+                Reply::error(501, "NotScripted", format!("no script for {name}"))
+            }
         };
-        let reply = match first {
-            Some(First::Reply(reply)) => reply,
-            Some(First::Lose) => {
-                run(script);
+        let reply = match fate {
+            Fate::Served => run(),
+            Fate::Answered(reply) => reply,
+            Fate::Lost => {
+                run();
                 Reply::close()
             }
-            None => run(script),
+            Fate::Late(delay) => Reply::after(delay, run()),
         };
         (request, reply)
     }

@@ -26,6 +26,6 @@ pub mod ssm;
 
 mod children;
 
-pub use fake_aws::{FakeAws, Reply, Request};
+pub use fake_aws::{FakeAws, Fate, Reply, Request};
 pub use missing::missing;
 pub use program::{Program, Ran, Running};

@@ -55,7 +55,7 @@ impl Ssm {
 
     /// Runs what is sent from now on: `run` gets the lines of the shell script, joined, and the
     /// instance; it gives the exit code, standard output and standard error, or an
-    /// [`Invocation`]. It runs when the command is sent.
+    /// [`Invocation`]. It runs when the command is sent, and must not ask this value.
     pub fn on_command<I: Into<Invocation>>(
         &self,
         mut run: impl FnMut(&str, &str) -> I + Send + 'static,

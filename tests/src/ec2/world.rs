@@ -287,7 +287,8 @@ impl Ec2World {
         self.state().rules.copy_outcomes = outcomes.into_iter().map(Into::into).collect();
     }
 
-    /// Counts time with `elapsed`, the time since the test began; without it time stands still.
+    /// Counts time with `elapsed`, the time since the test began; without it time stands still,
+    /// so that everything is created at once. `elapsed` must not ask this world.
     pub fn clock(&self, elapsed: impl Fn() -> Duration + Send + Sync + 'static) {
         self.state().rules.clock = Some(Arc::new(elapsed));
     }

@@ -181,12 +181,14 @@ fn a_dry_run_of_anything_changes_nothing() {
         "Action=CopyImage&SourceRegion=eu-west-1&SourceImageId=ami-00000000000000aaa&Name=c-1"
             .to_owned(),
         format!("Action=StopInstances&InstanceId.1={instance}"),
+        format!("Action=StartInstances&InstanceId.1={instance}"),
         format!("Action=EnableImageDeprecation&{image}&DeprecateAt=2030-01-01T00:00:00Z"),
         format!("Action=DisableImage&{image}"),
         format!("Action=ModifyImageAttribute&{image}&LaunchPermission.Add.1.UserId=1"),
         "Action=ModifySnapshotAttribute&SnapshotId=snap-alone&CreateVolumePermission.Add.1.UserId=1"
             .to_owned(),
         "Action=CreateTags&ResourceId.1=snap-alone&Tag.1.Key=a&Tag.1.Value=b".to_owned(),
+        "Action=DeleteTags&ResourceId.1=snap-alone&Tag.1.Key=a".to_owned(),
         format!("Action=DeregisterImage&{image}&DeleteAssociatedSnapshots=true"),
         "Action=DeleteSnapshot&SnapshotId=snap-alone".to_owned(),
     ] {

@@ -7,7 +7,7 @@ use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use aws_sdk_ec2::error::SdkError;
 use aws_types::SdkConfig;
 use harness::ec2::{Ec2World, Instance};
-use harness::{FakeAws, Reply};
+use harness::{FakeAws, Fate, Reply};
 
 use crate::sdk;
 
@@ -123,6 +123,30 @@ async fn a_lost_reply_leaves_the_deed_done() {
     let error = create.send().await.unwrap_err();
     assert!(matches!(error, SdkError::DispatchFailure(_)), "{error:?}");
     assert_eq!(world.images().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interceptor_sees_every_call_and_decides_its_fate() {
+    let fake = FakeAws::offline();
+    let world = Ec2World::with([Instance::running("i-0123456789abcdef0")]);
+    world.serve(&fake);
+    fake.intercept(|request| match request.number {
+        0 => Fate::Answered(Reply::throttled()),
+        2 => Fate::Lost,
+        3 => Fate::Late(HOUR),
+        _ => Fate::Served,
+    });
+    let client = sdk::ec2(&fake);
+    let look = || client.describe_images().send();
+    assert_eq!(sdk::code(look().await), "RequestLimitExceeded");
+    look().await.unwrap();
+    let create = client.create_image().instance_id("i-0123456789abcdef0");
+    create.name("web-42").send().await.unwrap_err();
+    assert_eq!(world.images().len(), 1);
+    let before = tokio::time::Instant::now();
+    assert_eq!(look().await.unwrap().images().len(), 1);
+    assert_eq!(before.elapsed().as_secs(), 3600);
+    fake.assert_all_scripted();
 }
 
 #[test]
