@@ -25,7 +25,13 @@ impl Faults {
     /// For tests of a program's checks: settings by field name, as if they came from variables.
     #[must_use]
     pub fn for_tests() -> Self {
-        Self::new(Layers::default(), None)
+        Self::for_tests_of(None)
+    }
+
+    /// As [`Faults::for_tests`], under a subcommand.
+    #[must_use]
+    pub fn for_tests_of(command: Option<&str>) -> Self {
+        Self::new(Layers::default(), command.map(str::to_owned))
     }
 
     /// The subcommand that was given: what must be set may depend on it.
