@@ -79,7 +79,7 @@ impl fmt::Display for Usd {
         if self.0 < 10_000 && self.0 > 0 {
             return write!(f, "${}.{:04}", self.0 / 1_000_000, self.0 % 1_000_000 / 100);
         }
-        let cents = (self.0 + 5_000) / 10_000;
+        let cents = self.0.saturating_add(5_000) / 10_000;
         write!(f, "${}.{:02}", cents / 100, cents % 100)
     }
 }

@@ -496,22 +496,24 @@ pub(crate) mod tests {
     use super::{Checked, Named, Raw};
     use action::settings::Settings as _;
     use action::settings::faults::Faults;
-    use clap::Parser;
+    use clap::Args as _;
 
-    #[derive(clap::Parser)]
-    struct Flags {
-        #[command(flatten)]
-        raw: Raw,
-    }
-
+    /// Checks the given fields over the declared defaults, as if they came from variables.
     fn checks(fields: &[(&str, &str)], command: Option<&str>) -> (Option<Checked>, Vec<String>) {
-        let flags = fields
-            .iter()
-            .map(|(field, value)| format!("--{}={value}", field.replace('_', "-")));
-        let flags =
-            Flags::try_parse_from(["make-ami".to_owned()].into_iter().chain(flags)).unwrap();
+        let declared = Raw::augment_args(clap::Command::new("make-ami"));
+        let mut values = serde_json::Map::new();
+        for argument in declared.get_arguments() {
+            if let Some(default) = argument.get_default_values().first() {
+                let field = argument.get_id().to_string();
+                values.insert(field, default.to_str().unwrap().into());
+            }
+        }
+        for (field, value) in fields {
+            values.insert((*field).to_owned(), (*value).into());
+        }
+        let raw: Raw = serde_json::from_value(values.into()).unwrap();
         let mut faults = Faults::for_tests_of(command);
-        let checked = flags.raw.check(&mut faults);
+        let checked = raw.check(&mut faults);
         (checked, faults.messages().to_vec())
     }
 
