@@ -27,6 +27,7 @@ use crate::settings::{Checked, Named};
 use crate::undo::{self, Made};
 use action::exit::Exit;
 use action::export::Exports;
+use action::export::quote::posix;
 use action::failure::Failure;
 use action::program::{Context, Output};
 use available::Verified;
@@ -123,7 +124,7 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
                 image_id: image_id.clone(),
             });
             let released = still::let_go_of_an_earlier_try(job, &plan, &source).await;
-            released.map_err(|failure| kept(&made, failure))?;
+            released.map_err(|failure| kept(&plan.run, &made, failure))?;
             image_id
         }
         None => {
@@ -222,7 +223,7 @@ async fn create_still(
     match (begun, released) {
         (Ok(()), Ok(frozen)) => Ok((image_id, frozen)),
         // The image is as it should be; it is the instance that needs help.
-        (Ok(()), Err(failure)) if was_stopped => Err(kept(made, failure)),
+        (Ok(()), Err(failure)) if was_stopped => Err(kept(&plan.run, made, failure)),
         // The instance may have gone on before its snapshots began: nobody knows what they hold.
         (Ok(()), Err(failure)) => Err(undo::all(job, &plan.run, made, failure).await),
         (Err(failure), Ok(_)) => Err(undo::all(job, &plan.run, made, failure).await),
@@ -327,22 +328,24 @@ async fn finish(
     frozen: Option<Duration>,
     mut made: Vec<Made>,
 ) -> Result<Output, Failure> {
+    let run = making.run.clone();
+    let run = run.as_str();
     let waited = wait_and_tag(job, &making, image_id, frozen).await;
     let verified = match waited {
         Ok(verified) => verified,
         Err(failure) if keeps(&failure, job.settings.on_timeout) => {
-            return Err(kept(&made, failure));
+            return Err(kept(run, &made, failure));
         }
-        Err(failure) => return Err(undo::all(job, &making.run, &made, failure).await),
+        Err(failure) => return Err(undo::all(job, run, &made, failure).await),
     };
-    let published = publish::publish(job, &making.run, &making.tags, &verified, &mut made).await;
+    let published = publish::publish(job, run, &making.tags, &verified, &mut made).await;
     let copies = match published {
         Ok(copies) => copies,
         // Half an hour of baking is not thrown away for a missing permission; a second try adopts it.
         Err(failure) if !gives_up(&failure, job.settings.on_timeout) => {
-            return Err(kept(&made, failure));
+            return Err(kept(run, &made, failure));
         }
-        Err(failure) => return Err(undo::all(job, &making.run, &made, failure).await),
+        Err(failure) => return Err(undo::all(job, run, &made, failure).await),
     };
     let finished = Finished {
         stored: measure::stored(job, &verified).await,
@@ -352,7 +355,7 @@ async fn finish(
         copies,
         frozen,
     };
-    manifest::write(job, &finished).map_err(|failure| kept(&made, failure))?;
+    manifest::write(job, &finished).map_err(|failure| kept(run, &made, failure))?;
     tracing::info!("{}", manifest::summary(job, &finished));
     exports(&finished.verified)
 }
@@ -443,18 +446,19 @@ fn gives_up(failure: &Failure, on_timeout: OnTimeout) -> bool {
     }
 }
 
-/// The failure of a run whose images stay, with the commands that go on with them.
-fn kept(made: &[Made], failure: Failure) -> Failure {
+/// The failure of a run whose images stay, with the commands that go on with them and that remove them.
+fn kept(run: &str, made: &[Made], failure: Failure) -> Failure {
     let first = made.first().map_or("ami-…", |made| made.image_id.as_str());
     let resume = format!("make-ami wait --image-id {first}");
     let failure = made.iter().fold(failure, |failure, made| {
         let what = format!("image {} in {}", made.image_id, made.place.region);
         failure.remains(what, resume.clone())
     });
-    failure.hint(
+    failure.hint(format!(
         "running make-ami again in this build, with the same MAKE_AMI_RUN or AMI_NAME, adopts the image and goes on; \
-         give --timeout more than the image needs; `make-ami clean` removes it",
-    )
+         give --timeout more than the image needs; to remove all of it: make-ami clean --resume {}",
+        posix(run)
+    ))
 }
 
 async fn show_plan(

@@ -57,6 +57,18 @@ pub async fn all(job: &Job, run: &str, made: &[Made], failure: Failure) -> Failu
     })
 }
 
+/// Removes one image of a run and whatever else carries the run key where it is; adds to `failure` what
+/// could not be removed.
+pub async fn one(run: &str, made: &Made, failure: Failure) -> Failure {
+    let Made { place, image_id } = made;
+    tracing::warn!(image_id, "removing the bad copy in {}", place.region);
+    let mut left = remove(place, image_id).await;
+    left.extend(sweep(place, run, &left).await);
+    left.into_iter().fold(failure, |failure, left| {
+        failure.remains(left.what, left.command)
+    })
+}
+
 /// Removes what carries the run key and is not listed as remaining already.
 async fn sweep(place: &Place, run: &str, known: &[Remainder]) -> Vec<Remainder> {
     let is_known = |id: &str| known.iter().any(|left| left.what.contains(id));
@@ -115,6 +127,7 @@ pub async fn remove(place: &Place, image_id: &str) -> Vec<Remainder> {
             "aws ec2 deregister-image --region {region} --image-id {image_id} --delete-associated-snapshots"
         )
     };
+    let mut left = Vec::new();
     let mut unlisted = true;
     let mut own = BTreeSet::new();
     for tries in 1..=TRIES {
@@ -140,19 +153,24 @@ pub async fn remove(place: &Place, image_id: &str) -> Vec<Remainder> {
         let may_pass =
             gone || matches!(error.kind, Kind::Unavailable | Kind::Lost | Kind::Nonsense);
         if !may_pass || tries == TRIES {
-            return vec![Remainder {
+            left.push(Remainder {
                 what: format!("image {image_id} in {region} ({error})"),
                 command: deregister(),
-            }];
+            });
+            if gone {
+                // It may never appear; its snapshots are there all the same.
+                break;
+            }
+            return left;
         }
         sleep(PAUSE).await;
     }
-    let mut left = Vec::new();
     for snapshot in own {
         left.extend(delete_snapshot(place, &snapshot).await);
     }
     // EC2 has said yes; what counts is that it is gone.
-    if let Ok(Some(image)) = by_id(place, image_id).await
+    if left.is_empty()
+        && let Ok(Some(image)) = by_id(place, image_id).await
         && image.state() != Some(&aws_sdk_ec2::types::ImageState::Deregistered)
     {
         left.push(Remainder {

@@ -6,7 +6,8 @@ use super::sdk_tags;
 use crate::job::{Job, Place};
 use crate::plan::RUN_TAG;
 use crate::settings::places::Principal;
-use crate::undo::Made;
+use crate::undo::{self, Made};
+use action::exit::Exit;
 use action::failure::Failure;
 use aws::error::AwsError;
 use aws::wait::{self, Look, Pace};
@@ -60,7 +61,15 @@ pub async fn publish(
     for (place, image_id) in copies {
         if publish.copy_wait {
             let volumes = verified.snapshots.len();
-            let copied = available::wait(job, &place, &image_id, volumes).await?;
+            let copied = match available::wait(job, &place, &image_id, volumes).await {
+                Ok(copied) => copied,
+                // The image itself is good and stays; a bad copy of it does not.
+                Err(failure) if failure.exit() == Exit::Failed => {
+                    made.retain(|made| made.image_id != image_id);
+                    return Err(undo::one(run, &Made { place, image_id }, failure).await);
+                }
+                Err(failure) => return Err(failure),
+            };
             share(&place, &copied, &publish.share_with).await?;
         }
         deprecate(job, &place, &image_id).await?;
