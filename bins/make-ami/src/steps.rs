@@ -468,7 +468,9 @@ async fn show_plan(
     adopted: Option<&Image>,
     price: &str,
 ) -> Result<Output, Failure> {
-    let findings = job.in_time(preflight::check(job, plan, source)).await?;
+    let findings = job
+        .in_time(preflight::check(job, plan, source, adopted.is_some()))
+        .await?;
     let adopted = adopted.and_then(|image| image.image_id());
     let mut text = match adopted {
         Some(image) => {
@@ -494,6 +496,7 @@ async fn show_plan(
     json["adopt"] = adopted.into();
     json["cost"] = price.into();
     job.context.show_plan(&text, &json)?;
+    preflight::verdict(job, plan, &findings)?;
     Ok(Output::Nothing)
 }
 
