@@ -17,6 +17,21 @@ use crate::children;
 /// How long a program may run unless a test says otherwise.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// The file to run for `built`: itself, or its namesake in `ACTIONS_BIN` when cargo built it.
+fn shipped(built: &Path) -> PathBuf {
+    let tests = std::env::current_exe().unwrap_or_default();
+    // This test is TARGET/debug/deps/it-…, and the program TARGET/debug/NAME.
+    let ours = tests.ancestors().nth(2).is_some_and(|folder| Some(folder) == built.parent());
+    match (std::env::var_os("ACTIONS_BIN"), built.file_name()) {
+        (Some(folder), Some(name)) if ours && !folder.is_empty() => {
+            let shipped = PathBuf::from(folder).join(name);
+            assert!(shipped.is_file(), "ACTIONS_BIN: there is no {}", shipped.display());
+            shipped
+        }
+        _ => built.into(),
+    }
+}
+
 /// A program with its environment and arguments, ready to run, any number of times.
 ///
 /// The environment starts empty but for `PATH`, a temporary `HOME`, fake static credentials,
@@ -33,8 +48,14 @@ pub struct Program {
 }
 
 impl Program {
-    /// A run of the file at `path`, usually `env!("CARGO_BIN_EXE_make-ami")`.
+    /// A run of the file at `path`, usually `env!("CARGO_BIN_EXE_make-ami")`. With `ACTIONS_BIN`
+    /// in the environment of the tests, the program of that name in that folder runs instead of the
+    /// one that cargo built: the same tests prove what ships.
+    ///
+    /// # Panics
+    /// When that folder lacks the program.
     pub fn new(path: impl AsRef<Path>) -> Self {
+        let path = shipped(path.as_ref());
         let home = TempDir::with_prefix("home").expect("cannot make a temporary home");
         let mut environment = BTreeMap::new();
         let mut set = |name: &str, value: OsString| environment.insert(name.into(), value);
@@ -45,7 +66,7 @@ impl Program {
         set("AWS_REGION", "eu-west-1".into());
         set("AWS_EC2_METADATA_DISABLED", "true".into());
         Self {
-            path: path.as_ref().into(),
+            path,
             arguments: Vec::new(),
             environment,
             folder: None,

@@ -1,6 +1,8 @@
-//! AWS as our programs see it: [`session`] sets up clients, [`error`] says honestly what went
-//! wrong with a call, [`wait`] waits for a state with one deadline.
+//! AWS as our programs see it: [`session`] sets up clients, [`authorities`] say which servers they
+//! trust, [`error`] says honestly what went wrong with a call, [`wait`] waits for a state with one
+//! deadline.
 
+pub mod authorities;
 pub mod error;
 pub mod session;
 pub mod wait;

@@ -1,5 +1,6 @@
 //! Client set-up: region, credentials, endpoint, certificate authorities, proxies, retries.
 
+use crate::authorities;
 use action::failure::Failure;
 use action::program::Context;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -7,12 +8,11 @@ use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How often a call is tried, unless `AWS_MAX_ATTEMPTS` says otherwise. The SDK's own 3 give up
@@ -106,10 +106,10 @@ pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder().read_timeout(ANSWER_WITHIN).build()
 }
 
-/// The one HTTP client: rustls, the system's or the given certificate authorities, proxies from
-/// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
+/// The one HTTP client: rustls, the authorities of [`authorities`], proxies from `HTTPS_PROXY`,
+/// `HTTP_PROXY` and `NO_PROXY`.
 fn http_client(context: &Context) -> Result<SharedHttpClient, Failure> {
-    let tls = tls_context(context)?;
+    let tls = authorities::tls_context(context)?;
     Ok(
         Builder::new().build_with_connector_fn(move |settings, components| {
             let mut builder = ConnectorBuilder::default()
@@ -123,34 +123,4 @@ fn http_client(context: &Context) -> Result<SharedHttpClient, Failure> {
             builder.build()
         }),
     )
-}
-
-/// `AWS_CA_BUNDLE` is what AWS's own tools read
-/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html>); the native store
-/// itself honours `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-fn tls_context(context: &Context) -> Result<TlsContext, Failure> {
-    let Some(path) = context.variable("AWS_CA_BUNDLE").map(PathBuf::from) else {
-        return TlsContext::builder()
-            .with_trust_store(TrustStore::default())
-            .build()
-            .map_err(|error| {
-                Failure::refused("cannot load the system's certificate authorities").cause(error)
-            });
-    };
-    let unusable = |cause: String| {
-        Failure::refused(format!("cannot use AWS_CA_BUNDLE {}", path.display()))
-            .cause(cause)
-            .hint("AWS_CA_BUNDLE is the path of a PEM file with certificate authorities")
-    };
-    let pem = std::fs::read(&path).map_err(|error| unusable(error.to_string()))?;
-    if !pem
-        .windows(27)
-        .any(|part| part == b"-----BEGIN CERTIFICATE-----")
-    {
-        return Err(unusable("the file holds no certificate".to_owned()));
-    }
-    TlsContext::builder()
-        .with_trust_store(TrustStore::empty().with_pem_certificate(pem))
-        .build()
-        .map_err(|error| unusable(error.to_string()))
 }

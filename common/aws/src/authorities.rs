@@ -1,0 +1,136 @@
+//! The certificate authorities that servers are judged by: a given bundle, else the system's, else
+//! the ones in the program.
+
+use action::failure::Failure;
+use action::program::Context;
+use aws_smithy_http_client::tls::{TlsContext, TrustStore};
+use aws_smithy_types::base64;
+use std::path::PathBuf;
+
+/// Where authorities come from, decided from what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The system's store, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    Native,
+    /// Mozilla's list, as it was when the program was built.
+    Embedded,
+    /// Nowhere: the environment names a store, and it holds nothing. Others may not stand in for
+    /// authorities that somebody chose.
+    Nowhere,
+}
+
+/// Decides from the number of authorities in the store and whether the environment named it.
+#[must_use]
+pub fn source(found: usize, named: bool) -> Source {
+    match (found, named) {
+        (1.., _) => Source::Native,
+        (0, false) => Source::Embedded,
+        (0, true) => Source::Nowhere,
+    }
+}
+
+/// What connections are checked against. `AWS_CA_BUNDLE` is what AWS's own tools read
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html>); the native store
+/// itself honours `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+///
+/// # Errors
+/// A refusal: a named file or folder without certificates.
+pub fn tls_context(context: &Context) -> Result<TlsContext, Failure> {
+    if let Some(path) = context.variable("AWS_CA_BUNDLE") {
+        return bundle(PathBuf::from(path));
+    }
+    let names = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+    let named = |name: &&str| context.variable(name).is_some();
+    let native = rustls_native_certs::load_native_certs();
+    let store = match source(native.certs.len(), names.iter().any(named)) {
+        Source::Native => TrustStore::default(),
+        Source::Embedded => {
+            tracing::info!(
+                "this image has no certificate authorities; servers are judged by those in the program, \
+                 Mozilla's of its build"
+            );
+            TrustStore::empty().with_pem_certificate(embedded())
+        }
+        Source::Nowhere => {
+            let given = names.iter().filter_map(|name| {
+                let value = context.variable(name)?;
+                Some(format!("{name}={value}"))
+            });
+            let failure = Failure::refused(format!(
+                "cannot load certificate authorities: {} holds none",
+                given.collect::<Vec<_>>().join(" ")
+            ));
+            let causes = native.errors.iter();
+            return Err(causes
+                .fold(failure, |failure, error| failure.cause(error))
+                .hint("name a PEM file with certificates, or unset it to use the system's"));
+        }
+    };
+    TlsContext::builder()
+        .with_trust_store(store)
+        .build()
+        .map_err(|error| {
+            Failure::refused("cannot load the certificate authorities").cause(error)
+        })
+}
+
+fn bundle(path: PathBuf) -> Result<TlsContext, Failure> {
+    let unusable = |cause: String| {
+        Failure::refused(format!("cannot use AWS_CA_BUNDLE {}", path.display()))
+            .cause(cause)
+            .hint("AWS_CA_BUNDLE is the path of a PEM file with certificate authorities")
+    };
+    let pem = std::fs::read(&path).map_err(|error| unusable(error.to_string()))?;
+    if !pem
+        .windows(27)
+        .any(|part| part == b"-----BEGIN CERTIFICATE-----")
+    {
+        return Err(unusable("the file holds no certificate".to_owned()));
+    }
+    TlsContext::builder()
+        .with_trust_store(TrustStore::empty().with_pem_certificate(pem))
+        .build()
+        .map_err(|error| unusable(error.to_string()))
+}
+
+/// Mozilla's authorities in PEM, the only form that the client takes.
+fn embedded() -> Vec<u8> {
+    let mut pem = String::new();
+    for certificate in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
+        pem.push_str("-----BEGIN CERTIFICATE-----\n");
+        pem.push_str(&base64::encode(certificate));
+        pem.push_str("\n-----END CERTIFICATE-----\n");
+    }
+    pem.into_bytes()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_programs_own_authorities_stand_in_for_a_missing_store_only() {
+        assert_eq!(source(140, false), Source::Native);
+        assert_eq!(source(1, true), Source::Native);
+        assert_eq!(source(0, false), Source::Embedded);
+        assert_eq!(source(0, true), Source::Nowhere);
+    }
+
+    /// The HTTP client panics on a certificate that it cannot read, at the first call.
+    #[test]
+    fn every_embedded_authority_is_read_back() {
+        let text = String::from_utf8(embedded()).unwrap();
+        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+        assert!(roots.len() > 50);
+        let bodies = text.split("-----BEGIN CERTIFICATE-----\n").skip(1);
+        for (body, root) in bodies.clone().zip(roots) {
+            let (body, _) = body.split_once("\n-----END").unwrap();
+            assert_eq!(base64::decode(body).unwrap(), root.as_ref());
+        }
+        assert_eq!(bodies.count(), roots.len());
+        let store = TrustStore::empty().with_pem_certificate(text.into_bytes());
+        let context = TlsContext::builder().with_trust_store(store).build();
+        assert!(context.is_ok());
+    }
+}
