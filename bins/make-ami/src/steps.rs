@@ -87,6 +87,9 @@ pub async fn run(settings: Checked, context: Context) -> Result<Output, Failure>
 /// # Errors
 /// As [`run`].
 pub async fn act(job: &Job) -> Result<Output, Failure> {
+    if !job.context.dry_run {
+        manifest::forget(job)?;
+    }
     match job.context.command.as_deref() {
         Some("verify") => verify_image(job).await,
         Some("clean") => {
