@@ -24,7 +24,7 @@ use crate::plan::{self, Plan};
 use crate::settings::modes::{OnTimeout, SnapshotTags};
 use crate::settings::places::Target;
 use crate::settings::{Checked, Named};
-use crate::undo::{self, Made};
+use crate::undo::{self, Journal};
 use action::exit::Exit;
 use action::export::Exports;
 use action::export::quote::posix;
@@ -114,7 +114,7 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
         return show_plan(job, &plan, &source, adopted.as_ref(), &price).await;
     }
     let making = Making::of_plan(&plan, source.volumes.len());
-    let mut made = Vec::new();
+    let mut journal = Journal::of(&plan.run);
     let mut frozen = None;
     let image_id = match adopted.and_then(|image| image.image_id) {
         Some(image_id) => {
@@ -122,12 +122,9 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
                 image_id,
                 "adopting the image that an earlier try of this run made"
             );
-            made.push(Made {
-                place: job.home.clone(),
-                image_id: image_id.clone(),
-            });
+            journal.note(&job.home, &image_id);
             let released = still::let_go_of_an_earlier_try(job, &plan, &source).await;
-            released.map_err(|failure| kept(&plan.run, &made, failure))?;
+            released.map_err(|failure| kept(job, &journal, failure))?;
             image_id
         }
         None => {
@@ -135,14 +132,14 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
             quiet::wait(job, &source).await?;
             tracing::info!("{price}");
             let image_id;
-            (image_id, frozen) = create_still(job, &plan, &source, &mut made).await?;
+            (image_id, frozen) = create_still(job, &plan, &source, &mut journal).await?;
             image_id
         }
     };
     if only_start {
         return started(&image_id, &plan.name);
     }
-    finish(job, making, &image_id, frozen, made).await
+    finish(job, making, &image_id, frozen, journal).await
 }
 
 /// Looks at everything that decides whether an image is made; changes nothing.
@@ -198,12 +195,12 @@ async fn create_still(
     job: &Job,
     plan: &Plan,
     source: &Source,
-    made: &mut Vec<Made>,
+    journal: &mut Journal,
 ) -> Result<(String, Option<Duration>), Failure> {
     let held = still::hold(job, plan, source).await?;
     let needs_release = !matches!(held, Held::Nothing);
     let was_stopped = matches!(held, Held::Stopped);
-    let created = create::create(job, plan).await;
+    let created = create::create(job, plan, journal).await;
     let begun = match &created {
         Ok(image_id) if needs_release => still::begun(job, image_id, source).await,
         _ => Ok(()),
@@ -211,65 +208,35 @@ async fn create_still(
     let released = still::let_go(job, source, held).await;
     let image_id = match created {
         Ok(image_id) => image_id,
-        Err(not_created) => {
-            let failure = without_image(job, plan, not_created).await;
+        Err(failure) => {
+            let failure = without_image(job, journal, failure).await;
             return Err(match released {
                 Ok(_) => failure,
                 Err(worse) => failure.and(worse),
             });
         }
     };
-    made.push(Made {
-        place: job.home.clone(),
-        image_id: image_id.clone(),
-    });
     match (begun, released) {
         (Ok(()), Ok(frozen)) => Ok((image_id, frozen)),
         // The image is as it should be; it is the instance that needs help.
-        (Ok(()), Err(failure)) if was_stopped => Err(kept(&plan.run, made, failure)),
+        (Ok(()), Err(failure)) if was_stopped => Err(kept(job, journal, failure)),
         // The instance may have gone on before its snapshots began: nobody knows what they hold.
-        (Ok(()), Err(failure)) => Err(undo::all(job, &plan.run, made, failure).await),
-        (Err(failure), Ok(_)) => Err(undo::all(job, &plan.run, made, failure).await),
-        (Err(failure), Err(worse)) => {
-            Err(undo::all(job, &plan.run, made, failure.and(worse)).await)
-        }
+        (Ok(()), Err(failure)) => Err(undo::all(job, journal, failure).await),
+        (Err(failure), Ok(_)) => Err(undo::all(job, journal, failure).await),
+        (Err(failure), Err(worse)) => Err(undo::all(job, journal, failure.and(worse)).await),
     }
 }
 
-/// How often an image of a lost reply is looked for before the run ends, and how long apart.
-const LAST_LOOKS: u32 = 4;
-const LAST_PAUSE: Duration = Duration::from_secs(2);
-
 /// The failure of a run that has no image, or does not know whether it has one.
-async fn without_image(job: &Job, plan: &Plan, not_created: create::NotCreated) -> Failure {
-    let create::NotCreated { failure, uncertain } = not_created;
-    if !uncertain {
+async fn without_image(job: &Job, journal: &Journal, failure: Failure) -> Failure {
+    if !journal.lost_reply {
         return failure;
     }
     let failure = failure.hint("run it again: it looks for this run's image first");
-    if !keeps(&failure, job.settings.on_timeout) {
-        for _ in 0..LAST_LOOKS {
-            if let Ok(Some(Image {
-                image_id: Some(image_id),
-                ..
-            })) = create::find(job, plan).await
-            {
-                let place = job.home.clone();
-                let made = [Made { place, image_id }];
-                return undo::all(job, &plan.run, &made, failure).await;
-            }
-            tokio::time::sleep(LAST_PAUSE).await;
-        }
+    if keeps(&failure, job.settings.on_timeout) {
+        return kept(job, journal, failure);
     }
-    failure.remains(
-        "perhaps an image: a reply of CreateImage was lost",
-        format!(
-            "aws ec2 describe-images --region {} --owners self --filters 'Name=tag:{},Values={}'",
-            job.home.region,
-            plan::RUN_TAG,
-            plan.run
-        ),
-    )
+    undo::all(job, journal, failure).await
 }
 
 /// Goes on with an image that exists: waits for it and does what follows.
@@ -299,11 +266,9 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
         job.context.show_plan(&text, &json)?;
         return Ok(Output::Nothing);
     }
-    let made = vec![Made {
-        place: job.home.clone(),
-        image_id: image_id.to_owned(),
-    }];
-    finish(job, making, image_id, None, made).await
+    let mut journal = Journal::of(&making.run);
+    journal.note(&job.home, image_id);
+    finish(job, making, image_id, None, journal).await
 }
 
 async fn find_target(job: &Job, target: &Target) -> Result<Image, Failure> {
@@ -329,27 +294,28 @@ async fn finish(
     making: Making,
     image_id: &str,
     frozen: Option<Duration>,
-    mut made: Vec<Made>,
+    mut journal: Journal,
 ) -> Result<Output, Failure> {
-    let run = making.run.clone();
-    let run = run.as_str();
     let waited = wait_and_tag(job, &making, image_id, frozen).await;
     let verified = match waited {
         Ok(verified) => verified,
         Err(failure) if keeps(&failure, job.settings.on_timeout) => {
-            return Err(kept(run, &made, failure));
+            return Err(kept(job, &journal, failure));
         }
-        Err(failure) => return Err(undo::all(job, run, &made, failure).await),
+        Err(failure) => return Err(undo::all(job, &journal, failure).await),
     };
-    let published = publish::publish(job, run, &making.tags, &verified, &mut made).await;
+    let published = publish::publish(job, &making.tags, &verified, &mut journal).await;
     let copies = match published {
         Ok(copies) => copies,
         // Half an hour of baking is not thrown away for a missing permission; a second try adopts it.
         Err(failure) if !gives_up(&failure, job.settings.on_timeout) => {
-            return Err(kept(run, &made, failure));
+            return Err(kept(job, &journal, failure));
         }
-        Err(failure) => return Err(undo::all(job, run, &made, failure).await),
+        Err(failure) => return Err(undo::all(job, &journal, failure).await),
     };
+    for left in undo::strays(job, &journal).await {
+        tracing::warn!("remains: {}\n    {}", left.what, left.command);
+    }
     let finished = Finished {
         stored: measure::stored(job, &verified).await,
         retired: retire(job, image_id).await,
@@ -358,7 +324,7 @@ async fn finish(
         copies,
         frozen,
     };
-    manifest::write(job, &finished).map_err(|failure| kept(run, &made, failure))?;
+    manifest::write(job, &finished).map_err(|failure| kept(job, &journal, failure))?;
     tracing::info!("{}", manifest::summary(job, &finished));
     exports(&finished.verified)
 }
@@ -450,7 +416,12 @@ fn gives_up(failure: &Failure, on_timeout: OnTimeout) -> bool {
 }
 
 /// The failure of a run whose images stay, with the commands that go on with them and that remove them.
-fn kept(run: &str, made: &[Made], failure: Failure) -> Failure {
+fn kept(job: &Job, journal: &Journal, mut failure: Failure) -> Failure {
+    let made = &journal.made;
+    if journal.lost_reply {
+        let left = undo::perhaps(&job.home, journal);
+        failure = failure.remains(left.what, left.command);
+    }
     let first = made.first().map_or("ami-…", |made| made.image_id.as_str());
     let resume = format!("make-ami wait --image-id {first}");
     let failure = made.iter().fold(failure, |failure, made| {
@@ -460,7 +431,7 @@ fn kept(run: &str, made: &[Made], failure: Failure) -> Failure {
     failure.hint(format!(
         "running make-ami again in this build, with the same MAKE_AMI_RUN or AMI_NAME, adopts the image and goes on; \
          give --timeout more than the image needs; to remove all of it: make-ami clean --resume {}",
-        posix(run)
+        posix(&journal.run)
     ))
 }
 

@@ -6,7 +6,7 @@ use super::sdk_tags;
 use crate::job::{Job, Place};
 use crate::plan::RUN_TAG;
 use crate::settings::places::Principal;
-use crate::undo::{self, Made};
+use crate::undo::{self, Journal};
 use action::exit::Exit;
 use action::failure::Failure;
 use aws::error::AwsError;
@@ -33,27 +33,23 @@ pub struct Copied {
     pub available: bool,
 }
 
-/// Does everything that the settings ask, in order; notes each copy in `made` as soon as its id is known.
+/// Does everything that the settings ask, in order; notes each copy in the journal as soon as its id is known.
 ///
 /// # Errors
 /// The first thing that failed.
 pub async fn publish(
     job: &Job,
-    run: &str,
     tags: &BTreeMap<String, String>,
     verified: &Verified,
-    made: &mut Vec<Made>,
+    journal: &mut Journal,
 ) -> Result<Vec<Copied>, Failure> {
     let publish = &job.settings.publish;
     let mut copies = Vec::new();
     // All are asked for before the first is waited for: they go on at the same time.
     for region in &publish.copy_to {
         let place = job.place(region);
-        let image_id = copy(job, &place, run, tags, verified).await?;
-        made.push(Made {
-            place: place.clone(),
-            image_id: image_id.clone(),
-        });
+        let image_id = copy(job, &place, &journal.run, tags, verified).await?;
+        journal.note(&place, &image_id);
         copies.push((place, image_id));
     }
     share(&job.home, verified, &publish.share_with).await?;
@@ -65,8 +61,8 @@ pub async fn publish(
                 Ok(copied) => copied,
                 // The image itself is good and stays; a bad copy of it does not.
                 Err(failure) if failure.exit() == Exit::Failed => {
-                    made.retain(|made| made.image_id != image_id);
-                    return Err(undo::one(run, &Made { place, image_id }, failure).await);
+                    journal.made.retain(|made| made.image_id != image_id);
+                    return Err(undo::copy(journal, &place, &image_id, failure).await);
                 }
                 Err(failure) => return Err(failure),
             };
