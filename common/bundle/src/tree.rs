@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use ignore::WalkBuilder;
 use thiserror::Error;
@@ -49,6 +50,43 @@ impl Source {
             path: path.into(),
             name: name.into(),
         }
+    }
+}
+
+impl FromStr for Source {
+    type Err = String;
+
+    /// `PATH` or `PATH=NAME`: the last `=` divides, and the name `.` puts a folder's content at the
+    /// root.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (path, name) = match text.rsplit_once('=') {
+            Some((path, name)) => (path, name),
+            None => {
+                let own = Path::new(text).file_name().and_then(|name| name.to_str());
+                let own = own.ok_or_else(|| {
+                    format!("{text:?} has no name of its own; give one: {text}=NAME, or {text}=. for its content")
+                })?;
+                (text, own)
+            }
+        };
+        if path.is_empty() {
+            return Err(format!("{text:?} names no file; write PATH or PATH=NAME"));
+        }
+        let name = if name == "." {
+            ""
+        } else {
+            name.trim_end_matches('/')
+        };
+        if name.is_empty() && !text.ends_with("=.") {
+            return Err(format!(
+                "{text:?} gives an empty name; write PATH or PATH=NAME"
+            ));
+        }
+        if !name.is_empty() {
+            names::check(name, Names::Portable)
+                .map_err(|fault| format!("the name {name:?} in the archive {fault}"))?;
+        }
+        Ok(Self::named(path, name))
     }
 }
 

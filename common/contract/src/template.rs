@@ -1,6 +1,7 @@
 //! A CloudFormation template: its sections, thinly, with the place of everything.
 
 use crate::finding::{Finding, did_you_mean};
+use crate::rule::{self, Rule};
 use crate::yaml::{self, Node};
 
 /// The sections a template may have.
@@ -122,7 +123,8 @@ impl Template {
             .into_iter()
             .filter(|name| self.parameter(name).is_none())
             .map(|name| {
-                Finding::error(
+                Finding::new(
+                    &rule::UNDECLARED_PARAMETER,
                     &self.file,
                     None,
                     format!("{name}: not a parameter of this template"),
@@ -147,6 +149,7 @@ impl Reader<'_> {
         let Some(entries) = root.as_mapping() else {
             let what = root.kind();
             self.fault(
+                &rule::NOT_A_TEMPLATE,
                 &root,
                 format!("a template is a mapping of sections, this is {what}"),
                 Some("a template begins with `Resources:` or `AWSTemplateFormatVersion:`"),
@@ -157,7 +160,8 @@ impl Reader<'_> {
             let name = key.as_str().unwrap_or_default();
             if !SECTIONS.contains(&name) {
                 self.warnings.push(
-                    Finding::warning(
+                    Finding::new(
+                        &rule::UNKNOWN_SECTION,
                         self.file,
                         Some(key.place),
                         format!("`{name}` is not a section of a template"),
@@ -184,7 +188,12 @@ impl Reader<'_> {
         let mut parameters = Vec::new();
         for (name, node) in self.section(root, "Parameters") {
             let Some(kind) = node.get("Type").and_then(Node::as_str) else {
-                self.fault(&node, format!("parameter {name} has no Type"), None);
+                self.fault(
+                    &rule::NO_TYPE,
+                    &node,
+                    format!("parameter {name} has no Type"),
+                    None,
+                );
                 continue;
             };
             parameters.push(Parameter {
@@ -209,6 +218,7 @@ impl Reader<'_> {
             return text.to_owned();
         }
         self.fault(
+            &rule::DEFAULT_NOT_TEXT,
             value,
             format!("the Default of parameter {name} is {}", value.kind()),
             Some("write one text; a list is comma separated"),
@@ -219,6 +229,7 @@ impl Reader<'_> {
     fn resources(&mut self, root: &Node) -> Vec<Resource> {
         if root.get("Resources").is_none() {
             self.fault(
+                &rule::NO_RESOURCES,
                 root,
                 "the template has no Resources".to_owned(),
                 Some("a template declares at least one resource under `Resources:`"),
@@ -232,6 +243,7 @@ impl Reader<'_> {
             }
             let Some(kind) = node.get("Type").and_then(Node::as_str) else {
                 self.fault(
+                    &rule::NO_TYPE,
                     &node,
                     format!("resource {id} has no Type"),
                     Some("write its type, such as `Type: AWS::S3::Bucket`"),
@@ -250,7 +262,12 @@ impl Reader<'_> {
             });
         }
         if resources.is_empty() && self.faults.is_empty() && !has_loop(root) {
-            self.fault(root, "the template declares no resource".to_owned(), None);
+            self.fault(
+                &rule::NO_RESOURCES,
+                root,
+                "the template declares no resource".to_owned(),
+                None,
+            );
         }
         resources
     }
@@ -265,6 +282,7 @@ impl Reader<'_> {
         }
         let Some(entries) = section.as_mapping() else {
             self.fault(
+                &rule::NOT_A_TEMPLATE,
                 section,
                 format!("{name} is {}, not a mapping", section.kind()),
                 None,
@@ -277,9 +295,9 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn fault(&mut self, node: &Node, message: String, hint: Option<&str>) {
+    fn fault(&mut self, rule: &'static Rule, node: &Node, message: String, hint: Option<&str>) {
         self.faults.push(
-            Finding::error(self.file, Some(node.place), message)
+            Finding::new(rule, self.file, Some(node.place), message)
                 .maybe_hint(hint.map(str::to_owned)),
         );
     }
