@@ -145,14 +145,27 @@ struct Reader<'s> {
     start: usize,
     subshells: usize,
     nested: usize,
-    /// For each open `case`, how many `( )` were open when it began.
-    cases: Vec<usize>,
+    /// For each open `case`, how many `( )` were open when it began, and whether a pattern is due.
+    cases: Vec<(usize, bool)>,
     before: Join,
     /// Delimiters of here-documents whose text begins on the next line, and whether tabs are cut.
     heredocs: Vec<(String, bool)>,
 }
 
 impl<'s> Reader<'s> {
+    /// Whether a pattern of a `case` stands here.
+    fn in_pattern(&self) -> bool {
+        self.cases.last() == Some(&(self.subshells, true))
+    }
+
+    fn expect_pattern(&mut self, expected: bool) {
+        if let Some((open, pattern)) = self.cases.last_mut()
+            && *open == self.subshells
+        {
+            *pattern = expected;
+        }
+    }
+
     fn next(&mut self) -> Option<char> {
         let c = self.rest.chars().next()?;
         self.rest = &self.rest[c.len_utf8()..];
@@ -198,8 +211,12 @@ impl<'s> Reader<'s> {
                 self.end_command(Join::Or)?;
             } else if self.eat(";;") || self.eat(";&") {
                 self.end_command(Join::Next)?;
+                self.expect_pattern(true);
             } else if self.eat("&>") || self.eat(">&") || self.eat("<&") {
                 self.word().text.push_str(">&");
+            } else if self.in_pattern() && self.eat("|") {
+                self.word = None;
+                self.words.clear();
             } else if self.eat("|&") || self.eat("|") {
                 self.end_command(Join::Pipe)?;
             } else if self.eat("<<<") {
@@ -405,11 +422,7 @@ impl<'s> Reader<'s> {
             }
             return None;
         }
-        let in_case = self
-            .cases
-            .last()
-            .is_some_and(|open| *open == self.subshells);
-        if in_case && self.words.is_empty() {
+        if self.in_pattern() {
             // The optional `(` before a pattern.
             return Some(());
         }
@@ -419,12 +432,8 @@ impl<'s> Reader<'s> {
     }
 
     fn close(&mut self) -> Option<()> {
-        if self
-            .cases
-            .last()
-            .is_some_and(|open| *open == self.subshells)
-        {
-            // The end of a pattern.
+        if self.in_pattern() {
+            self.expect_pattern(false);
             self.word = None;
             self.words.clear();
             return Some(());
@@ -450,7 +459,7 @@ impl<'s> Reader<'s> {
                     self.nested += 1;
                 }
                 if word.text == "case" {
-                    self.cases.push(self.subshells);
+                    self.cases.push((self.subshells, true));
                     // Up to `in`, which the line end or the first pattern follows.
                     let end = self.rest.find(" in").map(|at| at + 3)?;
                     self.line += self.rest[..end].matches('\n').count();

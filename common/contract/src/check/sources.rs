@@ -66,10 +66,6 @@ impl Run<'_> {
             Some(bucket) => format!("s3://{bucket}/{}", written.key),
             None => written.key.clone(),
         };
-        let keys: Vec<&str> = sources
-            .iter()
-            .filter_map(|action| action.setting("S3ObjectKey"))
-            .collect();
         if sources.is_empty() {
             let place = around.pipeline.stages.first().map(|stage| stage.place);
             let message = format!("no S3 source reads {object}: the pipeline has none");
@@ -92,8 +88,17 @@ impl Run<'_> {
             let place = action.place_of(field);
             let message = format!("{} reads {reads}, and {object} is written", action.name);
             self.find(
-                Finding::new(&rule::WRONG_KEY, file, Some(place), message)
-                    .maybe_hint(did_you_mean(&written.key, keys.iter().copied())),
+                Finding::new(&rule::WRONG_KEY, file, Some(place), message).hint(
+                    if field == "S3Bucket" {
+                        "write to the bucket that S3Bucket names".to_owned()
+                    } else {
+                        format!(
+                            "write `S3ObjectKey: {}`, or run with --key {}",
+                            written.key,
+                            action.setting(field).unwrap_or_default()
+                        )
+                    },
+                ),
             );
         }
         only()

@@ -59,7 +59,7 @@ fn report() -> Report {
 #[test]
 fn text_shows_the_source() {
     let shown = render(&report(), Format::Text, TOOL);
-    let expected = "\
+    let expected = "
 error[P201]: #{X.Y}: no <such> \"namespace\"
  --> a dir/t.yml:4:8
   |
@@ -68,6 +68,7 @@ error[P201]: #{X.Y}: no <such> \"namespace\"
   |        ^^^^^
   |
   = help: did you mean Z?
+  = note: unknown-namespace: https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-variables.html
 ";
     assert!(shown.contains(expected), "{shown}");
     assert!(

@@ -40,6 +40,7 @@ fn group<'a>(report: &'a Report, finding: &'a Finding) -> Group<'a> {
             .element(
                 Snippet::source(text)
                     .line_start(line)
+                    .fold(false)
                     .path(finding.file.as_str())
                     .annotation(AnnotationKind::Primary.span(span)),
             ),
