@@ -32,6 +32,17 @@ pub struct Read {
     ignore_file: Option<String>,
 }
 
+/// What the archive holds once its templates name what was packaged.
+#[derive(Debug)]
+pub struct Packaged {
+    /// What is in it, with the edited templates.
+    pub manifest: Manifest,
+    /// What must be stored before.
+    pub assets: Vec<Asset>,
+    /// What was found in nested templates, and what could not be packaged.
+    pub report: Report,
+}
+
 /// A pipeline to check against.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -135,23 +146,27 @@ impl Read {
         self.report.templates.iter().filter_map(read).collect()
     }
 
-    /// Packages what the templates name, and replaces its paths in the manifest. What cannot be packaged
-    /// is added to the report.
-    pub fn package(&mut self, shelf: &Shelf) -> Vec<Asset> {
+    /// Packages what the templates name, and replaces its paths. What cannot be packaged becomes a finding.
+    #[must_use]
+    pub fn package(&self, shelf: &Shelf) -> Packaged {
+        let mut manifest = self.manifest.clone();
         let mut packager = Packager::new(shelf, self.ignore_file.as_deref());
         for (name, text) in self.templates() {
             let source = self.manifest.get(&name).map(|entry| entry.source.clone());
             let source: PathBuf = source.unwrap_or_default();
-            let Ok(root) = contract::yaml::parse(&source.display().to_string(), &text) else {
+            let Ok(root) = contract::yaml::parse("", &text) else {
                 continue;
             };
             let edited = packager.template(&source, &text, &root);
             if edited != text {
-                self.manifest.edit(&name, edited.into_bytes());
+                manifest.edit(&name, edited.into_bytes());
             }
         }
-        self.report.merge(std::mem::take(&mut packager.report));
-        packager.into_assets()
+        Packaged {
+            report: std::mem::take(&mut packager.report),
+            manifest,
+            assets: packager.into_assets(),
+        }
     }
 
     /// Refuses when anything was found that cannot work; logs what may.
@@ -164,11 +179,11 @@ impl Read {
         if errors.is_empty() {
             return Ok(());
         }
-        let source = self
-            .manifest
-            .get(&self.template)
-            .map(|entry| entry.source.display());
-        let shown = source.map_or_else(|| self.template.clone(), |source| source.to_string());
+        let source = self.manifest.get(&self.template);
+        let shown = source.map_or_else(
+            || self.template.clone(),
+            |entry| findings::shown(&entry.source),
+        );
         let deed = match pipeline {
             Some(pipeline) => format!("{shown} and {pipeline} do not fit; nothing was touched"),
             None => {
@@ -178,33 +193,45 @@ impl Read {
         Err(findings::refusal(&deed, &errors))
     }
 
-    /// Packs.
+    /// The same as it is, for templates that name no local file.
+    #[must_use]
+    pub fn as_it_is(&self) -> Packaged {
+        Packaged {
+            manifest: self.manifest.clone(),
+            assets: Vec::new(),
+            report: Report::default(),
+        }
+    }
+}
+
+impl Packaged {
+    /// Packs; `template` is the template's name.
     ///
     /// # Errors
     /// An archive beyond the limit, or a file that changed meanwhile.
-    pub fn pack(self, assets: Vec<Asset>) -> Result<Archive, Failure> {
+    pub fn pack(self, template: &str) -> Result<Archive, Failure> {
         let bytes = pack(&self.manifest, MAX_ARCHIVE).map_err(|error| {
             Failure::refused(error.to_string())
                 .hint("CodePipeline gives a CloudFormation action at most 256 MB; leave files out with --ignore-file")
         })?;
-        let template = self
+        let content = self
             .manifest
-            .get(&self.template)
+            .get(template)
             .and_then(|entry| entry.read().ok());
-        let sizes = template
+        let sizes = content
             .and_then(|bytes| {
-                let template = Template::parse(&self.template, &bytes).ok()?;
+                let template = Template::parse(template, &bytes).ok()?;
                 Some(sizes(&template, bytes.len()))
             })
             .unwrap_or_default();
         Ok(Archive {
             digest: digest(&self.manifest),
             sha256: Digest::of(&bytes),
-            template: self.template,
+            template: template.to_owned(),
             manifest: self.manifest,
             bytes,
             sizes,
-            assets,
+            assets: self.assets,
         })
     }
 }

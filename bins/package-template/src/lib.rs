@@ -25,7 +25,7 @@ use action::program::{self, Context, Output, Permission, Program};
 use contract::evaluate::World;
 use contract::report::Tool;
 
-use crate::archive::{Archive, Pipeline, Read};
+use crate::archive::{Archive, Packaged, Pipeline, Read};
 use crate::plan::Ending;
 use crate::references::Shelf;
 use crate::settings::{Raw, Settings, Target};
@@ -109,94 +109,86 @@ pub fn main() -> ExitCode {
 async fn act(settings: Settings, context: Context) -> Result<Output, Failure> {
     let contents = &settings.contents;
     let pipeline = pipeline(&settings, &context).await?;
-    let named = contents.pipeline.as_ref().map(ToString::to_string);
+    // A local archive goes nowhere, so nothing could go before it.
     let packages = settings.assets.is_some() && !matches!(settings.target, Target::File(_));
-    // Against a pipeline the key counts; without one there is nothing to compare it with.
     let written = Some(settings.written.clone());
     let mut read = Read::read(contents, pipeline, written, packages)?;
+    let place = settings
+        .assets
+        .as_ref()
+        .filter(|_| packages && read.needs_assets());
+    let shelf = place.map(|place| settings.shelf(place, &context));
+    // What cannot be packaged is found before anybody asks S3.
+    let mut packaged = match &shelf {
+        Some(shelf) => read.package(shelf),
+        None => read.as_it_is(),
+    };
+    read.report.merge(std::mem::take(&mut packaged.report));
+    if settings.target == Target::Check {
+        let tool = Tool {
+            name: PROGRAM.name,
+            version: PROGRAM.version,
+        };
+        let file = settings.report_file.as_deref();
+        return findings::output(&read.report, settings.format, file, tool);
+    }
+    let named = contents.pipeline.as_ref().map(ToString::to_string);
+    read.accept(named.as_deref())?;
     match &settings.target {
-        Target::Check => {
-            if let Some(shelf) = offline_shelf(&settings, &context) {
-                read.package(&shelf);
+        Target::Bucket(target) => upload(target, &read, packaged, shelf, &context).await,
+        Target::File(path) => write_file(&packaged.pack(&read.template)?, path, &context),
+        Target::Digest | Target::Check => {
+            if shelf.is_some() && settings.region(&context).is_none() {
+                return Err(Failure::refused(
+                    "the digest of a template that names local files depends on the bucket's region",
+                )
+                .hint("set AWS_REGION or PACKAGE_TEMPLATE_REGION"));
             }
-            let tool = Tool {
-                name: PROGRAM.name,
-                version: PROGRAM.version,
-            };
-            let file = settings.report_file.as_deref();
-            findings::output(&read.report, settings.format, file, tool)
-        }
-        Target::Digest => {
-            let mut assets = Vec::new();
-            if read.needs_assets() {
-                let shelf = offline_shelf(&settings, &context);
-                if settings.region(&context).is_none() && settings.assets.is_some() {
-                    return Err(no_region());
-                }
-                if let Some(shelf) = shelf {
-                    assets = read.package(&shelf);
-                }
-            }
-            read.accept(named.as_deref())?;
-            let archive = read.pack(assets)?;
+            let archive = packaged.pack(&read.template)?;
             Ok(Output::Data(format!("{}\n", archive.digest)))
-        }
-        Target::File(path) => {
-            read.accept(named.as_deref())?;
-            write_file(&read.pack(Vec::new())?, path, &context)
-        }
-        Target::Bucket(target) => {
-            read.accept(named.as_deref())?;
-            upload(&settings, target, read, &context).await
         }
     }
 }
 
 async fn upload(
-    settings: &Settings,
     target: &settings::Bucket,
-    mut read: Read,
+    read: &Read,
+    mut packaged: Packaged,
+    shelf: Option<Shelf>,
     context: &Context,
 ) -> Result<Output, Failure> {
     let mut uploader = Uploader::open(target, context).await?;
     let seen = uploader.look().await?;
-    let mut assets = Vec::new();
-    let asset_bucket = settings
-        .assets
-        .as_ref()
-        .map_or(&target.name, |one| &one.bucket);
-    if let Some(place) = settings.assets.as_ref().filter(|_| read.needs_assets()) {
-        assets = read.package(&Shelf {
-            bucket: place.bucket.clone(),
-            prefix: place.prefix.clone(),
-            region: uploader.region().to_owned(),
-        });
-        let errors = findings::errors(&read.report);
-        if !errors.is_empty() {
-            let deed = "the template's local files cannot be packaged; nothing was touched";
-            return Err(findings::refusal(deed, &errors));
+    let bucket = match shelf {
+        None => target.name.clone(),
+        Some(mut shelf) => {
+            if shelf.region != uploader.region() {
+                uploader.region().clone_into(&mut shelf.region);
+                packaged = read.package(&shelf);
+            }
+            shelf.bucket
         }
-    }
-    let archive = read.pack(assets)?;
+    };
+    let archive = packaged.pack(&read.template)?;
     let decision = upload::decide(seen, archive.digest, target.force);
     if context.dry_run {
         let mut there = Vec::new();
         for asset in &archive.assets {
-            there.push(uploader.has_asset(asset_bucket, asset).await?);
+            there.push(uploader.has_asset(&bucket, asset).await?);
         }
         let current = uploader.current(&decision).await?;
         let ending = Ending::Bucket {
             target,
             decision: &decision,
             current: &current,
-            assets: (asset_bucket, there),
+            assets: (&bucket, there),
         };
         plan::show(&archive, &ending, context)?;
         return Ok(Output::Nothing);
     }
     if !matches!(decision, Decision::Unchanged { .. }) {
         // First what the archive names, then what names it.
-        uploader.store_assets(asset_bucket, &archive.assets).await?;
+        uploader.store_assets(&bucket, &archive.assets).await?;
     }
     let done = uploader.carry_out(decision, &archive).await?;
     let version = [("TEMPLATE_VERSION_ID", done.version.as_str())];
@@ -230,27 +222,19 @@ async fn pipeline(settings: &Settings, context: &Context) -> Result<Option<Pipel
     Ok(Some(Pipeline { file, world }))
 }
 
-/// Where packaged files would go, without a call to AWS. The region shows in URLs only, so that any will do
-/// where none is known and nothing is kept.
-fn offline_shelf(settings: &Settings, context: &Context) -> Option<Shelf> {
-    let place = settings.assets.as_ref()?;
-    Some(Shelf {
-        bucket: place.bucket.clone(),
-        prefix: place.prefix.clone(),
-        region: settings
-            .region(context)
-            .unwrap_or_else(|| "us-east-1".to_owned()),
-    })
-}
-
-fn no_region() -> Failure {
-    Failure::refused(
-        "the digest of a template that names local files depends on the bucket's region",
-    )
-    .hint("set AWS_REGION or PACKAGE_TEMPLATE_REGION")
-}
-
 impl Settings {
+    /// Where packaged files go as far as it is known without AWS: the region, which shows in URLs, is that
+    /// of the environment.
+    fn shelf(&self, place: &settings::Assets, context: &Context) -> Shelf {
+        Shelf {
+            bucket: place.bucket.clone(),
+            prefix: place.prefix.clone(),
+            region: self
+                .region(context)
+                .unwrap_or_else(|| "us-east-1".to_owned()),
+        }
+    }
+
     /// The bucket's region as far as it is known without AWS.
     fn region(&self, context: &Context) -> Option<String> {
         self.region

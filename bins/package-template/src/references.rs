@@ -108,7 +108,7 @@ impl<'a> Packager<'a> {
     /// The text of a template, or of an included piece, with every local path replaced. What cannot be
     /// packaged becomes a finding and stays as it is.
     pub fn template(&mut self, path: &Path, text: &str, root: &Node) -> String {
-        let shown = path.display().to_string();
+        let shown = findings::shown(path);
         self.open.push(canonical(path));
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut edits = Vec::new();
@@ -162,7 +162,7 @@ impl<'a> Packager<'a> {
     /// Packages a file or folder and gives its key.
     fn package(&mut self, path: &Path, form: Form) -> Result<String, String> {
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!("there is no {}", path.display()),
+            std::io::ErrorKind::NotFound => format!("there is no {}", findings::shown(path)),
             _ => error.to_string(),
         })?;
         if matches!(form, Form::Template | Form::Include) {
@@ -207,7 +207,7 @@ impl<'a> Packager<'a> {
         if self.open.contains(&canonical(path)) {
             return Err("it includes itself".to_owned());
         }
-        let shown = path.display().to_string();
+        let shown = findings::shown(path);
         let bytes = fs::read(path).map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         self.report.texts.insert(shown.clone(), text.clone());

@@ -177,7 +177,7 @@ async fn check(settings: &Checked, context: &Context) -> Result<Output, Failure>
         let inside = names::check(name, Names::Unix).is_ok();
         Some(contract::check::File {
             bytes: std::fs::read(&path).ok().filter(|_| inside)?,
-            shown: shown(&path),
+            shown: findings::shown(&path),
         })
     };
     let from_manifest = |name: &str| findings::read(manifest.as_ref()?, name);
@@ -214,15 +214,6 @@ async fn check(settings: &Checked, context: &Context) -> Result<Output, Failure>
         settings.report_file.as_deref(),
         tool,
     )
-}
-
-/// A path as the user would write it: below the folder the program runs in, without that folder.
-fn shown(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here)
-        .unwrap_or(path)
-        .display()
-        .to_string()
 }
 
 /// The variables of S3 sources, which are always the same.

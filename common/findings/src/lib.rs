@@ -85,6 +85,15 @@ pub fn output(
     })
 }
 
+/// A path as a user would write it: below the folder the program runs in, without that folder.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    let here = here.unwrap_or_default();
+    let below = path.strip_prefix(here).unwrap_or(path);
+    below.display().to_string()
+}
+
 /// The names in a manifest that are files or links.
 #[must_use]
 pub fn names(manifest: &Manifest) -> Vec<String> {
@@ -104,7 +113,7 @@ pub fn read(manifest: &Manifest, name: &str) -> Option<File> {
         return None;
     };
     Some(File {
-        shown: entry.source.display().to_string(),
+        shown: shown(&entry.source),
         bytes: entry.read().ok()?.into_owned(),
     })
 }
