@@ -76,7 +76,7 @@ impl Read {
     ///
     /// # Errors
     /// A refusal that names each file that may not travel, or cannot be read.
-    pub fn read(
+    pub fn of(
         contents: &Contents,
         pipeline: Option<Pipeline>,
         written: Option<Written>,

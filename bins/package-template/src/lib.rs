@@ -112,7 +112,7 @@ async fn act(settings: Settings, context: Context) -> Result<Output, Failure> {
     // A local archive goes nowhere, so nothing could go before it.
     let packages = settings.assets.is_some() && !matches!(settings.target, Target::File(_));
     let written = Some(settings.written.clone());
-    let mut read = Read::read(contents, pipeline, written, packages)?;
+    let mut read = Read::of(contents, pipeline, written, packages)?;
     let place = settings
         .assets
         .as_ref()

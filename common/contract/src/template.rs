@@ -158,7 +158,8 @@ impl Reader<'_> {
         };
         for (key, _) in entries {
             let name = key.as_str().unwrap_or_default();
-            if !SECTIONS.contains(&name) {
+            // A macro may take any section; SAM has Globals.
+            if !SECTIONS.contains(&name) && !is_written_by_macro(&root) {
                 self.warnings.push(
                     Finding::new(
                         &rule::UNKNOWN_SECTION,
@@ -187,6 +188,9 @@ impl Reader<'_> {
     fn parameters(&mut self, root: &Node) -> Vec<Parameter> {
         let mut parameters = Vec::new();
         for (name, node) in self.section(root, "Parameters") {
+            if name.starts_with("Fn::") {
+                continue;
+            }
             let Some(kind) = node.get("Type").and_then(Node::as_str) else {
                 self.fault(
                     &rule::NO_TYPE,
@@ -237,11 +241,14 @@ impl Reader<'_> {
         }
         let mut resources = Vec::new();
         for (id, node) in self.section(root, "Resources") {
-            // `Fn::ForEach::Name` stands among the resources and is not one.
-            if id.starts_with("Fn::ForEach::") {
+            // `Fn::ForEach::Name` and `Fn::Transform` stand among the resources and are none.
+            if id.starts_with("Fn::") {
                 continue;
             }
             let Some(kind) = node.get("Type").and_then(Node::as_str) else {
+                if is_written_by_macro(root) {
+                    continue;
+                }
                 self.fault(
                     &rule::NO_TYPE,
                     &node,
@@ -261,7 +268,7 @@ impl Reader<'_> {
                 node,
             });
         }
-        if resources.is_empty() && self.faults.is_empty() && !has_loop(root) {
+        if resources.is_empty() && self.faults.is_empty() && !has_function(root) {
             self.fault(
                 &rule::NO_RESOURCES,
                 root,
@@ -303,15 +310,22 @@ impl Reader<'_> {
     }
 }
 
-fn has_loop(root: &Node) -> bool {
-    root.get("Resources")
-        .and_then(Node::as_mapping)
-        .is_some_and(|entries| {
-            entries.iter().any(|(key, _)| {
-                key.as_str()
-                    .is_some_and(|id| id.starts_with("Fn::ForEach::"))
+/// Whether a macro or a transform rewrites the whole template.
+fn is_written_by_macro(root: &Node) -> bool {
+    root.get("Transform").is_some_and(|node| !node.is_null())
+}
+
+/// Whether resources come out of a loop or a macro.
+fn has_function(root: &Node) -> bool {
+    is_written_by_macro(root)
+        || root
+            .get("Resources")
+            .and_then(Node::as_mapping)
+            .is_some_and(|entries| {
+                entries
+                    .iter()
+                    .any(|(key, _)| key.as_str().is_some_and(|id| id.starts_with("Fn::")))
             })
-        })
 }
 
 #[cfg(test)]
