@@ -154,6 +154,16 @@ pub enum Output {
     Exports(Exports),
     /// Data in a format of the program's own.
     Data(String),
+    /// What a check found, which is data whatever the exit: it is written out as it is, and nothing is
+    /// added to it.
+    Verdict {
+        /// For stdout.
+        stdout: String,
+        /// For stderr.
+        stderr: String,
+        /// How the program ends.
+        exit: Exit,
+    },
 }
 
 /// Runs `act` as the program `program` and gives the process's exit code.
@@ -176,7 +186,7 @@ where
                 export_file,
             } = *ready;
             let output = in_runtime(start, |context| act(settings, context))?;
-            hand_over(output, export_file.as_ref()).map(|()| Exit::Done)
+            hand_over(output, export_file.as_ref())
         }
     });
     ended
@@ -233,7 +243,7 @@ fn prepare<S: Settings>(
     let (layers, layer_faults) =
         Layers::merge(program, declared::<S>(program), matches, &environment);
     let pairs: Vec<_> = layers.pairs().collect();
-    let mut faults = Faults::new(layers, subcommand.clone());
+    let mut faults = Faults::new(layers).under(subcommand.as_deref());
     for fault in dialect_fault
         .into_iter()
         .chain(file_faults)
@@ -486,9 +496,9 @@ where
     done
 }
 
-fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<(), Failure> {
+fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<Exit, Failure> {
     let text = match output {
-        Output::Nothing => return Ok(()),
+        Output::Nothing => return Ok(Exit::Done),
         Output::Exports(exports) => {
             // Names only: a value may be one that the user would rather not see in a log.
             let names: Vec<_> = exports.iter().map(|(name, _)| name).collect();
@@ -496,6 +506,14 @@ fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<(), Failure> {
             exports.to_shell()
         }
         Output::Data(text) => text,
+        Output::Verdict {
+            stdout,
+            stderr,
+            exit,
+        } => {
+            write_stderr(&stderr);
+            return write_stdout(&stdout).map(|()| exit);
+        }
     };
     match file {
         Some(file) => file.write(&text).map_err(|fault| {
@@ -505,6 +523,7 @@ fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<(), Failure> {
         }),
         None => write_stdout(&text),
     }
+    .map(|()| Exit::Done)
 }
 
 fn report(failure: &Failure, style: &Style) -> Exit {
