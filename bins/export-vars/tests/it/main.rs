@@ -1,6 +1,8 @@
 //! Runs the built `export-vars` as a build does.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod readers;
+
 use action::env_file::{self, Dialect};
 use harness::{Program, page, shells};
 use proptest::prelude::*;
@@ -75,8 +77,8 @@ fn env_files_are_refused_by_line_and_missing_ones_by_name() {
         .args(["--env-file", "/no/such.env", "A"])
         .run()
         .assert_code(2)
-        .assert_stderr("dev.env:2: B: docker keeps quotes as part of the value")
-        .assert_stderr("dev.env:3: docker does not know `export`")
+        .assert_stderr("dev.env:2:3: B: docker keeps quotes as part of the value")
+        .assert_stderr("dev.env:3:1: docker does not know `export`")
         .assert_stderr("cannot read env file /no/such.env");
 }
 
@@ -110,11 +112,15 @@ fn conflicts_name_both_places() {
     program()
         .arg("--from-file")
         .arg(&file)
-        .arg("A=2")
+        .args(["A=2", "--on-conflict", "refuse"])
         .run()
         .assert_code(2)
         .assert_stderr("the argument: A already set by ")
         .assert_stderr("a.env:2 to another value");
+    let ran = program().arg("--from-file").arg(&file).arg("A=2").run();
+    ran.assert_code(0)
+        .assert_stdout("export A='2'\n")
+        .assert_stderr("a.env:2 to another value; the later one counts");
 }
 
 #[test]
@@ -156,20 +162,20 @@ fn a_template_configuration_is_completed_and_the_rest_of_it_kept() {
         .args([
             "--format",
             "template-configuration",
-            "VPCId=vpc-1",
+            "VPCId=vpc-0a1b2c3d",
             "--base",
         ])
         .arg(&base)
         .run();
     let document: serde_json::Value = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
-    let wanted = serde_json::json!({"Parameters":{"VPCId":"vpc-1","Size":"1"},"Tags":{"a":"b"}});
+    let wanted = serde_json::json!({"Parameters":{"VPCId":"vpc-0a1b2c3d","Size":"1"},"Tags":{"a":"b"}});
     assert_eq!(document, wanted);
 }
 
 #[test]
 fn a_template_parameter_is_not_named_like_a_shell_variable() {
     program()
-        .args(["--format", "template-configuration", "VPC_ID=vpc-1"])
+        .args(["--format", "template-configuration", "VPC_ID=vpc-0a1b2c3d"])
         .run()
         .assert_code(2)
         .assert_stderr("VPC_ID: not a template parameter's name");
