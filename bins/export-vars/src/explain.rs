@@ -9,13 +9,16 @@ use crate::sources::environment::not_utf8;
 use crate::table;
 use action::env_file::explain::{self, Explained, Spelling};
 use action::env_file::reading::{Reading, Statement};
-use action::env_file::shown_name;
 use action::env_file::spelling::Reader;
 use action::export::name::is_identifier;
 use action::export::shape;
 use action::failure::Failure;
 use action::program::{Context, Output};
 use serde_json::{Map, Value, json};
+
+/// What stands around the name of a variable whose value is not shown. No file has these characters.
+const OPEN: char = '\u{e0c0}';
+const CLOSE: char = '\u{e0c1}';
 
 /// Explains the files that the arguments name.
 ///
@@ -40,7 +43,7 @@ pub fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
             .map_err(|error| refusal().cause(not_utf8(&bytes, &error)))?;
         let host = |name: &str| {
             let known = context.environment.contains_key(name);
-            known.then(|| format!("<{name}>"))
+            known.then(|| format!("{OPEN}{name}{CLOSE}"))
         };
         let explained = explain::explain(text, &host);
         let agreed = explained.iter().filter(|one| one.agrees()).count();
@@ -116,19 +119,21 @@ pub fn cell(one: &Explained, reader: Reader) -> String {
 }
 
 fn told(statement: &Statement, one: &Explained, secret: bool) -> String {
+    let name = shown_name(&statement.name, secret);
     let value = |value: &str| {
         let shown = masked(&statement.name, value, secret);
         // The variable is named where it is not the one that the line is about.
         match one.meant() {
             Some((name, _)) if name == statement.name => shown,
             _ if statement.name.is_empty() => format!("a variable without a name: {shown}"),
-            _ => format!("{} = {shown}", shown_name(&statement.name)),
+            _ => format!("{name} = {shown}"),
         }
     };
     match &statement.reading {
         Reading::Value(given) => value(given),
-        Reading::Inherited(Some(given)) => format!("{}, from its environment", value(given)),
-        Reading::Inherited(None) => "unset unless its environment has it".to_owned(),
+        Reading::Inherited(_) => {
+            format!("{name} from its own environment")
+        }
         Reading::NoValue => "no value".to_owned(),
         Reading::Dropped(why) => format!("dropped: {why}"),
         Reading::Refused(why) => format!("error: {why}"),
@@ -138,10 +143,13 @@ fn told(statement: &Statement, one: &Explained, secret: bool) -> String {
 
 fn spelling(one: &Explained) -> String {
     let secret = is_secret(one);
+    if one.meant().is_some_and(|(_, value)| value.contains(OPEN)) {
+        return "none: write the value out".to_owned();
+    }
     let hidden = |text: &str| {
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
         if !secret && shape::masked(name, value).is_none() {
-            return text.replace('\n', "\\n");
+            return table::plain(text);
         }
         match value.chars().next() {
             Some(quote @ ('"' | '\'')) => format!("{name}={quote}***{quote}"),
@@ -184,10 +192,22 @@ fn is_secret(one: &Explained) -> bool {
     })
 }
 
+/// What a reader takes for a name may be the next line of a secret, or of a key.
+fn shown_name(name: &str, secret: bool) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-. ".contains(c);
+    if !secret && name.len() <= 24 && name.chars().all(is_plain) {
+        format!("{name:?}")
+    } else {
+        format!("a name of {} characters", name.chars().count())
+    }
+}
+
 fn masked(name: &str, value: &str, secret: bool) -> String {
     if secret && !value.is_empty() {
         return format!("*** ({} bytes)", value.len());
     }
     let name = if is_identifier(name) { name } else { "" };
     table::shown(name, value)
+        .replace(OPEN, "<")
+        .replace(CLOSE, ">")
 }

@@ -31,27 +31,41 @@ pub fn text(rows: &[Vec<String>]) -> String {
     out
 }
 
-/// A value as people may see it: quoted where it is not plain, cut where it is long, masked where
-/// its name or shape says that it is a secret.
+/// A value as people may see it: between backticks where it is not one plain word, control characters
+/// as their pictures, cut where it is long, masked where its name or shape says that it is a secret.
 #[must_use]
 pub fn shown(name: &str, value: &str) -> String {
-    if let Some(mask) = shape::masked(name, value) {
-        return mask;
-    }
-    let plain = !value.is_empty()
+    shape::masked(name, value).unwrap_or_else(|| plain(value))
+}
+
+/// A value that is known to be no secret.
+#[must_use]
+pub fn plain(value: &str) -> String {
+    let is_word = !value.is_empty()
         && value
             .chars()
-            .all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\''));
-    let mut text = if plain {
-        value.to_owned()
-    } else {
-        format!("{value:?}")
-    };
-    if text.chars().count() > WIDEST {
-        text = text.chars().take(WIDEST - 1).collect();
-        text.push_str(&format!("… ({} bytes)", value.len()));
+            .all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '`'));
+    let mut text: String = value.chars().take(WIDEST).map(picture).collect();
+    let cut = value.chars().nth(WIDEST).is_some();
+    if cut {
+        text.push('…');
     }
-    text
+    let text = if is_word { text } else { format!("`{text}`") };
+    if cut {
+        format!("{text} ({} bytes)", value.len())
+    } else {
+        text
+    }
+}
+
+/// A control character as the picture that Unicode has for it, such as `␊` for a line break.
+fn picture(c: char) -> char {
+    match u32::from(c) {
+        code @ 0..=0x1f => char::from_u32(0x2400 + code).unwrap_or('␦'),
+        0x7f => '␡',
+        _ if c.is_control() || c == '\u{feff}' => '␦',
+        _ => c,
+    }
 }
 
 /// The variables with their values and places.
@@ -84,8 +98,9 @@ mod tests {
     #[test]
     fn values_are_quoted_cut_and_masked() {
         assert_eq!(shown("A", "ami-1"), "ami-1");
-        assert_eq!(shown("A", "x y"), "\"x y\"");
-        assert_eq!(shown("A", ""), "\"\"");
+        assert_eq!(shown("A", "x y"), "`x y`");
+        assert_eq!(shown("A", ""), "``");
+        assert_eq!(shown("A", "\"x\"\r\n"), "`\"x\"␍␊`");
         assert_eq!(shown("DB_PASSWORD", "hunter2"), "*** (7 bytes)");
         let long = shown("A", &"x".repeat(100));
         assert!(

@@ -159,22 +159,16 @@ fn taken(name: &str, reading: Reading) -> Result<String, String> {
     let value = match reading {
         Reading::Value(value) | Reading::Inherited(Some(value)) => value,
         Reading::Inherited(None) => {
-            return Err(format!(
-                "{} has no `=` and is not set in the environment; write NAME=value",
-                shown_name(name)
-            ));
+            return Err(
+                "the line has no `=`, and the environment has no such variable; write NAME=value"
+                    .to_owned(),
+            );
         }
         Reading::NoValue => {
-            return Err(format!(
-                "{} has no value; write NAME=value",
-                shown_name(name)
-            ));
-        }
-        Reading::Dropped(why) | Reading::Refused(why) if name.is_empty() => {
-            return Err(format!("{why}; write NAME=value"));
+            return Err("a name without a value; write NAME=value".to_owned());
         }
         Reading::Dropped(why) | Reading::Refused(why) => {
-            return Err(format!("{}: {why}", shown_name(name)));
+            return Err(format!("{why}; write NAME=value"));
         }
         Reading::Runs(what) => {
             return Err(format!(
@@ -185,15 +179,12 @@ fn taken(name: &str, reading: Reading) -> Result<String, String> {
     if is_identifier(name) {
         return Ok(value);
     }
-    Err(not_a_name(name))
+    Err(NOT_A_NAME.to_owned())
 }
 
-fn not_a_name(name: &str) -> String {
-    format!(
-        "{} is not a variable name (letters, digits, _, not a digit first, no space before `=`)",
-        shown_name(name)
-    )
-}
+/// Without the text itself: it may be a line of a key, which is as good as the key.
+const NOT_A_NAME: &str =
+    "not a variable name before `=` (letters, digits, _, not a digit first, no space)";
 
 /// docker's reading, stricter than docker: what it takes but no one else does is refused.
 fn by_line(
@@ -248,17 +239,14 @@ fn odd_line(raw: &str, first: bool, dialect: Dialect) -> Option<(Option<usize>, 
     let Some((name, value)) = text.split_once('=') else {
         return (dialect == Dialect::Portable || !is_identifier(text)).then(|| {
             let column = Some(text.chars().count() + 1);
-            (
-                column,
-                format!("{} has no `=`; write NAME=value", shown_name(text)),
-            )
+            (column, "the line has no `=`; write NAME=value".to_owned())
         });
     };
     if name.is_empty() {
         return at(1, "no variable name before `=`; write NAME=value");
     }
     if !is_identifier(name) {
-        return Some((Some(1), not_a_name(name)));
+        return at(1, NOT_A_NAME);
     }
     if dialect != Dialect::Portable {
         return None;
@@ -297,18 +285,6 @@ fn disagreement(value: &str) -> Option<&'static str> {
         Some("control characters, which readers trim or keep as they like")
     } else {
         None
-    }
-}
-
-/// A name for a message. What is no name may be part of a secret, such as a line of a key, and is
-/// only described.
-#[must_use]
-pub fn shown_name(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-. ".contains(c);
-    if name.len() <= 24 && name.chars().all(plain) {
-        format!("{name:?}")
-    } else {
-        format!("a name of {} characters", name.chars().count())
     }
 }
 
@@ -386,7 +362,7 @@ mod tests {
             ("A=x y", "a shell runs the second word"),
             ("A=x #c", "drop it as a comment"),
             ("A= 1", "a shell runs the second word"),
-            ("A =1", "not a variable name"),
+            ("A =1", "not a variable name before `=`"),
             ("export A=1", "write only NAME=value"),
             ("A", "has no `=`"),
             ("A=a\\b", "removes the backslash"),
@@ -456,7 +432,7 @@ mod tests {
         assert_eq!(
             one("UNKNOWN\n", Dialect::Docker),
             Err(vec![
-                "1: \"UNKNOWN\" has no `=` and is not set in the environment; write NAME=value"
+                "1: the line has no `=`, and the environment has no such variable; write NAME=value"
                     .to_owned()
             ])
         );

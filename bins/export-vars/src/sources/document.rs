@@ -1,10 +1,12 @@
 //! Values out of JSON and YAML files. Both are read by the reader that keeps places, and a scalar is
-//! taken as it is written: a version `1.10` stays `1.10`.
+//! taken as it is written: a version `1.10` stays `1.10`. JSON that is no YAML, for it may hold some
+//! characters as they are that YAML forbids, is read by a JSON reader.
 
 use super::{Found, Variable};
 use crate::settings::place::Pointer;
-use contract::finding::did_you_mean;
-use contract::yaml::{self, Content, Node};
+use contract::finding::{Place, did_you_mean};
+use contract::yaml::{self, Content, Node, Style};
+use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
@@ -35,7 +37,34 @@ pub fn object(path: &Path, bytes: &[u8]) -> Found {
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Node, String> {
-    yaml::parse_bytes(&path.display().to_string(), bytes).map_err(|finding| finding.to_string())
+    yaml::parse_bytes(&path.display().to_string(), bytes).or_else(|finding| {
+        let json = serde_json::from_slice(bytes).ok();
+        json.as_ref()
+            .and_then(node_of)
+            .ok_or_else(|| finding.to_string())
+    })
+}
+
+/// JSON as a tree without places; nothing when it holds a number that may not stay as it is written.
+fn node_of(json: &Value) -> Option<Node> {
+    let scalar = |text: String, style| Content::Scalar(text, style);
+    let content = match json {
+        Value::Null => scalar(String::new(), Style::Plain),
+        Value::Bool(value) => scalar(value.to_string(), Style::Plain),
+        Value::Number(number) if number.is_f64() => return None,
+        Value::Number(number) => scalar(number.to_string(), Style::Plain),
+        Value::String(text) => scalar(text.clone(), Style::Quoted),
+        Value::Array(items) => Content::Sequence(items.iter().map(node_of).collect::<Option<_>>()?),
+        Value::Object(members) => {
+            let entry = |(key, value)| Some((Node::text(key, Place::default()), node_of(value)?));
+            Content::Mapping(members.iter().map(entry).collect::<Option<_>>()?)
+        }
+    };
+    Some(Node {
+        content,
+        tag: None,
+        place: Place::default(),
+    })
 }
 
 fn members(node: &Node, place: &str) -> Found {
@@ -62,7 +91,10 @@ fn members(node: &Node, place: &str) -> Found {
 }
 
 fn variable(name: &str, node: &Node, place: &str) -> Result<Variable, String> {
-    let place = format!("{place} (line {})", node.place.line);
+    let place = match node.place.line {
+        0 => place.to_owned(),
+        line => format!("{place} (line {line})"),
+    };
     if let Some(tag) = &node.tag {
         return Err(format!(
             "{place} is a {tag}, which only its reader resolves"

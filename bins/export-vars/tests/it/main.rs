@@ -1,13 +1,18 @@
 //! Runs the built `export-vars` as a build does.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod aws;
+mod diff;
+mod explain;
+mod job;
 mod readers;
+mod refusals;
+mod sinks;
+mod sources;
 
-use action::env_file::{self, Dialect};
-use harness::{Program, page, shells};
-use proptest::prelude::*;
-use std::collections::BTreeMap;
+use harness::{Program, page};
 
+/// The built program in an environment of its own.
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_export-vars"))
 }
@@ -168,7 +173,8 @@ fn a_template_configuration_is_completed_and_the_rest_of_it_kept() {
         .arg(&base)
         .run();
     let document: serde_json::Value = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
-    let wanted = serde_json::json!({"Parameters":{"VPCId":"vpc-0a1b2c3d","Size":"1"},"Tags":{"a":"b"}});
+    let wanted =
+        serde_json::json!({"Parameters":{"VPCId":"vpc-0a1b2c3d","Size":"1"},"Tags":{"a":"b"}});
     assert_eq!(document, wanted);
 }
 
@@ -204,45 +210,4 @@ fn a_value_is_in_no_message() {
         "{}",
         ran.stderr
     );
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
-
-    #[test]
-    fn hostile_values_survive_every_shell(values in proptest::collection::vec("(?s)[^\0]{0,40}|[ '\"\\\\$`\n\r\t*~!#&;|<>(){}\u{1b}é]{1,24}", 8)) {
-        let names: Vec<String> = (0..values.len()).map(|index| format!("V{index}")).collect();
-        let given = names.iter().zip(&values).filter(|(_, value)| !value.contains("#{"));
-        let (names, values): (Vec<&str>, Vec<&String>) = given.map(|(name, value)| (name.as_str(), value)).unzip();
-        let arguments = names.iter().zip(&values).map(|(name, value)| format!("{name}={value}"));
-        let ran = program().args(["--multiline", "--allow-empty", "--"]).args(arguments).run();
-        ran.assert_code(0);
-        let installed = shells::found();
-        prop_assert!(!installed.is_empty());
-        for shell in installed {
-            let read = shells::round_trip(&shell, ran.stdout.as_bytes(), &names);
-            for ((name, wanted), got) in names.iter().zip(&values).zip(read) {
-                prop_assert_eq!(wanted.as_bytes(), got.as_slice(), "{} in {:?}", name, shell);
-            }
-        }
-    }
-
-    #[test]
-    fn an_env_file_is_read_back_by_dockers_rules_and_json_by_a_json_reader(values in proptest::collection::vec("[^\\p{Cc}]{1,40}|[ '\"\\\\$`*~!#&;|<>(){}é]{1,24}", 8)) {
-        let pairs: Vec<(String, String)> = values
-            .into_iter()
-            .enumerate()
-            .filter(|(_, value)| !value.contains("#{"))
-            .map(|(index, value)| (format!("V{index}"), value))
-            .collect();
-        prop_assume!(!pairs.is_empty());
-        let arguments = || pairs.iter().map(|(name, value)| format!("{name}={value}"));
-        let write = |format: &str| program().args(["--format", format, "--"]).args(arguments()).run();
-        let file = write("docker");
-        let read = env_file::parse(&file.assert_code(0).stdout_bytes, Dialect::Docker, |_| None).unwrap();
-        let read: Vec<_> = read.into_iter().map(|found| (found.name, found.value)).collect();
-        prop_assert_eq!(&read, &pairs);
-        let object: BTreeMap<String, String> = serde_json::from_str(&write("json").assert_code(0).stdout).unwrap();
-        prop_assert_eq!(object, pairs.iter().cloned().collect());
-    }
 }

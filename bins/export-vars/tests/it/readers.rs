@@ -6,7 +6,7 @@ use harness::readers::{self, ENVIRONMENT, Read};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-fn host(name: &str) -> Option<String> {
+pub(crate) fn host(name: &str) -> Option<String> {
     let mut pairs = ENVIRONMENT.iter();
     let found = pairs.find(|(known, _)| *known == name)?;
     Some(found.1.to_owned())
@@ -34,7 +34,7 @@ fn ours(reader: Reader, text: &str) -> Read {
 }
 
 /// Both read it to the same variables, or both do not read it.
-fn agree(reader: Reader, text: &str, real: &Read) -> Result<(), TestCaseError> {
+pub(crate) fn agree(reader: Reader, text: &str, real: &Read) -> Result<(), TestCaseError> {
     let ours = ours(reader, text);
     match (&ours, real) {
         (Ok(ours), Ok(real)) => prop_assert_eq!(ours, real, "{} of {:?}", reader.name(), text),

@@ -105,13 +105,13 @@ impl Explained {
             Reader::Shell,
         ] {
             let [only] = self.of(reader) else { continue };
-            let Some(value) = only.reading.value() else {
+            let Reading::Value(value) = &only.reading else {
                 continue;
             };
             if !is_identifier(&only.name) {
                 continue;
             }
-            let vote = (only.name.as_str(), value);
+            let vote = (only.name.as_str(), value.as_str());
             match votes.iter_mut().find(|(_, other)| *other == vote) {
                 Some((count, _)) => *count += 1,
                 None => votes.push((1, vote)),
