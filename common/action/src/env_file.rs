@@ -437,4 +437,20 @@ mod tests {
             ])
         );
     }
+
+    #[test]
+    fn values_that_grow_without_end_are_refused() {
+        let doubling = format!("A=0123456789\n{}", "A=${A}${A}\n".repeat(200));
+        let growing = format!("A={}\n{}", "x".repeat(100_000), "B=${A}\n".repeat(2000));
+        for dialect in [Dialect::Compose, Dialect::Dotenv, Dialect::Sh] {
+            for text in [&doubling, &growing] {
+                let faults = one(text, dialect).unwrap_err();
+                let grown = "an expansion that grows without end";
+                assert!(
+                    faults.iter().any(|fault| fault.contains(grown)),
+                    "{dialect:?}"
+                );
+            }
+        }
+    }
 }

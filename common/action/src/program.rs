@@ -158,6 +158,13 @@ impl Context {
     }
 }
 
+fn build_failed_before(program: &str) -> Failure {
+    Failure::refused(format!(
+        "an earlier phase of this build failed (CODEBUILD_BUILD_SUCCEEDING=0); {program} does nothing"
+    ))
+    .hint("CodeBuild runs post_build after a failed build; --even-if-failed acts all the same")
+}
+
 fn variable(environment: &Environment, name: &str) -> Option<String> {
     Some(environment.get(name)?.value.to_str()?.to_owned())
 }
@@ -318,13 +325,6 @@ fn prepare<S: Settings>(
         start,
         export_file,
     })))
-}
-
-fn build_failed_before(program: &str) -> Failure {
-    Failure::refused(format!(
-        "an earlier phase of this build failed (CODEBUILD_BUILD_SUCCEEDING=0); {program} does nothing"
-    ))
-    .hint("CodeBuild runs post_build after a failed build; --even-if-failed acts all the same")
 }
 
 /// Starts the program again with the env files' variables in its process environment and without

@@ -4,7 +4,7 @@
 //! run the real Compose. A statement is `NAME=value` or `NAME: value`, quotes may span lines, `$`
 //! is expanded outside of single quotes.
 
-use super::expand::{self, Braces};
+use super::expand::{self, Braces, Budget};
 use super::reading::{BYTE_ORDER_MARK, Host, Reading, Statement, earlier};
 
 /// Reads `text` as Compose does.
@@ -14,6 +14,7 @@ pub fn read(text: &str, host: Host<'_>) -> Vec<Statement> {
     let whole = rest;
     let mut statements: Vec<Statement> = Vec::new();
     let mut counted = (0, 1);
+    let mut budget = Budget::of(text);
     loop {
         rest = rest.trim_start();
         if rest.is_empty() {
@@ -33,7 +34,7 @@ pub fn read(text: &str, host: Host<'_>) -> Vec<Statement> {
         statements.push(Statement {
             line: counted.1,
             name,
-            reading,
+            reading: budget.spend(reading),
         });
         rest = left;
     }

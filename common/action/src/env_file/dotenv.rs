@@ -4,6 +4,7 @@
 //! tests run the real one. `${NAME}` is expanded everywhere, within single quotes too; `$NAME` never.
 //! A line that does not parse is passed over with a warning.
 
+use super::expand::{self, Budget};
 use super::reading::{BYTE_ORDER_MARK, Host, Reading, Statement};
 
 /// Reads `text` as python-dotenv does.
@@ -15,6 +16,7 @@ pub fn read(text: &str, host: Host<'_>) -> Vec<Statement> {
     let mut statements: Vec<Statement> = Vec::new();
     let mut rest = text.as_str();
     let mut counted = (0, 1);
+    let mut budget = Budget::of(&text);
     loop {
         rest = rest.trim_start_matches(is_space);
         if rest.is_empty() {
@@ -29,7 +31,11 @@ pub fn read(text: &str, host: Host<'_>) -> Vec<Statement> {
         match binding(rest) {
             Ok((Some(name), value, left)) => {
                 let reading = value.map_or(Reading::NoValue, |value| {
-                    Reading::Value(expanded(&value, &|name| lookup(&statements, name, host)))
+                    let lookup = |name: &str| lookup(&statements, name, host);
+                    match expanded(&value, &lookup) {
+                        Ok(value) => budget.spend(Reading::Value(value)),
+                        Err(reason) => Reading::Refused(reason),
+                    }
                 });
                 statements.push(Statement {
                     line,
@@ -168,7 +174,7 @@ fn without_comment(line: &str) -> &str {
 }
 
 /// `${NAME}` and `${NAME:-default}`; all else stays as it is.
-fn expanded(value: &str, lookup: &dyn Fn(&str) -> Option<String>) -> String {
+fn expanded(value: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, &'static str> {
     let mut out = String::new();
     let mut rest = value;
     while let Some((before, after)) = rest.split_once("${") {
@@ -179,9 +185,10 @@ fn expanded(value: &str, lookup: &dyn Fn(&str) -> Option<String>) -> String {
             continue;
         };
         match inside.split_once(':') {
-            None => out.push_str(&lookup(inside).unwrap_or_default()),
+            None => expand::push(&mut out, &lookup(inside).unwrap_or_default())?,
             Some((name, default)) if default.starts_with('-') => {
-                out.push_str(&lookup(name).unwrap_or_else(|| default[1..].to_owned()));
+                let value = lookup(name).unwrap_or_else(|| default[1..].to_owned());
+                expand::push(&mut out, &value)?;
             }
             Some(_) => {
                 // No expansion begins here, but one may begin inside.
@@ -193,7 +200,7 @@ fn expanded(value: &str, lookup: &dyn Fn(&str) -> Option<String>) -> String {
         rest = left;
     }
     out.push_str(rest);
-    out
+    Ok(out)
 }
 
 /// Python's `\s`: Unicode's white space and the four separators of ASCII.

@@ -1,5 +1,7 @@
 //! `$NAME` and `${NAME}` in the value of an env file.
 
+use super::reading::Reading;
+
 /// Whose braces apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Braces {
@@ -7,6 +9,38 @@ pub(super) enum Braces {
     Compose,
     /// A shell: `$$`, `$1`, `$?` and their like are parameters of the shell itself.
     Shell,
+}
+
+/// The longest value that is expanded, in bytes; twice what an environment variable can hold.
+const MAX_VALUE_BYTES: usize = 262_144;
+
+/// How many bytes all values of a text may have beyond the text itself. Each line can double the one
+/// before it, so that a screenful would fill the memory.
+const MAX_GROWTH_BYTES: usize = 4 << 20;
+
+pub(super) const TOO_LARGE: &str = "an expansion that grows without end; write the value out";
+
+/// How much the values of a text have grown.
+#[derive(Debug)]
+pub(super) struct Budget(usize);
+
+impl Budget {
+    /// What a text may grow to.
+    pub(super) fn of(text: &str) -> Self {
+        Self(text.len() + MAX_GROWTH_BYTES)
+    }
+
+    /// The reading, unless its value is beyond what is left.
+    pub(super) fn spend(&mut self, reading: Reading) -> Reading {
+        let bytes = reading.value().map_or(0, str::len);
+        match self.0.checked_sub(bytes) {
+            Some(left) => {
+                self.0 = left;
+                reading
+            }
+            None => Reading::Refused(TOO_LARGE),
+        }
+    }
 }
 
 /// How deep a default may hold another expansion.
@@ -32,11 +66,20 @@ fn nested(
     while let Some((before, after)) = rest.split_once('$') {
         out.push_str(before);
         let (value, left) = one(after, braces, lookup, depth)?;
-        out.push_str(&value);
+        push(&mut out, &value)?;
         rest = left;
     }
     out.push_str(rest);
     Ok(out)
+}
+
+/// Adds a value, up to the longest that is expanded.
+pub(super) fn push(out: &mut String, value: &str) -> Result<(), &'static str> {
+    out.push_str(value);
+    if out.len() > MAX_VALUE_BYTES && !value.is_empty() {
+        return Err(TOO_LARGE);
+    }
+    Ok(())
 }
 
 /// What the text after a `$` stands for, and what follows it.

@@ -56,17 +56,6 @@ pub fn explain(text: &str, host: Host<'_>) -> Vec<Explained> {
     explained
 }
 
-impl Reading {
-    /// The value that a variable gets.
-    #[must_use]
-    pub fn value(&self) -> Option<&str> {
-        match self {
-            Reading::Value(value) | Reading::Inherited(Some(value)) => Some(value),
-            _ => None,
-        }
-    }
-}
-
 impl Explained {
     /// What one reader makes of it.
     #[must_use]
@@ -181,10 +170,12 @@ fn chunks(text: &str) -> Vec<(usize, usize, &str)> {
 
 /// Where the line ends on which the value closes that is quoted at the start of this text.
 fn quoted_end(text: &str) -> Option<usize> {
-    let (name, value) = text.split_once('=')?;
-    if name.contains(['\n', '#']) || name.trim().is_empty() {
+    let line = text.split('\n').next().unwrap_or_default();
+    let (name, _) = line.split_once('=')?;
+    if name.contains('#') || name.trim().is_empty() {
         return None;
     }
+    let value = &text[name.len() + 1..];
     let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
     let mut escaped = false;
     for (at, c) in value.char_indices().skip(1) {

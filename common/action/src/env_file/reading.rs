@@ -17,6 +17,17 @@ pub enum Reading {
     Runs(&'static str),
 }
 
+impl Reading {
+    /// The value that a variable gets.
+    #[must_use]
+    pub fn value(&self) -> Option<&str> {
+        match self {
+            Reading::Value(value) | Reading::Inherited(Some(value)) => Some(value),
+            _ => None,
+        }
+    }
+}
+
 /// One statement of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
@@ -34,10 +45,7 @@ pub type Host<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// The values that earlier statements gave, the last one first.
 pub(super) fn earlier(statements: &[Statement], name: &str) -> Option<String> {
     let mut found = statements.iter().rev().filter(|one| one.name == name);
-    found.find_map(|one| match &one.reading {
-        Reading::Value(value) | Reading::Inherited(Some(value)) => Some(value.clone()),
-        _ => None,
-    })
+    found.find_map(|one| one.reading.value().map(str::to_owned))
 }
 
 /// The byte order mark with which some editors begin a file.

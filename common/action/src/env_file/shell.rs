@@ -4,7 +4,7 @@
 //! <https://pubs.opengroup.org/onlinepubs/9699919799/utilities/V3_chap02.html>; the tests run the
 //! real dash. What would run a command, write a file or depend on the shell is named, never done.
 
-use super::expand::{self, Braces};
+use super::expand::{self, Braces, Budget};
 use super::reading::{Host, Reading, Statement, earlier};
 use crate::export::name::is_identifier;
 
@@ -22,6 +22,7 @@ pub fn read(text: &str, host: Host<'_>) -> Vec<Statement> {
         rest: text,
         line: 1,
         host,
+        budget: Budget::of(text),
     };
     while shell.command(&mut statements) {}
     statements
@@ -31,6 +32,7 @@ struct Shell<'a> {
     rest: &'a str,
     line: usize,
     host: Host<'a>,
+    budget: Budget,
 }
 
 /// One word of a command, or what ends it.
@@ -67,7 +69,8 @@ impl Shell<'_> {
             match self.word(statements, exporting) {
                 Ok(Word::End) => return true,
                 Ok(Word::Assignment(name, value)) => {
-                    push(statements, name, Reading::Value(value));
+                    let reading = self.budget.spend(Reading::Value(value));
+                    push(statements, name, reading);
                 }
                 Ok(Word::Plain(word, false)) if word == "export" && statements.len() == first => {
                     exporting = true;
@@ -75,6 +78,7 @@ impl Shell<'_> {
                 Ok(Word::Plain(word, _)) if exporting && is_identifier(&word) => {
                     let value = earlier(statements, &word).or_else(|| (self.host)(&word));
                     let reading = value.map_or(Reading::NoValue, Reading::Value);
+                    let reading = self.budget.spend(reading);
                     push(statements, word, reading);
                 }
                 Ok(Word::Plain(..)) => {
@@ -229,7 +233,7 @@ impl Shell<'_> {
                             "an unquoted `$` after `export`, which shells split in different ways",
                         ));
                     }
-                    out.push_str(&value);
+                    expand::push(&mut out, &value).map_err(Reading::Refused)?;
                 }
                 '~' if at_tilde => {
                     self.advance();
@@ -265,7 +269,10 @@ impl Shell<'_> {
             match self.advance().ok_or(Reading::Refused(UNCLOSED))? {
                 '"' => return Ok(()),
                 '`' => return Err(Reading::Runs(SUBSTITUTION)),
-                '$' => out.push_str(&self.dollar(lookup, true)?),
+                '$' => {
+                    let value = self.dollar(lookup, true)?;
+                    expand::push(out, &value).map_err(Reading::Refused)?;
+                }
                 '\\' => match self.advance().ok_or(Reading::Refused(UNCLOSED))? {
                     escaped @ ('$' | '`' | '"' | '\\') => out.push(escaped),
                     '\n' => {}
