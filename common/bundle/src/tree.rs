@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use ignore::WalkBuilder;
 use thiserror::Error;
 
+use crate::digest::Digest;
 use crate::manifest::{Entry, Kind, Manifest, Mode};
 use crate::names::{self, Names, Spellings};
 use crate::secrets;
@@ -174,6 +175,7 @@ pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
                 sha256: content.sha256,
             },
             source: file.source,
+            content: None,
         });
     }
     if !found.refusals.is_empty() {
@@ -184,6 +186,58 @@ pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
         return Err(TreeError::Empty { roots });
     }
     Ok(Manifest::from_checked(found.entries))
+}
+
+/// Files that are in memory already, under the same rules for names and secrets as those on a disk.
+///
+/// # Errors
+/// [`TreeError::Refused`] lists every refused entry at once, [`TreeError::Empty`] when there is none.
+pub fn hold(files: Vec<(String, Mode, Vec<u8>)>, rules: &Rules) -> Result<Manifest, TreeError> {
+    let mut found = Found::default();
+    let mut contents = Vec::with_capacity(files.len());
+    for (name, mode, bytes) in files {
+        let shown = PathBuf::from(&name);
+        let private_key = rules
+            .refuse_private_keys
+            .then(|| secrets::private_key(&bytes))
+            .flatten();
+        if let Err(fault) = names::check(&name, rules.names) {
+            found.refuse(&shown, Why::Name(fault));
+        } else if rules.refuse_env_files
+            && secrets::is_env_file(name.rsplit('/').next().unwrap_or(&name))
+        {
+            found.refuse(&shown, Why::EnvFile);
+        } else if let Some(kind) = private_key {
+            found.refuse(&shown, Why::PrivateKey { kind });
+        } else {
+            found.files.push(FoundFile {
+                name,
+                shown: shown.clone(),
+                source: shown,
+                mode,
+            });
+            contents.push(bytes);
+        }
+    }
+    found.check_names_against_each_other(rules);
+    if !found.refusals.is_empty() {
+        return Err(TreeError::Refused(Refusals::new(found.refusals)));
+    }
+    if found.files.is_empty() {
+        return Err(TreeError::Empty { roots: Vec::new() });
+    }
+    let entries = found.files.into_iter().zip(contents);
+    let entries = entries.map(|(file, bytes)| Entry {
+        path: file.name,
+        kind: Kind::File {
+            mode: file.mode,
+            size: bytes.len() as u64,
+            sha256: Digest::of(&bytes),
+        },
+        source: file.source,
+        content: Some(bytes.into()),
+    });
+    Ok(Manifest::from_checked(entries.collect()))
 }
 
 /// A file that may travel as far as its name goes; its content has not been read.
@@ -288,6 +342,7 @@ impl Found {
                 target: text.to_owned(),
             },
             source: source.to_owned(),
+            content: None,
         });
         Ok(())
     }
@@ -387,6 +442,7 @@ fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Resul
                     path: name,
                     kind: Kind::EmptyDir,
                     source: item.path().to_owned(),
+                    content: None,
                 }),
                 Err(fault) => found.refuse(&shown, Why::Name(fault)),
             }

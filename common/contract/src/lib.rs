@@ -13,6 +13,7 @@
 //! - [`pipeline`]: a CodePipeline definition, and [`pipeline_checks`]: its own rules.
 
 pub mod buildspec;
+pub mod edit;
 pub mod evaluate;
 pub mod finding;
 pub mod pipeline;
