@@ -8,6 +8,7 @@ pub mod checks;
 pub mod diff;
 pub mod explain;
 pub mod pattern;
+pub mod policy;
 pub mod settings;
 pub mod sinks;
 pub mod sources;

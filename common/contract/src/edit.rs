@@ -155,7 +155,10 @@ mod tests {
     fn quotes_comments_and_line_ends_survive() {
         let url = Value::Text(URL.to_owned());
         for (old, new) in [
-            ("# a\r\nk: ./x.yml # b\r\nl: 1\r\n", "# a\r\nk: URL # b\r\nl: 1\r\n"),
+            (
+                "# a\r\nk: ./x.yml # b\r\nl: 1\r\n",
+                "# a\r\nk: URL # b\r\nl: 1\r\n",
+            ),
             ("k:   './x.yml'\n", "k:   'URL'\n"),
             ("k: \"./x.yml\"\n", "k: \"URL\"\n"),
             ("{k: ./x.yml, l: 2}", "{k: URL, l: 2}"),
@@ -163,7 +166,11 @@ mod tests {
             ("\u{feff}k: ./x.yml\n", "\u{feff}k: URL\n"),
             ("ü: é\nk: &a ./x.yml\nm: *a\n", "ü: é\nk: &a URL\nm: *a\n"),
         ] {
-            assert_eq!(edited(old, &["k"], &url), new.replace("URL", URL), "{old:?}");
+            assert_eq!(
+                edited(old, &["k"], &url),
+                new.replace("URL", URL),
+                "{old:?}"
+            );
         }
     }
 
@@ -206,9 +213,15 @@ mod tests {
             assert!(error.to_string().contains(what), "{error}");
         }
         let of = |text: &str| Edit::of(root.get("d").unwrap(), Value::Text(text.into())).unwrap();
-        assert!(matches!(apply("short", &[of("y")]), Err(EditError::Outside { .. })));
+        assert!(matches!(
+            apply("short", &[of("y")]),
+            Err(EditError::Outside { .. })
+        ));
         let text = "a: !Sub x\nb: |\n  x\nc: [1]\nd: x\n";
-        assert!(matches!(apply(text, &[of("y"), of("z")]), Err(EditError::Conflict { .. })));
+        assert!(matches!(
+            apply(text, &[of("y"), of("z")]),
+            Err(EditError::Conflict { .. })
+        ));
         assert!(apply(text, &[of("y"), of("y")]).is_ok());
     }
 

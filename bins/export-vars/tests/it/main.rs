@@ -5,29 +5,17 @@ mod aws;
 mod diff;
 mod explain;
 mod job;
+mod page;
 mod readers;
 mod refusals;
 mod sinks;
 mod sources;
 
-use harness::{Program, page};
+use harness::Program;
 
 /// The built program in an environment of its own.
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_export-vars"))
-}
-
-#[test]
-fn page_settings_are_those_of_the_code() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let table = action::page::settings::<export_vars::settings::Raw>(&export_vars::PROGRAM);
-    page::check_block(page, "settings", &table);
-}
-
-#[test]
-fn page_exit_codes_of_the_readme_are_those_of_the_code() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
-    page::check_block(page, "exits", &action::page::exits());
 }
 
 #[test]

@@ -37,7 +37,8 @@ fn ours(reader: Reader, text: &str) -> Read {
 fn set_by_the_file(reader: Reader, found: Read) -> Read {
     let mut found = found?;
     if reader == Reader::Shell {
-        let given = |name: &str, value: &Option<String>| host(name).is_some() && host(name) == *value;
+        let given =
+            |name: &str, value: &Option<String>| host(name).is_some() && host(name) == *value;
         found.retain(|name, value| !given(name, value));
     }
     Ok(found)
