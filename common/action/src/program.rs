@@ -112,6 +112,8 @@ pub struct Context {
     pub timeout: Duration,
     /// The build around us.
     pub codebuild: CodeBuild,
+    /// Whether to act although an earlier build phase failed.
+    pub even_if_failed: bool,
     /// Whether we were asked to stop.
     pub interrupt: Interrupt,
     /// The environment, env files included; empty values are absent.
@@ -123,6 +125,22 @@ impl Context {
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<String> {
         variable(&self.environment, name)
+    }
+
+    /// Refuses to go on after a failed build phase, unless told otherwise or nothing is changed.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn refuse_after_failure(&self, program: &str) -> Result<(), Failure> {
+        if self.codebuild.succeeding != Some(false) || self.even_if_failed || self.dry_run {
+            return Ok(());
+        }
+        Err(build_failed_before(program))
+    }
+
+    /// Prints text for people to stderr.
+    pub fn show(&self, text: &str) {
+        write_stderr(text);
     }
 
     /// Prints a plan to stderr and, when asked for, writes it as JSON.
@@ -138,6 +156,13 @@ impl Context {
             Failure::refused(format!("cannot write the plan file {}", path.display())).cause(error)
         })
     }
+}
+
+fn build_failed_before(program: &str) -> Failure {
+    Failure::refused(format!(
+        "an earlier phase of this build failed (CODEBUILD_BUILD_SUCCEEDING=0); {program} does nothing"
+    ))
+    .hint("CodeBuild runs post_build after a failed build; --even-if-failed acts all the same")
 }
 
 fn variable(environment: &Environment, name: &str) -> Option<String> {
@@ -220,6 +245,7 @@ struct Start {
     plan_file: Option<PathBuf>,
     timeout: Duration,
     codebuild: CodeBuild,
+    even_if_failed: bool,
     environment: Environment,
 }
 
@@ -290,13 +316,7 @@ fn prepare<S: Settings>(
         && !even_if_failed
         && !dry_run
     {
-        return Err(Failure::refused(format!(
-            "an earlier phase of this build failed (CODEBUILD_BUILD_SUCCEEDING=0); {} does nothing",
-            program.name
-        ))
-        .hint(
-            "CodeBuild runs post_build after a failed build; --even-if-failed acts all the same",
-        ));
+        return Err(build_failed_before(program.name));
     }
     if !files.is_empty() {
         return Err(restart_with(&environment, &arguments));
@@ -307,6 +327,7 @@ fn prepare<S: Settings>(
         plan_file,
         timeout,
         codebuild,
+        even_if_failed,
         environment,
     };
     Ok(Prepared::Ready(Box::new(Ready {
@@ -477,6 +498,7 @@ where
             plan_file,
             timeout,
             codebuild,
+            even_if_failed,
             environment,
         } = start;
         let context = Context {
@@ -486,6 +508,7 @@ where
             deadline: Instant::now() + timeout,
             timeout,
             codebuild,
+            even_if_failed,
             interrupt: Interrupt::listen().map_err(no_start)?,
             environment,
         };
