@@ -1,0 +1,68 @@
+//! The policies of the builds are exactly what the programs document, and what they document is what
+//! their recorded requests need: the programs' own tests compare the two.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use action::program::Program;
+
+use crate::faults::Faults;
+use crate::stack::Stack;
+use crate::statements;
+
+/// Which program's policy stands where: stack, role or managed policy, the policy's name (empty for
+/// a managed policy), program.
+pub const POLICIES: [(&str, &str, &str, Program); 4] = [
+    ("pipeline.yml", "DeployRole", "deploy-app", deploy_app::PROGRAM),
+    ("pipeline.yml", "AmiRole", "make-ami", make_ami::PROGRAM),
+    ("buckets.yml", "PackagePolicy", "", package_template::PROGRAM),
+    ("app.yml", "InstanceRole", "signal-health", signal_health::PROGRAM),
+];
+
+/// What a program documents and these stacks do not grant: the program needs it only with a setting
+/// that they do not use. Program, action, reason.
+pub const NOT_NEEDED: [(&str, &str, &str); 1] = [(
+    "package-template",
+    "kms:GenerateDataKey",
+    "cfn/buckets.yml encrypts with S3's own keys, and the buildspec sets no PACKAGE_TEMPLATE_KMS_KEY",
+)];
+
+pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
+    for (file, owner, policy, program) in POLICIES {
+        faults.at(format!("{file}, {owner}"));
+        let mut stack = Stack::load(folder, file)?;
+        if file == "pipeline.yml" {
+            stack = stack.configured(folder, "pipeline-prod.json")?;
+        }
+        let granted: BTreeSet<String> = statements::allowing(&stack)?
+            .into_iter()
+            .filter(|one| one.owner == owner && one.policy == policy)
+            .flat_map(|one| one.actions)
+            .collect();
+        let documented: BTreeSet<&str> = program.permissions.iter().map(|one| one.action).collect();
+        let name = program.name;
+        let spared: BTreeSet<&str> = NOT_NEEDED
+            .iter()
+            .filter(|(of, _, _)| *of == name)
+            .map(|(_, action, _)| *action)
+            .collect();
+        for action in &granted {
+            let action = action.as_str();
+            faults.unless(documented.contains(action), format!("grants {action}, which {name} does not document"));
+            faults.unless(!spared.contains(action), format!("grants {action}, which {name} does not need here"));
+        }
+        for action in &documented {
+            faults.unless(
+                granted.contains(*action) || spared.contains(action),
+                format!("does not grant {action}, which {name} needs: grant it, or add it to NOT_NEEDED with the reason"),
+            );
+        }
+        for action in spared {
+            faults.unless(
+                documented.contains(action),
+                format!("NOT_NEEDED has {action}, which {name} does not document any more"),
+            );
+        }
+    }
+    Ok(())
+}
