@@ -142,7 +142,9 @@ mod tests {
         Checked {
             stack: "s".to_owned(),
             resource: "Group".to_owned(),
-            url: format!("http://127.0.0.1:{port}/collection").parse().unwrap(),
+            url: format!("http://127.0.0.1:{port}/collection")
+                .parse()
+                .unwrap(),
             count: 3,
             instance: None,
         }
@@ -163,11 +165,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_whole_200_is_an_answer() {
-        for (answer, seen) in [
-            (&[MOVED], Ok(302)),
-            (&[BUSY], Ok(503)),
-            (&[OK], Ok(200)),
-        ] {
+        for (answer, seen) in [(&[MOVED], Ok(302)), (&[BUSY], Ok(503)), (&[OK], Ok(200))] {
             assert_eq!(ask(&server(answer).await.url).await, seen);
         }
         assert!(ask(&server(&[CUT]).await.url).await.is_err());
@@ -182,7 +180,9 @@ mod tests {
         drop(listener);
         settings.url = format!("http://127.0.0.1:{closed}/").parse().unwrap();
         let deadline = Instant::now() + Duration::from_millis(300);
-        let verdict = prove(&settings, deadline, &Interrupt::never()).await.unwrap();
+        let verdict = prove(&settings, deadline, &Interrupt::never())
+            .await
+            .unwrap();
         let Verdict::Unhealthy(seen) = verdict else {
             unreachable!("nothing answers")
         };

@@ -182,7 +182,9 @@ impl FromStr for HttpUrl {
             ));
         }
         let host = uri.host().unwrap_or_default();
-        let with_user = uri.authority().is_some_and(|one| one.as_str().contains('@'));
+        let with_user = uri
+            .authority()
+            .is_some_and(|one| one.as_str().contains('@'));
         if host.is_empty() || with_user || uri.port_u16() == Some(0) {
             return Err(format!(
                 "{text:?} has no host and port that can be asked, as in http://127.0.0.1:8001/collection"
@@ -201,7 +203,12 @@ mod tests {
     #[test]
     fn addresses_are_taken_apart() {
         for (text, host, port, path) in [
-            ("http://127.0.0.1:8001/collection", "127.0.0.1", 8001, "/collection"),
+            (
+                "http://127.0.0.1:8001/collection",
+                "127.0.0.1",
+                8001,
+                "/collection",
+            ),
             ("http://localhost", "localhost", 80, "/"),
             ("http://[::1]:81/a?b=c", "::1", 81, "/a?b=c"),
         ] {

@@ -56,7 +56,9 @@ pub async fn send(sender: &Sender, settings: &Checked, status: Status) -> Result
     };
     let error = AwsError::of(&error);
     if nobody_waits(&error) {
-        tracing::info!("the stack {stack} waits for no signal, so {status} was not needed: {error}");
+        tracing::info!(
+            "the stack {stack} waits for no signal, so {status} was not needed: {error}"
+        );
         return Ok(Told::NobodyWaits);
     }
     Err(error.failure(

@@ -44,6 +44,20 @@ impl Copy {
         assert!(text.contains(old), "{file} does not hold {old:?}");
         fs::write(&path, text.replace(old, new)).expect("cannot write a file of the copy");
     }
+
+    /// Removes every template but this one, for a check that looks at each by itself.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn keep_template(&self, file: &str) {
+        for entry in fs::read_dir(self.path().join("cfn")).expect("cannot read the copy") {
+            let path = entry.expect("cannot read the copy").path();
+            let is_template = path.extension().is_some_and(|kind| kind == "yml");
+            if is_template && path != self.path().join(file) {
+                fs::remove_file(path).expect("cannot remove a file of the copy");
+            }
+        }
+    }
 }
 
 impl Default for Copy {

@@ -127,15 +127,27 @@ fn a_signal_that_cannot_be_sent_is_a_failure_that_says_why() {
         ),
         (
             1,
-            Reply::error(400, "ValidationError", "Resource AutoScalingGroup does not exist for stack rag-app-dev"),
+            Reply::error(
+                400,
+                "ValidationError",
+                "Resource AutoScalingGroup does not exist for stack rag-app-dev",
+            ),
             "Resource AutoScalingGroup does not exist",
         ),
         (
             3,
-            Reply::error(403, "AccessDenied", "not authorized to perform: cloudformation:SignalResource"),
+            Reply::error(
+                403,
+                "AccessDenied",
+                "not authorized to perform: cloudformation:SignalResource",
+            ),
             "hint: allow cloudformation:SignalResource",
         ),
-        (4, Reply::html(500, "<html>no such operation</html>"), "body is text/html"),
+        (
+            4,
+            Reply::html(500, "<html>no such operation</html>"),
+            "body is text/html",
+        ),
     ] {
         let fake = world();
         fake.on(SIGNAL, [reply]);
@@ -171,7 +183,8 @@ fn a_throttled_signal_is_sent_again() {
 fn metadata(fake: &FakeAws) {
     fake.on(
         "http:PUT /latest/api/token",
-        [Reply::bytes("token-of-the-session").header("x-aws-ec2-metadata-token-ttl-seconds", "21600")],
+        [Reply::bytes("token-of-the-session")
+            .header("x-aws-ec2-metadata-token-ttl-seconds", "21600")],
     );
     let guarded = |answer: &'static str| {
         move |request: &harness::Request| match request.header("x-aws-ec2-metadata-token") {
@@ -182,7 +195,10 @@ fn metadata(fake: &FakeAws) {
     let path = |name: &str| format!("http:GET /latest/meta-data/{name}");
     fake.on_call(&path("instance-id"), guarded(INSTANCE));
     fake.on_call(&path("placement/region"), guarded("eu-central-1"));
-    fake.on_call(&path("iam/security-credentials/"), guarded("the-instance-role"));
+    fake.on_call(
+        &path("iam/security-credentials/"),
+        guarded("the-instance-role"),
+    );
     let credentials = json!({
         "Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": "ASIAIOSFODNN7EXAMPLE",
         "SecretAccessKey": "secret", "Token": "session", "Expiration": "2099-01-01T00:00:00Z",

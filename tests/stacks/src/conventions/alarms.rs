@@ -23,11 +23,27 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     let expected = json!([["ACTUAL", topic], ["FORECASTED", topic]]);
     faults.equal("who hears of the budget", &json!(told), expected);
     let exists = |region: &str| alarms.in_region(region).exists("EstimatedCharges");
-    faults.equal("billing alarm in us-east-1", &exists("us-east-1")?.into(), true);
-    faults.equal("billing alarm elsewhere", &exists("eu-central-1")?.into(), false);
+    faults.equal(
+        "billing alarm in us-east-1",
+        &exists("us-east-1")?.into(),
+        true,
+    );
+    faults.equal(
+        "billing alarm elsewhere",
+        &exists("eu-central-1")?.into(),
+        false,
+    );
     let charges = alarms.properties("EstimatedCharges")?;
-    faults.equal("billing alarm's topic", &charges["AlarmActions"], json!(["Topic"]));
+    faults.equal(
+        "billing alarm's topic",
+        &charges["AlarmActions"],
+        json!(["Topic"]),
+    );
     let subscription = alarms.properties("Subscription")?;
-    faults.equal("topic of the subscription", &subscription["TopicArn"], "Topic");
+    faults.equal(
+        "topic of the subscription",
+        &subscription["TopicArn"],
+        "Topic",
+    );
     Ok(())
 }

@@ -32,7 +32,11 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     faults.equal("deletion protection in prod", &protected(&prod)?, "true");
     tls("app.yml", &app, faults)?;
     faults.at("app.yml");
-    for rule in ["TlsUnlessSwitchedOff", "ProdIsWhole", "SubnetsBelongToTheVpc"] {
+    for rule in [
+        "TlsUnlessSwitchedOff",
+        "ProdIsWhole",
+        "SubnetsBelongToTheVpc",
+    ] {
         let rules = app.template().root.get("Rules");
         let there = rules.is_some_and(|rules| rules.get(rule).is_some());
         faults.unless(there, format!("the rule {rule} is missing"));
@@ -44,7 +48,11 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
 }
 
 fn image(app: &Stack, faults: &mut Faults) {
-    let defaults = |name: &str| app.template().parameter(name).and_then(|one| one.default.clone());
+    let defaults = |name: &str| {
+        app.template()
+            .parameter(name)
+            .and_then(|one| one.default.clone())
+    };
     for (name, expected) in [
         ("InstanceType", Some("g4dn.xlarge")),
         ("PlainHttp", Some("no")),
@@ -99,7 +107,11 @@ fn update(dev: &Stack, faults: &mut Faults) -> Result<(), String> {
     }});
     faults.equal("update policy (rolling)", &policy("rolling")?, rolling);
     let replacing = json!({"AutoScalingReplacingUpdate": {"WillReplace": true}});
-    faults.equal("update policy (replacing)", &policy("replacing")?, replacing);
+    faults.equal(
+        "update policy (replacing)",
+        &policy("replacing")?,
+        replacing,
+    );
     Ok(())
 }
 
@@ -115,14 +127,18 @@ fn signal(dev: &Stack, faults: &mut Faults) -> Result<(), String> {
         .collect();
     let after = |flag: &str| {
         let at = words.iter().position(|word| word == flag);
-        at.and_then(|at| words.get(at + 1)).cloned().unwrap_or_default()
+        at.and_then(|at| words.get(at + 1))
+            .cloned()
+            .unwrap_or_default()
     };
     faults.unless(
         script.starts_with("#!/bin/sh\n"),
         "user data is not a script for sh",
     );
     faults.unless(
-        words.iter().any(|word| word == "/usr/local/bin/signal-health"),
+        words
+            .iter()
+            .any(|word| word == "/usr/local/bin/signal-health"),
         "user data does not start signal-health",
     );
     let target = dev.properties("TargetGroup")?;
@@ -159,7 +175,11 @@ fn spot(dev: &Stack, prod: &Stack, faults: &mut Faults) -> Result<(), String> {
     let on = [("Spot", "yes")];
     faults.equal("market of dev", &market(dev)?, Value::Null);
     faults.equal("market of dev with Spot", &market(&dev.with(&on))?, "spot");
-    faults.equal("market of prod with Spot", &market(&prod.with(&on))?, Value::Null);
+    faults.equal(
+        "market of prod with Spot",
+        &market(&prod.with(&on))?,
+        Value::Null,
+    );
     Ok(())
 }
 
@@ -171,7 +191,11 @@ fn security_groups(dev: &Stack, faults: &mut Faults) -> Result<(), String> {
         "the load balancer has more than one way in",
     );
     let ports = |rule: &Value| json!([rule["IpProtocol"], rule["FromPort"], rule["ToPort"]]);
-    faults.equal("way in", &ports(&ingress[0]), json!(["tcp", "8001", "8001"]));
+    faults.equal(
+        "way in",
+        &ports(&ingress[0]),
+        json!(["tcp", "8001", "8001"]),
+    );
     let egress = &balancer["SecurityGroupEgress"];
     faults.equal("way on", &ports(&egress[0]), json!(["tcp", "8001", "8001"]));
     faults.equal(
@@ -186,7 +210,11 @@ fn security_groups(dev: &Stack, faults: &mut Faults) -> Result<(), String> {
         Value::Null,
     );
     let only = dev.properties("InstanceIngress")?;
-    faults.equal("way to the instances", &ports(&only), json!(["tcp", "8001", "8001"]));
+    faults.equal(
+        "way to the instances",
+        &ports(&only),
+        json!(["tcp", "8001", "8001"]),
+    );
     faults.equal(
         "who reaches the instances",
         &only["SourceSecurityGroupId"],
@@ -205,13 +233,21 @@ fn place(dev: &Stack, faults: &mut Faults) -> Result<(), String> {
     let stack = dev.with(&given);
     let public = json!(["subnet-00000001", "subnet-00000002"]);
     let balancer = stack.properties("LoadBalancer")?;
-    faults.equal("subnets of the load balancer", &balancer["Subnets"], public.clone());
+    faults.equal(
+        "subnets of the load balancer",
+        &balancer["Subnets"],
+        public.clone(),
+    );
     let group = stack.properties("AutoScalingGroup")?;
     let private = json!(["subnet-00000003", "subnet-00000004"]);
     faults.equal("subnets of the group", &group["VPCZoneIdentifier"], private);
     let beside = stack.with(&[("PrivateSubnetId1", ""), ("PrivateSubnetId2", "")]);
     let group = beside.properties("AutoScalingGroup")?;
-    faults.equal("subnets without private ones", &group["VPCZoneIdentifier"], public);
+    faults.equal(
+        "subnets without private ones",
+        &group["VPCZoneIdentifier"],
+        public,
+    );
     Ok(())
 }
 
@@ -232,17 +268,30 @@ fn alarms(dev: &Stack, faults: &mut Faults) -> Result<(), String> {
     let none = json!(dev.ids(kind)?);
     faults.equal("alarms without a topic", &none, json!([]));
     let told = dev.with(&[("AlarmTopicArn", TOPIC)]);
-    let expected = ["ApplicationErrors", "LoadBalancerErrors", "UnhealthyHosts", "GroupAtMax"];
+    let expected = [
+        "ApplicationErrors",
+        "LoadBalancerErrors",
+        "UnhealthyHosts",
+        "GroupAtMax",
+    ];
     faults.equal("alarms", &json!(told.ids(kind)?), json!(expected));
     for id in told.ids(kind)? {
         let alarm = told.properties(&id)?;
-        faults.equal(format!("who {id} tells"), &alarm["AlarmActions"], json!([TOPIC]));
+        faults.equal(
+            format!("who {id} tells"),
+            &alarm["AlarmActions"],
+            json!([TOPIC]),
+        );
     }
     let most = told.properties("AutoScalingGroup")?["MaxSize"].clone();
     let at_max = told.properties("GroupAtMax")?;
     faults.equal("threshold of GroupAtMax", &at_max["Threshold"], most);
     let collected = &dev.properties("AutoScalingGroup")?["MetricsCollection"][0]["Metrics"];
-    faults.equal("collected for GroupAtMax", collected, json!([at_max["MetricName"]]));
+    faults.equal(
+        "collected for GroupAtMax",
+        collected,
+        json!([at_max["MetricName"]]),
+    );
     Ok(())
 }
 
@@ -252,7 +301,11 @@ fn tls(file: &str, app: &Stack, faults: &mut Faults) -> Result<(), String> {
     let with = app.with(&[("CertificateArn", CERTIFICATE)]);
     let listener = with.properties("Listener")?;
     faults.equal("protocol", &listener["Protocol"], "HTTPS");
-    faults.equal("TLS policy", &listener["SslPolicy"], "ELBSecurityPolicy-TLS13-1-2-2021-06");
+    faults.equal(
+        "TLS policy",
+        &listener["SslPolicy"],
+        "ELBSecurityPolicy-TLS13-1-2-2021-06",
+    );
     faults.equal(
         "certificate",
         &listener["Certificates"],
@@ -263,7 +316,11 @@ fn tls(file: &str, app: &Stack, faults: &mut Faults) -> Result<(), String> {
     let plain = app.with(&[("CertificateArn", ""), ("PlainHttp", "yes")]);
     let listener = plain.properties("Listener")?;
     faults.equal("protocol without TLS", &listener["Protocol"], "HTTP");
-    faults.equal("certificate without TLS", &listener["Certificates"], Value::Null);
+    faults.equal(
+        "certificate without TLS",
+        &listener["Certificates"],
+        Value::Null,
+    );
     let balancer = app.properties("LoadBalancer")?;
     faults.equal("scheme", &balancer["Scheme"], "internet-facing");
     let target = app.properties("TargetGroup")?;
@@ -273,7 +330,11 @@ fn tls(file: &str, app: &Stack, faults: &mut Faults) -> Result<(), String> {
         ("HealthCheckPath", json!("/collection")),
         ("Matcher", json!({"HttpCode": "200"})),
     ] {
-        faults.equal(format!("{name} of the target group"), &target[name], expected);
+        faults.equal(
+            format!("{name} of the target group"),
+            &target[name],
+            expected,
+        );
     }
     Ok(())
 }
@@ -287,7 +348,9 @@ fn attribute(stack: &Stack, key: &str) -> Result<Value, String> {
     let balancer = stack.properties("LoadBalancer")?;
     let attributes = balancer["LoadBalancerAttributes"].as_array().cloned();
     let found = attributes.unwrap_or_default().into_iter();
-    let found = found.filter(|one| one["Key"] == key).map(|one| one["Value"].clone());
+    let found = found
+        .filter(|one| one["Key"] == key)
+        .map(|one| one["Value"].clone());
     Ok(found.last().unwrap_or_default())
 }
 
@@ -300,12 +363,21 @@ fn containers(ecs: &Stack, faults: &mut Faults) -> Result<(), String> {
         all.find(|one| one["Name"] == name).unwrap_or_default()
     };
     let gpu = json!([{"Type": "GPU", "Value": "1"}]);
-    faults.equal("GPU of ollama", &named("ollama")["ResourceRequirements"], gpu);
+    faults.equal(
+        "GPU of ollama",
+        &named("ollama")["ResourceRequirements"],
+        gpu,
+    );
     let ports = json!([{"ContainerPort": "8001", "Protocol": "tcp"}]);
     faults.equal("ports of app", &named("app")["PortMappings"], ports);
     let service = ecs.properties("Service")?;
-    let behind = json!([{"ContainerName": "app", "ContainerPort": "8001", "TargetGroupArn": "TargetGroup"}]);
-    faults.equal("what is behind the load balancer", &service["LoadBalancers"], behind);
+    let behind =
+        json!([{"ContainerName": "app", "ContainerPort": "8001", "TargetGroupArn": "TargetGroup"}]);
+    faults.equal(
+        "what is behind the load balancer",
+        &service["LoadBalancers"],
+        behind,
+    );
     let provider = json!([{"CapacityProvider": "CapacityProvider", "Weight": "1"}]);
     faults.equal("capacity", &service["CapacityProviderStrategy"], provider);
     let rollback = &service["DeploymentConfiguration"]["DeploymentCircuitBreaker"]["Rollback"];

@@ -28,14 +28,27 @@ fn nat(network: &Stack, faults: &mut Faults) -> Result<(), String> {
         faults.at(format!("network.yml {values:?}"));
         let stack = network.with(values);
         let found = stack.ids("AWS::EC2::NatGateway")?.len();
-        faults.unless(found == gateways, format!("{found} NAT gateways, not {gateways}"));
+        faults.unless(
+            found == gateways,
+            format!("{found} NAT gateways, not {gateways}"),
+        );
         let addresses = stack.ids("AWS::EC2::EIP")?.len();
-        faults.unless(addresses == gateways, format!("{addresses} addresses for them"));
+        faults.unless(
+            addresses == gateways,
+            format!("{addresses} addresses for them"),
+        );
         if gateways == 0 {
             continue;
         }
         // A zone's way out is in the zone itself where it has one.
-        let own = ["NatGateway1", if gateways == 2 { "NatGateway2" } else { "NatGateway1" }];
+        let own = [
+            "NatGateway1",
+            if gateways == 2 {
+                "NatGateway2"
+            } else {
+                "NatGateway1"
+            },
+        ];
         for (route, gateway) in ["PrivateRoute1", "PrivateRoute2"].into_iter().zip(own) {
             let route = stack.properties(route)?;
             faults.equal("way out", &route["NatGatewayId"], gateway);
@@ -48,8 +61,16 @@ fn zones(network: &Stack, faults: &mut Faults) -> Result<(), String> {
     for kind in ["Public", "Private"] {
         for (number, zone) in [(1, "zone-1"), (2, "zone-2")] {
             let subnet = network.properties(&format!("{kind}Subnet{number}"))?;
-            faults.equal(format!("zone of {kind}Subnet{number}"), &subnet["AvailabilityZone"], zone);
-            let public = if kind == "Public" { json!(true) } else { Value::Null };
+            faults.equal(
+                format!("zone of {kind}Subnet{number}"),
+                &subnet["AvailabilityZone"],
+                zone,
+            );
+            let public = if kind == "Public" {
+                json!(true)
+            } else {
+                Value::Null
+            };
             faults.equal("public addresses", &subnet["MapPublicIpOnLaunch"], public);
         }
     }
@@ -72,7 +93,11 @@ fn endpoints(network: &Stack, faults: &mut Faults) -> Result<(), String> {
     faults.equal("endpoints without", &services(&without)?, json!(["s3"]));
     let s3 = network.properties("S3Endpoint")?;
     faults.equal("kind of the S3 endpoint", &s3["VpcEndpointType"], "Gateway");
-    let tables = json!(["PublicRouteTable", "PrivateRouteTable1", "PrivateRouteTable2"]);
+    let tables = json!([
+        "PublicRouteTable",
+        "PrivateRouteTable1",
+        "PrivateRouteTable2"
+    ]);
     faults.equal("who reaches it", &s3["RouteTableIds"], tables);
     Ok(())
 }
@@ -81,7 +106,11 @@ fn flow_logs(network: &Stack, faults: &mut Faults) -> Result<(), String> {
     let kind = "AWS::EC2::FlowLog";
     faults.equal("flow logs", &json!(network.ids(kind)?), json!([]));
     let on = network.with(&[("FlowLogs", "yes")]);
-    faults.equal("flow logs when switched on", &json!(on.ids(kind)?), json!(["FlowLog"]));
+    faults.equal(
+        "flow logs when switched on",
+        &json!(on.ids(kind)?),
+        json!(["FlowLog"]),
+    );
     let log = on.properties("FlowLog")?;
     faults.equal("what they log", &log["TrafficType"], "ALL");
     faults.equal("whose", &log["ResourceId"], "Vpc");

@@ -34,7 +34,11 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
 }
 
 fn names(pipeline: &Pipeline) -> Vec<&str> {
-    pipeline.stages.iter().map(|stage| stage.name.as_str()).collect()
+    pipeline
+        .stages
+        .iter()
+        .map(|stage| stage.name.as_str())
+        .collect()
 }
 
 fn action<'a>(pipeline: &'a Pipeline, stage: &str, name: &str) -> Result<&'a Action, String> {
@@ -68,7 +72,11 @@ fn stages(environment: &str, pipeline: &Pipeline, faults: &mut Faults) {
         .iter()
         .filter(|stage| stage.name == "Deploy")
         .flat_map(|stage| stage.groups().into_iter().flatten())
-        .map(|one| one.setting("ActionMode").unwrap_or(&one.provider).to_owned())
+        .map(|one| {
+            one.setting("ActionMode")
+                .unwrap_or(&one.provider)
+                .to_owned()
+        })
         .collect();
     let expected: &[&str] = match environment {
         "prod" => &["CHANGE_SET_REPLACE", "Manual", "CHANGE_SET_EXECUTE"],
@@ -80,7 +88,11 @@ fn stages(environment: &str, pipeline: &Pipeline, faults: &mut Faults) {
             continue;
         };
         let name = &action.name;
-        faults.equal(format!("template of {name}"), &path.into(), "SourceOutput::app.yml");
+        faults.equal(
+            format!("template of {name}"),
+            &path.into(),
+            "SourceOutput::app.yml",
+        );
         let setting = |key: &str| json!(action.setting(key));
         faults.equal(
             format!("configuration of {name}"),
@@ -98,19 +110,35 @@ fn stages(environment: &str, pipeline: &Pipeline, faults: &mut Faults) {
 
 fn optional_stages(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
     for (values, expected) in [
-        (&[("Validation", "no"), ("ImageScan", "no")], &["Source", "Build", "AMI", "Deploy"][..]),
-        (&[("Validation", "yes"), ("ImageScan", "no")], &["Source", "Validate", "Build", "AMI", "Deploy"]),
-        (&[("Validation", "no"), ("ImageScan", "yes")], &["Source", "Scan", "Build", "AMI", "Deploy"]),
+        (
+            &[("Validation", "no"), ("ImageScan", "no")],
+            &["Source", "Build", "AMI", "Deploy"][..],
+        ),
+        (
+            &[("Validation", "yes"), ("ImageScan", "no")],
+            &["Source", "Validate", "Build", "AMI", "Deploy"],
+        ),
+        (
+            &[("Validation", "no"), ("ImageScan", "yes")],
+            &["Source", "Scan", "Build", "AMI", "Deploy"],
+        ),
     ] {
         let stack = stack.with(values);
         let pipeline = stack.pipeline()?;
-        faults.equal(format!("stages with {values:?}"), &json!(names(&pipeline)), json!(expected));
+        faults.equal(
+            format!("stages with {values:?}"),
+            &json!(names(&pipeline)),
+            json!(expected),
+        );
         for (stage, project) in [("Validate", "ValidateProject"), ("Scan", "ScanProject")] {
             let runs = names(&pipeline).contains(&stage);
             let role = project.replace("Project", "Role");
             for id in [project, role.as_str()] {
                 let there = stack.exists(id)?;
-                faults.unless(there == runs, format!("{id} exists: {there}, with {values:?}"));
+                faults.unless(
+                    there == runs,
+                    format!("{id} exists: {there}, with {values:?}"),
+                );
             }
         }
     }
@@ -131,17 +159,24 @@ fn projects(folder: &Path, stack: &Stack, faults: &mut Faults) -> Result<(), Str
             folder.join(spec).is_file(),
             format!("{id}: there is no {spec}"),
         );
-        let owned = json!([project["ServiceRole"], project["LogsConfig"]["CloudWatchLogs"]["GroupName"], spec]);
-        faults.unless(!seen.contains(&owned), format!("{id} shares {owned}"));
-        seen.push(owned);
-        let variables = project["Environment"]["EnvironmentVariables"].as_array().cloned();
+        let log = &project["LogsConfig"]["CloudWatchLogs"]["GroupName"];
+        for owned in [&project["ServiceRole"], log, &json!(spec)] {
+            faults.unless(!seen.contains(owned), format!("{id} shares {owned}"));
+            seen.push(owned.clone());
+        }
+        let variables = project["Environment"]["EnvironmentVariables"]
+            .as_array()
+            .cloned();
         let given: Vec<String> = variables
             .unwrap_or_default()
             .iter()
             .map(|one| one["Name"].as_str().unwrap_or_default().to_owned())
             .collect();
         for name in ["ACTIONS_RELEASE", "ACTIONS_DIGESTS"] {
-            faults.unless(given.iter().any(|one| one == name), format!("{id} does not get {name}"));
+            faults.unless(
+                given.iter().any(|one| one == name),
+                format!("{id} does not get {name}"),
+            );
         }
     }
     Ok(())
@@ -155,9 +190,21 @@ fn source(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
     faults.equal("polling", &setting("PollForSourceChanges"), "false");
     let rule = stack.properties("SourceRule")?;
     let detail = &rule["EventPattern"]["detail"];
-    faults.equal("watched bucket", &detail["bucket"]["name"], json!([setting("S3Bucket")]));
-    faults.equal("watched key", &detail["object"]["key"], json!([setting("S3ObjectKey")]));
-    faults.equal("what the rule starts with", &rule["Targets"][0]["RoleArn"], "SourceRuleRole.Arn");
+    faults.equal(
+        "watched bucket",
+        &detail["bucket"]["name"],
+        json!([setting("S3Bucket")]),
+    );
+    faults.equal(
+        "watched key",
+        &detail["object"]["key"],
+        json!([setting("S3ObjectKey")]),
+    );
+    faults.equal(
+        "what the rule starts with",
+        &rule["Targets"][0]["RoleArn"],
+        "SourceRuleRole.Arn",
+    );
     Ok(())
 }
 
@@ -180,8 +227,12 @@ fn build_network(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
 
 fn retention(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
     for (keep, expected) in [("0", None), ("4", Some("4"))] {
-        let project = stack.with(&[("KeepImages", keep)]).properties("AmiProject")?;
-        let variables = project["Environment"]["EnvironmentVariables"].as_array().cloned();
+        let project = stack
+            .with(&[("KeepImages", keep)])
+            .properties("AmiProject")?;
+        let variables = project["Environment"]["EnvironmentVariables"]
+            .as_array()
+            .cloned();
         let variables = variables.unwrap_or_default();
         let found = variables.iter().find(|one| one["Name"] == "MAKE_AMI_KEEP");
         let found = found.map_or(Value::Null, |one| one["Value"].clone());
@@ -199,13 +250,28 @@ fn approval(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
     let carry_out = action(&pipeline, "Deploy", "Deploy")?;
     for key in ["StackName", "ChangeSetName"] {
         let prepared = json!(change.setting(key));
-        faults.equal(format!("{key} that is carried out"), &json!(carry_out.setting(key)), prepared);
+        faults.equal(
+            format!("{key} that is carried out"),
+            &json!(carry_out.setting(key)),
+            prepared,
+        );
     }
     let orders = [change.run_order, approve.run_order, carry_out.run_order];
-    faults.unless(orders.is_sorted_by(|a, b| a < b), format!("run orders {orders:?}"));
-    faults.equal("who is asked", &json!(approve.setting("NotificationArn")), TOPIC);
+    faults.unless(
+        orders.is_sorted_by(|a, b| a < b),
+        format!("run orders {orders:?}"),
+    );
+    faults.equal(
+        "who is asked",
+        &json!(approve.setting("NotificationArn")),
+        TOPIC,
+    );
     let silent = asking.with(&[("AlarmTopicArn", "")]).pipeline()?;
     let approve = action(&silent, "Deploy", "Approve")?;
-    faults.equal("who is asked without a topic", &json!(approve.setting("NotificationArn")), Value::Null);
+    faults.equal(
+        "who is asked without a topic",
+        &json!(approve.setting("NotificationArn")),
+        Value::Null,
+    );
     Ok(())
 }

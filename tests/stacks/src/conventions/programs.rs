@@ -13,10 +13,25 @@ use crate::statements;
 /// Which program's policy stands where: stack, role or managed policy, the policy's name (empty for
 /// a managed policy), program.
 pub const POLICIES: [(&str, &str, &str, Program); 4] = [
-    ("pipeline.yml", "DeployRole", "deploy-app", deploy_app::PROGRAM),
+    (
+        "pipeline.yml",
+        "DeployRole",
+        "deploy-app",
+        deploy_app::PROGRAM,
+    ),
     ("pipeline.yml", "AmiRole", "make-ami", make_ami::PROGRAM),
-    ("buckets.yml", "PackagePolicy", "", package_template::PROGRAM),
-    ("app.yml", "InstanceRole", "signal-health", signal_health::PROGRAM),
+    (
+        "buckets.yml",
+        "PackagePolicy",
+        "",
+        package_template::PROGRAM,
+    ),
+    (
+        "app.yml",
+        "InstanceRole",
+        "signal-health",
+        signal_health::PROGRAM,
+    ),
 ];
 
 /// What a program documents and these stacks do not grant: the program needs it only with a setting
@@ -48,8 +63,14 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
             .collect();
         for action in &granted {
             let action = action.as_str();
-            faults.unless(documented.contains(action), format!("grants {action}, which {name} does not document"));
-            faults.unless(!spared.contains(action), format!("grants {action}, which {name} does not need here"));
+            faults.unless(
+                documented.contains(action),
+                format!("grants {action}, which {name} does not document"),
+            );
+            faults.unless(
+                !spared.contains(action),
+                format!("grants {action}, which {name} does not need here"),
+            );
         }
         for action in &documented {
             faults.unless(

@@ -11,10 +11,22 @@ use crate::statements::{self, Statement};
 /// Statements whose resource is `*`, with the reason; everything else names what it is about.
 const ANY_RESOURCE: [(&str, &str, &str); 5] = [
     ("DeployRole", "Look", "EC2 takes no resource for looking"),
-    ("DeployRole", "BeInTheVpc", "CodeBuild's documented policy; EC2 takes no resource for most of it"),
+    (
+        "DeployRole",
+        "BeInTheVpc",
+        "CodeBuild's documented policy; EC2 takes no resource for most of it",
+    ),
     ("AmiRole", "Look", "EC2 takes no resource for looking"),
-    ("CloudFormationRole", "Look", "these services take no resource for looking"),
-    ("CloudFormationRole", "LaunchFromTemplate", "held to launch templates by its condition"),
+    (
+        "CloudFormationRole",
+        "Look",
+        "these services take no resource for looking",
+    ),
+    (
+        "CloudFormationRole",
+        "LaunchFromTemplate",
+        "held to launch templates by its condition",
+    ),
 ];
 
 /// Services that no document says to send a source account for their roles: no condition.
@@ -79,10 +91,23 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
 }
 
 fn permission(statement: &Statement, faults: &mut Faults) {
-    let Statement { owner, sid, actions, resources, condition, .. } = statement;
+    let Statement {
+        owner,
+        sid,
+        actions,
+        resources,
+        condition,
+        ..
+    } = statement;
     let place = format!("{owner}, {sid}");
-    faults.unless(!sid.is_empty(), format!("{owner} has a statement without a Sid"));
-    faults.unless(!actions.is_empty() && !resources.is_empty(), format!("{place} says nothing"));
+    faults.unless(
+        !sid.is_empty(),
+        format!("{owner} has a statement without a Sid"),
+    );
+    faults.unless(
+        !actions.is_empty() && !resources.is_empty(),
+        format!("{place} says nothing"),
+    );
     for action in actions {
         let (service, name) = action.split_once(':').unwrap_or((action, ""));
         let looks = name.starts_with("Describe");
@@ -98,12 +123,16 @@ fn permission(statement: &Statement, faults: &mut Faults) {
             format!("{place} passes a role to any service"),
         );
         faults.unless(
-            resources.iter().all(|one| !one.ends_with("role/*") && one != "*"),
+            resources
+                .iter()
+                .all(|one| !one.ends_with("role/*") && one != "*"),
             format!("{place} passes any role"),
         );
     }
     let any = resources.iter().any(|one| one == "*");
-    let excused = ANY_RESOURCE.iter().any(|(role, excused, _)| owner == role && sid == excused);
+    let excused = ANY_RESOURCE
+        .iter()
+        .any(|(role, excused, _)| owner == role && sid == excused);
     faults.unless(!any || excused, format!("{place} is about any resource"));
     // A bucket's objects, never all buckets.
     for resource in resources {
@@ -115,15 +144,32 @@ fn permission(statement: &Statement, faults: &mut Faults) {
 }
 
 fn trusted(role: &str, statement: &Value, faults: &mut Faults) {
-    let service = statement["Principal"]["Service"].as_str().unwrap_or_default();
-    faults.unless(!service.is_empty(), format!("{role} is trusted to no service"));
-    faults.equal(format!("deed of {role}"), &statement["Action"], "sts:AssumeRole");
+    let service = statement["Principal"]["Service"]
+        .as_str()
+        .unwrap_or_default();
+    faults.unless(
+        !service.is_empty(),
+        format!("{role} is trusted to no service"),
+    );
+    faults.equal(
+        format!("deed of {role}"),
+        &statement["Action"],
+        "sts:AssumeRole",
+    );
     let account = &statement["Condition"]["StringEquals"]["aws:SourceAccount"];
     if TRUSTED_WITHOUT_CONDITION.contains(&service) {
-        faults.equal(format!("condition of {role}"), &statement["Condition"], Value::Null);
+        faults.equal(
+            format!("condition of {role}"),
+            &statement["Condition"],
+            Value::Null,
+        );
         return;
     }
-    faults.equal(format!("account that {role} is assumed for"), account, "123456789012");
+    faults.equal(
+        format!("account that {role} is assumed for"),
+        account,
+        "123456789012",
+    );
     if !UNPROVEN.contains(&service) {
         let arn = &statement["Condition"]["ArnLike"]["aws:SourceArn"];
         let arn = arn.as_str().unwrap_or_default();
@@ -139,7 +185,9 @@ fn switched(pipeline: &Stack, faults: &mut Faults) -> Result<(), String> {
     let off = pipeline.with(&[("SourceAccountConditions", "no")]);
     for (role, trust) in statements::trusts(&off)? {
         for statement in trust {
-            let service = statement["Principal"]["Service"].as_str().unwrap_or_default();
+            let service = statement["Principal"]["Service"]
+                .as_str()
+                .unwrap_or_default();
             let there = !statement["Condition"].is_null();
             faults.unless(
                 there != UNPROVEN.contains(&service),
@@ -152,7 +200,10 @@ fn switched(pipeline: &Stack, faults: &mut Faults) -> Result<(), String> {
     for (role, trust) in statements::trusts(pipeline)? {
         let arn = &trust[0]["Condition"]["ArnLike"]["aws:SourceArn"];
         let Some(arn) = arn.as_str() else { continue };
-        faults.unless(!arns.contains(&arn.to_owned()), format!("{role} shares {arn}"));
+        faults.unless(
+            !arns.contains(&arn.to_owned()),
+            format!("{role} shares {arn}"),
+        );
         arns.push(arn.to_owned());
     }
     Ok(())
@@ -163,8 +214,16 @@ fn boundary(pipeline: &Stack, faults: &mut Faults) -> Result<(), String> {
     let arn = "arn:aws:iam::123456789012:policy/instances";
     let bound = pipeline.with(&[("PermissionsBoundaryArn", arn)]);
     for statement in statements::allowing(&bound)? {
-        let makes = ["iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"];
-        if statement.actions.iter().any(|one| makes.contains(&one.as_str())) {
+        let makes = [
+            "iam:CreateRole",
+            "iam:PutRolePolicy",
+            "iam:PutRolePermissionsBoundary",
+        ];
+        if statement
+            .actions
+            .iter()
+            .any(|one| makes.contains(&one.as_str()))
+        {
             let expected = json!({"StringEquals": {"iam:PermissionsBoundary": arn}});
             faults.equal("condition of making roles", &statement.condition, expected);
         }

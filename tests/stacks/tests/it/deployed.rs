@@ -39,7 +39,10 @@ fn deploy(
     let mut form = vec![
         ("StackName".to_owned(), stack.to_owned()),
         ("TemplateBody".to_owned(), body),
-        ("Capabilities.member.1".to_owned(), "CAPABILITY_IAM".to_owned()),
+        (
+            "Capabilities.member.1".to_owned(),
+            "CAPABILITY_IAM".to_owned(),
+        ),
     ];
     for (number, (name, value)) in parameters.iter().enumerate() {
         let prefix = format!("Parameters.member.{}", number + 1);
@@ -69,25 +72,37 @@ fn deploy(
 fn physical(moto: &Moto, stack: &str, logical: &str) -> String {
     let query = [("StackName", stack)];
     let resources = moto.query("cloudformation", "DescribeStackResources", &query);
+    // What moto does not implement is listed without ids.
+    let name = format!("<LogicalResourceId>{logical}</LogicalResourceId>");
     let found = all(&resources, "member").into_iter();
-    let found = found
-        .filter(|resource| one(resource, "LogicalResourceId") == logical)
-        .map(|resource| one(resource, "PhysicalResourceId").to_owned());
-    found.last().unwrap_or_else(|| panic!("no {logical} in {resources}"))
+    let found = found.filter(|resource| resource.contains(&name)).last();
+    let found = found.unwrap_or_else(|| panic!("no {logical} in {resources}"));
+    one(found, "PhysicalResourceId").to_owned()
 }
 
 /// An image of a new instance, as the AMI stage makes one.
 fn new_image(moto: &Moto) -> String {
-    let count = [("ImageId", "ami-12c6146b"), ("MinCount", "1"), ("MaxCount", "1")];
+    let count = [
+        ("ImageId", "ami-12c6146b"),
+        ("MinCount", "1"),
+        ("MaxCount", "1"),
+    ];
     let instances = moto.query("ec2", "RunInstances", &count);
     let instance = one(&instances, "instanceId");
-    let made = moto.query("ec2", "CreateImage", &[("InstanceId", instance), ("Name", "next")]);
+    let made = moto.query(
+        "ec2",
+        "CreateImage",
+        &[("InstanceId", instance), ("Name", "next")],
+    );
     one(&made, "imageId").to_owned()
 }
 
 /// The image that a version of the launch template names.
 fn image_of(moto: &Moto, template: &str, version: &str) -> String {
-    let query = [("LaunchTemplateId", template), ("LaunchTemplateVersion.1", version)];
+    let query = [
+        ("LaunchTemplateId", template),
+        ("LaunchTemplateVersion.1", version),
+    ];
     let versions = moto.query("ec2", "DescribeLaunchTemplateVersions", &query);
     one(&versions, "imageId").to_owned()
 }
@@ -95,7 +110,13 @@ fn image_of(moto: &Moto, template: &str, version: &str) -> String {
 #[test]
 fn network_buckets_application_and_a_new_image() {
     let Some(moto) = Moto::start() else { return };
-    let network = deploy(&moto, "CreateStack", "net", "network.yml", &[("Environment", "prod")]);
+    let network = deploy(
+        &moto,
+        "CreateStack",
+        "net",
+        "network.yml",
+        &[("Environment", "prod")],
+    );
     network_is_there(&moto, &network);
     let buckets = deploy(&moto, "CreateStack", "buckets", "buckets.yml", &[]);
     buckets_are_there(&moto, &buckets);
@@ -118,8 +139,16 @@ fn network_buckets_application_and_a_new_image() {
             ("Environment", "prod"),
         ]
     };
-    let app = deploy(&moto, "CreateStack", "app", "app.yml", &parameters("ami-12c6146b"));
-    assert!(app["LoadBalancerUrl"].starts_with("https://") && app["LoadBalancerUrl"].ends_with(":8001"));
+    let app = deploy(
+        &moto,
+        "CreateStack",
+        "app",
+        "app.yml",
+        &parameters("ami-12c6146b"),
+    );
+    assert!(
+        app["LoadBalancerUrl"].starts_with("https://") && app["LoadBalancerUrl"].ends_with(":8001")
+    );
     let template = app["LaunchTemplateId"].clone();
     assert_eq!(image_of(&moto, &template, "1"), "ami-12c6146b");
     application_is_there(&moto, &network, certificate);
@@ -138,14 +167,23 @@ fn network_is_there(moto: &Moto, network: &BTreeMap<String, String>) {
     let subnets = moto.query("ec2", "DescribeSubnets", &of_vpc);
     let mut blocks = all(&subnets, "cidrBlock");
     blocks.sort_unstable();
-    let expected = ["10.20.0.0/24", "10.20.1.0/24", "10.20.16.0/20", "10.20.32.0/20"];
+    let expected = [
+        "10.20.0.0/24",
+        "10.20.1.0/24",
+        "10.20.16.0/20",
+        "10.20.32.0/20",
+    ];
     assert_eq!(blocks, expected);
     let mut zones = all(&subnets, "availabilityZone");
     zones.sort_unstable();
     zones.dedup();
     assert_eq!(zones.len(), 2, "{zones:?}");
     let gateways = moto.query("ec2", "DescribeNatGateways", &of_vpc);
-    assert_eq!(all(&gateways, "natGatewayId").len(), 2, "prod has one in each zone");
+    assert_eq!(
+        all(&gateways, "natGatewayId").len(),
+        2,
+        "prod has one in each zone"
+    );
     let endpoints = moto.query("ec2", "DescribeVpcEndpoints", &of_vpc);
     assert_eq!(all(&endpoints, "serviceName").len(), 5, "{endpoints}");
     let tables = moto.query("ec2", "DescribeRouteTables", &of_vpc);
@@ -153,13 +191,20 @@ fn network_is_there(moto: &Moto, network: &BTreeMap<String, String>) {
 }
 
 fn buckets_are_there(moto: &Moto, buckets: &BTreeMap<String, String>) {
-    for output in ["SourceBucketName", "ArtifactBucketName", "ReleaseBucketName"] {
+    for output in [
+        "SourceBucketName",
+        "ArtifactBucketName",
+        "ReleaseBucketName",
+    ] {
         let bucket = &buckets[output];
         let (status, encryption) = moto.s3("GET", &format!("/{bucket}?encryption"), b"");
         assert_eq!(status, 200, "{encryption}");
         assert_eq!(one(&encryption, "SSEAlgorithm"), "AES256");
         let (_, tags) = moto.s3("GET", &format!("/{bucket}?tagging"), b"");
-        assert!(tags.contains("<Key>Project</Key><Value>rag-app</Value>"), "{tags}");
+        assert!(
+            tags.contains("<Key>Project</Key><Value>rag-app</Value>"),
+            "{tags}"
+        );
     }
     assert_ne!(buckets["SourceBucketName"], buckets["ArtifactBucketName"]);
 }
@@ -195,13 +240,23 @@ fn application_is_there(moto: &Moto, network: &BTreeMap<String, String>, certifi
     ] {
         assert_eq!(one(&groups, tag), expected, "{tag} of the group");
     }
-    let private = format!("{},{}", network["PrivateSubnetId1"], network["PrivateSubnetId2"]);
+    let private = format!(
+        "{},{}",
+        network["PrivateSubnetId1"], network["PrivateSubnetId2"]
+    );
     assert_eq!(one(&groups, "VPCZoneIdentifier"), private);
 
     let template = physical(moto, "app", "LaunchTemplate");
-    let query = [("LaunchTemplateId", template.as_str()), ("LaunchTemplateVersion.1", "1")];
+    let query = [
+        ("LaunchTemplateId", template.as_str()),
+        ("LaunchTemplateVersion.1", "1"),
+    ];
     let version = moto.query("ec2", "DescribeLaunchTemplateVersions", &query);
-    for (tag, expected) in [("httpTokens", "required"), ("encrypted", "true"), ("volumeType", "gp3")] {
+    for (tag, expected) in [
+        ("httpTokens", "required"),
+        ("encrypted", "true"),
+        ("volumeType", "gp3"),
+    ] {
         assert_eq!(one(&version, tag), expected, "{tag} of the launch template");
     }
 
@@ -232,7 +287,13 @@ fn the_build_instance_is_reached_by_the_builds_only() {
         ("VPCId", network["VPCId"].as_str()),
         ("PrivateSubnetId1", network["PrivateSubnetId1"].as_str()),
     ];
-    let made = deploy(&moto, "CreateStack", "build", "build-instance.yml", &parameters);
+    let made = deploy(
+        &moto,
+        "CreateStack",
+        "build",
+        "build-instance.yml",
+        &parameters,
+    );
     let query = [("InstanceId.1", made["InstanceId"].as_str())];
     let instances = moto.query("ec2", "DescribeInstances", &query);
     assert_eq!(one(&instances, "subnetId"), network["PrivateSubnetId1"]);
@@ -249,7 +310,11 @@ fn the_build_instance_is_reached_by_the_builds_only() {
 #[test]
 fn the_switches_deploy_too() {
     let Some(moto) = Moto::start() else { return };
-    let flow = [("FlowLogs", "yes"), ("NatGateways", "none"), ("Endpoints", "no")];
+    let flow = [
+        ("FlowLogs", "yes"),
+        ("NatGateways", "none"),
+        ("Endpoints", "no"),
+    ];
     let network = deploy(&moto, "CreateStack", "net", "network.yml", &flow);
     let logs = moto.query("ec2", "DescribeFlowLogs", &[]);
     assert_eq!(one(&logs, "resourceId"), network["VPCId"]);
@@ -259,7 +324,15 @@ fn the_switches_deploy_too() {
         ("SubnetId1", network["SubnetId1"].as_str()),
         ("SubnetId2", network["SubnetId2"].as_str()),
     ];
-    let trial = [place.as_slice(), &[("PlainHttp", "yes"), ("Spot", "yes"), ("UpdateStrategy", "replacing")]].concat();
+    let trial = [
+        place.as_slice(),
+        &[
+            ("PlainHttp", "yes"),
+            ("Spot", "yes"),
+            ("UpdateStrategy", "replacing"),
+        ],
+    ]
+    .concat();
     let app = deploy(&moto, "CreateStack", "trial", "app.yml", &trial);
     assert!(app["LoadBalancerUrl"].starts_with("http://"), "{app:?}");
     let template = physical(&moto, "trial", "LaunchTemplate");
@@ -268,5 +341,9 @@ fn the_switches_deploy_too() {
     assert_eq!(one(&version, "marketType"), "spot");
     let groups = moto.query("autoscaling", "DescribeAutoScalingGroups", &[]);
     let public = format!("{},{}", network["SubnetId1"], network["SubnetId2"]);
-    assert_eq!(one(&groups, "VPCZoneIdentifier"), public, "beside the load balancer");
+    assert_eq!(
+        one(&groups, "VPCZoneIdentifier"),
+        public,
+        "beside the load balancer"
+    );
 }
