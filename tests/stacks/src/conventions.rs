@@ -15,21 +15,42 @@ use crate::faults::Faults;
 /// The three environments, each with its configuration files.
 pub const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
 
+type Look = fn(&Path, &mut Faults) -> Result<(), String>;
+
+/// What is looked at: a name, the files of `cfn/` that it rests on, and how.
+const LOOKS: [(&str, &[&str], Look); 7] = [
+    ("app.yml", &["app.yml", "app-ecs.yml", "config"], app::look),
+    ("network.yml", &["network.yml"], network::look),
+    ("pipeline.yml", &["pipeline.yml", "config"], pipeline::look),
+    ("alarms.yml", &["alarms.yml"], alarms::look),
+    ("roles", &[".yml", "config"], roles::look),
+    (
+        "programs",
+        &["app.yml", "buckets.yml", "pipeline.yml"],
+        programs::look,
+    ),
+    (
+        "files",
+        &["config", "rules", "app.yml", "pipeline.yml"],
+        files::look,
+    ),
+];
+
 /// Everything that does not hold of the stacks in `folder`, which has `cfn/` and `buildspecs/`.
 #[must_use]
 pub fn faults(folder: &Path) -> Vec<String> {
-    type Look = fn(&Path, &mut Faults) -> Result<(), String>;
-    let looks: [(&str, Look); 7] = [
-        ("app.yml", app::look),
-        ("network.yml", network::look),
-        ("pipeline.yml", pipeline::look),
-        ("alarms.yml", alarms::look),
-        ("roles", roles::look),
-        ("programs", programs::look),
-        ("files", files::look),
-    ];
+    look(folder, |_| true)
+}
+
+/// The same, but only what rests on `file`, such as `cfn/app.yml`.
+#[must_use]
+pub fn faults_around(folder: &Path, file: &str) -> Vec<String> {
+    look(folder, |files| files.iter().any(|one| file.contains(one)))
+}
+
+fn look(folder: &Path, wanted: impl Fn(&[&str]) -> bool) -> Vec<String> {
     let mut faults = Faults::default();
-    for (name, look) in looks {
+    for (name, _, look) in LOOKS.iter().filter(|(_, files, _)| wanted(files)) {
         faults.at(name);
         if let Err(error) = look(folder, &mut faults) {
             faults.unless(false, error);
