@@ -116,7 +116,6 @@ fn every_environments_pipeline_has_no_faults() {
             .args(["check", "cfn/pipeline.yml", "--parameters", &parameters])
             .run()
             .assert_code(0)
-            .assert_stderr("no faults found")
             .refute_stderr("warning");
     }
 }
@@ -460,10 +459,7 @@ fn validation_passes_over_the_archive_and_turns_red_over_a_broken_one() {
         fs::copy(cfn.join(from), source.join(to)).unwrap();
     }
     copy(&cfn.join("rules"), &source.join("rules"));
-    world
-        .run("validate", &[])
-        .assert_code(0)
-        .assert_stderr("no faults found in pipeline.yml");
+    world.run("validate", &[]).assert_code(0);
     for (report, cases) in [
         ("cfn-lint", ""),
         ("cfn-guard", "tests=\"2\" failures=\"0\""),

@@ -347,11 +347,9 @@ fn default_of(stack: &Stack, parameter: &str) -> Value {
 fn attribute(stack: &Stack, key: &str) -> Result<Value, String> {
     let balancer = stack.properties("LoadBalancer")?;
     let attributes = balancer["LoadBalancerAttributes"].as_array().cloned();
-    let found = attributes.unwrap_or_default().into_iter();
-    let found = found
-        .filter(|one| one["Key"] == key)
-        .map(|one| one["Value"].clone());
-    Ok(found.last().unwrap_or_default())
+    let mut found = attributes.unwrap_or_default().into_iter();
+    let found = found.find(|one| one["Key"] == key);
+    Ok(found.map_or(Value::Null, |one| one["Value"].clone()))
 }
 
 /// The container variant: a GPU for the model server, the port and the path of the contract.

@@ -74,8 +74,8 @@ fn physical(moto: &Moto, stack: &str, logical: &str) -> String {
     let resources = moto.query("cloudformation", "DescribeStackResources", &query);
     // What moto does not implement is listed without ids.
     let name = format!("<LogicalResourceId>{logical}</LogicalResourceId>");
-    let found = all(&resources, "member").into_iter();
-    let found = found.filter(|resource| resource.contains(&name)).last();
+    let mut found = all(&resources, "member").into_iter();
+    let found = found.find(|resource| resource.contains(&name));
     let found = found.unwrap_or_else(|| panic!("no {logical} in {resources}"));
     one(found, "PhysicalResourceId").to_owned()
 }
