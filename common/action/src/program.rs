@@ -233,7 +233,7 @@ fn prepare<S: Settings>(
     let (layers, layer_faults) =
         Layers::merge(program, declared::<S>(program), matches, &environment);
     let pairs: Vec<_> = layers.pairs().collect();
-    let mut faults = Faults::new(layers);
+    let mut faults = Faults::new(layers, subcommand.clone());
     for fault in dialect_fault
         .into_iter()
         .chain(file_faults)

@@ -9,13 +9,15 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub struct Faults {
     layers: Layers,
+    command: Option<String>,
     faults: Vec<String>,
 }
 
 impl Faults {
-    pub(crate) fn new(layers: Layers) -> Self {
+    pub(crate) fn new(layers: Layers, command: Option<String>) -> Self {
         Self {
             layers,
+            command,
             faults: Vec::new(),
         }
     }
@@ -23,7 +25,19 @@ impl Faults {
     /// For tests of a program's checks: settings by field name, as if they came from variables.
     #[must_use]
     pub fn for_tests() -> Self {
-        Self::new(Layers::default())
+        Self::for_tests_of(None)
+    }
+
+    /// As [`Faults::for_tests`], under a subcommand.
+    #[must_use]
+    pub fn for_tests_of(command: Option<&str>) -> Self {
+        Self::new(Layers::default(), command.map(str::to_owned))
+    }
+
+    /// The subcommand that was given: what must be set may depend on it.
+    #[must_use]
+    pub fn command(&self) -> Option<&str> {
+        self.command.as_deref()
     }
 
     /// Adds a fault in free words.
