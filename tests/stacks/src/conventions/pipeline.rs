@@ -237,6 +237,15 @@ fn retention(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
         let found = variables.iter().find(|one| one["Name"] == "MAKE_AMI_KEEP");
         let found = found.map_or(Value::Null, |one| one["Value"].clone());
         faults.equal(format!("MAKE_AMI_KEEP for {keep}"), &found, expected);
+        let role = stack.with(&[("KeepImages", keep)]).properties("AmiRole")?;
+        let policies = role["Policies"].as_array().cloned().unwrap_or_default();
+        let retires = policies
+            .iter()
+            .any(|one| one["PolicyName"] == "make-ami-retention");
+        faults.unless(
+            retires == expected.is_some(),
+            format!("the role retires images: {retires}, for {keep}"),
+        );
     }
     Ok(())
 }

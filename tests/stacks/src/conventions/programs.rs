@@ -35,12 +35,43 @@ pub const POLICIES: [(&str, &str, &str, Program); 4] = [
 ];
 
 /// What a program documents and these stacks do not grant: the program needs it only with a setting
-/// that they do not use. Program, action, reason.
-pub const NOT_NEEDED: [(&str, &str, &str); 1] = [(
-    "package-template",
-    "kms:GenerateDataKey",
-    "cfn/buckets.yml encrypts with S3's own keys, and the buildspec sets no PACKAGE_TEMPLATE_KMS_KEY",
-)];
+/// that they do not use. Program, actions, reason.
+pub const NOT_NEEDED: [(&str, &[&str], &str); 6] = [
+    (
+        "make-ami",
+        &["ec2:StopInstances", "ec2:StartInstances", "ec2:DeleteTags"],
+        "MAKE_AMI_CONSISTENCY=stop is not set",
+    ),
+    (
+        "make-ami",
+        &["ssm:SendCommand", "ssm:GetCommandInvocation"],
+        "MAKE_AMI_CONSISTENCY=quiesce is not set",
+    ),
+    (
+        "make-ami",
+        &["ec2:CopyImage"],
+        "MAKE_AMI_COPY_TO is not set",
+    ),
+    (
+        "make-ami",
+        &[
+            "kms:DescribeKey",
+            "ec2:ModifySnapshotAttribute",
+            "ec2:ModifyImageAttribute",
+        ],
+        "MAKE_AMI_SHARE_WITH is not set",
+    ),
+    (
+        "make-ami",
+        &["ssm:PutParameter", "ssm:GetParameter"],
+        "MAKE_AMI_SSM_PARAMETER is not set",
+    ),
+    (
+        "package-template",
+        &["kms:GenerateDataKey"],
+        "cfn/buckets.yml encrypts with S3's own keys, and PACKAGE_TEMPLATE_KMS_KEY is not set",
+    ),
+];
 
 pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     for (file, owner, policy, program) in POLICIES {
@@ -51,7 +82,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
         }
         let granted: BTreeSet<String> = statements::allowing(&stack)?
             .into_iter()
-            .filter(|one| one.owner == owner && one.policy == policy)
+            .filter(|one| one.owner == owner && is_of(&one.policy, policy))
             .flat_map(|one| one.actions)
             .collect();
         let documented: BTreeSet<&str> = program.permissions.iter().map(|one| one.action).collect();
@@ -59,7 +90,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
         let spared: BTreeSet<&str> = NOT_NEEDED
             .iter()
             .filter(|(of, _, _)| *of == name)
-            .map(|(_, action, _)| *action)
+            .flat_map(|(_, actions, _)| actions.iter().copied())
             .collect();
         for action in &granted {
             let action = action.as_str();
@@ -86,4 +117,10 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether a policy is the program's, or one that a switch adds: `make-ami`, `make-ami-retention`.
+fn is_of(policy: &str, program: &str) -> bool {
+    let rest = policy.strip_prefix(program);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }

@@ -9,7 +9,7 @@ use crate::stack::{Stack, TOPIC};
 use crate::statements::{self, Statement};
 
 /// Statements whose resource is `*`, with the reason; everything else names what it is about.
-const ANY_RESOURCE: [(&str, &str, &str); 5] = [
+const ANY_RESOURCE: [(&str, &str, &str); 6] = [
     ("DeployRole", "Look", "EC2 takes no resource for looking"),
     (
         "DeployRole",
@@ -17,6 +17,11 @@ const ANY_RESOURCE: [(&str, &str, &str); 5] = [
         "CodeBuild's documented policy; EC2 takes no resource for most of it",
     ),
     ("AmiRole", "Look", "EC2 takes no resource for looking"),
+    (
+        "AmiRole",
+        "LookWhoUsesImages",
+        "EC2 takes no resource for looking",
+    ),
     (
         "CloudFormationRole",
         "Look",
