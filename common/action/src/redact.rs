@@ -48,18 +48,21 @@ fn replaced<'a>(text: &'a str, hidden: &[String]) -> Cow<'a, str> {
 /// The ways in which a value may be written: as it is, inside JSON, inside a quoted shell word, and
 /// each of its lines by itself, because logs are cut into lines.
 fn forms(value: &str) -> Vec<String> {
-    let json = serde_json::Value::from(value).to_string();
-    let json = json[1..json.len() - 1].to_owned();
-    let debug = format!("{value:?}");
-    let debug = debug[1..debug.len() - 1].to_owned();
-    let whole = [
-        value.to_owned(),
-        json,
-        debug,
-        value.replace('\'', r"'\''"),
-    ];
-    let lines = value.lines().map(|line| line.trim().to_owned());
-    let mut forms: Vec<String> = whole.into_iter().chain(lines).collect();
+    let lines = value.lines().map(str::trim);
+    let mut forms: Vec<String> = [value]
+        .into_iter()
+        .chain(lines)
+        .flat_map(|text| {
+            let json = serde_json::Value::from(text).to_string();
+            let debug = format!("{text:?}");
+            [
+                text.to_owned(),
+                json[1..json.len() - 1].to_owned(),
+                debug[1..debug.len() - 1].to_owned(),
+                text.replace('\'', r"'\''"),
+            ]
+        })
+        .collect();
     forms.retain(|form| form.len() >= SHORTEST);
     forms
 }

@@ -13,7 +13,7 @@ use super::Tree;
 /// Prints what the working folder holds, in the three sections that [`Listing::parse`] reads. GNU's
 /// `sha256sum` writes whole lines, so that several may share the output; others work alone.
 pub const SCRIPT: &str = r#"if sha256sum --version 2>/dev/null | grep -q GNU; then
-find . -type f -print0 | xargs -0 -n 400 -P "$(nproc 2>/dev/null || echo 1)" sha256sum </dev/null
+find . -type f -print0 | xargs -0 -n 400 -P "$(nproc 2>/dev/null || echo 1)" sha256sum
 else find . -type f -exec sha256sum {} +; fi
 echo '== executable'; find . -type f -perm -100 -print0
 printf '\0'

@@ -235,7 +235,7 @@ impl Target {
             release: name.to_owned(),
             paths: self.paths.clone(),
             gzip: true,
-            mtime: 1_800_000_000,
+            mtime: 1_700_000_000,
             only: None,
         };
         let unpack = scripts::unpack(&self.paths, name, true, false);
