@@ -128,6 +128,8 @@ async fn take_back(
             Before::Nothing => take_down(remote, commands, done, failure, &bounds).await,
         };
         may_remove &= taken_back;
+    } else if done.made {
+        failure = failure.detail("nothing was switched: what ran before still runs");
     }
     if may_remove {
         let release = &done.release;
