@@ -26,11 +26,13 @@ impl Stages {
         state.current = Some((stage, Instant::now()));
     }
 
-    /// The stage that is on.
+    /// The stage that is on, or the last one once all have ended.
     #[must_use]
     pub fn current(&self) -> &'static str {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.current.map_or("start", |(stage, _)| stage)
+        let last = state.done.last().map(|(stage, _)| *stage);
+        let current = state.current.map(|(stage, _)| stage);
+        current.or(last).unwrap_or("start")
     }
 
     /// Ends the last stage and tells what all of them took.
@@ -70,5 +72,6 @@ mod tests {
         assert_eq!(stages.current(), "send");
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(stages.finish(), "3.5 s: connect 1.5 s, send 2.0 s");
+        assert_eq!(stages.current(), "send");
     }
 }

@@ -184,7 +184,7 @@ async fn act(
         Some(_) => application.wanted.clone(),
         None => Tree::new(),
     };
-    prepare(remote, &commands, &release, bounds).await?;
+    let pulled = prepare(remote, &commands, &release, bounds).await?;
     let switch = Switch {
         remote,
         commands: &commands,
@@ -195,7 +195,10 @@ async fn act(
         altered: &compared.diff.changed,
         placing: compared.state.placing.as_deref(),
     };
-    let model = switch.go(done, bounds).await?;
+    let model = switch.go(done, bounds).await?.map(|ensured| Ensured {
+        pulled: ensured.pulled || pulled,
+        ..ensured
+    });
     clean_up(remote, bounds).await;
     Ok(Deployed {
         release,
@@ -261,13 +264,15 @@ async fn send(
     Ok(())
 }
 
-/// What can be done while the old release still serves: images, the model, the release's own hook.
+/// What can be done while the old release still serves: images, the model, the release's own hook. Gives
+/// whether the model was pulled.
 async fn prepare(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     release: &str,
     bounds: &Bounds,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
+    let mut pulled = false;
     if let Some(build) = commands.build(release) {
         remote.stages.begin("build");
         remote
@@ -292,7 +297,7 @@ async fn prepare(
     {
         // Ollama runs already: the gigabytes come while the old release serves.
         remote.stages.begin("model");
-        model::ensure(&remote.session, model, bounds).await?;
+        pulled = model::ensure(&remote.session, model, bounds).await?.pulled;
     }
     if let Some(before) = commands.before(release) {
         remote.stages.begin("before");
@@ -300,7 +305,7 @@ async fn prepare(
             .command(&before, "run the hook before the switch", bounds)
             .await?;
     }
-    Ok(())
+    Ok(pulled)
 }
 
 /// From one release to another, until it is proven.
