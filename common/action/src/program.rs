@@ -8,10 +8,12 @@ use crate::export::file::ExportFile;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::log;
+use crate::redact;
 use crate::settings::Settings;
 use crate::settings::faults::Faults;
 use crate::settings::given::Given;
 use crate::settings::layers::{self, Declared, Environment, Layers};
+use crate::settings::secret::Secret;
 use crate::settings::value::{Lines, Switch, Timeout};
 use clap::{ArgAction, ArgMatches, Args, Command};
 use serde::Deserialize;
@@ -152,7 +154,8 @@ impl Context {
         let Some(path) = &self.plan_file else {
             return Ok(());
         };
-        std::fs::write(path, format!("{json:#}\n")).map_err(|error| {
+        let json = format!("{json:#}\n");
+        std::fs::write(path, redact::redacted(&json).as_bytes()).map_err(|error| {
             Failure::refused(format!("cannot write the plan file {}", path.display())).cause(error)
         })
     }
@@ -269,6 +272,7 @@ fn prepare<S: Settings>(
     let (layers, layer_faults) =
         Layers::merge(program, declared::<S>(program), matches, &environment);
     let pairs: Vec<_> = layers.pairs().collect();
+    hide_declared(&pairs, &environment);
     let mut faults = Faults::new(layers).under(subcommand.as_deref());
     for fault in dialect_fault
         .into_iter()
@@ -335,6 +339,19 @@ fn prepare<S: Settings>(
         start,
         export_file,
     })))
+}
+
+/// A program that has a setting `secrets` names the variables there whose values nobody may read.
+fn hide_declared(pairs: &[(String, String)], environment: &Environment) {
+    let Some((_, names)) = pairs.iter().find(|(field, _)| field == "secrets") else {
+        return;
+    };
+    let names: Lines = match names.parse() {
+        Ok(names) => names,
+        Err(never) => match never {},
+    };
+    let values = names.0.iter().filter_map(|name| variable(environment, name));
+    redact::hide(values.map(Secret::from));
 }
 
 /// Starts the program again with the env files' variables in its process environment and without
@@ -579,6 +596,7 @@ fn write_stdout(text: &str) -> Result<(), Failure> {
 
 /// stderr may be closed; there is nobody to tell then.
 fn write_stderr(text: &str) {
+    let text = redact::redacted(text);
     drop(io::stderr().lock().write_all(text.as_bytes()));
 }
 

@@ -3,6 +3,7 @@
 mod content;
 mod refusal;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -353,16 +354,18 @@ impl Found {
         source: &Path,
         root: &Path,
         below: &str,
+        rules: &Rules,
     ) -> Result<(), TreeError> {
         let read_error = |error| TreeError::Read {
             path: shown.to_owned(),
             source: error,
         };
         let target = fs::read_link(source).map_err(read_error)?;
-        let Some(text) = target.to_str() else {
+        let Some(text) = as_text(target.as_os_str(), rules) else {
             self.refuse(shown, Why::LinkNotUtf8);
             return Ok(());
         };
+        let text = text.as_ref();
         // A link to a link can lead out although its own text stays in; a dangling one leads nowhere.
         let leads_out = fs::canonicalize(source).is_ok_and(|end| !end.starts_with(root));
         if leads_out || !names::link_stays_inside(below, text) {
@@ -456,10 +459,11 @@ fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Resul
         } else {
             source.path.join(below)
         };
-        let Some(below) = below.to_str() else {
+        let Some(below) = as_text(below.as_os_str(), rules) else {
             found.refuse(&shown, Why::NotUtf8);
             continue;
         };
+        let below = below.as_ref();
         let name = match (source.name.as_str(), below) {
             (name, "") => name.to_owned(),
             ("", below) => below.to_owned(),
@@ -486,7 +490,7 @@ fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Resul
             }
         } else if kind.is_some_and(|kind| kind.is_symlink()) {
             match names::check(&name, rules.names) {
-                Ok(()) => found.add_link(&name, &shown, item.path(), root, below)?,
+                Ok(()) => found.add_link(&name, &shown, item.path(), root, below, rules)?,
                 Err(fault) => found.refuse(&shown, Why::Name(fault)),
             }
         } else {
@@ -494,6 +498,14 @@ fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Resul
         }
     }
     Ok(())
+}
+
+/// A name as manifests hold it, where the rules let it travel.
+fn as_text<'a>(name: &'a OsStr, rules: &Rules) -> Option<Cow<'a, str>> {
+    match rules.names {
+        Names::Bytes => Some(Cow::Owned(names::bytes::to_text(name))),
+        Names::Portable | Names::Unix => name.to_str().map(Cow::Borrowed),
+    }
 }
 
 fn is_empty(folder: &Path) -> io::Result<bool> {
