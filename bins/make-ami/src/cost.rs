@@ -102,7 +102,7 @@ pub fn before(volumes: u64, rate: &Rate, kept: Duration) -> String {
         "cost: at most {} a month, {} for {} ({} of volumes, {}, as if every block were written and no earlier snapshot existed)",
         of(volumes, rate.price, MONTH),
         of(volumes, rate.price, kept),
-        humantime::format_duration(kept),
+        span(kept),
         gib(volumes),
         rate.source
     )
@@ -132,9 +132,20 @@ pub fn after(stored: &Stored, rate: &Rate, kept: Duration) -> String {
         "cost: {} a month, {} for {} ({what}; {})",
         of(bytes, rate.price, MONTH),
         of(bytes, rate.price, kept),
-        humantime::format_duration(kept),
+        span(kept),
         rate.source
     )
+}
+
+/// `30 days`, `2 hours`; what is neither, as humantime writes it.
+fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (number, unit) = match seconds {
+        86_400.. if seconds % 86_400 == 0 => (seconds / 86_400, "day"),
+        3_600.. if seconds % 3_600 == 0 => (seconds / 3_600, "hour"),
+        _ => return humantime::format_duration(time).to_string(),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Bytes in GiB, with one decimal below 100.
@@ -184,7 +195,7 @@ mod tests {
         let month = Duration::from_secs(30 * 86_400);
         assert!(
             before(8 * GIB, &rate, month)
-                .starts_with("cost: at most $0.40 a month, $0.39 for 30days")
+                .starts_with("cost: at most $0.40 a month, $0.39 for 30 days")
         );
         let stored = Stored {
             volumes: 8 * GIB,

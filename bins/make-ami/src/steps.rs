@@ -24,7 +24,7 @@ use crate::plan::{self, Plan};
 use crate::settings::modes::{OnTimeout, SnapshotTags};
 use crate::settings::places::Target;
 use crate::settings::{Checked, Named};
-use crate::undo::{self, Made};
+use crate::undo::{self, Journal};
 use action::exit::Exit;
 use action::export::Exports;
 use action::export::quote::posix;
@@ -38,6 +38,7 @@ use instance::Source;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use still::Held;
+use tokio::time::timeout;
 
 /// An image that is being made, or goes on being made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,12 +88,15 @@ pub async fn run(settings: Checked, context: Context) -> Result<Output, Failure>
 /// # Errors
 /// As [`run`].
 pub async fn act(job: &Job) -> Result<Output, Failure> {
+    if !job.context.dry_run {
+        manifest::forget(job)?;
+    }
     match job.context.command.as_deref() {
         Some("verify") => verify_image(job).await,
         Some("clean") => {
             let target = match &job.settings.target {
                 Some(target) => target.clone(),
-                None => Target::Run(own_plan(job).await?.0.run),
+                None => Target::Run(job.in_time(own_plan(job)).await?.0.run),
             };
             clean::clean(job, &target).await.map(|()| Output::Nothing)
         }
@@ -111,7 +115,7 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
         return show_plan(job, &plan, &source, adopted.as_ref(), &price).await;
     }
     let making = Making::of_plan(&plan, source.volumes.len());
-    let mut made = Vec::new();
+    let mut journal = Journal::of(&plan.run);
     let mut frozen = None;
     let image_id = match adopted.and_then(|image| image.image_id) {
         Some(image_id) => {
@@ -119,12 +123,9 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
                 image_id,
                 "adopting the image that an earlier try of this run made"
             );
-            made.push(Made {
-                place: job.home.clone(),
-                image_id: image_id.clone(),
-            });
-            let released = still::let_go_of_an_earlier_try(job, &plan, &source).await;
-            released.map_err(|failure| kept(&plan.run, &made, failure))?;
+            journal.note(&job.home, &image_id);
+            let released = still::let_go_of_an_earlier_try(job, &plan, &source, &image_id).await;
+            released.map_err(|failure| kept(job, &journal, failure))?;
             image_id
         }
         None => {
@@ -132,20 +133,22 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
             quiet::wait(job, &source).await?;
             tracing::info!("{price}");
             let image_id;
-            (image_id, frozen) = create_still(job, &plan, &source, &mut made).await?;
+            (image_id, frozen) = create_still(job, &plan, &source, &mut journal).await?;
             image_id
         }
     };
     if only_start {
         return started(&image_id, &plan.name);
     }
-    finish(job, making, &image_id, frozen, made).await
+    finish(job, making, &image_id, frozen, journal).await
 }
 
 /// Looks at everything that decides whether an image is made; changes nothing.
 async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
     let (plan, source) = own_plan(job).await?;
     let adopted = create::find(job, &plan).await?;
+    // A try that was killed while the instance stood still: its image may hold anything.
+    let adopted = adopted.filter(|image| !lacks_proof(image));
     if adopted.is_none() {
         create::check_name_is_free(job, &plan).await?;
     }
@@ -169,7 +172,7 @@ async fn own_plan(job: &Job) -> Result<(Plan, Source), Failure> {
     Ok((plan, source))
 }
 
-/// What of this run failed earlier is worth nothing and may still hold the name. Whether EC2 lets a failed
+/// What of this run failed earlier, or cannot prove that it was quiesced, is worth nothing and may still hold the name. Whether EC2 lets a failed
 /// image keep its name is unproven; removing it serves both.
 async fn remove_failed_tries(job: &Job, plan: &Plan) -> Result<(), Failure> {
     let earlier = job
@@ -177,12 +180,10 @@ async fn remove_failed_tries(job: &Job, plan: &Plan) -> Result<(), Failure> {
         .await?;
     for image in earlier {
         let Some(id) = image.image_id() else { continue };
-        tracing::info!("removing {id}, which an earlier try of this run left failed");
+        tracing::info!("removing {id}, which an earlier try of this run left and nobody can use");
         let left = undo::remove(&job.home, id).await;
         if let Some(first) = left.into_iter().next() {
-            let failure = Failure::failed(format!(
-                "cannot remove the failed image {id} of an earlier try"
-            ));
+            let failure = Failure::failed(format!("cannot remove image {id} of an earlier try"));
             return Err(failure.remains(first.what, first.command));
         }
     }
@@ -195,12 +196,12 @@ async fn create_still(
     job: &Job,
     plan: &Plan,
     source: &Source,
-    made: &mut Vec<Made>,
+    journal: &mut Journal,
 ) -> Result<(String, Option<Duration>), Failure> {
     let held = still::hold(job, plan, source).await?;
     let needs_release = !matches!(held, Held::Nothing);
     let was_stopped = matches!(held, Held::Stopped);
-    let created = create::create(job, plan).await;
+    let created = create::create(job, plan, journal).await;
     let begun = match &created {
         Ok(image_id) if needs_release => still::begun(job, image_id, source).await,
         _ => Ok(()),
@@ -208,65 +209,56 @@ async fn create_still(
     let released = still::let_go(job, source, held).await;
     let image_id = match created {
         Ok(image_id) => image_id,
-        Err(not_created) => {
-            let failure = without_image(job, plan, not_created).await;
+        Err(failure) => {
+            let failure = without_image(job, journal, failure).await;
             return Err(match released {
                 Ok(_) => failure,
                 Err(worse) => failure.and(worse),
             });
         }
     };
-    made.push(Made {
-        place: job.home.clone(),
-        image_id: image_id.clone(),
-    });
     match (begun, released) {
-        (Ok(()), Ok(frozen)) => Ok((image_id, frozen)),
-        // The image is as it should be; it is the instance that needs help.
-        (Ok(()), Err(failure)) if was_stopped => Err(kept(&plan.run, made, failure)),
-        // The instance may have gone on before its snapshots began: nobody knows what they hold.
-        (Ok(()), Err(failure)) => Err(undo::all(job, &plan.run, made, failure).await),
-        (Err(failure), Ok(_)) => Err(undo::all(job, &plan.run, made, failure).await),
-        (Err(failure), Err(worse)) => {
-            Err(undo::all(job, &plan.run, made, failure.and(worse)).await)
+        (Ok(()), Ok(frozen)) => {
+            if let Some(frozen) = frozen
+                && let Err(failure) = prove_frozen(job, &image_id, frozen).await
+            {
+                return Err(undo::all(job, journal, failure).await);
+            }
+            Ok((image_id, frozen))
         }
+        // The image is as it should be; it is the instance that needs help.
+        (Ok(()), Err(failure)) if was_stopped => Err(kept(job, journal, failure)),
+        // The instance may have gone on before its snapshots began: nobody knows what they hold.
+        (Ok(()), Err(failure)) => Err(undo::all(job, journal, failure).await),
+        (Err(failure), Ok(_)) => Err(undo::all(job, journal, failure).await),
+        (Err(failure), Err(worse)) => Err(undo::all(job, journal, failure.and(worse)).await),
     }
 }
 
-/// How often an image of a lost reply is looked for before the run ends, and how long apart.
-const LAST_LOOKS: u32 = 4;
-const LAST_PAUSE: Duration = Duration::from_secs(2);
+/// Tags the image with how long the instance stood still: the proof that it was thawed by us and not by
+/// its lease, without which no later try adopts the image.
+async fn prove_frozen(job: &Job, image_id: &str, frozen: Duration) -> Result<(), Failure> {
+    let tags = BTreeMap::from([(plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string())]);
+    tag(job, vec![image_id.to_owned()], &tags).await
+}
+
+/// Whether a quiesced image lacks the proof that it is one.
+#[must_use]
+pub fn lacks_proof(image: &Image) -> bool {
+    images::tag(image, plan::CONSISTENCY_TAG) == Some("quiesce")
+        && images::tag(image, plan::FROZEN_TAG).is_none()
+}
 
 /// The failure of a run that has no image, or does not know whether it has one.
-async fn without_image(job: &Job, plan: &Plan, not_created: create::NotCreated) -> Failure {
-    let create::NotCreated { failure, uncertain } = not_created;
-    if !uncertain {
+async fn without_image(job: &Job, journal: &Journal, failure: Failure) -> Failure {
+    if !journal.lost_reply {
         return failure;
     }
     let failure = failure.hint("run it again: it looks for this run's image first");
-    if !keeps(&failure, job.settings.on_timeout) {
-        for _ in 0..LAST_LOOKS {
-            if let Ok(Some(Image {
-                image_id: Some(image_id),
-                ..
-            })) = create::find(job, plan).await
-            {
-                let place = job.home.clone();
-                let made = [Made { place, image_id }];
-                return undo::all(job, &plan.run, &made, failure).await;
-            }
-            tokio::time::sleep(LAST_PAUSE).await;
-        }
+    if keeps(&failure, job.settings.on_timeout) {
+        return kept(job, journal, failure);
     }
-    failure.remains(
-        "perhaps an image: a reply of CreateImage was lost",
-        format!(
-            "aws ec2 describe-images --region {} --owners self --filters 'Name=tag:{},Values={}'",
-            job.home.region,
-            plan::RUN_TAG,
-            plan.run
-        ),
-    )
+    undo::all(job, journal, failure).await
 }
 
 /// Goes on with an image that exists: waits for it and does what follows.
@@ -286,6 +278,13 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
             plan::RUN_TAG
         )));
     }
+    if lacks_proof(&image) {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} was to be quiesced, and nobody can say that it was: it has no tag {}; nothing was touched",
+            plan::FROZEN_TAG
+        ))
+        .hint(format!("make-ami clean --image-id {image_id}, and make a new one")));
+    }
     let making = Making::of_image(&image, &job.settings);
     if job.context.dry_run {
         let text = format!(
@@ -296,11 +295,9 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
         job.context.show_plan(&text, &json)?;
         return Ok(Output::Nothing);
     }
-    let made = vec![Made {
-        place: job.home.clone(),
-        image_id: image_id.to_owned(),
-    }];
-    finish(job, making, image_id, None, made).await
+    let mut journal = Journal::of(&making.run);
+    journal.note(&job.home, image_id);
+    finish(job, making, image_id, None, journal).await
 }
 
 async fn find_target(job: &Job, target: &Target) -> Result<Image, Failure> {
@@ -326,27 +323,28 @@ async fn finish(
     making: Making,
     image_id: &str,
     frozen: Option<Duration>,
-    mut made: Vec<Made>,
+    mut journal: Journal,
 ) -> Result<Output, Failure> {
-    let run = making.run.clone();
-    let run = run.as_str();
     let waited = wait_and_tag(job, &making, image_id, frozen).await;
     let verified = match waited {
         Ok(verified) => verified,
         Err(failure) if keeps(&failure, job.settings.on_timeout) => {
-            return Err(kept(run, &made, failure));
+            return Err(kept(job, &journal, failure));
         }
-        Err(failure) => return Err(undo::all(job, run, &made, failure).await),
+        Err(failure) => return Err(undo::all(job, &journal, failure).await),
     };
-    let published = publish::publish(job, run, &making.tags, &verified, &mut made).await;
+    let published = publish::publish(job, &making.tags, &verified, &mut journal).await;
     let copies = match published {
         Ok(copies) => copies,
         // Half an hour of baking is not thrown away for a missing permission; a second try adopts it.
         Err(failure) if !gives_up(&failure, job.settings.on_timeout) => {
-            return Err(kept(run, &made, failure));
+            return Err(kept(job, &journal, failure));
         }
-        Err(failure) => return Err(undo::all(job, run, &made, failure).await),
+        Err(failure) => return Err(undo::all(job, &journal, failure).await),
     };
+    for left in undo::strays(job, &journal).await {
+        tracing::warn!("remains: {}\n    {}", left.what, left.command);
+    }
     let finished = Finished {
         stored: measure::stored(job, &verified).await,
         retired: retire(job, image_id).await,
@@ -355,7 +353,7 @@ async fn finish(
         copies,
         frozen,
     };
-    manifest::write(job, &finished).map_err(|failure| kept(run, &made, failure))?;
+    manifest::write(job, &finished).map_err(|failure| kept(job, &journal, failure))?;
     tracing::info!("{}", manifest::summary(job, &finished));
     exports(&finished.verified)
 }
@@ -371,31 +369,33 @@ async fn wait_and_tag(
     if when == SnapshotTags::After {
         tag(job, verified.snapshot_ids(), &making.tags).await?;
     }
-    if let Some(frozen) = frozen {
-        let mut resources = vec![image_id.to_owned()];
-        if when != SnapshotTags::None {
-            resources.extend(verified.snapshot_ids());
-        }
+    if let Some(frozen) = frozen
+        && when != SnapshotTags::None
+    {
         let frozen = (plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string());
-        tag(job, resources, &BTreeMap::from([frozen])).await?;
+        tag(job, verified.snapshot_ids(), &BTreeMap::from([frozen])).await?;
     }
     Ok(verified)
 }
+
+/// Finding out what refers to older images may not hold up the hand-over for longer.
+const RETIRE_WITHIN: Duration = Duration::from_secs(120);
 
 /// Retires older images. Whatever goes wrong here, the new image is good and is handed over.
 async fn retire(job: &Job, current: &str) -> Vec<retain::Step> {
     let Some(retention) = &job.settings.retention else {
         return Vec::new();
     };
-    let planned = job
-        .context
-        .interrupt
-        .race(retain::plan(job, retention, current))
-        .await;
+    let planned = timeout(RETIRE_WITHIN, retain::plan(job, retention, current));
+    let planned = job.context.interrupt.race(planned).await;
     let steps = match planned {
-        Ok(Ok(steps)) => steps,
-        Ok(Err(failure)) => {
+        Ok(Ok(Ok(steps))) => steps,
+        Ok(Ok(Err(failure))) => {
             tracing::warn!("older images stay: {failure}");
+            return Vec::new();
+        }
+        Ok(Err(_)) => {
+            tracing::warn!("older images stay: nobody answered what refers to them");
             return Vec::new();
         }
         Err(signal) => {
@@ -447,7 +447,12 @@ fn gives_up(failure: &Failure, on_timeout: OnTimeout) -> bool {
 }
 
 /// The failure of a run whose images stay, with the commands that go on with them and that remove them.
-fn kept(run: &str, made: &[Made], failure: Failure) -> Failure {
+fn kept(job: &Job, journal: &Journal, mut failure: Failure) -> Failure {
+    let made = &journal.made;
+    if journal.lost_reply {
+        let left = undo::perhaps(&job.home, journal);
+        failure = failure.remains(left.what, left.command);
+    }
     let first = made.first().map_or("ami-…", |made| made.image_id.as_str());
     let resume = format!("make-ami wait --image-id {first}");
     let failure = made.iter().fold(failure, |failure, made| {
@@ -457,7 +462,7 @@ fn kept(run: &str, made: &[Made], failure: Failure) -> Failure {
     failure.hint(format!(
         "running make-ami again in this build, with the same MAKE_AMI_RUN or AMI_NAME, adopts the image and goes on; \
          give --timeout more than the image needs; to remove all of it: make-ami clean --resume {}",
-        posix(run)
+        posix(&journal.run)
     ))
 }
 
@@ -558,20 +563,36 @@ fn started(image_id: &str, name: &str) -> Result<Output, Failure> {
     Ok(Output::Exports(exports))
 }
 
+/// How often a resource that EC2 does not know yet is tagged
+/// (<https://github.com/ansible/ansible/issues/4368>), and how long apart.
+const TAG_TRIES: u32 = 12;
+const TAG_PAUSE: Duration = Duration::from_secs(2);
+
 async fn tag(
     job: &Job,
     resources: Vec<String>,
     tags: &BTreeMap<String, String>,
 ) -> Result<(), Failure> {
     let deed = format!("cannot tag {} in {}", resources.join(", "), job.home.region);
-    let call = job.home.ec2.create_tags();
-    let call = call
-        .set_resources(Some(resources))
-        .set_tags(Some(sdk_tags(tags)));
-    call.send()
-        .await
-        .map(drop)
-        .map_err(|error| AwsError::of(&error).failure(deed, "ec2:CreateTags"))
+    for tries in 1.. {
+        let call = job.home.ec2.create_tags();
+        let call = call
+            .set_resources(Some(resources.clone()))
+            .set_tags(Some(sdk_tags(tags)));
+        let Err(error) = call.send().await else {
+            return Ok(());
+        };
+        let error = AwsError::of(&error);
+        let is_unknown = error
+            .code
+            .as_deref()
+            .is_some_and(|code| code.ends_with(".NotFound"));
+        if !is_unknown || tries == TAG_TRIES || job.context.interrupt.pending().is_some() {
+            return Err(error.failure(deed, "ec2:CreateTags"));
+        }
+        job.pause(TAG_PAUSE).await;
+    }
+    Ok(())
 }
 
 /// Tags as the SDK takes them.

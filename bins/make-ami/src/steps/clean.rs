@@ -5,7 +5,7 @@ use super::{references, still};
 use crate::job::Job;
 use crate::plan::{RUN_TAG, STOPPED_TAG};
 use crate::settings::places::Target;
-use crate::undo::{self, Made};
+use crate::undo::{self, Journal};
 use action::exit::Exit;
 use action::failure::Failure;
 use aws::error::AwsError;
@@ -49,25 +49,18 @@ pub async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
         return job.context.show_plan(&text, &json);
     }
     tracing::info!("{}", text.trim_end());
-    let mut made: Vec<Made> = ids
-        .into_iter()
-        .map(|image_id| Made {
-            place: job.home.clone(),
-            image_id,
-        })
-        .collect();
+    let mut journal = Journal::of(&run);
+    for id in &ids {
+        journal.note(&job.home, id);
+    }
     for region in &job.settings.publish.copy_to {
         let place = job.place(region);
-        let copies = job.in_time(tagged(&place, RUN_TAG, &run)).await?;
-        made.extend(copies.into_iter().filter_map(|image| {
-            Some(Made {
-                place: place.clone(),
-                image_id: image.image_id?,
-            })
-        }));
+        for copy in job.in_time(tagged(&place, RUN_TAG, &run)).await? {
+            journal.note(&place, copy.image_id().unwrap_or_default());
+        }
     }
     let unclean = Failure::failed(format!("{target} is not wholly removed"));
-    let mut unclean = undo::all(job, &run, &made, unclean).await;
+    let mut unclean = undo::all(job, &journal, unclean).await;
     for id in stopped {
         if let Err(failure) = still::start(job, &id).await {
             unclean = unclean.and(failure);

@@ -8,6 +8,7 @@ use super::{images, sdk_tags};
 use crate::job::Job;
 use crate::plan::{Plan, RUN_TAG};
 use crate::settings::modes::{Consistency, SnapshotTags};
+use crate::undo::Journal;
 use action::exit::Exit;
 use action::failure::Failure;
 use aws::error::{AwsError, Kind};
@@ -109,23 +110,14 @@ fn is_throttle(error: &AwsError) -> bool {
     code == "RequestLimitExceeded" || code.contains("Throttl")
 }
 
-/// Why there is no image, and whether that is known.
-#[derive(Debug)]
-pub struct NotCreated {
-    /// Why.
-    pub failure: Failure,
-    /// A reply was lost, so there may be an image all the same.
-    pub uncertain: bool,
-}
-
-/// Creates the image and gives its id.
+/// Creates the image and gives its id; notes in the journal whether a reply was lost on the way.
 ///
 /// # Errors
 /// When it cannot be made, or it is not known whether it was.
-pub async fn create(job: &Job, plan: &Plan) -> Result<String, NotCreated> {
-    let mut uncertain = false;
-    let created = try_to_create(job, plan, &mut uncertain).await;
-    created.map_err(|failure| NotCreated { failure, uncertain })
+pub async fn create(job: &Job, plan: &Plan, journal: &mut Journal) -> Result<String, Failure> {
+    let image_id = try_to_create(job, plan, &mut journal.lost_reply).await?;
+    journal.note(&job.home, &image_id);
+    Ok(image_id)
 }
 
 async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<String, Failure> {
@@ -178,6 +170,7 @@ async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<S
         match find_patiently(job, plan, looks, pause).await {
             Ok(Some(image_id)) => {
                 tracing::info!(image_id, "found the image of the lost reply");
+                *uncertain = false;
                 return Ok(image_id);
             }
             Ok(None) => {}

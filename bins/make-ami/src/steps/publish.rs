@@ -6,9 +6,10 @@ use super::sdk_tags;
 use crate::job::{Job, Place};
 use crate::plan::RUN_TAG;
 use crate::settings::places::Principal;
-use crate::undo::{self, Made};
+use crate::undo::{self, Journal};
 use action::exit::Exit;
 use action::failure::Failure;
+use action::interrupt::Interrupt;
 use aws::error::AwsError;
 use aws::wait::{self, Look, Pace};
 use aws_sdk_ec2::primitives::DateTime;
@@ -33,29 +34,26 @@ pub struct Copied {
     pub available: bool,
 }
 
-/// Does everything that the settings ask, in order; notes each copy in `made` as soon as its id is known.
+/// Does everything that the settings ask, in order; notes each copy in the journal as soon as its id is known.
 ///
 /// # Errors
 /// The first thing that failed.
 pub async fn publish(
     job: &Job,
-    run: &str,
     tags: &BTreeMap<String, String>,
     verified: &Verified,
-    made: &mut Vec<Made>,
+    journal: &mut Journal,
 ) -> Result<Vec<Copied>, Failure> {
     let publish = &job.settings.publish;
     let mut copies = Vec::new();
     // All are asked for before the first is waited for: they go on at the same time.
     for region in &publish.copy_to {
         let place = job.place(region);
-        let image_id = copy(job, &place, run, tags, verified).await?;
-        made.push(Made {
-            place: place.clone(),
-            image_id: image_id.clone(),
-        });
+        let image_id = copy(job, &place, &journal.run, tags, verified).await?;
+        journal.note(&place, &image_id);
         copies.push((place, image_id));
     }
+    not_stopped(job)?;
     share(&job.home, verified, &publish.share_with).await?;
     let mut done = Vec::new();
     for (place, image_id) in copies {
@@ -65,8 +63,8 @@ pub async fn publish(
                 Ok(copied) => copied,
                 // The image itself is good and stays; a bad copy of it does not.
                 Err(failure) if failure.exit() == Exit::Failed => {
-                    made.retain(|made| made.image_id != image_id);
-                    return Err(undo::one(run, &Made { place, image_id }, failure).await);
+                    journal.made.retain(|made| made.image_id != image_id);
+                    return Err(undo::copy(journal, &place, &image_id, failure).await);
                 }
                 Err(failure) => return Err(failure),
             };
@@ -80,10 +78,21 @@ pub async fn publish(
         });
     }
     deprecate(job, &job.home, &verified.image_id).await?;
+    not_stopped(job)?;
     if let Some(name) = &publish.ssm_parameter {
         parameter(job, name, &verified.image_id).await?;
     }
     Ok(done)
+}
+
+fn not_stopped(job: &Job) -> Result<(), Failure> {
+    match job.context.interrupt.pending() {
+        Some(signal) => Err(Failure::interrupted(
+            signal,
+            "stopped before the image was published",
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Copies the image to a Region, once: CopyImage has a client token, and an earlier try's copy is found
@@ -287,8 +296,9 @@ async fn parameter(job: &Job, name: &str, image_id: &str) -> Result<(), Failure>
             Look::NotYet(format!("it holds {found:?}"))
         })
     };
-    let deadline = job.context.deadline.min(Instant::now() + READ_BACK_WITHIN);
-    let waited = wait::until(&what, deadline, &job.context.interrupt, PACE, look).await;
+    // From here on the parameter may hold the image: neither signal nor deadline may end in its removal.
+    let deadline = Instant::now() + READ_BACK_WITHIN;
+    let waited = wait::until(&what, deadline, &Interrupt::never(), PACE, look).await;
     waited.map_err(|ended| match ended {
         wait::Ended::Deadline(seen) => Failure::failed(format!(
             "parameter {name} in {region} did not take {image_id}; {seen}"

@@ -33,6 +33,8 @@ pub(crate) struct History {
     pub(crate) mode: Mode,
     pub(crate) volumes: usize,
     pub(crate) course: Outcome,
+    /// Whether somebody else deregisters the image.
+    pub(crate) image_vanishes: bool,
     pub(crate) hidden_for: u32,
     pub(crate) mapping_hidden: bool,
     pub(crate) failed_names_are_free: bool,
@@ -54,6 +56,7 @@ impl History {
             mode: Mode::NoReboot,
             volumes: 1,
             course: Course::available(Duration::from_secs(60)).into(),
+            image_vanishes: false,
             hidden_for: 0,
             mapping_hidden: false,
             failed_names_are_free: false,
@@ -74,7 +77,8 @@ fn time() -> impl Strategy<Value = Duration> {
     (0.0_f64..1.0).prop_map(|part| Duration::from_secs_f64(18_000_f64.powf(part)))
 }
 
-fn course() -> impl Strategy<Value = Outcome> {
+/// How an image gets on, and whether it vanishes.
+fn course() -> impl Strategy<Value = (Outcome, bool)> {
     let end = prop_oneof![
         6 => Just("available"),
         2 => Just("failed"),
@@ -99,10 +103,8 @@ fn course() -> impl Strategy<Value = Outcome> {
                 .snapshot_error("bad block"),
             state => Course::becomes(after, state),
         };
-        course
-            .progress(progress)
-            .gap(Duration::from_secs(gap))
-            .into()
+        let course = course.progress(progress).gap(Duration::from_secs(gap));
+        (course.into(), end == "vanishes")
     })
 }
 
@@ -151,7 +153,13 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
         proptest::option::weighted(0.3, course()),
     );
     (world, end).prop_map(|(world, end)| {
-        let (mode, volumes, course, hidden_for, [mapping_hidden, failed_names_are_free]) = world;
+        let (
+            mode,
+            volumes,
+            (course, image_vanishes),
+            hidden_for,
+            [mapping_hidden, failed_names_are_free],
+        ) = world;
         let (
             faults,
             signal_at,
@@ -163,6 +171,7 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
             mode,
             volumes,
             course,
+            image_vanishes,
             hidden_for,
             mapping_hidden,
             failed_names_are_free,
@@ -171,7 +180,7 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
             timeout: timeout + Duration::from_secs(10),
             clean_on_timeout,
             tags_after,
-            copy,
+            copy: copy.map(|(copy, _)| copy),
             retention,
             lease_first: lease_first && mode == Mode::Quiesce,
         }
