@@ -13,7 +13,7 @@ setup_static() {
     fi
     # What proves the files: their headers, and the other architecture's instructions.
     for pair in file:file readelf:binutils openssl:openssl qemu-aarch64-static:qemu-user-static \
-        /usr/bin/time:time minisign:minisign; do
+        /usr/bin/time:time; do
         have "${pair%%:*}" || missing+=("${pair#*:}")
     done
     [[ ${#missing[@]} -eq 0 ]] || install_packages 'for static binaries' "${missing[@]}"

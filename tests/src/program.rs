@@ -21,11 +21,18 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn shipped(built: &Path) -> PathBuf {
     let tests = std::env::current_exe().unwrap_or_default();
     // This test is TARGET/debug/deps/it-…, and the program TARGET/debug/NAME.
-    let ours = tests.ancestors().nth(2).is_some_and(|folder| Some(folder) == built.parent());
+    let ours = tests
+        .ancestors()
+        .nth(2)
+        .is_some_and(|folder| Some(folder) == built.parent());
     match (std::env::var_os("ACTIONS_BIN"), built.file_name()) {
         (Some(folder), Some(name)) if ours && !folder.is_empty() => {
             let shipped = PathBuf::from(folder).join(name);
-            assert!(shipped.is_file(), "ACTIONS_BIN: there is no {}", shipped.display());
+            assert!(
+                shipped.is_file(),
+                "ACTIONS_BIN: there is no {}",
+                shipped.display()
+            );
             shipped
         }
         _ => built.into(),

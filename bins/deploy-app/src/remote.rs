@@ -72,7 +72,13 @@ impl<'a> Remote<'a> {
     /// # Errors
     /// As [`host_keys::store`].
     pub async fn store_belief(&self) -> Result<(), Failure> {
-        host_keys::store(self.settings, self.way, self.belief, self.session.host_key()).await
+        host_keys::store(
+            self.settings,
+            self.way,
+            self.belief,
+            self.session.host_key(),
+        )
+        .await
     }
 
     /// The same host over a new connection.
@@ -257,7 +263,10 @@ impl<'a> Remote<'a> {
         if let (true, Some(stamp)) = (altered.is_empty(), &current.stamp) {
             // Spares the next look the reading of every file; failing costs time only.
             let script = scripts::remember_stamp(&self.settings.paths, &current.name, stamp);
-            drop(self.release("remember what was verified", &script, bounds).await);
+            drop(
+                self.release("remember what was verified", &script, bounds)
+                    .await,
+            );
         }
         sync::diff(wanted, wanted, &altered)
     }
@@ -291,12 +300,15 @@ impl<'a> Remote<'a> {
     }
 
     fn unlike(&self, deed: &str, paths: &Paths, wanted: &Tree, faults: &[Fault]) -> Failure {
-        let failure = Failure::failed(format!("cannot {deed} in {} on {}", paths.target, self.shown))
-            .cause(format!(
-                "what the host holds is not what was sent ({} faults in {} entries)",
-                faults.len(),
-                wanted.len()
-            ));
+        let failure = Failure::failed(format!(
+            "cannot {deed} in {} on {}",
+            paths.target, self.shown
+        ))
+        .cause(format!(
+            "what the host holds is not what was sent ({} faults in {} entries)",
+            faults.len(),
+            wanted.len()
+        ));
         faults
             .iter()
             .take(TAIL)

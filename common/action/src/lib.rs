@@ -18,3 +18,5 @@ pub mod page;
 pub mod program;
 pub mod redact;
 pub mod settings;
+
+mod overview;

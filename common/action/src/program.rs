@@ -8,6 +8,7 @@ use crate::export::file::ExportFile;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::log;
+use crate::overview::overview;
 use crate::redact;
 use crate::settings::Settings;
 use crate::settings::faults::Faults;
@@ -15,6 +16,7 @@ use crate::settings::given::Given;
 use crate::settings::layers::{self, Declared, Environment, Layers};
 use crate::settings::secret::Secret;
 use crate::settings::value::{Lines, Switch, Timeout};
+use clap::error::ErrorKind;
 use clap::{ArgAction, ArgMatches, Args, Command};
 use serde::Deserialize;
 use std::ffi::OsString;
@@ -259,6 +261,9 @@ fn prepare<S: Settings>(
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let matches = match command::<S>(program).try_get_matches_from(&arguments) {
         Ok(matches) => matches,
+        Err(error) if asks_for_overview(&error, &arguments) => {
+            return Ok(Prepared::Said(overview(program, &command::<S>(program))));
+        }
         Err(error) if !error.use_stderr() => return Ok(Prepared::Said(error.render().to_string())),
         Err(error) => return Err(usage_failure(program, &error)),
     };
@@ -350,7 +355,10 @@ fn hide_declared(pairs: &[(String, String)], environment: &Environment) {
         Ok(names) => names,
         Err(never) => match never {},
     };
-    let values = names.0.iter().filter_map(|name| variable(environment, name));
+    let values = names
+        .0
+        .iter()
+        .filter_map(|name| variable(environment, name));
     redact::hide(values.map(Secret::from));
 }
 
@@ -463,6 +471,12 @@ pub(crate) fn declared<S: Args>(program: &Program) -> Vec<Declared> {
             }
         })
         .collect()
+}
+
+/// `-h` is the overview, `--help` the whole; after `--` both are arguments like any other.
+fn asks_for_overview(error: &clap::Error, arguments: &[OsString]) -> bool {
+    let mut flags = arguments.iter().take_while(|argument| *argument != "--");
+    error.kind() == ErrorKind::DisplayHelp && !flags.any(|argument| argument == "--help")
 }
 
 fn env_files(matches: &ArgMatches) -> Vec<PathBuf> {

@@ -69,9 +69,7 @@ pub fn tls_context(context: &Context) -> Result<TlsContext, Failure> {
     TlsContext::builder()
         .with_trust_store(store)
         .build()
-        .map_err(|error| {
-            Failure::refused("cannot load the certificate authorities").cause(error)
-        })
+        .map_err(|error| Failure::refused("cannot load the certificate authorities").cause(error))
 }
 
 fn bundle(path: PathBuf) -> Result<TlsContext, Failure> {

@@ -8,7 +8,11 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 
 /// Where completions go in an archive, and for which shells.
-const SHELLS: [(Shell, &str); 3] = [(Shell::Bash, "bash"), (Shell::Zsh, "zsh"), (Shell::Fish, "fish")];
+const SHELLS: [(Shell, &str); 3] = [
+    (Shell::Bash, "bash"),
+    (Shell::Zsh, "zsh"),
+    (Shell::Fish, "fish"),
+];
 
 /// The command line of every program that ships.
 #[must_use]
@@ -19,6 +23,7 @@ pub fn commands() -> Vec<Command> {
         command::<make_ami::settings::Raw>(&make_ami::PROGRAM),
         command::<package_template::settings::Raw>(&package_template::PROGRAM),
         command::<run_pipeline::settings::Raw>(&run_pipeline::PROGRAM),
+        command::<signal_health::settings::Raw>(&signal_health::PROGRAM),
     ]
 }
 

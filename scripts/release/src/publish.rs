@@ -98,8 +98,13 @@ pub async fn publish(settings: Checked, context: Context) -> Result<Output, Fail
     }
     let folder = format!("releases/{}", release.version);
     // The signature first: whoever finds a list finds its signature.
-    for (name, bytes) in [("SHA256SUMS.minisig", &release.signature), ("SHA256SUMS", &release.sums)] {
-        bucket.put_once(&format!("{folder}/{name}"), bytes.clone()).await?;
+    for (name, bytes) in [
+        ("SHA256SUMS.minisig", &release.signature),
+        ("SHA256SUMS", &release.sums),
+    ] {
+        bucket
+            .put_once(&format!("{folder}/{name}"), bytes.clone())
+            .await?;
     }
     tracing::info!(
         "release {} is at {}: {} files, {written} of them new",
@@ -113,7 +118,12 @@ pub async fn publish(settings: Checked, context: Context) -> Result<Output, Fail
     Ok(Output::Nothing)
 }
 
-async fn plan(release: &Release, bucket: &Bucket, latest: bool, context: &Context) -> Result<Output, Failure> {
+async fn plan(
+    release: &Release,
+    bucket: &Bucket,
+    latest: bool,
+    context: &Context,
+) -> Result<Output, Failure> {
     let mut missing = Vec::new();
     for sum in release.blobs.keys() {
         if bucket.get(&format!("blobs/{sum}")).await?.is_none() {
@@ -121,7 +131,9 @@ async fn plan(release: &Release, bucket: &Bucket, latest: bool, context: &Contex
         }
     }
     let now = bucket.get("latest").await?;
-    let moves = latest.then(|| bucket.decide(&release.version, now.as_ref())).transpose()?;
+    let moves = latest
+        .then(|| bucket.decide(&release.version, now.as_ref()))
+        .transpose()?;
     let text = format!(
         "plan: publish release {} to {}\n  files to write: {} of {}\n  latest: {moves:?}\n",
         release.version,
@@ -169,39 +181,72 @@ impl Bucket {
 
     /// Waits for a call no longer than the deadline, and not after a signal.
     async fn bounded<T>(&self, deed: &str, call: impl Future<Output = T>) -> Result<T, Failure> {
-        match self.interrupt.race(tokio::time::timeout_at(self.deadline, call)).await {
+        match self
+            .interrupt
+            .race(tokio::time::timeout_at(self.deadline, call))
+            .await
+        {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(_)) => Err(Failure::new(Exit::Deadline, format!("the deadline came before {deed}"))
-                .hint("running again goes on from what is there")),
-            Err(signal) => Err(Failure::interrupted(signal, format!("stopped before {deed}"))),
+            Ok(Err(_)) => Err(Failure::new(
+                Exit::Deadline,
+                format!("the deadline came before {deed}"),
+            )
+            .hint("running again goes on from what is there")),
+            Err(signal) => Err(Failure::interrupted(
+                signal,
+                format!("stopped before {deed}"),
+            )),
         }
     }
 
     async fn get(&self, name: &str) -> Result<Option<Seen>, Failure> {
         let call = async {
-            let reply = self.client.get_object().bucket(&self.to.bucket).key(self.to.key(name)).send().await;
+            let reply = self
+                .client
+                .get_object()
+                .bucket(&self.to.bucket)
+                .key(self.to.key(name))
+                .send()
+                .await;
             match reply {
                 Ok(reply) => {
                     let etag = reply.e_tag().unwrap_or_default().to_owned();
                     let bytes = reply.body.collect().await.map_err(|error| {
-                        Failure::new(Exit::Unavailable, format!("cannot read {}", self.place(name))).cause(error)
+                        Failure::new(
+                            Exit::Unavailable,
+                            format!("cannot read {}", self.place(name)),
+                        )
+                        .cause(error)
                     })?;
-                    Ok(Some(Seen { etag, bytes: bytes.to_vec() }))
+                    Ok(Some(Seen {
+                        etag,
+                        bytes: bytes.to_vec(),
+                    }))
                 }
                 Err(error) => {
                     let error = AwsError::of(&error);
-                    if error.is("NoSuchKey") || (error.code.is_none() && error.status == Some(404)) {
+                    if error.is("NoSuchKey") || (error.code.is_none() && error.status == Some(404))
+                    {
                         return Ok(None);
                     }
-                    Err(error.failure(format!("cannot read {}", self.place(name)), "s3:GetObject and s3:ListBucket"))
+                    Err(error.failure(
+                        format!("cannot read {}", self.place(name)),
+                        "s3:GetObject and s3:ListBucket",
+                    ))
                 }
             }
         };
-        self.bounded(&format!("{} was read", self.place(name)), call).await?
+        self.bounded(&format!("{} was read", self.place(name)), call)
+            .await?
     }
 
     /// Writes under a condition. The inner error is S3's.
-    async fn put(&self, name: &str, bytes: Vec<u8>, over: Option<&str>) -> Result<Result<(), AwsError>, Failure> {
+    async fn put(
+        &self,
+        name: &str,
+        bytes: Vec<u8>,
+        over: Option<&str>,
+    ) -> Result<Result<(), AwsError>, Failure> {
         let put = self
             .client
             .put_object()
@@ -213,8 +258,12 @@ impl Bucket {
             None => put.if_none_match("*"),
             Some(etag) => put.if_match(etag),
         };
-        let reply = self.bounded(&format!("{} was written", self.place(name)), put.send()).await?;
-        Ok(reply.map(drop).map_err(|error: aws_sdk_s3::error::SdkError<PutObjectError>| AwsError::of(&error)))
+        let reply = self
+            .bounded(&format!("{} was written", self.place(name)), put.send())
+            .await?;
+        Ok(reply
+            .map(drop)
+            .map_err(|error: aws_sdk_s3::error::SdkError<PutObjectError>| AwsError::of(&error)))
     }
 
     /// Writes where nothing is; whether it was written now. What is there already must be the same.
@@ -228,8 +277,11 @@ impl Bucket {
             match self.get(name).await {
                 Ok(Some(seen)) if seen.bytes == bytes => return Ok(false),
                 Ok(Some(_)) if taken => {
-                    return Err(Failure::refused(format!("{} is there already with other content", self.place(name)))
-                        .hint("a version is released once: raise the version in Cargo.toml"));
+                    return Err(Failure::refused(format!(
+                        "{} is there already with other content",
+                        self.place(name)
+                    ))
+                    .hint("a version is released once: raise the version in Cargo.toml"));
                 }
                 _ => {}
             }
@@ -247,9 +299,12 @@ impl Bucket {
         let text = now.map(|seen| (seen.etag.as_str(), String::from_utf8_lossy(&seen.bytes)));
         let now = text.as_ref().map(|(etag, text)| (*etag, text.as_ref()));
         pointer(ours, now).map_err(|cause| {
-            Failure::refused(format!("{} does not name a version; it stays as it is", self.place("latest")))
-                .cause(cause)
-                .hint("--latest=no publishes without it")
+            Failure::refused(format!(
+                "{} does not name a version; it stays as it is",
+                self.place("latest")
+            ))
+            .cause(cause)
+            .hint("--latest=no publishes without it")
         })
     }
 
@@ -270,9 +325,12 @@ impl Bucket {
             Err(error) => match self.get("latest").await {
                 Ok(Some(seen)) if seen.bytes == bytes => {}
                 _ if matches!(error.status, Some(409 | 412)) => {
-                    return Err(Failure::new(Exit::Lost, format!("{} changed since it was read", self.place("latest")))
-                        .cause(&error)
-                        .hint("another release came in between; run again to compare with it"));
+                    return Err(Failure::new(
+                        Exit::Lost,
+                        format!("{} changed since it was read", self.place("latest")),
+                    )
+                    .cause(&error)
+                    .hint("another release came in between; run again to compare with it"));
                 }
                 _ => return Err(self.cannot_write("latest", &error)),
             },
@@ -295,9 +353,18 @@ mod tests {
         };
         assert_eq!(decide(None), Ok(Pointer::Create));
         assert_eq!(decide(Some("1.2.0\n")), Ok(Pointer::Keep));
-        assert_eq!(decide(Some("1.1.9\n")), Ok(Pointer::Replace("\"e\"".to_owned())));
-        assert_eq!(decide(Some("1.2.0-rc.1\n")), Ok(Pointer::Replace("\"e\"".to_owned())));
-        assert_eq!(decide(Some("1.10.0\n")), Ok(Pointer::Later("1.10.0".parse().unwrap())));
+        assert_eq!(
+            decide(Some("1.1.9\n")),
+            Ok(Pointer::Replace("\"e\"".to_owned()))
+        );
+        assert_eq!(
+            decide(Some("1.2.0-rc.1\n")),
+            Ok(Pointer::Replace("\"e\"".to_owned()))
+        );
+        assert_eq!(
+            decide(Some("1.10.0\n")),
+            Ok(Pointer::Later("1.10.0".parse().unwrap()))
+        );
         assert!(decide(Some("<html>")).is_err());
     }
 }

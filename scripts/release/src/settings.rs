@@ -95,7 +95,10 @@ mod tests {
 
     #[test]
     fn a_place_is_a_bucket_with_or_without_a_prefix() {
-        let place = |text: &str| text.parse::<Place>().map(|place| (place.key("latest"), place.bucket));
+        let place = |text: &str| {
+            text.parse::<Place>()
+                .map(|place| (place.key("latest"), place.bucket))
+        };
         let wanted = |key: &str| Ok((key.to_owned(), "bucket".to_owned()));
         assert_eq!(place("s3://bucket"), wanted("latest"));
         assert_eq!(place("s3://bucket/"), wanted("latest"));

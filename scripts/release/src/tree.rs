@@ -40,11 +40,12 @@ pub fn read(folder: &Path) -> Result<Release, Failure> {
             .hint("scripts/pack-release makes such a folder")
     };
     let file = |path: &Path| {
-        std::fs::read(path).map_err(|error| {
-            refused(format!("cannot read {}", path.display())).cause(error)
-        })
+        std::fs::read(path)
+            .map_err(|error| refused(format!("cannot read {}", path.display())).cause(error))
     };
-    let latest = String::from_utf8_lossy(&file(&folder.join("latest"))?).trim().to_owned();
+    let latest = String::from_utf8_lossy(&file(&folder.join("latest"))?)
+        .trim()
+        .to_owned();
     let version: Version = latest.parse().map_err(refused)?;
     let of_version = folder.join("releases").join(&latest);
     let sums = file(&of_version.join("SHA256SUMS"))?;
@@ -52,7 +53,9 @@ pub fn read(folder: &Path) -> Result<Release, Failure> {
     let signed = format!("trusted comment: pipeline-actions {version}");
     let text = String::from_utf8_lossy(&signature).into_owned();
     if text.lines().nth(2) != Some(signed.as_str()) {
-        return Err(refused(format!("the signature is not one of release {version}")));
+        return Err(refused(format!(
+            "the signature is not one of release {version}"
+        )));
     }
     let mut blobs = BTreeMap::new();
     for line in String::from_utf8_lossy(&sums).lines() {
@@ -64,12 +67,20 @@ pub fn read(folder: &Path) -> Result<Release, Failure> {
         let name = sum.to_string();
         let path = folder.join("blobs").join(&name);
         if Digest::of(&file(&path)?) != sum {
-            return Err(refused(format!("{} is not what its name says", path.display())));
+            return Err(refused(format!(
+                "{} is not what its name says",
+                path.display()
+            )));
         }
         blobs.insert(name, path);
     }
     if blobs.is_empty() {
         return Err(refused("SHA256SUMS names no file".to_owned()));
     }
-    Ok(Release { version, blobs, sums, signature })
+    Ok(Release {
+        version,
+        blobs,
+        sums,
+        signature,
+    })
 }

@@ -89,13 +89,35 @@ mod tests {
 
     #[test]
     fn versions_are_ordered_as_semver_says_and_said_as_they_were_read() {
-        let rising = ["0.9.0", "0.10.0", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0"];
+        let rising = [
+            "0.9.0",
+            "0.10.0",
+            "1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-alpha.beta",
+            "1.0.0-beta.2",
+            "1.0.0-beta.11",
+            "1.0.0",
+        ];
         for pair in rising.windows(2) {
-            let (low, high): (Version, Version) = (pair[0].parse().unwrap(), pair[1].parse().unwrap());
+            let (low, high): (Version, Version) =
+                (pair[0].parse().unwrap(), pair[1].parse().unwrap());
             assert!(low < high, "{pair:?}");
             assert_eq!(low.to_string(), pair[0]);
         }
-        for wrong in ["", "1", "1.2", "1.2.3.4", "1.2.x", "v1.2.3", "01.2.3", "1.2.3-", "1.2.3-a..b", "1.2.3/x", "1.+2.3"] {
+        for wrong in [
+            "",
+            "1",
+            "1.2",
+            "1.2.3.4",
+            "1.2.x",
+            "v1.2.3",
+            "01.2.3",
+            "1.2.3-",
+            "1.2.3-a..b",
+            "1.2.3/x",
+            "1.+2.3",
+        ] {
             assert!(wrong.parse::<Version>().is_err(), "{wrong}");
         }
     }

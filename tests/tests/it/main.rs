@@ -9,6 +9,7 @@ mod ec2_copies;
 mod ec2_removal;
 mod ec2_time;
 mod fake_aws;
+mod install_actions;
 mod offline;
 mod program;
 mod sdk;

@@ -53,7 +53,15 @@ pub(super) async fn ship(
     prune(remote, &compared.state, !compared.is_same(), bounds).await;
     let mut done = Done::default();
     let deployed = act(remote, application, context, bounds, &mut done).await;
-    finish(remote, context, done, deployed, ("deploy", began), Some(application)).await
+    finish(
+        remote,
+        context,
+        done,
+        deployed,
+        ("deploy", began),
+        Some(application),
+    )
+    .await
 }
 
 /// What a step of a deployment came to.
@@ -180,7 +188,10 @@ async fn act(
     send(remote, application, &compared, &release, bounds).await?;
     let commands = look::commands(remote);
     let old = match &compared.state.current {
-        Some(Current { manifest: Some(old), .. }) => old.clone(),
+        Some(Current {
+            manifest: Some(old),
+            ..
+        }) => old.clone(),
         Some(_) => application.wanted.clone(),
         None => Tree::new(),
     };
@@ -360,7 +371,11 @@ impl Switch<'_> {
             .await?;
         remote.stages.begin("start");
         done.started = true;
-        if let Some(stop) = self.commands.stop(release).filter(|_| self.before.is_some()) {
+        if let Some(stop) = self
+            .commands
+            .stop(release)
+            .filter(|_| self.before.is_some())
+        {
             remote
                 .command(&stop, "stop the release before", bounds)
                 .await?;

@@ -121,7 +121,10 @@ fn a_sentinel_secret_appears_nowhere() {
         .env_remove("DEPLOY_APP_EXPORT_FILE")
         .env("DEPLOY_APP_DRY_RUN", "1")
         .env("DEPLOY_APP_PLAN_FILE", &plan)
-        .env("DEPLOY_APP_BEFORE", format!("curl -H 'Authorization: {TOKEN}' x"))
+        .env(
+            "DEPLOY_APP_BEFORE",
+            format!("curl -H 'Authorization: {TOKEN}' x"),
+        )
         .run();
     planned.assert_code(0).assert_stderr("[secret]");
     for ran in [&failed, &done, &planned] {

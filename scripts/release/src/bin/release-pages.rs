@@ -15,7 +15,13 @@ fn main() -> ExitCode {
     for command in pages::commands() {
         let into = folder.join(command.get_name());
         if let Err(error) = pages::write(&command, &into) {
-            return said(&format!("error: cannot write pages below {}: {error}", into.display()), 1);
+            return said(
+                &format!(
+                    "error: cannot write pages below {}: {error}",
+                    into.display()
+                ),
+                1,
+            );
         }
     }
     ExitCode::SUCCESS
