@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 const WIDTH: usize = 80;
 
 /// The overview of a command line: usage, subcommands, and the flags by group.
-#[must_use]
 pub(crate) fn overview(program: &Program, command: &Command) -> String {
     let mut text = format!("{}: {}\n", program.name, program.about);
     let usage = command.clone().render_usage().to_string();
@@ -40,7 +39,7 @@ pub(crate) fn overview(program: &Program, command: &Command) -> String {
         text.push_str(&list(heading, names));
     }
     let example = program.variable("timeout");
-    let _ = write!(text, "Each is a variable too: --timeout is {example}");
+    let _ = write!(text, "\nEach is a variable too: --timeout is {example}");
     if !program.plain.is_empty() {
         let _ = write!(text, "; without prefix: {}", program.plain.join(", "));
     }
