@@ -80,6 +80,22 @@ fn codes(report: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_failed_build_is_still_checked_and_uploads_nothing() {
+    let (aws, folder) = (FakeAws::start(), fitting());
+    let failed = ("CODEBUILD_BUILD_SUCCEEDING", "0");
+    let checked = program(&folder)
+        .bare()
+        .env(failed.0, failed.1)
+        .args(["check", "cfn/app.yml"])
+        .run();
+    checked.assert_code(0);
+    let ran = uploading(&folder, &aws).env(failed.0, failed.1).run();
+    ran.assert_code(2)
+        .assert_stderr("CODEBUILD_BUILD_SUCCEEDING=0");
+    assert!(aws.requests().is_empty());
+}
+
+#[test]
 fn what_fits_is_clean_and_needs_no_aws() {
     check(&fitting(), &[])
         .assert_code(0)
