@@ -1,7 +1,8 @@
 //! Names, patterns and assignments from the command line.
 
 use super::{Found, Variable};
-use crate::pattern;
+use crate::{pattern, table};
+use action::export::name::is_identifier;
 use action::settings::layers::Environment;
 use contract::finding::did_you_mean;
 use std::ffi::OsStr;
@@ -56,8 +57,17 @@ pub fn named(arguments: &[String], environment: &Environment) -> Found {
 }
 
 fn missing(text: &str, environment: &Environment) -> String {
+    if !is_identifier(text) && !pattern::is_pattern(text) {
+        return format!(
+            "{} is no name; write NAME, a pattern such as APP_*, or NAME=value",
+            table::name(text)
+        );
+    }
     if pattern::is_pattern(text) {
-        return format!("{text}: matches no variable of the environment");
+        return format!(
+            "{}: matches no variable of the environment",
+            table::name(text)
+        );
     }
     let names = environment.keys().map(String::as_str);
     let hint = did_you_mean(text, names).map_or_else(String::new, |hint| format!(" ({hint})"));

@@ -39,6 +39,24 @@ fn a_name_that_codebuild_would_drop() {
 }
 
 #[test]
+fn what_is_no_name_is_not_repeated_when_it_may_be_a_secret() {
+    for argument in [
+        "postgres://app:hunter2@db/app?sslmode=require",
+        "postgres://app:hunter2@db/app",
+    ] {
+        let ran = program().arg(argument).run();
+        ran.assert_code(2)
+            .assert_stderr("a name of ")
+            .refute_stderr("hunter2");
+    }
+    let ran = refused(
+        &["A=1", "--template", "B={\"password\":\"hunter2\"}"],
+        "--template B: what stands in the brackets at offset 0 is no name; write {{ and }} for plain ones",
+    );
+    ran.refute_stderr("hunter2");
+}
+
+#[test]
 fn names_of_aws_and_codebuild() {
     refused(
         &["AWS_X=1"],
