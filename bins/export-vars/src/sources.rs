@@ -30,6 +30,26 @@ pub struct Variable {
 /// What one source gave: its variables, or every reason why not.
 pub type Found = Result<Vec<Variable>, Vec<String>>;
 
+/// Every variable, or every fault.
+///
+/// # Errors
+/// When there is a fault.
+pub fn whole(results: impl IntoIterator<Item = Result<Variable, String>>) -> Found {
+    let mut faults = Vec::new();
+    let mut variables = Vec::new();
+    for result in results {
+        match result {
+            Ok(variable) => variables.push(variable),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() {
+        Ok(variables)
+    } else {
+        Err(faults)
+    }
+}
+
 /// What all sources gave.
 #[derive(Debug, Default)]
 pub struct Collected {
