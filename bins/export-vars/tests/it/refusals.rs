@@ -495,33 +495,34 @@ mod export_file {
 
     #[test]
     fn one_that_is_not_ours_to_remove() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &Path, bits| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits)).unwrap();
+        };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".exports");
         std::fs::write(&path, "export A='stale'\n").unwrap();
-        let run = |program: &str, arguments: &[&str]| {
-            std::process::Command::new(program)
-                .args(arguments)
-                .args([env!("CARGO_BIN_EXE_export-vars"), "A=1", "--export-file"])
-                .arg(&path)
-                .output()
-                .unwrap()
-        };
-        // Nobody but its owner may change the folder; root is let through, so it acts as nobody.
-        let closed: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o555);
-        std::fs::set_permissions(folder.path(), closed).unwrap();
-        let uid = std::process::Command::new("id")
-            .arg("-u")
-            .output()
-            .unwrap()
-            .stdout;
-        let output = if uid == b"0\n" {
-            run(
-                "setpriv",
-                &["--reuid", "65534", "--regid", "65534", "--clear-groups"],
-            )
+        // The checkout may lie where nobody but root can look.
+        let program = folder.path().join("export-vars");
+        std::fs::copy(env!("CARGO_BIN_EXE_export-vars"), &program).unwrap();
+        mode(&program, 0o755);
+        mode(folder.path(), 0o555);
+        let id = std::process::Command::new("id").arg("-u").output().unwrap();
+        // No permission stops root, so it acts as nobody.
+        let mut command = if id.stdout == b"0\n" {
+            let mut command = std::process::Command::new("setpriv");
+            command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+            command.arg(&program);
+            command
         } else {
-            run("env", &[])
+            std::process::Command::new(&program)
         };
+        let output = command
+            .args(["A=1", "--export-file"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        mode(folder.path(), 0o755);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(
