@@ -221,13 +221,16 @@ fn odd_line(raw: &str, first: bool, dialect: Dialect) -> Option<(Option<usize>, 
         );
     }
     let text = raw.strip_suffix('\r').unwrap_or(raw);
-    if dialect == Dialect::Portable && text.len() != raw.len() {
+    if dialect == Dialect::Portable
+        && let Some(at_return) = raw.find('\r')
+    {
         return at(
-            text.chars().count() + 1,
+            raw[..at_return].chars().count() + 1,
             "a carriage return, which a shell keeps in the value; save the file with Unix line ends",
         );
     }
-    if text.trim().is_empty() || text.starts_with('#') {
+    // Other white space than this is no blank line to a shell.
+    if text.trim_matches([' ', '\t']).is_empty() || text.starts_with('#') {
         return None;
     }
     if text.starts_with(char::is_whitespace) {
@@ -374,10 +377,13 @@ mod tests {
             ("A=`id`", "runs the command"),
             ("A=x;id", "ends the value"),
             ("A=1\r", "carriage return"),
+            ("# note\rA=1", "carriage return"),
             ("1A=x", "not a variable name"),
             ("A-B=x", "not a variable name"),
             ("A.B=x", "not a variable name"),
             ("  A=1", "starts with white space"),
+            ("\u{b}", "starts with white space"),
+            ("\u{a0}", "starts with white space"),
             ("A=~/x", "expands `~`"),
             ("A=x\0y", "a NUL byte"),
         ] {
