@@ -1,11 +1,24 @@
 //! EC2 as the programs see it: its resources, the XML it answers with, and a small world that
 //! keeps them.
 
-mod resources;
+mod image;
+mod instance;
+mod launch_template;
+mod outcome;
+mod snapshot;
+mod time;
 mod world;
 mod xml;
 
-pub use resources::{Image, Instance, Outcome, Snapshot, Volume};
+/// Text pairs, as tags are.
+type Tags = Vec<(String, String)>;
+
+pub use image::Image;
+pub use instance::{Instance, Volume};
+pub use launch_template::LaunchTemplate;
+pub use outcome::{Course, End, Outcome, Progress};
+pub use snapshot::Snapshot;
+pub use time::iso;
 pub use world::Ec2World;
 pub use xml::{
     create_image, describe_images, describe_instances, describe_snapshots, done, instance_changes,

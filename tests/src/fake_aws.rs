@@ -4,8 +4,12 @@
 //! operations of every service that the programs call, but knows no behaviour: a test says what
 //! each operation answers, in sequence or by a closure, or installs a small world
 //! ([`crate::ec2::Ec2World`]) that keeps state.
+//!
+//! [`FakeAws::http_client`] reaches the same fake without a socket, for code that runs inside the
+//! test under tokio's virtual time.
 
 mod http;
+mod offline;
 mod reply;
 mod request;
 mod tls;
@@ -18,7 +22,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use self::reply::Deed;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+use self::reply::Sent;
 pub(crate) use self::reply::escaped;
 pub use self::reply::{REQUEST_ID, Reply};
 pub use self::request::Request;
@@ -27,16 +33,34 @@ use self::tls::Authority;
 /// Decides an answer from the request and whatever state it keeps.
 type Handler = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
 
+/// Decides what happens to any call, whatever its operation.
+type Interceptor = Arc<dyn Fn(&Request) -> Fate + Send + Sync>;
+
+/// What happens to a call that an interceptor has seen.
+#[derive(Debug, Clone)]
+pub enum Fate {
+    /// The script, or the world, answers it.
+    Served,
+    /// It gets this reply; the script never hears of it.
+    Answered(Reply),
+    /// The script does its work, but its reply never arrives.
+    Lost,
+    /// The script does its work at once, but its reply arrives so late.
+    Late(Duration),
+}
+
 /// The running fake; dropping it closes every connection and stops it.
 pub struct FakeAws {
-    address: SocketAddr,
+    /// Where it listens; nowhere when it is offline.
+    address: Option<SocketAddr>,
     authority: Option<Authority>,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
 }
 
 struct Shared {
-    started: Instant,
+    /// In tokio's time, which is virtual where a test has paused it.
+    started: tokio::time::Instant,
     state: Mutex<State>,
     /// Told when the fake stops, so that a hanging reply ends.
     stopping: Condvar,
@@ -47,18 +71,11 @@ struct State {
     stopped: bool,
     scripts: HashMap<String, Handler>,
     /// What the next calls get before the script has its say.
-    first: HashMap<String, VecDeque<First>>,
+    first: HashMap<String, VecDeque<Fate>>,
     requests: Vec<Request>,
     unscripted: Vec<String>,
+    interceptor: Option<Interceptor>,
     connections: Vec<TcpStream>,
-}
-
-/// What happens to one call ahead of the script.
-enum First {
-    /// The reply is given; the script never hears of the call.
-    Reply(Reply),
-    /// The script does its work, but its reply never arrives.
-    Lose,
 }
 
 impl FakeAws {
@@ -82,11 +99,7 @@ impl FakeAws {
     fn with(authority: Option<Authority>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("cannot open a loopback port");
         let address = listener.local_addr().expect("a bound port has an address");
-        let shared = Arc::new(Shared {
-            started: Instant::now(),
-            state: Mutex::default(),
-            stopping: Condvar::new(),
-        });
+        let shared = Arc::new(Shared::new());
         let server = authority
             .as_ref()
             .map(|authority| Arc::clone(&authority.server));
@@ -106,26 +119,52 @@ impl FakeAws {
             }
         });
         Self {
-            address,
+            address: Some(address),
             authority,
             shared,
             acceptor: Some(acceptor),
         }
     }
 
-    /// The endpoint, such as `http://127.0.0.1:40123`.
+    /// A fake that listens nowhere; only [`FakeAws::http_client`] reaches it.
+    pub fn offline() -> Self {
+        Self {
+            address: None,
+            authority: None,
+            shared: Arc::new(Shared::new()),
+            acceptor: None,
+        }
+    }
+
+    /// An HTTP client for the AWS SDK that asks this fake directly, whatever the endpoint.
+    ///
+    /// Late replies and the SDK's read timeout pass in tokio's time, so that a wait of hours takes
+    /// no time under a paused clock. A reply that closes the connection or cuts the body fails as
+    /// with the SDK's own client. The client must be used inside a tokio runtime.
+    pub fn http_client(&self) -> SharedHttpClient {
+        offline::client(&self.shared)
+    }
+
+    /// The endpoint, such as `http://127.0.0.1:40123`; a name that never resolves when the fake is
+    /// offline.
     pub fn url(&self) -> String {
+        let Some(address) = self.address else {
+            return "http://offline.invalid".to_owned();
+        };
         let scheme = if self.authority.is_some() {
             "https"
         } else {
             "http"
         };
-        format!("{scheme}://{}", self.address)
+        format!("{scheme}://{address}")
     }
 
     /// The port it listens on.
+    ///
+    /// # Panics
+    /// When the fake is offline.
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.address.expect("an offline fake has no port").port()
     }
 
     /// The authority's certificate as a PEM file.
@@ -180,7 +219,7 @@ impl FakeAws {
     /// Answers the next calls of `operation` with `replies`; the script, or the world, goes on after
     /// them and never hears of these calls.
     pub fn first(&self, operation: &str, replies: impl IntoIterator<Item = Reply>) {
-        let replies = replies.into_iter().map(First::Reply);
+        let replies = replies.into_iter().map(Fate::Answered);
         self.shared
             .state
             .lock()
@@ -197,7 +236,14 @@ impl FakeAws {
             .lock()
             .unwrap()
             .queue(operation)
-            .push_back(First::Lose);
+            .push_back(Fate::Lost);
+    }
+
+    /// Shows every call to `decide`, whatever its operation, before it is answered: for random
+    /// faults, or to do something at the n-th call. What was said with [`FakeAws::first`] and
+    /// [`FakeAws::lose_reply`] comes before it. Replaces the interceptor before.
+    pub fn intercept(&self, decide: impl Fn(&Request) -> Fate + Send + Sync + 'static) {
+        self.shared.state.lock().unwrap().interceptor = Some(Arc::new(decide));
     }
 
     /// Every request so far, in order.
@@ -247,7 +293,7 @@ impl Drop for FakeAws {
         drop(state);
         self.shared.stopping.notify_all();
         // The acceptor looks at `stopped` when the next connection arrives.
-        let _ = TcpStream::connect(self.address);
+        let _ = self.address.map(TcpStream::connect);
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
         }
@@ -255,14 +301,22 @@ impl Drop for FakeAws {
 }
 
 impl State {
-    fn queue(&mut self, operation: &str) -> &mut VecDeque<First> {
+    fn queue(&mut self, operation: &str) -> &mut VecDeque<Fate> {
         self.first.entry(operation.to_owned()).or_default()
     }
 }
 
 impl Shared {
+    fn new() -> Self {
+        Self {
+            started: tokio::time::Instant::now(),
+            state: Mutex::default(),
+            stopping: Condvar::new(),
+        }
+    }
+
     /// Records the request and says what to do with it.
-    fn decide(&self, mut request: Request) -> (Request, Deed) {
+    fn decide(&self, mut request: Request) -> (Request, Reply) {
         let name = request.name();
         let mut state = self.state.lock().unwrap();
         request.number = state.requests.len();
@@ -273,26 +327,30 @@ impl Shared {
             .count();
         state.requests.push(request.clone());
         let first = state.queue(&name).pop_front();
+        let interceptor = state.interceptor.clone();
         let script = state.scripts.get(&name).cloned();
-        if script.is_none() && first.is_none() {
-            state.unscripted.push(name.clone());
-        }
-        // The script may take its time and ask the fake for what was recorded.
+        // Scripts and interceptors may take their time and ask the fake for what was recorded.
         drop(state);
-        let run = |script: Option<Handler>| match script {
+        let fate = first
+            .or_else(|| interceptor.map(|decide| decide(&request)))
+            .unwrap_or(Fate::Served);
+        let run = || match script {
             Some(script) => script(&request),
-            None => Reply::error(501, "NotScripted", format!("no script for {name}")),
+            None => {
+                self.state.lock().unwrap().unscripted.push(name.clone());
+                Reply::error(501, "NotScripted", format!("no script for {name}"))
+            }
         };
-        let reply = match first {
-            Some(First::Reply(reply)) => reply,
-            Some(First::Lose) => {
-                run(script);
+        let reply = match fate {
+            Fate::Served => run(),
+            Fate::Answered(reply) => reply,
+            Fate::Lost => {
+                run();
                 Reply::close()
             }
-            None => run(script),
+            Fate::Late(delay) => Reply::after(delay, run()),
         };
-        self.pause(reply.delay);
-        (request, reply.deed)
+        (request, reply)
     }
 
     /// Sleeps, but not longer than the fake lives.
@@ -332,32 +390,15 @@ fn connection(
 
 fn serve<S: Read + Write>(shared: &Shared, mut stream: Duplex<S>) -> io::Result<()> {
     while let Some(raw) = http::read(&mut stream)? {
-        let (request, deed) = shared.decide(Request::from(raw, shared.started.elapsed()));
+        let (request, reply) = shared.decide(Request::from(raw, shared.started.elapsed()));
+        shared.pause(reply.delay);
         let is_head = request.method == "HEAD";
-        match deed {
-            Deed::Answer(answer) => {
-                http::write(&mut stream, &answer.identified(&request), is_head, None)?;
+        match reply.deed.sent(&request) {
+            Sent::Whole(answer) => http::write(&mut stream, &answer, is_head, None)?,
+            Sent::Part(answer, sent) => {
+                return http::write(&mut stream, &answer, is_head, Some(sent));
             }
-            Deed::Error {
-                status,
-                code,
-                message,
-                headers,
-            } => {
-                let mut answer = reply::error(&request, status, &code, &message);
-                answer.headers.extend(headers);
-                http::write(&mut stream, &answer.identified(&request), is_head, None)?;
-            }
-            Deed::Cut { answer, sent } => {
-                http::write(
-                    &mut stream,
-                    &answer.identified(&request),
-                    is_head,
-                    Some(sent),
-                )?;
-                return Ok(());
-            }
-            Deed::Close => return Ok(()),
+            Sent::Nothing => return Ok(()),
         }
     }
     Ok(())

@@ -11,8 +11,11 @@
     reason = "this crate is only linked into tests, where a panic is a failure with a place"
 )]
 
+pub mod codebuild;
+pub mod ebs;
 pub mod ec2;
 pub mod fake_aws;
+pub mod kms;
 pub mod missing;
 pub mod moto;
 pub mod page;
@@ -20,9 +23,10 @@ pub mod program;
 pub mod readers;
 pub mod shells;
 pub mod sshd;
+pub mod ssm;
 
 mod children;
 
-pub use fake_aws::{FakeAws, Reply, Request};
+pub use fake_aws::{FakeAws, Fate, Reply, Request};
 pub use missing::missing;
 pub use program::{Program, Ran, Running};

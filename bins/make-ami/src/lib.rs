@@ -1,10 +1,16 @@
 //! Makes an AMI of an EC2 instance, waits until it is truly available, and exports its id.
 //!
-//! [`settings`] are checked first, [`plan`] decides (pure), [`steps`] acts in the order of the job:
-//! look at the instance, adopt or create the image, wait for it, tag its snapshots. What a failed
-//! run created is undone by [`undo`].
+//! [`settings`] are checked first, [`plan`] decides the name, the run key and the tags, [`steps`] acts in
+//! the order of the job: look at the instance, adopt or create the image, wait for it at the [`pace`] of
+//! its snapshots, publish it, retire older ones as [`retention`] decides. What a failed run made is undone
+//! by [`undo`]. [`cost`] knows the price, [`manifest`] tells what was made.
 
+pub mod cost;
+pub mod job;
+pub mod manifest;
+pub mod pace;
 pub mod plan;
+pub mod retention;
 pub mod settings;
 pub mod steps;
 pub mod undo;
@@ -19,7 +25,24 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     prefix: "MAKE_AMI_",
     plain: &["INSTANCE_ID", "AMI_NAME"],
-    commands: &[],
+    commands: &[
+        (
+            "start",
+            "Make the image and export its id at once, while it is still pending",
+        ),
+        (
+            "wait",
+            "Wait for an image that `start` or an earlier try made, and do all that follows",
+        ),
+        (
+            "verify",
+            "Check an existing image against the rules that an exported one keeps",
+        ),
+        (
+            "clean",
+            "Remove what a run left: its images, their snapshots; start an instance it stopped",
+        ),
+    ],
     timeout: "6h",
     changes_the_world: true,
     exports: &[
@@ -33,7 +56,11 @@ pub const PROGRAM: Program = Program {
     permissions: &[
         Permission {
             action: "ec2:DescribeInstances",
-            purpose: "look at the instance before anything is made",
+            purpose: "look at the instance before anything is made; what still runs an older image",
+        },
+        Permission {
+            action: "ec2:DescribeVolumes",
+            purpose: "the instance's volumes: how many the image must hold, their sizes for the cost line, their keys",
         },
         Permission {
             action: "ec2:DescribeImages",
@@ -41,7 +68,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "ec2:DescribeSnapshots",
-            purpose: "progress, and proof that every snapshot is completed",
+            purpose: "wait while a volume takes no new snapshot; progress; proof that every snapshot is completed",
         },
         Permission {
             action: "ec2:CreateImage",
@@ -49,23 +76,92 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "ec2:CreateTags",
-            purpose: "tag image and snapshots; with tags at create, conditioned on `ec2:CreateAction` = `CreateImage`",
+            purpose: "tag image and snapshots at create, conditioned on `ec2:CreateAction` = `CreateImage`; with `MAKE_AMI_SNAPSHOT_TAGS=after`, after it; with `stop`, the instance",
         },
         Permission {
             action: "ec2:DeregisterImage",
-            purpose: "remove the image of a failed run",
+            purpose: "remove the image of a failed run; retention",
         },
         Permission {
             action: "ec2:DeleteSnapshot",
-            purpose: "remove the snapshots of a failed run",
+            purpose: "remove the snapshots of a failed run; retention",
+        },
+        Permission {
+            action: "codebuild:BatchGetBuilds",
+            purpose: "the build's own time limit; without it `--timeout` alone counts",
+        },
+        Permission {
+            action: "ebs:ListChangedBlocks",
+            purpose: "the cost line: what changed since the volumes' previous snapshots; without it the line is an upper bound",
+        },
+        Permission {
+            action: "ec2:StopInstances",
+            purpose: "`MAKE_AMI_CONSISTENCY=stop`",
+        },
+        Permission {
+            action: "ec2:StartInstances",
+            purpose: "`MAKE_AMI_CONSISTENCY=stop`: start it again",
+        },
+        Permission {
+            action: "ec2:DeleteTags",
+            purpose: "`MAKE_AMI_CONSISTENCY=stop`: remove the mark of a stopped instance",
+        },
+        Permission {
+            action: "ssm:SendCommand",
+            purpose: "`MAKE_AMI_CONSISTENCY=quiesce`, with document `AWS-RunShellScript`",
+        },
+        Permission {
+            action: "ssm:GetCommandInvocation",
+            purpose: "`MAKE_AMI_CONSISTENCY=quiesce`",
+        },
+        Permission {
+            action: "ec2:CopyImage",
+            purpose: "`MAKE_AMI_COPY_TO`",
+        },
+        Permission {
+            action: "kms:DescribeKey",
+            purpose: "`MAKE_AMI_SHARE_WITH` and an encrypted volume: refuse a key that cannot be shared, before anything is made",
+        },
+        Permission {
+            action: "ec2:ModifySnapshotAttribute",
+            purpose: "`MAKE_AMI_SHARE_WITH` with accounts",
+        },
+        Permission {
+            action: "ec2:ModifyImageAttribute",
+            purpose: "`MAKE_AMI_SHARE_WITH`",
+        },
+        Permission {
+            action: "ec2:EnableImageDeprecation",
+            purpose: "`MAKE_AMI_DEPRECATE_AFTER`; retention by the ladder",
+        },
+        Permission {
+            action: "ssm:PutParameter",
+            purpose: "`MAKE_AMI_SSM_PARAMETER`",
+        },
+        Permission {
+            action: "ssm:GetParameter",
+            purpose: "`MAKE_AMI_SSM_PARAMETER`: read back",
+        },
+        Permission {
+            action: "ec2:DescribeImageReferences",
+            purpose: "retention and `clean`: what still refers to an image",
+        },
+        Permission {
+            action: "ec2:DescribeLaunchTemplateVersions",
+            purpose: "retention and `clean`: what still refers to an image",
+        },
+        Permission {
+            action: "ec2:DisableImage",
+            purpose: "retention by the ladder",
         },
     ],
     examples: "In a buildspec, as two items:\n  make-ami --export-file \"$PWD/.exports\"\n  . \"$PWD/.exports\"\n\n\
-               On a laptop, changing nothing:\n  make-ami --env-file dev.env --dry-run",
+               On a laptop, changing nothing:\n  make-ami --env-file dev.env --dry-run\n\n\
+               After a deadline, with the image that was kept:\n  make-ami wait --image-id ami-0123456789abcdef0",
 };
 
 /// Runs the program on the process's arguments and environment.
 #[must_use]
 pub fn main() -> ExitCode {
-    program::run::<settings::Raw, _, _>(&PROGRAM, steps::make)
+    program::run::<settings::Raw, _, _>(&PROGRAM, steps::run)
 }

@@ -1,6 +1,9 @@
-//! Deciding, without network and clock: the name, the run key, the tags, whether an image is ours.
+//! Deciding, without network and clock: the name, the run key, the tags.
 
-use crate::settings::{Checked, Consistency};
+pub mod name;
+
+use crate::settings::Checked;
+use crate::settings::modes::Consistency;
 use action::codebuild::CodeBuild;
 use std::collections::BTreeMap;
 
@@ -11,6 +14,18 @@ pub const RUN_TAG: &str = "make-ami:run";
 pub const CONSISTENCY_TAG: &str = "make-ami:consistency";
 /// The tag that names the instance.
 pub const SOURCE_TAG: &str = "make-ami:instance";
+/// The tag that names the application: what retention groups by.
+pub const APP_TAG: &str = "make-ami:app";
+/// The tag that says how many volumes the image must hold.
+pub const VOLUMES_TAG: &str = "make-ami:volumes";
+/// The tag that names the build.
+pub const BUILD_TAG: &str = "make-ami:build";
+/// The tag that names the commit or source version.
+pub const COMMIT_TAG: &str = "make-ami:commit";
+/// The tag that says how long containers and mounts stood still, in milliseconds.
+pub const FROZEN_TAG: &str = "make-ami:frozen-ms";
+/// The tag of an *instance* that a run has stopped and will start again: its run key.
+pub const STOPPED_TAG: &str = "make-ami:stopped-by";
 
 /// What is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +34,7 @@ pub struct Plan {
     pub instance_id: String,
     /// The image's name.
     pub name: String,
-    /// Identifies the run; a retry of the same build has the same.
+    /// Identifies the run; a retry of the same build or pipeline execution has the same.
     pub run: String,
     /// How still the instance is.
     pub consistency: Consistency,
@@ -28,32 +43,47 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Decides. `utc` is the time as `20261123T093300Z`.
+    /// Decides. `volumes` is how many EBS volumes the instance has; `utc` is the time as
+    /// `20261123T093300Z`.
     ///
     /// # Errors
     /// A name that EC2 would refuse.
-    pub fn new(settings: &Checked, build: &CodeBuild, utc: &str) -> Result<Self, String> {
-        let name = fill(&settings.ami_name, &settings.instance_id, build, utc);
-        check_name(&name)?;
-        // Within a build the key is free of the clock: a second try must find the first one's image.
-        // On a laptop it is not: adopting yesterday's image of the same instance would be a lie.
-        let run = match &build.build_id {
-            Some(id) => format!(
-                "{id}/{}/{}/{}",
-                settings.instance_id, settings.ami_name, settings.consistency
-            ),
-            None => format!(
-                "local/{}/{name}/{}",
-                settings.instance_id, settings.consistency
-            ),
-        };
-        let run: String = run.chars().take(256).collect();
+    pub fn new(
+        settings: &Checked,
+        build: &CodeBuild,
+        instance_id: &str,
+        volumes: usize,
+        utc: &str,
+    ) -> Result<Self, String> {
+        let name = name::fill(
+            &settings.ami_name,
+            &name::Parts {
+                instance: instance_id,
+                app: settings.app.as_deref(),
+                build,
+                utc,
+            },
+        );
+        name::check(&name)?;
+        let run = run_key(settings, build, instance_id, &name);
         let mut tags = settings.tags.0.clone();
-        tags.insert(RUN_TAG.to_owned(), run.clone());
-        tags.insert(CONSISTENCY_TAG.to_owned(), settings.consistency.to_string());
-        tags.insert(SOURCE_TAG.to_owned(), settings.instance_id.clone());
+        let mut tag = |key: &str, value: String| tags.insert(key.to_owned(), value);
+        tag(RUN_TAG, run.clone());
+        tag(CONSISTENCY_TAG, settings.consistency.to_string());
+        tag(SOURCE_TAG, instance_id.to_owned());
+        tag(VOLUMES_TAG, volumes.to_string());
+        let told = [
+            (APP_TAG, settings.app.as_deref()),
+            (BUILD_TAG, build.build_id.as_deref()),
+            (COMMIT_TAG, build.resolved_source_version.as_deref()),
+        ];
+        for (key, value) in told {
+            if let Some(value) = value {
+                tag(key, value.chars().take(256).collect());
+            }
+        }
         Ok(Self {
-            instance_id: settings.instance_id.clone(),
+            instance_id: instance_id.to_owned(),
             name,
             run,
             consistency: settings.consistency,
@@ -90,83 +120,34 @@ impl Plan {
     }
 }
 
-const PLACEHOLDERS: [&str; 4] = ["{instance}", "{utc}", "{build}", "{commit}"];
-
-fn fill(template: &str, instance_id: &str, build: &CodeBuild, utc: &str) -> String {
-    // A build id is `project:uuid`; a colon is not allowed in an image's name.
-    let id = build.build_id.as_deref().unwrap_or("local");
-    let id = id.rsplit(':').next().unwrap_or(id);
-    let commit = build.resolved_source_version.as_deref().unwrap_or("none");
-    let commit: String = commit
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .take(12)
-        .collect();
-    template
-        .replace("{instance}", instance_id)
-        .replace("{utc}", utc)
-        .replace("{build}", &id.chars().take(36).collect::<String>())
-        .replace("{commit}", &commit)
-}
-
-/// Checks a name's template as far as that is possible before it is filled in.
-///
-/// # Errors
-/// An unknown placeholder, or a character that no name may hold.
-pub fn check_name_template(template: &str) -> Result<(), String> {
-    let bare = PLACEHOLDERS
-        .iter()
-        .fold(template.to_owned(), |rest, known| {
-            rest.replace(known, "xxx")
-        });
-    if bare.contains(['{', '}']) {
-        return Err(format!(
-            "{template:?} has an unknown placeholder; known are {}",
-            PLACEHOLDERS.join(", ")
-        ));
-    }
-    check_name(&bare)
-}
-
-/// EC2's rule: 3 to 128 characters of letters, digits, `( ) [ ] . / - ' @ _` and space
-/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html>).
-///
-/// # Errors
-/// What is wrong, in words.
-pub fn check_name(name: &str) -> Result<(), String> {
-    if let Some(bad) = name
-        .chars()
-        .find(|c| !c.is_ascii_alphanumeric() && !"()[] ./-'@_".contains(*c))
-    {
-        return Err(format!(
-            "{name:?} holds {bad:?}; an image's name has letters, digits, space and ()[]./-'@_"
-        ));
-    }
-    match name.chars().count() {
-        3..=128 => Ok(()),
-        length => Err(format!(
-            "{name:?} has {length} characters; an image's name has 3 to 128"
-        )),
-    }
+/// Within a build, or where the user says what a run is, the key is free of the clock: a second try
+/// must find the first one's image. On a laptop it is not: adopting yesterday's image of the same
+/// instance would be a lie.
+fn run_key(settings: &Checked, build: &CodeBuild, instance_id: &str, name: &str) -> String {
+    let mode = settings.consistency;
+    let key = match settings.run.as_deref().or(build.build_id.as_deref()) {
+        Some(run) => format!("{run}/{instance_id}/{mode}/{}", settings.ami_name),
+        None => format!("local/{instance_id}/{mode}/{name}"),
+    };
+    // A filter's value knows wildcards; a name holds neither, and a key must not either.
+    let key = key.replace(['*', '?', '\\', '{', '}'], "_");
+    // A tag's value has 256 characters at most.
+    key.chars().take(256).collect()
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use super::{Plan, check_name, check_name_template};
-    use crate::settings::{Checked, Consistency, OnTimeout, SnapshotTags, Tags};
+    use super::{APP_TAG, Plan, VOLUMES_TAG};
+    use crate::settings::Checked;
+    use crate::settings::modes::Consistency;
     use action::codebuild::CodeBuild;
     use proptest::prelude::*;
 
+    const INSTANCE: &str = "i-0123456789abcdef0";
+
     fn settings(name: &str) -> Checked {
-        Checked {
-            instance_id: "i-0123456789abcdef0".to_owned(),
-            ami_name: name.to_owned(),
-            consistency: Consistency::NoReboot,
-            tags: Tags::default(),
-            snapshot_tags: SnapshotTags::AtCreate,
-            on_timeout: OnTimeout::Keep,
-        }
+        crate::settings::tests::checked(&[("instance_id", INSTANCE), ("ami_name", name)])
     }
 
     fn build(id: &str) -> CodeBuild {
@@ -176,57 +157,56 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_default_name_is_valid_in_a_build_and_on_a_laptop() {
-        let default = "{instance}-{utc}-{build}";
-        let id = "ami:8f2e9c1a-0000-1111-2222-333344445555";
-        let plan = Plan::new(&settings(default), &build(id), "20261123T093300Z").unwrap();
-        assert_eq!(
-            plan.name,
-            "i-0123456789abcdef0-20261123T093300Z-8f2e9c1a-0000-1111-2222-333344445555"
-        );
-        let plan = Plan::new(
-            &settings(default),
-            &CodeBuild::default(),
-            "20261123T093300Z",
-        )
-        .unwrap();
-        assert_eq!(plan.name, "i-0123456789abcdef0-20261123T093300Z-local");
-    }
-
-    #[test]
-    fn names_follow_ec2s_rule() {
-        for good in ["abc", "a b (1) [2] ./-'@_"] {
-            assert_eq!(check_name(good), Ok(()));
-        }
-        for bad in ["ab", "a:b", "ümlaut", "a*b", &"x".repeat(129)] {
-            assert!(check_name(bad).is_err(), "{bad}");
-        }
-        assert!(
-            check_name_template("web-{tuc}")
-                .unwrap_err()
-                .contains("unknown placeholder")
-        );
+    fn plan(settings: &Checked, build: &CodeBuild, instance: &str, utc: &str) -> Plan {
+        Plan::new(settings, build, instance, 2, utc).unwrap()
     }
 
     #[test]
     fn a_second_try_in_a_build_has_the_same_run_key_and_a_laptop_has_not() {
         let default = settings("{instance}-{utc}-{build}");
-        let run = |build: &CodeBuild, utc: &str| Plan::new(&default, build, utc).unwrap().run;
+        let run = |build: &CodeBuild, utc: &str| plan(&default, build, INSTANCE, utc).run;
         assert_eq!(run(&build("ami:1"), "early"), run(&build("ami:1"), "later"));
         assert_ne!(run(&build("ami:1"), "early"), run(&build("ami:2"), "early"));
         let laptop = CodeBuild::default();
         assert_ne!(run(&laptop, "early"), run(&laptop, "later"));
     }
 
+    #[test]
+    fn a_pipeline_execution_outlives_the_builds_of_its_retries() {
+        let mut settings = settings("{instance}-{utc}-{build}");
+        settings.run = Some("8f2e9c1a-pipeline-execution".to_owned());
+        let run = |id: &str| plan(&settings, &build(id), INSTANCE, "x").run;
+        assert_eq!(run("ami:1"), run("ami:2"));
+    }
+
+    #[test]
+    fn the_mode_and_the_name_are_part_of_the_key() {
+        let one = settings("web-{utc}");
+        let mut other = one.clone();
+        other.consistency = Consistency::Reboot;
+        let run = |settings: &Checked| plan(settings, &build("ami:1"), INSTANCE, "x").run;
+        assert_ne!(run(&one), run(&other));
+        assert_ne!(run(&one), run(&settings("web-{build}")));
+    }
+
+    #[test]
+    fn tags_say_what_the_image_is() {
+        let mut settings = settings("web");
+        settings.app = Some("rag".to_owned());
+        let plan = plan(&settings, &build("ami:1"), INSTANCE, "x");
+        assert_eq!(plan.tags[APP_TAG], "rag");
+        assert_eq!(plan.tags[VOLUMES_TAG], "2");
+    }
+
     proptest! {
         #[test]
-        fn a_run_key_is_a_valid_tag_and_differs_by_instance(name in "[a-z]{3,128}") {
-            let plan = Plan::new(&settings(&name), &build("ami:1"), "x").unwrap();
-            prop_assert!(plan.run.chars().count() <= 256);
-            let mut other = settings(&name);
-            other.instance_id = "i-0000000000000000f".to_owned();
-            prop_assert_ne!(plan.run, Plan::new(&other, &build("ami:1"), "x").unwrap().run);
+        fn a_run_key_is_a_valid_tag_and_differs_by_instance(name in "[a-z*?]{3,128}") {
+            let settings = settings("web");
+            let settings = Checked { ami_name: name.clone(), ..settings };
+            let key = super::run_key(&settings, &build("ami:1"), INSTANCE, &name);
+            prop_assert!(key.chars().count() <= 256);
+            prop_assert!(!key.contains(['*', '?']), "{key}");
+            prop_assert_ne!(key, super::run_key(&settings, &build("ami:1"), "i-0000000000000000f", &name));
         }
     }
 }

@@ -1,243 +1,605 @@
 //! What `make-ami` is told.
 
+pub mod modes;
+pub mod places;
+pub mod tags;
+
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
-use action::settings::value::InstanceId;
+use action::settings::value::{InstanceId, Switch, Timeout};
+use modes::{Consistency, OnTimeout, QuiesceBy, Retire, SnapshotTags};
+use places::{
+    Containers, Count, ImageId, Mounts, Price, Principal, Principals, Regions, StackResource,
+    Target,
+};
 use serde::Deserialize;
-use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tags::{TagExpression, Tags};
 
 /// The settings as declared.
 #[derive(Debug, clap::Args, Deserialize, Default)]
 #[serde(default)]
 pub struct Raw {
     /// The instance to image
-    #[arg(long, value_name = "i-…")]
+    #[arg(long, value_name = "i-…", help_heading = "The instance")]
     instance_id: Given<InstanceId>,
-    /// The image's name; {instance}, {utc}, {build} and {commit} are filled in
-    #[arg(long, value_name = "NAME", default_value = "{instance}-{utc}-{build}")]
-    ami_name: Given<String>,
-    /// How still the instance is: no-reboot (crash-consistent) or reboot
-    #[arg(long, value_name = "MODE", default_value = "no-reboot")]
+    /// Find the instance by its tags instead: k=v,k=v or a JSON object; exactly one must match
+    #[arg(long, value_name = "TAGS", help_heading = "The instance")]
+    instance_tag: Given<TagExpression>,
+    /// Find the instance by its CloudFormation stack and logical id instead
+    #[arg(long, value_name = "STACK/LogicalId", help_heading = "The instance")]
+    instance_stack: Given<StackResource>,
+    /// How still it is: no-reboot (as after a power cut), reboot, stop, or quiesce (by SSM)
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "no-reboot",
+        help_heading = "The instance"
+    )]
     consistency: Given<Consistency>,
+    /// With quiesce: the containers that stand still, comma separated
+    #[arg(long, value_name = "NAMES", help_heading = "The instance")]
+    quiesce_containers: Given<Containers>,
+    /// With quiesce: pause or stop these containers
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "pause",
+        help_heading = "The instance"
+    )]
+    quiesce_by: Given<QuiesceBy>,
+    /// With quiesce: the mount points to freeze, comma separated; never / or /boot
+    #[arg(long, value_name = "PATHS", help_heading = "The instance")]
+    quiesce_mounts: Given<Mounts>,
+    /// With quiesce: the instance thaws by itself after this long, whatever happens to the build
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "60s",
+        help_heading = "The instance"
+    )]
+    quiesce_lease: Given<Timeout>,
+
+    /// The image's name; {instance}, {app}, {utc}, {build}, {commit} and {pipeline} are filled in
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "{instance}-{utc}-{build}",
+        help_heading = "The image"
+    )]
+    ami_name: Given<String>,
+    /// The application: what retention groups images by, and a tag
+    #[arg(long, value_name = "NAME", help_heading = "The image")]
+    app: Given<String>,
     /// Tags of image and snapshots: k=v,k=v or a JSON object
-    #[arg(long, value_name = "TAGS")]
+    #[arg(long, value_name = "TAGS", help_heading = "The image")]
     tags: Given<Tags>,
     /// When snapshots get their tags: at-create, after (the image is available), or none
-    #[arg(long, value_name = "WHEN", default_value = "at-create")]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "at-create",
+        help_heading = "The image"
+    )]
     snapshot_tags: Given<SnapshotTags>,
+    /// What makes two tries one run, such as #{codepipeline.PipelineExecutionId}; unset: the build's id
+    #[arg(long, value_name = "KEY", help_heading = "The image")]
+    run: Given<String>,
+    /// Go on with this image, or with the image of this run key, instead of making one
+    #[arg(long, value_name = "ami-…|KEY", help_heading = "The image")]
+    resume: Given<Target>,
+    /// The image that wait, verify and clean are about
+    #[arg(long, value_name = "ami-…", help_heading = "The image")]
+    image_id: Given<ImageId>,
     /// What happens to an unfinished image at the deadline: keep (resumable) or clean
-    #[arg(long, value_name = "WHAT", default_value = "keep")]
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "keep",
+        help_heading = "The image"
+    )]
     on_timeout: Given<OnTimeout>,
+
+    /// Copy the image to these regions, comma separated
+    #[arg(long, value_name = "REGIONS", help_heading = "Afterwards")]
+    copy_to: Given<Regions>,
+    /// Whether to wait until the copies are available
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_value = "yes", default_missing_value = "yes", help_heading = "Afterwards")]
+    copy_wait: Given<Switch>,
+    /// Encrypt the copies with this KMS key: an alias, or the id of a multi-Region key
+    #[arg(long, value_name = "KEY", help_heading = "Afterwards")]
+    kms_key: Given<String>,
+    /// Share with these accounts (ids), organizations and units (ARNs), comma separated
+    #[arg(long, value_name = "WHOM", help_heading = "Afterwards")]
+    share_with: Given<Principals>,
+    /// Deprecate the image this long after it was made
+    #[arg(long, value_name = "DURATION", help_heading = "Afterwards")]
+    deprecate_after: Given<Timeout>,
+    /// Write the image's id to this SSM parameter of data type aws:ec2:image, last of all
+    #[arg(long, value_name = "NAME", help_heading = "Afterwards")]
+    ssm_parameter: Given<String>,
+    /// Keep the newest N images of the application; older ones that nothing refers to are retired
+    #[arg(long, value_name = "N", help_heading = "Afterwards")]
+    keep: Given<Count>,
+    /// Retire images of the application older than this, such as 30d; the newest one always stays
+    #[arg(long, value_name = "DURATION", help_heading = "Afterwards")]
+    max_age: Given<Timeout>,
+    /// How images are retired: ladder (deprecate, next run disable, next run deregister) or deregister
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "ladder",
+        help_heading = "Afterwards"
+    )]
+    retire: Given<Retire>,
+    /// Write what was made as JSON to this file
+    #[arg(long, value_name = "FILE", help_heading = "Afterwards")]
+    manifest: Given<PathBuf>,
+    /// US dollars per GB-month of snapshot storage; unset: a table of list prices
+    #[arg(long, value_name = "PRICE", help_heading = "Afterwards")]
+    price: Given<Price>,
+    /// How long the image is kept, for the cost line
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "30d",
+        help_heading = "Afterwards"
+    )]
+    price_for: Given<Timeout>,
+}
+
+/// What names the instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// Its id.
+    Id(String),
+    /// Its tags.
+    Tags(TagExpression),
+    /// Its place in a CloudFormation stack.
+    Stack(StackResource),
+}
+
+/// What quiescing does on the instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quiesce {
+    /// The containers that stand still.
+    pub containers: Vec<String>,
+    /// How.
+    pub by: QuiesceBy,
+    /// The mount points to freeze.
+    pub mounts: Vec<String>,
+    /// When the instance thaws by itself.
+    pub lease: Duration,
+}
+
+/// What happens to an available image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Publish {
+    /// The regions that get a copy.
+    pub copy_to: Vec<String>,
+    /// Whether copies are waited for.
+    pub copy_wait: bool,
+    /// The key of the copies.
+    pub kms_key: Option<String>,
+    /// Whom it is shared with.
+    pub share_with: Vec<Principal>,
+    /// When it is deprecated, counted from now.
+    pub deprecate_after: Option<Duration>,
+    /// Where its id is written.
+    pub ssm_parameter: Option<String>,
+}
+
+/// Which older images of the application go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// The application.
+    pub app: String,
+    /// How many of the newest stay whatever their age.
+    pub keep: Option<usize>,
+    /// How old one may become.
+    pub max_age: Option<Duration>,
+    /// How they go.
+    pub retire: Retire,
 }
 
 /// The settings after checking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// The instance to image.
-    pub instance_id: String,
+    /// The instance; always there when an image is made.
+    pub instance: Option<Named>,
     /// The name's template.
     pub ami_name: String,
+    /// The application.
+    pub app: Option<String>,
+    /// What makes two tries one run, where the user says it.
+    pub run: Option<String>,
     /// How still the instance is.
     pub consistency: Consistency,
+    /// What quiescing does.
+    pub quiesce: Quiesce,
     /// The user's tags.
     pub tags: Tags,
     /// When snapshots get their tags.
     pub snapshot_tags: SnapshotTags,
     /// What happens at the deadline.
     pub on_timeout: OnTimeout,
+    /// The image to go on with.
+    pub target: Option<Target>,
+    /// What happens to the available image.
+    pub publish: Publish,
+    /// Which older images go.
+    pub retention: Option<Retention>,
+    /// Where the manifest goes.
+    pub manifest: Option<PathBuf>,
+    /// The price that overrides the table.
+    pub price: Option<Price>,
+    /// How long the image is kept, for the cost line.
+    pub price_for: Duration,
 }
 
 impl Settings for Raw {
     type Checked = Checked;
 
     fn check(self, faults: &mut Faults) -> Option<Checked> {
-        let instance_id = faults.required("instance_id", self.instance_id);
+        let instance = self.instance(faults);
         let ami_name = faults.required("ami_name", self.ami_name);
+        let app = faults.optional("app", self.app);
+        let run = faults.optional("run", self.run);
         let consistency = faults.required("consistency", self.consistency);
+        let quiesce = Quiesce {
+            containers: faults
+                .optional("quiesce_containers", self.quiesce_containers)
+                .unwrap_or_default()
+                .0,
+            by: faults
+                .required("quiesce_by", self.quiesce_by)
+                .unwrap_or(QuiesceBy::Pause),
+            mounts: faults
+                .optional("quiesce_mounts", self.quiesce_mounts)
+                .unwrap_or_default()
+                .0,
+            lease: faults
+                .required("quiesce_lease", self.quiesce_lease)
+                .map_or(Duration::from_secs(60), |lease| lease.0),
+        };
         let tags = faults.optional("tags", self.tags).unwrap_or_default();
         let snapshot_tags = faults.required("snapshot_tags", self.snapshot_tags);
         let on_timeout = faults.required("on_timeout", self.on_timeout);
-        if let Some(name) = &ami_name
-            && let Err(fault) = crate::plan::check_name_template(name)
-        {
-            faults.of("ami_name", fault);
+        let resume = faults.optional("resume", self.resume);
+        let image_id = faults.optional("image_id", self.image_id);
+        let publish = Publish {
+            copy_to: faults
+                .optional("copy_to", self.copy_to)
+                .unwrap_or_default()
+                .0,
+            copy_wait: faults.switch("copy_wait", self.copy_wait),
+            kms_key: faults.optional("kms_key", self.kms_key),
+            share_with: faults
+                .optional("share_with", self.share_with)
+                .unwrap_or_default()
+                .0,
+            deprecate_after: faults
+                .optional("deprecate_after", self.deprecate_after)
+                .map(|age| age.0),
+            ssm_parameter: faults.optional("ssm_parameter", self.ssm_parameter),
+        };
+        let keep = faults.optional("keep", self.keep);
+        let max_age = faults.optional("max_age", self.max_age);
+        let retire = faults.required("retire", self.retire);
+        let manifest = faults.optional("manifest", self.manifest);
+        let price = faults.optional("price", self.price);
+        let price_for = faults.required("price_for", self.price_for);
+
+        check_names(ami_name.as_deref(), app.as_deref(), run.as_deref(), faults);
+        check_publish(&publish, faults);
+        check_quiesce(consistency, &quiesce, faults);
+        if resume.is_some() && image_id.is_some() {
+            faults.of("image_id", "--resume is set too; give one of the two");
         }
+        if image_id.is_some() && matches!(faults.command(), None | Some("start")) {
+            faults.of(
+                "image_id",
+                "it is for wait, verify and clean; --resume goes on with an image",
+            );
+        }
+        if image_id.is_none() && resume.is_none() && faults.command() == Some("verify") {
+            faults.add(
+                "MAKE_AMI_IMAGE_ID is not set (or --image-id): which image is to be verified?",
+            );
+        }
+        let wants_retention = keep.is_some() || max_age.is_some();
+        if wants_retention && app.is_none() {
+            faults.of(
+                if keep.is_some() { "keep" } else { "max_age" },
+                "MAKE_AMI_APP must say which application's images are meant",
+            );
+        }
+        let retention = match (&app, retire) {
+            (Some(app), Some(retire)) if wants_retention => Some(Retention {
+                app: app.clone(),
+                keep: keep.map(|count| count.0),
+                max_age: max_age.map(|age| age.0),
+                retire,
+            }),
+            _ => None,
+        };
         Some(Checked {
-            instance_id: instance_id?.0,
+            instance,
             ami_name: ami_name?,
+            app,
+            run,
             consistency: consistency?,
+            quiesce,
             tags,
             snapshot_tags: snapshot_tags?,
             on_timeout: on_timeout?,
+            target: image_id.map(|id| Target::Image(id.0)).or(resume),
+            publish,
+            retention,
+            manifest,
+            price,
+            price_for: price_for?.0,
         })
     }
 }
 
-/// How still the instance is while its volumes are copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consistency {
-    /// The instance runs on: the image is as after a power cut.
-    NoReboot,
-    /// EC2 shuts the instance down and starts it again: file systems are whole.
-    Reboot,
-}
-
-impl FromStr for Consistency {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "no-reboot" => Ok(Consistency::NoReboot),
-            "reboot" => Ok(Consistency::Reboot),
-            "stop" | "quiesce" => Err(format!(
-                "{text:?} is not built yet; use no-reboot or reboot"
-            )),
-            _ => Err(format!("{text:?} is not a mode; use no-reboot or reboot")),
+impl Raw {
+    /// Exactly one of three settings names the instance, where one is needed.
+    fn instance(&self, faults: &mut Faults) -> Option<Named> {
+        let by_id = faults.optional("instance_id", self.instance_id.clone());
+        let by_tag = faults.optional("instance_tag", self.instance_tag.clone());
+        let by_stack = faults.optional("instance_stack", self.instance_stack.clone());
+        let is_given = [
+            self.instance_id != Given::Unset,
+            self.instance_tag != Given::Unset,
+            self.instance_stack != Given::Unset,
+        ];
+        let makes = matches!(faults.command(), None | Some("start"));
+        match is_given.iter().filter(|given| **given).count() {
+            // An image that is named needs no instance.
+            0 if makes && self.resume == Given::Unset => faults.add(
+                "INSTANCE_ID is not set (or --instance-id); MAKE_AMI_INSTANCE_TAG or \
+                 MAKE_AMI_INSTANCE_STACK can name the instance too",
+            ),
+            0 | 1 => {}
+            _ => faults.add(
+                "INSTANCE_ID, MAKE_AMI_INSTANCE_TAG and MAKE_AMI_INSTANCE_STACK each name the instance; give one",
+            ),
         }
+        by_id
+            .map(|id| Named::Id(id.0))
+            .or(by_tag.map(Named::Tags))
+            .or(by_stack.map(Named::Stack))
     }
 }
 
-impl fmt::Display for Consistency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Consistency::NoReboot => "no-reboot",
-            Consistency::Reboot => "reboot",
-        })
+fn check_names(name: Option<&str>, app: Option<&str>, run: Option<&str>, faults: &mut Faults) {
+    if let Some(name) = name {
+        if let Err(fault) = crate::plan::name::check_template(name) {
+            faults.of("ami_name", fault);
+        }
+        if name.contains("{app}") && app.is_none() {
+            faults.of(
+                "ami_name",
+                "{app} is in the name, but MAKE_AMI_APP is not set",
+            );
+        }
+    }
+    // It becomes part of a name and a tag's value.
+    if let Some(app) = app
+        && (app.chars().count() > 60 || crate::plan::name::bad_character(app).is_some())
+    {
+        faults.of(
+            "app",
+            format!("{app:?}: at most 60 characters of those that an image's name may hold"),
+        );
+    }
+    if let Some(run) = run
+        && (run.chars().count() > 128 || run.contains("#{"))
+    {
+        faults.of(
+            "run",
+            if run.contains("#{") {
+                format!("{run:?} was not resolved; the action's configuration resolves #{{…}}, an env file does not")
+            } else {
+                "more than 128 characters".to_owned()
+            },
+        );
     }
 }
 
-/// When snapshots get their tags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SnapshotTags {
-    /// In the request that makes them: no snapshot is ever without.
-    AtCreate,
-    /// When the image is available, for accounts whose policies forbid tagging on create.
-    After,
-    /// Never.
-    None,
-}
-
-impl FromStr for SnapshotTags {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "at-create" => Ok(SnapshotTags::AtCreate),
-            "after" => Ok(SnapshotTags::After),
-            "none" => Ok(SnapshotTags::None),
-            _ => Err(format!(
-                "{text:?} is no time for tags; use at-create, after or none"
-            )),
-        }
+fn check_publish(publish: &Publish, faults: &mut Faults) {
+    if publish.kms_key.is_some() && publish.copy_to.is_empty() {
+        faults.of(
+            "kms_key",
+            "CreateImage cannot change an image's encryption; only copies are encrypted with a key: set MAKE_AMI_COPY_TO",
+        );
+    }
+    // A key's ARN is of one region; an alias is looked up in each.
+    if let Some(key) = &publish.kms_key
+        && let Some(region) = key
+            .strip_prefix("arn:")
+            .and_then(|arn| arn.split(':').nth(2))
+        && !key.contains("key/mrk-")
+        && let Some(other) = publish.copy_to.iter().find(|to| *to != region)
+    {
+        faults.of(
+            "kms_key",
+            format!("{key} is of {region}, and the copy in {other} cannot use it; name an alias or a multi-Region key"),
+        );
+    }
+    if !publish.copy_to.is_empty() && !publish.copy_wait && !publish.share_with.is_empty() {
+        faults.of(
+            "copy_wait",
+            "copies are shared when they are available, so they must be waited for",
+        );
+    }
+    if let Some(age) = publish.deprecate_after
+        && !(60..=10 * 365 * 86_400).contains(&age.as_secs())
+    {
+        faults.of(
+            "deprecate_after",
+            "EC2 takes a date between a minute and ten years from now",
+        );
+    }
+    if let Some(name) = &publish.ssm_parameter
+        && !is_parameter_name(name)
+    {
+        faults.of(
+            "ssm_parameter",
+            format!(
+                "{name:?} is not a parameter's name (letters, digits, _.-/; a path begins with /)"
+            ),
+        );
     }
 }
 
-/// What happens to an unfinished image at the deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnTimeout {
-    /// It goes on being made; a later run adopts it.
-    Keep,
-    /// It is removed.
-    Clean,
+/// SSM's rule: <https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html>.
+fn is_parameter_name(name: &str) -> bool {
+    let fine = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "_.-/".contains(c));
+    let first = name.trim_start_matches('/').to_ascii_lowercase();
+    fine && !first.is_empty()
+        && !first.starts_with("aws")
+        && !first.starts_with("ssm")
+        && (name.starts_with('/') || !name.contains('/'))
+        && !name.ends_with('/')
 }
 
-impl FromStr for OnTimeout {
-    type Err = String;
+/// The shortest lease that can outlast a CreateImage, and the longest that a service may stand still.
+const LEASES: std::ops::RangeInclusive<u64> = 10..=900;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "keep" => Ok(OnTimeout::Keep),
-            "clean" => Ok(OnTimeout::Clean),
-            _ => Err(format!("{text:?} is not known; use keep or clean")),
-        }
+fn check_quiesce(consistency: Option<Consistency>, quiesce: &Quiesce, faults: &mut Faults) {
+    let named = !quiesce.containers.is_empty() || !quiesce.mounts.is_empty();
+    if named && consistency.is_some_and(|mode| mode != Consistency::Quiesce) {
+        faults.add(
+            "MAKE_AMI_QUIESCE_CONTAINERS and MAKE_AMI_QUIESCE_MOUNTS are for MAKE_AMI_CONSISTENCY=quiesce",
+        );
     }
-}
-
-/// Tags, by key.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tags(pub BTreeMap<String, String>);
-
-/// AWS's bounds for a tag: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html>.
-const MAX_KEY_CHARS: usize = 128;
-const MAX_VALUE_CHARS: usize = 256;
-
-impl FromStr for Tags {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let tags: BTreeMap<String, String> = if text.trim_start().starts_with('{') {
-            serde_json::from_str(text)
-                .map_err(|error| format!("not a JSON object of texts ({error})"))?
-        } else {
-            text.split(',')
-                .map(str::trim)
-                .filter(|pair| !pair.is_empty())
-                .map(|pair| match pair.split_once('=') {
-                    Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
-                    None => Err(format!(
-                        "{pair:?} has no `=`; write k=v,k=v or a JSON object"
-                    )),
-                })
-                .collect::<Result<_, _>>()?
-        };
-        for (key, value) in &tags {
-            if key.is_empty() || key.chars().count() > MAX_KEY_CHARS {
-                return Err(format!(
-                    "tag key {key:?}: 1 to {MAX_KEY_CHARS} characters are allowed"
-                ));
-            }
-            if key.starts_with("aws:") || key.starts_with("make-ami:") {
-                return Err(format!("tag key {key:?}: this prefix is reserved"));
-            }
-            if value.chars().count() > MAX_VALUE_CHARS {
-                return Err(format!(
-                    "tag {key}: the value has more than {MAX_VALUE_CHARS} characters"
-                ));
-            }
-        }
-        Ok(Tags(tags))
+    if consistency == Some(Consistency::Quiesce) && !named {
+        faults.of(
+            "consistency",
+            "quiesce needs MAKE_AMI_QUIESCE_CONTAINERS or MAKE_AMI_QUIESCE_MOUNTS: what is to stand still?",
+        );
+    }
+    if !LEASES.contains(&quiesce.lease.as_secs()) {
+        faults.of("quiesce_lease", "10 seconds to 15 minutes are sensible");
     }
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
-mod tests {
-    use super::{Consistency, Tags};
+pub(crate) mod tests {
+    use super::{Checked, Named, Raw};
+    use action::settings::Settings as _;
+    use action::settings::faults::Faults;
+    use clap::Args as _;
 
-    #[test]
-    fn tags_come_as_pairs_or_json() {
-        let pairs: Tags = "app=rag, stage = dev,".parse().unwrap();
-        assert_eq!(
-            r#"{"app":"rag","stage":"dev"}"#.parse::<Tags>().unwrap(),
-            pairs
-        );
-        assert_eq!("a=b=c".parse::<Tags>().unwrap().0["a"], "b=c");
-    }
-
-    #[test]
-    fn bad_tags_are_named() {
-        for (text, part) in [
-            ("app", "has no `=`"),
-            ("aws:x=1", "reserved"),
-            ("make-ami:run=1", "reserved"),
-            ("{\"a\":1}", "not a JSON object of texts"),
-            ("=x", "1 to 128 characters"),
-        ] {
-            let said = text.parse::<Tags>().unwrap_err();
-            assert!(said.contains(part), "{text}: {said}");
+    /// Checks the given fields over the declared defaults, as if they came from variables.
+    fn checks(fields: &[(&str, &str)], command: Option<&str>) -> (Option<Checked>, Vec<String>) {
+        let declared = Raw::augment_args(clap::Command::new("make-ami"));
+        let mut values = serde_json::Map::new();
+        for argument in declared.get_arguments() {
+            if let Some(default) = argument.get_default_values().first() {
+                let field = argument.get_id().to_string();
+                values.insert(field, default.to_str().unwrap().into());
+            }
         }
+        for (field, value) in fields {
+            values.insert((*field).to_owned(), (*value).into());
+        }
+        let raw: Raw = serde_json::from_value(values.into()).unwrap();
+        let mut faults = Faults::for_tests().under(command);
+        let checked = raw.check(&mut faults);
+        (checked, faults.messages().to_vec())
+    }
+
+    /// Settings of a run that makes an image, by field name.
+    pub(crate) fn checked(fields: &[(&str, &str)]) -> Checked {
+        let (checked, faults) = checks(fields, None);
+        assert_eq!(faults, Vec::<String>::new());
+        checked.unwrap()
+    }
+
+    const INSTANCE: (&str, &str) = ("instance_id", "i-0123456789abcdef0");
+
+    #[test]
+    fn the_instance_is_named_exactly_once_where_an_image_is_made() {
+        assert!(matches!(checked(&[INSTANCE]).instance, Some(Named::Id(_))));
+        assert!(matches!(
+            checked(&[("instance_tag", "Name=build")]).instance,
+            Some(Named::Tags(_))
+        ));
+        assert!(checks(&[], None).1[0].contains("INSTANCE_ID is not set"));
+        assert!(checks(&[INSTANCE, ("instance_tag", "a=b")], None).1[0].contains("give one"));
+        let resumed = checks(&[("resume", "ami-0123456789abcdef0")], None);
+        assert_eq!(resumed.1, Vec::<String>::new());
+        assert_eq!(checks(&[], Some("clean")).1, Vec::<String>::new());
     }
 
     #[test]
-    fn modes_that_are_not_built_say_so() {
-        assert!(
-            "quiesce"
-                .parse::<Consistency>()
-                .unwrap_err()
-                .contains("not built yet")
-        );
+    fn faults_that_would_be_found_after_an_hour_are_found_at_once() {
+        for (fields, part) in [
+            (vec![INSTANCE, ("keep", "3")], "MAKE_AMI_APP must say"),
+            (
+                vec![INSTANCE, ("ami_name", "{app}-{utc}")],
+                "MAKE_AMI_APP is not set",
+            ),
+            (vec![INSTANCE, ("app", "a:b")], "at most 60 characters"),
+            (
+                vec![INSTANCE, ("run", "#{codepipeline.PipelineExecutionId}")],
+                "was not resolved",
+            ),
+            (
+                vec![INSTANCE, ("kms_key", "alias/x")],
+                "set MAKE_AMI_COPY_TO",
+            ),
+            (
+                vec![
+                    INSTANCE,
+                    ("copy_to", "us-east-1"),
+                    ("kms_key", "arn:aws:kms:eu-west-1:111122223333:key/1"),
+                ],
+                "cannot use it",
+            ),
+            (
+                vec![
+                    INSTANCE,
+                    ("copy_to", "us-east-1"),
+                    ("copy_wait", "no"),
+                    ("share_with", "111122223333"),
+                ],
+                "must be waited for",
+            ),
+            (vec![INSTANCE, ("deprecate_after", "20years")], "ten years"),
+            (
+                vec![INSTANCE, ("ssm_parameter", "rag/ami")],
+                "a path begins with /",
+            ),
+            (
+                vec![INSTANCE, ("ssm_parameter", "/aws/ami")],
+                "not a parameter's name",
+            ),
+            (
+                vec![INSTANCE, ("consistency", "quiesce")],
+                "what is to stand still",
+            ),
+            (
+                vec![INSTANCE, ("quiesce_mounts", "/data")],
+                "are for MAKE_AMI_CONSISTENCY=quiesce",
+            ),
+            (vec![INSTANCE, ("quiesce_lease", "1h")], "sensible"),
+            (
+                vec![INSTANCE, ("image_id", "ami-0123456789abcdef0")],
+                "--resume goes on",
+            ),
+        ] {
+            let said = checks(&fields, None).1.join("\n");
+            assert!(said.contains(part), "{fields:?}: {said}");
+        }
+        assert!(checks(&[], Some("verify")).1[0].contains("which image is to be verified"));
     }
 }

@@ -1,153 +1,430 @@
-//! The job, in order: look at the instance, adopt or create the image, wait for it, tag its
-//! snapshots, export.
+//! The job, in order: look at the instance, adopt or create the image, wait for it, publish it, retire
+//! older ones, export.
 
 pub mod available;
+pub mod clean;
 pub mod create;
+pub mod images;
 pub mod instance;
+pub mod limit;
+pub mod measure;
+pub mod preflight;
+pub mod publish;
+pub mod quiet;
+pub mod references;
+pub mod retain;
+pub mod sharing;
+pub mod still;
+pub mod verify;
 
-use crate::plan::Plan;
-use crate::settings::{Checked, OnTimeout, SnapshotTags};
-use crate::undo;
+use crate::cost::{self, Rate, Stored};
+use crate::job::Job;
+use crate::manifest;
+use crate::plan::{self, Plan};
+use crate::settings::modes::{OnTimeout, SnapshotTags};
+use crate::settings::places::Target;
+use crate::settings::{Checked, Named};
+use crate::undo::{self, Journal};
 use action::exit::Exit;
 use action::export::Exports;
+use action::export::quote::posix;
 use action::failure::Failure;
 use action::program::{Context, Output};
+use available::Verified;
 use aws::error::AwsError;
 use aws::session::Session;
-use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::Tag;
+use aws_sdk_ec2::types::{Image, Tag};
+use instance::Source;
 use std::collections::BTreeMap;
+use std::time::Duration;
+use still::Held;
+use tokio::time::timeout;
 
-/// An image that is available and whole.
+/// An image that is being made, or goes on being made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified {
-    /// Its id.
-    pub image_id: String,
-    /// Its name.
-    pub name: String,
-    /// Its snapshots, in the order of the block-device mapping.
-    pub snapshot_ids: Vec<String>,
+pub struct Making {
+    /// Its run key.
+    pub run: String,
+    /// Its instance.
+    pub instance_id: String,
+    /// How still the instance was.
+    pub consistency: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// How many volumes it must hold.
+    pub volumes: usize,
 }
 
-/// Makes the image.
+/// All that a finished run has to tell.
+#[derive(Debug)]
+pub struct Finished {
+    /// What was made.
+    pub making: Making,
+    /// The image, proven.
+    pub verified: Verified,
+    /// Its copies.
+    pub copies: Vec<publish::Copied>,
+    /// What it stores.
+    pub stored: Stored,
+    /// What became of older images.
+    pub retired: Vec<retain::Step>,
+    /// How long the instance stood still, where that was measured.
+    pub frozen: Option<Duration>,
+}
+
+/// Runs the program: the whole job, or the part that the subcommand names.
 ///
 /// # Errors
 /// Whatever went wrong, with what remains of it.
-pub async fn make(settings: Checked, context: Context) -> Result<Output, Failure> {
+pub async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
     let session = Session::open(&context).await?;
-    let ec2 = Client::new(&session.config);
-    let now = jiff::Timestamp::now()
-        .strftime("%Y%m%dT%H%M%SZ")
-        .to_string();
-    let plan = Plan::new(&settings, &context.codebuild, &now).map_err(|fault| {
-        Failure::refused("AMI_NAME does not give a name that EC2 takes").cause(fault)
-    })?;
+    let mut job = Job::new(settings, context, session);
+    limit::apply(&mut job).await;
+    act(&job).await
+}
 
-    let (source, adopted) = in_time(&context, before(&ec2, &session, &plan)).await?;
-    if context.dry_run {
-        create::check_permission(&ec2, &session, &plan, settings.snapshot_tags).await?;
-        let text = match &adopted {
-            Some(image) => {
-                format!("plan: adopt image {image}, which an earlier try of this run made\n")
-            }
-            None => plan.text(),
-        };
-        let mut json = plan.json();
-        json["adopt"] = adopted.into();
-        context.show_plan(&text, &json)?;
-        return Ok(Output::Nothing);
+/// As [`run`], in an account that is open already.
+///
+/// # Errors
+/// As [`run`].
+pub async fn act(job: &Job) -> Result<Output, Failure> {
+    if !job.context.dry_run {
+        manifest::forget(job)?;
     }
+    match job.context.command.as_deref() {
+        Some("verify") => verify_image(job).await,
+        Some("clean") => {
+            let target = match &job.settings.target {
+                Some(target) => target.clone(),
+                None => Target::Run(job.in_time(own_plan(job)).await?.0.run),
+            };
+            clean::clean(job, &target).await.map(|()| Output::Nothing)
+        }
+        Some("wait") => go_on(job).await,
+        _ if job.settings.target.is_some() => go_on(job).await,
+        command => make(job, command == Some("start")).await,
+    }
+}
 
-    let image_id = match adopted {
+/// Makes the image; with `only_start`, hands it over as soon as its snapshots have begun.
+async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
+    let (plan, source, adopted) = job.in_time(before(job)).await?;
+    let rate = Rate::of(&job.home.region, job.settings.price);
+    let price = cost::before(source.bytes(), &rate, job.settings.price_for);
+    if job.context.dry_run {
+        return show_plan(job, &plan, &source, adopted.as_ref(), &price).await;
+    }
+    let making = Making::of_plan(&plan, source.volumes.len());
+    let mut journal = Journal::of(&plan.run);
+    let mut frozen = None;
+    let image_id = match adopted.and_then(|image| image.image_id) {
         Some(image_id) => {
             tracing::info!(
                 image_id,
                 "adopting the image that an earlier try of this run made"
             );
+            journal.note(&job.home, &image_id);
+            let released = still::let_go_of_an_earlier_try(job, &plan, &source, &image_id).await;
+            released.map_err(|failure| kept(job, &journal, failure))?;
             image_id
         }
-        None => create::create(&ec2, &session, &plan, &settings, &context).await?,
-    };
-    let finished = finish(
-        &ec2,
-        &session,
-        &context,
-        &plan,
-        &settings,
-        &image_id,
-        source.volumes,
-    )
-    .await;
-    let verified = match finished {
-        Ok(verified) => verified,
-        Err(failure) if keeps(&failure, settings.on_timeout) => {
-            let resume = "run make-ami again in this build, or with the same AMI_NAME: it adopts the image and waits on";
-            return Err(failure
-                .remains(format!("image {image_id}, unfinished"), resume)
-                .hint("give --timeout more time than the image needs; --on-timeout clean removes it instead"));
+        None => {
+            remove_failed_tries(job, &plan).await?;
+            quiet::wait(job, &source).await?;
+            tracing::info!("{price}");
+            let image_id;
+            (image_id, frozen) = create_still(job, &plan, &source, &mut journal).await?;
+            image_id
         }
-        Err(failure) => return Err(undo::image(&ec2, &session, &image_id, failure).await),
     };
-
-    let mut exports = Exports::new();
-    let fault = |fault| Failure::failed("cannot export the image").cause(fault);
-    exports.add("AMI_ID", &verified.image_id).map_err(fault)?;
-    exports.add("AMI_NAME", &verified.name).map_err(fault)?;
-    exports
-        .add("AMI_SNAPSHOT_IDS", verified.snapshot_ids.join(","))
-        .map_err(fault)?;
-    Ok(Output::Exports(exports))
+    if only_start {
+        return started(&image_id, &plan.name);
+    }
+    finish(job, making, &image_id, frozen, journal).await
 }
 
 /// Looks at everything that decides whether an image is made; changes nothing.
-async fn before(
-    ec2: &Client,
-    session: &Session,
-    plan: &Plan,
-) -> Result<(instance::Source, Option<String>), Failure> {
-    let source = instance::look(ec2, session, &plan.instance_id).await?;
-    let adopted = create::find(ec2, session, plan).await?;
+async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
+    let (plan, source) = own_plan(job).await?;
+    let adopted = create::find(job, &plan).await?;
+    // A try that was killed while the instance stood still: its image may hold anything.
+    let adopted = adopted.filter(|image| !lacks_proof(image));
     if adopted.is_none() {
-        create::check_name_is_free(ec2, session, plan).await?;
+        create::check_name_is_free(job, &plan).await?;
     }
-    Ok((source, adopted))
+    sharing::check(job, &source).await?;
+    Ok((plan, source, adopted))
 }
 
-/// Work that changes nothing, and so may be dropped at any point.
-async fn in_time<T>(
-    context: &Context,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let timed = tokio::time::timeout_at(context.deadline, work);
-    match context.interrupt.race(timed).await {
-        Ok(Ok(done)) => done,
-        Ok(Err(_)) => Err(Failure::new(
-            Exit::Deadline,
-            "the deadline came before anything was made",
-        )
-        .hint("give --timeout more, or check AWS_ENDPOINT_URL and the network")),
-        Err(signal) => Err(Failure::interrupted(
-            signal,
-            "stopped before anything was made",
-        )),
-    }
+async fn own_plan(job: &Job) -> Result<(Plan, Source), Failure> {
+    let unnamed = || {
+        Failure::refused("no image, run or instance is named; nothing was touched")
+            .hint("give --image-id, --resume, or the INSTANCE_ID of the run")
+    };
+    let named: &Named = job.settings.instance.as_ref().ok_or_else(unnamed)?;
+    let source = instance::find(job, named).await?;
+    let (settings, build) = (&job.settings, &job.context.codebuild);
+    let volumes = source.volumes.len();
+    let plan = Plan::new(settings, build, &source.id, volumes, &job.clock.utc());
+    let plan = plan.map_err(|fault| {
+        Failure::refused("AMI_NAME does not give a name that EC2 takes").cause(fault)
+    })?;
+    Ok((plan, source))
 }
 
-async fn finish(
-    ec2: &Client,
-    session: &Session,
-    context: &Context,
+/// What of this run failed earlier, or cannot prove that it was quiesced, is worth nothing and may still hold the name. Whether EC2 lets a failed
+/// image keep its name is unproven; removing it serves both.
+async fn remove_failed_tries(job: &Job, plan: &Plan) -> Result<(), Failure> {
+    let earlier = job
+        .in_time(images::tagged(&job.home, plan::RUN_TAG, &plan.run))
+        .await?;
+    for image in earlier {
+        let Some(id) = image.image_id() else { continue };
+        tracing::info!("removing {id}, which an earlier try of this run left and nobody can use");
+        let left = undo::remove(&job.home, id).await;
+        if let Some(first) = left.into_iter().next() {
+            let failure = Failure::failed(format!("cannot remove image {id} of an earlier try"));
+            return Err(failure.remains(first.what, first.command));
+        }
+    }
+    Ok(())
+}
+
+/// Holds the instance still, creates the image, lets the instance go; gives the image, and for how long
+/// the instance stood still.
+async fn create_still(
+    job: &Job,
     plan: &Plan,
-    settings: &Checked,
-    image_id: &str,
-    volumes: usize,
-) -> Result<Verified, Failure> {
-    let verified = available::wait(ec2, session, context, image_id, volumes).await?;
-    if settings.snapshot_tags == SnapshotTags::After {
-        tag(ec2, session, &verified.snapshot_ids, &plan.tags).await?;
+    source: &Source,
+    journal: &mut Journal,
+) -> Result<(String, Option<Duration>), Failure> {
+    let held = still::hold(job, plan, source).await?;
+    let needs_release = !matches!(held, Held::Nothing);
+    let was_stopped = matches!(held, Held::Stopped);
+    let created = create::create(job, plan, journal).await;
+    let begun = match &created {
+        Ok(image_id) if needs_release => still::begun(job, image_id, source).await,
+        _ => Ok(()),
+    };
+    let released = still::let_go(job, source, held).await;
+    let image_id = match created {
+        Ok(image_id) => image_id,
+        Err(failure) => {
+            let failure = without_image(job, journal, failure).await;
+            return Err(match released {
+                Ok(_) => failure,
+                Err(worse) => failure.and(worse),
+            });
+        }
+    };
+    match (begun, released) {
+        (Ok(()), Ok(frozen)) => {
+            if let Some(frozen) = frozen
+                && let Err(failure) = prove_frozen(job, &image_id, frozen).await
+            {
+                return Err(undo::all(job, journal, failure).await);
+            }
+            Ok((image_id, frozen))
+        }
+        // The image is as it should be; it is the instance that needs help.
+        (Ok(()), Err(failure)) if was_stopped => Err(kept(job, journal, failure)),
+        // The instance may have gone on before its snapshots began: nobody knows what they hold.
+        (Ok(()), Err(failure)) => Err(undo::all(job, journal, failure).await),
+        (Err(failure), Ok(_)) => Err(undo::all(job, journal, failure).await),
+        (Err(failure), Err(worse)) => Err(undo::all(job, journal, failure.and(worse)).await),
     }
-    tracing::info!(image_id, name = verified.name, "image available");
+}
+
+/// Tags the image with how long the instance stood still: the proof that it was thawed by us and not by
+/// its lease, without which no later try adopts the image.
+async fn prove_frozen(job: &Job, image_id: &str, frozen: Duration) -> Result<(), Failure> {
+    let tags = BTreeMap::from([(plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string())]);
+    tag(job, vec![image_id.to_owned()], &tags).await
+}
+
+/// Whether a quiesced image lacks the proof that it is one.
+#[must_use]
+pub fn lacks_proof(image: &Image) -> bool {
+    images::tag(image, plan::CONSISTENCY_TAG) == Some("quiesce")
+        && images::tag(image, plan::FROZEN_TAG).is_none()
+}
+
+/// The failure of a run that has no image, or does not know whether it has one.
+async fn without_image(job: &Job, journal: &Journal, failure: Failure) -> Failure {
+    if !journal.lost_reply {
+        return failure;
+    }
+    let failure = failure.hint("run it again: it looks for this run's image first");
+    if keeps(&failure, job.settings.on_timeout) {
+        return kept(job, journal, failure);
+    }
+    undo::all(job, journal, failure).await
+}
+
+/// Goes on with an image that exists: waits for it and does what follows.
+async fn go_on(job: &Job) -> Result<Output, Failure> {
+    let target = match &job.settings.target {
+        Some(target) => target.clone(),
+        None => Target::Run(job.in_time(own_plan(job)).await?.0.run),
+    };
+    let (region, image) = (
+        &job.home.region,
+        job.in_time(find_target(job, &target)).await?,
+    );
+    let image_id = image.image_id().unwrap_or_default();
+    if images::tag(&image, plan::RUN_TAG).is_none() {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} has no tag {}, so make-ami did not make it; nothing was touched",
+            plan::RUN_TAG
+        )));
+    }
+    if lacks_proof(&image) {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} was to be quiesced, and nobody can say that it was: it has no tag {}; nothing was touched",
+            plan::FROZEN_TAG
+        ))
+        .hint(format!("make-ami clean --image-id {image_id}, and make a new one")));
+    }
+    let making = Making::of_image(&image, &job.settings);
+    if job.context.dry_run {
+        let text = format!(
+            "plan: go on with image {image_id} of {}\n",
+            making.instance_id
+        );
+        let json = serde_json::json!({ "adopt": image_id, "run": making.run });
+        job.context.show_plan(&text, &json)?;
+        return Ok(Output::Nothing);
+    }
+    let mut journal = Journal::of(&making.run);
+    journal.note(&job.home, image_id);
+    finish(job, making, image_id, None, journal).await
+}
+
+async fn find_target(job: &Job, target: &Target) -> Result<Image, Failure> {
+    let found = match target {
+        Target::Image(id) => images::by_id(&job.home, id).await?,
+        Target::Run(run) => images::tagged(&job.home, plan::RUN_TAG, run)
+            .await?
+            .into_iter()
+            .next(),
+    };
+    found.ok_or_else(|| {
+        Failure::refused(format!(
+            "{target} has no image in {}; nothing was touched",
+            job.home.region
+        ))
+        .hint("check AWS_REGION and the account; an image of a moment ago may not be listed yet")
+    })
+}
+
+/// From a requested image to its exports.
+async fn finish(
+    job: &Job,
+    making: Making,
+    image_id: &str,
+    frozen: Option<Duration>,
+    mut journal: Journal,
+) -> Result<Output, Failure> {
+    let waited = wait_and_tag(job, &making, image_id, frozen).await;
+    let verified = match waited {
+        Ok(verified) => verified,
+        Err(failure) if keeps(&failure, job.settings.on_timeout) => {
+            return Err(kept(job, &journal, failure));
+        }
+        Err(failure) => return Err(undo::all(job, &journal, failure).await),
+    };
+    let published = publish::publish(job, &making.tags, &verified, &mut journal).await;
+    let copies = match published {
+        Ok(copies) => copies,
+        // Half an hour of baking is not thrown away for a missing permission; a second try adopts it.
+        Err(failure) if !gives_up(&failure, job.settings.on_timeout) => {
+            return Err(kept(job, &journal, failure));
+        }
+        Err(failure) => return Err(undo::all(job, &journal, failure).await),
+    };
+    for left in undo::strays(job, &journal).await {
+        tracing::warn!("remains: {}\n    {}", left.what, left.command);
+    }
+    let finished = Finished {
+        stored: measure::stored(job, &verified).await,
+        retired: retire(job, image_id).await,
+        making,
+        verified,
+        copies,
+        frozen,
+    };
+    manifest::write(job, &finished).map_err(|failure| kept(job, &journal, failure))?;
+    tracing::info!("{}", manifest::summary(job, &finished));
+    exports(&finished.verified)
+}
+
+async fn wait_and_tag(
+    job: &Job,
+    making: &Making,
+    image_id: &str,
+    frozen: Option<Duration>,
+) -> Result<Verified, Failure> {
+    let verified = available::wait(job, &job.home, image_id, making.volumes).await?;
+    let when = job.settings.snapshot_tags;
+    if when == SnapshotTags::After {
+        tag(job, verified.snapshot_ids(), &making.tags).await?;
+    }
+    if let Some(frozen) = frozen
+        && when != SnapshotTags::None
+    {
+        let frozen = (plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string());
+        tag(job, verified.snapshot_ids(), &BTreeMap::from([frozen])).await?;
+    }
     Ok(verified)
+}
+
+/// Finding out what refers to older images may not hold up the hand-over for longer.
+const RETIRE_WITHIN: Duration = Duration::from_secs(120);
+
+/// Retires older images. Whatever goes wrong here, the new image is good and is handed over.
+async fn retire(job: &Job, current: &str) -> Vec<retain::Step> {
+    let Some(retention) = &job.settings.retention else {
+        return Vec::new();
+    };
+    let planned = timeout(RETIRE_WITHIN, retain::plan(job, retention, current));
+    let planned = job.context.interrupt.race(planned).await;
+    let steps = match planned {
+        Ok(Ok(Ok(steps))) => steps,
+        Ok(Ok(Err(failure))) => {
+            tracing::warn!("older images stay: {failure}");
+            return Vec::new();
+        }
+        Ok(Err(_)) => {
+            tracing::warn!("older images stay: nobody answered what refers to them");
+            return Vec::new();
+        }
+        Err(signal) => {
+            tracing::warn!("older images stay: {signal} received");
+            return Vec::new();
+        }
+    };
+    tracing::info!("{}", retain::text(&steps, retention).trim_end());
+    for left in retain::apply(job, &steps).await {
+        tracing::warn!("remains: {}\n    {}", left.what, left.command);
+    }
+    steps
+}
+
+async fn verify_image(job: &Job) -> Result<Output, Failure> {
+    let image_id = match &job.settings.target {
+        Some(Target::Image(id)) => id.clone(),
+        Some(target) => {
+            let image = job.in_time(find_target(job, target)).await?;
+            image.image_id.unwrap_or_default()
+        }
+        None => return Err(Failure::refused("no image is named; nothing was touched")),
+    };
+    let verified = verify::verify(job, &image_id).await?;
+    tracing::info!(image_id, name = verified.name, "the image keeps every rule");
+    if job.context.dry_run {
+        return Ok(Output::Nothing);
+    }
+    exports(&verified)
 }
 
 /// Whether an unfinished image is worth keeping: its wait ran out of time, or of answers, but
@@ -160,20 +437,162 @@ fn keeps(failure: &Failure, on_timeout: OnTimeout) -> bool {
     }
 }
 
+/// Whether an available image goes because of this failure: somebody asked for the end.
+fn gives_up(failure: &Failure, on_timeout: OnTimeout) -> bool {
+    match failure.exit() {
+        Exit::Deadline => on_timeout == OnTimeout::Clean,
+        Exit::Interrupted | Exit::Terminated => true,
+        _ => false,
+    }
+}
+
+/// The failure of a run whose images stay, with the commands that go on with them and that remove them.
+fn kept(job: &Job, journal: &Journal, mut failure: Failure) -> Failure {
+    let made = &journal.made;
+    if journal.lost_reply {
+        let left = undo::perhaps(&job.home, journal);
+        failure = failure.remains(left.what, left.command);
+    }
+    let first = made.first().map_or("ami-…", |made| made.image_id.as_str());
+    let resume = format!("make-ami wait --image-id {first}");
+    let failure = made.iter().fold(failure, |failure, made| {
+        let what = format!("image {} in {}", made.image_id, made.place.region);
+        failure.remains(what, resume.clone())
+    });
+    failure.hint(format!(
+        "running make-ami again in this build, with the same MAKE_AMI_RUN or AMI_NAME, adopts the image and goes on; \
+         give --timeout more than the image needs; to remove all of it: make-ami clean --resume {}",
+        posix(&journal.run)
+    ))
+}
+
+async fn show_plan(
+    job: &Job,
+    plan: &Plan,
+    source: &Source,
+    adopted: Option<&Image>,
+    price: &str,
+) -> Result<Output, Failure> {
+    let findings = job
+        .in_time(preflight::check(job, plan, source, adopted.is_some()))
+        .await?;
+    let adopted = adopted.and_then(|image| image.image_id());
+    let mut text = match adopted {
+        Some(image) => {
+            format!("plan: adopt image {image}, which an earlier try of this run made\n")
+        }
+        None => plan.text(),
+    };
+    let mut json = plan.json();
+    if let Some(retention) = &job.settings.retention {
+        // The image that will be made is the newest; until then the count is the same without it.
+        let steps = job
+            .in_time(retain::plan(job, retention, adopted.unwrap_or_default()))
+            .await?;
+        text.push_str(&retain::text(&steps, retention));
+        json["retention"] = steps
+            .iter()
+            .map(|step| serde_json::json!({ "image_id": step.image.id, "step": step.rung.to_string(), "kept_because": step.references }))
+            .collect();
+    }
+    text.push_str(&preflight::text(&findings));
+    text.push_str(price);
+    text.push('\n');
+    json["adopt"] = adopted.into();
+    json["cost"] = price.into();
+    job.context.show_plan(&text, &json)?;
+    preflight::verdict(job, plan, &findings)?;
+    Ok(Output::Nothing)
+}
+
+impl Making {
+    /// What a plan makes.
+    #[must_use]
+    pub fn of_plan(plan: &Plan, volumes: usize) -> Self {
+        Self {
+            run: plan.run.clone(),
+            instance_id: plan.instance_id.clone(),
+            consistency: plan.consistency.to_string(),
+            tags: plan.tags.clone(),
+            volumes,
+        }
+    }
+
+    /// What an image's tags say of its making; the settings' own tags are added.
+    #[must_use]
+    pub fn of_image(image: &Image, settings: &Checked) -> Self {
+        let tag = |key| images::tag(image, key).unwrap_or_default().to_owned();
+        let mut tags = settings.tags.0.clone();
+        for one in image.tags() {
+            if let (Some(key), Some(value)) = (one.key(), one.value())
+                && !key.starts_with("aws:")
+            {
+                tags.insert(key.to_owned(), value.to_owned());
+            }
+        }
+        Self {
+            run: tag(plan::RUN_TAG),
+            instance_id: tag(plan::SOURCE_TAG),
+            consistency: tag(plan::CONSISTENCY_TAG),
+            volumes: tag(plan::VOLUMES_TAG).parse().unwrap_or_default(),
+            tags,
+        }
+    }
+}
+
+fn exports(verified: &Verified) -> Result<Output, Failure> {
+    let mut exports = Exports::new();
+    let fault = |fault| Failure::failed("cannot export the image").cause(fault);
+    exports.add("AMI_ID", &verified.image_id).map_err(fault)?;
+    exports.add("AMI_NAME", &verified.name).map_err(fault)?;
+    exports
+        .add("AMI_SNAPSHOT_IDS", verified.snapshot_ids().join(","))
+        .map_err(fault)?;
+    Ok(Output::Exports(exports))
+}
+
+/// The exports of `start`: the image is requested, and nothing more is known of it.
+fn started(image_id: &str, name: &str) -> Result<Output, Failure> {
+    tracing::warn!(
+        "{image_id} is requested, not available: finish it with `make-ami wait --image-id {image_id}` before anything uses it"
+    );
+    let mut exports = Exports::new();
+    let fault = |fault| Failure::failed("cannot export the image").cause(fault);
+    exports.add("AMI_ID", image_id).map_err(fault)?;
+    exports.add("AMI_NAME", name).map_err(fault)?;
+    Ok(Output::Exports(exports))
+}
+
+/// How often a resource that EC2 does not know yet is tagged
+/// (<https://github.com/ansible/ansible/issues/4368>), and how long apart.
+const TAG_TRIES: u32 = 12;
+const TAG_PAUSE: Duration = Duration::from_secs(2);
+
 async fn tag(
-    ec2: &Client,
-    session: &Session,
-    resources: &[String],
+    job: &Job,
+    resources: Vec<String>,
     tags: &BTreeMap<String, String>,
 ) -> Result<(), Failure> {
-    let call = ec2
-        .create_tags()
-        .set_resources(Some(resources.to_vec()))
-        .set_tags(Some(sdk_tags(tags)));
-    call.send().await.map(drop).map_err(|error| {
-        let deed = format!("cannot tag {} in {}", resources.join(", "), session.region);
-        AwsError::of(&error).failure(deed, "ec2:CreateTags")
-    })
+    let deed = format!("cannot tag {} in {}", resources.join(", "), job.home.region);
+    for tries in 1.. {
+        let call = job.home.ec2.create_tags();
+        let call = call
+            .set_resources(Some(resources.clone()))
+            .set_tags(Some(sdk_tags(tags)));
+        let Err(error) = call.send().await else {
+            return Ok(());
+        };
+        let error = AwsError::of(&error);
+        let is_unknown = error
+            .code
+            .as_deref()
+            .is_some_and(|code| code.ends_with(".NotFound"));
+        if !is_unknown || tries == TAG_TRIES || job.context.interrupt.pending().is_some() {
+            return Err(error.failure(deed, "ec2:CreateTags"));
+        }
+        job.pause(TAG_PAUSE).await;
+    }
+    Ok(())
 }
 
 /// Tags as the SDK takes them.

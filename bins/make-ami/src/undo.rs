@@ -1,70 +1,297 @@
-//! Removing the image of a failed run.
+//! Removing images: those of a failed run, and those that retention gives up.
 
-use crate::steps::available::snapshot_ids;
+use crate::job::{Job, Place};
+use crate::plan::RUN_TAG;
+use crate::steps::images::{by_id, snapshot_ids, snapshots, snapshots_of, tagged};
 use action::exit::Exit;
-use action::failure::Failure;
-use aws::error::AwsError;
-use aws::session::Session;
-use aws_sdk_ec2::Client;
+use action::failure::{Failure, Remainder};
+use aws::error::{AwsError, Kind};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::sleep;
 
-/// Deregisters the image, deletes its snapshots, and adds to `failure` whatever could not be
-/// removed, with the command that removes it.
-pub async fn image(ec2: &Client, session: &Session, image_id: &str, failure: Failure) -> Failure {
-    tracing::warn!(image_id, "removing the unfinished image");
-    let region = &session.region;
-    // Asked before deregistering: afterwards nobody knows which snapshots were its own.
-    let described = ec2
-        .describe_images()
-        .image_ids(image_id)
-        .include_disabled(true)
-        .send()
-        .await;
-    let (snapshots, unlisted) = match described {
-        Ok(reply) => {
-            let images = reply.images.unwrap_or_default();
-            (
-                images.iter().flat_map(snapshot_ids).collect::<Vec<_>>(),
-                images.is_empty(),
-            )
+/// What a run made, noted as soon as it is known.
+#[derive(Debug)]
+pub struct Journal {
+    /// The run's key, which everything that it makes carries as a tag.
+    pub run: String,
+    /// Its images, the first made first.
+    pub made: Vec<Made>,
+    /// A reply of CreateImage was lost and its image was not found, so there may be one more.
+    pub lost_reply: bool,
+}
+
+/// An image that a run made or adopted.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// Where it is.
+    pub place: Place,
+    /// Its id.
+    pub image_id: String,
+}
+
+impl Journal {
+    /// Of a run that has made nothing yet.
+    #[must_use]
+    pub fn of(run: &str) -> Self {
+        Self {
+            run: run.to_owned(),
+            made: Vec::new(),
+            lost_reply: false,
         }
-        Err(_) => (Vec::new(), true),
-    };
+    }
+
+    /// Notes an image.
+    pub fn note(&mut self, place: &Place, image_id: &str) {
+        self.made.push(Made {
+            place: place.clone(),
+            image_id: image_id.to_owned(),
+        });
+    }
+}
+
+/// How often an image that EC2 does not list yet is looked for or asked to go, and how long apart.
+const TRIES: u32 = 12;
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Removes what a failed run made, the last first, and whatever else carries its run key; adds to
+/// `failure` what could not be removed, with the command that does.
+pub async fn all(job: &Job, journal: &Journal, failure: Failure) -> Failure {
+    let mut left = Vec::new();
+    for Made { place, image_id } in journal.made.iter().rev() {
+        tracing::warn!(
+            image_id,
+            "removing the unfinished image in {}",
+            place.region
+        );
+        left.extend(remove(place, image_id).await);
+    }
+    let away = journal.made.iter().map(|made| &made.place);
+    let mut places = vec![&job.home];
+    for place in away {
+        if places.iter().all(|known| known.region != place.region) {
+            places.push(place);
+        }
+    }
+    let mut found = !journal.made.is_empty();
+    for place in places {
+        let swept = sweep(place, journal, &[], &left).await;
+        found |= swept.found;
+        left.extend(swept.left);
+    }
+    if journal.lost_reply && !found {
+        left.push(perhaps(&job.home, journal));
+    }
     let mut failure = failure;
-    let deregister = format!(
-        "aws ec2 deregister-image --region {region} --image-id {image_id} --delete-associated-snapshots"
-    );
-    let call = ec2
-        .deregister_image()
-        .image_id(image_id)
-        .delete_associated_snapshots(true);
-    if let Err(error) = call.send().await {
-        let error = AwsError::of(&error);
-        let gone = error.is("InvalidAMIID.NotFound") || error.is("InvalidAMIID.Unavailable");
-        // An image that was never listed may still appear; one that was listed is gone.
-        if !gone || unlisted {
-            return failure.remains(format!("image {image_id} ({error})"), deregister);
-        }
-    }
-    for snapshot in snapshots {
-        let Err(error) = ec2.delete_snapshot().snapshot_id(&snapshot).send().await else {
-            continue;
-        };
-        let error = AwsError::of(&error);
-        if !error.is("InvalidSnapshot.NotFound") {
-            let command =
-                format!("aws ec2 delete-snapshot --region {region} --snapshot-id {snapshot}");
-            failure = failure.remains(format!("snapshot {snapshot} ({error})"), command);
-        }
-    }
     // Exit 6 promises that the run can be resumed; after cleaning up there is nothing to resume.
     if failure.exit() == Exit::Deadline {
         failure = failure.with_exit(Exit::Failed);
     }
-    if failure.remainders().is_empty() {
-        tracing::info!(
-            image_id,
-            "the unfinished image and its snapshots are removed"
-        );
+    if left.is_empty() && found {
+        tracing::info!("what this run had made is removed");
     }
-    failure
+    with(failure, left)
+}
+
+/// Removes a bad copy and whatever else carries the run's key where it is; adds to `failure` what could
+/// not be removed.
+pub async fn copy(journal: &Journal, place: &Place, image_id: &str, failure: Failure) -> Failure {
+    tracing::warn!(image_id, "removing the bad copy in {}", place.region);
+    let mut left = remove(place, image_id).await;
+    left.extend(sweep(place, journal, &[], &left).await.left);
+    with(failure, left)
+}
+
+/// Removes what carries the run's key beside the images of a run that went well: the image of a lost reply
+/// that failed and was followed by a good one. Gives what could not be removed.
+pub async fn strays(job: &Job, journal: &Journal) -> Vec<Remainder> {
+    if !journal.lost_reply {
+        return Vec::new();
+    }
+    let good: Vec<&str> = journal
+        .made
+        .iter()
+        .map(|made| made.image_id.as_str())
+        .collect();
+    sweep(&job.home, journal, &good, &[]).await.left
+}
+
+/// The remainder of a run that does not know whether it made an image.
+#[must_use]
+pub fn perhaps(place: &Place, journal: &Journal) -> Remainder {
+    Remainder {
+        what: "perhaps an image: a reply of CreateImage was lost".to_owned(),
+        command: format!(
+            "aws ec2 describe-images --region {} --owners self --filters 'Name=tag:{RUN_TAG},Values={}'",
+            place.region, journal.run
+        ),
+    }
+}
+
+fn with(failure: Failure, left: Vec<Remainder>) -> Failure {
+    left.into_iter().fold(failure, |failure, left| {
+        failure.remains(left.what, left.command)
+    })
+}
+
+#[derive(Default)]
+struct Swept {
+    /// Whether an image was found.
+    found: bool,
+    left: Vec<Remainder>,
+}
+
+/// Removes what carries the run's key, but not the images in `good` and what is listed in `known`. After a
+/// lost reply it looks for long, since nobody knows what it looks for.
+async fn sweep(place: &Place, journal: &Journal, good: &[&str], known: &[Remainder]) -> Swept {
+    let run = &journal.run;
+    let mut swept = Swept::default();
+    let mut kept = Vec::new();
+    for tries in 1..=TRIES {
+        let images = match tagged(place, RUN_TAG, run).await {
+            Ok(images) => images,
+            Err(failure) => {
+                swept.left.push(unswept(place, run, "images", &failure));
+                break;
+            }
+        };
+        for image in images {
+            let id = image.image_id().unwrap_or_default();
+            if good.contains(&id) {
+                kept.extend(snapshot_ids(&image));
+            } else if !names(known, id) && !names(&swept.left, id) {
+                tracing::warn!("removing image {id}, which carries this run's key");
+                swept.found = true;
+                swept.left.extend(remove(place, id).await);
+            }
+        }
+        if swept.found || !journal.lost_reply || tries == TRIES {
+            break;
+        }
+        sleep(PAUSE).await;
+    }
+    match snapshots(place, &format!("tag:{RUN_TAG}"), run).await {
+        Ok(snapshots) => {
+            for snapshot in snapshots {
+                let id = snapshot.snapshot_id().unwrap_or_default();
+                let stays = kept.iter().any(|kept| kept == id);
+                if !stays && !names(known, id) && !names(&swept.left, id) {
+                    swept.left.extend(delete_snapshot(place, id).await);
+                }
+            }
+        }
+        Err(failure) => swept.left.push(unswept(place, run, "snapshots", &failure)),
+    }
+    swept
+}
+
+/// Whether a remainder is about this id.
+fn names(left: &[Remainder], id: &str) -> bool {
+    left.iter().any(|left| left.what.contains(id))
+}
+
+/// What a failed look leaves open.
+fn unswept(place: &Place, run: &str, what: &str, failure: &Failure) -> Remainder {
+    let owner = if what == "images" {
+        "--owners"
+    } else {
+        "--owner-ids"
+    };
+    Remainder {
+        what: format!(
+            "perhaps {what} of run {run} ({})",
+            failure.causes().join("; ")
+        ),
+        command: format!(
+            "aws ec2 describe-{what} --region {} {owner} self --filters 'Name=tag:{RUN_TAG},Values={run}'",
+            place.region
+        ),
+    }
+}
+
+/// Deregisters an image and deletes its snapshots; gives what could not be removed. Snapshots that
+/// another image uses stay, and are no remainder.
+pub async fn remove(place: &Place, image_id: &str) -> Vec<Remainder> {
+    let region = &place.region;
+    let deregister = || {
+        format!(
+            "aws ec2 deregister-image --region {region} --image-id {image_id} --delete-associated-snapshots"
+        )
+    };
+    let mut left = Vec::new();
+    let mut unlisted = true;
+    let mut own = BTreeSet::new();
+    for tries in 1..=TRIES {
+        // Asked before deregistering: afterwards nobody knows which snapshots were its own.
+        if let Ok(Some(image)) = by_id(place, image_id).await {
+            unlisted = false;
+            own.extend(snapshot_ids(&image));
+        }
+        if let Ok(snapshots) = snapshots_of(place, image_id, &[]).await {
+            let ids = snapshots.iter().filter_map(|one| one.snapshot_id());
+            own.extend(ids.map(str::to_owned));
+        }
+        let call = place.ec2.deregister_image().image_id(image_id);
+        let Err(error) = call.delete_associated_snapshots(true).send().await else {
+            break;
+        };
+        let error = AwsError::of(&error);
+        let gone = error.is("InvalidAMIID.NotFound") || error.is("InvalidAMIID.Unavailable");
+        // One that was listed and is not any more is gone; one that never was may still appear.
+        if gone && !unlisted {
+            break;
+        }
+        let may_pass =
+            gone || matches!(error.kind, Kind::Unavailable | Kind::Lost | Kind::Nonsense);
+        if !may_pass || tries == TRIES {
+            left.push(Remainder {
+                what: format!("image {image_id} in {region} ({error})"),
+                command: deregister(),
+            });
+            if gone {
+                // It may never appear; its snapshots are there all the same.
+                break;
+            }
+            return left;
+        }
+        sleep(PAUSE).await;
+    }
+    for snapshot in own {
+        left.extend(delete_snapshot(place, &snapshot).await);
+    }
+    // EC2 has said yes; what counts is that it is gone.
+    if left.is_empty()
+        && let Ok(Some(image)) = by_id(place, image_id).await
+        && image.state() != Some(&aws_sdk_ec2::types::ImageState::Deregistered)
+    {
+        left.push(Remainder {
+            what: format!("image {image_id} in {region}, deregistered but still listed"),
+            command: deregister(),
+        });
+    }
+    left
+}
+
+/// Deletes a snapshot; gives it when that failed. One that is gone, or that another image uses, is fine.
+async fn delete_snapshot(place: &Place, id: &str) -> Option<Remainder> {
+    let region = &place.region;
+    let error = place
+        .ec2
+        .delete_snapshot()
+        .snapshot_id(id)
+        .send()
+        .await
+        .err()?;
+    let error = AwsError::of(&error);
+    if error.is("InvalidSnapshot.NotFound") {
+        return None;
+    }
+    if error.is("InvalidSnapshot.InUse") {
+        tracing::info!("snapshot {id} stays: another image uses it");
+        return None;
+    }
+    Some(Remainder {
+        what: format!("snapshot {id} in {region} ({error})"),
+        command: format!("aws ec2 delete-snapshot --region {region} --snapshot-id {id}"),
+    })
 }

@@ -98,6 +98,17 @@ impl Failure {
         self
     }
 
+    /// Adds what went wrong while this failure was being undone: its words become causes, what it
+    /// leaves behind remains.
+    pub fn and(mut self, other: Failure) -> Self {
+        self.causes.push(other.deed);
+        self.causes.extend(other.causes);
+        self.changed.extend(other.changed);
+        other.remains.into_iter().fold(self, |failure, left| {
+            failure.remains(left.what, left.command)
+        })
+    }
+
     /// What the reader can do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -170,6 +181,18 @@ mod tests {
         assert_eq!(failed.exit(), Exit::Remains);
         let late = Failure::new(Exit::Deadline, "late").remains("image ami-1", "make-ami wait");
         assert_eq!(late.exit(), Exit::Deadline);
+    }
+
+    #[test]
+    fn a_failure_of_the_undoing_adds_what_it_leaves() {
+        let undoing = Failure::failed("cannot start i-1")
+            .cause("no capacity")
+            .remains("instance i-1, stopped", "aws ec2 start-instances …");
+        let both = Failure::failed("cannot image i-1").and(undoing);
+        assert_eq!(both.exit(), Exit::Remains);
+        assert_eq!(both.deed(), "cannot image i-1");
+        assert_eq!(both.causes(), ["cannot start i-1", "no capacity"]);
+        assert_eq!(both.remainders().len(), 1);
     }
 
     #[test]

@@ -8,10 +8,12 @@ use crate::export::file::ExportFile;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::log;
+use crate::redact;
 use crate::settings::Settings;
 use crate::settings::faults::Faults;
 use crate::settings::given::Given;
 use crate::settings::layers::{self, Declared, Environment, Layers};
+use crate::settings::secret::Secret;
 use crate::settings::value::{Lines, Switch, Timeout};
 use clap::{ArgAction, ArgMatches, Args, Command};
 use serde::Deserialize;
@@ -152,7 +154,8 @@ impl Context {
         let Some(path) = &self.plan_file else {
             return Ok(());
         };
-        std::fs::write(path, format!("{json:#}\n")).map_err(|error| {
+        let json = format!("{json:#}\n");
+        std::fs::write(path, redact::redacted(&json).as_bytes()).map_err(|error| {
             Failure::refused(format!("cannot write the plan file {}", path.display())).cause(error)
         })
     }
@@ -179,6 +182,16 @@ pub enum Output {
     Exports(Exports),
     /// Data in a format of the program's own.
     Data(String),
+    /// What a check found, which is data whatever the exit: it is written out as it is, and nothing is
+    /// added to it.
+    Verdict {
+        /// For stdout.
+        stdout: String,
+        /// For stderr.
+        stderr: String,
+        /// How the program ends.
+        exit: Exit,
+    },
 }
 
 /// Runs `act` as the program `program` and gives the process's exit code.
@@ -201,7 +214,7 @@ where
                 export_file,
             } = *ready;
             let output = in_runtime(start, |context| act(settings, context))?;
-            hand_over(output, export_file.as_ref()).map(|()| Exit::Done)
+            hand_over(output, export_file.as_ref())
         }
     });
     ended
@@ -259,7 +272,8 @@ fn prepare<S: Settings>(
     let (layers, layer_faults) =
         Layers::merge(program, declared::<S>(program), matches, &environment);
     let pairs: Vec<_> = layers.pairs().collect();
-    let mut faults = Faults::new(layers);
+    hide_declared(&pairs, &environment);
+    let mut faults = Faults::new(layers).under(subcommand.as_deref());
     for fault in dialect_fault
         .into_iter()
         .chain(file_faults)
@@ -325,6 +339,19 @@ fn prepare<S: Settings>(
         start,
         export_file,
     })))
+}
+
+/// A program that has a setting `secrets` names the variables there whose values nobody may read.
+fn hide_declared(pairs: &[(String, String)], environment: &Environment) {
+    let Some((_, names)) = pairs.iter().find(|(field, _)| field == "secrets") else {
+        return;
+    };
+    let names: Lines = match names.parse() {
+        Ok(names) => names,
+        Err(never) => match never {},
+    };
+    let values = names.0.iter().filter_map(|name| variable(environment, name));
+    redact::hide(values.map(Secret::from));
 }
 
 /// Starts the program again with the env files' variables in its process environment and without
@@ -509,9 +536,9 @@ where
     done
 }
 
-fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<(), Failure> {
+fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<Exit, Failure> {
     let text = match output {
-        Output::Nothing => return Ok(()),
+        Output::Nothing => return Ok(Exit::Done),
         Output::Exports(exports) => {
             // Names only: a value may be one that the user would rather not see in a log.
             let names: Vec<_> = exports.iter().map(|(name, _)| name).collect();
@@ -519,6 +546,14 @@ fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<(), Failure> {
             exports.to_shell()
         }
         Output::Data(text) => text,
+        Output::Verdict {
+            stdout,
+            stderr,
+            exit,
+        } => {
+            write_stderr(&stderr);
+            return write_stdout(&stdout).map(|()| exit);
+        }
     };
     match file {
         Some(file) => file.write(&text).map_err(|fault| {
@@ -528,6 +563,7 @@ fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<(), Failure> {
         }),
         None => write_stdout(&text),
     }
+    .map(|()| Exit::Done)
 }
 
 fn report(failure: &Failure, style: &Style) -> Exit {
@@ -560,6 +596,7 @@ fn write_stdout(text: &str) -> Result<(), Failure> {
 
 /// stderr may be closed; there is nobody to tell then.
 fn write_stderr(text: &str) {
+    let text = redact::redacted(text);
     drop(io::stderr().lock().write_all(text.as_bytes()));
 }
 

@@ -4,10 +4,12 @@ use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::{Interrupt, Signal};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// The longest silence of a wait.
 const HEARTBEAT: Duration = Duration::from_secs(30);
+/// What a look may still take when the deadline has come.
+const LAST_LOOK: Duration = Duration::from_secs(10);
 
 /// How often to look: first after `first`, then slower by a half each time, up to `longest`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,9 +20,22 @@ pub struct Pace {
     pub longest: Duration,
 }
 
+impl Default for Pace {
+    /// For states that change within seconds or minutes.
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(1),
+            longest: Duration::from_secs(15),
+        }
+    }
+}
+
 impl Pace {
-    fn slower(self, pause: Duration) -> Duration {
-        (pause * 3 / 2).min(self.longest)
+    /// The pause that is due, and a half more the next time.
+    fn next(&mut self) -> Duration {
+        let pause = self.first;
+        self.first = (pause * 3 / 2).min(self.longest);
+        pause
     }
 }
 
@@ -31,6 +46,8 @@ pub enum Look<T> {
     There(T),
     /// Not yet: what was seen instead, for the log.
     NotYet(String),
+    /// Not yet, and the next look is worth its call only after so long.
+    NotYetFor(String, Duration),
 }
 
 /// Why a wait ended without its state.
@@ -74,27 +91,45 @@ pub async fn until<T>(
     let started = Instant::now();
     let mut said = started;
     let mut last = String::new();
-    let mut pause = pace.first;
+    let mut pace = pace;
     loop {
-        let seen = match interrupt.race(look()).await.map_err(Ended::Signal)? {
-            Ok(Look::There(found)) => return Ok(found),
-            Ok(Look::NotYet(seen)) => seen,
-            Err(failure) => return Err(Ended::Failed(failure)),
+        // Nobody may answer; a look changes nothing and can be dropped.
+        let latest = deadline.max(Instant::now() + LAST_LOOK);
+        let looked = interrupt.race(timeout_at(latest, look())).await;
+        let (seen, pause) = match looked.map_err(Ended::Signal)? {
+            Ok(Ok(Look::There(found))) => return Ok(found),
+            Ok(Ok(Look::NotYet(seen))) => (seen, pace.next()),
+            Ok(Ok(Look::NotYetFor(seen, pause))) => (seen, pause),
+            Ok(Err(failure)) => return Err(Ended::Failed(failure)),
+            Err(_) if last.is_empty() => return Err(Ended::Deadline("no answer".to_owned())),
+            Err(_) => return Err(Ended::Deadline(last)),
         };
-        let now = Instant::now();
-        if seen != last || now + pause > said + HEARTBEAT {
-            let waited = humane(now - started);
-            tracing::info!("waiting for {what}: {seen} ({waited} so far)");
-            said = now;
+        if seen != last {
+            tell(what, &seen, started);
+            said = Instant::now();
         }
         last = seen;
-        if now >= deadline {
+        if Instant::now() >= deadline {
             return Err(Ended::Deadline(last));
         }
-        let rest = jittered(pause).min(deadline - now).min(HEARTBEAT);
-        interrupt.race(sleep(rest)).await.map_err(Ended::Signal)?;
-        pause = pace.slower(pause);
+        let until = deadline.min(Instant::now() + jittered(pause));
+        while Instant::now() < until {
+            let slice = until.min(said + HEARTBEAT);
+            interrupt
+                .race(sleep_until(slice))
+                .await
+                .map_err(Ended::Signal)?;
+            if Instant::now() >= said + HEARTBEAT {
+                tell(what, &last, started);
+                said = Instant::now();
+            }
+        }
     }
+}
+
+fn tell(what: &str, seen: &str, started: Instant) {
+    let waited = humane(started.elapsed());
+    tracing::info!("waiting for {what}: {seen} ({waited} so far)");
 }
 
 /// Up to a tenth less or more, so that builds started together do not poll together.
@@ -103,7 +138,8 @@ fn jittered(pause: Duration) -> Duration {
 }
 
 /// Whole seconds, in words.
-fn humane(duration: Duration) -> String {
+#[must_use]
+pub fn humane(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, s) => format!("{s} s"),
@@ -176,6 +212,36 @@ mod tests {
         .unwrap_err();
         assert!(matches!(ended, Ended::Signal(Signal::Terminate)));
         assert_eq!((Instant::now() - started).as_secs(), 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_says_when_the_next_one_is_worth_it() {
+        let started = Instant::now();
+        let mut looks = 0;
+        let deadline = started + Duration::from_secs(3600);
+        until("x", deadline, &Interrupt::never(), PACE, async || {
+            looks += 1;
+            Ok(if started.elapsed() > Duration::from_secs(300) {
+                Look::There(())
+            } else {
+                Look::NotYetFor("42 %".to_owned(), Duration::from_secs(100))
+            })
+        })
+        .await
+        .unwrap();
+        assert!((4..=5).contains(&looks), "{looks} looks");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_is_never_answered_ends_with_the_deadline() {
+        let deadline = Instant::now() + Duration::from_secs(100);
+        let ended = until("x", deadline, &Interrupt::never(), PACE, async || {
+            std::future::pending::<Result<Look<()>, Failure>>().await
+        })
+        .await
+        .unwrap_err();
+        assert!(matches!(&ended, Ended::Deadline(seen) if seen == "no answer"));
+        assert!(Instant::now() - deadline < Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,39 +1,103 @@
 //! A small EC2 that keeps instances, images and snapshots, and refuses what EC2 refuses.
 //!
 //! Time is counted in readings: an image is `pending` for so many DescribeImages calls that show
-//! it. Nothing here is shared with the programs; messages and codes are EC2's own, from
-//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>.
+//! it. With [`Ec2World::clock`] and [`Outcome::Timed`] it is counted in time. Every region has
+//! resources of its own; a request belongs to the region it is signed for.
+//!
+//! Nothing here is shared with the programs; messages and codes are EC2's own, from
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>. Where no source
+//! was found for a code, the place says so.
 
-use std::collections::HashMap;
+mod copies;
+mod course;
+mod create;
+mod filters;
+mod images;
+mod instances;
+mod references;
+mod removal;
+mod snapshots;
+mod tags;
+
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
 
-use super::resources::{Image, Instance, Outcome, Snapshot};
-use super::xml;
+use self::course::UnderWay;
+use super::time::iso;
+use super::{Image, Instance, LaunchTemplate, Outcome, Snapshot};
 use crate::fake_aws::{FakeAws, Reply, Request};
 
 /// The account that owns everything unless a test says otherwise.
 pub(super) const ACCOUNT: &str = "123456789012";
 
+/// The region that [`crate::Program`] runs in.
+const HOME: &str = "eu-west-1";
+
 /// A shared EC2; clones are the same one.
 #[derive(Clone, Default)]
 pub struct Ec2World(Arc<Mutex<State>>);
 
-#[derive(Default)]
+/// What has happened so far, and the rules of what will.
 struct State {
+    /// The region of unsigned requests and of the methods that name none.
+    home: String,
+    /// The region that `here` is.
+    name: String,
+    /// The resources of the region that is asked.
+    here: Region,
+    elsewhere: BTreeMap<String, Region>,
+    /// How many images were created or copied, in all regions.
+    created: u32,
+    rules: Rules,
+}
+
+/// The resources of one region.
+#[derive(Default)]
+struct Region {
     instances: Vec<Instance>,
     images: Vec<Image>,
     snapshots: Vec<Snapshot>,
+    templates: Vec<LaunchTemplate>,
+    /// Image, resource type and ARN.
+    references: Vec<(String, String, String)>,
+    /// Images on their way.
+    under_way: HashMap<String, UnderWay>,
+    /// How many readings an instance still is `pending` or `stopping`.
+    moving: HashMap<String, u32>,
+    /// The image that each client token of CopyImage made, and what was asked for.
+    copies: HashMap<String, (String, Vec<(String, String)>)>,
+    /// What DeregisterImage says of snapshots that it cannot delete, and whether DeleteSnapshot
+    /// cannot either.
+    undeletable: HashMap<String, (String, bool)>,
+}
+
+/// What a test has decided.
+struct Rules {
     /// What becomes of the images created next; the last one stays.
     outcomes: Vec<Outcome>,
-    /// Images on their way: readings so far and what becomes of them.
-    under_way: HashMap<String, (u32, Outcome)>,
+    /// What becomes of the images copied next; the last one stays.
+    copy_outcomes: Vec<Outcome>,
     /// How many readings do not show a new image yet.
     invisible_polls: u32,
-    /// How many readings an instance needs to start.
+    hides_mapping: bool,
+    /// How many readings an instance needs to start, and to stop.
     start_polls: u32,
-    starting: HashMap<String, u32>,
-    created: u32,
+    stop_polls: u32,
+    /// How many items an answer lists before it needs another page.
+    page_size: Option<usize>,
+    /// Whether the name of a failed image may be used again.
+    failed_free_names: bool,
+    /// The key that AWS manages for EBS.
+    default_key: Option<String>,
+    /// Time since the beginning; it stands still without.
+    clock: Option<Clock>,
+    /// When that was.
+    start_of_time: SystemTime,
 }
+
+type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// The XML of an answer, or the error.
 type Answer = Result<String, Reply>;
@@ -41,6 +105,57 @@ type Answer = Result<String, Reply>;
 /// What an operation does to the world.
 type Operation = fn(&mut State, &Request) -> Answer;
 
+const OPERATIONS: [(&str, Operation); 19] = [
+    ("DescribeInstances", State::describe_instances),
+    ("DescribeVolumes", State::describe_volumes),
+    ("StartInstances", State::start_instances),
+    ("StopInstances", State::stop_instances),
+    ("CreateImage", State::create_image),
+    ("CopyImage", State::copy_image),
+    ("DescribeImages", State::describe_images),
+    ("EnableImageDeprecation", State::enable_image_deprecation),
+    ("DisableImage", State::disable_image),
+    ("ModifyImageAttribute", State::modify_image_attribute),
+    ("DescribeSnapshots", State::describe_snapshots),
+    ("ModifySnapshotAttribute", State::modify_snapshot_attribute),
+    ("CreateTags", State::create_tags),
+    ("DeleteTags", State::delete_tags),
+    ("DeregisterImage", State::deregister_image),
+    ("DeleteSnapshot", State::delete_snapshot),
+    ("DescribeImageReferences", State::describe_image_references),
+    ("DescribeLaunchTemplates", State::describe_launch_templates),
+    (
+        "DescribeLaunchTemplateVersions",
+        State::describe_launch_template_versions,
+    ),
+];
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            home: HOME.to_owned(),
+            name: HOME.to_owned(),
+            here: Region::default(),
+            elsewhere: BTreeMap::new(),
+            created: 0,
+            rules: Rules {
+                outcomes: Vec::new(),
+                copy_outcomes: Vec::new(),
+                invisible_polls: 0,
+                hides_mapping: false,
+                start_polls: 0,
+                stop_polls: 0,
+                page_size: None,
+                failed_free_names: false,
+                default_key: None,
+                clock: None,
+                start_of_time: SystemTime::now(),
+            },
+        }
+    }
+}
+
+/// What is in it.
 impl Ec2World {
     /// An EC2 with nothing in it; an image that is created is available at the second reading.
     pub fn new() -> Self {
@@ -50,39 +165,48 @@ impl Ec2World {
     /// An EC2 that holds `instances`.
     pub fn with(instances: impl IntoIterator<Item = Instance>) -> Self {
         let world = Self::new();
-        world.state().instances.extend(instances);
+        world.state().here.instances.extend(instances);
         world
     }
 
-    /// Adds an image with its snapshots.
-    pub fn add_image(&self, image: Image) {
+    /// Changes the region of unsigned requests and of the methods that name none, `eu-west-1`.
+    /// To be called before anything is added.
+    pub fn home(&self, region: &str) {
         let mut state = self.state();
-        for id in image.snapshots() {
-            let snapshot = Snapshot {
-                owner: image.owner.clone(),
-                tags: image.tags.clone(),
-                ..Snapshot::completed(&id)
-            };
-            state.snapshots.push(snapshot);
-        }
-        state.images.push(image);
+        region.clone_into(&mut state.home);
+        region.clone_into(&mut state.name);
     }
 
-    /// Decides what becomes of the images that are created from now on, one after the other; the
-    /// last outcome stays.
-    pub fn outcomes(&self, outcomes: impl IntoIterator<Item = Outcome>) {
-        self.state().outcomes = outcomes.into_iter().collect();
+    /// Adds an instance.
+    pub fn add_instance(&self, instance: Instance) {
+        self.state().here.instances.push(instance);
     }
 
-    /// Hides a new image from the first `polls` readings, as a service that is consistent only in
-    /// the end does.
-    pub fn hide_new_images(&self, polls: u32) {
-        self.state().invisible_polls = polls;
+    /// Adds an image with those of its snapshots that are not there yet.
+    pub fn add_image(&self, image: Image) {
+        self.state().add_image(image);
     }
 
-    /// Lets an instance be `pending` for `polls` readings before it runs.
-    pub fn slow_starts(&self, polls: u32) {
-        self.state().start_polls = polls;
+    /// Adds an image to another region.
+    pub fn add_image_in(&self, region: &str, image: Image) {
+        self.state_in(region).add_image(image);
+    }
+
+    /// Adds a snapshot.
+    pub fn add_snapshot(&self, snapshot: Snapshot) {
+        self.state().here.snapshots.push(snapshot);
+    }
+
+    /// Adds a launch template.
+    pub fn add_launch_template(&self, template: LaunchTemplate) {
+        self.state().here.templates.push(template);
+    }
+
+    /// Lets DescribeImageReferences say that a resource refers to an image: a type such as
+    /// `ec2:Instance`, `ec2:LaunchTemplate` or `ssm:Parameter`, and the resource's ARN.
+    pub fn reference(&self, image: &str, resource_type: &str, arn: &str) {
+        let found = (image.to_owned(), resource_type.to_owned(), arn.to_owned());
+        self.state().here.references.push(found);
     }
 
     /// Changes an instance in the middle of a test.
@@ -91,10 +215,8 @@ impl Ec2World {
     /// When there is no such instance.
     pub fn change_instance(&self, id: &str, change: impl FnOnce(&mut Instance)) {
         let mut state = self.state();
-        let found = state
-            .instances
-            .iter_mut()
-            .find(|instance| instance.id == id);
+        let mut instances = state.here.instances.iter_mut();
+        let found = instances.find(|instance| instance.id == id);
         change(found.expect("an instance of the world"));
     }
 
@@ -104,397 +226,196 @@ impl Ec2World {
     /// When there is no such image.
     pub fn change_image(&self, id: &str, change: impl FnOnce(&mut Image)) {
         let mut state = self.state();
-        let found = state.images.iter_mut().find(|image| image.id == id);
+        let mut images = state.here.images.iter_mut();
+        let found = images.find(|image| image.id == id);
         change(found.expect("an image of the world"));
+    }
+
+    /// Changes a snapshot in the middle of a test.
+    ///
+    /// # Panics
+    /// When there is no such snapshot.
+    pub fn change_snapshot(&self, id: &str, change: impl FnOnce(&mut Snapshot)) {
+        let mut state = self.state();
+        let mut snapshots = state.here.snapshots.iter_mut();
+        let found = snapshots.find(|snapshot| snapshot.id == id);
+        change(found.expect("a snapshot of the world"));
     }
 
     /// Every instance as it is now.
     pub fn instances(&self) -> Vec<Instance> {
-        self.state().instances.clone()
+        self.state().here.instances.clone()
     }
 
     /// Every image as it is now, without the deregistered.
     pub fn images(&self) -> Vec<Image> {
-        self.state().images.clone()
+        self.state().here.images.clone()
+    }
+
+    /// Every image of a region as it is now.
+    pub fn images_in(&self, region: &str) -> Vec<Image> {
+        self.state_in(region).here.images.clone()
     }
 
     /// Every snapshot as it is now, without the deleted.
     pub fn snapshots(&self) -> Vec<Snapshot> {
-        self.state().snapshots.clone()
+        self.state().here.snapshots.clone()
+    }
+
+    /// Every snapshot of a region as it is now.
+    pub fn snapshots_in(&self, region: &str) -> Vec<Snapshot> {
+        self.state_in(region).here.snapshots.clone()
+    }
+
+    /// The time in this world.
+    pub fn now(&self) -> SystemTime {
+        self.state().rules.now()
+    }
+}
+
+/// What will happen.
+impl Ec2World {
+    /// Decides what becomes of the images that are created from now on, one after the other; the
+    /// last outcome stays.
+    pub fn outcomes<O: Into<Outcome>>(&self, outcomes: impl IntoIterator<Item = O>) {
+        self.state().rules.outcomes = outcomes.into_iter().map(Into::into).collect();
+    }
+
+    /// Decides what becomes of the images that are copied from now on, likewise; a copy is
+    /// available at the second reading otherwise.
+    pub fn copy_outcomes<O: Into<Outcome>>(&self, outcomes: impl IntoIterator<Item = O>) {
+        self.state().rules.copy_outcomes = outcomes.into_iter().map(Into::into).collect();
+    }
+
+    /// Counts time with `elapsed`, the time since the test began; without it time stands still,
+    /// so that everything is created at once. `elapsed` must not ask this world.
+    pub fn clock(&self, elapsed: impl Fn() -> Duration + Send + Sync + 'static) {
+        self.state().rules.clock = Some(Arc::new(elapsed));
+    }
+
+    /// Changes when the test began in this world: what creation dates and start times count from.
+    pub fn start_of_time(&self, time: SystemTime) {
+        self.state().rules.start_of_time = time;
+    }
+
+    /// Hides a new image from the first `polls` readings, as a service that is consistent only in
+    /// the end does.
+    pub fn hide_new_images(&self, polls: u32) {
+        self.state().rules.invisible_polls = polls;
+    }
+
+    /// Leaves the snapshot ids out of DescribeImages while an image is pending, as EC2 may.
+    pub fn hide_mapping_while_pending(&self, hides: bool) {
+        self.state().rules.hides_mapping = hides;
+    }
+
+    /// Lets an instance be `pending` for `polls` readings before it runs.
+    pub fn slow_starts(&self, polls: u32) {
+        self.state().rules.start_polls = polls;
+    }
+
+    /// Lets an instance be `stopping` for `polls` readings before it is stopped.
+    pub fn slow_stops(&self, polls: u32) {
+        self.state().rules.stop_polls = polls;
+    }
+
+    /// Lists at most `items` in an answer, even where the caller asked for no limit.
+    pub fn page_size(&self, items: usize) {
+        self.state().rules.page_size = Some(items);
+    }
+
+    /// Lets the name of a failed image be used again. What EC2 does is unproven; it refuses here
+    /// unless a test says so.
+    pub fn failed_images_free_their_names(&self) {
+        self.state().rules.failed_free_names = true;
+    }
+
+    /// The ARN of the key that AWS manages for EBS: copies are encrypted with it unless another is
+    /// given, and snapshots that are cannot be shared.
+    pub fn aws_managed_key(&self, arn: &str) {
+        self.state().rules.default_key = Some(arn.to_owned());
+    }
+
+    /// Puts an image under deregistration protection.
+    ///
+    /// # Panics
+    /// When there is no such image.
+    pub fn protect_image(&self, id: &str) {
+        self.change_image(id, |image| image.protected = true);
+    }
+
+    /// Lets neither DeregisterImage nor DeleteSnapshot delete a snapshot; the first says `code` of
+    /// it: `missing-permissions`, `internal-error` or `client-error`.
+    pub fn fail_snapshot_deletion(&self, id: &str, code: &str) {
+        let failure = (code.to_owned(), true);
+        self.state().here.undeletable.insert(id.to_owned(), failure);
+    }
+
+    /// Lets DeregisterImage leave a snapshot with `code`; DeleteSnapshot deletes it.
+    pub fn fail_associated_deletion(&self, id: &str, code: &str) {
+        let failure = (code.to_owned(), false);
+        self.state().here.undeletable.insert(id.to_owned(), failure);
     }
 
     /// Makes `fake` answer EC2's operations out of this world. Scripts registered afterwards, or
     /// with [`FakeAws::first`], take precedence.
     pub fn serve(&self, fake: &FakeAws) {
-        let operations: [(&str, Operation); 10] = [
-            ("DescribeInstances", State::describe_instances),
-            ("StartInstances", State::start_instances),
-            ("StopInstances", State::stop_instances),
-            ("CreateImage", State::create_image),
-            ("DescribeImages", State::describe_images),
-            ("DescribeSnapshots", State::describe_snapshots),
-            ("CreateTags", State::create_tags),
-            ("DeleteTags", State::delete_tags),
-            ("DeregisterImage", State::deregister_image),
-            ("DeleteSnapshot", State::delete_snapshot),
-        ];
-        for (name, operation) in operations {
+        for (name, operation) in OPERATIONS {
             let world = self.clone();
             fake.on_call(&format!("ec2:{name}"), move |request| {
-                operation(&mut world.state(), request).map_or_else(|refusal| refusal, Reply::xml)
+                let mut state = match request.region() {
+                    Some(region) => world.state_in(&region),
+                    None => world.state(),
+                };
+                operation(&mut state, request).map_or_else(|refusal| refusal, Reply::xml)
             });
         }
     }
 
+    /// The home region, as it is now.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+        let mut state = self.0.lock().unwrap();
+        let home = state.home.clone();
+        state.enter(&home);
+        state
+    }
+
+    /// Another region, as it is now.
+    fn state_in(&self, region: &str) -> MutexGuard<'_, State> {
+        let mut state = self.0.lock().unwrap();
+        state.enter(region);
+        state
     }
 }
 
 impl State {
-    fn describe_instances(&mut self, request: &Request) -> Answer {
-        let ids = request.list("InstanceId");
-        for id in &ids {
-            self.instance(id)?;
+    /// Makes `region` the one that is asked, and lets its time go by.
+    fn enter(&mut self, region: &str) {
+        if self.name != region {
+            let next = self.elsewhere.remove(region).unwrap_or_default();
+            let left = mem::replace(&mut self.here, next);
+            let name = mem::replace(&mut self.name, region.to_owned());
+            self.elsewhere.insert(name, left);
         }
-        self.advance_starts();
-        let filters = request.filters();
-        let matches = |instance: &&Instance| {
-            (ids.is_empty() || ids.contains(&instance.id))
-                && filters.iter().all(|(name, wanted)| {
-                    let has = match name.as_str() {
-                        "instance-id" => vec![instance.id.clone()],
-                        "instance-state-name" => vec![instance.state.clone()],
-                        _ => tagged(name, &instance.tags),
-                    };
-                    accepts(wanted, &has)
-                })
-        };
-        let found: Vec<_> = self.instances.iter().filter(matches).cloned().collect();
-        Ok(xml::describe_instances(&found))
+        self.pass_time();
     }
 
-    fn start_instances(&mut self, request: &Request) -> Answer {
-        let polls = self.start_polls;
-        let changes = self.change_states(request, |state| match state {
-            "stopped" => Ok("pending"),
-            "running" | "pending" => Ok("running"),
-            _ => Err(()),
-        })?;
-        for (id, _, _) in &changes {
-            self.starting.insert(id.clone(), polls);
-        }
-        Ok(xml::instance_changes("StartInstances", &changes))
-    }
-
-    fn stop_instances(&mut self, request: &Request) -> Answer {
-        let changes = self.change_states(request, |state| match state {
-            "running" | "pending" | "stopped" => Ok("stopped"),
-            _ => Err(()),
-        })?;
-        Ok(xml::instance_changes("StopInstances", &changes))
-    }
-
-    /// Moves every instance asked for, or none; id, state before, state now.
-    fn change_states(
-        &mut self,
-        request: &Request,
-        next: impl Fn(&str) -> Result<&'static str, ()>,
-    ) -> Result<Vec<(String, String, String)>, Reply> {
-        let mut changes = Vec::new();
-        for id in request.list("InstanceId") {
-            let before = self.instance(&id)?.state.clone();
-            let Ok(now) = next(&before) else {
-                let message = format!(
-                    "The instance '{id}' is not in a state from which it can be started or stopped."
-                );
-                return Err(Reply::error(400, "IncorrectInstanceState", message));
-            };
-            changes.push((id, before, now.to_owned()));
-        }
-        refuse_dry_run(request)?;
-        for (id, _, now) in &changes {
-            for instance in self
-                .instances
-                .iter_mut()
-                .filter(|instance| instance.id == *id)
-            {
-                instance.state.clone_from(now);
-                instance.state_reason = None;
-                if now == "stopped" {
-                    instance.public_ip = None;
-                }
+    fn add_image(&mut self, image: Image) {
+        for (_, id, size) in &image.devices {
+            let Some(id) = id else { continue };
+            if self.here.snapshots.iter().any(|found| found.id == *id) {
+                continue;
             }
+            self.here.snapshots.push(Snapshot {
+                owner: image.owner.clone(),
+                tags: image.tags.clone(),
+                started: image.created.clone(),
+                completed: Some(image.created.clone()),
+                size: *size,
+                ..Snapshot::completed(id)
+            });
         }
-        Ok(changes)
-    }
-
-    fn advance_starts(&mut self) {
-        for instance in &mut self.instances {
-            match self.starting.get_mut(&instance.id) {
-                Some(0) => {
-                    self.starting.remove(&instance.id);
-                    instance.state = "running".to_owned();
-                    let address = || "203.0.113.10".to_owned();
-                    instance.public_ip = instance.public_ip.take().or_else(|| Some(address()));
-                }
-                Some(left) => *left -= 1,
-                None => {}
-            }
-        }
-    }
-
-    fn create_image(&mut self, request: &Request) -> Answer {
-        let id = request.param("InstanceId").unwrap_or("");
-        let instance = self.instance(id)?.clone();
-        let name = request.param("Name").unwrap_or("").to_owned();
-        if !(3..=128).contains(&name.chars().count()) {
-            let message = "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '.', '-', '/' and '_'";
-            return Err(Reply::error(400, "InvalidAMIName.Malformed", message));
-        }
-        if !["running", "stopped"].contains(&instance.state.as_str()) {
-            let message = format!("Instance '{id}' is not in state 'running' or 'stopped'");
-            return Err(Reply::error(400, "IncorrectInstanceState", message));
-        }
-        if let Some(owner) = self.images.iter().find(|image| image.name == name) {
-            let message = format!("AMI name {name} is already in use by AMI {}", owner.id);
-            return Err(Reply::error(400, "InvalidAMIName.Duplicate", message));
-        }
-        refuse_dry_run(request)?;
-        self.created += 1;
-        let image = format!("ami-{:017x}", self.created);
-        let mut devices = Vec::new();
-        for (n, volume) in instance.volumes.iter().enumerate() {
-            let snapshot = Snapshot {
-                state: "pending".to_owned(),
-                progress: 0,
-                volume: volume.id.clone(),
-                size: volume.size,
-                description: format!("Created by CreateImage({id}) for {image}"),
-                tags: request.tags_for("snapshot"),
-                ..Snapshot::completed(&format!("snap-{:015x}{n:02x}", self.created))
-            };
-            devices.push((
-                volume.device.clone(),
-                Some(snapshot.id.clone()),
-                volume.size,
-            ));
-            self.snapshots.push(snapshot);
-        }
-        self.images.push(Image {
-            state: "pending".to_owned(),
-            description: request.param("Description").unwrap_or("").to_owned(),
-            source_instance: Some(id.to_owned()),
-            root_device: instance.root_device.clone(),
-            devices,
-            tags: request.tags_for("image"),
-            ..Image::available(&image, &name)
-        });
-        let outcome = match self.outcomes.len() {
-            0 => Outcome::Available { after_polls: 1 },
-            1 => self.outcomes[0].clone(),
-            _ => self.outcomes.remove(0),
-        };
-        self.under_way.insert(image.clone(), (0, outcome));
-        Ok(xml::create_image(&image))
-    }
-
-    fn describe_images(&mut self, request: &Request) -> Answer {
-        let ids = request.list("ImageId");
-        for id in &ids {
-            if !id.starts_with("ami-") {
-                let message = format!("Invalid id: \"{id}\" (expecting \"ami-...\")");
-                return Err(Reply::error(400, "InvalidAMIID.Malformed", message));
-            }
-        }
-        let filters = request.filters();
-        let wanted = |image: &Image| {
-            (ids.is_empty() || ids.contains(&image.id))
-                && (image.state != "disabled" || request.param("IncludeDisabled") == Some("true"))
-                && filters.iter().all(|(name, wanted)| {
-                    let has = match name.as_str() {
-                        "image-id" => vec![image.id.clone()],
-                        "name" => vec![image.name.clone()],
-                        "state" => vec![image.state.clone()],
-                        "source-instance-id" => image.source_instance.iter().cloned().collect(),
-                        _ => tagged(name, &image.tags),
-                    };
-                    accepts(wanted, &has)
-                })
-        };
-        let seen: Vec<String> = self
-            .images
-            .iter()
-            .filter(|image| wanted(image))
-            .map(|image| image.id.clone())
-            .collect();
-        let shown: Vec<String> = seen.into_iter().filter(|id| self.advance(id)).collect();
-        if let Some(id) = ids.iter().find(|id| !shown.contains(id)) {
-            let message = format!("The image id '[{id}]' does not exist");
-            return Err(Reply::error(400, "InvalidAMIID.NotFound", message));
-        }
-        let found: Vec<_> = self
-            .images
-            .iter()
-            .filter(|image| shown.contains(&image.id))
-            .cloned()
-            .collect();
-        Ok(xml::describe_images(&found))
-    }
-
-    /// One reading of an image goes by; whether it is to be seen.
-    fn advance(&mut self, id: &str) -> bool {
-        let Some((polls, outcome)) = self.under_way.get_mut(id) else {
-            return true;
-        };
-        let seen = *polls;
-        *polls += 1;
-        if seen < self.invisible_polls {
-            return false;
-        }
-        let seen = seen - self.invisible_polls;
-        let is_done = outcome.polls().is_some_and(|pending| seen >= pending);
-        let progress = match outcome.polls() {
-            _ if is_done => 100,
-            Some(pending) => seen * 100 / pending.max(1),
-            None => seen.min(99),
-        };
-        let outcome = outcome.clone();
-        let Some(image) = self.images.iter_mut().find(|image| image.id == id) else {
-            return false;
-        };
-        let snapshots = image.snapshots();
-        if is_done {
-            match &outcome {
-                Outcome::Available { .. } => image.state = "available".to_owned(),
-                Outcome::Failed { code, message, .. } => {
-                    image.state = "failed".to_owned();
-                    image.state_reason = Some((code.clone(), message.clone()));
-                }
-                Outcome::Becomes { state, .. } => image.state.clone_from(state),
-                Outcome::Vanishes { .. } => self.images.retain(|image| image.id != id),
-                Outcome::Never => {}
-            }
-            self.under_way.remove(id);
-        }
-        let is_good = is_done && matches!(outcome, Outcome::Available { .. });
-        for snapshot in self
-            .snapshots
-            .iter_mut()
-            .filter(|found| snapshots.contains(&found.id))
-        {
-            snapshot.progress = progress;
-            if is_good {
-                snapshot.state = "completed".to_owned();
-            }
-        }
-        !(is_done && matches!(outcome, Outcome::Vanishes { .. }))
-    }
-
-    fn describe_snapshots(&mut self, request: &Request) -> Answer {
-        let ids = request.list("SnapshotId");
-        for id in &ids {
-            self.snapshot(id)?;
-        }
-        let filters = request.filters();
-        let matches = |snapshot: &&Snapshot| {
-            (ids.is_empty() || ids.contains(&snapshot.id))
-                && filters.iter().all(|(name, wanted)| {
-                    let has = match name.as_str() {
-                        "snapshot-id" => vec![snapshot.id.clone()],
-                        "volume-id" => vec![snapshot.volume.clone()],
-                        "status" => vec![snapshot.state.clone()],
-                        "description" => vec![snapshot.description.clone()],
-                        _ => tagged(name, &snapshot.tags),
-                    };
-                    accepts(wanted, &has)
-                })
-        };
-        let found: Vec<_> = self.snapshots.iter().filter(matches).cloned().collect();
-        Ok(xml::describe_snapshots(&found))
-    }
-
-    fn create_tags(&mut self, request: &Request) -> Answer {
-        let added = request.tags("Tag");
-        self.change_tags(request, |tags| {
-            tags.retain(|(key, _)| !added.iter().any(|(new, _)| new == key));
-            tags.extend(added.iter().cloned());
-        })?;
-        Ok(xml::done("CreateTags"))
-    }
-
-    fn delete_tags(&mut self, request: &Request) -> Answer {
-        let removed = request.tags("Tag");
-        self.change_tags(request, |tags| {
-            tags.retain(|(key, _)| !removed.iter().any(|(gone, _)| gone == key));
-        })?;
-        Ok(xml::done("DeleteTags"))
-    }
-
-    fn change_tags(
-        &mut self,
-        request: &Request,
-        change: impl Fn(&mut Vec<(String, String)>),
-    ) -> Result<(), Reply> {
-        let ids = request.list("ResourceId");
-        let instances = self
-            .instances
-            .iter_mut()
-            .map(|found| (&found.id, &mut found.tags));
-        let images = self
-            .images
-            .iter_mut()
-            .map(|found| (&found.id, &mut found.tags));
-        let snapshots = self
-            .snapshots
-            .iter_mut()
-            .map(|found| (&found.id, &mut found.tags));
-        let mut found: HashMap<&String, &mut Vec<(String, String)>> =
-            instances.chain(images).chain(snapshots).collect();
-        if let Some(id) = ids.iter().find(|id| !found.contains_key(id)) {
-            let message = format!("The ID '{id}' is not valid");
-            return Err(Reply::error(400, "InvalidID", message));
-        }
-        refuse_dry_run(request)?;
-        for id in &ids {
-            if let Some(tags) = found.get_mut(id) {
-                change(tags);
-            }
-        }
-        Ok(())
-    }
-
-    fn deregister_image(&mut self, request: &Request) -> Answer {
-        let id = request.param("ImageId").unwrap_or("");
-        let Some(at) = self.images.iter().position(|image| image.id == id) else {
-            let message = format!("The image id '[{id}]' does not exist");
-            return Err(Reply::error(400, "InvalidAMIID.NotFound", message));
-        };
-        refuse_dry_run(request)?;
-        let image = self.images.remove(at);
-        self.under_way.remove(&image.id);
-        if request.param("DeleteAssociatedSnapshots") == Some("true") {
-            let gone = image.snapshots();
-            self.snapshots
-                .retain(|snapshot| !gone.contains(&snapshot.id));
-        }
-        Ok(xml::done("DeregisterImage"))
-    }
-
-    fn delete_snapshot(&mut self, request: &Request) -> Answer {
-        let id = request.param("SnapshotId").unwrap_or("").to_owned();
-        self.snapshot(&id)?;
-        if let Some(image) = self
-            .images
-            .iter()
-            .find(|image| image.snapshots().contains(&id))
-        {
-            let message = format!("The snapshot {id} is currently in use by {}", image.id);
-            return Err(Reply::error(400, "InvalidSnapshot.InUse", message));
-        }
-        refuse_dry_run(request)?;
-        self.snapshots.retain(|snapshot| snapshot.id != id);
-        Ok(xml::done("DeleteSnapshot"))
+        self.here.images.push(image);
     }
 
     fn instance(&self, id: &str) -> Result<&Instance, Reply> {
@@ -502,80 +423,69 @@ impl State {
             let message = format!("Invalid id: \"{id}\"");
             return Err(Reply::error(400, "InvalidInstanceID.Malformed", message));
         }
-        self.instances
-            .iter()
-            .find(|instance| instance.id == id)
-            .ok_or_else(|| {
-                let message = format!("The instance ID '{id}' does not exist");
-                Reply::error(400, "InvalidInstanceID.NotFound", message)
-            })
+        let mut instances = self.here.instances.iter();
+        instances.find(|instance| instance.id == id).ok_or_else(|| {
+            let message = format!("The instance ID '{id}' does not exist");
+            Reply::error(400, "InvalidInstanceID.NotFound", message)
+        })
     }
 
-    fn snapshot(&self, id: &str) -> Result<&Snapshot, Reply> {
-        self.snapshots
-            .iter()
-            .find(|snapshot| snapshot.id == id)
-            .ok_or_else(|| {
-                let message = format!("The snapshot '{id}' does not exist.");
-                Reply::error(400, "InvalidSnapshot.NotFound", message)
-            })
+    fn image(&mut self, id: &str) -> Result<&mut Image, Reply> {
+        let mut images = self.here.images.iter_mut();
+        images
+            .find(|image| image.id == id)
+            .ok_or_else(|| no_image(id))
     }
+
+    fn snapshot(&mut self, id: &str) -> Result<&mut Snapshot, Reply> {
+        let mut snapshots = self.here.snapshots.iter_mut();
+        snapshots.find(|snapshot| snapshot.id == id).ok_or_else(|| {
+            let message = format!("The snapshot '{id}' does not exist.");
+            Reply::error(400, "InvalidSnapshot.NotFound", message)
+        })
+    }
+}
+
+impl Rules {
+    fn elapsed(&self) -> Duration {
+        self.clock.as_ref().map_or(Duration::ZERO, |clock| clock())
+    }
+
+    fn now(&self) -> SystemTime {
+        self.start_of_time + self.elapsed()
+    }
+
+    /// The time so long after the beginning, as EC2 writes it.
+    fn written(&self, elapsed: Duration) -> String {
+        iso(self.start_of_time + elapsed)
+    }
+}
+
+/// The next of `outcomes`; the last one stays.
+fn next_outcome(outcomes: &mut Vec<Outcome>) -> Outcome {
+    match outcomes.len() {
+        0 => Outcome::Available { after_polls: 1 },
+        1 => outcomes[0].clone(),
+        _ => outcomes.remove(0),
+    }
+}
+
+fn no_image(id: &str) -> Reply {
+    let message = format!("The image id '[{id}]' does not exist");
+    Reply::error(400, "InvalidAMIID.NotFound", message)
 }
 
 /// EC2 answers a permitted dry run with this error.
 fn refuse_dry_run(request: &Request) -> Result<(), Reply> {
-    if request.param("DryRun") == Some("true") {
+    if request.flag("DryRun") {
         let message = "Request would have succeeded, but DryRun flag is set.";
         return Err(Reply::error(412, "DryRunOperation", message));
     }
     Ok(())
 }
 
-/// The values that a `tag:KEY` or `tag-key` filter looks at.
-fn tagged(filter: &str, tags: &[(String, String)]) -> Vec<String> {
-    if filter == "tag-key" {
-        return tags.iter().map(|(key, _)| key.clone()).collect();
-    }
-    let key = filter
-        .strip_prefix("tag:")
-        .unwrap_or_else(|| panic!("the fake EC2 does not know the filter {filter:?}; teach it"));
-    tags.iter()
-        .filter(|(found, _)| found == key)
-        .map(|(_, value)| value.clone())
-        .collect()
-}
-
-/// Whether one of `wanted`, with EC2's wildcards, is one of `has`.
-fn accepts(wanted: &[String], has: &[String]) -> bool {
-    wanted.iter().any(|pattern| {
-        has.iter()
-            .any(|value| like(pattern.as_bytes(), value.as_bytes()))
-    })
-}
-
-/// `*` stands for any text, `?` for one character.
-fn like(pattern: &[u8], value: &[u8]) -> bool {
-    match (pattern.split_first(), value.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => {
-            like(rest, value)
-                || value
-                    .split_first()
-                    .is_some_and(|(_, tail)| like(pattern, tail))
-        }
-        (Some((b'?', rest)), Some((_, tail))) => like(rest, tail),
-        (Some((one, rest)), Some((other, tail))) => one == other && like(rest, tail),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::like;
-
-    #[test]
-    fn filters_know_wildcards() {
-        assert!(like(b"web-*", b"web-42") && like(b"*", b"") && like(b"w?b", b"web"));
-        assert!(!like(b"web-*", b"api-42") && !like(b"w?b", b"wb") && !like(b"web", b"web-1"));
-    }
+/// EC2 names every parameter that it misses in the same words.
+fn missing(parameter: &str) -> Reply {
+    let message = format!("The request must contain the parameter {parameter}");
+    Reply::error(400, "MissingParameter", message)
 }

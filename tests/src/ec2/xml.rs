@@ -1,8 +1,17 @@
 //! EC2's answers in the shape of the 2016-11-15 interface.
 
+mod instances;
+mod references;
+
 use std::fmt::Write as _;
 
-use super::resources::{Image, Instance, Snapshot};
+pub(super) use instances::describe_volumes;
+pub use instances::{describe_instances, instance_changes};
+pub(super) use references::{
+    describe_image_references, describe_launch_template_versions, describe_launch_templates,
+};
+
+use super::{Image, Snapshot};
 use crate::fake_aws::{REQUEST_ID, escaped};
 
 /// The answer of `action` around `inner`.
@@ -48,6 +57,14 @@ fn tags(tags: &[(String, String)]) -> String {
     format!("<tagSet>\n{items}</tagSet>\n")
 }
 
+/// The answer with the token of the next page, where there is one.
+pub(super) fn with_next_page(mut answer: String, token: Option<&str>) -> String {
+    if let (Some(token), Some(end)) = (token, answer.rfind("</")) {
+        answer.insert_str(end, &element("nextToken", token));
+    }
+    answer
+}
+
 /// The answer that a deed is done: `<return>true</return>`.
 pub fn done(action: &str) -> String {
     answer(action, "<return>true</return>\n")
@@ -58,93 +75,41 @@ pub fn create_image(id: &str) -> String {
     answer("CreateImage", &element("imageId", id))
 }
 
-/// DescribeInstances' answer, a reservation for each instance.
-pub fn describe_instances(instances: &[Instance]) -> String {
+/// CopyImage's answer.
+pub(super) fn copy_image(id: &str) -> String {
+    answer("CopyImage", &element("imageId", id))
+}
+
+/// DeregisterImage's answer with the return code of every snapshot: `success`, `skipped`,
+/// `missing-permissions`, `internal-error` or `client-error`.
+pub(super) fn deregister_image(results: &[(String, String)]) -> String {
     let mut items = String::new();
-    for (n, instance) in instances.iter().enumerate() {
+    for (snapshot, code) in results {
         let _ = writeln!(
             items,
-            "<item>\n<reservationId>r-{:017x}</reservationId>\n{}<groupSet/>\n\
-             <instancesSet>\n<item>\n{}</item>\n</instancesSet>\n</item>",
-            n + 1,
-            element("ownerId", &instance.owner),
-            self::instance(instance)
+            "<item>{}{}</item>",
+            element("snapshotId", snapshot),
+            element("returnCode", code)
         );
     }
     answer(
-        "DescribeInstances",
-        &format!("<reservationSet>\n{items}</reservationSet>\n"),
+        "DeregisterImage",
+        &format!(
+            "<return>true</return>\n<deleteSnapshotResultSet>\n{items}</deleteSnapshotResultSet>\n"
+        ),
     )
 }
 
-fn instance(instance: &Instance) -> String {
-    let mut devices = String::new();
-    for volume in &instance.volumes {
-        let _ = writeln!(
-            devices,
-            "<item>\n{}<ebs>\n{}<status>attached</status>\n\
-             <attachTime>2030-01-01T00:00:00.000Z</attachTime>\n\
-             <deleteOnTermination>true</deleteOnTermination>\n</ebs>\n</item>",
-            element("deviceName", &volume.device),
-            element("volumeId", &volume.id)
-        );
-    }
-    [
-        element("instanceId", &instance.id),
-        element("imageId", &instance.image),
-        state("instanceState", &instance.state),
-        "<privateDnsName/>\n<dnsName/>\n<reason/>\n<amiLaunchIndex>0</amiLaunchIndex>\n".to_owned(),
-        element("instanceType", &instance.kind),
-        element("launchTime", "2030-01-01T00:00:00.000Z"),
-        "<placement>\n<availabilityZone>eu-west-1a</availabilityZone>\n<tenancy>default</tenancy>\n</placement>\n".to_owned(),
-        optional("privateIpAddress", instance.private_ip.as_ref()),
-        optional("ipAddress", instance.public_ip.as_ref()),
-        reason(instance.state_reason.as_ref()),
-        element("architecture", "x86_64"),
-        element("rootDeviceType", &instance.root_device_type),
-        element("rootDeviceName", &instance.root_device),
-        format!("<blockDeviceMapping>\n{devices}</blockDeviceMapping>\n"),
-        tags(&instance.tags),
-    ]
-    .concat()
-}
-
-/// The number that EC2 gives each instance state.
-fn state(name: &str, state: &str) -> String {
-    let code = match state {
-        "pending" => 0,
-        "running" => 16,
-        "shutting-down" => 32,
-        "terminated" => 48,
-        "stopping" => 64,
-        _ => 80,
-    };
-    format!(
-        "<{name}>\n<code>{code}</code>\n{}</{name}>\n",
-        element("name", state)
-    )
-}
-
-/// The answer of StartInstances, StopInstances or TerminateInstances: id, state before, state now.
-pub fn instance_changes(action: &str, changes: &[(String, String, String)]) -> String {
-    let mut items = String::new();
-    for (id, before, now) in changes {
-        let _ = writeln!(
-            items,
-            "<item>\n{}{}{}</item>",
-            element("instanceId", id),
-            state("currentState", now),
-            state("previousState", before)
-        );
-    }
-    answer(action, &format!("<instancesSet>\n{items}</instancesSet>\n"))
-}
-
-/// DescribeImages' answer.
+/// DescribeImages' answer, with every mapping unencrypted.
 pub fn describe_images(images: &[Image]) -> String {
+    self::images(images, &[])
+}
+
+/// DescribeImages' answer, with the mappings encrypted as their snapshots are.
+pub(super) fn images(images: &[Image], snapshots: &[Snapshot]) -> String {
     let items: String = images
         .iter()
-        .map(|found| format!("<item>\n{}</item>\n", image(found)))
+        .map(|found| format!("<item>\n{}</item>\n", image(found, snapshots)))
         .collect();
     answer(
         "DescribeImages",
@@ -152,18 +117,26 @@ pub fn describe_images(images: &[Image]) -> String {
     )
 }
 
-fn image(image: &Image) -> String {
+fn image(image: &Image, snapshots: &[Snapshot]) -> String {
     let mut devices = String::new();
     for (device, snapshot, size) in &image.devices {
+        let is_encrypted = snapshots
+            .iter()
+            .any(|found| Some(&found.id) == snapshot.as_ref() && found.encrypted);
         let _ = writeln!(
             devices,
             "<item>\n{}<ebs>\n{}<volumeSize>{size}</volumeSize>\n\
              <deleteOnTermination>true</deleteOnTermination>\n<volumeType>gp3</volumeType>\n\
-             <encrypted>false</encrypted>\n</ebs>\n</item>",
+             <encrypted>{is_encrypted}</encrypted>\n</ebs>\n</item>",
             element("deviceName", device),
             optional("snapshotId", snapshot.as_ref())
         );
     }
+    let protection = if image.protected {
+        "enabled-without-cooldown"
+    } else {
+        "disabled"
+    };
     [
         element("imageId", &image.id),
         element("imageLocation", &format!("{}/{}", image.owner, image.name)),
@@ -178,6 +151,13 @@ fn image(image: &Image) -> String {
         format!("<blockDeviceMapping>\n{devices}</blockDeviceMapping>\n"),
         "<virtualizationType>hvm</virtualizationType>\n<hypervisor>xen</hypervisor>\n<enaSupport>true</enaSupport>\n".to_owned(),
         optional("sourceInstanceId", image.source_instance.as_ref()),
+        optional(
+            "sourceImageRegion",
+            image.source_image.as_ref().map(|(region, _)| region),
+        ),
+        optional("sourceImageId", image.source_image.as_ref().map(|(_, id)| id)),
+        optional("deprecationTime", image.deprecation.as_ref()),
+        element("deregistrationProtection", protection),
         reason(image.state_reason.as_ref()),
         tags(&image.tags),
     ]
@@ -190,15 +170,23 @@ pub fn describe_snapshots(snapshots: &[Snapshot]) -> String {
     for found in snapshots {
         let _ = writeln!(
             items,
-            "<item>\n{}{}{}{}{}{}{}{}<encrypted>false</encrypted>\n{}</item>",
+            "<item>\n{}{}{}{}{}{}{}{}{}{}{}{}{}{}</item>",
             element("snapshotId", &found.id),
             element("volumeId", &found.volume),
             element("status", &found.state),
-            element("startTime", "2030-01-01T00:00:00.000Z"),
+            optional("statusMessage", found.state_message.as_ref()),
+            element("startTime", &found.started),
+            optional("completionTime", found.completed.as_ref()),
             element("progress", &format!("{}%", found.progress)),
             element("ownerId", &found.owner),
             element("volumeSize", &found.size.to_string()),
+            optional(
+                "fullSnapshotSizeInBytes",
+                found.full_size.map(|bytes| bytes.to_string()).as_ref(),
+            ),
             element("description", &found.description),
+            element("encrypted", &found.encrypted.to_string()),
+            optional("kmsKeyId", found.kms_key.as_ref()),
             tags(&found.tags)
         );
     }

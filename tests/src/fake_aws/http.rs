@@ -23,6 +23,20 @@ impl Raw {
             .find(|(found, _)| found == name)
             .map(|(_, value)| value.as_str())
     }
+
+    /// Joins S3's own chunks, with the checksum after the last one.
+    pub(super) fn join_aws_chunks(&mut self) -> io::Result<()> {
+        let is_coded = self
+            .header("content-encoding")
+            .is_some_and(|coding| coding.contains("aws-chunked"));
+        if is_coded {
+            let coded = std::mem::take(&mut self.body);
+            let (body, trailers) = chunks(&mut io::Cursor::new(coded))?;
+            self.body = body;
+            self.headers.extend(trailers);
+        }
+        Ok(())
+    }
 }
 
 /// Reads the next request; `None` when the client closed the connection.
@@ -61,15 +75,7 @@ pub(super) fn read(stream: &mut (impl BufRead + Write)) -> io::Result<Option<Raw
         raw.body = vec![0; length];
         stream.read_exact(&mut raw.body)?;
     }
-    // S3's own chunks, with the checksum after the last one.
-    if raw
-        .header("content-encoding")
-        .is_some_and(|coding| coding.contains("aws-chunked"))
-    {
-        let (body, trailers) = chunks(&mut io::Cursor::new(std::mem::take(&mut raw.body)))?;
-        raw.body = body;
-        raw.headers.extend(trailers);
-    }
+    raw.join_aws_chunks()?;
     Ok(Some(raw))
 }
 

@@ -34,6 +34,35 @@ pub(super) enum Deed {
     },
 }
 
+/// What of an answer reaches the client.
+pub(super) enum Sent {
+    Whole(Answer),
+    /// The head and so many bytes of the body; then the connection closes.
+    Part(Answer, usize),
+    Nothing,
+}
+
+impl Deed {
+    /// What `request` gets, with its id where the service has it.
+    pub(super) fn sent(self, request: &Request) -> Sent {
+        match self {
+            Self::Answer(answer) => Sent::Whole(answer.identified(request)),
+            Self::Error {
+                status,
+                code,
+                message,
+                headers,
+            } => {
+                let mut answer = error(request, status, &code, &message);
+                answer.headers.extend(headers);
+                Sent::Whole(answer.identified(request))
+            }
+            Self::Cut { answer, sent } => Sent::Part(answer.identified(request), sent),
+            Self::Close => Sent::Nothing,
+        }
+    }
+}
+
 /// A whole HTTP answer.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
@@ -165,7 +194,7 @@ impl Reply {
 
 impl Answer {
     /// Puts the id of `request` where the service has it, in headers and body.
-    pub(super) fn identified(mut self, request: &Request) -> Self {
+    fn identified(mut self, request: &Request) -> Self {
         let id = request.id();
         if request.service == "s3" {
             self.headers.push(("x-amz-request-id".into(), id.clone()));
@@ -184,7 +213,7 @@ impl Answer {
 }
 
 /// An error as the service of `request` writes it.
-pub(super) fn error(request: &Request, status: u16, code: &str, message: &str) -> Answer {
+fn error(request: &Request, status: u16, code: &str, message: &str) -> Answer {
     let (code_xml, message_xml) = (escaped(code), escaped(message));
     let xml = |body: String| ("text/xml;charset=UTF-8", body);
     let (kind, body) = match request.service.as_str() {

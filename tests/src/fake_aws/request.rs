@@ -84,6 +84,16 @@ impl Request {
         value(&self.params, name).or_else(|| value(&self.query, name))
     }
 
+    /// Whether a parameter such as `DryRun` says `true`.
+    pub fn flag(&self, name: &str) -> bool {
+        self.param(name) == Some("true")
+    }
+
+    /// The region that the request is signed for; `None` when nothing is signed.
+    pub fn region(&self) -> Option<String> {
+        self.scope(2)
+    }
+
     /// The values of a numbered list: `list("ImageId")` reads `ImageId.1`, `ImageId.2`, …
     pub fn list(&self, name: &str) -> Vec<String> {
         (1..)
@@ -164,26 +174,41 @@ impl Request {
                 Some("2011-06-15") => "sts".to_owned(),
                 Some("2010-05-15") => "cloudformation".to_owned(),
                 Some("2016-11-15") => "ec2".to_owned(),
-                _ => self.scope().unwrap_or_else(|| "query".to_owned()),
+                _ => self.scope(3).unwrap_or_else(|| "query".to_owned()),
             };
             return (service, action.to_owned());
         }
-        match self.scope().as_deref() {
+        match self.scope(3).as_deref() {
+            Some("ebs") => ("ebs".to_owned(), self.ebs_operation()),
             Some("s3") => ("s3".to_owned(), self.s3_operation()),
             Some(other) => (other.to_owned(), format!("{} {}", self.method, self.path)),
             None => ("http".to_owned(), format!("{} {}", self.method, self.path)),
         }
     }
 
-    /// The service in the credential scope of the signature: `AKID/date/region/service/aws4_request`.
-    fn scope(&self) -> Option<String> {
+    /// One part of the signature's credential scope: `AKID/date/region/service/aws4_request`.
+    fn scope(&self, part: usize) -> Option<String> {
         let header = self.header("authorization").unwrap_or("");
         let signed = header
             .split_once("Credential=")
             .map(|(_, rest)| rest)
             .or_else(|| value(&self.query, "X-Amz-Credential"))?;
         let scope = signed.split(',').next()?;
-        Some(scope.split('/').nth(3)?.to_owned())
+        Some(scope.split('/').nth(part)?.to_owned())
+    }
+
+    /// The EBS direct APIs have no operation names on the wire either.
+    fn ebs_operation(&self) -> String {
+        let path: Vec<&str> = self.path.trim_matches('/').split('/').collect();
+        match (self.method.as_str(), path.as_slice()) {
+            ("GET", ["snapshots", _, "changedblocks"]) => "ListChangedBlocks".to_owned(),
+            ("GET", ["snapshots", _, "blocks"]) => "ListSnapshotBlocks".to_owned(),
+            ("GET", ["snapshots", _, "blocks", _]) => "GetSnapshotBlock".to_owned(),
+            ("PUT", ["snapshots", _, "blocks", _]) => "PutSnapshotBlock".to_owned(),
+            ("POST", ["snapshots"]) => "StartSnapshot".to_owned(),
+            ("POST", ["snapshots", "completion", _]) => "CompleteSnapshot".to_owned(),
+            _ => format!("{} {}", self.method, self.path),
+        }
     }
 
     /// S3 has no operation names on the wire: method, path and query say which one it is.
@@ -250,6 +275,7 @@ fn json_service(target: &str) -> String {
         "AWSEC2InstanceConnectService" => "ec2-instance-connect".to_owned(),
         "AmazonEC2ContainerRegistry" => "ecr".to_owned(),
         "AWSEvents" => "events".to_owned(),
+        "TrentService" => "kms".to_owned(),
         other => other.to_lowercase(),
     }
 }
@@ -333,6 +359,15 @@ mod tests {
     }
 
     #[test]
+    fn the_region_is_that_of_the_signature() {
+        assert_eq!(
+            request(&format!("GET /\n{}", signed("ec2")), "").region(),
+            Some("eu-west-1".to_owned())
+        );
+        assert_eq!(request("GET /", "").region(), None);
+    }
+
+    #[test]
     fn other_services_are_named() {
         for (head, body, name) in [
             (
@@ -369,6 +404,24 @@ mod tests {
                 format!("HEAD /b.zip\nhost: bucket.localhost:81\n{}", signed("s3")),
                 "",
                 "s3:HeadObject",
+            ),
+            (
+                "POST /\nx-amz-target: TrentService.DescribeKey".to_owned(),
+                "{}",
+                "kms:DescribeKey",
+            ),
+            (
+                format!(
+                    "GET /snapshots/snap-2/changedblocks?firstSnapshotId=snap-1\n{}",
+                    signed("ebs")
+                ),
+                "",
+                "ebs:ListChangedBlocks",
+            ),
+            (
+                format!("GET /snapshots/snap-2/blocks\n{}", signed("ebs")),
+                "",
+                "ebs:ListSnapshotBlocks",
             ),
             ("GET /role?x=1".to_owned(), "", "http:GET /role"),
         ] {

@@ -5,6 +5,13 @@
 
 mod client;
 mod ec2;
+mod ec2_copies;
+mod ec2_removal;
+mod ec2_time;
 mod fake_aws;
+mod offline;
 mod program;
+mod sdk;
 mod servers;
+mod services;
+mod ssm;

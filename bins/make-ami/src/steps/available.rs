@@ -1,167 +1,141 @@
-//! Waiting until the image is truly available.
+//! Waiting until an image is truly available.
 
-use super::Verified;
+use super::images::{by_id, snapshot_ids, snapshots_of};
+use crate::cost::{GIB, gib};
+use crate::job::{Job, Place};
+use crate::pace::{PROOF, Pace};
 use action::failure::Failure;
-use action::program::Context;
-use aws::error::AwsError;
-use aws::session::Session;
-use aws::wait::{self, Look, Pace};
-use aws_sdk_ec2::Client;
+use aws::wait::{self, Look, humane};
 use aws_sdk_ec2::types::{Image, ImageState, Snapshot, SnapshotState};
 use std::time::Duration;
 use tokio::time::Instant;
-
-const PACE: Pace = Pace {
-    first: Duration::from_secs(1),
-    longest: Duration::from_secs(15),
-};
 
 /// How long a fresh image may be unknown to DescribeImages
 /// (<https://github.com/ansible/ansible/issues/4368>: about one in ten is at first).
 const UNKNOWN_FOR: Duration = Duration::from_secs(300);
 
-/// Waits until the image is available twice in a row, its mapping is whole and every snapshot is
-/// completed.
+/// An image that is available and whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Its id.
+    pub image_id: String,
+    /// Its name.
+    pub name: String,
+    /// Its snapshots, in the order of the block-device mapping.
+    pub snapshots: Vec<Copied>,
+}
+
+/// A completed snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// Its id.
+    pub id: String,
+    /// The volume that it was made of.
+    pub volume_id: Option<String>,
+    /// The volume's size in bytes.
+    pub volume_bytes: u64,
+    /// All its written blocks in bytes, where EC2 tells: not what is billed.
+    pub full_bytes: Option<u64>,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+}
+
+impl Verified {
+    /// The ids of the snapshots.
+    #[must_use]
+    pub fn snapshot_ids(&self) -> Vec<String> {
+        self.snapshots
+            .iter()
+            .map(|snapshot| snapshot.id.clone())
+            .collect()
+    }
+}
+
+/// Waits until the image was seen available twice in a row, its mapping is whole and every snapshot is
+/// completed. `volumes` is how many volumes it must hold.
 ///
 /// # Errors
 /// A terminal state with EC2's reason, the deadline, a signal, or a failed call.
 pub async fn wait(
-    ec2: &Client,
-    session: &Session,
-    context: &Context,
+    job: &Job,
+    place: &Place,
     image_id: &str,
     volumes: usize,
 ) -> Result<Verified, Failure> {
-    let what = format!("image {image_id} in {} to be available", session.region);
+    let what = format!("image {image_id} in {} to be available", place.region);
     let started = Instant::now();
-    let mut times_seen = 0;
-    let looking = wait::until(
-        &what,
-        context.deadline,
-        &context.interrupt,
-        PACE,
-        async || {
-            let image = match look(ec2, session, image_id).await? {
-                Some(image) => image,
-                None if started.elapsed() < UNKNOWN_FOR => {
-                    return Ok(Look::NotYet("not listed yet".to_owned()));
-                }
-                None => {
-                    return Err(Failure::failed(format!(
-                        "image {image_id} in {} does not exist",
-                        session.region
-                    )));
-                }
-            };
-            let snapshot_ids = snapshot_ids(&image);
-            let snapshots = snapshots(ec2, session, &snapshot_ids).await?;
-            let seen = judge(&image, image_id, volumes, &snapshots, &session.region)?;
-            let Some(waiting) = seen else {
-                times_seen += 1;
-                return Ok(if times_seen >= 2 {
-                    Look::There(Verified {
-                        image_id: image_id.to_owned(),
-                        name: image.name().unwrap_or_default().to_owned(),
-                        snapshot_ids,
-                    })
-                } else {
-                    Look::NotYet("available, looking once more".to_owned())
-                });
-            };
-            times_seen = 0;
-            Ok(Look::NotYet(waiting))
-        },
+    let mut pace = Pace::default();
+    let mut seen_good = false;
+    let mut progress = String::new();
+    let look = async || {
+        pace.looked();
+        let Some(image) = by_id(place, image_id).await? else {
+            seen_good = false;
+            if started.elapsed() < UNKNOWN_FOR {
+                let pause = pace.pause(started.elapsed());
+                return Ok(Look::NotYetFor("not listed yet".to_owned(), pause));
+            }
+            return Err(Failure::failed(format!(
+                "image {image_id} in {} does not exist",
+                place.region
+            )));
+        };
+        let available = check_state(&image, image_id, &place.region)?;
+        if !available {
+            seen_good = false;
+            if pace.wants_snapshots(started.elapsed()) {
+                let snapshots = snapshots_of(place, image_id, &snapshot_ids(&image)).await?;
+                check_snapshots(&snapshots, image_id, &place.region)?;
+                pace.progressed(started.elapsed(), fraction(&snapshots));
+                progress = describe(&snapshots, &pace, started.elapsed());
+            }
+            let pause = pace.pause(started.elapsed());
+            return Ok(Look::NotYetFor(format!("pending{progress}"), pause));
+        }
+        let mapped = snapshot_ids(&image);
+        let snapshots = match mapped.is_empty() {
+            true => Vec::new(),
+            false => snapshots_of(place, image_id, &mapped).await?,
+        };
+        check_snapshots(&snapshots, image_id, &place.region)?;
+        if let Some(lacking) = lacking(&mapped, volumes, &snapshots) {
+            seen_good = false;
+            let pause = pace.pause(started.elapsed());
+            return Ok(Look::NotYetFor(format!("available, but {lacking}"), pause));
+        }
+        if !seen_good {
+            seen_good = true;
+            return Ok(Look::NotYetFor(
+                "available, looking once more".to_owned(),
+                PROOF,
+            ));
+        }
+        Ok(Look::There(Verified {
+            image_id: image_id.to_owned(),
+            name: image.name().unwrap_or_default().to_owned(),
+            snapshots: mapped.iter().map(|id| copied(id, &snapshots)).collect(),
+        }))
+    };
+    let (deadline, interrupt) = (job.context.deadline, &job.context.interrupt);
+    let waited = wait::until(&what, deadline, interrupt, wait::Pace::default(), look).await;
+    let verified = waited.map_err(|ended| ended.into_failure(&what))?;
+    let took = humane(started.elapsed());
+    tracing::info!(
+        image_id,
+        name = verified.name,
+        "image available after {took}"
     );
-    looking.await.map_err(|ended| ended.into_failure(&what))
+    Ok(verified)
 }
 
-async fn look(ec2: &Client, session: &Session, image_id: &str) -> Result<Option<Image>, Failure> {
-    let call = ec2
-        .describe_images()
-        .image_ids(image_id)
-        .include_disabled(true);
-    match call.send().await {
-        Ok(reply) => Ok(reply.images.unwrap_or_default().into_iter().next()),
-        Err(error) => {
-            let error = AwsError::of(&error);
-            // `.Unavailable` and `.Malformed` would be answers about the id itself.
-            if error.is("InvalidAMIID.NotFound") {
-                return Ok(None);
-            }
-            let deed = format!("cannot look at image {image_id} in {}", session.region);
-            Err(error.failure(deed, "ec2:DescribeImages"))
-        }
-    }
-}
-
-async fn snapshots(
-    ec2: &Client,
-    session: &Session,
-    ids: &[String],
-) -> Result<Vec<Snapshot>, Failure> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    match ec2
-        .describe_snapshots()
-        .set_snapshot_ids(Some(ids.to_vec()))
-        .send()
-        .await
-    {
-        Ok(reply) => Ok(reply.snapshots.unwrap_or_default()),
-        Err(error) => {
-            let error = AwsError::of(&error);
-            if error.is("InvalidSnapshot.NotFound") {
-                return Ok(Vec::new());
-            }
-            let deed = format!(
-                "cannot look at snapshots {} in {}",
-                ids.join(", "),
-                session.region
-            );
-            Err(error.failure(deed, "ec2:DescribeSnapshots"))
-        }
-    }
-}
-
-/// The snapshots of an image's mapping.
-#[must_use]
-pub fn snapshot_ids(image: &Image) -> Vec<String> {
-    image
-        .block_device_mappings()
-        .iter()
-        .filter_map(|mapping| mapping.ebs()?.snapshot_id())
-        .filter(|id| !id.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-/// What the image still waits for; nothing when it is ready; an error in a terminal state.
-fn judge(
-    image: &Image,
-    image_id: &str,
-    volumes: usize,
-    snapshots: &[Snapshot],
-    region: &str,
-) -> Result<Option<String>, Failure> {
-    let state = image.state();
-    let progress = snapshots.iter().map(|snapshot| {
-        let id = snapshot.snapshot_id().unwrap_or("snapshot");
-        let done = snapshot
-            .progress()
-            .filter(|text| !text.is_empty())
-            .unwrap_or("0%");
-        format!("{id} {done}")
-    });
-    let progress = progress.collect::<Vec<_>>().join(", ");
-    match state {
-        Some(ImageState::Available) => {}
-        Some(ImageState::Pending | ImageState::Transient) | None if progress.is_empty() => {
-            return Ok(Some("pending".to_owned()));
-        }
-        Some(ImageState::Pending | ImageState::Transient) | None => {
-            return Ok(Some(format!("pending, {progress}")));
-        }
+/// Whether the image is available.
+///
+/// # Errors
+/// A state that no wait leaves, with EC2's reason.
+pub fn check_state(image: &Image, image_id: &str, region: &str) -> Result<bool, Failure> {
+    match image.state() {
+        Some(ImageState::Available) => Ok(true),
+        Some(ImageState::Pending | ImageState::Transient) | None => Ok(false),
         Some(ended) => {
             let failure = Failure::failed(format!("image {image_id} in {region} is {ended}"));
             let reason = image.state_reason();
@@ -169,34 +143,189 @@ fn judge(
             let message = reason
                 .and_then(|reason| reason.message())
                 .unwrap_or("EC2 gives no reason");
-            return Err(failure.cause(format!("{code}: {message}")));
+            Err(failure.cause(format!("{code}: {message}")))
         }
     }
-    let mapped = snapshot_ids(image).len();
-    if mapped < volumes {
-        return Ok(Some(format!(
-            "available, but {mapped} of {volumes} volumes are mapped"
-        )));
-    }
-    if let Some(failed) = snapshots
+}
+
+/// Refuses a snapshot that failed.
+fn check_snapshots(snapshots: &[Snapshot], image_id: &str, region: &str) -> Result<(), Failure> {
+    let failed = snapshots
         .iter()
-        .find(|snapshot| snapshot.state() == Some(&SnapshotState::Error))
+        .find(|snapshot| snapshot.state() == Some(&SnapshotState::Error));
+    let Some(failed) = failed else {
+        return Ok(());
+    };
+    let id = failed.snapshot_id().unwrap_or("a snapshot");
+    let reason = failed.state_message().unwrap_or("EC2 gives no reason");
+    Err(Failure::failed(format!(
+        "snapshot {id} of image {image_id} in {region} failed"
+    ))
+    .cause(reason))
+}
+
+/// What an available image still lacks.
+#[must_use]
+pub fn lacking(mapped: &[String], volumes: usize, snapshots: &[Snapshot]) -> Option<String> {
+    if mapped.len() < volumes {
+        return Some(format!("{} of {volumes} volumes are mapped", mapped.len()));
+    }
+    let is_complete = |id: &&String| {
+        snapshots.iter().any(|snapshot| {
+            snapshot.snapshot_id() == Some(id)
+                && snapshot.state() == Some(&SnapshotState::Completed)
+        })
+    };
+    let completed = mapped.iter().filter(is_complete).count();
+    (completed < mapped.len())
+        .then(|| format!("{completed} of {} snapshots are completed", mapped.len()))
+}
+
+fn copied(id: &str, snapshots: &[Snapshot]) -> Copied {
+    let snapshot = snapshots
+        .iter()
+        .find(|snapshot| snapshot.snapshot_id() == Some(id));
+    let bytes = |number: Option<i64>| number.and_then(|bytes| u64::try_from(bytes).ok());
+    Copied {
+        id: id.to_owned(),
+        volume_id: snapshot
+            .and_then(|snapshot| snapshot.volume_id())
+            .map(str::to_owned),
+        volume_bytes: snapshot.map_or(0, volume_bytes),
+        full_bytes: bytes(snapshot.and_then(|snapshot| snapshot.full_snapshot_size_in_bytes())),
+        encrypted: snapshot
+            .and_then(|snapshot| snapshot.encrypted())
+            .unwrap_or_default(),
+    }
+}
+
+fn volume_bytes(snapshot: &Snapshot) -> u64 {
+    let gib = snapshot.volume_size().unwrap_or_default();
+    u64::try_from(gib).unwrap_or_default() * GIB
+}
+
+/// A snapshot's progress, 0 to 1. EC2 tells it as `42%`.
+fn done(snapshot: &Snapshot) -> f64 {
+    if snapshot.state() == Some(&SnapshotState::Completed) {
+        return 1.0;
+    }
+    let text = snapshot.progress().unwrap_or_default();
+    let percent: f64 = text.trim_end_matches('%').trim().parse().unwrap_or(0.0);
+    // Completed is what the state says; 100 % may come before it.
+    (percent / 100.0).clamp(0.0, 0.99)
+}
+
+/// How much of all the data is copied, 0 to 1.
+fn fraction(snapshots: &[Snapshot]) -> f64 {
+    let weight = |snapshot: &Snapshot| volume_bytes(snapshot).max(1) as f64;
+    let all: f64 = snapshots.iter().map(weight).sum();
+    let copied: f64 = snapshots
+        .iter()
+        .map(|snapshot| done(snapshot) * weight(snapshot))
+        .sum();
+    if all > 0.0 { copied / all } else { 0.0 }
+}
+
+/// `: snap-1 42 % of 8 GiB, 0.1 GiB/s, about 3 min 0 s left`.
+fn describe(snapshots: &[Snapshot], pace: &Pace, elapsed: Duration) -> String {
+    if snapshots.is_empty() {
+        return String::new();
+    }
+    let each = snapshots.iter().map(|snapshot| {
+        format!(
+            "{} {:.0} % of {}",
+            snapshot.snapshot_id().unwrap_or("snapshot"),
+            done(snapshot) * 100.0,
+            gib(volume_bytes(snapshot))
+        )
+    });
+    let mut text = format!(": {}", each.collect::<Vec<_>>().join(", "));
+    let all: u64 = snapshots.iter().map(volume_bytes).sum();
+    if fraction(snapshots) < 1.0
+        && let (Some(rate), Some(left)) = (pace.rate(), pace.left(elapsed))
     {
-        let id = failed.snapshot_id().unwrap_or("a snapshot");
-        let reason = failed.state_message().unwrap_or("EC2 gives no reason");
-        return Err(Failure::failed(format!(
-            "snapshot {id} of image {image_id} in {region} failed"
-        ))
-        .cause(reason));
+        let speed = rate * (all as f64) / (GIB as f64);
+        text.push_str(&format!(
+            ", {speed:.2} GiB/s, about {} left",
+            humane(Duration::from_secs_f64(left))
+        ));
     }
-    let completed = snapshots
-        .iter()
-        .filter(|snapshot| snapshot.state() == Some(&SnapshotState::Completed))
-        .count();
-    if completed < mapped {
-        return Ok(Some(format!(
-            "available, {completed} of {mapped} snapshots completed ({progress})"
-        )));
+    text
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::{check_state, describe, fraction, lacking};
+    use crate::pace::Pace;
+    use aws_sdk_ec2::types::{Image, ImageState, Snapshot, SnapshotState, StateReason};
+    use std::time::Duration;
+
+    fn snapshot(id: &str, state: SnapshotState, percent: &str, gib: i32) -> Snapshot {
+        Snapshot::builder()
+            .snapshot_id(id)
+            .state(state)
+            .progress(percent)
+            .volume_size(gib)
+            .build()
     }
-    Ok(None)
+
+    #[test]
+    fn states_that_no_wait_leaves_end_it_with_the_reason() {
+        let image = |state| {
+            let reason = StateReason::builder()
+                .code("Server.InternalError")
+                .message("why");
+            Image::builder()
+                .state(state)
+                .state_reason(reason.build())
+                .build()
+        };
+        for state in [
+            ImageState::Failed,
+            ImageState::Error,
+            ImageState::Invalid,
+            ImageState::Deregistered,
+            ImageState::Disabled,
+        ] {
+            let said = check_state(&image(state.clone()), "ami-1", "eu-west-1").unwrap_err();
+            assert!(said.to_string().contains(state.as_str()), "{said}");
+            assert!(
+                said.to_string().contains("Server.InternalError: why"),
+                "{said}"
+            );
+        }
+        assert!(!check_state(&image(ImageState::Pending), "ami-1", "x").unwrap());
+        assert!(!check_state(&image(ImageState::Transient), "ami-1", "x").unwrap());
+    }
+
+    #[test]
+    fn an_available_image_may_still_lack_something() {
+        let mapped = ["snap-1".to_owned(), "snap-2".to_owned()];
+        let done = snapshot("snap-1", SnapshotState::Completed, "100%", 8);
+        assert_eq!(
+            lacking(&mapped[..1], 2, std::slice::from_ref(&done)).unwrap(),
+            "1 of 2 volumes are mapped"
+        );
+        assert_eq!(
+            lacking(&mapped, 2, std::slice::from_ref(&done)).unwrap(),
+            "1 of 2 snapshots are completed"
+        );
+        let other = snapshot("snap-2", SnapshotState::Completed, "", 8);
+        assert_eq!(lacking(&mapped, 2, &[done, other]), None);
+    }
+
+    #[test]
+    fn progress_is_weighed_by_size_and_complete_only_when_the_state_says_so() {
+        let small = snapshot("snap-1", SnapshotState::Completed, "100%", 10);
+        let large = snapshot("snap-2", SnapshotState::Pending, "100%", 90);
+        assert_eq!(fraction(&[small.clone(), large.clone()]), 0.1 + 0.99 * 0.9);
+        let mut pace = Pace::default();
+        pace.progressed(Duration::from_secs(100), 0.5);
+        let half = snapshot("snap-2", SnapshotState::Pending, "50%", 100);
+        assert_eq!(
+            describe(&[half], &pace, Duration::from_secs(100)),
+            ": snap-2 50 % of 100 GiB, 0.50 GiB/s, about 1 min 40 s left"
+        );
+    }
 }

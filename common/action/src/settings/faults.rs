@@ -9,6 +9,7 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub struct Faults {
     layers: Layers,
+    command: Option<String>,
     faults: Vec<String>,
 }
 
@@ -16,14 +17,28 @@ impl Faults {
     pub(crate) fn new(layers: Layers) -> Self {
         Self {
             layers,
+            command: None,
             faults: Vec::new(),
         }
+    }
+
+    /// The same under a subcommand, which may need other settings than the program alone.
+    #[must_use]
+    pub fn under(mut self, command: Option<&str>) -> Self {
+        self.command = command.map(str::to_owned);
+        self
     }
 
     /// For tests of a program's checks: settings by field name, as if they came from variables.
     #[must_use]
     pub fn for_tests() -> Self {
         Self::new(Layers::default())
+    }
+
+    /// The subcommand that was given: what must be set may depend on it.
+    #[must_use]
+    pub fn command(&self) -> Option<&str> {
+        self.command.as_deref()
     }
 
     /// Adds a fault in free words.

@@ -1,0 +1,151 @@
+//! What every step needs: the settings, the build around us, EC2, the clock.
+
+use crate::settings::Checked;
+use action::exit::Exit;
+use action::failure::Failure;
+use action::program::Context;
+use aws::session::Session;
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::config::Region;
+use jiff::Timestamp;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// One run of the program.
+#[derive(Debug)]
+pub struct Job {
+    /// What we are told.
+    pub settings: Checked,
+    /// What surrounds us; its deadline is the build's own where that comes first.
+    pub context: Context,
+    /// The account and region.
+    pub session: Session,
+    /// EC2 where the instance is.
+    pub home: Place,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// EC2 in a Region.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The client.
+    pub ec2: Client,
+    /// The Region's name.
+    pub region: String,
+}
+
+impl Job {
+    /// A run in an account.
+    #[must_use]
+    pub fn new(settings: Checked, context: Context, session: Session) -> Self {
+        let home = Place {
+            ec2: Client::new(&session.config),
+            region: session.region.clone(),
+        };
+        Self {
+            settings,
+            context,
+            session,
+            home,
+            clock: Clock::start(),
+        }
+    }
+
+    /// EC2 in another Region, with the same account.
+    #[must_use]
+    pub fn place(&self, region: &str) -> Place {
+        if region == self.home.region {
+            return self.home.clone();
+        }
+        let config = self.session.config.to_builder();
+        let config = config.region(Region::new(region.to_owned())).build();
+        Place {
+            ec2: Client::new(&config),
+            region: region.to_owned(),
+        }
+    }
+
+    /// Work that changes nothing, and so may be dropped at any point: by the deadline or a signal.
+    ///
+    /// # Errors
+    /// The work's own, or why it was dropped.
+    pub async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let timed = timeout_at(self.context.deadline, work);
+        match self.context.interrupt.race(timed).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) => Err(Failure::new(
+                Exit::Deadline,
+                "the deadline came before anything was made",
+            )
+            .hint("give --timeout more, or check AWS_ENDPOINT_URL and the network")),
+            Err(signal) => Err(Failure::interrupted(
+                signal,
+                "stopped before anything was made",
+            )),
+        }
+    }
+
+    /// A pause that a signal or the deadline ends; the caller looks at both.
+    pub async fn pause(&self, pause: Duration) {
+        let rest = self
+            .context
+            .deadline
+            .saturating_duration_since(Instant::now())
+            .min(pause);
+        let _woken_by_a_signal = self.context.interrupt.race(sleep(rest)).await;
+    }
+}
+
+/// The time of day, which goes on with the clock that waits use.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    started: Instant,
+    time_of_day: Timestamp,
+}
+
+impl Clock {
+    /// Starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self {
+            started: Instant::now(),
+            time_of_day: Timestamp::now(),
+        }
+    }
+
+    /// Since the run began.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The time of day.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.time_of_day
+            .saturating_add(jiff::SignedDuration::try_from(self.elapsed()).unwrap_or_default())
+            .unwrap_or(self.time_of_day)
+    }
+
+    /// As `20261123T093300Z`.
+    #[must_use]
+    pub fn utc(&self) -> String {
+        self.now().strftime("%Y%m%dT%H%M%SZ").to_string()
+    }
+}
+
+/// A time of the SDK's as one of ours.
+#[must_use]
+pub fn timestamp(time: &aws_sdk_ec2::primitives::DateTime) -> Timestamp {
+    Timestamp::from_second(time.secs()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// A time as EC2 writes it in images.
+#[must_use]
+pub fn timestamp_of(text: &str) -> Option<Timestamp> {
+    text.parse().ok()
+}

@@ -1,0 +1,163 @@
+//! What was made, as JSON for other programs and as lines for people.
+
+use crate::cost::{self, Rate, Stored};
+use crate::job::Job;
+use crate::steps::Finished;
+use action::failure::Failure;
+use serde_json::{Value, json};
+
+/// The manifest. Sizes are bytes, times are UTC, money is US dollars.
+#[must_use]
+pub fn manifest(job: &Job, finished: &Finished) -> Value {
+    let Finished {
+        making,
+        verified,
+        copies,
+        stored,
+        retired,
+        frozen,
+        ..
+    } = finished;
+    let settings = &job.settings;
+    let build = &job.context.codebuild;
+    let snapshots = verified.snapshots.iter().map(|snapshot| {
+        json!({
+            "id": snapshot.id,
+            "volume_id": snapshot.volume_id,
+            "volume_bytes": snapshot.volume_bytes,
+            "full_bytes": snapshot.full_bytes,
+            "encrypted": snapshot.encrypted,
+        })
+    });
+    let rate = Rate::of(&job.home.region, settings.price);
+    let billed = billed(stored);
+    json!({
+        "image_id": verified.image_id,
+        "name": verified.name,
+        "region": job.home.region,
+        "snapshots": snapshots.collect::<Vec<_>>(),
+        "run": making.run,
+        "tags": making.tags,
+        "source": {
+            "instance_id": making.instance_id,
+            "consistency": making.consistency,
+            "frozen_ms": frozen.map(|frozen| u64::try_from(frozen.as_millis()).unwrap_or(u64::MAX)),
+        },
+        "build": {
+            "id": build.build_id,
+            "commit": build.resolved_source_version,
+            "pipeline": build.pipeline(),
+        },
+        "times": {
+            "finished": job.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "seconds": job.clock.elapsed().as_secs(),
+        },
+        "copies": copies.iter().map(|copy| json!({
+            "region": copy.region,
+            "image_id": copy.image_id,
+            "available": copy.available,
+        })).collect::<Vec<_>>(),
+        "shared_with": settings.publish.share_with.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "ssm_parameter": settings.publish.ssm_parameter,
+        "cost": {
+            "full_bytes": stored.full,
+            "changed_bytes": stored.changed,
+            "billed_bytes_at_most": billed,
+            "usd_per_gb_month": dollars(rate.price.0),
+            "price_source": rate.source,
+            "usd_per_month": dollars(cost::of(billed, rate.price, cost::MONTH).0),
+            "kept_seconds": settings.price_for.as_secs(),
+            "usd_while_kept": dollars(cost::of(billed, rate.price, settings.price_for).0),
+        },
+        "retired": retired.iter().map(|step| json!({
+            "image_id": step.image.id,
+            "name": step.image.name,
+            "step": step.rung.to_string(),
+            "kept_because": step.references,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// What is billed, as far as it is known: never less than the truth.
+fn billed(stored: &Stored) -> u64 {
+    stored.changed.or(stored.full).unwrap_or(stored.volumes)
+}
+
+fn dollars(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
+
+/// Removes the manifest of an earlier run, so that nobody takes it for this one's.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub fn forget(job: &Job) -> Result<(), Failure> {
+    let Some(path) = &job.settings.manifest else {
+        return Ok(());
+    };
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::refused(format!(
+                "cannot remove the earlier manifest {}; nothing was touched",
+                path.display()
+            ))
+            .cause(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the manifest where the settings say.
+///
+/// # Errors
+/// When the file cannot be written; the image is made and stays.
+pub fn write(job: &Job, finished: &Finished) -> Result<(), Failure> {
+    let Some(path) = &job.settings.manifest else {
+        return Ok(());
+    };
+    let text = format!("{:#}\n", manifest(job, finished));
+    std::fs::write(path, text).map_err(|error| {
+        Failure::failed(format!("cannot write the manifest {}", path.display())).cause(error)
+    })
+}
+
+/// A few lines for people, at the end of the log.
+#[must_use]
+pub fn summary(job: &Job, finished: &Finished) -> String {
+    let Finished {
+        making,
+        verified,
+        copies,
+        stored,
+        ..
+    } = finished;
+    let rate = Rate::of(&job.home.region, job.settings.price);
+    let mut text = format!(
+        "{} ({}) of {}, {}, {}, in {}",
+        verified.image_id,
+        verified.name,
+        making.instance_id,
+        making.consistency,
+        match verified.snapshots.len() {
+            1 => "1 snapshot".to_owned(),
+            n => format!("{n} snapshots"),
+        },
+        aws::wait::humane(job.clock.elapsed())
+    );
+    for copy in copies {
+        let state = if copy.available {
+            "available"
+        } else {
+            "not waited for"
+        };
+        text.push_str(&format!(
+            "\n  copy in {}: {} ({state})",
+            copy.region, copy.image_id
+        ));
+    }
+    text.push_str(&format!(
+        "\n  {}",
+        cost::after(stored, &rate, job.settings.price_for)
+    ));
+    text
+}

@@ -1,0 +1,153 @@
+//! An image's name: its template, and EC2's rule.
+
+use action::codebuild::CodeBuild;
+
+/// What a template's placeholders are filled with.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// The instance's id.
+    pub instance: &'a str,
+    /// The application.
+    pub app: Option<&'a str>,
+    /// The build around us.
+    pub build: &'a CodeBuild,
+    /// The time as `20261123T093300Z`.
+    pub utc: &'a str,
+}
+
+const PLACEHOLDERS: [&str; 6] = [
+    "{instance}",
+    "{app}",
+    "{utc}",
+    "{build}",
+    "{commit}",
+    "{pipeline}",
+];
+
+/// Fills a template in. Where there is no build, pipeline or commit, the word says so.
+#[must_use]
+pub fn fill(template: &str, parts: &Parts<'_>) -> String {
+    // A build id is `project:uuid`; a colon is not allowed in an image's name.
+    let id = parts.build.build_id.as_deref().unwrap_or("local");
+    let id = id.rsplit(':').next().unwrap_or(id);
+    let commit = parts
+        .build
+        .resolved_source_version
+        .as_deref()
+        .unwrap_or("none");
+    let commit: String = commit
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(12)
+        .collect();
+    let pipeline = parts.build.pipeline().unwrap_or("none");
+    template
+        .replace("{instance}", parts.instance)
+        .replace("{app}", parts.app.unwrap_or("none"))
+        .replace("{utc}", parts.utc)
+        .replace("{build}", &id.chars().take(36).collect::<String>())
+        .replace("{commit}", &commit)
+        .replace("{pipeline}", pipeline)
+}
+
+/// Checks a name's template as far as that is possible before it is filled in.
+///
+/// # Errors
+/// An unknown placeholder, or a character that no name may hold.
+pub fn check_template(template: &str) -> Result<(), String> {
+    let bare = PLACEHOLDERS
+        .iter()
+        .fold(template.to_owned(), |rest, known| {
+            rest.replace(known, "xxx")
+        });
+    if bare.contains(['{', '}']) {
+        return Err(format!(
+            "{template:?} has an unknown placeholder; known are {}",
+            PLACEHOLDERS.join(", ")
+        ));
+    }
+    check(&bare)
+}
+
+/// EC2's rule: 3 to 128 characters of letters, digits, `( ) [ ] . / - ' @ _` and space
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html>).
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn check(name: &str) -> Result<(), String> {
+    if let Some(bad) = bad_character(name) {
+        return Err(format!(
+            "{name:?} holds {bad:?}; an image's name has letters, digits, space and ()[]./-'@_"
+        ));
+    }
+    match name.chars().count() {
+        3..=128 => Ok(()),
+        length => Err(format!(
+            "{name:?} has {length} characters; an image's name has 3 to 128"
+        )),
+    }
+}
+
+/// The first character that no image's name may hold.
+#[must_use]
+pub fn bad_character(text: &str) -> Option<char> {
+    text.chars()
+        .find(|c| !c.is_ascii_alphanumeric() && !"()[] ./-'@_".contains(*c))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::{Parts, check, check_template, fill};
+    use action::codebuild::CodeBuild;
+
+    #[test]
+    fn the_default_name_is_valid_in_a_build_and_on_a_laptop() {
+        let build = CodeBuild {
+            build_id: Some("ami:8f2e9c1a-0000-1111-2222-333344445555".to_owned()),
+            initiator: Some("codepipeline/rag-prod".to_owned()),
+            resolved_source_version: Some("0123456789abcdef".to_owned()),
+            ..CodeBuild::default()
+        };
+        let parts = Parts {
+            instance: "i-0123456789abcdef0",
+            app: Some("rag"),
+            build: &build,
+            utc: "20261123T093300Z",
+        };
+        let filled = fill("{instance}-{utc}-{build}", &parts);
+        assert_eq!(
+            filled,
+            "i-0123456789abcdef0-20261123T093300Z-8f2e9c1a-0000-1111-2222-333344445555"
+        );
+        assert_eq!(check(&filled), Ok(()));
+        assert_eq!(
+            fill("{app}/{pipeline}/{commit}", &parts),
+            "rag/rag-prod/0123456789ab"
+        );
+        let laptop = CodeBuild::default();
+        let parts = Parts {
+            build: &laptop,
+            ..parts
+        };
+        assert_eq!(
+            fill("{build}-{commit}-{pipeline}", &parts),
+            "local-none-none"
+        );
+    }
+
+    #[test]
+    fn names_follow_ec2s_rule() {
+        for good in ["abc", "a b (1) [2] ./-'@_"] {
+            assert_eq!(check(good), Ok(()));
+        }
+        for bad in ["ab", "a:b", "ümlaut", "a*b", &"x".repeat(129)] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+        assert!(
+            check_template("web-{tuc}")
+                .unwrap_err()
+                .contains("unknown placeholder")
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! Asking for images and snapshots.
+
+use crate::job::Place;
+use action::failure::Failure;
+use aws::error::AwsError;
+use aws_sdk_ec2::types::{Filter, Image, Snapshot};
+
+/// The account's images with a tag of this value; disabled and deprecated ones too.
+///
+/// # Errors
+/// When the call fails.
+pub async fn tagged(place: &Place, key: &str, value: &str) -> Result<Vec<Image>, Failure> {
+    own(place, &format!("tag:{key}"), value).await
+}
+
+/// The account's images with this name: one at most, unless EC2 errs.
+///
+/// # Errors
+/// When the call fails.
+pub async fn named(place: &Place, name: &str) -> Result<Vec<Image>, Failure> {
+    own(place, "name", name).await
+}
+
+async fn own(place: &Place, filter: &str, value: &str) -> Result<Vec<Image>, Failure> {
+    let filter = Filter::builder().name(filter).values(value).build();
+    // A disabled image still owns its name, and is hidden unless asked for.
+    let pages = place
+        .ec2
+        .describe_images()
+        .owners("self")
+        .include_disabled(true)
+        .include_deprecated(true)
+        .filters(filter)
+        .into_paginator();
+    let all: Result<Vec<Image>, _> = pages.items().send().collect().await;
+    all.map_err(|error| {
+        let deed = format!("cannot look for images in {}", place.region);
+        AwsError::of(&error).failure(deed, "ec2:DescribeImages")
+    })
+}
+
+/// An image by its id; nothing when EC2 does not know it (yet, or any more).
+///
+/// # Errors
+/// When the call fails otherwise.
+pub async fn by_id(place: &Place, image_id: &str) -> Result<Option<Image>, Failure> {
+    let call = place
+        .ec2
+        .describe_images()
+        .image_ids(image_id)
+        .include_disabled(true);
+    match call.send().await {
+        Ok(reply) => Ok(reply.images.unwrap_or_default().into_iter().next()),
+        Err(error) => {
+            let error = AwsError::of(&error);
+            // `.Malformed` would be an answer about the id itself.
+            if error.is("InvalidAMIID.NotFound") || error.is("InvalidAMIID.Unavailable") {
+                return Ok(None);
+            }
+            let deed = format!("cannot look at image {image_id} in {}", place.region);
+            Err(error.failure(deed, "ec2:DescribeImages"))
+        }
+    }
+}
+
+/// The snapshots of an image's mapping.
+#[must_use]
+pub fn snapshot_ids(image: &Image) -> Vec<String> {
+    image
+        .block_device_mappings()
+        .iter()
+        .filter_map(|mapping| mapping.ebs()?.snapshot_id())
+        .filter(|id| !id.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The value of an image's tag.
+#[must_use]
+pub fn tag<'a>(image: &'a Image, key: &str) -> Option<&'a str> {
+    let tags = image.tags().iter();
+    tags.filter(|tag| tag.key() == Some(key))
+        .find_map(|tag| tag.value())
+}
+
+/// The snapshots of an image as far as they are known: those of its mapping, or, while EC2 does not
+/// show the mapping (<https://github.com/bottlerocket-os/bottlerocket/issues/1066>), those whose
+/// description names the image, as CreateImage writes it.
+///
+/// # Errors
+/// When the call fails.
+pub async fn snapshots_of(
+    place: &Place,
+    image_id: &str,
+    mapped: &[String],
+) -> Result<Vec<Snapshot>, Failure> {
+    if mapped.is_empty() {
+        let described = format!("Created by CreateImage(*) for {image_id}*");
+        return snapshots(place, "description", &described).await;
+    }
+    let call = place
+        .ec2
+        .describe_snapshots()
+        .set_snapshot_ids(Some(mapped.to_vec()));
+    match call.send().await {
+        Ok(reply) => Ok(reply.snapshots.unwrap_or_default()),
+        Err(error) => {
+            let error = AwsError::of(&error);
+            if error.is("InvalidSnapshot.NotFound") {
+                return Ok(Vec::new());
+            }
+            let deed = format!(
+                "cannot look at snapshots {} in {}",
+                mapped.join(", "),
+                place.region
+            );
+            Err(error.failure(deed, "ec2:DescribeSnapshots"))
+        }
+    }
+}
+
+/// The account's snapshots by one filter.
+///
+/// # Errors
+/// When the call fails.
+pub async fn snapshots(place: &Place, filter: &str, value: &str) -> Result<Vec<Snapshot>, Failure> {
+    let filter = Filter::builder().name(filter).values(value).build();
+    let call = place.ec2.describe_snapshots().owner_ids("self");
+    let pages = call.filters(filter).into_paginator();
+    let all: Result<Vec<Snapshot>, _> = pages.items().send().collect().await;
+    all.map_err(|error| {
+        let deed = format!("cannot look for snapshots in {}", place.region);
+        AwsError::of(&error).failure(deed, "ec2:DescribeSnapshots")
+    })
+}

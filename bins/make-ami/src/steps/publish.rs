@@ -1,0 +1,324 @@
+//! What happens to an available image: copies, sharing, deprecation, the SSM parameter last of all.
+
+use super::available::{self, Verified};
+use super::images::tagged;
+use super::sdk_tags;
+use crate::job::{Job, Place};
+use crate::plan::RUN_TAG;
+use crate::settings::places::Principal;
+use crate::undo::{self, Journal};
+use action::exit::Exit;
+use action::failure::Failure;
+use action::interrupt::Interrupt;
+use aws::error::AwsError;
+use aws::wait::{self, Look, Pace};
+use aws_sdk_ec2::primitives::DateTime;
+use aws_sdk_ec2::types::{
+    CreateVolumePermission, CreateVolumePermissionModifications, ImageState, LaunchPermission,
+    LaunchPermissionModifications, ResourceType, SnapshotAttributeName, TagSpecification,
+};
+use aws_sdk_ssm::types::ParameterType;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A copy in another Region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// The Region.
+    pub region: String,
+    /// The copy's id.
+    pub image_id: String,
+    /// Whether it was seen available; otherwise it was not waited for.
+    pub available: bool,
+}
+
+/// Does everything that the settings ask, in order; notes each copy in the journal as soon as its id is known.
+///
+/// # Errors
+/// The first thing that failed.
+pub async fn publish(
+    job: &Job,
+    tags: &BTreeMap<String, String>,
+    verified: &Verified,
+    journal: &mut Journal,
+) -> Result<Vec<Copied>, Failure> {
+    let publish = &job.settings.publish;
+    let mut copies = Vec::new();
+    // All are asked for before the first is waited for: they go on at the same time.
+    for region in &publish.copy_to {
+        let place = job.place(region);
+        let image_id = copy(job, &place, &journal.run, tags, verified).await?;
+        journal.note(&place, &image_id);
+        copies.push((place, image_id));
+    }
+    not_stopped(job)?;
+    share(&job.home, verified, &publish.share_with).await?;
+    let mut done = Vec::new();
+    for (place, image_id) in copies {
+        if publish.copy_wait {
+            let volumes = verified.snapshots.len();
+            let copied = match available::wait(job, &place, &image_id, volumes).await {
+                Ok(copied) => copied,
+                // The image itself is good and stays; a bad copy of it does not.
+                Err(failure) if failure.exit() == Exit::Failed => {
+                    journal.made.retain(|made| made.image_id != image_id);
+                    return Err(undo::copy(journal, &place, &image_id, failure).await);
+                }
+                Err(failure) => return Err(failure),
+            };
+            share(&place, &copied, &publish.share_with).await?;
+        }
+        deprecate(job, &place, &image_id).await?;
+        done.push(Copied {
+            region: place.region,
+            image_id,
+            available: publish.copy_wait,
+        });
+    }
+    deprecate(job, &job.home, &verified.image_id).await?;
+    not_stopped(job)?;
+    if let Some(name) = &publish.ssm_parameter {
+        parameter(job, name, &verified.image_id).await?;
+    }
+    Ok(done)
+}
+
+fn not_stopped(job: &Job) -> Result<(), Failure> {
+    match job.context.interrupt.pending() {
+        Some(signal) => Err(Failure::interrupted(
+            signal,
+            "stopped before the image was published",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Copies the image to a Region, once: CopyImage has a client token, and an earlier try's copy is found
+/// by its tag when the token is forgotten.
+async fn copy(
+    job: &Job,
+    place: &Place,
+    run: &str,
+    tags: &BTreeMap<String, String>,
+    verified: &Verified,
+) -> Result<String, Failure> {
+    if place.region == job.home.region {
+        return Err(Failure::refused(format!(
+            "MAKE_AMI_COPY_TO names {}, where the image is made",
+            place.region
+        )));
+    }
+    let adopted = tagged(place, RUN_TAG, run)
+        .await?
+        .into_iter()
+        .find(|image| {
+            matches!(
+                image.state(),
+                Some(ImageState::Available | ImageState::Pending)
+            )
+        });
+    if let Some(id) = adopted.and_then(|image| image.image_id) {
+        tracing::info!("adopting the copy {id} in {}", place.region);
+        return Ok(id);
+    }
+    let key = &job.settings.publish.kms_key;
+    let call = copy_request(job, place, tags, verified)
+        .client_token(token(run, &verified.image_id, &place.region))
+        .set_encrypted(key.as_ref().map(|_| true))
+        .set_kms_key_id(key.clone());
+    let deed = format!(
+        "cannot copy image {} from {} to {}",
+        verified.image_id, job.home.region, place.region
+    );
+    let reply = call
+        .send()
+        .await
+        .map_err(|error| AwsError::of(&error).failure(&deed, "ec2:CopyImage and ec2:CreateTags"))?;
+    let id = reply
+        .image_id
+        .ok_or_else(|| Failure::failed(deed).cause("the reply holds no image id"))?;
+    tracing::info!("copying to {}: {id}", place.region);
+    Ok(id)
+}
+
+fn copy_request(
+    job: &Job,
+    place: &Place,
+    tags: &BTreeMap<String, String>,
+    verified: &Verified,
+) -> aws_sdk_ec2::operation::copy_image::builders::CopyImageFluentBuilder {
+    let tagged = |kind| {
+        TagSpecification::builder()
+            .resource_type(kind)
+            .set_tags(Some(sdk_tags(tags)))
+            .build()
+    };
+    place
+        .ec2
+        .copy_image()
+        .source_image_id(&verified.image_id)
+        .source_region(&job.home.region)
+        .name(&verified.name)
+        .tag_specifications(tagged(ResourceType::Image))
+        .tag_specifications(tagged(ResourceType::Snapshot))
+}
+
+/// 64 characters of ASCII at most:
+/// <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html>.
+fn token(run: &str, image_id: &str, region: &str) -> String {
+    let digest = Sha256::digest(format!("{run}\n{image_id}\n{region}"));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Shares an image: its snapshots first, or the other account could see an image that it cannot launch.
+async fn share(place: &Place, image: &Verified, with: &[Principal]) -> Result<(), Failure> {
+    if with.is_empty() {
+        return Ok(());
+    }
+    let words = with.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let words = words.join(", ");
+    // Organizations are not known to snapshots: the image's permission reaches them.
+    let accounts: Vec<&String> = with
+        .iter()
+        .filter_map(|principal| match principal {
+            Principal::Account(id) => Some(id),
+            Principal::Organization(_) | Principal::OrganizationalUnit(_) => None,
+        })
+        .collect();
+    for snapshot in image.snapshots.iter().filter(|_| !accounts.is_empty()) {
+        let added = accounts
+            .iter()
+            .map(|id| CreateVolumePermission::builder().user_id(*id).build());
+        let added = CreateVolumePermissionModifications::builder().set_add(Some(added.collect()));
+        let call = place
+            .ec2
+            .modify_snapshot_attribute()
+            .snapshot_id(&snapshot.id)
+            .attribute(SnapshotAttributeName::CreateVolumePermission)
+            .create_volume_permission(added.build());
+        call.send().await.map_err(|error| {
+            let deed = format!(
+                "cannot share snapshot {} in {} with {words}",
+                snapshot.id, place.region
+            );
+            AwsError::of(&error).failure(deed, "ec2:ModifySnapshotAttribute")
+        })?;
+    }
+    let added = with.iter().map(|principal| {
+        let permission = LaunchPermission::builder();
+        match principal {
+            Principal::Account(id) => permission.user_id(id),
+            Principal::Organization(arn) => permission.organization_arn(arn),
+            Principal::OrganizationalUnit(arn) => permission.organizational_unit_arn(arn),
+        }
+        .build()
+    });
+    let added = LaunchPermissionModifications::builder().set_add(Some(added.collect()));
+    let call = place
+        .ec2
+        .modify_image_attribute()
+        .image_id(&image.image_id)
+        .launch_permission(added.build());
+    call.send().await.map_err(|error| {
+        let deed = format!(
+            "cannot share image {} in {} with {words}",
+            image.image_id, place.region
+        );
+        AwsError::of(&error).failure(deed, "ec2:ModifyImageAttribute")
+    })?;
+    tracing::info!("shared {} in {} with {words}", image.image_id, place.region);
+    Ok(())
+}
+
+async fn deprecate(job: &Job, place: &Place, image_id: &str) -> Result<(), Failure> {
+    let Some(after) = job.settings.publish.deprecate_after else {
+        return Ok(());
+    };
+    let seconds = i64::try_from(after.as_secs()).unwrap_or(i64::MAX);
+    let at = DateTime::from_secs(job.clock.now().as_second().saturating_add(seconds));
+    let call = place.ec2.enable_image_deprecation().image_id(image_id);
+    call.deprecate_at(at).send().await.map_err(|error| {
+        let deed = format!(
+            "cannot set when image {image_id} in {} is deprecated",
+            place.region
+        );
+        AwsError::of(&error).failure(deed, "ec2:EnableImageDeprecation")
+    })?;
+    tracing::info!("{image_id} in {} is deprecated from {at}", place.region);
+    Ok(())
+}
+
+/// SSM checks an image's id after it has answered, and keeps the old value when it does not like it
+/// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html>).
+const READ_BACK_WITHIN: Duration = Duration::from_secs(60);
+const PACE: Pace = Pace {
+    first: Duration::from_millis(300),
+    longest: Duration::from_secs(5),
+};
+
+async fn parameter(job: &Job, name: &str, image_id: &str) -> Result<(), Failure> {
+    let region = &job.home.region;
+    let ssm = aws_sdk_ssm::Client::new(&job.session.config);
+    let put = ssm
+        .put_parameter()
+        .name(name)
+        .value(image_id)
+        .r#type(ParameterType::String)
+        .data_type("aws:ec2:image")
+        .overwrite(true);
+    put.send().await.map_err(|error| {
+        let deed = format!("cannot write {image_id} to parameter {name} in {region}");
+        AwsError::of(&error).failure(deed, "ssm:PutParameter and ec2:DescribeImages")
+    })?;
+    let what = format!("parameter {name} in {region} to hold {image_id}");
+    let look = async || {
+        let reply = ssm.get_parameter().name(name).send().await;
+        let found = match reply {
+            Ok(reply) => reply
+                .parameter()
+                .and_then(|parameter| parameter.value())
+                .unwrap_or_default()
+                .to_owned(),
+            Err(error) => {
+                let error = AwsError::of(&error);
+                if error.is("ParameterNotFound") {
+                    return Ok(Look::NotYet("it is not there yet".to_owned()));
+                }
+                let deed = format!("cannot read parameter {name} in {region} back");
+                return Err(error.failure(deed, "ssm:GetParameter"));
+            }
+        };
+        Ok(if found == image_id {
+            Look::There(())
+        } else {
+            Look::NotYet(format!("it holds {found:?}"))
+        })
+    };
+    // From here on the parameter may hold the image: neither signal nor deadline may end in its removal.
+    let deadline = Instant::now() + READ_BACK_WITHIN;
+    let waited = wait::until(&what, deadline, &Interrupt::never(), PACE, look).await;
+    waited.map_err(|ended| match ended {
+        wait::Ended::Deadline(seen) => Failure::failed(format!(
+            "parameter {name} in {region} did not take {image_id}; {seen}"
+        ))
+        .hint("SSM keeps the old value when it finds the image not available to it"),
+        ended => ended.into_failure(&what),
+    })?;
+    tracing::info!("parameter {name} holds {image_id}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::token;
+
+    #[test]
+    fn a_token_is_the_same_for_the_same_copy_and_fits() {
+        let one = token("run", "ami-1", "us-east-1");
+        assert_eq!(one, token("run", "ami-1", "us-east-1"));
+        assert_ne!(one, token("run", "ami-1", "us-east-2"));
+        assert_eq!(one.len(), 64);
+    }
+}

@@ -1,0 +1,129 @@
+//! CodeBuild as far as a program asks about its own build: BatchGetBuilds.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::fake_aws::{FakeAws, Reply, Request};
+
+/// A shared CodeBuild; clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct CodeBuild(Arc<Mutex<Vec<Build>>>);
+
+/// A build.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// `project:uuid`, as `CODEBUILD_BUILD_ID` has it.
+    pub id: String,
+    /// When it began.
+    pub started: SystemTime,
+    /// Its limit; nothing on Lambda compute, which has no such property.
+    pub timeout_in_minutes: Option<u32>,
+    /// `IN_PROGRESS`, `SUCCEEDED`, `FAILED`, `FAULT`, `TIMED_OUT` or `STOPPED`.
+    pub status: String,
+}
+
+impl Build {
+    /// A build that runs since `started`, with CodeBuild's default limit of an hour.
+    pub fn running(id: &str, started: SystemTime) -> Self {
+        Self {
+            id: id.to_owned(),
+            started,
+            timeout_in_minutes: Some(60),
+            status: "IN_PROGRESS".to_owned(),
+        }
+    }
+
+    /// Changes the limit.
+    #[must_use]
+    pub fn timeout_in_minutes(mut self, minutes: Option<u32>) -> Self {
+        self.timeout_in_minutes = minutes;
+        self
+    }
+
+    /// Changes the status.
+    #[must_use]
+    pub fn status(mut self, status: &str) -> Self {
+        self.status = status.to_owned();
+        self
+    }
+
+    fn json(&self) -> Value {
+        let is_complete = self.status != "IN_PROGRESS";
+        let project = self.id.split(':').next().unwrap_or("");
+        let mut build = json!({
+            "id": self.id,
+            "arn": format!("arn:aws:codebuild:eu-west-1:123456789012:build/{}", self.id),
+            "buildNumber": 1,
+            "startTime": seconds(self.started),
+            "currentPhase": if is_complete { "COMPLETED" } else { "BUILD" },
+            "buildStatus": self.status,
+            "projectName": project,
+            "queuedTimeoutInMinutes": 480,
+            "buildComplete": is_complete,
+        });
+        if let Some(minutes) = self.timeout_in_minutes {
+            build["timeoutInMinutes"] = minutes.into();
+        }
+        if is_complete {
+            build["endTime"] = seconds(self.started + Duration::from_secs(1)).into();
+        }
+        build
+    }
+}
+
+/// Seconds since 1970 with their fraction, as the JSON services write a time.
+pub(crate) fn seconds(time: SystemTime) -> f64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.expect("a time after 1970").as_secs_f64()
+}
+
+impl CodeBuild {
+    /// A CodeBuild with these builds.
+    pub fn with(builds: impl IntoIterator<Item = Build>) -> Self {
+        Self(Arc::new(Mutex::new(builds.into_iter().collect())))
+    }
+
+    /// Changes a build in the middle of a test.
+    ///
+    /// # Panics
+    /// When there is no such build.
+    pub fn change(&self, id: &str, change: impl FnOnce(&mut Build)) {
+        let mut builds = self.0.lock().unwrap();
+        let found = builds.iter_mut().find(|build| build.id == id);
+        change(found.expect("a build of the fake"));
+    }
+
+    /// Makes `fake` answer `codebuild:BatchGetBuilds`.
+    pub fn serve(&self, fake: &FakeAws) {
+        let this = self.clone();
+        fake.on_call("codebuild:BatchGetBuilds", move |request| {
+            this.batch_get_builds(request)
+        });
+    }
+
+    fn batch_get_builds(&self, request: &Request) -> Reply {
+        let asked = request.json();
+        let ids: Vec<&str> = asked["ids"].as_array().map_or_else(Vec::new, |ids| {
+            ids.iter().filter_map(Value::as_str).collect()
+        });
+        if !(1..=100).contains(&ids.len()) {
+            let message = "1 to 100 build ids must be given";
+            return Reply::error(400, "InvalidInputException", message);
+        }
+        let builds = self.0.lock().unwrap();
+        // A build is named by its id or by its ARN.
+        let find = |id: &str| {
+            let id = id.rsplit_once("build/").map_or(id, |(_, id)| id);
+            builds.iter().find(|build| build.id == id)
+        };
+        let found: Vec<Value> = ids
+            .iter()
+            .filter_map(|id| find(id))
+            .map(Build::json)
+            .collect();
+        let absent: Vec<&&str> = ids.iter().filter(|id| find(id).is_none()).collect();
+        Reply::json(&json!({"builds": found, "buildsNotFound": absent}))
+    }
+}

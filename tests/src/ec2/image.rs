@@ -1,0 +1,130 @@
+//! Images with the attributes that the programs read.
+
+use super::Tags;
+use super::time::LONG_AGO;
+use super::world::ACCOUNT;
+
+/// An image.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Such as `ami-0123456789abcdef0`.
+    pub id: String,
+    /// Unique among the account's images of the region.
+    pub name: String,
+    /// The description given when it was created.
+    pub description: String,
+    /// `pending`, `available`, `failed`, `error`, `invalid`, `deregistered`, `disabled`, `transient`.
+    pub state: String,
+    /// Why it failed: code and message.
+    pub state_reason: Option<(String, String)>,
+    /// ISO 8601 in UTC, as EC2 writes it.
+    pub created: String,
+    /// When it is deprecated, as EC2 writes it.
+    pub deprecation: Option<String>,
+    /// Whether deregistration protection is on.
+    pub protected: bool,
+    /// The instance it was made of.
+    pub source_instance: Option<String>,
+    /// The image it was copied from: region and id.
+    pub source_image: Option<(String, String)>,
+    /// The device of the root volume.
+    pub root_device: String,
+    /// Device and snapshot of each mapping; the snapshot is unknown early in `pending`.
+    pub devices: Vec<(String, Option<String>, u32)>,
+    /// Its tags.
+    pub tags: Tags,
+    /// The account that owns it.
+    pub owner: String,
+    /// Who may launch it: accounts by id, organisations and their units by ARN.
+    pub shared_with: Vec<String>,
+}
+
+impl Image {
+    /// An available image of one snapshot, which is named after it.
+    pub fn available(id: &str, name: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            description: String::new(),
+            state: "available".to_owned(),
+            state_reason: None,
+            created: LONG_AGO.to_owned(),
+            deprecation: None,
+            protected: false,
+            source_instance: None,
+            source_image: None,
+            root_device: "/dev/xvda".to_owned(),
+            devices: vec![(
+                "/dev/xvda".to_owned(),
+                Some(id.replacen("ami-", "snap-", 1)),
+                8,
+            )],
+            tags: Vec::new(),
+            owner: ACCOUNT.to_owned(),
+            shared_with: Vec::new(),
+        }
+    }
+
+    /// Changes the creation date, such as `2030-01-02T00:00:00.000Z`.
+    #[must_use]
+    pub fn created(mut self, date: &str) -> Self {
+        self.created = date.to_owned();
+        self
+    }
+
+    /// Changes the state.
+    #[must_use]
+    pub fn state(mut self, state: &str) -> Self {
+        self.state = state.to_owned();
+        self
+    }
+
+    /// Adds a tag.
+    #[must_use]
+    pub fn tag(mut self, key: &str, value: &str) -> Self {
+        self.tags.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Names the instance it was made of.
+    #[must_use]
+    pub fn of_instance(mut self, id: &str) -> Self {
+        self.source_instance = Some(id.to_owned());
+        self
+    }
+
+    /// Replaces its mappings: device, snapshot and size in GiB of each.
+    #[must_use]
+    pub fn mapping<'a>(
+        mut self,
+        devices: impl IntoIterator<Item = (&'a str, &'a str, u32)>,
+    ) -> Self {
+        self.devices = devices
+            .into_iter()
+            .map(|(device, snapshot, size)| (device.to_owned(), Some(snapshot.to_owned()), size))
+            .collect();
+        self
+    }
+
+    /// Shares it with an account, an organisation or a unit of one.
+    #[must_use]
+    pub fn shared_with(mut self, who: &str) -> Self {
+        self.shared_with.push(who.to_owned());
+        self
+    }
+
+    /// Changes the account that owns it.
+    #[must_use]
+    pub fn owner(mut self, account: &str) -> Self {
+        self.owner = account.to_owned();
+        self
+    }
+
+    /// The ids of its snapshots, as far as they are known.
+    pub fn snapshots(&self) -> Vec<String> {
+        self.devices
+            .iter()
+            .filter_map(|(_, snapshot, _)| snapshot.clone())
+            .collect()
+    }
+}

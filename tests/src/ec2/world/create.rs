@@ -1,0 +1,87 @@
+//! CreateImage.
+
+use super::{Answer, State, missing, next_outcome, refuse_dry_run};
+use crate::ec2::{Image, Snapshot, xml};
+use crate::fake_aws::{Reply, Request};
+
+impl State {
+    pub(super) fn create_image(&mut self, request: &Request) -> Answer {
+        let id = request
+            .param("InstanceId")
+            .ok_or_else(|| missing("InstanceId"))?;
+        let instance = self.instance(id)?.clone();
+        let name = request.param("Name").unwrap_or("").to_owned();
+        self.refuse_name(&name)?;
+        if !["running", "stopped"].contains(&instance.state.as_str()) {
+            // https://github.com/hashicorp/packer/issues/9579
+            let message = "Instance is not in state 'running' or 'stopped'";
+            return Err(Reply::error(400, "InvalidParameterValue", message));
+        }
+        if instance.root_device_type != "ebs" {
+            // Which code EC2 gives is unproven.
+            let message = format!("The instance '{id}' has no EBS root device");
+            return Err(Reply::error(400, "InvalidParameterValue", message));
+        }
+        refuse_dry_run(request)?;
+        self.created += 1;
+        let image = format!("ami-{:017x}", self.created);
+        let now = self.rules.written(self.rules.elapsed());
+        let mut devices = Vec::new();
+        let mut made = Vec::new();
+        for (n, volume) in instance.volumes.iter().enumerate() {
+            let snapshot = Snapshot {
+                volume: volume.id.clone(),
+                size: volume.size,
+                description: format!("Created by CreateImage({id}) for {image}"),
+                started: now.clone(),
+                encrypted: volume.encrypted,
+                kms_key: volume.kms_key.clone(),
+                tags: request.tags_for("snapshot"),
+                ..Snapshot::pending(&format!("snap-{:015x}{n:02x}", self.created), 0)
+            };
+            made.push((snapshot.id.clone(), volume.size, volume.written));
+            devices.push((
+                volume.device.clone(),
+                Some(snapshot.id.clone()),
+                volume.size,
+            ));
+            self.here.snapshots.push(snapshot);
+        }
+        self.here.images.push(Image {
+            state: "pending".to_owned(),
+            description: request.param("Description").unwrap_or("").to_owned(),
+            created: now,
+            source_instance: Some(id.to_owned()),
+            root_device: instance.root_device.clone(),
+            devices,
+            tags: request.tags_for("image"),
+            ..Image::available(&image, &name)
+        });
+        if instance.state == "running" && !request.flag("NoReboot") {
+            let mut instances = self.here.instances.iter_mut();
+            if let Some(instance) = instances.find(|instance| instance.id == id) {
+                instance.reboots += 1;
+            }
+        }
+        let outcome = next_outcome(&mut self.rules.outcomes);
+        self.begin(&image, outcome, made);
+        Ok(xml::create_image(&image))
+    }
+
+    /// Refuses a name that EC2 does not take, or that another image of the region has.
+    pub(super) fn refuse_name(&self, name: &str) -> Result<(), Reply> {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "()[] ./-'@_".contains(c);
+        if !(3..=128).contains(&name.chars().count()) || !name.chars().all(is_allowed) {
+            let message = "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '.', '-', '/' and '_'";
+            return Err(Reply::error(400, "InvalidAMIName.Malformed", message));
+        }
+        let holds = |image: &&Image| {
+            image.name == name && !(self.rules.failed_free_names && image.state == "failed")
+        };
+        if let Some(holder) = self.here.images.iter().find(holds) {
+            let message = format!("AMI name {name} is already in use by AMI {}", holder.id);
+            return Err(Reply::error(400, "InvalidAMIName.Duplicate", message));
+        }
+        Ok(())
+    }
+}
