@@ -113,7 +113,10 @@ pub fn merge(found: Vec<Found>, settings: &Checked) -> Result<Collected, Failure
     if faults.is_empty() {
         return Ok(collected);
     }
-    let refusal = Failure::refused("not every value can be had; nothing was exported");
+    let mut refusal = Failure::refused("not every value can be had; nothing was exported");
+    if faults.iter().any(|fault| fault.contains("--dialect ")) {
+        refusal = refusal.hint("`export-vars explain FILE` shows how each program reads each line");
+    }
     Err(faults.into_iter().fold(refusal, Failure::detail))
 }
 

@@ -95,6 +95,18 @@ fn names_that_change_how_later_commands_run() {
     }
     let allowed = program().args(["PATH=/x", "--allow-name", "PATH"]).run();
     allowed.assert_code(0).assert_stdout("export PATH='/x'\n");
+    let passed_on = program().env("LD_LIBRARY_PATH", "/l");
+    passed_on
+        .clone()
+        .arg("LD_*")
+        .run()
+        .assert_code(2)
+        .assert_stderr("use --allow-name LD_LIBRARY_PATH");
+    passed_on
+        .args(["LD_*", "--allow-name", "LD_LIBRARY_PATH"])
+        .run()
+        .assert_code(0)
+        .assert_stdout("export LD_LIBRARY_PATH='/l'\n");
 }
 
 #[test]
@@ -286,6 +298,7 @@ fn a_line_that_readers_understand_differently() {
     ran.assert_stderr(
         "f.env:5:13: DB_PASSWORD: docker keeps quotes as part of the value, others remove them",
     )
+    .assert_stderr("hint: `export-vars explain FILE` shows how each program reads each line")
     .refute_stderr("hunter2");
     let read = |dialect: &str| {
         let file = format!("{dialect}:{}", path.display());
