@@ -418,7 +418,7 @@ pub fn command<S: Args>(program: &Program) -> Command {
                     .long("env-dialect")
                     .value_name("DIALECT")
                     .help_heading("Every program")
-                    .help("How to read env files: portable (only lines that all readers agree on) or docker"),
+                    .help("How to read env files: portable (only lines that all readers agree on), docker, compose, dotenv or sh"),
             )
     };
     let mut command = with_settings(Command::new(program.name))
