@@ -38,6 +38,7 @@ use instance::Source;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use still::Held;
+use tokio::time::timeout;
 
 /// An image that is being made, or goes on being made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +96,7 @@ pub async fn act(job: &Job) -> Result<Output, Failure> {
         Some("clean") => {
             let target = match &job.settings.target {
                 Some(target) => target.clone(),
-                None => Target::Run(own_plan(job).await?.0.run),
+                None => Target::Run(job.in_time(own_plan(job)).await?.0.run),
             };
             clean::clean(job, &target).await.map(|()| Output::Nothing)
         }
@@ -123,7 +124,7 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
                 "adopting the image that an earlier try of this run made"
             );
             journal.note(&job.home, &image_id);
-            let released = still::let_go_of_an_earlier_try(job, &plan, &source).await;
+            let released = still::let_go_of_an_earlier_try(job, &plan, &source, &image_id).await;
             released.map_err(|failure| kept(job, &journal, failure))?;
             image_id
         }
@@ -146,6 +147,8 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
 async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
     let (plan, source) = own_plan(job).await?;
     let adopted = create::find(job, &plan).await?;
+    // A try that was killed while the instance stood still: its image may hold anything.
+    let adopted = adopted.filter(|image| !lacks_proof(image));
     if adopted.is_none() {
         create::check_name_is_free(job, &plan).await?;
     }
@@ -169,7 +172,7 @@ async fn own_plan(job: &Job) -> Result<(Plan, Source), Failure> {
     Ok((plan, source))
 }
 
-/// What of this run failed earlier is worth nothing and may still hold the name. Whether EC2 lets a failed
+/// What of this run failed earlier, or cannot prove that it was quiesced, is worth nothing and may still hold the name. Whether EC2 lets a failed
 /// image keep its name is unproven; removing it serves both.
 async fn remove_failed_tries(job: &Job, plan: &Plan) -> Result<(), Failure> {
     let earlier = job
@@ -177,12 +180,10 @@ async fn remove_failed_tries(job: &Job, plan: &Plan) -> Result<(), Failure> {
         .await?;
     for image in earlier {
         let Some(id) = image.image_id() else { continue };
-        tracing::info!("removing {id}, which an earlier try of this run left failed");
+        tracing::info!("removing {id}, which an earlier try of this run left and nobody can use");
         let left = undo::remove(&job.home, id).await;
         if let Some(first) = left.into_iter().next() {
-            let failure = Failure::failed(format!(
-                "cannot remove the failed image {id} of an earlier try"
-            ));
+            let failure = Failure::failed(format!("cannot remove image {id} of an earlier try"));
             return Err(failure.remains(first.what, first.command));
         }
     }
@@ -217,7 +218,14 @@ async fn create_still(
         }
     };
     match (begun, released) {
-        (Ok(()), Ok(frozen)) => Ok((image_id, frozen)),
+        (Ok(()), Ok(frozen)) => {
+            if let Some(frozen) = frozen
+                && let Err(failure) = prove_frozen(job, &image_id, frozen).await
+            {
+                return Err(undo::all(job, journal, failure).await);
+            }
+            Ok((image_id, frozen))
+        }
         // The image is as it should be; it is the instance that needs help.
         (Ok(()), Err(failure)) if was_stopped => Err(kept(job, journal, failure)),
         // The instance may have gone on before its snapshots began: nobody knows what they hold.
@@ -225,6 +233,20 @@ async fn create_still(
         (Err(failure), Ok(_)) => Err(undo::all(job, journal, failure).await),
         (Err(failure), Err(worse)) => Err(undo::all(job, journal, failure.and(worse)).await),
     }
+}
+
+/// Tags the image with how long the instance stood still: the proof that it was thawed by us and not by
+/// its lease, without which no later try adopts the image.
+async fn prove_frozen(job: &Job, image_id: &str, frozen: Duration) -> Result<(), Failure> {
+    let tags = BTreeMap::from([(plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string())]);
+    tag(job, vec![image_id.to_owned()], &tags).await
+}
+
+/// Whether a quiesced image lacks the proof that it is one.
+#[must_use]
+pub fn lacks_proof(image: &Image) -> bool {
+    images::tag(image, plan::CONSISTENCY_TAG) == Some("quiesce")
+        && images::tag(image, plan::FROZEN_TAG).is_none()
 }
 
 /// The failure of a run that has no image, or does not know whether it has one.
@@ -255,6 +277,13 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
             "image {image_id} in {region} has no tag {}, so make-ami did not make it; nothing was touched",
             plan::RUN_TAG
         )));
+    }
+    if lacks_proof(&image) {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} was to be quiesced, and nobody can say that it was: it has no tag {}; nothing was touched",
+            plan::FROZEN_TAG
+        ))
+        .hint(format!("make-ami clean --image-id {image_id}, and make a new one")));
     }
     let making = Making::of_image(&image, &job.settings);
     if job.context.dry_run {
@@ -340,31 +369,33 @@ async fn wait_and_tag(
     if when == SnapshotTags::After {
         tag(job, verified.snapshot_ids(), &making.tags).await?;
     }
-    if let Some(frozen) = frozen {
-        let mut resources = vec![image_id.to_owned()];
-        if when != SnapshotTags::None {
-            resources.extend(verified.snapshot_ids());
-        }
+    if let Some(frozen) = frozen
+        && when != SnapshotTags::None
+    {
         let frozen = (plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string());
-        tag(job, resources, &BTreeMap::from([frozen])).await?;
+        tag(job, verified.snapshot_ids(), &BTreeMap::from([frozen])).await?;
     }
     Ok(verified)
 }
+
+/// Finding out what refers to older images may not hold up the hand-over for longer.
+const RETIRE_WITHIN: Duration = Duration::from_secs(120);
 
 /// Retires older images. Whatever goes wrong here, the new image is good and is handed over.
 async fn retire(job: &Job, current: &str) -> Vec<retain::Step> {
     let Some(retention) = &job.settings.retention else {
         return Vec::new();
     };
-    let planned = job
-        .context
-        .interrupt
-        .race(retain::plan(job, retention, current))
-        .await;
+    let planned = timeout(RETIRE_WITHIN, retain::plan(job, retention, current));
+    let planned = job.context.interrupt.race(planned).await;
     let steps = match planned {
-        Ok(Ok(steps)) => steps,
-        Ok(Err(failure)) => {
+        Ok(Ok(Ok(steps))) => steps,
+        Ok(Ok(Err(failure))) => {
             tracing::warn!("older images stay: {failure}");
+            return Vec::new();
+        }
+        Ok(Err(_)) => {
+            tracing::warn!("older images stay: nobody answered what refers to them");
             return Vec::new();
         }
         Err(signal) => {
@@ -532,20 +563,36 @@ fn started(image_id: &str, name: &str) -> Result<Output, Failure> {
     Ok(Output::Exports(exports))
 }
 
+/// How often a resource that EC2 does not know yet is tagged
+/// (<https://github.com/ansible/ansible/issues/4368>), and how long apart.
+const TAG_TRIES: u32 = 12;
+const TAG_PAUSE: Duration = Duration::from_secs(2);
+
 async fn tag(
     job: &Job,
     resources: Vec<String>,
     tags: &BTreeMap<String, String>,
 ) -> Result<(), Failure> {
     let deed = format!("cannot tag {} in {}", resources.join(", "), job.home.region);
-    let call = job.home.ec2.create_tags();
-    let call = call
-        .set_resources(Some(resources))
-        .set_tags(Some(sdk_tags(tags)));
-    call.send()
-        .await
-        .map(drop)
-        .map_err(|error| AwsError::of(&error).failure(deed, "ec2:CreateTags"))
+    for tries in 1.. {
+        let call = job.home.ec2.create_tags();
+        let call = call
+            .set_resources(Some(resources.clone()))
+            .set_tags(Some(sdk_tags(tags)));
+        let Err(error) = call.send().await else {
+            return Ok(());
+        };
+        let error = AwsError::of(&error);
+        let is_unknown = error
+            .code
+            .as_deref()
+            .is_some_and(|code| code.ends_with(".NotFound"));
+        if !is_unknown || tries == TAG_TRIES || job.context.interrupt.pending().is_some() {
+            return Err(error.failure(deed, "ec2:CreateTags"));
+        }
+        job.pause(TAG_PAUSE).await;
+    }
+    Ok(())
 }
 
 /// Tags as the SDK takes them.

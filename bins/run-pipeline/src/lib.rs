@@ -12,7 +12,6 @@ pub mod build_env;
 pub mod commands;
 pub mod definition;
 pub mod execution;
-pub mod findings;
 pub mod item;
 pub mod missing;
 pub mod phases;

@@ -9,6 +9,7 @@ use crate::settings::places::Principal;
 use crate::undo::{self, Journal};
 use action::exit::Exit;
 use action::failure::Failure;
+use action::interrupt::Interrupt;
 use aws::error::AwsError;
 use aws::wait::{self, Look, Pace};
 use aws_sdk_ec2::primitives::DateTime;
@@ -52,6 +53,7 @@ pub async fn publish(
         journal.note(&place, &image_id);
         copies.push((place, image_id));
     }
+    not_stopped(job)?;
     share(&job.home, verified, &publish.share_with).await?;
     let mut done = Vec::new();
     for (place, image_id) in copies {
@@ -76,10 +78,21 @@ pub async fn publish(
         });
     }
     deprecate(job, &job.home, &verified.image_id).await?;
+    not_stopped(job)?;
     if let Some(name) = &publish.ssm_parameter {
         parameter(job, name, &verified.image_id).await?;
     }
     Ok(done)
+}
+
+fn not_stopped(job: &Job) -> Result<(), Failure> {
+    match job.context.interrupt.pending() {
+        Some(signal) => Err(Failure::interrupted(
+            signal,
+            "stopped before the image was published",
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Copies the image to a Region, once: CopyImage has a client token, and an earlier try's copy is found
@@ -283,8 +296,9 @@ async fn parameter(job: &Job, name: &str, image_id: &str) -> Result<(), Failure>
             Look::NotYet(format!("it holds {found:?}"))
         })
     };
-    let deadline = job.context.deadline.min(Instant::now() + READ_BACK_WITHIN);
-    let waited = wait::until(&what, deadline, &job.context.interrupt, PACE, look).await;
+    // From here on the parameter may hold the image: neither signal nor deadline may end in its removal.
+    let deadline = Instant::now() + READ_BACK_WITHIN;
+    let waited = wait::until(&what, deadline, &Interrupt::never(), PACE, look).await;
     waited.map_err(|ended| match ended {
         wait::Ended::Deadline(seen) => Failure::failed(format!(
             "parameter {name} in {region} did not take {image_id}; {seen}"

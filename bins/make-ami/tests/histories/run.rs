@@ -182,6 +182,7 @@ fn job(history: &History, fake: &FakeAws, interrupt: Interrupt, started: Instant
         command: None,
         dry_run: false,
         plan_file: None,
+        even_if_failed: false,
         deadline: started + history.timeout,
         timeout: history.timeout,
         codebuild: CodeBuild::default(),
