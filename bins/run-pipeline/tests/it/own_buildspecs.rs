@@ -461,6 +461,7 @@ fn validation_passes_over_the_archive_and_turns_red_over_a_broken_one() {
     copy(&cfn.join("rules"), &source.join("rules"));
     world.run("validate", &[]).assert_code(0);
     for (report, cases) in [
+        ("contract", ""),
         ("cfn-lint", ""),
         ("cfn-guard", "tests=\"2\" failures=\"0\""),
         ("checkov", "<testcase"),
