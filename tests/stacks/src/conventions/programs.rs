@@ -36,7 +36,7 @@ pub const POLICIES: [(&str, &str, &str, Program); 4] = [
 
 /// What a program documents and these stacks do not grant: the program needs it only with a setting
 /// that they do not use. Program, actions, reason.
-pub const NOT_NEEDED: [(&str, &[&str], &str); 9] = [
+pub const NOT_NEEDED: [(&str, &[&str], &str); 10] = [
     (
         "deploy-app",
         &["secretsmanager:GetSecretValue"],
@@ -85,6 +85,11 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 9] = [
         "make-ami",
         &["ssm:PutParameter", "ssm:GetParameter"],
         "MAKE_AMI_SSM_PARAMETER is not set",
+    ),
+    (
+        "package-template",
+        &["codepipeline:GetPipeline"],
+        "the pipeline that it checks against is the template, not live:NAME",
     ),
     (
         "package-template",
