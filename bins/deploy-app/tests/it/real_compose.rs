@@ -124,10 +124,11 @@ fn the_example_is_deployed_changed_broken_and_gone_back_to() {
     let project = format!("deploy-app-test-{app}");
     let _project = Project(&engine, project.clone());
     let options = Options {
-        config: vec![format!(
-            "SetEnv {} APP_PORT={app} OLLAMA_PORT={ollama}",
+        env: vec![format!(
+            "{} APP_PORT={app} OLLAMA_PORT={ollama}",
             engine.variables
         )],
+        ..Options::default()
     };
     let Some(sshd) = Sshd::start_with(&options) else { return };
     let folder = TempDir::with_prefix("compose").unwrap();
