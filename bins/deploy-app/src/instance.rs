@@ -183,9 +183,7 @@ impl Ec2 {
             .iter()
             .flat_map(|reservation| reservation.instances())
             .next();
-        instance
-            .map(Seen::of)
-            .ok_or_else(not_found)
+        instance.map(Seen::of).ok_or_else(not_found)
     }
 
     /// Finds the one instance that has a tag and is not on its way out.
@@ -202,7 +200,10 @@ impl Ec2 {
         let mut pages = self
             .client
             .describe_instances()
-            .filters(filter(format!("tag:{}", tag.key), &[&filter_value(&tag.value)]))
+            .filters(filter(
+                format!("tag:{}", tag.key),
+                &[&filter_value(&tag.value)],
+            ))
             .filters(filter(
                 "instance-state-name".to_owned(),
                 &["pending", "running", "stopping", "stopped"],
@@ -213,11 +214,17 @@ impl Ec2 {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| {
                 AwsError::of(&error).failure(
-                    format!("cannot look for the instance with tag {tag} in {}", self.region),
+                    format!(
+                        "cannot look for the instance with tag {tag} in {}",
+                        self.region
+                    ),
                     "ec2:DescribeInstances",
                 )
             })?;
-            let instances = page.reservations().iter().flat_map(|reservation| reservation.instances());
+            let instances = page
+                .reservations()
+                .iter()
+                .flat_map(|reservation| reservation.instances());
             found.extend(instances.map(Seen::of));
         }
         match found.len() {
@@ -384,7 +391,9 @@ impl Ec2 {
             .await
             .map_err(|error| AwsError::of(&error).to_string())?;
         let groups = answer.security_groups().iter();
-        Ok(groups.flat_map(|group| group.ip_permissions().to_vec()).collect())
+        Ok(groups
+            .flat_map(|group| group.ip_permissions().to_vec())
+            .collect())
     }
 
     /// The status checks in words, such as `system ok, instance initializing`.

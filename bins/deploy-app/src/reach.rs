@@ -153,7 +153,9 @@ async fn attempt(
     let stream = way.route.open(deadline).await.map_err(Attempt::Ssh)?;
     // The pushed key is good for 60 seconds, so it goes just before each connection.
     if let (None, Some((cloud, seen))) = (&way.key, way.instance) {
-        cloud.ec2.push_key(seen, &settings.user, key)
+        cloud
+            .ec2
+            .push_key(seen, &settings.user, key)
             .await
             .map_err(|failure| Attempt::Final(Box::new(failure)))?;
     }
@@ -162,7 +164,12 @@ async fn attempt(
         .map_err(Attempt::Ssh)
 }
 
-async fn failure(settings: &Checked, way: &Way<'_>, error: &ConnectError, deadline: Instant) -> Failure {
+async fn failure(
+    settings: &Checked,
+    way: &Way<'_>,
+    error: &ConnectError,
+    deadline: Instant,
+) -> Failure {
     let host = way.shown();
     match error {
         ConnectError::HostKey { .. } | ConnectError::HostKeyTypes { .. } => {

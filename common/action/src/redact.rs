@@ -22,7 +22,11 @@ static HIDDEN: RwLock<Vec<String>> = RwLock::new(Vec::new());
 /// Hides these values from now on, in this process; one that is shorter than [`SHORTEST`] is not.
 pub fn hide(secrets: impl IntoIterator<Item = Secret>) {
     let mut hidden = HIDDEN.write().unwrap_or_else(PoisonError::into_inner);
-    hidden.extend(secrets.into_iter().flat_map(|secret| forms(secret.reveal())));
+    hidden.extend(
+        secrets
+            .into_iter()
+            .flat_map(|secret| forms(secret.reveal())),
+    );
     // A secret that contains another one goes first, or its rest would stay.
     hidden.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     hidden.dedup();

@@ -142,7 +142,10 @@ impl Known {
     #[must_use]
     pub fn describe(&self) -> String {
         let keys = self.keys.iter().map(ToString::to_string);
-        let authorities = self.authorities.iter().map(|key| format!("authority {key}"));
+        let authorities = self
+            .authorities
+            .iter()
+            .map(|key| format!("authority {key}"));
         keys.chain(authorities).collect::<Vec<_>>().join(", ")
     }
 }
@@ -460,8 +463,10 @@ mod tests {
         let mut known = known_hosts(&format!("@cert-authority web* {line}\n"), &["web1".into()]);
         known.names = vec!["web1".to_owned()];
         let accepts = |known: &Known, certificate: &Certificate, now| {
-            Trust::Known(known.clone())
-                .accepts(&PublicKeyOrCertificate::Certificate(certificate.clone()), now)
+            Trust::Known(known.clone()).accepts(
+                &PublicKeyOrCertificate::Certificate(certificate.clone()),
+                now,
+            )
         };
         let good = certificate(&authority, CertType::Host, &["web1"]);
         assert!(accepts(&known, &good, 150));

@@ -35,7 +35,7 @@ pub(super) async fn ship(
 ) -> Result<Option<(String, bool)>, Failure> {
     let began = Instant::now();
     remote.stages.begin("compare");
-    let compared = look::compare(remote, application, bounds).await?;
+    let compared = look::compare(remote, application, !context.dry_run, bounds).await?;
     if context.dry_run {
         if !compared.is_done() {
             look::check_runtime(remote, bounds).await?;
@@ -53,7 +53,15 @@ pub(super) async fn ship(
     prune(remote, &compared.state, !compared.is_same(), bounds).await;
     let mut done = Done::default();
     let deployed = act(remote, application, context, bounds, &mut done).await;
-    finish(remote, context, done, deployed, ("deploy", began), Some(application)).await
+    finish(
+        remote,
+        context,
+        done,
+        deployed,
+        ("deploy", began),
+        Some(application),
+    )
+    .await
 }
 
 /// What a step of a deployment came to.
@@ -160,7 +168,7 @@ async fn act(
     done.lease = Some(lease);
     // Somebody else may have deployed while we looked or waited.
     remote.stages.begin("compare");
-    let compared = look::compare(remote, application, bounds).await?;
+    let compared = look::compare(remote, application, true, bounds).await?;
     let current = compared.state.current_name().map(str::to_owned);
     match (&current, compared.is_same(), &compared.state.placing) {
         (Some(current), true, None) if compared.unwell.is_none() => {
@@ -180,7 +188,10 @@ async fn act(
     send(remote, application, &compared, &release, bounds).await?;
     let commands = look::commands(remote);
     let old = match &compared.state.current {
-        Some(Current { manifest: Some(old), .. }) => old.clone(),
+        Some(Current {
+            manifest: Some(old),
+            ..
+        }) => old.clone(),
         Some(_) => application.wanted.clone(),
         None => Tree::new(),
     };
@@ -360,7 +371,11 @@ impl Switch<'_> {
             .await?;
         remote.stages.begin("start");
         done.started = true;
-        if let Some(stop) = self.commands.stop(release).filter(|_| self.before.is_some()) {
+        if let Some(stop) = self
+            .commands
+            .stop(release)
+            .filter(|_| self.before.is_some())
+        {
             remote
                 .command(&stop, "stop the release before", bounds)
                 .await?;

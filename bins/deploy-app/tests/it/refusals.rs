@@ -242,10 +242,9 @@ fn a_host_that_breaks_off_after_its_banner_is_told_apart() {
 #[test]
 fn all_settings_that_are_wrong_are_told_at_once() {
     let program = Program::new(env!("CARGO_BIN_EXE_deploy-app"));
-    program
-        .run()
-        .assert_code(2)
-        .assert_stderr("neither INSTANCE_ID nor DEPLOY_APP_INSTANCE_TAG nor DEPLOY_APP_ADDRESS is set");
+    program.run().assert_code(2).assert_stderr(
+        "neither INSTANCE_ID nor DEPLOY_APP_INSTANCE_TAG nor DEPLOY_APP_ADDRESS is set",
+    );
     let ran = program
         .clone()
         .env("INSTANCE_ID", "web-1")
