@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use action::exit::Exit;
 use action::failure::Failure;
 use action::program::Context;
 use tokio::time::Instant;
@@ -119,6 +120,10 @@ pub(super) async fn finish(
         Err(failure) => {
             if !done.release.is_empty() {
                 remote.evidence.about(&done.release);
+            }
+            // Whoever told us to stop has little patience, and nothing went wrong.
+            let is_stopped = matches!(failure.exit(), Exit::Interrupted | Exit::Terminated);
+            if !done.release.is_empty() && !is_stopped {
                 failure_bundle::gather(remote, &commands, &done.release).await;
             }
             if done.lease.is_some() && !remote.session.is_closed() {

@@ -31,7 +31,9 @@ print("serving", os.environ["RELEASE_ID"], flush=True)
 server.serve_forever()
 "#;
 
-const START: &str = "#!/bin/sh\necho starting\nsetsid \"$PYTHON\" app.py \"$PORT\" \"$STATE/pid\" &\necho started >>\"$STATE/starts\"\n";
+/// It returns once the application can be stopped.
+const START: &str = "#!/bin/sh\necho starting\nsetsid \"$PYTHON\" app.py \"$PORT\" \"$STATE/pid\" &\necho started >>\"$STATE/starts\"\n\
+                     n=0; while [ ! -s \"$STATE/pid\" ] && [ $n -lt 100 ]; do n=$((n + 1)); sleep 0.1; done\n";
 const STOP: &str = "#!/bin/sh\n[ -s \"$STATE/pid\" ] || exit 0\np=$(cat \"$STATE/pid\"); kill \"$p\"; \
                     while kill -0 \"$p\" 2>/dev/null; do sleep 0.05; done; rm -f \"$STATE/pid\"\n";
 
