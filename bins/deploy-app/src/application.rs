@@ -41,7 +41,12 @@ pub fn read(settings: &Checked, context: &Context) -> Result<Application, Failur
         refuse_env_files: false,
         ..Rules::default()
     };
-    let deed = || format!("cannot ship the application in `{}`", settings.source.display());
+    let deed = || {
+        format!(
+            "cannot ship the application in `{}`",
+            settings.source.display()
+        )
+    };
     let manifest = bundle::tree::read(&[Source::root(&settings.source)], &rules).map_err(|error| {
         match error {
             TreeError::Refused(refusals) => refusals.to_string().lines().fold(Failure::refused(deed()), Failure::detail)
@@ -54,9 +59,14 @@ pub fn read(settings: &Checked, context: &Context) -> Result<Application, Failur
             .cause(fault)
             .hint("remove it from DEPLOY_APP_SHARED or from the application")
     })?;
-    for missing in settings.include.iter().filter(|path| !wanted.contains_key(*path)) {
-        return Err(Failure::refused(deed())
-            .cause(format!("DEPLOY_APP_INCLUDE names `{missing}`, which is not there, or is in .deployignore")));
+    let missing = settings
+        .include
+        .iter()
+        .find(|path| !wanted.contains_key(*path));
+    if let Some(missing) = missing {
+        return Err(Failure::refused(deed()).cause(format!(
+            "DEPLOY_APP_INCLUDE names `{missing}`, which is not there, or is in .deployignore"
+        )));
     }
     let left = env_files(&wanted, &settings.include);
     if !left.is_empty() {

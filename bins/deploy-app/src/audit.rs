@@ -64,7 +64,12 @@ pub async fn record(remote: &Remote<'_>, context: &Context, entry: &Entry<'_>) {
     let script = scripts::audit(&remote.settings.paths);
     let bounds = Bounds::cleanup(LIMIT);
     let written = remote
-        .script("record the deployment", &script, Input::Bytes(line), &bounds)
+        .script(
+            "record the deployment",
+            &script,
+            Input::Bytes(line),
+            &bounds,
+        )
         .await;
     if let Err(failure) = written {
         tracing::warn!("{failure}");

@@ -58,9 +58,7 @@ pub fn services(config: &[u8], project: &str, folder: &str) -> Result<Vec<Servic
                 image: text(service.get("image")).unwrap_or_else(|| format!("{project}-{name}")),
                 context: context.or_else(|| service.get("build").map(|_| String::new())),
                 volumes: list("volumes")
-                    .filter(|volume| {
-                        volume.get("type").and_then(Value::as_str) != Some("tmpfs")
-                    })
+                    .filter(|volume| volume.get("type").and_then(Value::as_str) != Some("tmpfs"))
                     .filter_map(|volume| text(volume.get("target")))
                     .collect(),
                 ollama_models: service
@@ -409,7 +407,9 @@ mod tests {
     #[test]
     fn containers_are_judged_by_what_they_are() {
         let line = |state: &str, health: &str, code: i64| {
-            format!("{{\"Service\":\"s\",\"Name\":\"app-s-1\",\"State\":\"{state}\",\"Health\":\"{health}\",\"ExitCode\":{code}}}")
+            format!(
+                "{{\"Service\":\"s\",\"Name\":\"app-s-1\",\"State\":\"{state}\",\"Health\":\"{health}\",\"ExitCode\":{code}}}"
+            )
         };
         let judged = |lines: &[String]| judge(&containers(lines.join("\n").as_bytes()).unwrap());
         let good = line("running", "healthy", 0);

@@ -14,7 +14,10 @@ pub async fn lines(cloud: &Cloud, seen: &Seen, port: u16) -> Vec<String> {
     let mut lines = Vec::new();
     match cloud.ec2.look(&seen.id).await {
         Ok(now) => {
-            let reason = now.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            let reason = now
+                .reason
+                .map(|reason| format!(" ({reason})"))
+                .unwrap_or_default();
             lines.push(format!("the instance is {}{reason}", now.state));
         }
         Err(failure) => lines.push(failure.deed().to_owned()),
@@ -39,9 +42,9 @@ pub async fn lines(cloud: &Cloud, seen: &Seen, port: u16) -> Vec<String> {
         }
     }
     match cloud.ec2.console(&seen.id).await {
-        Ok(console) => lines.extend(
-            tail(&console, CONSOLE_LINES).map(|line| format!("console: {line}")),
-        ),
+        Ok(console) => {
+            lines.extend(tail(&console, CONSOLE_LINES).map(|line| format!("console: {line}")))
+        }
         Err(error) => lines.push(format!("its console cannot be read: {error}")),
     }
     lines
@@ -62,10 +65,23 @@ fn sources(rules: &[IpPermission], port: u16) -> Vec<String> {
         .filter(covers)
         .flat_map(|rule| {
             let v4 = rule.ip_ranges().iter().filter_map(|range| range.cidr_ip());
-            let v6 = rule.ipv6_ranges().iter().filter_map(|range| range.cidr_ipv6());
-            let groups = rule.user_id_group_pairs().iter().filter_map(|pair| pair.group_id());
-            let lists = rule.prefix_list_ids().iter().filter_map(|list| list.prefix_list_id());
-            v4.chain(v6).chain(groups).chain(lists).map(str::to_owned).collect::<Vec<_>>()
+            let v6 = rule
+                .ipv6_ranges()
+                .iter()
+                .filter_map(|range| range.cidr_ipv6());
+            let groups = rule
+                .user_id_group_pairs()
+                .iter()
+                .filter_map(|pair| pair.group_id());
+            let lists = rule
+                .prefix_list_ids()
+                .iter()
+                .filter_map(|list| list.prefix_list_id());
+            v4.chain(v6)
+                .chain(groups)
+                .chain(lists)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
         })
         .collect()
 }

@@ -90,14 +90,26 @@ echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/n
         evidence.add("containers.json", String::from_utf8_lossy(&listed));
         for container in compose::containers(&listed).unwrap_or_default() {
             let name = quote(&container.name);
-            let file = container.name.replace(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c), "_");
+            let file = container.name.replace(
+                |c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c),
+                "_",
+            );
             let log = format!("docker logs --tail {LINES} {name} 2>&1");
-            evidence.add(format!("containers/{file}.log"), ask(remote, &log, &bounds).await);
+            evidence.add(
+                format!("containers/{file}.log"),
+                ask(remote, &log, &bounds).await,
+            );
             let state = format!("docker inspect --format '{{{{json .State}}}}' {name} 2>&1");
-            evidence.add(format!("containers/{file}.state.json"), ask(remote, &state, &bounds).await);
+            evidence.add(
+                format!("containers/{file}.state.json"),
+                ask(remote, &state, &bounds).await,
+            );
         }
     } else {
-        let log = format!("tail -n {LINES} {} 2>&1", quote(&commands.log(release, "start")));
+        let log = format!(
+            "tail -n {LINES} {} 2>&1",
+            quote(&commands.log(release, "start"))
+        );
         evidence.add("application.log", ask(remote, &log, &bounds).await);
     }
     if let Some(health) = &remote.settings.health {
@@ -159,7 +171,10 @@ pub fn write(
     let Some(folder) = &settings.bundle else {
         return failure;
     };
-    let state = evidence.state.lock().unwrap_or_else(PoisonError::into_inner);
+    let state = evidence
+        .state
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     let command = state.command.as_ref();
     let summary = json!({
         "program": concat!("deploy-app ", env!("CARGO_PKG_VERSION")),
@@ -188,7 +203,10 @@ pub fn write(
     match written {
         Ok(()) => failure.detail(format!("the failure bundle is in {}", folder.display())),
         Err(error) => {
-            tracing::warn!("cannot write the failure bundle in {}: {error}", folder.display());
+            tracing::warn!(
+                "cannot write the failure bundle in {}: {error}",
+                folder.display()
+            );
             failure
         }
     }

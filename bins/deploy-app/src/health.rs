@@ -5,8 +5,8 @@ use std::time::Duration;
 use action::failure::Failure;
 use tokio::time::{Instant, sleep};
 
-use crate::host::http::{self, Answer};
 use crate::host::exec::Bounds;
+use crate::host::http::{self, Answer};
 use crate::host::ssh::Session;
 use crate::settings::Health;
 

@@ -15,6 +15,7 @@ use std::path::Path;
 use action::failure::Failure;
 
 use crate::host::exec::Bounds;
+use crate::host::known_hosts;
 use crate::host::trust::{self, HostKey, Known, Trust};
 use crate::reach::Way;
 use crate::settings::{Checked, INSTANCE};
@@ -65,7 +66,7 @@ pub async fn learn(settings: &Checked, way: &Way<'_>, bounds: &Bounds) -> Result
     }
     if let Some(path) = &settings.known_hosts {
         let text = read_known_hosts(path, settings.trust_on_first_use)?;
-        let found = trust::known_hosts(&text, &way.listed_names());
+        let found = known_hosts::known_hosts(&text, &way.listed_names());
         if !found.is_empty() {
             return Ok(known(found, path.display().to_string(), None));
         }
@@ -78,7 +79,9 @@ pub async fn learn(settings: &Checked, way: &Way<'_>, bounds: &Bounds) -> Result
     if let Some((cloud, seen)) = way.instance {
         let ssm = Ssm::new(&cloud.session);
         let store = |must| {
-            parameter.clone().map(|name| Store::Parameter { name, must })
+            parameter
+                .clone()
+                .map(|name| Store::Parameter { name, must })
         };
         if let Some(name) = &parameter {
             let source = format!("the SSM parameter {name}");
@@ -106,9 +109,15 @@ pub async fn learn(settings: &Checked, way: &Way<'_>, bounds: &Bounds) -> Result
                 }
                 said.push(format!("the console of {} shows no host keys (they are printed at first boot, and kept for about an hour)", seen.id));
             }
-            Err(error) => said.push(format!("the console of {} cannot be read: {error}", seen.id)),
+            Err(error) => said.push(format!(
+                "the console of {} cannot be read: {error}",
+                seen.id
+            )),
         }
-        match ssm.run(&seen.id, READ_KEYS, bounds.deadline, &bounds.interrupt).await {
+        match ssm
+            .run(&seen.id, READ_KEYS, bounds.deadline, &bounds.interrupt)
+            .await
+        {
             Ok(output) => {
                 let keys: Vec<HostKey> = output
                     .lines()
@@ -184,7 +193,10 @@ pub async fn store(
         Trust::Known(known) => known.keys.iter().map(HostKey::line).collect(),
     };
     if belief.trust == Trust::FirstUse {
-        tracing::warn!("believed the host key {presented} of {} on first use", way.shown());
+        tracing::warn!(
+            "believed the host key {presented} of {} on first use",
+            way.shown()
+        );
     }
     match &belief.store {
         None => Ok(()),
@@ -193,7 +205,10 @@ pub async fn store(
             let Some((cloud, _)) = way.instance else {
                 return Ok(());
             };
-            match Ssm::new(&cloud.session).store(name, &believed.join("\n")).await {
+            match Ssm::new(&cloud.session)
+                .store(name, &believed.join("\n"))
+                .await
+            {
                 Ok(()) => {
                     tracing::info!("stored the host keys in the SSM parameter {name}");
                     Ok(())
@@ -202,9 +217,13 @@ pub async fn store(
                     "cannot store the host key in the SSM parameter {name}"
                 ))
                 .cause(error)
-                .hint("allow ssm:PutParameter, or set DEPLOY_APP_KNOWN_HOSTS to a file that is kept")),
+                .hint(
+                    "allow ssm:PutParameter, or set DEPLOY_APP_KNOWN_HOSTS to a file that is kept",
+                )),
                 Err(error) => {
-                    tracing::info!("the host keys are not stored in the SSM parameter {name}: {error}");
+                    tracing::info!(
+                        "the host keys are not stored in the SSM parameter {name}: {error}"
+                    );
                     Ok(())
                 }
             }

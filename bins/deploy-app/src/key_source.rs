@@ -135,7 +135,13 @@ async fn fetch_secret(
         .secret_id(id)
         .send()
         .await
-        .map_err(|error| missing(&AwsError::of(&error), &deed, "secretsmanager:GetSecretValue"))?;
+        .map_err(|error| {
+            missing(
+                &AwsError::of(&error),
+                &deed,
+                "secretsmanager:GetSecretValue",
+            )
+        })?;
     let binary = answer
         .secret_binary()
         .map(|blob| String::from_utf8_lossy(blob.as_ref()).into_owned());

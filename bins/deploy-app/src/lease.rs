@@ -35,7 +35,11 @@ pub struct Lease {
 ///
 /// # Errors
 /// [`Exit::Lost`] when it is still held at the end of the wait.
-pub async fn take(remote: &Remote<'_>, context: &Context, bounds: &Bounds) -> Result<Lease, Failure> {
+pub async fn take(
+    remote: &Remote<'_>,
+    context: &Context,
+    bounds: &Bounds,
+) -> Result<Lease, Failure> {
     let settings = remote.settings;
     let paths = &settings.paths;
     let now = SystemTime::now()
@@ -60,7 +64,11 @@ pub async fn take(remote: &Remote<'_>, context: &Context, bounds: &Bounds) -> Re
                 if let Some(from) = from {
                     tracing::warn!("took over the lock of {from}, which is gone");
                 }
-                return Ok(Lease::held(claim, paths.target.clone(), remote.session.clone()));
+                return Ok(Lease::held(
+                    claim,
+                    paths.target.clone(),
+                    remote.session.clone(),
+                ));
             }
             Some(Locked::Held(holder)) => holder,
             None => {
@@ -94,9 +102,13 @@ pub async fn take(remote: &Remote<'_>, context: &Context, bounds: &Bounds) -> Re
             }
         }
         let pause = PAUSE.min(until - now).max(Duration::from_millis(50));
-        bounds.interrupt.race(sleep(pause)).await.map_err(|signal| {
-            Failure::interrupted(signal, "stopped waiting for the deployment lock")
-        })?;
+        bounds
+            .interrupt
+            .race(sleep(pause))
+            .await
+            .map_err(|signal| {
+                Failure::interrupted(signal, "stopped waiting for the deployment lock")
+            })?;
     }
 }
 
@@ -119,7 +131,12 @@ fn held(remote: &Remote<'_>, holder: &Holder) -> Failure {
 impl Lease {
     fn held(claim: Claim, target: String, session: Session) -> Self {
         let lost = Arc::new(AtomicBool::new(false));
-        let renewal = tokio::spawn(renew(claim.clone(), target.clone(), session, Arc::clone(&lost)));
+        let renewal = tokio::spawn(renew(
+            claim.clone(),
+            target.clone(),
+            session,
+            Arc::clone(&lost),
+        ));
         Self {
             claim,
             target,

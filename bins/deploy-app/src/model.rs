@@ -71,11 +71,7 @@ fn listed(tags: &[u8], model: &str) -> Result<Option<String>, String> {
 ///
 /// # Errors
 /// When Ollama does not answer in time, the disk is too small, or the pull does not end in success.
-pub async fn ensure(
-    session: &Session,
-    model: &Model,
-    bounds: &Bounds,
-) -> Result<Ensured, Failure> {
+pub async fn ensure(session: &Session, model: &Model, bounds: &Bounds) -> Result<Ensured, Failure> {
     let Model { name, url, .. } = model;
     let failed = |cause: String| {
         Failure::failed(format!("cannot make sure that Ollama at {url} has the model {name}"))
@@ -140,7 +136,10 @@ pub async fn warm_up(session: &Session, model: &Model, bounds: &Bounds) -> Resul
             .cause(cause)
             .hint("is there enough memory for it? the failure bundle shows what the kernel ended")
     })?;
-    tracing::info!("{name} generates: {:.1} s for the first token", began.elapsed().as_secs_f64());
+    tracing::info!(
+        "{name} generates: {:.1} s for the first token",
+        began.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
@@ -184,11 +183,7 @@ async fn ask(
 }
 
 /// Waits until Ollama answers: it may just have been started.
-async fn tags(
-    session: &Session,
-    model: &Model,
-    bounds: &Bounds,
-) -> Result<Option<String>, String> {
+async fn tags(session: &Session, model: &Model, bounds: &Bounds) -> Result<Option<String>, String> {
     let limit = bounds.within(READY_LIMIT).deadline;
     loop {
         let now = Instant::now();
@@ -206,8 +201,14 @@ async fn free(session: &Session, bounds: &Bounds) -> Option<u64> {
     let script = "for d in \"$(docker info --format '{{.DockerRootDir}}' 2>/dev/null)\" /usr/share/ollama \"$HOME\"; do \
                   [ -n \"$d\" ] && [ -d \"$d\" ] && df -Pk \"$d\" | { read -r _; read -r _ _ _ free _ && echo \"$free\"; } && exit 0; done; exit 0";
     let bounds = bounds.within(Duration::from_secs(20));
-    let output = session.run(script, Input::Empty, Show::Nothing, &bounds).await.ok()?;
-    let kib: u64 = String::from_utf8_lossy(&output.stdout).trim().parse().ok()?;
+    let output = session
+        .run(script, Input::Empty, Show::Nothing, &bounds)
+        .await
+        .ok()?;
+    let kib: u64 = String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .ok()?;
     Some(kib * 1024)
 }
 
@@ -229,7 +230,9 @@ async fn pull(
         .forward(&url.host, url.port, bounds.deadline)
         .await
         .map_err(|error| error.to_string())?;
-    let body = serde_json::json!({ "model": name }).to_string().into_bytes();
+    let body = serde_json::json!({ "model": name })
+        .to_string()
+        .into_bytes();
     let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
     let mut seen = Pull::default();
     let mut said = Instant::now();

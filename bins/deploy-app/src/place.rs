@@ -50,7 +50,9 @@ pub fn moves(from: &Tree, to: &Tree, altered: &BTreeSet<String>) -> Moves {
         }
     }
     moves.fold = folders.into_iter().collect();
-    moves.fold.sort_by_key(|folder| std::cmp::Reverse(folder.matches('/').count()));
+    moves
+        .fold
+        .sort_by_key(|folder| std::cmp::Reverse(folder.matches('/').count()));
     for (path, kind) in to {
         if from.get(path) != Some(kind) || altered.contains(path) {
             moves.place.push(path.clone());

@@ -100,7 +100,8 @@ impl Plan {
     #[must_use]
     pub fn json(&self) -> Value {
         let list = |entries: &[Entry]| -> Vec<Value> {
-            let one = |Entry { path, size }: &Entry| json!({"path": bytes::shown(path), "size": size});
+            let one =
+                |Entry { path, size }: &Entry| json!({"path": bytes::shown(path), "size": size});
             entries.iter().map(one).collect()
         };
         json!({

@@ -10,9 +10,10 @@ use crate::cloud::Cloud;
 use crate::explain;
 use crate::host::exec::Bounds;
 use crate::host::key::Key;
+use crate::host::known_hosts;
 use crate::host::ssh::{ConnectError, Session};
 use crate::host::transport::Route;
-use crate::host::trust::{self, Trust};
+use crate::host::trust::Trust;
 use crate::host_keys::Belief;
 use crate::instance::Seen;
 use crate::settings::Checked;
@@ -52,7 +53,7 @@ impl Way<'_> {
     pub fn listed_names(&self) -> Vec<String> {
         let id = self.instance.map(|(_, seen)| seen.id.clone());
         let address = self.route.address();
-        let address = trust::known_hosts_name(&address.host, address.port);
+        let address = known_hosts::known_hosts_name(&address.host, address.port);
         id.into_iter().chain([address]).collect()
     }
 
@@ -153,7 +154,9 @@ async fn attempt(
     let stream = way.route.open(deadline).await.map_err(Attempt::Ssh)?;
     // The pushed key is good for 60 seconds, so it goes just before each connection.
     if let (None, Some((cloud, seen))) = (&way.key, way.instance) {
-        cloud.ec2.push_key(seen, &settings.user, key)
+        cloud
+            .ec2
+            .push_key(seen, &settings.user, key)
             .await
             .map_err(|failure| Attempt::Final(Box::new(failure)))?;
     }
@@ -162,7 +165,12 @@ async fn attempt(
         .map_err(Attempt::Ssh)
 }
 
-async fn failure(settings: &Checked, way: &Way<'_>, error: &ConnectError, deadline: Instant) -> Failure {
+async fn failure(
+    settings: &Checked,
+    way: &Way<'_>,
+    error: &ConnectError,
+    deadline: Instant,
+) -> Failure {
     let host = way.shown();
     match error {
         ConnectError::HostKey { .. } | ConnectError::HostKeyTypes { .. } => {

@@ -314,6 +314,8 @@ mod tests {
         assert!(script.starts_with("cd '/srv/app' && "), "{script}");
         assert!(commands.build("r").is_none() && commands.stop("r").is_none());
         let before = commands.before("r").map(|command| command.script);
-        assert!(before.is_some_and(|script| script.starts_with("cd '/srv/app/.deploy/releases/r'")));
+        assert!(
+            before.is_some_and(|script| script.starts_with("cd '/srv/app/.deploy/releases/r'"))
+        );
     }
 }

@@ -125,7 +125,10 @@ impl Ssm {
             };
             match answer.status() {
                 Some(CommandInvocationStatus::Success) => {
-                    return Ok(answer.standard_output_content().unwrap_or_default().to_owned());
+                    return Ok(answer
+                        .standard_output_content()
+                        .unwrap_or_default()
+                        .to_owned());
                 }
                 Some(
                     CommandInvocationStatus::Pending
@@ -141,6 +144,8 @@ impl Ssm {
                 }
             }
         }
-        Err(format!("the command did not end in time (last seen: {seen})"))
+        Err(format!(
+            "the command did not end in time (last seen: {seen})"
+        ))
     }
 }

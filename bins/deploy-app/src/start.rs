@@ -138,9 +138,12 @@ async fn containers_are_well(
             Verdict::Coming(_) => pause(bounds).await?,
         }
     };
-    let failure = started
-        .err()
-        .unwrap_or_else(|| Failure::failed(format!("cannot start release {release} on {}", remote.shown)));
+    let failure = started.err().unwrap_or_else(|| {
+        Failure::failed(format!(
+            "cannot start release {release} on {}",
+            remote.shown
+        ))
+    });
     Err(failure.cause(seen))
 }
 
@@ -229,7 +232,10 @@ pub async fn unwell(
         return Some(seen);
     }
     if let Some(status) = commands.status(release)
-        && remote.quietly(&status, "find it running", bounds).await.is_err()
+        && remote
+            .quietly(&status, "find it running", bounds)
+            .await
+            .is_err()
     {
         return Some("its status command fails".to_owned());
     }

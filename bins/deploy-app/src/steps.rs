@@ -5,6 +5,7 @@ mod find;
 mod look;
 mod plan;
 mod rollback;
+mod switch;
 
 use action::exit::Exit;
 use action::export::Exports;
@@ -38,7 +39,9 @@ pub async fn run(settings: Checked, context: Context) -> Result<Output, Failure>
         }
         Err(failure) => {
             tracing::info!("ended after {took}");
-            Err(failure_bundle::write(&settings, &context, &stages, &evidence, failure))
+            Err(failure_bundle::write(
+                &settings, &context, &stages, &evidence, failure,
+            ))
         }
     }
 }
@@ -148,7 +151,10 @@ async fn connected(
 
 fn check_secrets(settings: &Checked, context: &Context) -> Result<(), Failure> {
     for name in &settings.secrets {
-        if context.variable(name).is_some_and(|value| value.len() < SHORTEST) {
+        if context
+            .variable(name)
+            .is_some_and(|value| value.len() < SHORTEST)
+        {
             return Err(Failure::refused(format!(
                 "the secret {name} is too short to be hidden in logs; nothing was touched"
             ))

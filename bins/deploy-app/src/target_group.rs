@@ -7,7 +7,9 @@ use aws::error::AwsError;
 use aws::session::Session;
 use aws::wait::{self, Look, Pace};
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetHealth, TargetHealthStateEnum};
+use aws_sdk_elasticloadbalancingv2::types::{
+    TargetDescription, TargetHealth, TargetHealthStateEnum,
+};
 
 use crate::host::exec::Bounds;
 
@@ -38,12 +40,16 @@ impl Target<'_> {
         let outer = bounds.deadline;
         let bounds = bounds.within(limit);
         let what = format!("{} to be healthy in its target group", self.instance);
-        let waited = wait::until(&what, bounds.deadline, &bounds.interrupt, PACE, async || {
-            match self.look().await? {
+        let waited = wait::until(
+            &what,
+            bounds.deadline,
+            &bounds.interrupt,
+            PACE,
+            async || match self.look().await? {
                 Ok(()) => Ok(Look::There(())),
                 Err(seen) => Ok(Look::NotYet(seen)),
-            }
-        })
+            },
+        )
         .await;
         match waited {
             Ok(()) => {
@@ -67,7 +73,10 @@ impl Target<'_> {
     /// # Errors
     /// What cannot pass, or what the call met.
     pub async fn look(&self) -> Result<Result<(), String>, Failure> {
-        let deed = format!("cannot read the health of {} in {}", self.instance, self.group);
+        let deed = format!(
+            "cannot read the health of {} in {}",
+            self.instance, self.group
+        );
         let answer = Client::new(&self.session.config)
             .describe_target_health()
             .target_group_arn(self.group)
@@ -84,15 +93,22 @@ impl Target<'_> {
             .iter()
             .filter_map(|description| description.target_health())
             .collect();
-        let worst = healths.iter().find(|health| !is_healthy(health)).or(healths.first());
+        let worst = healths
+            .iter()
+            .find(|health| !is_healthy(health))
+            .or(healths.first());
         let Some(health) = worst else {
             return Err(Failure::failed(deed).cause("the answer names no target"));
         };
         if is_healthy(health) {
             return Ok(Ok(()));
         }
-        let state = health.state().map_or("in an unknown state", |state| state.as_str());
-        let reason = health.reason().map(|reason| format!(" ({})", reason.as_str()));
+        let state = health
+            .state()
+            .map_or("in an unknown state", |state| state.as_str());
+        let reason = health
+            .reason()
+            .map(|reason| format!(" ({})", reason.as_str()));
         let description = health.description().map(|text| format!(": {text}"));
         let seen = format!(
             "it is {state}{}{}",
@@ -100,9 +116,9 @@ impl Target<'_> {
             description.unwrap_or_default()
         );
         if health.state() == Some(&TargetHealthStateEnum::Unused) {
-            return Err(Failure::failed(deed)
-                .cause(seen)
-                .hint("register the instance with the target group, and the group with a load balancer"));
+            return Err(Failure::failed(deed).cause(seen).hint(
+                "register the instance with the target group, and the group with a load balancer",
+            ));
         }
         Ok(Err(seen))
     }

@@ -124,7 +124,9 @@ async fn take_back(
         }
         let taken_back;
         (failure, taken_back) = match before {
-            Before::Release(before) => roll_back(remote, commands, done, before, failure, &bounds).await,
+            Before::Release(before) => {
+                roll_back(remote, commands, done, before, failure, &bounds).await
+            }
             Before::Nothing => take_down(remote, commands, done, failure, &bounds).await,
         };
         may_remove &= taken_back;

@@ -357,7 +357,10 @@ fn hide_declared(pairs: &[(String, String)], environment: &Environment) {
         Ok(names) => names,
         Err(never) => match never {},
     };
-    let values = names.0.iter().filter_map(|name| variable(environment, name));
+    let values = names
+        .0
+        .iter()
+        .filter_map(|name| variable(environment, name));
     redact::hide(values.map(Secret::from));
 }
 

@@ -89,8 +89,7 @@ impl Locked {
                 ("from", owner) => from = Some(owner.to_owned()),
                 ("held", rest) => {
                     let mut words = rest.splitn(4, ' ');
-                    let (expires_in, token, build) =
-                        (words.next()?, words.next()?, words.next()?);
+                    let (expires_in, token, build) = (words.next()?, words.next()?, words.next()?);
                     return Some(Self::Held(Holder {
                         owner: words.next()?.to_owned(),
                         build: Some(build.to_owned()).filter(|build| build != "-"),
@@ -109,7 +108,9 @@ impl Locked {
 /// A condition that holds while the lock is ours: what nobody may do who has lost it comes after.
 #[must_use]
 pub fn fence(token: &str) -> String {
-    format!("[ \"$(cat .deploy/lock/token 2>/dev/null)\" = {token} ] || {{ echo 'the deployment lock was lost' >&2; exit {LOST}; }}")
+    format!(
+        "[ \"$(cat .deploy/lock/token 2>/dev/null)\" = {token} ] || {{ echo 'the deployment lock was lost' >&2; exit {LOST}; }}"
+    )
 }
 
 /// The status of a script that found the lock lost.
@@ -153,10 +154,7 @@ mod tests {
                 from: Some("build 6".into())
             })
         );
-        assert_eq!(
-            Locked::parse("taken\n"),
-            Some(Locked::Taken { from: None })
-        );
+        assert_eq!(Locked::parse("taken\n"), Some(Locked::Taken { from: None }));
         let holder = |build: Option<&str>| {
             Some(Locked::Held(Holder {
                 owner: "build 7 of x".into(),

@@ -101,7 +101,10 @@ pub fn switch(paths: &Paths, release: &str, fence: &str) -> String {
 /// Removes `current`, where there was none before.
 #[must_use]
 pub fn unswitch(paths: &Paths) -> String {
-    format!("rm -f {}", quote(&format!("{}/{}", paths.target, paths.current())))
+    format!(
+        "rm -f {}",
+        quote(&format!("{}/{}", paths.target, paths.current()))
+    )
 }
 
 /// Removes releases, whole or partial, with what is kept beside them. Never one that `current` leads to.
@@ -136,13 +139,19 @@ pub fn remove_by_hand(paths: &Paths, release: &str) -> String {
 /// Writes down that the release was healthy.
 #[must_use]
 pub fn prove(paths: &Paths, release: &str) -> String {
-    format!("mkdir -p {0}/.deploy/proven && : >{0}/.deploy/proven/{release}", paths.quoted())
+    format!(
+        "mkdir -p {0}/.deploy/proven && : >{0}/.deploy/proven/{release}",
+        paths.quoted()
+    )
 }
 
 /// Appends the line on standard input to the record of deployments.
 #[must_use]
 pub fn audit(paths: &Paths) -> String {
-    format!("cd {} && umask 022 && mkdir -p .deploy && cat >>.deploy/audit.jsonl", paths.quoted())
+    format!(
+        "cd {} && umask 022 && mkdir -p .deploy && cat >>.deploy/audit.jsonl",
+        paths.quoted()
+    )
 }
 
 /// In-place: writes down that files of this release are about to be placed, and keeps what they replace

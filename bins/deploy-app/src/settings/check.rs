@@ -37,7 +37,10 @@ impl Settings for Raw {
             faults.add("neither INSTANCE_ID nor DEPLOY_APP_INSTANCE_TAG nor DEPLOY_APP_ADDRESS is set (or --instance-id, --instance-tag, --address): what is deployed to?");
         }
         if instance_id.is_some() && instance_tag.is_some() {
-            faults.of("instance_tag", "INSTANCE_ID is set as well; keep one of the two");
+            faults.of(
+                "instance_tag",
+                "INSTANCE_ID is set as well; keep one of the two",
+            );
         }
         let instance = instance_id
             .map(|id| Chosen::Id(id.0))
@@ -112,7 +115,10 @@ impl Settings for Raw {
         let stall = faults.required("ollama_stall", self.ollama_stall);
         let warm_up = faults.switch("ollama_warm_up", self.ollama_warm_up);
         if warm_up && model_name.is_none() {
-            faults.of("ollama_warm_up", "needs DEPLOY_APP_OLLAMA_MODEL (or --ollama-model)");
+            faults.of(
+                "ollama_warm_up",
+                "needs DEPLOY_APP_OLLAMA_MODEL (or --ollama-model)",
+            );
         }
         let keep_releases = faults.required("keep_releases", self.keep_releases);
         if keep_releases == Some(0) {
@@ -363,7 +369,10 @@ fn health(
     }
     if url == "none" {
         if body.is_some() {
-            faults.of("health_body", "there is no health URL whose answer could contain it");
+            faults.of(
+                "health_body",
+                "there is no health URL whose answer could contain it",
+            );
         }
         return Some(None);
     }

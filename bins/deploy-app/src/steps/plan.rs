@@ -49,13 +49,22 @@ pub(super) async fn of_deployment(
     };
     if is_new {
         let old = state.to_prune(settings.keep_releases, true);
-        deeds.extend(old.iter().map(|old| format!("remove the old release {old}")));
+        deeds.extend(
+            old.iter()
+                .map(|old| format!("remove the old release {old}")),
+        );
         deeds.extend(shown("build", commands.build(&release)));
     }
     if let Some(model) = &settings.model
-        && !matches!(model::is_there(&remote.session, model, bounds).await, Ok(Some(_)))
+        && !matches!(
+            model::is_there(&remote.session, model, bounds).await,
+            Ok(Some(_))
+        )
     {
-        deeds.push(format!("pull the model {} through {}", model.name, model.url));
+        deeds.push(format!(
+            "pull the model {} through {}",
+            model.name, model.url
+        ));
     }
     if is_new {
         deeds.extend(shown("before the switch", commands.before(&release)));
@@ -77,7 +86,11 @@ pub(super) async fn of_deployment(
             })
             .collect()
     };
-    let stored = state.current.as_ref().and_then(|c| c.manifest.clone()).unwrap_or_default();
+    let stored = state
+        .current
+        .as_ref()
+        .and_then(|c| c.manifest.clone())
+        .unwrap_or_default();
     Plan {
         host: remote.shown.clone(),
         target: settings.paths.target.clone(),
@@ -144,11 +157,23 @@ async fn services(
         let changed = diff.added.iter().chain(&diff.changed).chain(&diff.removed);
         let after = match new_compose_file(application, compared)? {
             Some(text) => {
-                read(remote, commands, project, current, Input::Bytes(text), bounds).await?
+                read(
+                    remote,
+                    commands,
+                    project,
+                    current,
+                    Input::Bytes(text),
+                    bounds,
+                )
+                .await?
             }
             None => before.clone(),
         };
-        Ok::<_, String>(compose::touched(&before, &after, changed.map(String::as_str)))
+        Ok::<_, String>(compose::touched(
+            &before,
+            &after,
+            changed.map(String::as_str),
+        ))
     };
     match told.await {
         Ok(touched) => touched
@@ -171,7 +196,9 @@ fn new_compose_file(
     else {
         return Err(format!("there is none of {}", COMPOSE_FILES.join(", ")));
     };
-    let touches = |path: &String| COMPOSE_FILES.contains(&path.as_str()) || path.contains("compose.override.");
+    let touches = |path: &String| {
+        COMPOSE_FILES.contains(&path.as_str()) || path.contains("compose.override.")
+    };
     let all = diff.added.iter().chain(&diff.changed).chain(&diff.removed);
     if !all.clone().any(touches) {
         return Ok(None);
@@ -198,7 +225,11 @@ async fn read(
         // The last file is read from standard input, which the command leaves to us then.
         _ => commands
             .compose_stored(current, "config --format json")
-            .map(|script| script.replace(" --ansi never", " -f - --ansi never").replace(" </dev/null", "")),
+            .map(|script| {
+                script
+                    .replace(" --ansi never", " -f - --ansi never")
+                    .replace(" </dev/null", "")
+            }),
     };
     let script = script.unwrap_or_default();
     let output = remote
@@ -228,7 +259,9 @@ pub(super) fn of_rollback(
         .map(|lock| format!("wait for {lock}, who holds the lock"))
         .into_iter()
         .collect();
-    deeds.push(format!("switch from release {current} to release {release}"));
+    deeds.push(format!(
+        "switch from release {current} to release {release}"
+    ));
     let shown = |deed: &str, command: Option<Command>| {
         command.map(|command| format!("{deed}: {}", command.script))
     };

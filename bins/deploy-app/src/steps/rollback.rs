@@ -6,9 +6,10 @@ use action::failure::Failure;
 use action::program::{Context, Output};
 use tokio::time::Instant;
 
-use super::apply::{Deployed, Switch, clean_up, finish};
+use super::apply::{Deployed, clean_up, finish};
 use super::look;
 use super::plan;
+use super::switch::Switch;
 use crate::host::exec::{Bounds, Input};
 use crate::lease;
 use crate::release::{State, scripts};
@@ -140,7 +141,12 @@ fn remark(state: &State, name: &str) -> &'static str {
 
 /// The tree of a release, whose files on the host are still what they were.
 async fn whole(remote: &Remote<'_>, release: &str, bounds: &Bounds) -> Result<Tree, Failure> {
-    let refused = || Failure::refused(format!("cannot go back to release {release} on {}; nothing was touched", remote.shown));
+    let refused = || {
+        Failure::refused(format!(
+            "cannot go back to release {release} on {}; nothing was touched",
+            remote.shown
+        ))
+    };
     let Some(wanted) = remote.manifest(release, bounds).await? else {
         return Err(refused().cause("its manifest is gone"));
     };
@@ -159,7 +165,10 @@ async fn whole(remote: &Remote<'_>, release: &str, bounds: &Bounds) -> Result<Tr
     Err(paths
         .into_iter()
         .fold(
-            refused().cause(format!("{} of its files are not what they were", faults.len())),
+            refused().cause(format!(
+                "{} of its files are not what they were",
+                faults.len()
+            )),
             Failure::detail,
         )
         .hint("deploy the application as it was instead"))

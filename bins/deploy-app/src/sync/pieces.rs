@@ -191,7 +191,11 @@ mod tests {
             assert!(file == new);
             assert!(sent <= at_most, "{sent} of {at_most}");
         }
-        assert_eq!(made(&old, &noise(8 << 20, 15)), None, "all new is sent whole");
+        assert_eq!(
+            made(&old, &noise(8 << 20, 15)),
+            None,
+            "all new is sent whole"
+        );
     }
 
     #[test]

@@ -87,4 +87,3 @@ pub(super) fn unescape(text: &str) -> String {
     }
     out
 }
-

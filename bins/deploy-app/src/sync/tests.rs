@@ -210,7 +210,12 @@ impl Target {
     }
 
     fn own(&self, folder: &str, release: &str) -> String {
-        let path = self.folder.path().join(".deploy").join(folder).join(release);
+        let path = self
+            .folder
+            .path()
+            .join(".deploy")
+            .join(folder)
+            .join(release);
         std::fs::read_to_string(path).unwrap()
     }
 
@@ -248,9 +253,15 @@ impl Target {
             let moves = crate::place::moves(&stored, &wanted, &BTreeSet::new());
             let list = |paths: &[String]| null_separated(paths.iter().map(String::as_str));
             for (script, list) in [
-                (scripts::remove_files(&self.paths, "true"), list(&moves.remove)),
+                (
+                    scripts::remove_files(&self.paths, "true"),
+                    list(&moves.remove),
+                ),
                 (scripts::remove_folders(&self.paths), list(&moves.fold)),
-                (scripts::place(&self.paths, name, "true"), list(&moves.place)),
+                (
+                    scripts::place(&self.paths, name, "true"),
+                    list(&moves.place),
+                ),
             ] {
                 if !list.is_empty() {
                     self.sh(&script, &list);
@@ -349,7 +360,10 @@ fn what_was_damaged_on_the_host_is_noticed_when_it_is_linked() {
     std::fs::write(source.path().join("b"), "2").unwrap();
     let (_, sources) = read(source.path());
     target.release(source.path(), "20260101000000-abcdef0");
-    let stored = target.folder.path().join("releases/20260101000000-abcdef0/a");
+    let stored = target
+        .folder
+        .path()
+        .join("releases/20260101000000-abcdef0/a");
     std::fs::write(stored, "?").unwrap();
     std::fs::write(source.path().join("b"), "3").unwrap();
     let (wanted, _) = read(source.path());
@@ -373,12 +387,18 @@ fn what_was_damaged_on_the_host_is_noticed_when_it_is_linked() {
     };
     let found = faults(&target, upload.clone(), false);
     assert_eq!(found.len(), 1);
-    assert_eq!((found[0].path.as_str(), found[0].what), ("a", What::Content));
+    assert_eq!(
+        (found[0].path.as_str(), found[0].what),
+        ("a", What::Content)
+    );
     let only = Some(BTreeSet::from(["a".to_owned()]));
     let found = faults(&target, Upload { only, ..upload }, true);
     assert!(found.is_empty(), "{found:?}");
     // What was linked is another file now; the old one is as damaged as before.
-    let old = target.folder.path().join("releases/20260101000000-abcdef0/a");
+    let old = target
+        .folder
+        .path()
+        .join("releases/20260101000000-abcdef0/a");
     assert_eq!(std::fs::read_to_string(old).unwrap(), "?");
 }
 

@@ -109,9 +109,8 @@ impl Upload {
                 let Some(source) = self.sources.get(path) else {
                     return Err(io::Error::other(format!("`{path}` has no source")));
                 };
-                let at = |error: io::Error| {
-                    io::Error::other(format!("{}: {error}", source.display()))
-                };
+                let at =
+                    |error: io::Error| io::Error::other(format!("{}: {error}", source.display()));
                 let mut file = std::fs::File::open(source).map_err(at)?;
                 if *size >= LARGE && self.only.is_none() {
                     let cut = pieces::cut(&mut file).map_err(at)?;
@@ -153,7 +152,15 @@ impl Upload {
     }
 
     /// The commands that put a file together on the host.
-    fn delta(&self, script: &mut Vec<u8>, n: usize, path: &str, mode: u32, current: &str, parts: &[Part]) {
+    fn delta(
+        &self,
+        script: &mut Vec<u8>,
+        n: usize,
+        path: &str,
+        mode: u32,
+        current: &str,
+        parts: &[Part],
+    ) {
         let old = quoted(&format!("{}/{path}", self.paths.stored(current)));
         let new = quoted(&format!("{}/{n}", self.delta_folder()));
         let made = quoted(&format!("{}/{path}", self.paths.partial(&self.release)));
@@ -209,9 +216,15 @@ impl Upload {
     fn own_files<W: Write>(&self, tar: &mut tar::Builder<W>, made: Made) -> io::Result<()> {
         let release = &self.release;
         let mut files = vec![
-            (format!(".deploy/manifests/{release}"), to_text(&self.wanted).into_bytes()),
+            (
+                format!(".deploy/manifests/{release}"),
+                to_text(&self.wanted).into_bytes(),
+            ),
             (format!(".deploy/lists/{release}"), list(&self.wanted)),
-            (format!(".deploy/pieces/{release}"), pieces::to_text(&made.pieces).into_bytes()),
+            (
+                format!(".deploy/pieces/{release}"),
+                pieces::to_text(&made.pieces).into_bytes(),
+            ),
         ];
         if made.deltas > 0 {
             let script = [ASSEMBLE.as_bytes(), &made.script].concat();
@@ -256,7 +269,9 @@ else part() { tail -c +"$(($2 + 1))" "$1" | head -c "$3"; }; fi
 /// The files and links of a tree as `xargs -0` reads them.
 #[must_use]
 pub fn list(tree: &Tree) -> Vec<u8> {
-    let paths = tree.iter().filter(|(_, kind)| !matches!(kind, Kind::EmptyDir));
+    let paths = tree
+        .iter()
+        .filter(|(_, kind)| !matches!(kind, Kind::EmptyDir));
     null_separated(paths.map(|(path, _)| path.as_str()))
 }
 

@@ -322,7 +322,9 @@ fn an_instance_is_found_by_its_tag() {
         .assert_stderr("no instance has the tag Name=web*");
     let one = "<item><instancesSet><item><instanceId>i-0123456789abcdef0</instanceId><instanceState><code>16</code><name>running</name></instanceState></item>\
                </instancesSet></item>";
-    let two = format!("<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><reservationSet>{one}{one}</reservationSet></DescribeInstancesResponse>");
+    let two = format!(
+        "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><reservationSet>{one}{one}</reservationSet></DescribeInstancesResponse>"
+    );
     aws.on("ec2:DescribeInstances", [Reply::xml(two)]);
     program
         .run()
@@ -459,8 +461,14 @@ fn the_load_balancer_has_the_last_word() {
         .assert_stderr("it is initial")
         .assert_stderr("is healthy in its target group");
     let first = crate::world::release(&ran);
-    assert_eq!(aws.requests_for(operation)[0].param("TargetGroupArn"), Some(GROUP));
-    assert_eq!(aws.requests_for(operation)[0].param("Targets.member.1.Id"), Some(ID));
+    assert_eq!(
+        aws.requests_for(operation)[0].param("TargetGroupArn"),
+        Some(GROUP)
+    );
+    assert_eq!(
+        aws.requests_for(operation)[0].param("Targets.member.1.Id"),
+        Some(ID)
+    );
     world.write("content", "two");
     let why = "<Reason>Target.ResponseCodeMismatch</Reason><Description>Health checks failed with these codes: [502]</Description>";
     aws.on(operation, [health("unhealthy", why)]);
@@ -476,7 +484,10 @@ fn the_load_balancer_has_the_last_word() {
     let told = std::fs::read_to_string(bundle.join("target-health.txt")).unwrap();
     assert!(told.contains("Target.ResponseCodeMismatch"), "{told}");
     assert_eq!(world.answer(), Some((200, first, "one".to_owned())));
-    aws.on(operation, [health("unused", "<Reason>Target.NotRegistered</Reason>")]);
+    aws.on(
+        operation,
+        [health("unused", "<Reason>Target.NotRegistered</Reason>")],
+    );
     program
         .run()
         .assert_code(1)

@@ -21,7 +21,7 @@ fn hooks_run_around_the_start_and_a_failing_one_stops_or_rolls_back() {
     let told = std::fs::read_to_string(&log).unwrap();
     assert_eq!(
         told,
-        format!("before {first} in {first} current \nafter {first} in {first} current {first}\n")
+        format!("before {first} in {first} current\nafter {first} in {first} current {first}\n")
     );
     world.write("content", "two");
     program
@@ -49,7 +49,10 @@ fn a_status_command_is_asked_until_it_succeeds() {
     let ready = world.state().join("ready");
     let program = world.program().env(
         "DEPLOY_APP_STATUS",
-        format!("test -e {0} || {{ touch {0}; echo not yet; exit 1; }}", ready.display()),
+        format!(
+            "test -e {0} || {{ touch {0}; echo not yet; exit 1; }}",
+            ready.display()
+        ),
     );
     let first = release(program.run().assert_code(0));
     assert!(ready.exists());

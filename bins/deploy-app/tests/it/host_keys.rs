@@ -25,13 +25,17 @@ fn aws() -> FakeAws {
     );
     aws.on(
         "ssm:PutParameter",
-        [Reply::json(&serde_json::json!({"Version": 1, "Tier": "Standard"}))],
+        [Reply::json(
+            &serde_json::json!({"Version": 1, "Tier": "Standard"}),
+        )],
     );
     aws
 }
 
 fn parameter(text: &str) -> Reply {
-    Reply::json(&serde_json::json!({"Parameter": {"Name": PARAMETER, "Type": "String", "Value": text}}))
+    Reply::json(
+        &serde_json::json!({"Parameter": {"Name": PARAMETER, "Type": "String", "Value": text}}),
+    )
 }
 
 fn printed(line: &str) -> Reply {
@@ -41,10 +45,7 @@ fn printed(line: &str) -> Reply {
 }
 
 fn program(world: &World, aws: &FakeAws) -> Program {
-    world
-        .untrusting()
-        .envs(aws.env())
-        .env("INSTANCE_ID", ID)
+    world.untrusting().envs(aws.env()).env("INSTANCE_ID", ID)
 }
 
 #[test]
@@ -53,7 +54,10 @@ fn the_parameter_of_the_instance_comes_first() {
     let aws = aws();
     aws.on(
         "ssm:GetParameter",
-        [parameter(&format!("# stored\n{}\n", world.sshd.host_key_line("ecdsa")))],
+        [parameter(&format!(
+            "# stored\n{}\n",
+            world.sshd.host_key_line("ecdsa")
+        ))],
     );
     let program = program(&world, &aws);
     program.run().assert_code(0);
@@ -105,7 +109,10 @@ fn what_the_console_shows_is_believed_and_stored() {
         .assert_stderr("are not stored in the SSM parameter");
     // A host that does not hold the key is stored nowhere.
     let other = Sshd::start().unwrap();
-    aws.on("ec2:GetConsoleOutput", [printed(&other.host_key_line("ecdsa"))]);
+    aws.on(
+        "ec2:GetConsoleOutput",
+        [printed(&other.host_key_line("ecdsa"))],
+    );
     let before = aws.requests_for("ssm:PutParameter").len();
     program
         .run()
@@ -121,7 +128,9 @@ fn an_old_instance_is_asked_through_ssm() {
     let line = world.sshd.host_key_line("ed25519");
     aws.on(
         "ssm:SendCommand",
-        [Reply::json(&serde_json::json!({"Command": {"CommandId": "c-1"}}))],
+        [Reply::json(
+            &serde_json::json!({"Command": {"CommandId": "c-1"}}),
+        )],
     );
     let invocation = |status: &str, output: &str| {
         Reply::json(&serde_json::json!({
@@ -145,7 +154,10 @@ fn an_old_instance_is_asked_through_ssm() {
         asked["Parameters"]["commands"],
         serde_json::json!(["cat /etc/ssh/ssh_host_*_key.pub"])
     );
-    assert_eq!(aws.requests_for("ssm:PutParameter")[0].json()["Value"], line.as_str());
+    assert_eq!(
+        aws.requests_for("ssm:PutParameter")[0].json()["Value"],
+        line.as_str()
+    );
     aws.assert_all_scripted();
     aws.on("ssm:GetCommandInvocation", [invocation("Failed", "")]);
     program
@@ -173,12 +185,12 @@ fn first_use_of_an_instance_is_written_to_its_parameter() {
     let Some(world) = World::start() else { return };
     let aws = aws();
     let program = program(&world, &aws).env("DEPLOY_APP_TRUST_ON_FIRST_USE", "yes");
-    program
-        .run()
-        .assert_code(0)
-        .assert_stderr("on first use");
+    program.run().assert_code(0).assert_stderr("on first use");
     let stored = aws.requests_for("ssm:PutParameter")[0].json();
-    assert_eq!(stored["Value"], world.sshd.host_key_line("ed25519").as_str());
+    assert_eq!(
+        stored["Value"],
+        world.sshd.host_key_line("ed25519").as_str()
+    );
     // Where it cannot be written down, the next use would be a first one again.
     aws.on(
         "ssm:PutParameter",
@@ -207,12 +219,23 @@ fn a_certificate_of_a_known_authority_is_believed() {
         keygen(&["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key]);
     }
     let public = format!("{host}.pub");
-    keygen(&["-q", "-s", ca, "-I", "web", "-h", "-n", "127.0.0.1", &public]);
+    keygen(&[
+        "-q",
+        "-s",
+        ca,
+        "-I",
+        "web",
+        "-h",
+        "-n",
+        "127.0.0.1",
+        &public,
+    ]);
     let options = Options {
         config: vec![
             format!("HostKey {host}"),
             format!("HostCertificate {host}-cert.pub"),
         ],
+        ..Options::default()
     };
     let sshd = Sshd::start_with(&options).unwrap();
     let line = std::fs::read_to_string(format!("{ca}.pub")).unwrap();
@@ -228,7 +251,11 @@ fn a_certificate_of_a_known_authority_is_believed() {
         .run()
         .assert_code(0);
     let known_hosts = folder.join("known_hosts");
-    std::fs::write(&known_hosts, format!("@cert-authority [127.0.0.1]:* {line}")).unwrap();
+    std::fs::write(
+        &known_hosts,
+        format!("@cert-authority [127.0.0.1]:* {line}"),
+    )
+    .unwrap();
     program
         .clone()
         .env("DEPLOY_APP_KNOWN_HOSTS", &known_hosts)

@@ -33,7 +33,10 @@ fn files_lie_in_the_open_and_only_ours_go() {
     ran.assert_code(0)
         .assert_stderr("0 added, 1 changed, 1 removed, 3 B");
     let second = release(&ran);
-    assert_eq!(world.answer(), Some((200, second.clone(), "two".to_owned())));
+    assert_eq!(
+        world.answer(),
+        Some((200, second.clone(), "two".to_owned()))
+    );
     assert_eq!(live(&world, "lib/gone"), None);
     assert_eq!(live(&world, "lib/kept").as_deref(), Some("1"));
     assert_eq!(live(&world, "data/db").as_deref(), Some("rows"));

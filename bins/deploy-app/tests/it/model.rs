@@ -74,7 +74,10 @@ fn ollama(end: &'static str) -> Ollama {
                 let asked: serde_json::Value = serde_json::from_slice(&body).unwrap();
                 let is_small = asked["options"]["num_predict"] == 1;
                 let (status, told) = match asked["model"].as_str().unwrap() {
-                    "hangs" => ("500 Internal Server Error", "{\"error\":\"llama runner process has terminated\"}"),
+                    "hangs:1b" => (
+                        "500 Internal Server Error",
+                        "{\"error\":\"llama runner process has terminated\"}",
+                    ),
                     _ if is_small => ("200 OK", "{\"response\":\"Hi\",\"done\":true}"),
                     _ => ("400 Bad Request", "{}"),
                 };
@@ -191,23 +194,20 @@ fn a_model_that_does_not_fit_is_not_pulled_to_the_end() {
 fn a_model_may_have_to_generate() {
     let Some(world) = World::start() else { return };
     let ollama = ollama("{\"status\":\"success\"}");
-    let program = world
-        .program()
-        .env("DEPLOY_APP_OLLAMA_WARM_UP", "yes")
-        .env(
-            "DEPLOY_APP_OLLAMA_URL",
-            format!("http://127.0.0.1:{}", ollama.port),
-        );
+    let program = world.program().env("DEPLOY_APP_OLLAMA_WARM_UP", "yes").env(
+        "DEPLOY_APP_OLLAMA_URL",
+        format!("http://127.0.0.1:{}", ollama.port),
+    );
     let of = |model: &str| program.clone().env("DEPLOY_APP_OLLAMA_MODEL", model);
     of("llama3.2:3b")
         .run()
         .assert_code(0)
         .assert_stderr("llama3.2:3b generates");
     world.write("content", "two");
-    of("hangs")
+    of("hangs:1b")
         .run()
         .assert_code(1)
-        .assert_stderr("the model hangs does not generate")
+        .assert_stderr("the model hangs:1b does not generate")
         .assert_stderr("llama runner process has terminated")
         .assert_stderr("rolled back");
 }

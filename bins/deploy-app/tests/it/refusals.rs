@@ -39,6 +39,7 @@ fn a_host_without_a_key_of_the_pinned_type_is_refused() {
     let Some(world) = World::start() else { return };
     let options = Options {
         config: vec!["HostKeyAlgorithms ecdsa-sha2-nistp256".to_owned()],
+        ..Options::default()
     };
     let host = Sshd::start_with(&options).unwrap();
     let program = world
@@ -241,10 +242,9 @@ fn a_host_that_breaks_off_after_its_banner_is_told_apart() {
 #[test]
 fn all_settings_that_are_wrong_are_told_at_once() {
     let program = Program::new(env!("CARGO_BIN_EXE_deploy-app"));
-    program
-        .run()
-        .assert_code(2)
-        .assert_stderr("neither INSTANCE_ID nor DEPLOY_APP_INSTANCE_TAG nor DEPLOY_APP_ADDRESS is set");
+    program.run().assert_code(2).assert_stderr(
+        "neither INSTANCE_ID nor DEPLOY_APP_INSTANCE_TAG nor DEPLOY_APP_ADDRESS is set",
+    );
     let ran = program
         .clone()
         .env("INSTANCE_ID", "web-1")
@@ -290,6 +290,7 @@ fn a_host_that_does_not_forward_is_named() {
     let Some(world) = World::start() else { return };
     let options = Options {
         config: vec!["AllowTcpForwarding no".to_owned()],
+        ..Options::default()
     };
     let host = Sshd::start_with(&options).unwrap();
     let program = world

@@ -49,9 +49,9 @@ fn rollback_goes_to_the_release_before_and_to_one_that_is_named() {
     ran.assert_code(0).assert_stderr("is current already");
     assert_eq!(ran.exports()["DEPLOY_CHANGED"], "0");
     let listed = world.program().arg("releases").run();
-    listed
-        .assert_code(0)
-        .assert_stdout(&format!("{third}\tproven\n{second}\tproven\n{first}\tcurrent\n"));
+    listed.assert_code(0).assert_stdout(&format!(
+        "{third}\tproven\n{second}\tproven\n{first}\tcurrent\n"
+    ));
     world.assert_unlocked();
     // The record on the host tells all of it.
     let audit = std::fs::read_to_string(world.target().join(".deploy/audit.jsonl")).unwrap();
@@ -61,7 +61,12 @@ fn rollback_goes_to_the_release_before_and_to_one_that_is_named() {
         .collect();
     let told: Vec<_> = entries
         .iter()
-        .map(|entry| (entry["deed"].as_str().unwrap(), entry["release"].as_str().unwrap()))
+        .map(|entry| {
+            (
+                entry["deed"].as_str().unwrap(),
+                entry["release"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(
         told,
@@ -91,7 +96,9 @@ fn a_rollback_that_is_not_healthy_is_taken_back_itself() {
         .arg("rollback")
         .run()
         .assert_code(1)
-        .assert_stderr(&format!("rolled back: release {second} runs again and is healthy"));
+        .assert_stderr(&format!(
+            "rolled back: release {second} runs again and is healthy"
+        ));
     assert_eq!(
         world.answer(),
         Some((200, second.clone(), "two".to_owned()))

@@ -212,7 +212,8 @@ impl server::Handler for Connection {
                 }
             });
             let (mut out, mut err) = (Vec::new(), Vec::new());
-            let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+            let (mut stdout, mut stderr) =
+                (child.stdout.take().unwrap(), child.stderr.take().unwrap());
             let (_, _) = tokio::join!(stdout.read_to_end(&mut out), stderr.read_to_end(&mut err));
             let status = child.wait().await.unwrap();
             for chunk in out.chunks(30_000) {
@@ -223,7 +224,13 @@ impl server::Handler for Connection {
                 Fault::NoStatus => {}
                 Fault::Signal => drop(
                     handle
-                        .exit_signal_request(channel, Sig::KILL, false, String::new(), String::new())
+                        .exit_signal_request(
+                            channel,
+                            Sig::KILL,
+                            false,
+                            String::new(),
+                            String::new(),
+                        )
                         .await,
                 ),
                 _ => {
@@ -255,7 +262,11 @@ impl server::Handler for Connection {
         Ok(())
     }
 
-    async fn channel_eof(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), Self::Error> {
+    async fn channel_eof(
+        &mut self,
+        channel: ChannelId,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
         self.inputs.remove(&channel);
         Ok(())
     }
@@ -291,7 +302,10 @@ fn a_silent_port_ends_in_time_with_the_step_that_failed() {
     let began = Instant::now();
     server
         .program()
-        .env("DEPLOY_APP_ADDRESS", listener.local_addr().unwrap().to_string())
+        .env(
+            "DEPLOY_APP_ADDRESS",
+            listener.local_addr().unwrap().to_string(),
+        )
         .env("DEPLOY_APP_SSH_TIMEOUT", "2s")
         .run()
         .assert_code(4)
@@ -336,7 +350,11 @@ fn a_command_that_stalls_ends_at_the_deadline() {
         .assert_stderr("did not end before the deadline");
     assert!(began.elapsed() < Duration::from_secs(60));
     assert_eq!(server.current(), None);
-    server.program().env("DEPLOY_APP_TIMEOUT", "4s").run().assert_code(6);
+    server
+        .program()
+        .env("DEPLOY_APP_TIMEOUT", "4s")
+        .run()
+        .assert_code(6);
 }
 
 #[test]
