@@ -47,20 +47,15 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub async fn open_in(context: &Context, region: Option<&str>) -> Result<Self, Failure> {
-        let timeouts = TimeoutConfig::builder().read_timeout(ANSWER_WITHIN);
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http_client(context)?)
-            .timeout_config(timeouts.build());
+            .timeout_config(timeouts());
         if let Some(region) = region {
             loader = loader.region(Region::new(region.to_owned()));
         }
         // `AWS_MAX_ATTEMPTS` keeps the last word.
         if context.variable("AWS_MAX_ATTEMPTS").is_none() {
-            loader = loader.retry_config(
-                RetryConfig::standard()
-                    .with_max_attempts(ATTEMPTS)
-                    .with_initial_backoff(Duration::from_millis(500)),
-            );
+            loader = loader.retry_config(retries());
         }
         let config = loader.load().await;
         let region = config.region().map(ToString::to_string).ok_or_else(|| {
@@ -95,6 +90,20 @@ async fn prove_credentials(config: &SdkConfig) -> Result<(), Failure> {
         Err(CredentialsError::CredentialsNotLoaded(_)) => Err(missing()),
         Err(error) => Err(missing().cause(crate::error::chain(&error))),
     }
+}
+
+/// How calls are retried, unless `AWS_MAX_ATTEMPTS` says otherwise.
+#[must_use]
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(Duration::from_millis(500))
+}
+
+/// How long a call may take.
+#[must_use]
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().read_timeout(ANSWER_WITHIN).build()
 }
 
 /// The one HTTP client: rustls, the system's or the given certificate authorities, proxies from

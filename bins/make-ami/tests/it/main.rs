@@ -1,6 +1,9 @@
 //! Runs the built `make-ami` against a scripted EC2, as a build does.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod inside;
+mod stopped;
+
 use harness::ec2::{Ec2World, Image, Instance, Outcome};
 use harness::{FakeAws, Program, Ran, Reply, page};
 use std::collections::BTreeSet;
