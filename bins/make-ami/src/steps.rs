@@ -32,7 +32,7 @@ use action::program::{Context, Output};
 use available::Verified;
 use aws::error::AwsError;
 use aws::session::Session;
-use aws_sdk_ec2::types::{Image, Tag};
+use aws_sdk_ec2::types::{Image, ImageState, Tag};
 use instance::Source;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -111,40 +111,61 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
     }
     let making = Making::of_plan(&plan, source.volumes.len());
     let mut made = Vec::new();
-    let mut frozen = None;
-    let image_id = match adopted.and_then(|image| image.image_id) {
-        Some(image_id) => {
+    let begun = match adopted {
+        Some(image) => {
+            let begun = Begun::of_image(&image);
             tracing::info!(
-                image_id,
+                image_id = begun.image_id,
                 "adopting the image that an earlier try of this run made"
             );
             made.push(Made {
                 place: job.home.clone(),
-                image_id: image_id.clone(),
+                image_id: begun.image_id.clone(),
             });
             let released = still::let_go_of_an_earlier_try(job, &plan, &source).await;
             released.map_err(|failure| kept(&made, failure))?;
-            image_id
+            begun
         }
         None => {
             remove_failed_tries(job, &plan).await?;
             quiet::wait(job, &source).await?;
             tracing::info!("{price}");
-            let image_id;
-            (image_id, frozen) = create_still(job, &plan, &source, &mut made).await?;
-            image_id
+            create_still(job, &plan, &source, &mut made).await?
         }
     };
     if only_start {
-        return started(&image_id, &plan.name);
+        return started(&begun.image_id, &plan.name);
     }
-    finish(job, making, &image_id, frozen, made).await
+    finish(job, making, begun, made).await
+}
+
+/// An image that is requested, and what is known of it then.
+struct Begun {
+    image_id: String,
+    /// How long the instance stood still, where that was measured.
+    frozen: Option<Duration>,
+    /// It was available before this run: somebody may use it, so that this run never removes it.
+    is_in_use: bool,
+}
+
+impl Begun {
+    fn of_image(image: &Image) -> Self {
+        let frozen = images::tag(image, plan::FROZEN_TAG);
+        Self {
+            image_id: image.image_id().unwrap_or_default().to_owned(),
+            frozen: frozen
+                .and_then(|text| text.parse().ok())
+                .map(Duration::from_millis),
+            is_in_use: image.state() == Some(&ImageState::Available),
+        }
+    }
 }
 
 /// Looks at everything that decides whether an image is made; changes nothing.
 async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
     let (plan, source) = own_plan(job).await?;
     let adopted = create::find(job, &plan).await?;
+    let adopted = adopted.filter(create::is_proven_still);
     if adopted.is_none() {
         create::check_name_is_free(job, &plan).await?;
     }
@@ -174,13 +195,13 @@ async fn remove_failed_tries(job: &Job, plan: &Plan) -> Result<(), Failure> {
     let earlier = job
         .in_time(images::tagged(&job.home, plan::RUN_TAG, &plan.run))
         .await?;
-    for image in earlier {
+    for image in earlier.iter().filter(|image| create::is_worthless(image)) {
         let Some(id) = image.image_id() else { continue };
-        tracing::info!("removing {id}, which an earlier try of this run left failed");
+        tracing::info!("removing {id}, which an earlier try of this run left unusable");
         let left = undo::remove(&job.home, id).await;
         if let Some(first) = left.into_iter().next() {
             let failure = Failure::failed(format!(
-                "cannot remove the failed image {id} of an earlier try"
+                "cannot remove the unusable image {id} of an earlier try"
             ));
             return Err(failure.remains(first.what, first.command));
         }
@@ -188,14 +209,13 @@ async fn remove_failed_tries(job: &Job, plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Holds the instance still, creates the image, lets the instance go; gives the image, and for how long
-/// the instance stood still.
+/// Holds the instance still, creates the image, lets the instance go.
 async fn create_still(
     job: &Job,
     plan: &Plan,
     source: &Source,
     made: &mut Vec<Made>,
-) -> Result<(String, Option<Duration>), Failure> {
+) -> Result<Begun, Failure> {
     let held = still::hold(job, plan, source).await?;
     let needs_release = !matches!(held, Held::Nothing);
     let was_stopped = matches!(held, Held::Stopped);
@@ -220,7 +240,14 @@ async fn create_still(
         image_id: image_id.clone(),
     });
     match (begun, released) {
-        (Ok(()), Ok(frozen)) => Ok((image_id, frozen)),
+        (Ok(()), Ok(frozen)) => {
+            note_frozen(job, &image_id, frozen).await;
+            Ok(Begun {
+                image_id,
+                frozen,
+                is_in_use: false,
+            })
+        }
         // The image is as it should be; it is the instance that needs help.
         (Ok(()), Err(failure)) if was_stopped => Err(kept(made, failure)),
         // The instance may have gone on before its snapshots began: nobody knows what they hold.
@@ -230,6 +257,20 @@ async fn create_still(
             Err(undo::all(job, &plan.run, made, failure.and(worse)).await)
         }
     }
+}
+
+/// Says in a tag at once that the instance stood still: a run that goes on with the image must know.
+async fn note_frozen(job: &Job, image_id: &str, frozen: Option<Duration>) {
+    let Some(frozen) = frozen else { return };
+    let resources = vec![image_id.to_owned()];
+    // It is tried again when the image is available; without it, nobody else can adopt the image.
+    if let Err(failure) = tag(job, resources, &frozen_tag(frozen)).await {
+        tracing::warn!("{failure}");
+    }
+}
+
+fn frozen_tag(frozen: Duration) -> BTreeMap<String, String> {
+    BTreeMap::from([(plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string())])
 }
 
 /// How often an image of a lost reply is looked for before the run ends, and how long apart.
@@ -285,6 +326,7 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
             plan::RUN_TAG
         )));
     }
+    refuse_unusable(&image, image_id, region)?;
     let making = Making::of_image(&image, &job.settings);
     if job.context.dry_run {
         let text = format!(
@@ -299,16 +341,38 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
         place: job.home.clone(),
         image_id: image_id.to_owned(),
     }];
-    finish(job, making, image_id, None, made).await
+    finish(job, making, Begun::of_image(&image), made).await
+}
+
+/// Refuses to go on with what nobody may use. A failed image is no such case: its wait says why it
+/// failed, and removes it.
+fn refuse_unusable(image: &Image, image_id: &str, region: &str) -> Result<(), Failure> {
+    if let Some(state @ (ImageState::Disabled | ImageState::Deregistered)) = image.state() {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} is {state}; nothing was touched"
+        ))
+        .hint("somebody took it out of use; `aws ec2 enable-image` brings a disabled one back"));
+    }
+    if !create::is_proven_still(image) {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} is of a run that ended before it had let the instance go: nobody knows whether the lease ended first; nothing was touched"
+        ))
+        .hint(format!(
+            "running make-ami again makes a new one; `make-ami clean --image-id {image_id}` removes this one"
+        )));
+    }
+    Ok(())
 }
 
 async fn find_target(job: &Job, target: &Target) -> Result<Image, Failure> {
     let found = match target {
         Target::Image(id) => images::by_id(&job.home, id).await?,
-        Target::Run(run) => images::tagged(&job.home, plan::RUN_TAG, run)
-            .await?
-            .into_iter()
-            .next(),
+        Target::Run(run) => {
+            let mut all = images::tagged(&job.home, plan::RUN_TAG, run).await?;
+            // One that failed earlier may still be listed beside a good one.
+            all.sort_by_key(|image| !create::is_good(image));
+            all.into_iter().next()
+        }
     };
     found.ok_or_else(|| {
         Failure::refused(format!(
@@ -323,60 +387,69 @@ async fn find_target(job: &Job, target: &Target) -> Result<Image, Failure> {
 async fn finish(
     job: &Job,
     making: Making,
-    image_id: &str,
-    frozen: Option<Duration>,
+    begun: Begun,
     mut made: Vec<Made>,
 ) -> Result<Output, Failure> {
-    let waited = wait_and_tag(job, &making, image_id, frozen).await;
+    let on_timeout = job.settings.on_timeout;
+    let waited = available::wait(job, &job.home, &begun.image_id, making.volumes).await;
     let verified = match waited {
         Ok(verified) => verified,
-        Err(failure) if keeps(&failure, job.settings.on_timeout) => {
+        Err(failure) if begun.is_in_use || keeps(&failure, on_timeout) => {
             return Err(kept(&made, failure));
         }
         Err(failure) => return Err(undo::all(job, &making.run, &made, failure).await),
     };
-    let published = publish::publish(job, &making.run, &making.tags, &verified, &mut made).await;
+    let published = tag_and_publish(job, &making, &begun, &verified, &mut made).await;
     let copies = match published {
         Ok(copies) => copies,
         // Half an hour of baking is not thrown away for a missing permission; a second try adopts it.
-        Err(failure) if !gives_up(&failure, job.settings.on_timeout) => {
+        Err(failure) if begun.is_in_use || !gives_up(&failure, on_timeout) => {
             return Err(kept(&made, failure));
         }
         Err(failure) => return Err(undo::all(job, &making.run, &made, failure).await),
     };
+    // Whoever reads the parameter may launch the image from now on, so it is not taken back.
+    let announced = publish::announce(job, &verified.image_id).await;
+    announced.map_err(|failure| kept(&made, failure))?;
     let finished = Finished {
         stored: measure::stored(job, &verified).await,
-        retired: retire(job, image_id).await,
+        retired: retire(job, &begun.image_id).await,
         making,
         verified,
         copies,
-        frozen,
+        frozen: begun.frozen,
     };
     manifest::write(job, &finished).map_err(|failure| kept(&made, failure))?;
     tracing::info!("{}", manifest::summary(job, &finished));
     exports(&finished.verified)
 }
 
-async fn wait_and_tag(
+async fn tag_and_publish(
     job: &Job,
     making: &Making,
-    image_id: &str,
-    frozen: Option<Duration>,
-) -> Result<Verified, Failure> {
-    let verified = available::wait(job, &job.home, image_id, making.volumes).await?;
+    begun: &Begun,
+    verified: &Verified,
+    made: &mut Vec<Made>,
+) -> Result<Vec<publish::Copied>, Failure> {
     let when = job.settings.snapshot_tags;
     if when == SnapshotTags::After {
         tag(job, verified.snapshot_ids(), &making.tags).await?;
     }
-    if let Some(frozen) = frozen {
-        let mut resources = vec![image_id.to_owned()];
+    if let Some(frozen) = begun.frozen {
+        let mut resources = vec![begun.image_id.clone()];
         if when != SnapshotTags::None {
             resources.extend(verified.snapshot_ids());
         }
-        let frozen = (plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string());
-        tag(job, resources, &BTreeMap::from([frozen])).await?;
+        tag(job, resources, &frozen_tag(frozen)).await?;
     }
-    Ok(verified)
+    let copies = publish::publish(job, &making.run, &making.tags, verified, made).await?;
+    match job.context.interrupt.pending() {
+        Some(signal) => Err(Failure::interrupted(
+            signal,
+            format!("stopped before {} was handed over", verified.image_id),
+        )),
+        None => Ok(copies),
+    }
 }
 
 /// Retires older images. Whatever goes wrong here, the new image is good and is handed over.
@@ -447,14 +520,21 @@ fn gives_up(failure: &Failure, on_timeout: OnTimeout) -> bool {
 fn kept(made: &[Made], failure: Failure) -> Failure {
     let first = made.first().map_or("ami-…", |made| made.image_id.as_str());
     let resume = format!("make-ami wait --image-id {first}");
+    let is_late = failure.exit() == Exit::Deadline;
     let failure = made.iter().fold(failure, |failure, made| {
         let what = format!("image {} in {}", made.image_id, made.place.region);
         failure.remains(what, resume.clone())
     });
-    failure.hint(
-        "running make-ami again in this build, with the same MAKE_AMI_RUN or AMI_NAME, adopts the image and goes on; \
-         give --timeout more than the image needs; `make-ami clean` removes it",
-    )
+    let again = "running make-ami again in this build, with the same MAKE_AMI_RUN or AMI_NAME, adopts the image and goes on";
+    if is_late {
+        return failure.hint(format!(
+            "{again}; give --timeout, and a build's own limit, more than the image needs; `make-ami clean` removes it"
+        ));
+    }
+    // The hint belongs to what failed.
+    failure.changed(format!(
+        "the image is made and stays; {again}, `make-ami clean --image-id {first}` removes it"
+    ))
 }
 
 async fn show_plan(

@@ -1,4 +1,4 @@
-//! What happens to an available image: copies, sharing, deprecation, the SSM parameter last of all.
+//! What happens to an available image: copies, sharing, deprecation; the SSM parameter last of all.
 
 use super::available::{self, Verified};
 use super::images::tagged;
@@ -32,7 +32,8 @@ pub struct Copied {
     pub available: bool,
 }
 
-/// Does everything that the settings ask, in order; notes each copy in `made` as soon as its id is known.
+/// Does everything that the settings ask but the parameter, in order; notes each copy in `made` as soon
+/// as its id is known.
 ///
 /// # Errors
 /// The first thing that failed.
@@ -71,9 +72,6 @@ pub async fn publish(
         });
     }
     deprecate(job, &job.home, &verified.image_id).await?;
-    if let Some(name) = &publish.ssm_parameter {
-        parameter(job, name, &verified.image_id).await?;
-    }
     Ok(done)
 }
 
@@ -240,7 +238,14 @@ const PACE: Pace = Pace {
     longest: Duration::from_secs(5),
 };
 
-async fn parameter(job: &Job, name: &str, image_id: &str) -> Result<(), Failure> {
+/// Writes the image's id to the SSM parameter, where one is asked for, and reads it back.
+///
+/// # Errors
+/// It could not be written, or does not hold the id: it may all the same be seen by others.
+pub async fn announce(job: &Job, image_id: &str) -> Result<(), Failure> {
+    let Some(name) = &job.settings.publish.ssm_parameter else {
+        return Ok(());
+    };
     let region = &job.home.region;
     let ssm = aws_sdk_ssm::Client::new(&job.session.config);
     let put = ssm

@@ -26,6 +26,11 @@ pub(super) async fn hold(job: &Job, plan: &Plan, source: &Source) -> Result<Held
     let id = &source.id;
     if !source.running {
         let ours = source.stopped_by.as_deref() == Some(plan.run.as_str());
+        if let Some(other) = source.stopped_by.as_deref().filter(|_| !ours) {
+            tracing::warn!(
+                "{id} was stopped by run {other}, which has not started it again; `make-ami clean --resume '{other}'` does"
+            );
+        }
         return Ok(if ours { Held::Stopped } else { Held::Nothing });
     }
     let marked = job
