@@ -116,6 +116,15 @@ pub(crate) enum Event {
     Sigkill,
 }
 
+/// At which call of a run.
+#[derive(Debug, Clone)]
+enum When {
+    /// The n-th, from 0.
+    Call(usize),
+    /// The first of an operation.
+    First(String),
+}
+
 /// A run that is about to start.
 pub(crate) struct Run<'a> {
     cloud: &'a Cloud,
@@ -125,7 +134,7 @@ pub(crate) struct Run<'a> {
     plan_file: Option<PathBuf>,
     timeout: Duration,
     build: Build,
-    event: Option<(usize, Event)>,
+    event: Option<(When, Event)>,
 }
 
 impl Run<'_> {
@@ -188,7 +197,13 @@ impl Run<'_> {
 
     /// Lets something happen at the n-th call of this run, from 0.
     pub(crate) fn at_call(mut self, n: usize, event: Event) -> Self {
-        self.event = Some((n, event));
+        self.event = Some((When::Call(n), event));
+        self
+    }
+
+    /// Lets something happen at the first call of an operation, such as `ec2:CreateImage`.
+    pub(crate) fn at_first(mut self, operation: &str, event: Event) -> Self {
+        self.event = Some((When::First(operation.to_owned()), event));
         self
     }
 
@@ -225,12 +240,17 @@ impl Run<'_> {
         let (tell, interrupt) = Interrupt::manual();
         let killed = Arc::new(Notify::new());
         let first = self.cloud.fake.requests().len();
-        if let Some((n, event)) = self.event {
+        if let Some((when, event)) = self.event.clone() {
             let killed = Arc::clone(&killed);
             self.cloud.fake.intercept(move |request| {
-                if request.number == first + n {
+                let is_now = match &when {
+                    When::Call(n) => request.number == first + n,
+                    When::First(operation) => request.name() == *operation,
+                };
+                if is_now {
                     match event {
-                        Event::Sigterm => tell.send(Some(Signal::Terminate)).unwrap(),
+                        // Nobody listens once the run is over; a second signal is ignored.
+                        Event::Sigterm => drop(tell.send(Some(Signal::Terminate))),
                         Event::Sigkill => {
                             killed.notify_one();
                             return Fate::Late(Duration::from_secs(3600));

@@ -1,8 +1,17 @@
 //! Runs the built `make-ami` against a scripted EC2, as a build does.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod commands;
+mod complaints;
+mod cost;
+mod iam;
 mod inside;
+mod preflight;
+mod publish;
+mod retention;
+mod still;
 mod stopped;
+mod waiting;
 
 use harness::ec2::{Ec2World, Image, Instance, Outcome};
 use harness::{FakeAws, Program, Ran, Reply, page};

@@ -8,15 +8,12 @@ use std::time::Duration;
 
 const MODES: [&str; 4] = ["no-reboot", "reboot", "stop", "quiesce"];
 
-/// An account whose instance has two volumes, with EC2 at its own pace.
+/// An account whose instance has two volumes and takes a moment to stop and to start.
 fn account() -> Cloud {
     let data = Volume::new("vol-000000000000da7a0", "/dev/sdf", 80);
     let cloud = Cloud::with([Instance::running(INSTANCE).volume(data)]);
-    cloud
-        .world
-        .outcomes([Course::available(Duration::from_secs(20))]);
-    cloud.world.slow_stops(2);
-    cloud.world.slow_starts(2);
+    cloud.world.slow_stops(1);
+    cloud.world.slow_starts(1);
     cloud
 }
 
@@ -104,7 +101,10 @@ async fn a_run_killed_at_any_call_is_repaired_by_the_next() {
             assert_eq!(cloud.world.snapshots().len(), 2, "{context}\n{ended}");
             assert_eq!(cloud.instance().state, "running", "{context}\n{ended}");
             assert!(cloud.instance().tags.is_empty(), "{context}\n{ended}");
-            let frozen = images[0].tags.iter().any(|(key, _)| key == "make-ami:frozen-ms");
+            let frozen = images[0]
+                .tags
+                .iter()
+                .any(|(key, _)| key == "make-ami:frozen-ms");
             assert_eq!(
                 frozen,
                 mode == "quiesce",
@@ -138,6 +138,12 @@ async fn clean_removes_what_a_run_killed_at_any_call_left() {
 /// The deadline comes at every second that a call of an undisturbed run is made in.
 async fn deadline_everywhere(on_timeout: &str) {
     for mode in MODES {
+        let account = || {
+            let cloud = account();
+            let course = Course::available(Duration::from_secs(20));
+            cloud.world.outcomes([course]);
+            cloud
+        };
         let cloud = account();
         let start = tokio::time::Instant::now();
         let began = cloud.fake.requests().len();
@@ -167,7 +173,11 @@ async fn deadline_everywhere(on_timeout: &str) {
                 (Some(6), _) => {
                     let resumed = run(&cloud, mode).end().await;
                     assert_eq!(resumed.code, Some(0), "{context}\n{late}\n{resumed}");
-                    assert_eq!(cloud.world.images().len(), 1, "{context}\n{late}\n{resumed}");
+                    assert_eq!(
+                        cloud.world.images().len(),
+                        1,
+                        "{context}\n{late}\n{resumed}"
+                    );
                 }
                 // The instance went on before its snapshots had begun: worth nothing.
                 (Some(1), _) => assert_eq!(left, 0, "{context}\n{late}"),
