@@ -1,18 +1,19 @@
 //! What happens to an available image: copies, sharing, deprecation; the SSM parameter last of all.
 
 use super::available::{self, Verified};
+use super::create::{is_good, is_worthless};
 use super::images::tagged;
 use super::sdk_tags;
 use crate::job::{Job, Place};
 use crate::plan::RUN_TAG;
 use crate::settings::places::Principal;
-use crate::undo::Made;
+use crate::undo::{self, Made};
 use action::failure::Failure;
 use aws::error::AwsError;
 use aws::wait::{self, Look, Pace};
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
-    CreateVolumePermission, CreateVolumePermissionModifications, ImageState, LaunchPermission,
+    CreateVolumePermission, CreateVolumePermissionModifications, Image, LaunchPermission,
     LaunchPermissionModifications, ResourceType, SnapshotAttributeName, TagSpecification,
 };
 use aws_sdk_ssm::types::ParameterType;
@@ -90,22 +91,16 @@ async fn copy(
             place.region
         )));
     }
-    let adopted = tagged(place, RUN_TAG, run)
-        .await?
-        .into_iter()
-        .find(|image| {
-            matches!(
-                image.state(),
-                Some(ImageState::Available | ImageState::Pending)
-            )
-        });
-    if let Some(id) = adopted.and_then(|image| image.image_id) {
+    let earlier = tagged(place, RUN_TAG, run).await?;
+    let adopted = earlier.iter().find(|image| is_good(image));
+    if let Some(id) = adopted.and_then(|image| image.image_id()) {
         tracing::info!("adopting the copy {id} in {}", place.region);
-        return Ok(id);
+        return Ok(id.to_owned());
     }
+    let failed = remove_failed(place, &earlier).await?;
     let key = &job.settings.publish.kms_key;
     let call = copy_request(job, place, tags, verified)
-        .client_token(token(run, &verified.image_id, &place.region))
+        .client_token(token(run, &verified.image_id, &place.region, &failed))
         .set_encrypted(key.as_ref().map(|_| true))
         .set_kms_key_id(key.clone());
     let deed = format!(
@@ -121,6 +116,23 @@ async fn copy(
         .ok_or_else(|| Failure::failed(deed).cause("the reply holds no image id"))?;
     tracing::info!("copying to {}: {id}", place.region);
     Ok(id)
+}
+
+/// Removes the copies of earlier tries that failed: they hold the name. Gives their ids.
+async fn remove_failed(place: &Place, earlier: &[Image]) -> Result<Vec<String>, Failure> {
+    let mut failed = Vec::new();
+    for image in earlier.iter().filter(|image| is_worthless(image)) {
+        let Some(id) = image.image_id() else { continue };
+        let region = &place.region;
+        tracing::info!("removing {id} in {region}, which an earlier try left failed");
+        if let Some(first) = undo::remove(place, id).await.into_iter().next() {
+            let deed = format!("cannot remove the failed copy {id} in {region}");
+            return Err(Failure::failed(deed).remains(first.what, first.command));
+        }
+        failed.push(id.to_owned());
+    }
+    failed.sort();
+    Ok(failed)
 }
 
 fn copy_request(
@@ -146,9 +158,11 @@ fn copy_request(
 }
 
 /// 64 characters of ASCII at most:
-/// <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html>.
-fn token(run: &str, image_id: &str, region: &str) -> String {
-    let digest = Sha256::digest(format!("{run}\n{image_id}\n{region}"));
+/// <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html>. After a copy has failed,
+/// the same token would give that one again.
+fn token(run: &str, image_id: &str, region: &str, failed: &[String]) -> String {
+    let failed = failed.join(",");
+    let digest = Sha256::digest(format!("{run}\n{image_id}\n{region}\n{failed}"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -302,9 +316,13 @@ mod tests {
 
     #[test]
     fn a_token_is_the_same_for_the_same_copy_and_fits() {
-        let one = token("run", "ami-1", "us-east-1");
-        assert_eq!(one, token("run", "ami-1", "us-east-1"));
-        assert_ne!(one, token("run", "ami-1", "us-east-2"));
+        let one = token("run", "ami-1", "us-east-1", &[]);
+        assert_eq!(one, token("run", "ami-1", "us-east-1", &[]));
+        assert_ne!(one, token("run", "ami-1", "us-east-2", &[]));
+        assert_ne!(
+            one,
+            token("run", "ami-1", "us-east-1", &["ami-2".to_owned()])
+        );
         assert_eq!(one.len(), 64);
     }
 }
