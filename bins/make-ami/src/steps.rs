@@ -544,7 +544,9 @@ async fn show_plan(
     adopted: Option<&Image>,
     price: &str,
 ) -> Result<Output, Failure> {
-    let findings = job.in_time(preflight::check(job, plan, source)).await?;
+    let adopts = adopted.is_some();
+    let findings = preflight::check(job, plan, source, adopts);
+    let findings = job.in_time(findings).await?;
     let adopted = adopted.and_then(|image| image.image_id());
     let mut text = match adopted {
         Some(image) => {

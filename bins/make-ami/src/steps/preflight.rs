@@ -5,13 +5,17 @@ use super::images::{snapshot_ids, tagged};
 use super::instance::Source;
 use crate::job::Job;
 use crate::plan::{APP_TAG, Plan, SOURCE_TAG, STOPPED_TAG};
-use crate::settings::modes::{Consistency, SnapshotTags};
+use crate::settings::modes::{Consistency, Retire, SnapshotTags};
+use crate::settings::places::Principal;
 use action::exit::Exit;
 use action::failure::Failure;
 use aws::error::{AwsError, Kind};
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::primitives::DateTime;
-use aws_sdk_ec2::types::{Image, LaunchPermission, LaunchPermissionModifications, Tag};
+use aws_sdk_ec2::types::{
+    CreateVolumePermission, CreateVolumePermissionModifications, Image, LaunchPermission,
+    LaunchPermissionModifications, SnapshotAttributeName, Tag,
+};
 use aws_smithy_runtime_api::http::Response;
 
 /// What a dry run found out about one call.
@@ -37,29 +41,19 @@ pub struct Finding {
 const NO_IMAGE: &str = "there is no image of this instance or application yet to ask with";
 const NO_DRY_RUN: &str = "the service has no dry run";
 
-/// Asks about every call that the run would make.
+/// Asks about every call that the run would make; `adopts` says that there is an image to go on with.
 ///
 /// # Errors
 /// A look that failed, or any call that is refused; all of them are listed.
-pub async fn check(job: &Job, plan: &Plan, source: &Source) -> Result<Vec<Finding>, Failure> {
+pub async fn check(
+    job: &Job,
+    plan: &Plan,
+    source: &Source,
+    adopts: bool,
+) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
-    let mut add = |action, answer| findings.push(Finding { action, answer });
-    let create = request(job, plan).dry_run(true).send().await;
-    add("ec2:CreateImage, with ec2:CreateTags", of(create));
-    if plan.consistency == Consistency::Stop && source.running {
-        let tag = Tag::builder().key(STOPPED_TAG).value(&plan.run).build();
-        let tags = job.home.ec2.create_tags().resources(&source.id).tags(tag);
-        add(
-            "ec2:CreateTags on the instance",
-            of(tags.dry_run(true).send().await),
-        );
-        let stop = job.home.ec2.stop_instances().instance_ids(&source.id);
-        add("ec2:StopInstances", of(stop.dry_run(true).send().await));
-        let start = job.home.ec2.start_instances().instance_ids(&source.id);
-        add("ec2:StartInstances", of(start.dry_run(true).send().await));
-    }
-    if plan.consistency == Consistency::Quiesce {
-        add("ssm:SendCommand", Answer::Open(NO_DRY_RUN));
+    if !adopts {
+        making(job, plan, source, &mut findings).await;
     }
     let earlier = earlier_image(job, plan).await?;
     later_changes(job, earlier.as_ref(), &mut findings).await;
@@ -89,7 +83,38 @@ pub async fn check(job: &Job, plan: &Plan, source: &Source) -> Result<Vec<Findin
             Answer::Refused(error) => failure.cause(format!("{}: {error}", finding.action)),
             _ => failure,
         });
+    if exit != Exit::NotPermitted {
+        return Err(failure);
+    }
     Err(failure.hint("allow these actions for the role that runs this; the page of make-ami has the whole policy"))
+}
+
+/// The calls that make the image.
+async fn making(job: &Job, plan: &Plan, source: &Source, findings: &mut Vec<Finding>) {
+    let mut add = |action, answer| findings.push(Finding { action, answer });
+    let ec2 = &job.home.ec2;
+    let create = request(job, plan).dry_run(true).send().await;
+    add(
+        "ec2:CreateImage, with ec2:CreateTags",
+        name_is_ours(of(create)),
+    );
+    if plan.consistency == Consistency::Stop && source.running {
+        let id = &source.id;
+        let tag = Tag::builder().key(STOPPED_TAG).value(&plan.run).build();
+        let call = ec2.create_tags().resources(id).tags(tag.clone());
+        let answer = of(call.dry_run(true).send().await);
+        add("ec2:CreateTags on the instance", answer);
+        let call = ec2.stop_instances().instance_ids(id);
+        add("ec2:StopInstances", of(call.dry_run(true).send().await));
+        let call = ec2.start_instances().instance_ids(id);
+        add("ec2:StartInstances", of(call.dry_run(true).send().await));
+        let call = ec2.delete_tags().resources(id).tags(tag);
+        let answer = of(call.dry_run(true).send().await);
+        add("ec2:DeleteTags on the instance", answer);
+    }
+    if plan.consistency == Consistency::Quiesce {
+        add("ssm:SendCommand", Answer::Open(NO_DRY_RUN));
+    }
 }
 
 /// Changes to an image can only be asked about with an image: an earlier one of ours, since policies
@@ -140,7 +165,8 @@ async fn later_changes(job: &Job, earlier: Option<&Image>, findings: &mut Vec<Fi
             },
         );
     }
-    if publish.deprecate_after.is_some() || job.settings.retention.is_some() {
+    let retire = job.settings.retention.as_ref().map(|one| one.retire);
+    if publish.deprecate_after.is_some() || retire == Some(Retire::Ladder) {
         let at = DateTime::from_secs(job.clock.now().as_second() + 3_600);
         add(
             "ec2:EnableImageDeprecation",
@@ -153,7 +179,7 @@ async fn later_changes(job: &Job, earlier: Option<&Image>, findings: &mut Vec<Fi
             },
         );
     }
-    if job.settings.retention.is_some() {
+    if retire == Some(Retire::Ladder) {
         add(
             "ec2:DisableImage",
             match id {
@@ -165,6 +191,30 @@ async fn later_changes(job: &Job, earlier: Option<&Image>, findings: &mut Vec<Fi
     if !publish.share_with.is_empty() {
         // The account itself: a permission that it has anyway.
         let owner = earlier.and_then(|image| image.owner_id());
+        let has_accounts = publish
+            .share_with
+            .iter()
+            .any(|whom| matches!(whom, Principal::Account(_)));
+        if has_accounts {
+            add(
+                "ec2:ModifySnapshotAttribute",
+                match (&snapshot, owner) {
+                    (Some(id), Some(owner)) => {
+                        let permission = CreateVolumePermission::builder().user_id(owner).build();
+                        let added = CreateVolumePermissionModifications::builder()
+                            .add(permission)
+                            .build();
+                        let call = ec2
+                            .modify_snapshot_attribute()
+                            .snapshot_id(id)
+                            .attribute(SnapshotAttributeName::CreateVolumePermission)
+                            .create_volume_permission(added);
+                        of(call.dry_run(true).send().await)
+                    }
+                    _ => Answer::Open(NO_IMAGE),
+                },
+            );
+        }
         add(
             "ec2:ModifyImageAttribute",
             match (id, owner) {
@@ -220,6 +270,15 @@ where
                 Answer::Refused(error)
             }
         }
+    }
+}
+
+/// Whose name it is was looked at before: one that is taken here is of an unusable image of this very
+/// run, which goes first.
+fn name_is_ours(answer: Answer) -> Answer {
+    match answer {
+        Answer::Refused(error) if error.is("InvalidAMIName.Duplicate") => Answer::Permitted,
+        answer => answer,
     }
 }
 
