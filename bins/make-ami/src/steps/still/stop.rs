@@ -106,6 +106,7 @@ pub(super) async fn let_go(job: &Job, id: &str) -> Result<(), Failure> {
             }
             // A stop that is under way must end before a start is taken.
             Some(InstanceStateName::Stopping) | None => {}
+            Some(InstanceStateName::Pending) if asked => {}
             _ => {
                 let call = job.home.ec2.start_instances().instance_ids(id);
                 call.send().await.map_err(|error| {
