@@ -102,7 +102,7 @@ pub fn before(volumes: u64, rate: &Rate, kept: Duration) -> String {
         "cost: at most {} a month, {} for {} ({} of volumes, {}, as if every block were written and no earlier snapshot existed)",
         of(volumes, rate.price, MONTH),
         of(volumes, rate.price, kept),
-        humantime::format_duration(kept),
+        period(kept),
         gib(volumes),
         rate.source
     )
@@ -132,9 +132,21 @@ pub fn after(stored: &Stored, rate: &Rate, kept: Duration) -> String {
         "cost: {} a month, {} for {} ({what}; {})",
         of(bytes, rate.price, MONTH),
         of(bytes, rate.price, kept),
-        humantime::format_duration(kept),
+        period(kept),
         rate.source
     )
+}
+
+/// `30 days`, `2 h`.
+fn period(kept: Duration) -> String {
+    let mut text = String::new();
+    for c in humantime::format_duration(kept).to_string().chars() {
+        if c.is_ascii_alphabetic() && text.ends_with(|last: char| last.is_ascii_digit()) {
+            text.push(' ');
+        }
+        text.push(c);
+    }
+    text
 }
 
 /// Bytes in GiB, with one decimal below 100.
@@ -184,7 +196,7 @@ mod tests {
         let month = Duration::from_secs(30 * 86_400);
         assert!(
             before(8 * GIB, &rate, month)
-                .starts_with("cost: at most $0.40 a month, $0.39 for 30days")
+                .starts_with("cost: at most $0.40 a month, $0.39 for 30 days")
         );
         let stored = Stored {
             volumes: 8 * GIB,

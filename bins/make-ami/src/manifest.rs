@@ -113,12 +113,17 @@ pub fn summary(job: &Job, finished: &Finished) -> String {
     } = finished;
     let rate = Rate::of(&job.home.region, job.settings.price);
     let mut text = format!(
-        "{} ({}) of {}, {}, {} snapshots, in {}",
+        "{} ({}) of {}, {}, {} {}, in {}",
         verified.image_id,
         verified.name,
         making.instance_id,
         making.consistency,
         verified.snapshots.len(),
+        if verified.snapshots.len() == 1 {
+            "snapshot"
+        } else {
+            "snapshots"
+        },
         aws::wait::humane(job.clock.elapsed())
     );
     for copy in copies {
