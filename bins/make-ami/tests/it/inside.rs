@@ -348,7 +348,7 @@ impl Ended {
         assert_eq!(self.code, Some(code), "{self}");
         assert_eq!(
             code == 0,
-            !self.said.contains("\nerror: "),
+            !self.said.lines().any(|line| line.starts_with("error: ")),
             "an error is said exactly when there is one\n{self}"
         );
         self

@@ -384,31 +384,6 @@ fn a_dry_run_reads_asks_and_plans() {
 }
 
 #[test]
-fn only_documented_iam_actions_are_called() {
-    let (fake, world) = account();
-    program(&fake)
-        .args(["--snapshot-tags", "after"])
-        .run()
-        .assert_code(0);
-    world.outcomes([Outcome::Failed {
-        after_polls: 1,
-        code: "x".to_owned(),
-        message: "y".to_owned(),
-    }]);
-    program(&fake)
-        .env("AMI_NAME", "web-43")
-        .run()
-        .assert_code(1);
-    let called: BTreeSet<String> = fake.operations().into_iter().collect();
-    let documented: BTreeSet<String> = make_ami::PROGRAM
-        .permissions
-        .iter()
-        .map(|needed| needed.action.to_owned())
-        .collect();
-    assert_eq!(called, documented);
-}
-
-#[test]
 fn works_over_https_with_an_authority_of_its_own() {
     let fake = FakeAws::start_tls();
     let world = Ec2World::with([Instance::running(INSTANCE)]);

@@ -123,13 +123,13 @@ async fn referenced_images_are_kept_with_the_reason_and_the_others_go() {
 async fn more_than_ten_images_are_asked_about_in_several_calls() {
     let cloud = Cloud::new();
     for n in 0..23 {
-        let id = format!("ami-0{n:016x}");
+        let id = format!("ami-1{n:016x}");
         let image = Image::available(&id, &format!("web-{n}")).tag("make-ami:app", "web");
         cloud.world.add_image(image);
     }
     cloud.world.page_size(7);
     let parameter = "arn:aws:ssm:eu-west-1:123456789012:parameter/web";
-    let used = format!("ami-0{:016x}", 15);
+    let used = format!("ami-1{:016x}", 15);
     cloud.world.reference(&used, "ssm:Parameter", parameter);
     let run = cloud.run().set("app", "web").set("keep", "1");
     let ended = run.set("retire", "deregister").end().await;

@@ -2,9 +2,9 @@
 
 use crate::INSTANCE;
 use crate::inside::Cloud;
-use harness::Reply;
 use harness::codebuild::{Build, CodeBuild};
 use harness::ec2::{Course, Instance, Progress, Volume};
+use harness::{Fate, Reply};
 use std::time::{Duration, SystemTime};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -84,13 +84,18 @@ async fn a_failed_snapshot_ends_the_wait_with_its_message() {
 async fn a_service_that_is_down_for_long_is_waited_out() {
     let cloud = Cloud::new();
     cloud.world.outcomes([Course::available(HOUR)]);
-    let out = Reply::html(503, "<html>Service Unavailable</html>");
-    cloud.fake.first("ec2:DescribeImages", [Reply::close()]);
-    cloud
-        .fake
-        .first("ec2:DescribeSnapshots", std::iter::repeat_n(out, 30));
+    // From the second minute to the twentieth nothing of EC2 answers.
+    cloud.fake.intercept(|request| {
+        let out = 2 * MINUTE..20 * MINUTE;
+        match out.contains(&request.when) {
+            true => Fate::Answered(Reply::error(503, "Unavailable", "unavailable")),
+            false => Fate::Served,
+        }
+    });
     let ended = cloud.run().end().await;
-    ended.assert_code(0);
+    ended
+        .assert_code(0)
+        .assert_said("EC2 does not answer: Unavailable: unavailable");
 }
 
 #[tokio::test(start_paused = true)]
