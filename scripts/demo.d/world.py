@@ -82,12 +82,15 @@ def make(folder):
     instance_id = instance(network["PrivateSubnetId1"])
     config = configuration("cfn/config/dev.json", {
         "VPCId": network["VPCId"], "SubnetId1": network["SubnetId1"], "SubnetId2": network["SubnetId2"],
+        "PrivateSubnetId1": network["PrivateSubnetId1"], "PrivateSubnetId2": network["PrivateSubnetId2"],
         "CertificateArn": certificate(folder),
     })
     host = json.loads((folder / "host.json").read_text())
     pipeline = configuration("cfn/config/pipeline-dev.json", {
         "SourceBucketName": source, "ArtifactBucketName": artifacts, "ReleaseBucketName": source,
         "InstanceId": instance_id, "SshUser": host["user"], "HostKey": host["host_key"], "AppStackName": app_stack,
+        # Retention asks which images are in use, by calls that moto does not know.
+        "KeepImages": "0",
     })
     (folder / "config.json").write_text(json.dumps(config, indent=2))
     (folder / "pipeline.json").write_text(json.dumps(pipeline, indent=2))

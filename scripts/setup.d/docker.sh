@@ -48,6 +48,21 @@ ensure_engine_packages() {
     [[ -n $had_dockerd ]] || rest_services docker.service docker.socket containerd.service
 }
 
+# The client alone, for `scripts/setup compose`: how it reads an env file is seen without an engine.
+client_with_compose() {
+    if ! have docker; then
+        # Older releases pack the client with the engine, which is put to rest again.
+        if apt_offers docker-cli; then
+            install_packages "docker's client" docker-cli
+        else
+            install_packages "docker's client" docker.io
+            rest_services docker.service docker.socket containerd.service
+        fi
+    fi
+    mkdir -p "$engine"
+    compose_v2 || ensure_compose
+}
+
 # Compose v1 (`docker-compose`, Python, dead since 2023) is never used: rag-app's file is for v2.
 compose_v2() { docker compose version --short 2>/dev/null | grep -qE '^v?([2-9]|[1-9][0-9])\.'; }
 

@@ -20,6 +20,7 @@ pub mod missing;
 pub mod moto;
 pub mod page;
 pub mod program;
+pub mod readers;
 pub mod shells;
 pub mod sshd;
 pub mod ssm;

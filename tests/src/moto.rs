@@ -98,7 +98,10 @@ impl Moto {
     pub fn query(&self, service: &str, action: &str, params: &[(&str, &str)]) -> String {
         let version = match service {
             "ec2" => "2016-11-15",
+            "autoscaling" => "2011-01-01",
             "cloudformation" => "2010-05-15",
+            "elasticloadbalancing" => "2015-12-01",
+            "iam" => "2010-05-08",
             "sts" => "2011-06-15",
             other => panic!("{other} is not a query service known here"),
         };
@@ -114,6 +117,22 @@ impl Moto {
         let (status, body) = self.request("POST", "/", &headers, form.as_bytes());
         assert_eq!(status, 200, "moto refuses {service}:{action}: {body}");
         body
+    }
+
+    /// Calls an operation of a JSON protocol: `json("acm", "CertificateManager.RequestCertificate", …)`.
+    ///
+    /// # Panics
+    /// When moto answers with anything but 200 and JSON.
+    #[track_caller]
+    pub fn json(&self, service: &str, target: &str, body: &serde_json::Value) -> serde_json::Value {
+        let headers = [
+            ("content-type", "application/x-amz-json-1.1".to_owned()),
+            ("x-amz-target", target.to_owned()),
+            signed(service),
+        ];
+        let (status, answer) = self.request("POST", "/", &headers, body.to_string().as_bytes());
+        assert_eq!(status, 200, "moto refuses {target}: {answer}");
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{target}: {error}: {answer}"))
     }
 
     /// Sends any request as if signed for S3 and hands over status and body: `s3("PUT", "/bucket", b"")`.

@@ -6,7 +6,8 @@ use action::failure::Failure;
 use tokio::time::{Instant, sleep};
 
 use crate::host::http::{self, Answer};
-use crate::host::ssh::{Bounds, Session};
+use crate::host::exec::Bounds;
+use crate::host::ssh::Session;
 use crate::settings::Health;
 
 /// Between two questions.
@@ -23,9 +24,14 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn judge(answer: &Answer, release: &str) -> Result<(), String> {
+pub fn judge(answer: &Answer, release: &str, body: Option<&str>) -> Result<(), String> {
     if answer.status != 200 {
         return Err(format!("it answers {}", answer.status));
+    }
+    if let Some(body) = body
+        && !String::from_utf8_lossy(&answer.body).contains(body)
+    {
+        return Err(format!("it answers 200, but without `{body}` in it"));
     }
     match &answer.release_id {
         Some(id) if id != release => Err(format!("it answers 200, but as release `{id}`")),
@@ -61,7 +67,7 @@ pub async fn prove(
             .race(asked)
             .await
             .map_err(stopped)?
-            .and_then(|answer| judge(&answer, release));
+            .and_then(|answer| judge(&answer, release, health.body.as_deref()));
         let now = Instant::now();
         match seen {
             Ok(()) => {
@@ -111,12 +117,20 @@ pub async fn is_well(
     bounds: &Bounds,
 ) -> Result<(), String> {
     for _ in 0..health.count {
-        judge(&ask(session, health, bounds).await?, release)?;
+        judge(
+            &ask(session, health, bounds).await?,
+            release,
+            health.body.as_deref(),
+        )?;
     }
     Ok(())
 }
 
-async fn ask(session: &Session, health: &Health, bounds: &Bounds) -> Result<Answer, String> {
+/// One question.
+///
+/// # Errors
+/// Why there is no answer, in words.
+pub async fn ask(session: &Session, health: &Health, bounds: &Bounds) -> Result<Answer, String> {
     // A question that is asked gets the time of an answer, or the last thing seen would always be
     // our own impatience.
     let now = Instant::now();
@@ -139,16 +153,20 @@ mod tests {
         let answer = |status, release: Option<&str>| Answer {
             status,
             release_id: release.map(str::to_owned),
-            body: Vec::new(),
+            body: b"{\"count\": 7}".to_vec(),
         };
-        assert_eq!(judge(&answer(200, None), "r1"), Ok(()));
-        assert_eq!(judge(&answer(200, Some("r1")), "r1"), Ok(()));
+        assert_eq!(judge(&answer(200, None), "r1", None), Ok(()));
+        assert_eq!(judge(&answer(200, Some("r1")), "r1", Some("count")), Ok(()));
         assert_eq!(
-            judge(&answer(200, Some("r0")), "r1"),
+            judge(&answer(200, Some("r1")), "r1", Some("ready")),
+            Err("it answers 200, but without `ready` in it".to_owned())
+        );
+        assert_eq!(
+            judge(&answer(200, Some("r0")), "r1", None),
             Err("it answers 200, but as release `r0`".to_owned())
         );
         for status in [204, 301, 404, 500] {
-            assert!(judge(&answer(status, Some("r1")), "r1").is_err());
+            assert!(judge(&answer(status, Some("r1")), "r1", None).is_err());
         }
     }
 }

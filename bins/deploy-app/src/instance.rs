@@ -7,12 +7,14 @@ use aws::error::AwsError;
 use aws::session::Session;
 use aws::wait::{self, Look, Pace};
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Instance, InstanceStateName};
+use aws_sdk_ec2::types::{
+    Filter, Instance, InstanceStateName, InstanceStatusSummary, IpPermission,
+};
 use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::host::key::Key;
-use crate::host::trust::{HostKey, console_keys};
+use crate::settings::Tag;
 
 /// How often the state is looked at: starting takes from ten seconds to some minutes.
 const PACE: Pace = Pace {
@@ -35,6 +37,8 @@ pub struct Seen {
     pub private_ip: Option<String>,
     /// The availability zone, which Instance Connect likes to know.
     pub zone: Option<String>,
+    /// Ids of its security groups.
+    pub groups: Vec<String>,
 }
 
 /// An instance's state: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html>.
@@ -97,7 +101,7 @@ impl State {
 }
 
 impl Seen {
-    fn of(id: &str, instance: &Instance) -> Self {
+    fn of(instance: &Instance) -> Self {
         let state = match instance.state().and_then(|state| state.name()) {
             Some(InstanceStateName::Pending) => State::Pending,
             Some(InstanceStateName::Running) => State::Running,
@@ -110,7 +114,7 @@ impl Seen {
         let filled = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         let reason = instance.state_reason().and_then(|reason| reason.message());
         Self {
-            id: id.to_owned(),
+            id: instance.instance_id().unwrap_or_default().to_owned(),
             state,
             reason: filled(reason.or(instance.state_transition_reason())),
             public_ip: filled(instance.public_ip_address()),
@@ -120,6 +124,11 @@ impl Seen {
                     .placement()
                     .and_then(|placement| placement.availability_zone()),
             ),
+            groups: instance
+                .security_groups()
+                .iter()
+                .filter_map(|group| group.group_id().map(str::to_owned))
+                .collect(),
         }
     }
 }
@@ -175,8 +184,54 @@ impl Ec2 {
             .flat_map(|reservation| reservation.instances())
             .next();
         instance
-            .map(|instance| Seen::of(id, instance))
+            .map(Seen::of)
             .ok_or_else(not_found)
+    }
+
+    /// Finds the one instance that has a tag and is not on its way out.
+    ///
+    /// # Errors
+    /// A refusal when there is none, or more than one, which are listed; otherwise what the call met.
+    pub async fn find(&self, tag: &Tag) -> Result<Seen, Failure> {
+        let filter = |name: String, values: &[&str]| {
+            Filter::builder()
+                .name(name)
+                .set_values(Some(values.iter().map(ToString::to_string).collect()))
+                .build()
+        };
+        let mut pages = self
+            .client
+            .describe_instances()
+            .filters(filter(format!("tag:{}", tag.key), &[&filter_value(&tag.value)]))
+            .filters(filter(
+                "instance-state-name".to_owned(),
+                &["pending", "running", "stopping", "stopped"],
+            ))
+            .into_paginator()
+            .send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| {
+                AwsError::of(&error).failure(
+                    format!("cannot look for the instance with tag {tag} in {}", self.region),
+                    "ec2:DescribeInstances",
+                )
+            })?;
+            let instances = page.reservations().iter().flat_map(|reservation| reservation.instances());
+            found.extend(instances.map(Seen::of));
+        }
+        match found.len() {
+            1 => Ok(found.remove(0)),
+            0 => Err(Failure::refused(format!("no instance has the tag {tag} in {}", self.region))
+                .hint("check DEPLOY_APP_INSTANCE_TAG, AWS_REGION and the account that the credentials belong to")),
+            n => Err(found
+                .iter()
+                .fold(
+                    Failure::refused(format!("{n} instances have the tag {tag} in {}", self.region)),
+                    |failure, seen| failure.detail(format!("{} is {}", seen.id, seen.state)),
+                )
+                .hint("choose one with INSTANCE_ID, or give it a tag of its own")),
+        }
     }
 
     /// Brings the instance to running, from whatever state, and reads its addresses then.
@@ -298,30 +353,66 @@ impl Ec2 {
         }
     }
 
-    /// The host keys that the instance printed on its console at first boot; none when it did not,
-    /// or when the console is not to be had. The console is kept for an hour or so after a boot.
-    pub async fn console_keys(&self, id: &str) -> Vec<HostKey> {
-        match self
+    /// What the instance printed on its console. It is kept for an hour or so after a boot.
+    ///
+    /// # Errors
+    /// What the call met, in words.
+    pub async fn console(&self, id: &str) -> Result<String, String> {
+        let answer = self
             .client
             .get_console_output()
             .instance_id(id)
             .send()
             .await
-        {
-            Ok(answer) => {
-                let console = answer
-                    .output()
-                    .and_then(|output| aws_smithy_types::base64::decode(output.trim()).ok());
-                console_keys(&String::from_utf8_lossy(&console.unwrap_or_default()))
-            }
-            Err(error) => {
-                tracing::warn!(
-                    "cannot read the console of {id} for its host keys: {}",
-                    AwsError::of(&error)
-                );
-                Vec::new()
-            }
-        }
+            .map_err(|error| AwsError::of(&error).to_string())?;
+        let console = answer
+            .output()
+            .and_then(|output| aws_smithy_types::base64::decode(output.trim()).ok());
+        Ok(String::from_utf8_lossy(&console.unwrap_or_default()).into_owned())
+    }
+
+    /// The rules of security groups about what comes in.
+    ///
+    /// # Errors
+    /// What the call met, in words.
+    pub async fn rules(&self, groups: &[String]) -> Result<Vec<IpPermission>, String> {
+        let answer = self
+            .client
+            .describe_security_groups()
+            .set_group_ids(Some(groups.to_vec()))
+            .send()
+            .await
+            .map_err(|error| AwsError::of(&error).to_string())?;
+        let groups = answer.security_groups().iter();
+        Ok(groups.flat_map(|group| group.ip_permissions().to_vec()).collect())
+    }
+
+    /// The status checks in words, such as `system ok, instance initializing`.
+    ///
+    /// # Errors
+    /// What the call met, in words.
+    pub async fn checks(&self, id: &str) -> Result<String, String> {
+        let answer = self
+            .client
+            .describe_instance_status()
+            .instance_ids(id)
+            .send()
+            .await
+            .map_err(|error| AwsError::of(&error).to_string())?;
+        let Some(status) = answer.instance_statuses().first() else {
+            return Ok("none yet".to_owned());
+        };
+        let word = |summary: Option<&InstanceStatusSummary>| {
+            summary
+                .and_then(|summary| summary.status())
+                .map_or("unknown", |status| status.as_str())
+                .to_owned()
+        };
+        Ok(format!(
+            "system {}, instance {}",
+            word(status.system_status()),
+            word(status.instance_status())
+        ))
     }
 
     /// Lets the key in for the next 60 seconds.
@@ -349,6 +440,15 @@ impl Ec2 {
                 AwsError::of(&error).failure(deed, "ec2-instance-connect:SendSSHPublicKey")
             })
     }
+}
+
+/// A value as a filter takes it literally: `*` and `?` stand for more otherwise.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html>
+fn filter_value(value: &str) -> String {
+    value
+        .replace('\\', r"\\")
+        .replace('*', r"\*")
+        .replace('?', r"\?")
 }
 
 /// Whether a state reason tells of a failure, and not of a person's stop.

@@ -1,24 +1,39 @@
 //! Ships an application to an EC2 instance over verified SSH.
 //!
-//! [`settings`] are checked first; [`steps`] is the whole deployment on one screen: read the
-//! application, bring the [`instance`] up, [`reach`] the [`host`], compare ([`sync`], pure), show the
-//! [`plan`] or act. On the host a [`release`] is unpacked beside the running one, verified, built,
-//! switched to and started ([`runtime`]); [`model`] and [`health`] prove it. What a failed run made
-//! is taken back by [`undo`].
+//! [`settings`] are checked first; [`steps`] is what the program does: read the [`application`], bring
+//! the [`instance`] up, learn what its host is believed by ([`host_keys`]), [`reach`] the [`host`],
+//! compare ([`sync`], pure), show the [`plan`] or act. On the host a [`release`] is unpacked beside the
+//! running one, verified, built, switched to ([`place`] where its files lie in the open) and [`start`]ed;
+//! [`model`], [`health`] and [`target_group`] prove it. A [`lease`] keeps others out meanwhile. What a
+//! failed run made is taken back by [`undo`]; what explains it goes into the [`failure_bundle`].
 
+pub mod application;
+pub mod audit;
+pub mod cloud;
+pub mod compose;
+pub mod explain;
+pub mod failure_bundle;
 pub mod health;
 pub mod host;
+pub mod host_keys;
 pub mod instance;
+pub mod key_source;
+pub mod layout;
+pub mod lease;
 pub mod model;
+pub mod place;
 pub mod plan;
 pub mod reach;
-pub mod redact;
 pub mod release;
 pub mod remote;
 pub mod runtime;
 pub mod settings;
+pub mod ssm;
+pub mod stages;
+pub mod start;
 pub mod steps;
 pub mod sync;
+pub mod target_group;
 pub mod undo;
 
 use action::program::{self, Permission, Program};
@@ -31,7 +46,16 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     prefix: "DEPLOY_APP_",
     plain: &["INSTANCE_ID"],
-    commands: &[],
+    commands: &[
+        (
+            "rollback",
+            "Go back to a release that is on the host: the one named, or the one before the current",
+        ),
+        (
+            "releases",
+            "List the releases on the host, the newest first, with `current`, `proven` or `unproven`",
+        ),
+    ],
     timeout: "30m",
     changes_the_world: true,
     exports: &[
@@ -52,28 +76,65 @@ pub const PROGRAM: Program = Program {
     permissions: &[
         Permission {
             action: "ec2:DescribeInstances",
-            purpose: "look at the instance; with INSTANCE_ID only, as all of these",
+            purpose: "look at the instance; with an instance only, as all of these but those for a key",
         },
         Permission {
             action: "ec2:StartInstances",
             purpose: "start it when it is stopped",
         },
         Permission {
-            action: "ec2:GetConsoleOutput",
-            purpose: "learn its host keys, when neither DEPLOY_APP_HOST_KEY nor the known_hosts file tells them",
-        },
-        Permission {
             action: "ec2-instance-connect:SendSSHPublicKey",
             purpose: "log in without a stored key, when DEPLOY_APP_SSH_KEY is not set; limit it with the condition `ec2:osuser`",
+        },
+        Permission {
+            action: "secretsmanager:GetSecretValue",
+            purpose: "read a key that DEPLOY_APP_SSH_KEY names there; with a key of one's own for the secret also kms:Decrypt",
+        },
+        Permission {
+            action: "ssm:GetParameter",
+            purpose: "read the instance's host keys, and a key that DEPLOY_APP_SSH_KEY names there",
+        },
+        Permission {
+            action: "ssm:PutParameter",
+            purpose: "store the host keys that were learnt from the console, by RunCommand or on first use",
+        },
+        Permission {
+            action: "ec2:GetConsoleOutput",
+            purpose: "learn the host keys, when neither settings, known_hosts file nor parameter tell them; explain an instance that does not answer",
+        },
+        Permission {
+            action: "ssm:SendCommand",
+            purpose: "read the host keys on the instance, when its console does not show them: document AWS-RunShellScript",
+        },
+        Permission {
+            action: "ssm:GetCommandInvocation",
+            purpose: "get what that command printed",
+        },
+        Permission {
+            action: "codebuild:BatchGetBuilds",
+            purpose: "ask whether the build that holds the lock still runs; without it the lock is waited out",
+        },
+        Permission {
+            action: "elasticloadbalancing:DescribeTargetHealth",
+            purpose: "wait until the load balancer finds the instance healthy, with DEPLOY_APP_TARGET_GROUP_ARN",
+        },
+        Permission {
+            action: "ec2:DescribeSecurityGroups",
+            purpose: "explain an instance that does not answer",
+        },
+        Permission {
+            action: "ec2:DescribeInstanceStatus",
+            purpose: "explain an instance that does not answer",
         },
     ],
     examples: "In a buildspec, as two items:\n  deploy-app --export-file \"$PWD/.exports\"\n  . \"$PWD/.exports\"\n\n\
                To any SSH host, without AWS:\n  deploy-app --address web.example.org --ssh-key ~/.ssh/id_ed25519 --known-hosts ~/.ssh/known_hosts\n\n\
-               What would it do?\n  deploy-app --env-file dev.env --dry-run",
+               What would it do?\n  deploy-app --env-file dev.env --dry-run\n\n\
+               Back to the release before:\n  deploy-app rollback",
 };
 
 /// Runs the program on the process's arguments and environment.
 #[must_use]
 pub fn main() -> ExitCode {
-    program::run::<settings::Raw, _, _>(&PROGRAM, steps::deploy)
+    program::run::<settings::Raw, _, _>(&PROGRAM, steps::run)
 }

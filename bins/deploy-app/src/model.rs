@@ -2,20 +2,39 @@
 //!
 //! <https://github.com/ollama/ollama/blob/main/docs/api.md>
 
-use std::collections::BTreeMap;
+mod pull;
+
 use std::time::Duration;
 
 use action::failure::Failure;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::host::http::{self, HttpUrl};
-use crate::host::ssh::{Bounds, Session};
+use self::pull::Pull;
+use crate::host::exec::{Bounds, Input, Show};
+use crate::host::http::{self, Answer, HttpUrl};
+use crate::host::ssh::Session;
+use crate::settings::Model;
 
 /// How long Ollama may take to answer at all after a start.
 const READY_LIMIT: Duration = Duration::from_secs(120);
 /// A line of progress is printed this often.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How long the first token may take: the model is read from the disk first.
+const GENERATE_LIMIT: Duration = Duration::from_secs(300);
+/// A pull that was cut off or fell silent is asked for again after this; Ollama goes on where it was.
+const AGAIN: Duration = Duration::from_secs(2);
+/// What must stay free on the disk beside the model, in bytes.
+const MARGIN: u64 = 512 * 1024 * 1024;
+
+/// What came of making sure that a model is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ensured {
+    /// Its digest, as Ollama lists it.
+    pub digest: String,
+    /// Whether it had to be pulled.
+    pub pulled: bool,
+}
 
 /// The name as Ollama lists it: without a tag it means `latest`.
 fn full_name(model: &str) -> String {
@@ -48,181 +67,132 @@ fn listed(tags: &[u8], model: &str) -> Result<Option<String>, String> {
     }))
 }
 
-/// What a pull has told so far.
-#[derive(Debug, Default)]
-struct Pull {
-    partial: Vec<u8>,
-    layers: BTreeMap<String, (u64, u64)>,
-    status: String,
-    error: Option<String>,
-}
-
-impl Pull {
-    /// Takes bytes of the stream, which is a JSON object a line.
-    fn push(&mut self, data: &[u8]) {
-        for byte in data {
-            if *byte == b'\n' {
-                self.line();
-            } else {
-                self.partial.push(*byte);
-            }
-        }
-    }
-
-    fn line(&mut self) {
-        let line = std::mem::take(&mut self.partial);
-        let Ok(line) = serde_json::from_slice::<Value>(&line) else {
-            return;
-        };
-        let text = |key: &str| line.get(key).and_then(Value::as_str);
-        if let Some(error) = text("error") {
-            self.error = Some(error.to_owned());
-        }
-        if let Some(status) = text("status") {
-            status.clone_into(&mut self.status);
-        }
-        if let (Some(digest), Some(total)) =
-            (text("digest"), line.get("total").and_then(Value::as_u64))
-        {
-            let completed = line.get("completed").and_then(Value::as_u64).unwrap_or(0);
-            self.layers.insert(digest.to_owned(), (completed, total));
-        }
-    }
-
-    fn progress(&self) -> String {
-        let (done, all) = self
-            .layers
-            .values()
-            .fold((0, 0), |(done, all), (completed, total)| {
-                (done + completed, all + total)
-            });
-        if all == 0 {
-            return self.status.clone();
-        }
-        format!(
-            "{} ({} of {} MB)",
-            self.status,
-            done / 1_000_000,
-            all / 1_000_000
-        )
-    }
-
-    /// Only a last `success` counts: an answer of 200 may still carry an error.
-    fn end(mut self) -> Result<(), String> {
-        self.line();
-        match self.error {
-            Some(error) => Err(error),
-            None if self.status == "success" => Ok(()),
-            None => Err(format!(
-                "the stream ended at `{}`, without `success`",
-                self.status
-            )),
-        }
-    }
-}
-
-/// Makes sure that Ollama has the model; gives its digest, and whether it had to be pulled.
+/// Makes sure that Ollama has the model.
 ///
 /// # Errors
-/// When Ollama does not answer in time, or the pull does not end in success.
+/// When Ollama does not answer in time, the disk is too small, or the pull does not end in success.
 pub async fn ensure(
     session: &Session,
-    model: &str,
-    url: &HttpUrl,
+    model: &Model,
     bounds: &Bounds,
-) -> Result<(String, bool), Failure> {
+) -> Result<Ensured, Failure> {
+    let Model { name, url, .. } = model;
     let failed = |cause: String| {
-        Failure::failed(format!("cannot make sure that Ollama at {url} has the model {model}"))
+        Failure::failed(format!("cannot make sure that Ollama at {url} has the model {name}"))
             .cause(cause)
             .hint("check DEPLOY_APP_OLLAMA_URL (the port must be open on the host itself) and the model's name")
     };
-    let stopped = |signal| Failure::interrupted(signal, format!("stopped pulling {model}"));
-    if let Some(digest) = bounds
-        .interrupt
-        .race(tags(session, model, url, bounds))
-        .await
-        .map_err(stopped)?
-        .map_err(failed)?
-    {
-        tracing::info!("the model {model} is there ({digest})");
-        return Ok((digest, false));
-    }
-    tracing::info!("pulling the model {model}");
-    bounds
-        .interrupt
-        .race(pull(session, model, url, bounds))
-        .await
-        .map_err(stopped)?
-        .map_err(failed)?;
-    let digest = bounds
-        .interrupt
-        .race(tags(session, model, url, bounds))
-        .await
-        .map_err(stopped)?
-        .map_err(failed)?;
-    let digest = digest.ok_or_else(|| failed("it was pulled, but is not listed".to_owned()))?;
-    tracing::info!("pulled the model {model} ({digest})");
-    Ok((digest, true))
+    let stopped = |signal| Failure::interrupted(signal, format!("stopped pulling {name}"));
+    let work = async {
+        if let Some(digest) = tags(session, model, bounds).await? {
+            tracing::info!("the model {name} is there ({digest})");
+            return Ok(Ensured {
+                digest,
+                pulled: false,
+            });
+        }
+        let free = free(session, bounds).await;
+        tracing::info!("pulling the model {name}");
+        while let Again::Yes(why) = pull(session, model, free, bounds).await? {
+            tracing::warn!("the pull of {name} {why}; asking for it again");
+            sleep(AGAIN).await;
+        }
+        let digest = tags(session, model, bounds).await?;
+        let digest = digest.ok_or("it was pulled, but is not listed")?;
+        tracing::info!("pulled the model {name} ({digest})");
+        Ok(Ensured {
+            digest,
+            pulled: true,
+        })
+    };
+    let ensured: Result<Ensured, String> = bounds.interrupt.race(work).await.map_err(stopped)?;
+    ensured.map_err(failed)
 }
 
-/// Whether it is there now, without patience.
+/// Has the model generate one token: Ollama may answer while generating hangs.
+///
+/// # Errors
+/// When it does not.
+pub async fn warm_up(session: &Session, model: &Model, bounds: &Bounds) -> Result<(), Failure> {
+    let Model { name, url, .. } = model;
+    let url = url.at("/api/generate");
+    let body = serde_json::json!({
+        "model": name, "prompt": "Hello", "stream": false, "options": {"num_predict": 1}
+    });
+    let work = async {
+        let deadline = bounds.within(GENERATE_LIMIT).deadline;
+        let answer = ask(session, &url, Some(body.to_string().into_bytes()), deadline).await?;
+        let told: Option<Value> = serde_json::from_slice(&answer.body).ok();
+        let is_done = told.as_ref().and_then(|told| told.get("done")?.as_bool());
+        match (answer.status, is_done) {
+            (200, Some(true)) => Ok(()),
+            (status, _) => Err(format!("{url} answers {status}: {}", start(&answer.body))),
+        }
+    };
+    let began = Instant::now();
+    let warm: Result<(), String> = bounds
+        .interrupt
+        .race(work)
+        .await
+        .map_err(|signal| Failure::interrupted(signal, format!("stopped warming up {name}")))?;
+    warm.map_err(|cause| {
+        Failure::failed(format!("the model {name} does not generate"))
+            .cause(cause)
+            .hint("is there enough memory for it? the failure bundle shows what the kernel ended")
+    })?;
+    tracing::info!("{name} generates: {:.1} s for the first token", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// The digest of the model, if Ollama answers right now and has it; `Err` when it does not answer.
 ///
 /// # Errors
 /// When Ollama does not answer.
 pub async fn is_there(
     session: &Session,
-    model: &str,
-    url: &HttpUrl,
+    model: &Model,
     bounds: &Bounds,
-) -> Result<bool, String> {
-    list(
-        session,
-        model,
-        url,
-        bounds
-            .deadline
-            .min(Instant::now() + Duration::from_secs(10)),
-    )
-    .await
-    .map(|digest| digest.is_some())
+) -> Result<Option<String>, String> {
+    let deadline = bounds.within(Duration::from_secs(10)).deadline;
+    list(session, model, deadline).await
 }
 
 async fn list(
     session: &Session,
-    model: &str,
-    url: &HttpUrl,
+    model: &Model,
     deadline: Instant,
 ) -> Result<Option<String>, String> {
-    let url = url.at("/api/tags");
+    let url = model.url.at("/api/tags");
+    let answer = ask(session, &url, None, deadline).await?;
+    if answer.status != 200 {
+        return Err(format!("{url} answers {}", answer.status));
+    }
+    listed(&answer.body, &model.name)
+}
+
+async fn ask(
+    session: &Session,
+    url: &HttpUrl,
+    body: Option<Vec<u8>>,
+    deadline: Instant,
+) -> Result<Answer, String> {
     let stream = session
         .forward(&url.host, url.port, deadline)
         .await
         .map_err(|error| error.to_string())?;
-    let answer = http::request(stream, &url, None, deadline, &mut |_| true).await?;
-    if answer.status != 200 {
-        return Err(format!("{url} answers {}", answer.status));
-    }
-    listed(&answer.body, model)
+    http::request(stream, url, body, deadline, &mut |_| true).await
 }
 
 /// Waits until Ollama answers: it may just have been started.
 async fn tags(
     session: &Session,
-    model: &str,
-    url: &HttpUrl,
+    model: &Model,
     bounds: &Bounds,
 ) -> Result<Option<String>, String> {
-    let limit = bounds.deadline.min(Instant::now() + READY_LIMIT);
+    let limit = bounds.within(READY_LIMIT).deadline;
     loop {
         let now = Instant::now();
-        match list(
-            session,
-            model,
-            url,
-            limit.min(now + Duration::from_secs(10)),
-        )
-        .await
-        {
+        match list(session, model, limit.min(now + Duration::from_secs(10))).await {
             Ok(digest) => return Ok(digest),
             Err(seen) if Instant::now() >= limit || session.is_closed() => return Err(seen),
             Err(_) => sleep(Duration::from_secs(1)).await,
@@ -230,79 +200,109 @@ async fn tags(
     }
 }
 
+/// Free bytes where models may go, the least of them; none when the host does not tell. Where Ollama
+/// really keeps them only Ollama knows: Docker's folder, that of its service, or the user's.
+async fn free(session: &Session, bounds: &Bounds) -> Option<u64> {
+    let script = "for d in \"$(docker info --format '{{.DockerRootDir}}' 2>/dev/null)\" /usr/share/ollama \"$HOME\"; do \
+                  [ -n \"$d\" ] && [ -d \"$d\" ] && df -Pk \"$d\" | { read -r _; read -r _ _ _ free _ && echo \"$free\"; } && exit 0; done; exit 0";
+    let bounds = bounds.within(Duration::from_secs(20));
+    let output = session.run(script, Input::Empty, Show::Nothing, &bounds).await.ok()?;
+    let kib: u64 = String::from_utf8_lossy(&output.stdout).trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// Whether a pull must be asked for once more.
+enum Again {
+    No,
+    Yes(String),
+}
+
 async fn pull(
     session: &Session,
-    model: &str,
-    url: &HttpUrl,
+    model: &Model,
+    free: Option<u64>,
     bounds: &Bounds,
-) -> Result<(), String> {
-    let url = url.at("/api/pull");
+) -> Result<Again, String> {
+    let Model { name, stall, .. } = model;
+    let url = model.url.at("/api/pull");
     let stream = session
         .forward(&url.host, url.port, bounds.deadline)
         .await
         .map_err(|error| error.to_string())?;
-    let body = serde_json::json!({ "model": model })
-        .to_string()
-        .into_bytes();
+    let body = serde_json::json!({ "model": name }).to_string().into_bytes();
+    let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
     let mut seen = Pull::default();
     let mut said = Instant::now();
-    let answer = http::request(stream, &url, Some(body), bounds.deadline, &mut |data| {
+    let mut too_large = None;
+    let mut each = |data: &[u8]| {
+        // Only the silence is of interest; nobody listens after the end.
+        let _ = tell.send(());
         seen.push(data);
         if said.elapsed() >= HEARTBEAT {
-            tracing::info!("pulling {model}: {}", seen.progress());
+            tracing::info!("pulling {name}: {}", seen.progress());
             said = Instant::now();
         }
-        true
-    })
-    .await?;
-    if answer.status != 200 && seen.error.is_none() {
-        let body = String::from_utf8_lossy(&answer.body)
-            .chars()
-            .take(200)
-            .collect::<String>();
-        return Err(format!("{url} answers {}: {}", answer.status, body.trim()));
+        if let Some(free) = free.filter(|free| seen.missing() + MARGIN > *free) {
+            too_large = Some(format!(
+                "{} MB are still to be pulled, and the disk of the host had {} MB free",
+                seen.missing() / 1_000_000,
+                free / 1_000_000
+            ));
+        }
+        too_large.is_none()
+    };
+    let request = http::request(stream, &url, Some(body), bounds.deadline, &mut each);
+    let silence = async {
+        loop {
+            match tokio::time::timeout(*stall, heard.recv()).await {
+                Ok(Some(())) => {}
+                Ok(None) => std::future::pending().await,
+                Err(_) => return,
+            }
+        }
+    };
+    let answered = tokio::select! {
+        answered = request => answered,
+        () = silence => {
+            return Ok(Again::Yes(format!("has been silent for {} s", stall.as_secs())));
+        }
+    };
+    if let Some(too_large) = too_large {
+        return Err(too_large);
     }
-    seen.end()
+    let answer = match answered {
+        Ok(answer) => answer,
+        // Cut off, and not by us: Ollama keeps what it has.
+        Err(why) if Instant::now() < bounds.deadline && !session.is_closed() => {
+            return Ok(Again::Yes(format!("was cut off ({why})")));
+        }
+        Err(why) => return Err(why),
+    };
+    if answer.status != 200 && seen.error.is_none() {
+        let start = start(&answer.body);
+        return Err(format!("{url} answers {}: {start}", answer.status));
+    }
+    seen.end().map(|()| Again::No)
+}
+
+/// The start of an answer, for an error.
+fn start(body: &[u8]) -> String {
+    let start: String = String::from_utf8_lossy(body).chars().take(200).collect();
+    start.trim().to_owned()
+}
+
+/// The refusal of a service whose models do not outlive its container, as
+/// [`crate::compose::keeps_models`] found it.
+pub fn not_kept(service: &str) -> Failure {
+    Failure::refused(format!(
+        "the service {service} keeps its models inside its container: each new container would pull them again"
+    ))
+    .hint("give it a volume, such as `volumes: [\"models:/root/.ollama\"]`, and name the volume at the end of the Compose file")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Pull, full_name, listed};
-
-    fn pull(stream: &str) -> Result<(), String> {
-        let mut pull = Pull::default();
-        for chunk in stream.as_bytes().chunks(7) {
-            pull.push(chunk);
-        }
-        pull.end()
-    }
-
-    #[test]
-    fn only_a_final_success_counts() {
-        assert_eq!(
-            pull("{\"status\":\"pulling manifest\"}\n{\"status\":\"success\"}\n"),
-            Ok(())
-        );
-        assert_eq!(pull("{\"status\":\"success\"}"), Ok(()));
-        assert!(
-            pull("{\"status\":\"pulling manifest\"}\n")
-                .is_err_and(|error| error.contains("pulling manifest"))
-        );
-        assert_eq!(
-            pull("{\"status\":\"pulling manifest\"}\n{\"error\":\"no such model\"}\n"),
-            Err("no such model".to_owned())
-        );
-        assert!(pull("<html>\n").is_err());
-        assert!(pull("").is_err());
-    }
-
-    #[test]
-    fn progress_sums_the_layers() {
-        let mut pull = Pull::default();
-        pull.push(b"{\"status\":\"pulling a\",\"digest\":\"a\",\"total\":2000000,\"completed\":1000000}\n");
-        pull.push(b"{\"status\":\"pulling b\",\"digest\":\"b\",\"total\":3000000}\n");
-        assert_eq!(pull.progress(), "pulling b (1 of 5 MB)");
-    }
+    use super::{full_name, listed};
 
     #[test]
     fn models_are_found_by_their_full_name() {

@@ -1,20 +1,30 @@
-//! Releases on the host: their folder layout, names, lock, and the shell scripts that work on them.
+//! Releases on the host: their names, what a look at them tells, and the shell scripts that work on them.
+//!
+//! [`crate::layout`] says where they are. Beside them, in `TARGET/.deploy/`:
 //!
 //! ```text
-//! TARGET/releases/<UTC yyyymmddhhmmss>-<short id>/   a release: the application's files, nothing else
-//! TARGET/releases/.<name>.partial/                   one that is being unpacked
-//! TARGET/current -> releases/<name>                  the release that runs
-//! TARGET/shared/                                     what outlives releases
-//! TARGET/.deploy/{lock/,manifests/,logs/}            ours
+//! lock/                 who deploys now: owner, build, token, expires
+//! manifests/<release>   path, kind, size and SHA-256 of everything in it
+//! lists/<release>       its files and links, as `xargs -0` reads them
+//! pieces/<release>      the pieces of its large files
+//! stamps/<release>      a digest over inode, size, mode and change time of its files when they were last verified
+//! proven/<release>      it was healthy once, and may be gone back to
+//! replaced/<release>    in-place: files of somebody else's that it took the place of
+//! logs/                 what start and stop commands printed
+//! audit.jsonl           a line for each deployment
 //! ```
 //!
-//! The host needs `sh`, `tar`, `find`, `sha256sum`, `mv` with `-T`, and the rest of a POSIX userland;
-//! `gzip` is used where it is.
+//! The host needs `sh`, `tar`, `find`, `sha256sum`, `xargs -0`, `mv -T`, and the rest of a POSIX userland;
+//! `gzip` and GNU's extensions are used where they are.
 
-use std::collections::BTreeMap;
+pub mod lock;
+pub mod scripts;
 
-use crate::host::ssh::quote;
-use crate::sync::partial;
+use std::collections::BTreeSet;
+
+use crate::layout::Paths;
+use crate::sync::Tree;
+use crate::sync::listing::{Listing, SCRIPT};
 
 /// A release's name: UTC time and a short id.
 ///
@@ -25,6 +35,18 @@ pub fn name(utc: &str, commit: Option<&str>, digest: &str) -> String {
         .filter(|commit| commit.len() >= 7 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()))
         .map_or(digest, |commit| commit);
     format!("{utc}-{}", id[..id.len().min(7)].to_ascii_lowercase())
+}
+
+/// Two releases within one second, of the same commit, must not share a name.
+#[must_use]
+pub fn free_name(wanted: &str, taken: &[String]) -> String {
+    let mut name = wanted.to_owned();
+    while taken.contains(&name) {
+        let (time, id) = name.split_at(14);
+        let next = time.parse::<u64>().unwrap_or_default() + 1;
+        name = format!("{next:014}{id}");
+    }
+    name
 }
 
 /// Whether a folder's name is one that [`name`] makes. Anything else is somebody else's.
@@ -39,26 +61,10 @@ pub fn is_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
 }
 
-/// What the host says about itself and the target folder.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct State {
-    /// Tools from [`TOOLS`] and [`OPTIONAL`] that it has.
-    pub tools: Vec<String>,
-    /// The release that `current` leads to.
-    pub current: Option<String>,
-    /// Where `current` leads when that is not a release of ours.
-    pub foreign: Option<String>,
-    /// Our releases, oldest first.
-    pub releases: Vec<String>,
-    /// Who holds the lock, in their own words.
-    pub lock: Option<String>,
-    /// Free space on the target's file system, in KiB.
-    pub free_kib: Option<u64>,
-}
-
 /// What every host must have.
-pub const TOOLS: [&str; 9] = [
+pub const TOOLS: [&str; 11] = [
     "cat",
+    "cp",
     "date",
     "find",
     "ln",
@@ -67,13 +73,57 @@ pub const TOOLS: [&str; 9] = [
     "rm",
     "sha256sum",
     "tar",
+    "xargs",
 ];
 /// What is used where it is.
 pub const OPTIONAL: [&str; 2] = ["gzip", "docker"];
 
-/// Looks at the host; changes nothing.
+/// The release that is current, and what is known about its files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Current {
+    /// Its name.
+    pub name: String,
+    /// Its manifest; none when it is exactly the wanted one, and empty when it cannot be read.
+    pub manifest: Option<Tree>,
+    /// What its folder holds; none when the host vouches that it is what was verified last.
+    pub listing: Option<Listing>,
+    /// The stamp that the listing was taken under.
+    pub stamp: Option<String>,
+}
+
+/// What the host says about itself and the target folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// Tools from [`TOOLS`] and [`OPTIONAL`] that it has.
+    pub tools: Vec<String>,
+    /// The release that is current.
+    pub current: Option<Current>,
+    /// Where `current` leads when that is not a release of ours.
+    pub foreign: Option<String>,
+    /// Our releases, oldest first.
+    pub releases: Vec<String>,
+    /// Those of them that were healthy once.
+    pub proven: BTreeSet<String>,
+    /// Who holds the lock, in their own words.
+    pub lock: Option<String>,
+    /// In-place: the release whose files were being placed when somebody was stopped.
+    pub placing: Option<String>,
+    /// Free space on the target's file system, in KiB.
+    pub free_kib: Option<u64>,
+    /// Free inodes there.
+    pub free_inodes: Option<u64>,
+}
+
+/// A shell function that prints the stamp of a release: `$n` is its name, `$T` the target folder, and
+/// the working folder the one that it lies in. A file's change time cannot be set back by its owner. Where
+/// it is not told to the nanosecond, or a file is missing, no two stamps are equal.
+const STAMP: &str = r#"stamp() { { case $(stat -c %z . 2>/dev/null) in *.*) xargs -0 stat -c '%i %s %f %z' <"$T/.deploy/lists/$n" 2>/dev/null;; *) false;; esac ||
+echo "none $$ $(date +%s%N)"; } | sha256sum; }"#;
+
+/// Looks at the host; changes nothing. `digest` is that of the wanted tree: what the current release
+/// holds is told only where it may matter.
 #[must_use]
-pub fn look(target: &str) -> String {
+pub fn look(paths: &Paths, digest: &str) -> String {
     let tools = TOOLS
         .iter()
         .chain(&OPTIONAL)
@@ -81,40 +131,85 @@ pub fn look(target: &str) -> String {
         .collect::<Vec<_>>()
         .join(" ");
     format!(
-        r#"T={}
+        r#"export LC_ALL=C; T={target}; S="$T/{store}"; C="$T/{current}"
 for t in {tools}; do command -v "$t" >/dev/null 2>&1 && echo "tool $t"; done
 at=$T; while [ ! -d "$at" ]; do at=${{at%/*}}; [ -n "$at" ] || at=/; done
 df -Pk "$at" 2>/dev/null | {{ read -r _; read -r _ _ _ free _ && echo "free $free"; }}
-[ -e "$T/current" ] || [ -L "$T/current" ] && echo "current $(readlink "$T/current" || echo '(not a link)')"
-for r in "$T"/releases/*; do [ -d "$r" ] && echo "release ${{r##*/}}"; done
-[ -d "$T/.deploy/lock" ] && [ "$(cat "$T/.deploy/lock/expires")" -ge "$(date +%s)" ] && echo "lock $(cat "$T/.deploy/lock/owner")"
-exit 0"#,
-        quote(target)
+df -Pi "$at" 2>/dev/null | {{ read -r _; read -r _ _ _ free _ && echo "inodes $free"; }}
+for r in "$S"/*; do [ -d "$r" ] && echo "release ${{r##*/}}"; done
+for r in "$T"/.deploy/proven/*; do [ -e "$r" ] && echo "proven ${{r##*/}}"; done
+[ -d "$T/.deploy/lock" ] && [ "$(cat "$T/.deploy/lock/expires" 2>/dev/null || echo 0)" -ge "$(date +%s)" ] && echo "lock $(cat "$T/.deploy/lock/owner")"
+[ -s "$T/.deploy/placing" ] && echo "placing $(cat "$T/.deploy/placing")"
+[ -e "$C" ] || [ -L "$C" ] || exit 0
+c=$(readlink "$C" || echo '(not a link)'); echo "current $c"; n=${{c#releases/}}; M=$T/.deploy/manifests/$n
+[ "$c" != "$n" ] && [ -d "$S/$n" ] || exit 0
+{STAMP}
+if [ "$(sha256sum <"$M" 2>/dev/null)" != '{digest}  -' ]; then echo '== manifest'; cat "$M" 2>/dev/null; exit 0; fi
+cd {live} || exit 0; before=$(stamp)
+if [ "$before" = "$(cat "$T/.deploy/stamps/$n" 2>/dev/null)" ]; then echo '== verified'; exit 0; fi
+echo '== listing'; echo "$before"
+{SCRIPT}exit 0"#,
+        target = paths.quoted(),
+        store = paths.store(),
+        current = paths.current(),
+        live = match paths.layout {
+            crate::layout::Layout::Releases => "\"$S/$n\"",
+            crate::layout::Layout::InPlace => "\"$T\"",
+        },
     )
 }
 
 impl State {
     /// Reads what [`look`] prints.
     #[must_use]
-    pub fn parse(output: &str) -> Self {
+    pub fn parse(output: &[u8]) -> Self {
         let mut state = Self::default();
-        for line in output.lines() {
+        let mut rest = output;
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line = String::from_utf8_lossy(&rest[..end]).into_owned();
+            rest = &rest[end + 1..];
             match line.split_once(' ') {
-                Some(("tool", tool)) => state.tools.push(tool.to_owned()),
-                Some(("free", free)) => state.free_kib = free.parse().ok(),
-                Some(("current", to)) => {
-                    match to.strip_prefix("releases/").filter(|name| is_name(name)) {
-                        Some(name) => state.current = Some(name.to_owned()),
-                        None => state.foreign = Some(to.to_owned()),
+                Some(("==", section)) => {
+                    if let Some(current) = &mut state.current {
+                        current.read(section, rest);
                     }
+                    break;
                 }
-                Some(("release", name)) if is_name(name) => state.releases.push(name.to_owned()),
-                Some(("lock", owner)) => state.lock = Some(owner.to_owned()),
-                _ => {}
+                Some((word, rest)) => state.word(word, rest),
+                None => {}
             }
         }
         state.releases.sort();
         state
+    }
+
+    fn word(&mut self, word: &str, rest: &str) {
+        match word {
+            "tool" => self.tools.push(rest.to_owned()),
+            "free" => self.free_kib = rest.parse().ok(),
+            "inodes" => self.free_inodes = rest.parse().ok(),
+            "current" => match rest.strip_prefix("releases/").filter(|name| is_name(name)) {
+                Some(name) => {
+                    self.current = Some(Current {
+                        name: name.to_owned(),
+                        manifest: Some(Tree::new()),
+                        ..Current::default()
+                    });
+                }
+                None => self.foreign = Some(rest.to_owned()),
+            },
+            "release" if is_name(rest) => self.releases.push(rest.to_owned()),
+            "proven" if is_name(rest) => drop(self.proven.insert(rest.to_owned())),
+            "lock" => self.lock = Some(rest.to_owned()),
+            "placing" if is_name(rest) => self.placing = Some(rest.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// The current release's name.
+    #[must_use]
+    pub fn current_name(&self) -> Option<&str> {
+        self.current.as_ref().map(|current| current.name.as_str())
     }
 
     /// Required tools that the host does not have.
@@ -129,213 +224,54 @@ impl State {
         self.tools.iter().any(|known| known == tool)
     }
 
-    /// Releases that go when `keep` shall remain: the oldest, never the current or the new one.
+    /// The release to go back to: the newest that was healthy once and is older than the current one.
     #[must_use]
-    pub fn to_prune(&self, keep: usize, new: &str) -> Vec<String> {
-        let mut all: Vec<&String> = self.releases.iter().filter(|name| *name != new).collect();
-        let spare = (all.len() + 1).saturating_sub(keep.max(1));
-        all.retain(|name| Some(*name) != self.current.as_ref());
+    pub fn before_current(&self) -> Option<&str> {
+        let current = self.current_name()?;
+        self.releases
+            .iter()
+            .rev()
+            .map(String::as_str)
+            .find(|name| *name < current && self.proven.contains(*name))
+    }
+
+    /// Releases that go so that `keep` remain once a new one has joined them: first those that never
+    /// were healthy, then the oldest; never the current one.
+    #[must_use]
+    pub fn to_prune(&self, keep: usize, joins: bool) -> Vec<String> {
+        let spare = (self.releases.len() + usize::from(joins)).saturating_sub(keep.max(1));
+        let mut all: Vec<&String> = self
+            .releases
+            .iter()
+            .filter(|name| Some(name.as_str()) != self.current_name())
+            .collect();
+        all.sort_by_key(|name| (self.proven.contains(*name), (*name).clone()));
         all.into_iter().take(spare).cloned().collect()
     }
 }
 
-/// Prints the hashes of all files below the working folder.
-pub const HASHES: &str = "find . -type f -exec sha256sum {} +";
-
-/// Prints the stored manifest of a release, a line `== hashes`, and the hashes of its files now.
-#[must_use]
-pub fn contents(target: &str, release: &str) -> String {
-    format!(
-        "set -e; cd {}; cat .deploy/manifests/{release} 2>/dev/null || :; echo '== hashes'; cd releases/{release}; {HASHES}",
-        quote(target)
-    )
-}
-
-/// Splits the output of [`contents`].
-#[must_use]
-pub fn split_contents(output: &[u8]) -> (&[u8], &[u8]) {
-    const MARK: &[u8] = b"== hashes\n";
-    if output.starts_with(MARK) {
-        return (&[], &output[MARK.len()..]);
-    }
-    match output
-        .windows(MARK.len() + 1)
-        .position(|window| window[0] == b'\n' && &window[1..] == MARK)
-    {
-        Some(at) => (&output[..=at], &output[at + 1 + MARK.len()..]),
-        None => (output, &[]),
-    }
-}
-
-/// What taking the lock led to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Locked {
-    /// It is ours; the release that `current` leads to under the lock.
-    Taken {
-        /// As in [`State::current`].
-        current: Option<String>,
-        /// Whose expired lock was taken over.
-        from: Option<String>,
-    },
-    /// Somebody else holds it.
-    Held {
-        /// Their words about themselves.
-        owner: String,
-        /// Seconds until it may be taken over.
-        expires_in: u64,
-    },
-}
-
-/// Makes the folders and takes the lock, a folder that is renamed into place with its content: of
-/// two that try at once, one wins. An expired lock is taken over.
-#[must_use]
-pub fn lock(target: &str, owner: &str, token: &str, ttl_secs: u64) -> String {
-    format!(
-        r#"set -e; umask 022; mkdir -p {target}; cd {target}
-mkdir -p releases shared .deploy/manifests .deploy/logs; cd .deploy
-now=$(date +%s); new=lock.new.{token}; rm -rf "$new"; mkdir "$new"
-printf '%s\n' {owner} >"$new/owner"; echo $((now + {ttl_secs})) >"$new/expires"; echo {token} >"$new/token"
-take() {{ mv -T "$new" lock 2>/dev/null; }}
-if ! take; then
-  expires=$(cat lock/expires 2>/dev/null || echo 0); stale=lock.stale.{token}
-  if [ "$expires" -lt "$now" ] && mv -T lock "$stale" 2>/dev/null; then
-    if [ "$(cat "$stale/expires" 2>/dev/null || echo 0)" = "$expires" ]; then
-      echo "from $(cat "$stale/owner" 2>/dev/null || echo somebody)"; rm -rf "$stale"
-    else mv -T "$stale" lock 2>/dev/null || :; fi
-    take || :
-  fi
-fi
-if [ "$(cat lock/token 2>/dev/null)" != {token} ]; then
-  rm -rf "$new"; echo "held $(($(cat lock/expires 2>/dev/null || echo "$now") - now)) $(cat lock/owner 2>/dev/null || echo somebody)"; exit 0
-fi
-echo "taken $(readlink ../current || :)""#,
-        target = quote(target),
-        owner = quote(owner),
-    )
-}
-
-impl Locked {
-    /// Reads what [`lock`] prints.
-    #[must_use]
-    pub fn parse(output: &str) -> Option<Self> {
-        let mut from = None;
-        for line in output.lines() {
-            match line.split_once(' ').unwrap_or((line, "")) {
-                ("from", owner) => from = Some(owner.to_owned()),
-                ("held", rest) => {
-                    let (expires_in, owner) = rest.split_once(' ')?;
-                    return Some(Self::Held {
-                        owner: owner.to_owned(),
-                        expires_in: expires_in.parse().unwrap_or(0),
-                    });
-                }
-                ("taken", to) => {
-                    let current = to
-                        .strip_prefix("releases/")
-                        .filter(|name| is_name(name))
-                        .map(str::to_owned);
-                    return Some(Self::Taken { current, from });
-                }
-                _ => {}
+impl Current {
+    fn read(&mut self, section: &str, rest: &[u8]) {
+        match section {
+            "manifest" => {
+                let text = String::from_utf8_lossy(rest);
+                self.manifest = Some(crate::sync::from_text(&text).unwrap_or_default());
             }
+            "verified" => self.manifest = None,
+            "listing" => {
+                self.manifest = None;
+                let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+                self.stamp = Some(String::from_utf8_lossy(&rest[..end]).into_owned());
+                self.listing = Some(Listing::parse(rest.get(end + 1..).unwrap_or_default()));
+            }
+            _ => {}
         }
-        None
     }
-}
-
-/// Gives the lock back, if it is still ours.
-#[must_use]
-pub fn unlock(target: &str, token: &str) -> String {
-    format!(
-        "cd {}/.deploy || exit 0; [ \"$(cat lock/token 2>/dev/null)\" = {token} ] || exit 0; \
-         mv -T lock lock.gone.{token} && rm -rf lock.gone.{token}",
-        quote(target)
-    )
-}
-
-/// The command by which a person removes the lock.
-#[must_use]
-pub fn unlock_by_hand(target: &str) -> String {
-    format!("rm -rf {}", quote(&format!("{target}/.deploy/lock")))
-}
-
-/// Unpacks the stream on standard input as a partial release and prints what is there now, in the
-/// three sections of [`crate::sync::Listing`].
-#[must_use]
-pub fn unpack(target: &str, release: &str, gzip: bool) -> String {
-    format!(
-        r#"set -e; umask 022; cd {target}; p={partial}; rm -rf "$p"; mkdir "$p"
-tar -x{z}po -f -
-cd "$p"; {HASHES}
-echo '== executable'; find . -type f -perm -100
-echo '== links'; find . -type l -exec sh -c 'for l do printf "%s\t%s\n" "$l" "$(readlink "$l")"; done' sh {{}} +"#,
-        target = quote(target),
-        partial = quote(&partial(release)),
-        z = if gzip { "z" } else { "" },
-    )
-}
-
-/// Gives a verified release its name, and makes the folders that its shared links lead to.
-#[must_use]
-pub fn commit(target: &str, release: &str, shared: &[String]) -> String {
-    let mut script = format!("set -e; umask 022; cd {}; ", quote(target));
-    for path in shared {
-        script.push_str(&format!(
-            "[ -e shared/{0} ] || mkdir -p shared/{0}; ",
-            quote(path)
-        ));
-    }
-    script.push_str(&format!(
-        "mv -T {} releases/{release}",
-        quote(&partial(release))
-    ));
-    script
-}
-
-/// Makes `current` lead to the release, in one rename: at any moment it is the old one or the new one.
-#[must_use]
-pub fn switch(target: &str, release: &str) -> String {
-    format!(
-        "set -e; cd {}; rm -f .deploy/current; ln -s releases/{release} .deploy/current; mv -T .deploy/current current",
-        quote(target)
-    )
-}
-
-/// Removes `current`, where there was none before.
-#[must_use]
-pub fn unswitch(target: &str) -> String {
-    format!("rm -f {}", quote(&format!("{target}/current")))
-}
-
-/// Removes releases, whole or partial, with their manifests. Never one that `current` leads to.
-#[must_use]
-pub fn remove(target: &str, releases: &[String]) -> String {
-    let mut script = format!(
-        "cd {} || exit 0; c=$(readlink current || :); status=0; ",
-        quote(target)
-    );
-    for release in releases {
-        script.push_str(&format!(
-            "if [ \"$c\" != releases/{release} ]; then rm -rf releases/{release} {partial} .deploy/manifests/{release} || status=1; else status=1; fi; ",
-            partial = quote(&partial(release)),
-        ));
-    }
-    script.push_str("exit $status");
-    script
-}
-
-/// Variables for a command of the application, as shell assignments.
-#[must_use]
-pub fn environment(variables: &BTreeMap<&str, &str>) -> String {
-    variables
-        .iter()
-        .map(|(name, value)| format!("{name}={} ", quote(value)))
-        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Locked, State, is_name, name, split_contents};
+    use super::{State, free_name, is_name, name};
 
     #[test]
     fn names_are_time_and_id_and_only_ours_are_known() {
@@ -365,78 +301,71 @@ mod tests {
     }
 
     #[test]
+    fn a_second_release_in_a_second_gets_a_name_of_its_own() {
+        let taken = [
+            "20261123094308-0123456".to_owned(),
+            "20261123094309-0123456".to_owned(),
+        ];
+        assert_eq!(
+            free_name("20261123094308-0123456", &taken),
+            "20261123094310-0123456"
+        );
+        assert_eq!(
+            free_name("20261123094307-0123456", &taken),
+            "20261123094307-0123456"
+        );
+    }
+
+    #[test]
     fn a_look_is_read() {
         let state = State::parse(
-            "tool tar\ntool find\nfree 1024\ncurrent releases/20261123094308-0123456\n\
-             release 20261123094308-0123456\nrelease 20251123094308-0123456\nrelease mine\nlock build 7\n",
+            b"tool tar\ntool find\nfree 1024\ninodes 77\nrelease 20261123094308-0123456\n\
+              release 20251123094308-0123456\nrelease mine\nproven 20251123094308-0123456\nlock build 7\n\
+              current releases/20261123094308-0123456\n== manifest\ndeploy-app manifest 1\n040000\t-\t0\tempty\n",
         );
-        assert_eq!(state.current.as_deref(), Some("20261123094308-0123456"));
+        assert_eq!(state.current_name(), Some("20261123094308-0123456"));
+        let manifest = state.current.as_ref().and_then(|c| c.manifest.as_ref());
+        assert_eq!(manifest.map(|tree| tree.len()), Some(1));
         assert_eq!(
             state.releases,
             ["20251123094308-0123456", "20261123094308-0123456"]
         );
+        assert_eq!(state.before_current(), Some("20251123094308-0123456"));
         assert_eq!(
-            (state.lock.as_deref(), state.free_kib),
-            (Some("build 7"), Some(1024))
+            (state.lock.as_deref(), state.free_kib, state.free_inodes),
+            (Some("build 7"), Some(1024), Some(77))
         );
         assert!(
             state.missing_tools().contains(&"sha256sum") && !state.missing_tools().contains(&"tar")
         );
         assert_eq!(
-            State::parse("current /srv/app\n").foreign.as_deref(),
+            State::parse(b"current /srv/app\n").foreign.as_deref(),
             Some("/srv/app")
         );
+        let same = State::parse(b"current releases/20261123094308-0123456\n== verified\n");
+        let current = same.current.unwrap_or_default();
+        assert_eq!((current.manifest, current.listing), (None, None));
     }
 
     #[test]
-    fn the_oldest_go_but_never_the_current_or_the_new() {
+    fn the_oldest_go_but_never_the_current() {
         let release = |n: u8| format!("2026112309430{n}-0123456");
         let state = State {
-            current: Some(release(1)),
+            current: Some(super::Current {
+                name: release(1),
+                ..super::Current::default()
+            }),
             releases: (1..=4).map(release).collect(),
+            proven: (1..=3).map(release).collect(),
             ..State::default()
         };
-        assert_eq!(state.to_prune(5, &release(5)), Vec::<String>::new());
-        assert_eq!(state.to_prune(3, &release(5)), [release(2), release(3)]);
+        assert_eq!(state.to_prune(5, true), Vec::<String>::new());
+        assert_eq!(state.to_prune(4, true), [release(4)], "never proven");
+        assert_eq!(state.to_prune(3, true), [release(4), release(2)]);
         assert_eq!(
-            state.to_prune(1, &release(5)),
-            [release(2), release(3), release(4)]
+            state.to_prune(1, true),
+            [release(4), release(2), release(3)]
         );
-        assert_eq!(state.to_prune(4, &release(4)), Vec::<String>::new());
-    }
-
-    #[test]
-    fn lock_answers_are_read() {
-        assert_eq!(
-            Locked::parse("from build 6\ntaken releases/20261123094308-0123456\n"),
-            Some(Locked::Taken {
-                current: Some("20261123094308-0123456".into()),
-                from: Some("build 6".into())
-            })
-        );
-        assert_eq!(
-            Locked::parse("taken \n"),
-            Some(Locked::Taken {
-                current: None,
-                from: None
-            })
-        );
-        assert_eq!(
-            Locked::parse("held 60 build 7 of x\n"),
-            Some(Locked::Held {
-                owner: "build 7 of x".into(),
-                expires_in: 60
-            })
-        );
-        assert_eq!(Locked::parse("sh: not found"), None);
-    }
-
-    #[test]
-    fn contents_are_split_at_the_mark() {
-        assert_eq!(
-            split_contents(b"m\n== hashes\nh\n"),
-            (&b"m\n"[..], &b"h\n"[..])
-        );
-        assert_eq!(split_contents(b"== hashes\nh\n"), (&b""[..], &b"h\n"[..]));
+        assert_eq!(state.to_prune(4, false), Vec::<String>::new());
     }
 }

@@ -1,16 +1,25 @@
 //! The host as the steps see it: scripts whose failures say what they were for.
 
+use std::collections::BTreeSet;
+
 use action::exit::Exit;
 use action::failure::Failure;
 
-use crate::host::ssh::{Bounds, ExecError, Input, Output, Session, Show};
-use crate::host::trust::Trust;
+use crate::failure_bundle::Evidence;
+use crate::host::exec::{Bounds, ExecError, Input, Output, Show};
+use crate::host::ssh::Session;
+use crate::host_keys::{self, Belief};
+use crate::layout::Paths;
+use crate::lease;
 use crate::reach::{self, Way};
-use crate::redact::Redactor;
-use crate::release::{self, Locked, State};
+use crate::release::{self, State, lock, scripts};
 use crate::runtime::Command;
 use crate::settings::Checked;
-use crate::sync::{self, Diff, Listing, Tree, Upload};
+use crate::stages::Stages;
+use crate::sync::listing::{Fault, Listing, What};
+use crate::sync::pieces::{self, Pieces};
+use crate::sync::upload::Upload;
+use crate::sync::{self, Diff, Tree};
 
 /// How many lines of a failed command are repeated in the error.
 const TAIL: usize = 20;
@@ -26,35 +35,44 @@ pub struct Remote<'a> {
     pub settings: &'a Checked,
     /// How it was reached, to reach it again.
     pub way: &'a Way<'a>,
-    /// The keys that are believed.
-    pub trust: &'a Trust,
-    /// What no line of the host may show.
-    pub redactor: &'a Redactor,
+    /// What it is believed by.
+    pub belief: &'a Belief,
+    /// Where the deployment is.
+    pub stages: &'a Stages,
+    /// What is gathered for the failure bundle.
+    pub evidence: &'a Evidence,
 }
 
 impl<'a> Remote<'a> {
-    /// Connects.
+    /// Connects, and stores what the host was believed by where that is due.
     ///
     /// # Errors
-    /// As [`reach::connect`].
+    /// As [`reach::connect`] and [`host_keys::store`].
     pub async fn connect(
         settings: &'a Checked,
         way: &'a Way<'a>,
-        trust: &'a Trust,
-        redactor: &'a Redactor,
+        belief: &'a Belief,
+        (stages, evidence): (&'a Stages, &'a Evidence),
         bounds: &Bounds,
     ) -> Result<Self, Failure> {
-        let session = reach::connect(settings, way, trust, bounds)
-            .await?
-            .hiding(redactor.clone());
+        let session = reach::connect(settings, way, belief, bounds).await?;
         Ok(Self {
             session,
             shown: way.shown(),
             settings,
             way,
-            trust,
-            redactor,
+            belief,
+            stages,
+            evidence,
         })
+    }
+
+    /// Writes down what the host was believed by, where that is due.
+    ///
+    /// # Errors
+    /// As [`host_keys::store`].
+    pub async fn store_belief(&self) -> Result<(), Failure> {
+        host_keys::store(self.settings, self.way, self.belief, self.session.host_key()).await
     }
 
     /// The same host over a new connection.
@@ -62,10 +80,15 @@ impl<'a> Remote<'a> {
     /// # Errors
     /// As [`reach::connect`].
     pub async fn again(&self, bounds: &Bounds) -> Result<Self, Failure> {
-        Self::connect(self.settings, self.way, self.trust, self.redactor, bounds).await
+        let kept = (self.stages, self.evidence);
+        Self::connect(self.settings, self.way, self.belief, kept, bounds).await
     }
 
-    async fn script(
+    /// Runs one of our own scripts, and gives all that it printed.
+    ///
+    /// # Errors
+    /// When it has no exit status, or one that is not 0.
+    pub async fn script(
         &self,
         deed: &str,
         script: &str,
@@ -77,10 +100,14 @@ impl<'a> Remote<'a> {
             .run(script, input, Show::Nothing, bounds)
             .await
             .map_err(|error| self.no_result(deed, &error))?;
+        if output.status == lock::LOST {
+            return Err(lease::lost(&self.settings.paths.target));
+        }
         self.succeeded(deed, output)
     }
 
     fn no_result(&self, deed: &str, error: &ExecError) -> Failure {
+        self.evidence.command_failed(deed, &error.to_string());
         let deed = format!("cannot {deed} on {}", self.shown);
         match error {
             ExecError::Interrupted(signal) => Failure::interrupted(*signal, deed),
@@ -95,6 +122,8 @@ impl<'a> Remote<'a> {
         if output.status == 0 {
             return Ok(output);
         }
+        self.evidence
+            .command_failed(deed, &format!("exit status {}", output.status));
         let is_denied = output
             .tail
             .iter()
@@ -116,7 +145,7 @@ impl<'a> Remote<'a> {
         Err(if is_denied {
             failure.hint(format!(
                 "user `{}` needs the right to do this; for the folder: sudo install -d -o {0} {1}",
-                self.settings.user, self.settings.target
+                self.settings.user, self.settings.paths.target
             ))
         } else {
             failure
@@ -146,6 +175,24 @@ impl<'a> Remote<'a> {
             .map(drop)
     }
 
+    /// Runs a command of the application whose lines are of interest only when it fails.
+    ///
+    /// # Errors
+    /// When it does not end well.
+    pub async fn quietly(
+        &self,
+        command: &Command,
+        deed: &str,
+        bounds: &Bounds,
+    ) -> Result<(), Failure> {
+        let output = self
+            .session
+            .run(&command.script, Input::Empty, Show::Nothing, bounds)
+            .await;
+        self.succeeded(deed, output.map_err(|error| self.no_result(deed, &error))?)
+            .map(drop)
+    }
+
     /// The last lines of a command, whatever its status; none when it does not run.
     pub async fn tail(&self, command: &Command, bounds: &Bounds) -> Vec<String> {
         let output = self
@@ -155,21 +202,18 @@ impl<'a> Remote<'a> {
         output.map(|output| output.tail).unwrap_or_default()
     }
 
-    /// Looks at the host and the target folder.
+    /// Looks at the host and the target folder, and at what the current release holds where that may
+    /// differ from the tree with this digest.
     ///
     /// # Errors
     /// When the host lacks a tool, or `current` is not ours.
-    pub async fn look(&self, bounds: &Bounds) -> Result<State, Failure> {
-        let target = &self.settings.target;
+    pub async fn look(&self, digest: &str, bounds: &Bounds) -> Result<State, Failure> {
+        let paths = &self.settings.paths;
+        let script = release::look(paths, digest);
         let output = self
-            .script(
-                "look at the target folder",
-                &release::look(target),
-                Input::Empty,
-                bounds,
-            )
+            .script("look at the target folder", &script, Input::Empty, bounds)
             .await?;
-        let state = State::parse(&String::from_utf8_lossy(&output.stdout));
+        let state = State::parse(&output.stdout);
         let missing = state.missing_tools();
         if !missing.is_empty() {
             return Err(
@@ -179,7 +223,9 @@ impl<'a> Remote<'a> {
         }
         if let Some(foreign) = &state.foreign {
             return Err(Failure::refused(format!(
-                "{target}/current on {} leads to `{foreign}`, which is no release of this program",
+                "{}/{} on {} leads to `{foreign}`, which is no release of this program",
+                paths.target,
+                paths.current(),
                 self.shown
             ))
             .hint("move it away, or set DEPLOY_APP_TARGET to a folder of its own"));
@@ -187,108 +233,140 @@ impl<'a> Remote<'a> {
         Ok(state)
     }
 
-    /// Compares the wanted tree with the current release, content by content.
+    /// How the wanted tree differs from what a look found.
     ///
     /// # Errors
-    /// When the host cannot say what it has.
-    pub async fn compare(
-        &self,
-        wanted: &Tree,
-        current: Option<&str>,
-        bounds: &Bounds,
-    ) -> Result<Diff, Failure> {
-        let Some(current) = current else {
-            return Ok(sync::diff(
-                wanted,
-                &Tree::new(),
-                &std::collections::BTreeMap::new(),
-            ));
+    /// When the host cannot be written to; never because of what it holds.
+    pub async fn compare(&self, wanted: &Tree, state: &State, bounds: &Bounds) -> Diff {
+        let Some(current) = &state.current else {
+            return sync::diff(wanted, &Tree::new(), &BTreeSet::new());
         };
-        let script = release::contents(&self.settings.target, current);
-        let output = self
-            .script(
-                &format!("read release {current}"),
-                &script,
-                Input::Empty,
-                bounds,
-            )
-            .await?;
-        let (stored, hashes) = release::split_contents(&output.stdout);
-        let stored = sync::from_text(&String::from_utf8_lossy(stored)).unwrap_or_default();
-        Ok(sync::diff(wanted, &stored, &sync::hashes(hashes)))
-    }
-
-    /// Takes the lock; gives the release that is current under it.
-    ///
-    /// # Errors
-    /// [`Exit::Lost`] when somebody else holds it.
-    pub async fn lock(
-        &self,
-        owner: &str,
-        token: &str,
-        ttl_secs: u64,
-        bounds: &Bounds,
-    ) -> Result<Option<String>, Failure> {
-        let target = &self.settings.target;
-        let script = release::lock(target, owner, token, ttl_secs);
-        let output = self
-            .script("take the deployment lock", &script, Input::Empty, bounds)
-            .await?;
-        match Locked::parse(&String::from_utf8_lossy(&output.stdout)) {
-            Some(Locked::Taken { current, from }) => {
-                if let Some(from) = from {
-                    tracing::warn!("took over the expired lock of {from}");
-                }
-                Ok(current)
-            }
-            Some(Locked::Held { owner, expires_in }) => Err(Failure::new(
-                Exit::Lost,
-                format!(
-                    "another deployment to {target} on {} is going on",
-                    self.shown
-                ),
-            )
-            .detail(format!("held by {owner}, for {expires_in} s more at most"))
-            .hint(format!(
-                "run again when it is done; if it is dead, on the host: {}",
-                release::unlock_by_hand(target)
-            ))),
-            None => Err(Failure::failed(format!(
-                "cannot take the deployment lock on {}",
-                self.shown
-            ))
-            .cause("the answer makes no sense")),
+        if let Some(stored) = &current.manifest {
+            return sync::diff(wanted, stored, &BTreeSet::new());
         }
+        let Some(listing) = &current.listing else {
+            return sync::diff(wanted, wanted, &BTreeSet::new());
+        };
+        // What the application wrote itself is nobody's business.
+        let altered: BTreeSet<String> = listing
+            .faults(wanted)
+            .into_iter()
+            .filter(|fault| fault.what != What::Foreign)
+            .map(|fault| fault.path)
+            .collect();
+        if let (true, Some(stamp)) = (altered.is_empty(), &current.stamp) {
+            // Spares the next look the reading of every file; failing costs time only.
+            let script = scripts::remember_stamp(&self.settings.paths, &current.name, stamp);
+            drop(self.release("remember what was verified", &script, bounds).await);
+        }
+        sync::diff(wanted, wanted, &altered)
     }
 
-    /// Sends a release and has it verified by the host's own hashes.
+    /// Sends a release and has it verified by the host's own hashes; what did not arrive as it should
+    /// is sent once more, whole. Gives the stamp of what was verified.
     ///
     /// # Errors
-    /// When it did not arrive exactly.
-    pub async fn receive(&self, upload: Upload, bounds: &Bounds) -> Result<(), Failure> {
+    /// When it does not arrive exactly.
+    pub async fn receive(&self, upload: Upload, bounds: &Bounds) -> Result<String, Failure> {
         let deed = format!("unpack release {}", upload.release);
-        let script = release::unpack(&self.settings.target, &upload.release, upload.gzip);
+        let (paths, wanted) = (&self.settings.paths, upload.wanted.clone());
+        let (mut stamp, mut faults) = self.send(&deed, upload.clone(), bounds).await?;
+        let is_curable = |faults: &[Fault]| faults.iter().all(|fault| fault.what != What::Foreign);
+        if !faults.is_empty() && is_curable(&faults) {
+            tracing::info!(
+                "{} files of the release before are not what they were; sending them whole",
+                faults.len()
+            );
+            let only = faults.into_iter().map(|fault| fault.path).collect();
+            let rest = Upload {
+                only: Some(only),
+                ..upload
+            };
+            (stamp, faults) = self.send(&deed, rest, bounds).await?;
+        }
+        if faults.is_empty() {
+            return Ok(stamp);
+        }
+        Err(self.unlike(&deed, paths, &wanted, &faults))
+    }
+
+    fn unlike(&self, deed: &str, paths: &Paths, wanted: &Tree, faults: &[Fault]) -> Failure {
+        let failure = Failure::failed(format!("cannot {deed} in {} on {}", paths.target, self.shown))
+            .cause(format!(
+                "what the host holds is not what was sent ({} faults in {} entries)",
+                faults.len(),
+                wanted.len()
+            ));
+        faults
+            .iter()
+            .take(TAIL)
+            .fold(failure, |failure, fault| failure.detail(fault.to_string()))
+            .hint("did the application's folder change meanwhile, or is the host's disk full?")
+    }
+
+    async fn send(
+        &self,
+        deed: &str,
+        upload: Upload,
+        bounds: &Bounds,
+    ) -> Result<(String, Vec<Fault>), Failure> {
+        let again = upload.only.is_some();
+        let paths = &self.settings.paths;
+        let script = scripts::unpack(paths, &upload.release, upload.gzip, again);
         let wanted = upload.wanted.clone();
         let (tell, chunks) = tokio::sync::mpsc::channel(4);
         let sender = tokio::task::spawn_blocking(move || upload.send(tell));
         let output = self
-            .script(&deed, &script, Input::Chunks(chunks), bounds)
+            .script(deed, &script, Input::Chunks(chunks), bounds)
             .await;
         // It ends by itself: nobody listens any more.
         drop(sender.await);
-        let faults = Listing::parse(&output?.stdout).faults(&wanted);
+        Ok(stamped(&output?.stdout, &wanted))
+    }
+
+    /// In-place: has the target folder verified; gives the stamp of what was verified.
+    ///
+    /// # Errors
+    /// When it does not hold the tree.
+    pub async fn verify_live(
+        &self,
+        release: &str,
+        wanted: &Tree,
+        bounds: &Bounds,
+    ) -> Result<String, Failure> {
+        let deed = format!("put release {release} into place");
+        let paths = &self.settings.paths;
+        let script = scripts::list_live(paths, release);
+        let output = self.script(&deed, &script, Input::Empty, bounds).await?;
+        let (stamp, mut faults) = stamped(&output.stdout, wanted);
+        // Whatever else is there was there before, or is the application's.
+        faults.retain(|fault| fault.what != What::Foreign);
         if faults.is_empty() {
-            return Ok(());
+            return Ok(stamp);
         }
-        let failure = Failure::failed(format!("cannot {deed} on {}", self.shown)).cause(format!(
-            "what the host holds is not what was sent ({} faults)",
-            faults.len()
-        ));
-        Err(faults
-            .iter()
-            .take(TAIL)
-            .fold(failure, |failure, fault| failure.detail(fault))
-            .hint("did the application's folder change meanwhile, or is the host's disk full?"))
+        Err(self.unlike(&deed, paths, wanted, &faults))
+    }
+
+    /// The manifest of a release; none when it cannot be read.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn manifest(&self, release: &str, bounds: &Bounds) -> Result<Option<Tree>, Failure> {
+        let script = scripts::read_own(&self.settings.paths, "manifests", release);
+        let deed = format!("read the manifest of release {release}");
+        let output = self.script(&deed, &script, Input::Empty, bounds).await?;
+        Ok(sync::from_text(&String::from_utf8_lossy(&output.stdout)))
+    }
+
+    /// The pieces of a release's large files.
+    ///
+    /// # Errors
+    /// When the host does not answer.
+    pub async fn pieces(&self, release: &str, bounds: &Bounds) -> Result<Pieces, Failure> {
+        let script = scripts::read_own(&self.settings.paths, "pieces", release);
+        let deed = format!("read the pieces of release {release}");
+        let output = self.script(&deed, &script, Input::Empty, bounds).await?;
+        Ok(pieces::from_text(&String::from_utf8_lossy(&output.stdout)))
     }
 
     /// Runs one of the scripts of [`release`].
@@ -300,4 +378,32 @@ impl<'a> Remote<'a> {
             .await
             .map(drop)
     }
+
+    /// Runs one of the scripts of [`release`] that read paths from standard input; not at all when there
+    /// are none.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn with_paths(
+        &self,
+        deed: &str,
+        script: &str,
+        paths: Vec<u8>,
+        bounds: &Bounds,
+    ) -> Result<(), Failure> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        self.script(deed, script, Input::Bytes(paths), bounds)
+            .await
+            .map(drop)
+    }
+}
+
+/// Reads a stamp and the listing after it.
+fn stamped(output: &[u8], wanted: &Tree) -> (String, Vec<Fault>) {
+    let end = output.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+    let stamp = String::from_utf8_lossy(&output[..end]).into_owned();
+    let listing = Listing::parse(output.get(end + 1..).unwrap_or_default());
+    (stamp, listing.faults(wanted))
 }

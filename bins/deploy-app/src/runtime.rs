@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::host::ssh::quote;
-use crate::release::environment;
-use crate::settings::Run;
+use crate::layout::Paths;
+use crate::settings::{Hooks, Run};
 
 /// A command on the host, with the name under which its lines are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +21,10 @@ pub struct Command {
 pub struct Commands<'a> {
     /// How it runs.
     pub run: &'a Run,
+    /// Commands around its start.
+    pub hooks: &'a Hooks,
     /// The folder with the releases.
-    pub target: &'a str,
+    pub paths: &'a Paths,
     /// How long Compose may wait for its services.
     pub wait: Duration,
 }
@@ -40,30 +42,34 @@ impl Commands<'_> {
         }
     }
 
-    /// What can be done while the old release still serves.
+    /// What can be done while the old release still serves. A build that says when it was made would give
+    /// every image another id, and every service a restart.
     #[must_use]
     pub fn build(&self, release: &str) -> Option<Command> {
         match self.run {
-            Run::Compose { project } => Some(Command {
+            Run::Compose { .. } => Some(Command {
                 name: "build",
-                script: self.compose(project, release, "build"),
+                script: format!(
+                    "export BUILDX_NO_DEFAULT_ATTESTATIONS=1; {}",
+                    self.compose(release, &self.stored(release), "build")
+                ),
             }),
             Run::Command { .. } | Run::None => None,
         }
     }
 
-    /// Starts a release; with Compose, changed services are replaced. `again` builds first, from the
-    /// cache, because the images' names belong to a later release by now.
+    /// Starts a release; with Compose, changed services are replaced. `build` builds first, from the
+    /// cache: the images of an old release may be gone.
     #[must_use]
-    pub fn start(&self, release: &str, again: bool) -> Option<Command> {
+    pub fn start(&self, release: &str, build: bool) -> Option<Command> {
         let script = match self.run {
-            Run::Compose { project } => {
-                let build = if again { " --build" } else { "" };
+            Run::Compose { .. } => {
+                let build = if build { " --build" } else { "" };
                 let up = format!(
                     "up -d{build} --wait --wait-timeout {} --remove-orphans",
                     self.wait.as_secs().max(1)
                 );
-                self.compose(project, release, &up)
+                self.compose(release, &self.paths.live(release), &up)
             }
             Run::Command { start, .. } => self.command(start, release, "start"),
             Run::None => return None,
@@ -88,13 +94,49 @@ impl Commands<'_> {
         }
     }
 
+    /// Asks whether it runs.
+    #[must_use]
+    pub fn status(&self, release: &str) -> Option<Command> {
+        match self.run {
+            Run::Command {
+                status: Some(status),
+                ..
+            } => Some(Command {
+                name: "status",
+                script: self.command(status, release, "status"),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The hook before the switch. In-place, the files are not in place then; it runs in the release's
+    /// own folder.
+    #[must_use]
+    pub fn before(&self, release: &str) -> Option<Command> {
+        let before = self.hooks.before.as_ref()?;
+        Some(Command {
+            name: "before",
+            script: self.command_in(&self.stored(release), before, release, "before"),
+        })
+    }
+
+    /// The hook after the proof of health.
+    #[must_use]
+    pub fn after(&self, release: &str) -> Option<Command> {
+        let after = self.hooks.after.as_ref()?;
+        Some(Command {
+            name: "after",
+            script: self.command(after, release, "after"),
+        })
+    }
+
     /// Takes away what a first release started. Volumes stay: they hold data.
     #[must_use]
     pub fn down(&self, release: &str) -> Option<Command> {
         match self.run {
-            Run::Compose { project } => Some(Command {
+            Run::Compose { .. } => Some(Command {
                 name: "stop",
-                script: self.compose(project, release, "down --remove-orphans"),
+                script: self.compose(release, &self.paths.live(release), "down --remove-orphans"),
             }),
             _ => self.stop(release),
         }
@@ -104,11 +146,14 @@ impl Commands<'_> {
     #[must_use]
     pub fn logs(&self, release: &str) -> Option<Command> {
         let script = match self.run {
-            Run::Compose { project } => format!(
-                "{}; {}",
-                self.compose(project, release, "ps -a"),
-                self.compose(project, release, "logs --no-color --tail 50")
-            ),
+            Run::Compose { .. } => {
+                let folder = self.paths.live(release);
+                format!(
+                    "{}; {}",
+                    self.compose(release, &folder, "ps -a"),
+                    self.compose(release, &folder, "logs --no-color --tail 50")
+                )
+            }
             Run::Command { .. } => format!("tail -n 50 {}", quote(&self.log(release, "start"))),
             Run::None => return None,
         };
@@ -118,60 +163,112 @@ impl Commands<'_> {
         })
     }
 
-    fn folder(&self, release: &str) -> String {
-        format!("{}/releases/{release}", self.target)
+    /// A Compose command in the folder that the release runs in; none without Compose.
+    #[must_use]
+    pub fn compose_live(&self, release: &str, what: &str) -> Option<String> {
+        match self.run {
+            Run::Compose { .. } => Some(self.compose(release, &self.paths.live(release), what)),
+            Run::Command { .. } | Run::None => None,
+        }
     }
 
-    fn log(&self, release: &str, what: &str) -> String {
-        format!("{}/.deploy/logs/{release}-{what}.log", self.target)
+    /// A Compose command in the release's own folder; none without Compose.
+    #[must_use]
+    pub fn compose_stored(&self, release: &str, what: &str) -> Option<String> {
+        match self.run {
+            Run::Compose { .. } => Some(self.compose(release, &self.stored(release), what)),
+            Run::Command { .. } | Run::None => None,
+        }
     }
 
-    fn variables(&self, release: &str) -> String {
-        let (folder, shared) = (self.folder(release), format!("{}/shared", self.target));
+    /// The Compose project.
+    #[must_use]
+    pub fn project(&self) -> Option<&str> {
+        match self.run {
+            Run::Compose { project } => Some(project),
+            Run::Command { .. } | Run::None => None,
+        }
+    }
+
+    /// The log file of a command, on the host.
+    #[must_use]
+    pub fn log(&self, release: &str, what: &str) -> String {
+        format!("{}/.deploy/logs/{release}-{what}.log", self.paths.target)
+    }
+
+    fn stored(&self, release: &str) -> String {
+        format!("{}/{}", self.paths.target, self.paths.stored(release))
+    }
+
+    fn variables(&self, release: &str, folder: &str) -> String {
+        let shared = format!("{}/shared", self.paths.target);
         environment(&BTreeMap::from([
             ("RELEASE_ID", release),
-            ("RELEASE_DIR", &folder),
+            ("RELEASE_DIR", folder),
             ("SHARED_DIR", &shared),
         ]))
     }
 
     /// Name and folder are always given: Compose would otherwise take both from a path that
     /// changes with each release, and see a new project (docker/compose#6515).
-    fn compose(&self, project: &str, release: &str, what: &str) -> String {
-        let folder = quote(&self.folder(release));
+    fn compose(&self, release: &str, folder: &str, what: &str) -> String {
+        let quoted = quote(folder);
         format!(
-            "cd {folder} && {}docker compose -p {project} --project-directory {folder} --ansi never {what} </dev/null",
-            self.variables(release)
+            "cd {quoted} && {}docker compose -p {} --project-directory {quoted} --ansi never {what} </dev/null",
+            self.variables(release, folder),
+            self.project().unwrap_or_default(),
         )
     }
 
-    /// The output goes to a file: a daemon that keeps our pipe open would hold up the connection
-    /// for as long as it lives. What it said until the command ended is printed after.
     fn command(&self, command: &str, release: &str, what: &str) -> String {
+        self.command_in(&self.paths.live(release), command, release, what)
+    }
+
+    /// The output goes to a file that only the user may read: a daemon that keeps our pipe open would
+    /// hold up the connection for as long as it lives. What it said until the command ended is printed after.
+    fn command_in(&self, folder: &str, command: &str, release: &str, what: &str) -> String {
         let log = quote(&self.log(release, what));
         format!(
-            "cd {} && {}sh -c {} </dev/null >{log} 2>&1; status=$?; cat {log}; exit $status",
-            quote(&self.folder(release)),
-            self.variables(release),
+            "cd {} && (umask 077; : >{log}) && {}sh -c {} </dev/null >{log} 2>&1; status=$?; cat {log}; exit $status",
+            quote(folder),
+            self.variables(release, folder),
             quote(command)
         )
     }
 }
 
+/// Variables for a command of the application, as shell assignments.
+fn environment(variables: &BTreeMap<&str, &str>) -> String {
+    variables
+        .iter()
+        .map(|(name, value)| format!("{name}={} ", quote(value)))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Commands;
-    use crate::settings::Run;
+    use crate::layout::{Layout, Paths};
+    use crate::settings::{Hooks, Run};
     use std::time::Duration;
+
+    fn paths(target: &str, layout: Layout) -> Paths {
+        Paths {
+            target: target.to_owned(),
+            layout,
+        }
+    }
 
     #[test]
     fn compose_is_told_project_and_folder_and_never_downs_first() {
         let run = Run::Compose {
             project: "app".to_owned(),
         };
+        let (paths, hooks) = (paths("/srv/my app", Layout::Releases), Hooks::default());
         let commands = Commands {
             run: &run,
-            target: "/srv/my app",
+            hooks: &hooks,
+            paths: &paths,
             wait: Duration::from_secs(120),
         };
         let script = commands
@@ -193,10 +290,17 @@ mod tests {
         let run = Run::Command {
             start: "./start 'x y' && echo $RELEASE_ID".to_owned(),
             stop: None,
+            status: None,
         };
+        let hooks = Hooks {
+            before: Some("./migrate".to_owned()),
+            after: None,
+        };
+        let paths = paths("/srv/app", Layout::InPlace);
         let commands = Commands {
             run: &run,
-            target: "/srv/app",
+            hooks: &hooks,
+            paths: &paths,
             wait: Duration::from_secs(1),
         };
         let script = commands
@@ -207,6 +311,9 @@ mod tests {
             script.contains(r"sh -c './start '\''x y'\'' && echo $RELEASE_ID' </dev/null"),
             "{script}"
         );
+        assert!(script.starts_with("cd '/srv/app' && "), "{script}");
         assert!(commands.build("r").is_none() && commands.stop("r").is_none());
+        let before = commands.before("r").map(|command| command.script);
+        assert!(before.is_some_and(|script| script.starts_with("cd '/srv/app/.deploy/releases/r'")));
     }
 }

@@ -5,11 +5,15 @@ use std::time::Duration;
 use action::failure::Failure;
 
 use crate::health;
-use crate::host::ssh::Bounds;
-use crate::release;
+use crate::host::exec::Bounds;
+use crate::lease::Lease;
+use crate::place;
+use crate::release::{lock, scripts};
 use crate::remote::Remote;
 use crate::runtime::Commands;
-use crate::sync::partial;
+use crate::start::{self, Images};
+use crate::sync::Tree;
+use std::collections::BTreeSet;
 
 /// How long taking back may take: a start of the old release is part of it.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -18,14 +22,18 @@ const LIMIT: Duration = Duration::from_secs(600);
 const RECONNECT_LIMIT: Duration = Duration::from_secs(60);
 
 /// What a run did so far, written down before each deed, because a deed that fails may be half done.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Done {
-    /// The token of the lock that was asked for.
-    pub token: Option<String>,
-    /// The release that was begun to be unpacked.
-    pub unpacked: Option<String>,
+    /// The lock, once it was taken.
+    pub lease: Option<Lease>,
+    /// The release that is being brought to run.
+    pub release: String,
+    /// Whether that release was made by this run, and goes when it fails.
+    pub made: bool,
     /// Whether `current` was switched to it, and what was current before.
     pub switched: Option<Before>,
+    /// In-place: what lay there before and what was to lie there.
+    pub trees: Option<(Tree, Tree)>,
     /// Whether commands of the new release may have run.
     pub started: bool,
 }
@@ -43,10 +51,10 @@ pub enum Before {
 pub async fn undo(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
-    done: &Done,
+    done: &mut Done,
     failure: Failure,
 ) -> Failure {
-    if *done == Done::default() {
+    if done.lease.is_none() {
         return failure;
     }
     if !remote.session.is_closed() {
@@ -58,42 +66,45 @@ pub async fn undo(
     );
     match remote.again(&Bounds::cleanup(RECONNECT_LIMIT)).await {
         Ok(again) => {
+            if let Some(lease) = &mut done.lease {
+                lease.move_to(again.session.clone());
+            }
             let failure = take_back(&again, commands, done, failure).await;
             again.session.close().await;
             failure
         }
-        Err(error) => {
-            let failure = failure.cause(format!(
-                "and the host could not be reached again: {}",
-                error.deed()
-            ));
-            let target = &remote.settings.target;
-            let failure = match (&done.switched, &done.unpacked) {
-                (Some(_), Some(new)) => failure.remains(
-                    format!(
-                        "release {new} on {}, switched to and not proven",
-                        remote.shown
-                    ),
-                    "running deploy-app again replaces it",
-                ),
-                (None, Some(new)) => failure.remains(
-                    format!("a part of release {new} on {}", remote.shown),
-                    format!(
-                        "on the host: rm -rf {target}/releases/{new} {target}/{}",
-                        partial(new)
-                    ),
-                ),
-                _ => failure,
-            };
-            failure.remains(
-                format!(
-                    "the deployment lock on {}; it expires by itself",
-                    remote.shown
-                ),
-                format!("on the host: {}", release::unlock_by_hand(target)),
-            )
-        }
+        Err(error) => unreached(remote, done, failure, &error),
     }
+}
+
+/// The host is gone: what is left there is listed.
+fn unreached(remote: &Remote<'_>, done: &Done, failure: Failure, error: &Failure) -> Failure {
+    let failure = failure.cause(format!(
+        "and the host could not be reached again: {}",
+        error.deed()
+    ));
+    let (paths, release) = (&remote.settings.paths, &done.release);
+    let failure = match (&done.switched, done.made) {
+        (Some(_), _) => failure.remains(
+            format!(
+                "release {release} on {}, switched to and not proven",
+                remote.shown
+            ),
+            "running deploy-app again replaces it",
+        ),
+        (None, true) => failure.remains(
+            format!("a part of release {release} on {}", remote.shown),
+            scripts::remove_by_hand(paths, release),
+        ),
+        (None, false) => failure,
+    };
+    failure.remains(
+        format!(
+            "the deployment lock on {}; it expires by itself",
+            remote.shown
+        ),
+        format!("on the host: {}", lock::remove_by_hand(&paths.target)),
+    )
 }
 
 /// Takes back everything, in reverse, and adds to the failure what came of it. The lock is given
@@ -105,47 +116,55 @@ async fn take_back(
     mut failure: Failure,
 ) -> Failure {
     let bounds = Bounds::cleanup(LIMIT);
-    let mut may_remove = true;
-    if let (Some(before), Some(new)) = (&done.switched, &done.unpacked) {
-        let logs = commands.logs(new).filter(|_| done.started);
-        if let Some(logs) = logs {
-            let tail = remote
-                .tail(&logs, &bounds.within(Duration::from_secs(30)))
-                .await;
-            failure = tail
-                .iter()
-                .rev()
-                .take(50)
-                .rev()
-                .fold(failure, |failure, line| {
-                    failure.detail(format!("log: {line}"))
-                });
+    let paths = &remote.settings.paths;
+    let mut may_remove = done.made;
+    if let Some(before) = &done.switched {
+        if done.started {
+            failure = with_logs(remote, commands, &done.release, failure).await;
         }
-        (failure, may_remove) = match before {
-            Before::Release(before) => {
-                roll_back(remote, commands, done, before, new, failure, &bounds).await
-            }
-            Before::Nothing => take_down(remote, commands, new, failure, &bounds).await,
+        let taken_back;
+        (failure, taken_back) = match before {
+            Before::Release(before) => roll_back(remote, commands, done, before, failure, &bounds).await,
+            Before::Nothing => take_down(remote, commands, done, failure, &bounds).await,
         };
+        may_remove &= taken_back;
+    } else if done.made {
+        failure = failure.detail("nothing was switched: what ran before still runs");
     }
-    if let Some(release) = done.unpacked.as_ref().filter(|_| may_remove) {
-        let script = release::remove(&remote.settings.target, std::slice::from_ref(release));
+    if may_remove {
+        let release = &done.release;
+        let script = scripts::remove(paths, std::slice::from_ref(release));
         if let Err(error) = remote
             .release("remove the failed release", &script, &bounds)
             .await
         {
             tracing::warn!("{error}");
-            let target = &remote.settings.target;
             failure = failure.remains(
                 format!("release {release} on {}", remote.shown),
-                format!(
-                    "on the host: rm -rf {target}/releases/{release} {target}/{}",
-                    partial(release)
-                ),
+                scripts::remove_by_hand(paths, release),
             );
         }
     }
     unlock(remote, done, failure, &bounds).await
+}
+
+/// The last lines of an application that is not well.
+pub async fn with_logs(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    release: &str,
+    failure: Failure,
+) -> Failure {
+    let Some(logs) = commands.logs(release) else {
+        return failure;
+    };
+    let tail = remote
+        .tail(&logs, &Bounds::cleanup(Duration::from_secs(30)))
+        .await;
+    let from = tail.len().saturating_sub(50);
+    tail[from..].iter().fold(failure, |failure, line| {
+        failure.detail(format!("log: {line}"))
+    })
 }
 
 /// Gives the lock back.
@@ -155,30 +174,51 @@ pub async fn unlock(
     failure: Failure,
     bounds: &Bounds,
 ) -> Failure {
-    let Some(token) = &done.token else {
+    let Some(lease) = &done.lease else {
         return failure;
     };
-    let target = &remote.settings.target;
-    match remote
-        .release(
-            "give back the lock",
-            &release::unlock(target, token),
-            bounds,
-        )
-        .await
-    {
+    match lease.give_back(remote, bounds).await {
         Ok(()) => failure,
         Err(error) => {
             tracing::warn!("{error}");
+            let target = &remote.settings.paths.target;
             failure.remains(
                 format!(
                     "the deployment lock on {}; it expires by itself",
                     remote.shown
                 ),
-                format!("on the host: {}", release::unlock_by_hand(target)),
+                format!("on the host: {}", lock::remove_by_hand(target)),
             )
         }
     }
+}
+
+/// In-place: everything that this run may have put there goes, and what was there before comes back.
+async fn put_back(
+    remote: &Remote<'_>,
+    done: &Done,
+    before: Option<&str>,
+    fence: &str,
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    let Some((old, new)) = &done.trees else {
+        return Ok(());
+    };
+    let paths = &remote.settings.paths;
+    // Which of the new files are there is not known: all that may be are ours to remove or replace.
+    let mut there = old.clone();
+    there.extend(new.clone());
+    let all: BTreeSet<String> = old
+        .keys()
+        .filter(|path| old.get(*path) != new.get(*path))
+        .cloned()
+        .collect();
+    let name = before.unwrap_or(&done.release);
+    place::put(remote, name, (&there, old, &all), fence, bounds).await?;
+    let script = scripts::restore_replaced(paths, &done.release);
+    remote
+        .release("bring back what the release replaced", &script, bounds)
+        .await
 }
 
 async fn roll_back(
@@ -186,30 +226,22 @@ async fn roll_back(
     commands: &Commands<'_>,
     done: &Done,
     before: &str,
-    new: &str,
     failure: Failure,
     bounds: &Bounds,
 ) -> (Failure, bool) {
     tracing::warn!("rolling back to release {before}");
+    let fence = done.lease.as_ref().map_or_else(String::new, Lease::fence);
     let back = async {
-        remote
-            .release(
-                "switch back",
-                &release::switch(&remote.settings.target, before),
-                bounds,
-            )
-            .await?;
+        put_back(remote, done, Some(before), &fence, bounds).await?;
+        let switch = scripts::switch(&remote.settings.paths, before, &fence);
+        remote.release("switch back", &switch, bounds).await?;
         if done.started {
             if let Some(stop) = commands.stop(before) {
                 remote
                     .command(&stop, "stop the failed release", bounds)
                     .await?;
             }
-            if let Some(start) = commands.start(before, true) {
-                remote
-                    .command(&start, &format!("start release {before} again"), bounds)
-                    .await?;
-            }
+            start::start(remote, commands, before, Images::Kept, bounds).await?;
             if let Some(health) = &remote.settings.health {
                 health::prove(&remote.session, health, before, bounds).await?;
             }
@@ -230,7 +262,7 @@ async fn roll_back(
         Err(error) => {
             tracing::warn!("{error}");
             let failure = failure.cause(format!("and rolling back failed: {}", error.deed())).remains(
-                format!("release {new} on {} was to be replaced by {before}, which does not run well either", remote.shown),
+                format!("release {} on {} was to be replaced by {before}, which does not run well either", done.release, remote.shown),
                 "deploy-app with a good application",
             );
             (failure, false)
@@ -241,21 +273,23 @@ async fn roll_back(
 async fn take_down(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
-    new: &str,
+    done: &Done,
     failure: Failure,
     bounds: &Bounds,
 ) -> (Failure, bool) {
     tracing::warn!("taking the first release down again");
+    let fence = done.lease.as_ref().map_or_else(String::new, Lease::fence);
     let down = async {
-        if let Some(down) = commands.down(new) {
+        if let Some(down) = commands.down(&done.release).filter(|_| done.started) {
             remote
                 .command(&down, "stop the failed release", bounds)
                 .await?;
         }
+        put_back(remote, done, None, &fence, bounds).await?;
         remote
             .release(
                 "remove the link `current`",
-                &release::unswitch(&remote.settings.target),
+                &scripts::unswitch(&remote.settings.paths),
                 bounds,
             )
             .await
@@ -265,7 +299,10 @@ async fn take_down(
         Err(error) => {
             tracing::warn!("{error}");
             let failure = failure.remains(
-                format!("release {new} on {}, which is not healthy", remote.shown),
+                format!(
+                    "release {} on {}, which is not healthy",
+                    done.release, remote.shown
+                ),
                 "deploy-app with a good application",
             );
             (failure, false)

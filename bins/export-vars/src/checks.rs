@@ -1,31 +1,112 @@
 //! What a consumer would drop or misread, refused before anything is written.
+//!
+//! Here are the rules for every variable; [`consumer`] has those of who reads it, [`buildspec`] those
+//! of the build around, [`secrets`] what must not become public. No message repeats a value.
 
-use crate::settings::{Checked, Format};
+pub mod buildspec;
+pub mod consumer;
+pub mod secrets;
+
+use crate::settings::Checked;
 use crate::sources::Variable;
-use action::export::Exports;
+use action::export::name::NameFault;
+use action::export::{ExportFault, Exports};
 use action::failure::Failure;
+use action::settings::layers::Environment;
 use action::settings::value::is_ec2_id;
+use contract::buildspec::Buildspec;
 
-/// Checks all variables, and reports every fault at once. Values are not repeated: one may be a
-/// secret.
+/// What the variables are checked against, besides the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The environment of the build.
+    pub environment: &'a Environment,
+    /// The buildspec around, when one is given.
+    pub buildspec: Option<&'a Buildspec>,
+}
+
+/// Checks all variables, and reports every fault at once. What may be meant is a warning.
 ///
 /// # Errors
 /// The refusal.
-pub fn check(variables: &[Variable], settings: &Checked) -> Result<(), Failure> {
+pub fn check(
+    variables: &[Variable],
+    settings: &Checked,
+    around: &Surroundings<'_>,
+) -> Result<Vec<String>, Failure> {
     let mut faults: Vec<String> = Vec::new();
-    let mut exports = Exports::new();
+    let mut warnings = Vec::new();
+    let secrets = secrets::of_build(settings, around);
+    let mut exports = Exports::allowing(&settings.allow_name);
+    // With each variable beyond the limit the sum grows; only the whole of it is told.
+    let mut too_large = None;
     for variable in variables {
-        if let Err(fault) = exports.add(&variable.name, &variable.value) {
-            faults.push(fault.to_string());
-        } else if let Err(fault) = value(variable, settings) {
-            faults.push(format!("{}: {fault}", variable.name));
+        match export(&mut exports, variable) {
+            Err(fault @ ExportFault::TooLarge { .. }) => too_large = Some(fault.to_string()),
+            // A value that cannot travel at all says nothing about its consumer.
+            Err(fault) => {
+                faults.push(told(&fault));
+                continue;
+            }
+            Ok(()) => {}
         }
+        let name = &variable.name;
+        let found = [
+            value(variable, settings),
+            consumer::value(variable, settings),
+            secrets::value(variable, settings, &secrets),
+        ];
+        let found = found.into_iter().filter_map(Result::err);
+        faults.extend(found.map(|fault| format!("{name}: {fault}")));
+        warnings.extend(secrets::doubt(variable, settings));
+    }
+    faults.extend(too_large);
+    faults.extend(consumer::all(variables, settings));
+    if let Some(spec) = around.buildspec {
+        faults.extend(buildspec::compare(
+            variables,
+            settings,
+            spec,
+            around.environment,
+        ));
     }
     if faults.is_empty() {
-        return Ok(());
+        return Ok(warnings);
     }
     let refusal = Failure::refused("not every variable can be exported; nothing was exported");
     Err(faults.into_iter().fold(refusal, Failure::detail))
+}
+
+/// The variables as exports.
+///
+/// # Errors
+/// The first one that cannot travel; [`check`] has refused it before.
+pub fn exports(variables: &[Variable], settings: &Checked) -> Result<Exports, Failure> {
+    let mut exports = Exports::allowing(&settings.allow_name);
+    for variable in variables {
+        export(&mut exports, variable).map_err(|fault| {
+            Failure::refused("a variable cannot be exported; nothing was exported")
+                .detail(told(&fault))
+        })?;
+    }
+    Ok(exports)
+}
+
+fn export(exports: &mut Exports, variable: &Variable) -> Result<(), ExportFault> {
+    if variable.passed_on {
+        exports.pass_on(&variable.name, &variable.value)
+    } else {
+        exports.add(&variable.name, &variable.value)
+    }
+}
+
+fn told(fault: &ExportFault) -> String {
+    match fault {
+        ExportFault::Name(NameFault::Steering(name)) => {
+            format!("{fault}; use --allow-name {name}")
+        }
+        _ => fault.to_string(),
+    }
 }
 
 fn value(variable: &Variable, settings: &Checked) -> Result<(), String> {
@@ -35,127 +116,75 @@ fn value(variable: &Variable, settings: &Checked) -> Result<(), String> {
             "is empty; nothing downstream can use it (--allow-empty to pass it)".to_owned(),
         );
     }
-    if value.contains("#{") && value.contains('}') {
-        return Err(
-            "holds an unresolved `#{…}`: set it on the pipeline action, not on the project"
-                .to_owned(),
-        );
-    }
-    if is_image_name(name) && !value.is_empty() && !is_ec2_id(value, "ami-") {
+    if let Some(reference) = unresolved(value) {
         return Err(format!(
-            "{value:?} is not an AMI id (ami- and 8 or 17 hexadecimal digits)"
+            "{reference:?} was never resolved: set it on the pipeline action, not on the project"
         ));
     }
-    if settings.format == Format::TemplateConfiguration {
-        parameter(name, value)?;
-    }
-    let control = value.chars().position(char::is_control);
-    if let Some(offset) = control {
-        let line = value.chars().take(offset).filter(|c| *c == '\n').count() + 1;
-        if settings.format == Format::Docker {
-            return Err(format!(
-                "line {line} ends in a control character; an env file cannot hold it"
-            ));
-        }
-        if !settings.multiline {
-            return Err(format!(
-                "line {line} ends in a line break or holds a control character; pass --multiline if the consumer accepts it"
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// CloudFormation's own bounds for a parameter, in characters and bytes:
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>.
-const MAX_PARAMETER_NAME: usize = 255;
-const MAX_PARAMETER_VALUE: usize = 4096;
-
-/// Whether CloudFormation can have a parameter of this name and value.
-fn parameter(name: &str, value: &str) -> Result<(), String> {
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) || name.len() > MAX_PARAMETER_NAME {
-        return Err(
-            "not a template parameter's name (letters and digits only); write such as VPCId=\"$VPC_ID\""
-                .to_owned(),
-        );
-    }
-    if value.len() > MAX_PARAMETER_VALUE {
+    if let Some((prefix, kind)) = id_of(name)
+        && !value.is_empty()
+        && !is_ec2_id(value, prefix)
+    {
         return Err(format!(
-            "{} bytes; a template parameter has at most {MAX_PARAMETER_VALUE}",
-            value.len()
+            "{} is not {kind} id ({prefix} and 8 or 17 hexadecimal digits)",
+            shown(value, prefix)
+        ));
+    }
+    if let Some(at) = value.find(char::is_control)
+        && !settings.multiline
+    {
+        let line = value[..at].matches('\n').count() + 1;
+        return Err(format!(
+            "line {line} ends in a line break or holds a control character; pass --multiline if the consumer accepts it"
         ));
     }
     Ok(())
 }
 
-fn is_image_name(name: &str) -> bool {
-    matches!(name, "AMI_ID" | "AMIId" | "IMAGE_ID" | "ImageId") || name.ends_with("_AMI_ID")
+/// A CodePipeline reference that reached the build as text. What stands between the brackets is
+/// shown only where it is a reference and so no value.
+fn unresolved(value: &str) -> Option<&str> {
+    let start = value.find("#{")?;
+    let end = start + value[start..].find('}')? + 1;
+    let inside = &value[start + 2..end - 1];
+    let is_reference = inside.split_once('.').is_some_and(|(namespace, key)| {
+        contract::variables::is_name(namespace) && contract::variables::is_name(key)
+    });
+    Some(if is_reference {
+        &value[start..end]
+    } else {
+        "#{…}"
+    })
+}
+
+/// The id that a variable of this name must hold: its prefix, and the kind with its article.
+fn id_of(name: &str) -> Option<(&'static str, &'static str)> {
+    match name {
+        "AMI_ID" | "AMIId" | "IMAGE_ID" | "ImageId" => Some(("ami-", "an AMI")),
+        "INSTANCE_ID" | "InstanceId" | "EC2_INSTANCE_ID" => Some(("i-", "an instance")),
+        "VPC_ID" | "VPCId" | "VpcId" => Some(("vpc-", "a VPC")),
+        "SUBNET_ID" | "SubnetId" => Some(("subnet-", "a subnet")),
+        "SECURITY_GROUP_ID" | "SecurityGroupId" => Some(("sg-", "a security group")),
+        "SNAPSHOT_ID" | "SnapshotId" => Some(("snap-", "a snapshot")),
+        "VOLUME_ID" | "VolumeId" => Some(("vol-", "a volume")),
+        _ if name.ends_with("_AMI_ID") => Some(("ami-", "an AMI")),
+        _ => None,
+    }
+}
+
+/// A malformed id for a message, and only its size when it may be something else, such as a secret.
+fn shown(value: &str, prefix: &str) -> String {
+    let harmless = value.len() <= 24
+        && value.starts_with(prefix)
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if harmless {
+        format!("{value:?}")
+    } else {
+        format!("a value of {} bytes", value.len())
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::check;
-    use crate::settings::{Checked, Format};
-    use crate::sources::Variable;
-
-    fn said(name: &str, value: &str, settings: &Checked) -> String {
-        let variable = Variable {
-            name: name.to_owned(),
-            value: value.to_owned(),
-            place: "a test".to_owned(),
-        };
-        check(&[variable], settings)
-            .map_or_else(|failure| failure.to_string(), |()| "fine".to_owned())
-    }
-
-    #[test]
-    fn refuses_what_a_consumer_would_drop_or_misread() {
-        let strict = Checked::default();
-        for (name, value, part) in [
-            ("AMI_ID", "ami-0123456789abcdef0", "fine"),
-            ("NOTE", "it's $(fine) \"here\" `too`", "fine"),
-            ("AMI-ID", "x", "not a shell variable name"),
-            ("AWS_X", "x", "does not export names"),
-            ("CODEBUILD_X", "x", "reserved by CodeBuild"),
-            ("PATH", "/x", "would change how later commands run"),
-            ("A", "a\0b", "NUL byte at offset 1"),
-            ("A", "", "is empty"),
-            ("A", "one\ntwo", "line 1 ends in a line break"),
-            ("A", "#{Src.CommitId}", "unresolved"),
-            ("AMI_ID", "ami-12", "not an AMI id"),
-            ("LOG", &"x".repeat(131_072), "Argument list too long"),
-        ] {
-            let said = said(name, value, &strict);
-            assert!(said.contains(part), "{name}: {said}");
-        }
-    }
-
-    #[test]
-    fn template_parameters_have_rules_of_their_own() {
-        let configuration = Checked {
-            format: Format::TemplateConfiguration,
-            ..Checked::default()
-        };
-        assert_eq!(said("VPCId", "vpc-0a1b2c3d", &configuration), "fine");
-        assert!(said("VPC_ID", "x", &configuration).contains("letters and digits only"));
-        let long = "x".repeat(4097);
-        assert!(said("Note", &long, &configuration).contains("4097 bytes"));
-        assert_eq!(said("Note", &long[1..], &configuration), "fine");
-    }
-
-    #[test]
-    fn what_is_allowed_is_allowed() {
-        let lenient = Checked {
-            multiline: true,
-            allow_empty: true,
-            ..Checked::default()
-        };
-        assert_eq!(said("A", "", &lenient), "fine");
-        assert_eq!(said("A", "one\ntwo", &lenient), "fine");
-        let docker = Checked {
-            format: Format::Docker,
-            ..lenient
-        };
-        assert!(said("A", "one\ntwo", &docker).contains("an env file cannot hold it"));
-    }
-}
+mod tests;

@@ -1,16 +1,26 @@
-//! Values out of the environment, arguments, env files and JSON files, into checked exported
-//! variables or a file that a consumer reads.
+//! Values out of anything, into checked exported variables or a file that a consumer reads.
 //!
 //! [`sources`] collects, [`checks`] refuses what a consumer would drop or misread, [`sinks`]
-//! renders. Quoting and the rules for names are `action::export`'s, as for every program.
+//! renders. [`mod@explain`] and [`mod@diff`] look at files without exporting anything. Quoting, the rules for
+//! names and the dialects of env files are `action`'s, as for every program.
 
 pub mod checks;
+pub mod diff;
+pub mod explain;
+pub mod pattern;
+pub mod policy;
 pub mod settings;
 pub mod sinks;
 pub mod sources;
+pub mod table;
+pub mod template;
 
+use action::exit::Exit;
 use action::failure::Failure;
-use action::program::{self, Context, Output, Program};
+use action::program::{self, Context, Output, Permission, Program};
+use checks::Surroundings;
+use settings::{Checked, Format};
+use std::future::Future;
 use std::process::ExitCode;
 
 /// What this program is.
@@ -20,29 +30,108 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     prefix: "EXPORT_VARS_",
     plain: &[],
-    commands: &[],
+    commands: &[
+        (
+            "explain",
+            "Show how docker, Compose, python-dotenv, a shell and CodeBuild read each line of env files",
+        ),
+        ("diff", "Show what differs between two files of variables"),
+    ],
     timeout: "1m",
+    // Only --format job does, and asks for itself.
     changes_the_world: false,
     exports: &[],
-    permissions: &[],
+    permissions: &[
+        Permission {
+            action: "cloudformation:DescribeStacks",
+            purpose: "`--from-stack`",
+        },
+        Permission {
+            action: "cloudformation:ListExports",
+            purpose: "`--from-export`",
+        },
+        Permission {
+            action: "ssm:GetParameters",
+            purpose: "`--from-ssm`",
+        },
+        Permission {
+            action: "ec2:DescribeTags",
+            purpose: "`--from-tag`",
+        },
+        Permission {
+            action: "codepipeline:PutJobSuccessResult",
+            purpose: "`--format job`",
+        },
+    ],
     examples: "In a buildspec, as two items:\n  export-vars IMAGE_TAG=\"$TAG\" --export-file \"$PWD/.exports\"\n  . \"$PWD/.exports\"\n\n\
-               A value out of a JSON file:\n  export-vars --from-json AMI_ID=manifest.json#/image/id\n\n\
-               A CloudFormation template configuration:\n  export-vars --format template-configuration --base dev.json VPCId=vpc-0a1b2c3d > config.json",
+               A value out of a JSON or YAML file, an output of a stack, a parameter:\n  export-vars --from-json AMI_ID=manifest.json#/image/id --from-stack VPC_ID=network.VpcId --from-ssm TAG=/app/tag\n\n\
+               A CloudFormation template configuration:\n  export-vars --format template-configuration --base dev.json VPCId=vpc-0a1b2c3d > config.json\n\n\
+               The output variables of a custom action's job:\n  export-vars --format job --job-id \"$JOB_ID\" AMI_ID\n\n\
+               How others read an env file:\n  export-vars explain .env",
 };
 
 /// Runs the program on the process's arguments and environment.
 #[must_use]
 pub fn main() -> ExitCode {
-    program::run::<settings::Raw, _, _>(&PROGRAM, export)
+    program::run::<settings::Raw, _, _>(&PROGRAM, run)
 }
 
-async fn export(settings: settings::Checked, context: Context) -> Result<Output, Failure> {
-    let variables = sources::collect(&settings, &context.environment)?;
-    checks::check(&variables, &settings)?;
+async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
+    match context.command.as_deref() {
+        Some("explain") => explain::run(&settings, &context),
+        Some("diff") => diff::run(&settings, &context),
+        _ => export(&settings, &context).await,
+    }
+}
+
+async fn export(settings: &Checked, context: &Context) -> Result<Output, Failure> {
+    // Success must not be reported for a build that failed.
+    if settings.format == Format::Job {
+        context.refuse_after_failure(PROGRAM.name)?;
+    }
+    let buildspec = settings.buildspec.as_deref();
+    let buildspec = buildspec.map(checks::buildspec::read).transpose()?;
+    let collected = sources::collect(settings, context).await?;
+    let variables = collected.variables;
+    let around = Surroundings {
+        environment: &context.environment,
+        buildspec: buildspec.as_ref(),
+    };
+    let warnings = checks::check(&variables, settings, &around)?;
+    for warning in collected.warnings.iter().chain(&warnings) {
+        tracing::warn!("{warning}");
+    }
+    if settings.print {
+        context.show(&table::variables(&variables));
+    }
     if context.dry_run {
-        let (text, json) = sinks::plan(&variables);
+        let (text, json) = sinks::plan(&variables, settings);
         context.show_plan(&text, &json)?;
         return Ok(Output::Nothing);
     }
-    sinks::render(&variables, &settings)
+    match settings.format {
+        Format::Job => sinks::job::report(&variables, settings, context).await,
+        _ => sinks::render(&variables, settings),
+    }
+}
+
+/// Does some work unless a signal or the deadline comes first.
+///
+/// # Errors
+/// The signal, the deadline, or the work's own failure.
+pub(crate) async fn within<T>(
+    context: &Context,
+    what: &str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let work = tokio::time::timeout_at(context.deadline, work);
+    match context.interrupt.race(work).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(_)) => Err(Failure::new(
+            Exit::Deadline,
+            format!("the deadline came before {what}"),
+        )
+        .hint("give --timeout more, or look at why the service does not answer; running again is safe")),
+        Err(signal) => Err(Failure::interrupted(signal, format!("stopped before {what}"))),
+    }
 }

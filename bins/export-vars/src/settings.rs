@@ -1,11 +1,14 @@
 //! What `export-vars` is told.
 
+pub mod place;
+
 use action::env_file::Dialect;
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::value::{Arguments, Lines, Switch};
 use clap::ArgAction;
+use place::{EnvFile, Export, Manifest, Parameter, Pointer, Stack, Tag};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -14,51 +17,156 @@ use std::str::FromStr;
 #[derive(Debug, clap::Args, Deserialize, Default)]
 #[serde(default)]
 pub struct Raw {
-    /// Variables: NAME takes it from the environment, NAME=value gives it
+    /// Variables: NAME or a pattern such as APP_* takes them from the environment, NAME=value gives one; for explain and diff, the files
     #[arg(value_name = "NAME[=VALUE]", action = ArgAction::Append)]
     variables: Given<Arguments>,
-    /// Take every variable of an env file; repeatable
-    #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+    /// Take every variable that another action wrote, out of its exports, JSON or env file; ARTIFACT::FILE looks in a build's other input artifacts; repeatable
+    #[arg(long, value_name = "[ARTIFACT::]FILE", action = ArgAction::Append)]
+    from_manifest: Given<Lines>,
+    /// Take every variable of an env file, read in this dialect or in that of --dialect; repeatable
+    #[arg(long, value_name = "[DIALECT:]FILE", action = ArgAction::Append)]
     from_file: Given<Lines>,
-    /// How --from-file is read: portable (only lines that all readers agree on) or docker
+    /// How env files are read: portable (docker's reading, and only lines that all readers agree on), docker, compose, dotenv or sh
     #[arg(long, value_name = "DIALECT", default_value = "portable")]
     dialect: Given<Dialect>,
-    /// Take a value out of a JSON file by JSON Pointer; repeatable
-    #[arg(long, value_name = "NAME=FILE#/POINTER", action = ArgAction::Append)]
+    /// Take a value out of a JSON or YAML file by JSON Pointer; without NAME, every value of the object there; repeatable
+    #[arg(long, visible_alias = "from-yaml", value_name = "[NAME=]FILE#/POINTER", action = ArgAction::Append)]
     from_json: Given<Lines>,
-    /// What is written: sh, json, docker (env file) or template-configuration (CloudFormation)
+    /// Take an output of a CloudFormation stack; without OUTPUT, all of them; repeatable
+    #[arg(long, value_name = "[NAME=]STACK[.OUTPUT]", action = ArgAction::Append)]
+    from_stack: Given<Lines>,
+    /// Take a value that a CloudFormation stack exports to others; repeatable
+    #[arg(long, value_name = "NAME=EXPORT", action = ArgAction::Append)]
+    from_export: Given<Lines>,
+    /// Take a plain parameter of Systems Manager's Parameter Store; repeatable
+    #[arg(long, value_name = "NAME=PARAMETER", action = ArgAction::Append)]
+    from_ssm: Given<Lines>,
+    /// Take the value of a tag of an EC2 resource; repeatable
+    #[arg(long, value_name = "NAME=RESOURCE:TAG", action = ArgAction::Append)]
+    from_tag: Given<Lines>,
+    /// Give a variable another name; repeatable
+    #[arg(long, value_name = "NEW=OLD", action = ArgAction::Append)]
+    rename: Given<Lines>,
+    /// Make a variable of others, as in AMI={AMI_ID}; {{ and }} are plain brackets; repeatable
+    #[arg(long, value_name = "NAME=TEXT", action = ArgAction::Append)]
+    template: Given<Arguments>,
+    /// Export only names that match; repeatable
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append)]
+    only: Given<Lines>,
+    /// Do not export names that match; repeatable
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append)]
+    except: Given<Lines>,
+    /// What happens when two sources give one name different values: later (the later source wins, with a warning) or refuse
+    #[arg(long, value_name = "WHAT", default_value = "later")]
+    on_conflict: Given<OnConflict>,
+    /// What is written: sh, docker, dotenv, github, gitlab, azure, json, template-configuration, get-param, or job for a CodePipeline job's output variables; explain and diff know json
     #[arg(long, value_name = "FORMAT", default_value = "sh")]
     format: Given<Format>,
     /// A template configuration whose Parameters are completed; all else of it is kept
     #[arg(long, value_name = "FILE")]
     base: Given<PathBuf>,
+    /// With --format job, the job whose success is reported with the variables
+    #[arg(long, value_name = "ID")]
+    job_id: Given<String>,
+    /// With --format job, say that the job goes on instead; takes no variables
+    #[arg(long, value_name = "TOKEN")]
+    continuation_token: Given<String>,
+    /// How many variables this GitLab takes from a dotenv report: 20 to 150, by its plan
+    #[arg(long, value_name = "N", default_value = "20")]
+    gitlab_variables: Given<usize>,
+    /// Who reads the variables, for limits of its own: parameter-overrides or commands-action; repeatable
+    #[arg(long, value_name = "CONSUMER", action = ArgAction::Append)]
+    consumer: Given<Lines>,
+    /// The ParameterOverrides of the action that uses the variables; it must be whole and within its limits once they are put in
+    #[arg(long, value_name = "JSON")]
+    parameter_overrides: Given<String>,
+    /// The buildspec that runs this; every exported name must be in its exported-variables, and the reverse
+    #[arg(long, value_name = "FILE")]
+    buildspec: Given<PathBuf>,
+    /// With --buildspec, names of exported-variables that another item sets; repeatable
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append)]
+    set_elsewhere: Given<Lines>,
+    /// Environment variables that hold secrets of this build; no value may contain one; repeatable
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append)]
+    secret: Given<Lines>,
+    /// Export this name although its value is or looks like a secret; repeatable
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    allow_secret: Given<Lines>,
+    /// Set this name although it changes how later commands run, such as PATH; repeatable
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    allow_name: Given<Lines>,
     /// Allow values with line breaks and control characters
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     multiline: Given<Switch>,
     /// Allow empty values
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     allow_empty: Given<Switch>,
+    /// Also print a table of the variables to stderr, with secrets masked
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    print: Given<Switch>,
 }
 
 /// The settings after checking.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Checked {
-    /// Names and assignments, in order.
+    /// Names, patterns and assignments, in order; files for explain and diff.
     pub variables: Vec<String>,
+    /// What other actions wrote.
+    pub from_manifest: Vec<Manifest>,
     /// Env files.
-    pub from_file: Vec<String>,
-    /// How they are read.
+    pub from_file: Vec<EnvFile>,
+    /// How those without a dialect of their own are read.
     pub dialect: Dialect,
-    /// Values out of JSON files.
-    pub from_json: Vec<FromJson>,
+    /// Values out of JSON and YAML files.
+    pub from_json: Vec<Pointer>,
+    /// Outputs of stacks.
+    pub from_stack: Vec<Stack>,
+    /// Exports of stacks.
+    pub from_export: Vec<Export>,
+    /// Parameters of the Parameter Store.
+    pub from_ssm: Vec<Parameter>,
+    /// Tags of EC2 resources.
+    pub from_tag: Vec<Tag>,
+    /// New name, old name.
+    pub rename: Vec<(String, String)>,
+    /// Name, text.
+    pub template: Vec<(String, String)>,
+    /// Patterns of the names to export; empty for all.
+    pub only: Vec<String>,
+    /// Patterns of the names to leave out.
+    pub except: Vec<String>,
+    /// What happens to two values of a name.
+    pub on_conflict: OnConflict,
     /// What is written.
     pub format: Format,
     /// The template configuration to complete.
     pub base: Option<PathBuf>,
+    /// The job that is reported.
+    pub job_id: Option<String>,
+    /// The token with which it goes on.
+    pub continuation_token: Option<String>,
+    /// GitLab's limit.
+    pub gitlab_variables: usize,
+    /// Who reads the variables.
+    pub consumers: Vec<Consumer>,
+    /// The overrides that use the variables.
+    pub parameter_overrides: Option<String>,
+    /// The buildspec around.
+    pub buildspec: Option<PathBuf>,
+    /// Patterns of exported names that are set elsewhere.
+    pub set_elsewhere: Vec<String>,
+    /// Patterns of variables that hold secrets.
+    pub secret: Vec<String>,
+    /// Names that may hold a secret.
+    pub allow_secret: Vec<String>,
+    /// Names that may steer later commands.
+    pub allow_name: Vec<String>,
     /// Whether line breaks are allowed.
     pub multiline: bool,
     /// Whether empty values are allowed.
     pub allow_empty: bool,
+    /// Whether a table is printed.
+    pub print: bool,
 }
 
 impl Settings for Raw {
@@ -69,77 +177,246 @@ impl Settings for Raw {
             .optional("variables", self.variables)
             .unwrap_or_default()
             .0;
-        let from_file = faults
-            .optional("from_file", self.from_file)
-            .unwrap_or_default()
-            .0;
+        let from_manifest = list(faults, "from_manifest", self.from_manifest);
+        let from_file = list(faults, "from_file", self.from_file);
         let dialect = faults.required("dialect", self.dialect);
-        let json = faults
-            .optional("from_json", self.from_json)
+        let from_json = list(faults, "from_json", self.from_json);
+        let from_stack = list(faults, "from_stack", self.from_stack);
+        let from_export = list(faults, "from_export", self.from_export);
+        let from_ssm = list(faults, "from_ssm", self.from_ssm);
+        let from_tag = list(faults, "from_tag", self.from_tag);
+        let rename = lines(faults, "rename", self.rename);
+        let rename = pairs(faults, "rename", "NEW=OLD", rename);
+        let template = faults
+            .optional("template", self.template)
             .unwrap_or_default()
             .0;
-        let mut from_json = Vec::new();
-        for text in json {
-            match text.parse() {
-                Ok(source) => from_json.push(source),
-                Err(fault) => faults.of("from_json", fault),
-            }
-        }
+        let template = pairs(faults, "template", "NAME=TEXT", template);
+        let only = patterns(faults, "only", self.only);
+        let except = patterns(faults, "except", self.except);
+        let on_conflict = faults.required("on_conflict", self.on_conflict);
         let format = faults.required("format", self.format);
         let base = faults.optional("base", self.base);
+        let job_id = faults.optional("job_id", self.job_id);
+        let continuation_token = faults.optional("continuation_token", self.continuation_token);
+        let gitlab_variables = faults.required("gitlab_variables", self.gitlab_variables);
+        let consumers = list(faults, "consumer", self.consumer);
+        let parameter_overrides = faults.optional("parameter_overrides", self.parameter_overrides);
+        let buildspec = faults.optional("buildspec", self.buildspec);
+        let set_elsewhere = patterns(faults, "set_elsewhere", self.set_elsewhere);
+        let secret = patterns(faults, "secret", self.secret);
+        let allow_secret = lines(faults, "allow_secret", self.allow_secret);
+        let allow_name = lines(faults, "allow_name", self.allow_name);
         let multiline = faults.switch("multiline", self.multiline);
         let allow_empty = faults.switch("allow_empty", self.allow_empty);
-        if variables.is_empty() && from_file.is_empty() && from_json.is_empty() {
-            faults.add("nothing to export: give NAME, NAME=value, --from-file or --from-json");
-        }
+        let print = faults.switch("print", self.print);
         if base.is_some() && format != Some(Format::TemplateConfiguration) {
             faults.of(
                 "base",
                 "only --format template-configuration completes a file",
             );
         }
-        Some(Checked {
+        check_job(
+            faults,
+            format,
+            job_id.as_deref(),
+            continuation_token.as_deref(),
+        );
+        if !set_elsewhere.is_empty() && buildspec.is_none() {
+            faults.of("set_elsewhere", "there is no --buildspec to compare with");
+        }
+        let checked = Checked {
             variables,
+            from_manifest,
             from_file,
             dialect: dialect?,
             from_json,
+            from_stack,
+            from_export,
+            from_ssm,
+            from_tag,
+            rename,
+            template,
+            only,
+            except,
+            on_conflict: on_conflict?,
             format: format?,
             base,
+            job_id,
+            continuation_token,
+            gitlab_variables: gitlab_variables?,
+            consumers,
+            parameter_overrides,
+            buildspec,
+            set_elsewhere,
+            secret,
+            allow_secret,
+            allow_name,
             multiline,
             allow_empty,
-        })
+            print,
+        };
+        let has_source = checked.has_source();
+        if !has_source && checked.continuation_token.is_none() {
+            faults.add(
+                "nothing to export: give NAME, NAME=value, a file for explain, or one of the --from-… sources",
+            );
+        }
+        if has_source && checked.continuation_token.is_some() {
+            faults.of(
+                "continuation_token",
+                "outputVariables are not accepted together with a continuation token",
+            );
+        }
+        Some(checked)
     }
 }
 
-/// A value out of a JSON file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FromJson {
-    /// The variable.
-    pub name: String,
-    /// The file.
-    pub file: PathBuf,
-    /// The JSON Pointer (RFC 6901), empty for the whole document.
-    pub pointer: String,
+impl Checked {
+    /// Whether any source of values was named.
+    fn has_source(&self) -> bool {
+        !(self.variables.is_empty()
+            && self.from_manifest.is_empty()
+            && self.from_file.is_empty()
+            && self.from_json.is_empty()
+            && self.template.is_empty()
+            && !self.has_aws_source())
+    }
+
+    /// Whether values are to be had from AWS.
+    #[must_use]
+    pub fn has_aws_source(&self) -> bool {
+        !(self.from_stack.is_empty()
+            && self.from_export.is_empty()
+            && self.from_ssm.is_empty()
+            && self.from_tag.is_empty())
+    }
 }
 
-impl FromStr for FromJson {
+/// A job is reported with an id, and with at most the token that CodePipeline takes:
+/// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html>.
+fn check_job(faults: &mut Faults, format: Option<Format>, id: Option<&str>, token: Option<&str>) {
+    const MAX_TOKEN: usize = 2048;
+    let is_job = format == Some(Format::Job);
+    match id {
+        None if is_job => faults.of("job_id", "--format job needs the id of the job"),
+        Some(_) if !is_job => faults.of("job_id", "only --format job reports a job"),
+        Some(id) if is_job && !is_job_id(id) => faults.of(
+            "job_id",
+            "not the id of a job (8-4-4-4-12 hexadecimal digits)",
+        ),
+        _ => {}
+    }
+    match token {
+        Some(_) if !is_job => faults.of("continuation_token", "only --format job reports a job"),
+        Some(token) if token.chars().count() > MAX_TOKEN => faults.of(
+            "continuation_token",
+            format!("longer than {MAX_TOKEN} characters"),
+        ),
+        _ => {}
+    }
+}
+
+fn is_job_id(text: &str) -> bool {
+    let lengths = [8, 4, 4, 4, 12];
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.len() == lengths.len()
+        && parts.iter().zip(lengths).all(|(part, length)| {
+            part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+}
+
+fn lines(faults: &mut Faults, field: &str, given: Given<Lines>) -> Vec<String> {
+    faults.optional(field, given).unwrap_or_default().0
+}
+
+/// A list whose elements are read one by one, so that each fault is told.
+fn list<T: FromStr<Err = String>>(faults: &mut Faults, field: &str, given: Given<Lines>) -> Vec<T> {
+    let mut read = Vec::new();
+    for text in lines(faults, field, given) {
+        match text.parse() {
+            Ok(value) => read.push(value),
+            Err(fault) => faults.of(field, fault),
+        }
+    }
+    read
+}
+
+fn pairs(
+    faults: &mut Faults,
+    field: &str,
+    form: &str,
+    given: Vec<String>,
+) -> Vec<(String, String)> {
+    let mut read = Vec::new();
+    for text in given {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => {
+                read.push((name.to_owned(), value.to_owned()));
+            }
+            _ => faults.of(field, format!("write {form}")),
+        }
+    }
+    read
+}
+
+fn patterns(faults: &mut Faults, field: &str, given: Given<Lines>) -> Vec<String> {
+    let given = lines(faults, field, given);
+    for pattern in &given {
+        if !pattern
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_*?-.".contains(c))
+        {
+            faults.of(
+                field,
+                format!("{pattern:?} is not a pattern of names; use letters, digits, _, * and ?"),
+            );
+        }
+    }
+    given
+}
+
+/// What happens when two sources give one name different values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnConflict {
+    /// The later source wins, and both are named in a warning.
+    #[default]
+    Later,
+    /// Nothing is exported.
+    Refuse,
+}
+
+impl FromStr for OnConflict {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text
-            .split_once('=')
-            .and_then(|(name, place)| Some((name, place.split_once('#')?)));
-        match parts {
-            Some((name, (file, pointer)))
-                if !file.is_empty() && (pointer.is_empty() || pointer.starts_with('/')) =>
-            {
-                Ok(Self {
-                    name: name.to_owned(),
-                    file: PathBuf::from(file),
-                    pointer: pointer.to_owned(),
-                })
-            }
-            _ => Err(format!("{text:?}: write NAME=FILE#/POINTER")),
+        match text {
+            "later" => Ok(OnConflict::Later),
+            "refuse" => Ok(OnConflict::Refuse),
+            _ => Err(format!("{text:?} is not known; use later or refuse")),
+        }
+    }
+}
+
+/// Who reads the variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consumer {
+    /// `ParameterOverrides` of a CloudFormation action.
+    ParameterOverrides,
+    /// `outputVariables` of a Commands action.
+    CommandsAction,
+}
+
+impl FromStr for Consumer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "parameter-overrides" => Ok(Consumer::ParameterOverrides),
+            "commands-action" => Ok(Consumer::CommandsAction),
+            _ => Err(format!(
+                "{text:?} is not a consumer; use parameter-overrides or commands-action"
+            )),
         }
     }
 }
@@ -150,26 +427,50 @@ pub enum Format {
     /// `export NAME='value'` lines.
     #[default]
     Sh,
-    /// One JSON object.
-    Json,
     /// An env file as docker reads it.
     Docker,
+    /// An env file as python-dotenv and Compose read it.
+    Dotenv,
+    /// Lines for `$GITHUB_OUTPUT`.
+    Github,
+    /// A GitLab dotenv report.
+    Gitlab,
+    /// Logging commands of Azure Pipelines.
+    Azure,
+    /// One JSON object.
+    Json,
     /// A CloudFormation template configuration.
     TemplateConfiguration,
+    /// A file for `Fn::GetParam`.
+    GetParam,
+    /// The output variables of a CodePipeline job.
+    Job,
+}
+
+impl Format {
+    /// Every format, by the word that names it.
+    pub const ALL: [(&'static str, Self); 10] = [
+        ("sh", Self::Sh),
+        ("docker", Self::Docker),
+        ("dotenv", Self::Dotenv),
+        ("github", Self::Github),
+        ("gitlab", Self::Gitlab),
+        ("azure", Self::Azure),
+        ("json", Self::Json),
+        ("template-configuration", Self::TemplateConfiguration),
+        ("get-param", Self::GetParam),
+        ("job", Self::Job),
+    ];
 }
 
 impl FromStr for Format {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "sh" => Ok(Format::Sh),
-            "json" => Ok(Format::Json),
-            "docker" => Ok(Format::Docker),
-            "template-configuration" => Ok(Format::TemplateConfiguration),
-            _ => Err(format!(
-                "{text:?} is not a format; use sh, json, docker or template-configuration"
-            )),
-        }
+        let known = Self::ALL.iter().find(|(word, _)| *word == text);
+        known.map(|(_, format)| *format).ok_or_else(|| {
+            let words: Vec<_> = Self::ALL.iter().map(|(word, _)| *word).collect();
+            format!("{text:?} is not a format; use one of {}", words.join(", "))
+        })
     }
 }

@@ -1,94 +1,72 @@
 //! What is written, each in its consumer's own form.
 
+pub mod azure;
+pub mod configuration;
+pub mod docker;
+pub mod dotenv;
+pub mod github;
+pub mod gitlab;
+pub mod job;
+pub mod json;
+
+use crate::checks;
 use crate::settings::{Checked, Format};
 use crate::sources::Variable;
-use action::export::Exports;
+use crate::table;
 use action::failure::Failure;
 use action::program::Output;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-/// Renders checked variables.
+/// Renders checked variables. A job's variables are not rendered but reported, see [`job`].
 ///
 /// # Errors
-/// When the base of a template configuration cannot be completed.
+/// When the base of a template configuration cannot be completed, or no value can be written so that
+/// its consumer reads it back.
 pub fn render(variables: &[Variable], settings: &Checked) -> Result<Output, Failure> {
-    match settings.format {
-        Format::Sh => {
-            let mut exports = Exports::new();
-            for Variable { name, value, .. } in variables {
-                exports.add(name, value).map_err(|fault| {
-                    Failure::refused("a variable cannot be exported").cause(fault)
-                })?;
-            }
-            Ok(Output::Exports(exports))
+    Ok(match settings.format {
+        Format::Sh => Output::Exports(checks::exports(variables, settings)?),
+        Format::Docker => Output::Data(docker::render(variables)),
+        Format::Dotenv => Output::Data(dotenv::render(variables)?),
+        Format::Github => Output::Data(github::render(variables)?),
+        Format::Gitlab => Output::Data(gitlab::render(variables)),
+        Format::Azure => Output::Data(azure::render(variables)),
+        Format::Json | Format::GetParam => Output::Data(json::render(variables)),
+        Format::TemplateConfiguration => {
+            Output::Data(configuration::render(variables, settings.base.as_deref())?)
         }
-        Format::Json => Ok(Output::Data(format!(
-            "{:#}\n",
-            Value::Object(object(variables))
-        ))),
-        Format::Docker => Ok(Output::Data(
-            variables
-                .iter()
-                .map(|Variable { name, value, .. }| format!("{name}={value}\n"))
-                .collect(),
-        )),
-        Format::TemplateConfiguration => template_configuration(variables, settings),
-    }
+        Format::Job => Output::Nothing,
+    })
 }
 
-fn object(variables: &[Variable]) -> Map<String, Value> {
-    variables
-        .iter()
-        .map(|Variable { name, value, .. }| (name.clone(), Value::from(value.as_str())))
-        .collect()
-}
-
-/// `{"Parameters": …, "Tags": …, "StackPolicy": …}`, values as strings:
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delivery-codepipeline-cfn-artifacts.html>.
-fn template_configuration(variables: &[Variable], settings: &Checked) -> Result<Output, Failure> {
-    let mut document = match &settings.base {
-        None => Map::new(),
-        Some(path) => {
-            let refuse = |cause: String| {
-                Failure::refused(format!("cannot complete {}", path.display())).cause(cause)
-            };
-            let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-            match serde_json::from_str(&text) {
-                Ok(Value::Object(document)) => document,
-                Ok(_) => return Err(refuse("it is not a JSON object".to_owned())),
-                Err(error) => return Err(refuse(format!("it is not JSON: {error}"))),
-            }
-        }
-    };
-    let parameters = document
-        .entry("Parameters")
-        .or_insert_with(|| Value::Object(Map::new()));
-    let Value::Object(parameters) = parameters else {
-        return Err(Failure::refused(
-            "Parameters of the base file is not an object",
-        ));
-    };
-    parameters.extend(object(variables));
-    Ok(Output::Data(format!("{:#}\n", Value::Object(document))))
-}
-
-/// What would be exported, for people and for machines: names and places, no values.
+/// What would be exported, for people and for machines: names, sizes and places, no values.
 #[must_use]
-pub fn plan(variables: &[Variable]) -> (String, Value) {
-    let lines = variables.iter().map(|variable| {
-        format!(
-            "  {} ({} bytes, from {})\n",
-            variable.name,
-            variable.value.len(),
-            variable.place
-        )
-    });
+pub fn plan(variables: &[Variable], settings: &Checked) -> (String, Value) {
+    let rows: Vec<Vec<String>> = variables
+        .iter()
+        .map(|one| {
+            vec![
+                format!("  {}", one.name),
+                format!("{} bytes", one.value.len()),
+                format!("from {}", one.place),
+            ]
+        })
+        .collect();
     let names: Vec<_> = variables
         .iter()
-        .map(|variable| json!({"name": variable.name, "from": variable.place}))
+        .map(|one| json!({"name": one.name, "bytes": one.value.len(), "from": one.place}))
         .collect();
+    let format = word(settings.format);
+    let deed = match &settings.job_id {
+        Some(id) => format!("report success of job {id} with these output variables"),
+        None => format!("export as {format}"),
+    };
     (
-        format!("plan: export\n{}", lines.collect::<String>()),
-        json!({ "exports": names }),
+        format!("plan: {deed}\n{}", table::text(&rows)),
+        json!({ "format": format, "job": settings.job_id, "exports": names }),
     )
+}
+
+fn word(format: Format) -> &'static str {
+    let known = Format::ALL.iter().find(|(_, known)| *known == format);
+    known.map_or("", |(word, _)| word)
 }

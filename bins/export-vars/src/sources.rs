@@ -1,14 +1,21 @@
-//! Where values come from: arguments, the environment, env files, JSON files.
+//! Where values come from, in the order in which later ones win: what other actions wrote, env
+//! files, JSON and YAML files, stacks, parameters, tags, then names and assignments; last, what is
+//! renamed and made of others.
 
-use crate::settings::{Checked, FromJson};
-use action::env_file;
+pub mod aws;
+pub mod document;
+pub mod environment;
+pub mod files;
+
+use crate::pattern;
+use crate::settings::{Checked, OnConflict};
+use crate::template;
 use action::failure::Failure;
-use action::settings::layers::Environment;
-use serde_json::Value;
-use std::fs;
+use action::program::Context;
+use contract::finding::did_you_mean;
 
 /// A value with the place it came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Variable {
     /// Its name.
     pub name: String,
@@ -16,119 +23,189 @@ pub struct Variable {
     pub value: String,
     /// Where it came from, for messages.
     pub place: String,
+    /// Whether it is a variable of the environment under its own name, and so only passed on.
+    pub passed_on: bool,
 }
 
-/// Collects every variable, in the order env files, JSON files, arguments. The same name with two
-/// values is a conflict that names both places.
+/// What one source gave: its variables, or every reason why not.
+pub type Found = Result<Vec<Variable>, Vec<String>>;
+
+/// What all sources gave.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// The variables, each name once, in the order in which the names first came.
+    pub variables: Vec<Variable>,
+    /// Conflicts that the later source won.
+    pub warnings: Vec<String>,
+}
+
+/// Collects every variable. AWS is called only when a source there is named.
 ///
 /// # Errors
-/// Every source that cannot be read, and every conflict, as one refusal.
-pub fn collect(settings: &Checked, environment: &Environment) -> Result<Vec<Variable>, Failure> {
+/// Every source that cannot be read and every conflict that is not to be settled, as one refusal;
+/// what AWS said when it could not be asked.
+pub async fn collect(settings: &Checked, context: &Context) -> Result<Collected, Failure> {
+    let environment = &context.environment;
+    let mut found: Vec<Found> = Vec::new();
+    found.extend(
+        settings
+            .from_manifest
+            .iter()
+            .map(|one| files::manifest(one, environment)),
+    );
+    found.extend(
+        settings
+            .from_file
+            .iter()
+            .map(|file| files::env_file(file, settings.dialect, environment)),
+    );
+    found.extend(settings.from_json.iter().map(document::at_pointer));
+    if settings.has_aws_source() {
+        found.extend(aws::collect(settings, context).await?);
+    }
+    found.push(environment::named(&settings.variables, environment));
+    merge(found, settings)
+}
+
+/// Puts together what the sources gave.
+///
+/// # Errors
+/// As [`collect`].
+pub fn merge(found: Vec<Found>, settings: &Checked) -> Result<Collected, Failure> {
     let mut faults = Vec::new();
-    let mut found = Vec::new();
-    for file in &settings.from_file {
-        match env_variables(file, settings, environment) {
-            Ok(variables) => found.extend(variables),
+    let mut collected = Collected::default();
+    for source in found {
+        match source {
+            Ok(variables) => {
+                if let Err(conflicts) = collected.add(variables, settings.on_conflict) {
+                    faults.extend(conflicts);
+                }
+            }
             Err(messages) => faults.extend(messages),
         }
     }
-    let json = settings.from_json.iter().map(json_variable);
-    let given = settings
-        .variables
-        .iter()
-        .map(|text| argument(text, environment));
-    for result in json.chain(given) {
-        match result {
-            Ok(variable) => found.push(variable),
-            Err(message) => faults.push(message),
-        }
-    }
-    let mut variables: Vec<Variable> = Vec::new();
-    for variable in found {
-        let earlier = variables
-            .iter()
-            .find(|earlier| earlier.name == variable.name);
-        match earlier {
-            Some(earlier) if earlier.value != variable.value => faults.push(format!(
-                "{}: {} already set by {} to another value",
-                variable.place, variable.name, earlier.place
-            )),
-            Some(_) => {}
-            None => variables.push(variable),
-        }
+    // With a source missing, a name that another one refers to would be a fault of its own.
+    if faults.is_empty() {
+        faults.extend(collected.rename(&settings.rename));
+        faults.extend(collected.template(settings));
+        faults.extend(collected.filter(settings));
     }
     if faults.is_empty() {
-        return Ok(variables);
+        return Ok(collected);
     }
     let refusal = Failure::refused("not every value can be had; nothing was exported");
     Err(faults.into_iter().fold(refusal, Failure::detail))
 }
 
-fn env_variables(
-    file: &str,
-    settings: &Checked,
-    environment: &Environment,
-) -> Result<Vec<Variable>, Vec<String>> {
-    let bytes = fs::read(file).map_err(|error| vec![format!("cannot read {file}: {error}")])?;
-    let from_host = |name: &str| Some(environment.get(name)?.value.to_str()?.to_owned());
-    let assignments = env_file::parse(&bytes, settings.dialect, from_host).map_err(|faults| {
-        let told = faults.iter().map(|fault| format!("{file}:{fault}"));
-        told.map(|text| text.replace("--env-dialect", "--dialect"))
-            .collect::<Vec<_>>()
-    })?;
-    Ok(assignments
-        .into_iter()
-        .map(|assignment| Variable {
-            place: format!("{file}:{}", assignment.line),
-            name: assignment.name,
-            value: assignment.value,
-        })
-        .collect())
-}
-
-fn json_variable(source: &FromJson) -> Result<Variable, String> {
-    let place = format!("{}#{}", source.file.display(), source.pointer);
-    let text = fs::read_to_string(&source.file)
-        .map_err(|error| format!("cannot read {}: {error}", source.file.display()))?;
-    let document: Value = serde_json::from_str(&text)
-        .map_err(|error| format!("{} is not JSON: {error}", source.file.display()))?;
-    let value = match document.pointer(&source.pointer) {
-        Some(Value::String(text)) => text.clone(),
-        Some(scalar @ (Value::Number(_) | Value::Bool(_))) => scalar.to_string(),
-        Some(Value::Null) => return Err(format!("{place} is null")),
-        Some(_) => {
-            return Err(format!(
-                "{place} is a list or an object; point at one of its values"
-            ));
+impl Collected {
+    /// Adds what one source gave. The same name with two values inside one source is always a fault.
+    fn add(&mut self, given: Vec<Variable>, on_conflict: OnConflict) -> Result<(), Vec<String>> {
+        let mut faults = Vec::new();
+        let before = self.variables.len();
+        let mut from_here: Vec<usize> = Vec::new();
+        for variable in given {
+            let at = self
+                .variables
+                .iter()
+                .position(|one| one.name == variable.name);
+            let Some((at, earlier)) = at.and_then(|at| Some((at, self.variables.get_mut(at)?)))
+            else {
+                self.variables.push(variable);
+                continue;
+            };
+            let same_source = at >= before || from_here.contains(&at);
+            if earlier.value == variable.value {
+                continue;
+            }
+            let conflict = format!(
+                "{}: {} already set by {} to another value",
+                variable.place, variable.name, earlier.place
+            );
+            if same_source || on_conflict == OnConflict::Refuse {
+                faults.push(conflict);
+                continue;
+            }
+            self.warnings
+                .push(format!("{conflict}; the later one counts"));
+            *earlier = variable;
+            from_here.push(at);
         }
-        None => return Err(format!("{place}: there is nothing at this pointer")),
-    };
-    Ok(Variable {
-        name: source.name.clone(),
-        value,
-        place,
-    })
-}
-
-fn argument(text: &str, environment: &Environment) -> Result<Variable, String> {
-    if let Some((name, value)) = text.split_once('=') {
-        return Ok(Variable {
-            name: name.to_owned(),
-            value: value.to_owned(),
-            place: "the argument".to_owned(),
-        });
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults)
+        }
     }
-    let found = environment
-        .get(text)
-        .ok_or_else(|| format!("{text}: not set in the environment, or empty"))?;
-    let value = found.value.to_str().ok_or_else(|| {
-        let bytes = std::os::unix::ffi::OsStrExt::as_bytes(found.value.as_os_str());
-        let offset = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
-        format!("{text}: byte at offset {offset} is not UTF-8")
-    })?;
-    Ok(Variable {
-        name: text.to_owned(),
-        value: value.to_owned(),
-        place: "the environment".to_owned(),
-    })
+
+    fn rename(&mut self, pairs: &[(String, String)]) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (new, old) in pairs {
+            if self.variables.iter().any(|one| one.name == *new) {
+                faults.push(format!("--rename {new}={old}: there is a {new} already"));
+                continue;
+            }
+            match self.variables.iter_mut().find(|one| one.name == *old) {
+                Some(variable) => {
+                    new.clone_into(&mut variable.name);
+                    variable.passed_on = false;
+                }
+                None => faults.push(format!("--rename {new}={old}: {}", self.unknown(old))),
+            }
+        }
+        faults
+    }
+
+    fn template(&mut self, settings: &Checked) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (name, text) in &settings.template {
+            let value = template::fill(text, |name| {
+                let found = self.variables.iter().find(|one| one.name == name);
+                found.map(|one| one.value.clone())
+            });
+            let variable = match value {
+                Ok(value) => Variable {
+                    name: name.clone(),
+                    value,
+                    place: format!("--template {name}"),
+                    passed_on: false,
+                },
+                Err(template::Fault::Unknown(missing)) => {
+                    faults.push(format!("--template {name}: {}", self.unknown(&missing)));
+                    continue;
+                }
+                Err(fault) => {
+                    faults.push(format!("--template {name}: {fault}"));
+                    continue;
+                }
+            };
+            if let Err(conflicts) = self.add(vec![variable], settings.on_conflict) {
+                faults.extend(conflicts);
+            }
+        }
+        faults
+    }
+
+    fn filter(&mut self, settings: &Checked) -> Vec<String> {
+        let names: Vec<String> = self.variables.iter().map(|one| one.name.clone()).collect();
+        let given = settings.only.iter().map(|one| ("--only", one));
+        let given = given.chain(settings.except.iter().map(|one| ("--except", one)));
+        let mut faults: Vec<String> = given
+            .filter(|(_, wanted)| !names.iter().any(|name| pattern::matches(wanted, name)))
+            .map(|(flag, wanted)| format!("{flag} {wanted}: matches none of the variables"))
+            .collect();
+        self.variables.retain(|one| {
+            (settings.only.is_empty() || pattern::any(&settings.only, &one.name))
+                && !pattern::any(&settings.except, &one.name)
+        });
+        if self.variables.is_empty() && !names.is_empty() && faults.is_empty() {
+            faults.push("--only and --except leave no variable".to_owned());
+        }
+        faults
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let names = self.variables.iter().map(|one| one.name.as_str());
+        let hint = did_you_mean(name, names).map_or_else(String::new, |hint| format!(" ({hint})"));
+        format!("no source gives {name}{hint}")
+    }
 }

@@ -102,7 +102,7 @@ pub fn before(volumes: u64, rate: &Rate, kept: Duration) -> String {
         "cost: at most {} a month, {} for {} ({} of volumes, {}, as if every block were written and no earlier snapshot existed)",
         of(volumes, rate.price, MONTH),
         of(volumes, rate.price, kept),
-        period(kept),
+        span(kept),
         gib(volumes),
         rate.source
     )
@@ -132,21 +132,20 @@ pub fn after(stored: &Stored, rate: &Rate, kept: Duration) -> String {
         "cost: {} a month, {} for {} ({what}; {})",
         of(bytes, rate.price, MONTH),
         of(bytes, rate.price, kept),
-        period(kept),
+        span(kept),
         rate.source
     )
 }
 
-/// `30 days`, `2 h`.
-fn period(kept: Duration) -> String {
-    let mut text = String::new();
-    for c in humantime::format_duration(kept).to_string().chars() {
-        if c.is_ascii_alphabetic() && text.ends_with(|last: char| last.is_ascii_digit()) {
-            text.push(' ');
-        }
-        text.push(c);
-    }
-    text
+/// `30 days`, `2 hours`; what is neither, as humantime writes it.
+fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (number, unit) = match seconds {
+        86_400.. if seconds % 86_400 == 0 => (seconds / 86_400, "day"),
+        3_600.. if seconds % 3_600 == 0 => (seconds / 3_600, "hour"),
+        _ => return humantime::format_duration(time).to_string(),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Bytes in GiB, with one decimal below 100.

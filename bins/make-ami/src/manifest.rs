@@ -87,6 +87,26 @@ fn dollars(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
 
+/// Removes the manifest of an earlier run, so that nobody takes it for this one's.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub fn forget(job: &Job) -> Result<(), Failure> {
+    let Some(path) = &job.settings.manifest else {
+        return Ok(());
+    };
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::refused(format!(
+                "cannot remove the earlier manifest {}; nothing was touched",
+                path.display()
+            ))
+            .cause(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes the manifest where the settings say.
 ///
 /// # Errors
@@ -113,16 +133,14 @@ pub fn summary(job: &Job, finished: &Finished) -> String {
     } = finished;
     let rate = Rate::of(&job.home.region, job.settings.price);
     let mut text = format!(
-        "{} ({}) of {}, {}, {} {}, in {}",
+        "{} ({}) of {}, {}, {}, in {}",
         verified.image_id,
         verified.name,
         making.instance_id,
         making.consistency,
-        verified.snapshots.len(),
-        if verified.snapshots.len() == 1 {
-            "snapshot"
-        } else {
-            "snapshots"
+        match verified.snapshots.len() {
+            1 => "1 snapshot".to_owned(),
+            n => format!("{n} snapshots"),
         },
         aws::wait::humane(job.clock.elapsed())
     );

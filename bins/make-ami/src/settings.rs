@@ -512,7 +512,7 @@ pub(crate) mod tests {
             values.insert((*field).to_owned(), (*value).into());
         }
         let raw: Raw = serde_json::from_value(values.into()).unwrap();
-        let mut faults = Faults::for_tests_of(command);
+        let mut faults = Faults::for_tests().under(command);
         let checked = raw.check(&mut faults);
         (checked, faults.messages().to_vec())
     }

@@ -24,9 +24,10 @@ use crate::plan::{self, Plan};
 use crate::settings::modes::{OnTimeout, SnapshotTags};
 use crate::settings::places::Target;
 use crate::settings::{Checked, Named};
-use crate::undo::{self, Made};
+use crate::undo::{self, Journal};
 use action::exit::Exit;
 use action::export::Exports;
+use action::export::quote::posix;
 use action::failure::Failure;
 use action::program::{Context, Output};
 use available::Verified;
@@ -37,6 +38,7 @@ use instance::Source;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use still::Held;
+use tokio::time::timeout;
 
 /// An image that is being made, or goes on being made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,12 +88,15 @@ pub async fn run(settings: Checked, context: Context) -> Result<Output, Failure>
 /// # Errors
 /// As [`run`].
 pub async fn act(job: &Job) -> Result<Output, Failure> {
+    if !job.context.dry_run {
+        manifest::forget(job)?;
+    }
     match job.context.command.as_deref() {
         Some("verify") => verify_image(job).await,
         Some("clean") => {
             let target = match &job.settings.target {
                 Some(target) => target.clone(),
-                None => Target::Run(own_plan(job).await?.0.run),
+                None => Target::Run(job.in_time(own_plan(job)).await?.0.run),
             };
             clean::clean(job, &target).await.map(|()| Output::Nothing)
         }
@@ -110,62 +115,42 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
         return show_plan(job, &plan, &source, adopted.as_ref(), &price).await;
     }
     let making = Making::of_plan(&plan, source.volumes.len());
-    let mut made = Vec::new();
-    let begun = match adopted {
+    let mut journal = Journal::of(&plan.run);
+    let frozen;
+    let image_id = match adopted {
         Some(image) => {
-            let begun = Begun::of_image(&image);
+            let image_id = image.image_id().unwrap_or_default().to_owned();
             tracing::info!(
-                image_id = begun.image_id,
+                image_id,
                 "adopting the image that an earlier try of this run made"
             );
-            made.push(Made {
-                place: job.home.clone(),
-                image_id: begun.image_id.clone(),
-            });
-            let released = still::let_go_of_an_earlier_try(job, &plan, &source).await;
-            released.map_err(|failure| kept(&made, failure))?;
-            begun
+            journal.adopt(&job.home, &image);
+            frozen = frozen_of(&image);
+            let released = still::let_go_of_an_earlier_try(job, &plan, &source, &image_id).await;
+            released.map_err(|failure| kept(job, &journal, failure))?;
+            image_id
         }
         None => {
             remove_failed_tries(job, &plan).await?;
             quiet::wait(job, &source).await?;
             tracing::info!("{price}");
-            create_still(job, &plan, &source, &mut made).await?
+            let image_id;
+            (image_id, frozen) = create_still(job, &plan, &source, &mut journal).await?;
+            image_id
         }
     };
     if only_start {
-        return started(&begun.image_id, &plan.name);
+        return started(&image_id, &plan.name);
     }
-    finish(job, making, begun, made).await
-}
-
-/// An image that is requested, and what is known of it then.
-struct Begun {
-    image_id: String,
-    /// How long the instance stood still, where that was measured.
-    frozen: Option<Duration>,
-    /// It was available before this run: somebody may use it, so that this run never removes it.
-    is_in_use: bool,
-}
-
-impl Begun {
-    fn of_image(image: &Image) -> Self {
-        let frozen = images::tag(image, plan::FROZEN_TAG);
-        Self {
-            image_id: image.image_id().unwrap_or_default().to_owned(),
-            frozen: frozen
-                .and_then(|text| text.parse().ok())
-                .map(Duration::from_millis),
-            is_in_use: image.state() == Some(&ImageState::Available),
-        }
-    }
+    finish(job, making, &image_id, frozen, journal).await
 }
 
 /// Looks at everything that decides whether an image is made; changes nothing.
 async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
     let (plan, source) = own_plan(job).await?;
     let adopted = create::find(job, &plan).await?;
-    let adopted = adopted.filter(create::is_proven_still);
+    // A try that was killed while the instance stood still: its image may hold anything.
+    let adopted = adopted.filter(|image| !lacks_proof(image));
     if adopted.is_none() {
         create::check_name_is_free(job, &plan).await?;
     }
@@ -189,37 +174,36 @@ async fn own_plan(job: &Job) -> Result<(Plan, Source), Failure> {
     Ok((plan, source))
 }
 
-/// What of this run failed earlier is worth nothing and may still hold the name. Whether EC2 lets a failed
-/// image keep its name is unproven; removing it serves both.
+/// What of this run failed earlier, or cannot prove that it was quiesced, is worth nothing and may still
+/// hold the name. Whether EC2 lets a failed image keep its name is unproven; removing it serves both.
 async fn remove_failed_tries(job: &Job, plan: &Plan) -> Result<(), Failure> {
     let earlier = job
         .in_time(images::tagged(&job.home, plan::RUN_TAG, &plan.run))
         .await?;
     for image in earlier.iter().filter(|image| create::is_worthless(image)) {
         let Some(id) = image.image_id() else { continue };
-        tracing::info!("removing {id}, which an earlier try of this run left unusable");
+        tracing::info!("removing {id}, which an earlier try of this run left and nobody can use");
         let left = undo::remove(&job.home, id).await;
         if let Some(first) = left.into_iter().next() {
-            let failure = Failure::failed(format!(
-                "cannot remove the unusable image {id} of an earlier try"
-            ));
+            let failure = Failure::failed(format!("cannot remove image {id} of an earlier try"));
             return Err(failure.remains(first.what, first.command));
         }
     }
     Ok(())
 }
 
-/// Holds the instance still, creates the image, lets the instance go.
+/// Holds the instance still, creates the image, lets the instance go; gives the image, and for how long
+/// the instance stood still.
 async fn create_still(
     job: &Job,
     plan: &Plan,
     source: &Source,
-    made: &mut Vec<Made>,
-) -> Result<Begun, Failure> {
+    journal: &mut Journal,
+) -> Result<(String, Option<Duration>), Failure> {
     let held = still::hold(job, plan, source).await?;
     let needs_release = !matches!(held, Held::Nothing);
     let was_stopped = matches!(held, Held::Stopped);
-    let created = create::create(job, plan).await;
+    let created = create::create(job, plan, journal).await;
     let begun = match &created {
         Ok(image_id) if needs_release => still::begun(job, image_id, source).await,
         _ => Ok(()),
@@ -227,86 +211,62 @@ async fn create_still(
     let released = still::let_go(job, source, held).await;
     let image_id = match created {
         Ok(image_id) => image_id,
-        Err(not_created) => {
-            let failure = without_image(job, plan, not_created).await;
+        Err(failure) => {
+            let failure = without_image(job, journal, failure).await;
             return Err(match released {
                 Ok(_) => failure,
                 Err(worse) => failure.and(worse),
             });
         }
     };
-    made.push(Made {
-        place: job.home.clone(),
-        image_id: image_id.clone(),
-    });
     match (begun, released) {
         (Ok(()), Ok(frozen)) => {
-            note_frozen(job, &image_id, frozen).await;
-            Ok(Begun {
-                image_id,
-                frozen,
-                is_in_use: false,
-            })
+            if let Some(frozen) = frozen
+                && let Err(failure) = prove_frozen(job, &image_id, frozen).await
+            {
+                return Err(undo::all(job, journal, failure).await);
+            }
+            Ok((image_id, frozen))
         }
         // The image is as it should be; it is the instance that needs help.
-        (Ok(()), Err(failure)) if was_stopped => Err(kept(made, failure)),
+        (Ok(()), Err(failure)) if was_stopped => Err(kept(job, journal, failure)),
         // The instance may have gone on before its snapshots began: nobody knows what they hold.
-        (Ok(()), Err(failure)) => Err(undo::all(job, &plan.run, made, failure).await),
-        (Err(failure), Ok(_)) => Err(undo::all(job, &plan.run, made, failure).await),
-        (Err(failure), Err(worse)) => {
-            Err(undo::all(job, &plan.run, made, failure.and(worse)).await)
-        }
+        (Ok(()), Err(failure)) => Err(undo::all(job, journal, failure).await),
+        (Err(failure), Ok(_)) => Err(undo::all(job, journal, failure).await),
+        (Err(failure), Err(worse)) => Err(undo::all(job, journal, failure.and(worse)).await),
     }
 }
 
-/// Says in a tag at once that the instance stood still: a run that goes on with the image must know.
-async fn note_frozen(job: &Job, image_id: &str, frozen: Option<Duration>) {
-    let Some(frozen) = frozen else { return };
-    let resources = vec![image_id.to_owned()];
-    // It is tried again when the image is available; without it, nobody else can adopt the image.
-    if let Err(failure) = tag(job, resources, &frozen_tag(frozen)).await {
-        tracing::warn!("{failure}");
-    }
+/// Tags the image with how long the instance stood still: the proof that it was thawed by us and not by
+/// its lease, without which no later try adopts the image.
+async fn prove_frozen(job: &Job, image_id: &str, frozen: Duration) -> Result<(), Failure> {
+    let tags = BTreeMap::from([(plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string())]);
+    tag(job, vec![image_id.to_owned()], &tags).await
 }
 
-fn frozen_tag(frozen: Duration) -> BTreeMap<String, String> {
-    BTreeMap::from([(plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string())])
+/// Whether a quiesced image lacks the proof that it is one.
+#[must_use]
+pub fn lacks_proof(image: &Image) -> bool {
+    images::tag(image, plan::CONSISTENCY_TAG) == Some("quiesce")
+        && images::tag(image, plan::FROZEN_TAG).is_none()
 }
 
-/// How often an image of a lost reply is looked for before the run ends, and how long apart.
-const LAST_LOOKS: u32 = 4;
-const LAST_PAUSE: Duration = Duration::from_secs(2);
+/// How long the instance of an image stood still, as its tag says.
+fn frozen_of(image: &Image) -> Option<Duration> {
+    let milliseconds = images::tag(image, plan::FROZEN_TAG)?.parse().ok()?;
+    Some(Duration::from_millis(milliseconds))
+}
 
 /// The failure of a run that has no image, or does not know whether it has one.
-async fn without_image(job: &Job, plan: &Plan, not_created: create::NotCreated) -> Failure {
-    let create::NotCreated { failure, uncertain } = not_created;
-    if !uncertain {
+async fn without_image(job: &Job, journal: &Journal, failure: Failure) -> Failure {
+    if !journal.lost_reply {
         return failure;
     }
     let failure = failure.hint("run it again: it looks for this run's image first");
-    if !keeps(&failure, job.settings.on_timeout) {
-        for _ in 0..LAST_LOOKS {
-            if let Ok(Some(Image {
-                image_id: Some(image_id),
-                ..
-            })) = create::find(job, plan).await
-            {
-                let place = job.home.clone();
-                let made = [Made { place, image_id }];
-                return undo::all(job, &plan.run, &made, failure).await;
-            }
-            tokio::time::sleep(LAST_PAUSE).await;
-        }
+    if keeps(&failure, job.settings.on_timeout) {
+        return kept(job, journal, failure);
     }
-    failure.remains(
-        "perhaps an image: a reply of CreateImage was lost",
-        format!(
-            "aws ec2 describe-images --region {} --owners self --filters 'Name=tag:{},Values={}'",
-            job.home.region,
-            plan::RUN_TAG,
-            plan.run
-        ),
-    )
+    undo::all(job, journal, failure).await
 }
 
 /// Goes on with an image that exists: waits for it and does what follows.
@@ -326,7 +286,20 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
             plan::RUN_TAG
         )));
     }
-    refuse_unusable(&image, image_id, region)?;
+    // A failed one is no such case: its wait says why it failed, and removes it.
+    if let Some(state @ (ImageState::Disabled | ImageState::Deregistered)) = image.state() {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} is {state}; nothing was touched"
+        ))
+        .hint("somebody took it out of use; `aws ec2 enable-image` brings a disabled one back"));
+    }
+    if lacks_proof(&image) {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} was to be quiesced, and nobody can say that it was: it has no tag {}; nothing was touched",
+            plan::FROZEN_TAG
+        ))
+        .hint(format!("make-ami clean --image-id {image_id}, and make a new one")));
+    }
     let making = Making::of_image(&image, &job.settings);
     if job.context.dry_run {
         let text = format!(
@@ -337,31 +310,9 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
         job.context.show_plan(&text, &json)?;
         return Ok(Output::Nothing);
     }
-    let made = vec![Made {
-        place: job.home.clone(),
-        image_id: image_id.to_owned(),
-    }];
-    finish(job, making, Begun::of_image(&image), made).await
-}
-
-/// Refuses to go on with what nobody may use. A failed image is no such case: its wait says why it
-/// failed, and removes it.
-fn refuse_unusable(image: &Image, image_id: &str, region: &str) -> Result<(), Failure> {
-    if let Some(state @ (ImageState::Disabled | ImageState::Deregistered)) = image.state() {
-        return Err(Failure::refused(format!(
-            "image {image_id} in {region} is {state}; nothing was touched"
-        ))
-        .hint("somebody took it out of use; `aws ec2 enable-image` brings a disabled one back"));
-    }
-    if !create::is_proven_still(image) {
-        return Err(Failure::refused(format!(
-            "image {image_id} in {region} is of a run that ended before it had let the instance go: nobody knows whether the lease ended first; nothing was touched"
-        ))
-        .hint(format!(
-            "running make-ami again makes a new one; `make-ami clean --image-id {image_id}` removes this one"
-        )));
-    }
-    Ok(())
+    let mut journal = Journal::of(&making.run);
+    journal.adopt(&job.home, &image);
+    finish(job, making, image_id, frozen_of(&image), journal).await
 }
 
 async fn find_target(job: &Job, target: &Target) -> Result<Image, Failure> {
@@ -387,39 +338,39 @@ async fn find_target(job: &Job, target: &Target) -> Result<Image, Failure> {
 async fn finish(
     job: &Job,
     making: Making,
-    begun: Begun,
-    mut made: Vec<Made>,
+    image_id: &str,
+    frozen: Option<Duration>,
+    mut journal: Journal,
 ) -> Result<Output, Failure> {
-    let on_timeout = job.settings.on_timeout;
-    let waited = available::wait(job, &job.home, &begun.image_id, making.volumes).await;
+    let waited = available::wait(job, &job.home, image_id, making.volumes).await;
     let verified = match waited {
         Ok(verified) => verified,
-        Err(failure) if begun.is_in_use || keeps(&failure, on_timeout) => {
-            return Err(kept(&made, failure));
+        Err(failure) if journal.in_use || keeps(&failure, job.settings.on_timeout) => {
+            return Err(kept(job, &journal, failure));
         }
-        Err(failure) => return Err(undo::all(job, &making.run, &made, failure).await),
+        Err(failure) => return Err(undo::all(job, &journal, failure).await),
     };
-    let published = tag_and_publish(job, &making, &begun, &verified, &mut made).await;
+    let published = tag_and_publish(job, &making, &verified, frozen, &mut journal).await;
     let copies = match published {
         Ok(copies) => copies,
         // Half an hour of baking is not thrown away for a missing permission; a second try adopts it.
-        Err(failure) if begun.is_in_use || !gives_up(&failure, on_timeout) => {
-            return Err(kept(&made, failure));
+        Err(failure) if journal.in_use || !gives_up(&failure, job.settings.on_timeout) => {
+            return Err(kept(job, &journal, failure));
         }
-        Err(failure) => return Err(undo::all(job, &making.run, &made, failure).await),
+        Err(failure) => return Err(undo::all(job, &journal, failure).await),
     };
-    // Whoever reads the parameter may launch the image from now on, so it is not taken back.
-    let announced = publish::announce(job, &verified.image_id).await;
-    announced.map_err(|failure| kept(&made, failure))?;
+    for left in undo::strays(job, &journal).await {
+        tracing::warn!("remains: {}\n    {}", left.what, left.command);
+    }
     let finished = Finished {
         stored: measure::stored(job, &verified).await,
-        retired: retire(job, &begun.image_id).await,
+        retired: retire(job, image_id).await,
         making,
         verified,
         copies,
-        frozen: begun.frozen,
+        frozen,
     };
-    manifest::write(job, &finished).map_err(|failure| kept(&made, failure))?;
+    manifest::write(job, &finished).map_err(|failure| kept(job, &journal, failure))?;
     tracing::info!("{}", manifest::summary(job, &finished));
     exports(&finished.verified)
 }
@@ -427,45 +378,41 @@ async fn finish(
 async fn tag_and_publish(
     job: &Job,
     making: &Making,
-    begun: &Begun,
     verified: &Verified,
-    made: &mut Vec<Made>,
+    frozen: Option<Duration>,
+    journal: &mut Journal,
 ) -> Result<Vec<publish::Copied>, Failure> {
     let when = job.settings.snapshot_tags;
     if when == SnapshotTags::After {
         tag(job, verified.snapshot_ids(), &making.tags).await?;
     }
-    if let Some(frozen) = begun.frozen {
-        let mut resources = vec![begun.image_id.clone()];
-        if when != SnapshotTags::None {
-            resources.extend(verified.snapshot_ids());
-        }
-        tag(job, resources, &frozen_tag(frozen)).await?;
+    if let Some(frozen) = frozen
+        && when != SnapshotTags::None
+    {
+        let frozen = (plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string());
+        tag(job, verified.snapshot_ids(), &BTreeMap::from([frozen])).await?;
     }
-    let copies = publish::publish(job, &making.run, &making.tags, verified, made).await?;
-    match job.context.interrupt.pending() {
-        Some(signal) => Err(Failure::interrupted(
-            signal,
-            format!("stopped before {} was handed over", verified.image_id),
-        )),
-        None => Ok(copies),
-    }
+    publish::publish(job, &making.tags, verified, journal).await
 }
+
+/// Finding out what refers to older images may not hold up the hand-over for longer.
+const RETIRE_WITHIN: Duration = Duration::from_secs(120);
 
 /// Retires older images. Whatever goes wrong here, the new image is good and is handed over.
 async fn retire(job: &Job, current: &str) -> Vec<retain::Step> {
     let Some(retention) = &job.settings.retention else {
         return Vec::new();
     };
-    let planned = job
-        .context
-        .interrupt
-        .race(retain::plan(job, retention, current))
-        .await;
+    let planned = timeout(RETIRE_WITHIN, retain::plan(job, retention, current));
+    let planned = job.context.interrupt.race(planned).await;
     let steps = match planned {
-        Ok(Ok(steps)) => steps,
-        Ok(Err(failure)) => {
+        Ok(Ok(Ok(steps))) => steps,
+        Ok(Ok(Err(failure))) => {
             tracing::warn!("older images stay: {failure}");
+            return Vec::new();
+        }
+        Ok(Err(_)) => {
+            tracing::warn!("older images stay: nobody answered what refers to them");
             return Vec::new();
         }
         Err(signal) => {
@@ -516,8 +463,13 @@ fn gives_up(failure: &Failure, on_timeout: OnTimeout) -> bool {
     }
 }
 
-/// The failure of a run whose images stay, with the commands that go on with them.
-fn kept(made: &[Made], failure: Failure) -> Failure {
+/// The failure of a run whose images stay, with the commands that go on with them and that remove them.
+fn kept(job: &Job, journal: &Journal, mut failure: Failure) -> Failure {
+    let made = &journal.made;
+    if journal.lost_reply {
+        let left = undo::perhaps(&job.home, journal);
+        failure = failure.remains(left.what, left.command);
+    }
     let first = made.first().map_or("ami-…", |made| made.image_id.as_str());
     let resume = format!("make-ami wait --image-id {first}");
     let is_late = failure.exit() == Exit::Deadline;
@@ -526,14 +478,18 @@ fn kept(made: &[Made], failure: Failure) -> Failure {
         failure.remains(what, resume.clone())
     });
     let again = "running make-ami again in this build, with the same MAKE_AMI_RUN or AMI_NAME, adopts the image and goes on";
+    let clean = format!(
+        "to remove all of it: make-ami clean --resume {}",
+        posix(&journal.run)
+    );
     if is_late {
         return failure.hint(format!(
-            "{again}; give --timeout, and a build's own limit, more than the image needs; `make-ami clean` removes it"
+            "{again}; give --timeout, and the build's own limit, more than the image needs; {clean}"
         ));
     }
-    // The hint belongs to what failed.
+    // The hint is that of what failed.
     failure.changed(format!(
-        "the image is made and stays; {again}, `make-ami clean --image-id {first}` removes it"
+        "the image is requested and stays; {again}; {clean}"
     ))
 }
 
@@ -544,9 +500,9 @@ async fn show_plan(
     adopted: Option<&Image>,
     price: &str,
 ) -> Result<Output, Failure> {
-    let adopts = adopted.is_some();
-    let findings = preflight::check(job, plan, source, adopts);
-    let findings = job.in_time(findings).await?;
+    let findings = job
+        .in_time(preflight::check(job, plan, source, adopted.is_some()))
+        .await?;
     let adopted = adopted.and_then(|image| image.image_id());
     let mut text = match adopted {
         Some(image) => {
@@ -572,6 +528,7 @@ async fn show_plan(
     json["adopt"] = adopted.into();
     json["cost"] = price.into();
     job.context.show_plan(&text, &json)?;
+    preflight::verdict(job, plan, &findings)?;
     Ok(Output::Nothing)
 }
 
@@ -633,20 +590,36 @@ fn started(image_id: &str, name: &str) -> Result<Output, Failure> {
     Ok(Output::Exports(exports))
 }
 
+/// How often a resource that EC2 does not know yet is tagged
+/// (<https://github.com/ansible/ansible/issues/4368>), and how long apart.
+const TAG_TRIES: u32 = 12;
+const TAG_PAUSE: Duration = Duration::from_secs(2);
+
 async fn tag(
     job: &Job,
     resources: Vec<String>,
     tags: &BTreeMap<String, String>,
 ) -> Result<(), Failure> {
     let deed = format!("cannot tag {} in {}", resources.join(", "), job.home.region);
-    let call = job.home.ec2.create_tags();
-    let call = call
-        .set_resources(Some(resources))
-        .set_tags(Some(sdk_tags(tags)));
-    call.send()
-        .await
-        .map(drop)
-        .map_err(|error| AwsError::of(&error).failure(deed, "ec2:CreateTags"))
+    for tries in 1.. {
+        let call = job.home.ec2.create_tags();
+        let call = call
+            .set_resources(Some(resources.clone()))
+            .set_tags(Some(sdk_tags(tags)));
+        let Err(error) = call.send().await else {
+            return Ok(());
+        };
+        let error = AwsError::of(&error);
+        let is_unknown = error
+            .code
+            .as_deref()
+            .is_some_and(|code| code.ends_with(".NotFound"));
+        if !is_unknown || tries == TAG_TRIES || job.context.interrupt.pending().is_some() {
+            return Err(error.failure(deed, "ec2:CreateTags"));
+        }
+        job.pause(TAG_PAUSE).await;
+    }
+    Ok(())
 }
 
 /// Tags as the SDK takes them.

@@ -6,11 +6,26 @@ use crate::steps::images::{by_id, snapshot_ids, snapshots, snapshots_of, tagged}
 use action::exit::Exit;
 use action::failure::{Failure, Remainder};
 use aws::error::{AwsError, Kind};
+use aws_sdk_ec2::types::{Image, ImageState};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// An image that this run made or adopted.
+/// What a run made, noted as soon as it is known.
+#[derive(Debug)]
+pub struct Journal {
+    /// The run's key, which everything that it makes carries as a tag.
+    pub run: String,
+    /// Its images, the first made first.
+    pub made: Vec<Made>,
+    /// A reply of CreateImage was lost and its image was not found, so there may be one more.
+    pub lost_reply: bool,
+    /// The first image was available before this run: somebody may use it, so that nothing is removed
+    /// (<https://github.com/osbuild/osbuild-composer/issues/4418>).
+    pub in_use: bool,
+}
+
+/// An image that a run made or adopted.
 #[derive(Debug, Clone)]
 pub struct Made {
     /// Where it is.
@@ -19,15 +34,42 @@ pub struct Made {
     pub image_id: String,
 }
 
-/// How often an image that EC2 does not list yet is asked to go, and how long apart.
-const TRIES: u32 = 8;
+impl Journal {
+    /// Of a run that has made nothing yet.
+    #[must_use]
+    pub fn of(run: &str) -> Self {
+        Self {
+            run: run.to_owned(),
+            made: Vec::new(),
+            lost_reply: false,
+            in_use: false,
+        }
+    }
+
+    /// Notes an image that was there before.
+    pub fn adopt(&mut self, place: &Place, image: &Image) {
+        self.note(place, image.image_id().unwrap_or_default());
+        self.in_use = image.state() == Some(&ImageState::Available);
+    }
+
+    /// Notes an image.
+    pub fn note(&mut self, place: &Place, image_id: &str) {
+        self.made.push(Made {
+            place: place.clone(),
+            image_id: image_id.to_owned(),
+        });
+    }
+}
+
+/// How often an image that EC2 does not list yet is looked for or asked to go, and how long apart.
+const TRIES: u32 = 12;
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Removes what a failed run made, the last first, and whatever else carries its run key; adds to
 /// `failure` what could not be removed, with the command that does.
-pub async fn all(job: &Job, run: &str, made: &[Made], failure: Failure) -> Failure {
+pub async fn all(job: &Job, journal: &Journal, failure: Failure) -> Failure {
     let mut left = Vec::new();
-    for Made { place, image_id } in made.iter().rev() {
+    for Made { place, image_id } in journal.made.iter().rev() {
         tracing::warn!(
             image_id,
             "removing the unfinished image in {}",
@@ -35,56 +77,128 @@ pub async fn all(job: &Job, run: &str, made: &[Made], failure: Failure) -> Failu
         );
         left.extend(remove(place, image_id).await);
     }
-    let mut places = vec![job.home.clone()];
-    for made in made {
-        if places.iter().all(|known| known.region != made.place.region) {
-            places.push(made.place.clone());
+    let away = journal.made.iter().map(|made| &made.place);
+    let mut places = vec![&job.home];
+    for place in away {
+        if places.iter().all(|known| known.region != place.region) {
+            places.push(place);
         }
     }
-    for place in &places {
-        left.extend(sweep(place, run, &left).await);
+    let mut found = !journal.made.is_empty();
+    for place in places {
+        let swept = sweep(place, journal, &[], &left).await;
+        found |= swept.found;
+        left.extend(swept.left);
+    }
+    if journal.lost_reply && !found {
+        left.push(perhaps(&job.home, journal));
     }
     let mut failure = failure;
     // Exit 6 promises that the run can be resumed; after cleaning up there is nothing to resume.
     if failure.exit() == Exit::Deadline {
         failure = failure.with_exit(Exit::Failed);
     }
-    if left.is_empty() && !made.is_empty() {
+    if left.is_empty() && found {
         tracing::info!("what this run had made is removed");
     }
+    with(failure, left)
+}
+
+/// Removes a bad copy and whatever else carries the run's key where it is; adds to `failure` what could
+/// not be removed.
+pub async fn copy(journal: &Journal, place: &Place, image_id: &str, failure: Failure) -> Failure {
+    tracing::warn!(image_id, "removing the bad copy in {}", place.region);
+    let mut left = remove(place, image_id).await;
+    left.extend(sweep(place, journal, &[], &left).await.left);
+    with(failure, left)
+}
+
+/// Removes what carries the run's key beside the images of a run that went well: the image of a lost reply
+/// that failed and was followed by a good one. Gives what could not be removed.
+pub async fn strays(job: &Job, journal: &Journal) -> Vec<Remainder> {
+    if !journal.lost_reply {
+        return Vec::new();
+    }
+    let good: Vec<&str> = journal
+        .made
+        .iter()
+        .map(|made| made.image_id.as_str())
+        .collect();
+    sweep(&job.home, journal, &good, &[]).await.left
+}
+
+/// The remainder of a run that does not know whether it made an image.
+#[must_use]
+pub fn perhaps(place: &Place, journal: &Journal) -> Remainder {
+    Remainder {
+        what: "perhaps an image: a reply of CreateImage was lost".to_owned(),
+        command: format!(
+            "aws ec2 describe-images --region {} --owners self --filters 'Name=tag:{RUN_TAG},Values={}'",
+            place.region, journal.run
+        ),
+    }
+}
+
+fn with(failure: Failure, left: Vec<Remainder>) -> Failure {
     left.into_iter().fold(failure, |failure, left| {
         failure.remains(left.what, left.command)
     })
 }
 
-/// Removes what carries the run key and is not listed as remaining already.
-async fn sweep(place: &Place, run: &str, known: &[Remainder]) -> Vec<Remainder> {
-    let is_known = |id: &str| known.iter().any(|left| left.what.contains(id));
-    let mut left = Vec::new();
-    match tagged(place, RUN_TAG, run).await {
-        Ok(images) => {
-            for image in images {
-                let id = image.image_id().unwrap_or_default();
-                if !is_known(id) {
-                    tracing::warn!("removing image {id}, which carries this run's key");
-                    left.extend(remove(place, id).await);
-                }
+#[derive(Default)]
+struct Swept {
+    /// Whether an image was found.
+    found: bool,
+    left: Vec<Remainder>,
+}
+
+/// Removes what carries the run's key, but not the images in `good` and what is listed in `known`. After a
+/// lost reply it looks for long, since nobody knows what it looks for.
+async fn sweep(place: &Place, journal: &Journal, good: &[&str], known: &[Remainder]) -> Swept {
+    let run = &journal.run;
+    let mut swept = Swept::default();
+    let mut kept = Vec::new();
+    for tries in 1..=TRIES {
+        let images = match tagged(place, RUN_TAG, run).await {
+            Ok(images) => images,
+            Err(failure) => {
+                swept.left.push(unswept(place, run, "images", &failure));
+                break;
+            }
+        };
+        for image in images {
+            let id = image.image_id().unwrap_or_default();
+            if good.contains(&id) {
+                kept.extend(snapshot_ids(&image));
+            } else if !names(known, id) && !names(&swept.left, id) {
+                tracing::warn!("removing image {id}, which carries this run's key");
+                swept.found = true;
+                swept.left.extend(remove(place, id).await);
             }
         }
-        Err(failure) => left.push(unswept(place, run, "images", &failure)),
+        if swept.found || !journal.lost_reply || tries == TRIES {
+            break;
+        }
+        sleep(PAUSE).await;
     }
     match snapshots(place, &format!("tag:{RUN_TAG}"), run).await {
         Ok(snapshots) => {
             for snapshot in snapshots {
                 let id = snapshot.snapshot_id().unwrap_or_default();
-                if !is_known(id) && left.iter().all(|one| !one.what.contains(id)) {
-                    left.extend(delete_snapshot(place, id).await);
+                let stays = kept.iter().any(|kept| kept == id);
+                if !stays && !names(known, id) && !names(&swept.left, id) {
+                    swept.left.extend(delete_snapshot(place, id).await);
                 }
             }
         }
-        Err(failure) => left.push(unswept(place, run, "snapshots", &failure)),
+        Err(failure) => swept.left.push(unswept(place, run, "snapshots", &failure)),
     }
-    left
+    swept
+}
+
+/// Whether a remainder is about this id.
+fn names(left: &[Remainder], id: &str) -> bool {
+    left.iter().any(|left| left.what.contains(id))
 }
 
 /// What a failed look leaves open.
@@ -115,6 +229,7 @@ pub async fn remove(place: &Place, image_id: &str) -> Vec<Remainder> {
             "aws ec2 deregister-image --region {region} --image-id {image_id} --delete-associated-snapshots"
         )
     };
+    let mut left = Vec::new();
     let mut unlisted = true;
     let mut own = BTreeSet::new();
     for tries in 1..=TRIES {
@@ -140,20 +255,25 @@ pub async fn remove(place: &Place, image_id: &str) -> Vec<Remainder> {
         let may_pass =
             gone || matches!(error.kind, Kind::Unavailable | Kind::Lost | Kind::Nonsense);
         if !may_pass || tries == TRIES {
-            return vec![Remainder {
+            left.push(Remainder {
                 what: format!("image {image_id} in {region} ({error})"),
                 command: deregister(),
-            }];
+            });
+            if gone {
+                // It may never appear; its snapshots are there all the same.
+                break;
+            }
+            return left;
         }
         sleep(PAUSE).await;
     }
-    let mut left = Vec::new();
     for snapshot in own {
         left.extend(delete_snapshot(place, &snapshot).await);
     }
     // EC2 has said yes; what counts is that it is gone.
-    if let Ok(Some(image)) = by_id(place, image_id).await
-        && image.state() != Some(&aws_sdk_ec2::types::ImageState::Deregistered)
+    if left.is_empty()
+        && let Ok(Some(image)) = by_id(place, image_id).await
+        && image.state() != Some(&ImageState::Deregistered)
     {
         left.push(Remainder {
             what: format!("image {image_id} in {region}, deregistered but still listed"),

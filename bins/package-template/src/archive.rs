@@ -1,22 +1,56 @@
 //! Reading what goes into the archive, checking it, packing it in memory.
 
-use std::fs;
+use std::path::PathBuf;
 
 use action::failure::Failure;
 use bundle::digest::{Digest, digest};
 use bundle::manifest::{Kind, Manifest};
 use bundle::pack::pack;
 use bundle::tree::{self, Rules};
-use contract::finding::{Finding, Severity};
+use contract::check::{self, Archive as Names, Definition, Report, Subject, Written};
+use contract::evaluate::World;
+use contract::local;
 use contract::template::Template;
+use contract::template_checks::{Size, sizes};
 
-use crate::check;
-use crate::references;
+use crate::references::{Asset, Packager, Shelf};
 use crate::settings::Contents;
 
 /// The largest input artifact of a CloudFormation action, in bytes; AWS says "256 MB", and this is
 /// the smaller reading (CodePipeline user guide, "Quotas").
 pub const MAX_ARCHIVE: u64 = 256_000_000;
+
+/// What the archive will hold, read and checked.
+#[derive(Debug)]
+pub struct Read {
+    /// What is in it.
+    pub manifest: Manifest,
+    /// What the check found.
+    pub report: Report,
+    /// The template's name in it.
+    pub template: String,
+    ignore_file: Option<String>,
+}
+
+/// What the archive holds once its templates name what was packaged.
+#[derive(Debug)]
+pub struct Packaged {
+    /// What is in it, with the edited templates.
+    pub manifest: Manifest,
+    /// What must be stored before.
+    pub assets: Vec<Asset>,
+    /// What was found in nested templates, and what could not be packaged.
+    pub report: Report,
+}
+
+/// A pipeline to check against.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// Its definition.
+    pub file: check::File,
+    /// What a template is evaluated with.
+    pub world: World,
+}
 
 /// A checked archive, ready to be stored.
 #[derive(Debug)]
@@ -32,37 +66,172 @@ pub struct Archive {
     /// The template's name in it.
     pub template: String,
     /// How large the template is against CloudFormation's limits.
-    pub sizes: Vec<check::Size>,
+    pub sizes: Vec<Size>,
+    /// What the templates name and must be stored before.
+    pub assets: Vec<Asset>,
 }
 
-impl Archive {
-    /// Reads, checks and packs.
+impl Read {
+    /// Reads everything and checks it, against the pipeline too when there is one.
     ///
     /// # Errors
-    /// A refusal that names each file and what is wrong with it.
-    pub fn make(contents: &Contents) -> Result<Self, Failure> {
-        let sources: Vec<_> = std::iter::once(&contents.template)
-            .chain(&contents.sources)
-            .map(crate::settings::Item::source)
-            .collect();
+    /// A refusal that names each file that may not travel, or cannot be read.
+    pub fn of(
+        contents: &Contents,
+        pipeline: Option<Pipeline>,
+        written: Option<Written>,
+        packages: bool,
+    ) -> Result<Self, Failure> {
+        let mut sources = vec![contents.template.clone()];
+        sources.extend(contents.sources.iter().cloned());
         let rules = Rules {
             ignore_file: contents.ignore_file.clone(),
             ..Rules::default()
         };
         let manifest = tree::read(&sources, &rules)
             .map_err(|error| Failure::refused(error.to_string()).hint(hint(&error)))?;
-        let sizes = check_template(contents, &manifest)?;
-        let bytes = pack(&manifest, MAX_ARCHIVE).map_err(|error| {
+        let template = contents.template.name.clone();
+        if !matches!(
+            manifest.get(&template).map(|entry| &entry.kind),
+            Some(Kind::File { .. })
+        ) {
+            let shown = contents.template.path.display();
+            return Err(Failure::refused(format!(
+                "{shown} is a folder; name the template itself first"
+            )));
+        }
+        let world = pipeline
+            .as_ref()
+            .map(|one| one.world.clone())
+            .unwrap_or_default();
+        let read = |name: &str| findings::read(&manifest, name);
+        let report = check::check(&Subject {
+            archive: Names {
+                names: Some(findings::names(&manifest)),
+                read: &read,
+            },
+            templates: vec![template.clone()],
+            configurations: contents.configurations.clone(),
+            pipeline: pipeline.map(|one| Definition {
+                file: one.file,
+                world: &world,
+                id: contents.pipeline_id.as_deref(),
+            }),
+            written,
+            buildspecs: contents.buildspecs.clone(),
+            packages_local_paths: packages,
+        });
+        Ok(Self {
+            manifest,
+            report,
+            template,
+            ignore_file: contents.ignore_file.clone(),
+        })
+    }
+
+    /// Whether a template names local files, which then go to S3 by themselves.
+    #[must_use]
+    pub fn needs_assets(&self) -> bool {
+        self.templates().iter().any(|(_, text)| {
+            contract::yaml::parse("", text).is_ok_and(|root| !local::find(&root).is_empty())
+        })
+    }
+
+    /// The templates that were read, by name, with their texts.
+    fn templates(&self) -> Vec<(String, String)> {
+        let read = |name: &String| {
+            let bytes = self.manifest.get(name)?.read().ok()?.into_owned();
+            Some((name.clone(), String::from_utf8(bytes).ok()?))
+        };
+        self.report.templates.iter().filter_map(read).collect()
+    }
+
+    /// Packages what the templates name, and replaces its paths. What cannot be packaged becomes a finding.
+    #[must_use]
+    pub fn package(&self, shelf: &Shelf) -> Packaged {
+        let mut manifest = self.manifest.clone();
+        let mut packager = Packager::new(shelf, self.ignore_file.as_deref());
+        for (name, text) in self.templates() {
+            let source = self.manifest.get(&name).map(|entry| entry.source.clone());
+            let source: PathBuf = source.unwrap_or_default();
+            let Ok(root) = contract::yaml::parse("", &text) else {
+                continue;
+            };
+            let edited = packager.template(&source, &text, &root);
+            if edited != text {
+                manifest.edit(&name, edited.into_bytes());
+            }
+        }
+        Packaged {
+            report: std::mem::take(&mut packager.report),
+            manifest,
+            assets: packager.into_assets(),
+        }
+    }
+
+    /// Refuses when anything was found that cannot work; logs what may.
+    ///
+    /// # Errors
+    /// A refusal that lists every error.
+    pub fn accept(&self, pipeline: Option<&str>) -> Result<(), Failure> {
+        findings::log_lesser(&self.report);
+        let errors = findings::errors(&self.report);
+        if errors.is_empty() {
+            return Ok(());
+        }
+        let source = self.manifest.get(&self.template);
+        let shown = source.map_or_else(
+            || self.template.clone(),
+            |entry| findings::shown(&entry.source),
+        );
+        let deed = match pipeline {
+            Some(pipeline) => format!("{shown} and {pipeline} do not fit; nothing was touched"),
+            None => {
+                format!("{shown} cannot be used as the pipeline's template; nothing was touched")
+            }
+        };
+        Err(findings::refusal(&deed, &errors))
+    }
+
+    /// The same as it is, for templates that name no local file.
+    #[must_use]
+    pub fn as_it_is(&self) -> Packaged {
+        Packaged {
+            manifest: self.manifest.clone(),
+            assets: Vec::new(),
+            report: Report::default(),
+        }
+    }
+}
+
+impl Packaged {
+    /// Packs; `template` is the template's name.
+    ///
+    /// # Errors
+    /// An archive beyond the limit, or a file that changed meanwhile.
+    pub fn pack(self, template: &str) -> Result<Archive, Failure> {
+        let bytes = pack(&self.manifest, MAX_ARCHIVE).map_err(|error| {
             Failure::refused(error.to_string())
                 .hint("CodePipeline gives a CloudFormation action at most 256 MB; leave files out with --ignore-file")
         })?;
-        Ok(Self {
-            digest: digest(&manifest),
+        let content = self
+            .manifest
+            .get(template)
+            .and_then(|entry| entry.read().ok());
+        let sizes = content
+            .and_then(|bytes| {
+                let template = Template::parse(template, &bytes).ok()?;
+                Some(sizes(&template, bytes.len()))
+            })
+            .unwrap_or_default();
+        Ok(Archive {
+            digest: digest(&self.manifest),
             sha256: Digest::of(&bytes),
-            template: contents.template.name.clone(),
-            manifest,
+            template: template.to_owned(),
+            manifest: self.manifest,
             bytes,
             sizes,
+            assets: self.assets,
         })
     }
 }
@@ -82,70 +251,4 @@ fn hint(error: &tree::TreeError) -> &'static str {
         tree::TreeError::Walk { .. } => "look at the folder, and at the ignore file in it",
         tree::TreeError::Empty { .. } => "name the template, and files that exist",
     }
-}
-
-/// Checks the template and its configuration files as they will be packed.
-fn check_template(contents: &Contents, manifest: &Manifest) -> Result<Vec<check::Size>, Failure> {
-    let item = &contents.template;
-    let file = item.path.display().to_string();
-    let bytes = content(manifest, &item.name).ok_or_else(|| {
-        Failure::refused(format!(
-            "{file} is a folder; name the template itself first"
-        ))
-    })??;
-    let mut findings = Vec::new();
-    let mut sizes = Vec::new();
-    match Template::parse(&file, &bytes) {
-        Err(faults) => findings.extend(faults),
-        Ok(template) => {
-            findings.extend(template.warnings.iter().cloned());
-            sizes = check::sizes(&template, bytes.len());
-            findings.extend(check::limits(&template, &sizes));
-            findings.extend(references::local(&template));
-            for name in &contents.configurations {
-                match content(manifest, name) {
-                    Some(bytes) => findings.extend(check::configuration(name, &bytes?, &template)),
-                    None => findings.push(missing_configuration(name, manifest)),
-                }
-            }
-        }
-    }
-    let (errors, warnings): (Vec<_>, Vec<_>) = findings
-        .into_iter()
-        .partition(|finding| finding.severity == Severity::Error);
-    for warning in &warnings {
-        tracing::warn!("{warning}");
-    }
-    if errors.is_empty() {
-        return Ok(sizes);
-    }
-    let deed = format!("{file} cannot be used as the pipeline's template; nothing was touched");
-    Err(errors
-        .iter()
-        .fold(Failure::refused(deed), |failure, finding| {
-            failure.detail(finding.to_string().replace('\n', "\n  "))
-        }))
-}
-
-fn missing_configuration(name: &str, manifest: &Manifest) -> Finding {
-    let known = manifest.entries().iter().map(|entry| entry.path.as_str());
-    Finding::error(name, None, "no such file in the archive")
-        .hint("--config takes the name inside the archive")
-        .maybe_hint(contract::finding::did_you_mean(name, known))
-}
-
-/// The bytes of a file in the manifest, which must still be those that were hashed.
-fn content(manifest: &Manifest, name: &str) -> Option<Result<Vec<u8>, Failure>> {
-    let entry = manifest.get(name)?;
-    let Kind::File { sha256, .. } = &entry.kind else {
-        return None;
-    };
-    let shown = entry.source.display();
-    Some(match fs::read(&entry.source) {
-        Ok(bytes) if Digest::of(&bytes) == *sha256 => Ok(bytes),
-        Ok(_) => Err(Failure::refused(format!(
-            "{shown} changed while it was being packed"
-        ))),
-        Err(error) => Err(Failure::refused(format!("cannot read {shown}")).cause(error)),
-    })
 }

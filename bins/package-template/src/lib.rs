@@ -1,12 +1,13 @@
 //! `package-template`: zips a CloudFormation template reproducibly, checks that a pipeline can use
 //! it, and puts it at the fixed key of a versioned S3 bucket, unless it is there already.
 //!
-//! [`settings`] says what is wanted, [`archive`] reads and packs it in memory, [`check`] and
-//! [`references`] refuse what CloudFormation would refuse later, and [`upload`] compares with the
-//! bucket and writes at most one object. [`plan`] tells all of it without writing.
+//! [`settings`] says what is wanted, [`archive`] reads, checks and packs it in memory, [`references`]
+//! packages what the template names by a local path, [`live`] fetches a deployed pipeline to check
+//! against, and [`upload`] compares with the bucket and writes at most one archive. [`plan`] tells all of
+//! it without writing.
 
 pub mod archive;
-pub mod check;
+pub mod live;
 pub mod plan;
 pub mod references;
 pub mod settings;
@@ -21,10 +22,14 @@ use action::export::Exports;
 use action::failure::Failure;
 use action::program::{self, Context, Output, Permission, Program};
 
-use crate::archive::Archive;
+use contract::evaluate::World;
+use contract::report::Tool;
+
+use crate::archive::{Archive, Packaged, Pipeline, Read};
 use crate::plan::Ending;
+use crate::references::Shelf;
 use crate::settings::{Raw, Settings, Target};
-use crate::upload::Uploader;
+use crate::upload::{Decision, Uploader};
 
 /// What the program is; its page is generated from this.
 pub const PROGRAM: Program = Program {
@@ -33,7 +38,13 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     prefix: "PACKAGE_TEMPLATE_",
     plain: &[],
-    commands: &[],
+    commands: &[
+        (
+            "check",
+            "Find what the pipeline would stumble over, and write nothing",
+        ),
+        ("digest", "Print the digest and write nothing; no AWS"),
+    ],
     timeout: "10m",
     changes_the_world: true,
     exports: &[
@@ -64,19 +75,29 @@ pub const PROGRAM: Program = Program {
             purpose: "on the key: compare with the current version, and write only if it is still the one seen",
         },
         Permission {
+            action: "s3:GetObjectVersion",
+            purpose: "on the key, with `--dry-run`: tell what would change",
+        },
+        Permission {
             action: "s3:PutObject",
-            purpose: "on the key: write the archive",
+            purpose: "on the key: write the archive; on the asset prefix, where templates name local files",
         },
         Permission {
             action: "kms:GenerateDataKey",
             purpose: "on the key of `--kms-key`, or of the bucket's default encryption with KMS",
+        },
+        Permission {
+            action: "codepipeline:GetPipeline",
+            purpose: "on the pipeline, with `--pipeline live:NAME`",
         },
     ],
     examples: "Examples:
   package-template cfn/app.yml --bucket my-source-bucket --export-file \"$PWD/.exports\"
   package-template cfn/app.yml cfn/config/dev.json=config.json buildspecs examples/rag-app=app \\
       --bucket my-source-bucket --dry-run
-  package-template cfn/app.yml --print-digest
+  package-template check cfn/app.yml cfn/config/dev.json=config.json buildspecs \\
+      --pipeline cfn/pipeline.yml --format junit --report-file contract.xml
+  package-template digest cfn/app.yml
   package-template cfn/app.yml --output template.zip",
 };
 
@@ -86,26 +107,140 @@ pub fn main() -> ExitCode {
 }
 
 async fn act(settings: Settings, context: Context) -> Result<Output, Failure> {
-    let archive = Archive::make(&settings.contents)?;
+    let contents = &settings.contents;
+    let pipeline = pipeline(&settings, &context).await?;
+    // A local archive goes nowhere, so nothing could go before it.
+    let packages = settings.assets.is_some() && !matches!(settings.target, Target::File(_));
+    let written = Some(settings.written.clone());
+    let mut read = Read::of(contents, pipeline, written, packages)?;
+    let place = settings
+        .assets
+        .as_ref()
+        .filter(|_| packages && read.needs_assets());
+    let shelf = place.map(|place| settings.shelf(place, &context));
+    // What cannot be packaged is found before anybody asks S3.
+    let mut packaged = match &shelf {
+        Some(shelf) => read.package(shelf),
+        None => read.as_it_is(),
+    };
+    read.report.merge(std::mem::take(&mut packaged.report));
+    if settings.target == Target::Check {
+        let tool = Tool {
+            name: PROGRAM.name,
+            version: PROGRAM.version,
+        };
+        let file = settings.report_file.as_deref();
+        return findings::output(&read.report, settings.format, file, tool);
+    }
+    let named = contents.pipeline.as_ref().map(ToString::to_string);
+    read.accept(named.as_deref())?;
     match &settings.target {
-        Target::Digest => Ok(Output::Data(format!("{}\n", archive.digest))),
-        Target::File(path) => write_file(&archive, path, &context),
-        Target::Bucket(target) => {
-            let uploader = Uploader::open(target, &context).await?;
-            let seen = uploader.look().await?;
-            let decision = upload::decide(seen, archive.digest, target.force);
-            if context.dry_run {
-                let ending = Ending::Bucket {
-                    target,
-                    decision: &decision,
-                };
-                plan::show(&archive, &ending, &context)?;
-                return Ok(Output::Nothing);
+        Target::Bucket(target) => upload(target, &read, packaged, shelf, &context).await,
+        Target::File(path) => write_file(&packaged.pack(&read.template)?, path, &context),
+        Target::Digest | Target::Check => {
+            if shelf.is_some() && settings.region(&context).is_none() {
+                return Err(Failure::refused(
+                    "the digest of a template that names local files depends on the bucket's region",
+                )
+                .hint("set AWS_REGION or PACKAGE_TEMPLATE_REGION"));
             }
-            let done = uploader.carry_out(decision, &archive).await?;
-            let version = [("TEMPLATE_VERSION_ID", done.version.as_str())];
-            exports(&archive, done.changed, &version)
+            let archive = packaged.pack(&read.template)?;
+            Ok(Output::Data(format!("{}\n", archive.digest)))
         }
+    }
+}
+
+async fn upload(
+    target: &settings::Bucket,
+    read: &Read,
+    mut packaged: Packaged,
+    shelf: Option<Shelf>,
+    context: &Context,
+) -> Result<Output, Failure> {
+    let mut uploader = Uploader::open(target, context).await?;
+    let seen = uploader.look().await?;
+    let bucket = match shelf {
+        None => target.name.clone(),
+        Some(mut shelf) => {
+            if shelf.region != uploader.region() {
+                uploader.region().clone_into(&mut shelf.region);
+                packaged = read.package(&shelf);
+            }
+            shelf.bucket
+        }
+    };
+    let archive = packaged.pack(&read.template)?;
+    let decision = upload::decide(seen, archive.digest, target.force);
+    if context.dry_run {
+        let mut there = Vec::new();
+        for asset in &archive.assets {
+            there.push(uploader.has_asset(&bucket, asset).await?);
+        }
+        let current = uploader.current(&decision).await?;
+        let ending = Ending::Bucket {
+            target,
+            decision: &decision,
+            current: &current,
+            assets: (&bucket, there),
+        };
+        plan::show(&archive, &ending, context)?;
+        return Ok(Output::Nothing);
+    }
+    if !matches!(decision, Decision::Unchanged { .. }) {
+        // First what the archive names, then what names it.
+        uploader.store_assets(&bucket, &archive.assets).await?;
+    }
+    let done = uploader.carry_out(decision, &archive).await?;
+    let version = [("TEMPLATE_VERSION_ID", done.version.as_str())];
+    exports(&archive, done.changed, &version)
+}
+
+/// The pipeline to check against, read or fetched.
+async fn pipeline(settings: &Settings, context: &Context) -> Result<Option<Pipeline>, Failure> {
+    let contents = &settings.contents;
+    let file = match &contents.pipeline {
+        None => return Ok(None),
+        Some(settings::Pipeline::Live(name)) => {
+            live::fetch(name, settings.region.as_deref(), context).await?
+        }
+        Some(settings::Pipeline::File(path)) => contract::check::File {
+            shown: path.display().to_string(),
+            bytes: fs::read(path).map_err(|error| {
+                Failure::refused(format!("cannot read the pipeline {}", path.display()))
+                    .cause(error)
+                    .hint("name a template, the JSON of `aws codepipeline get-pipeline`, or live:NAME")
+            })?,
+        },
+    };
+    let region = settings.region(context);
+    let mut world = match &region {
+        Some(region) => World::in_region(region, "${AWS::AccountId}", "${AWS::StackName}"),
+        None => World::default(),
+    };
+    world.parameters = findings::parameters(&contents.pipeline_parameters, &[])?;
+    world.lenient = true;
+    Ok(Some(Pipeline { file, world }))
+}
+
+impl Settings {
+    /// Where packaged files go as far as it is known without AWS: the region, which shows in URLs, is that
+    /// of the environment.
+    fn shelf(&self, place: &settings::Assets, context: &Context) -> Shelf {
+        Shelf {
+            bucket: place.bucket.clone(),
+            prefix: place.prefix.clone(),
+            region: self
+                .region(context)
+                .unwrap_or_else(|| "us-east-1".to_owned()),
+        }
+    }
+
+    /// The bucket's region as far as it is known without AWS.
+    fn region(&self, context: &Context) -> Option<String> {
+        self.region
+            .clone()
+            .or_else(|| context.variable("AWS_REGION"))
+            .or_else(|| context.variable("AWS_DEFAULT_REGION"))
     }
 }
 

@@ -8,9 +8,13 @@ use action::program::Context;
 use bundle::manifest::{Entry, Kind};
 use serde_json::json;
 
+use contract::diff::Changes;
+
 use crate::archive::{Archive, MAX_ARCHIVE};
+use crate::references::Asset;
 use crate::settings::Bucket;
 use crate::upload::Decision;
+use crate::upload::current::{Current, Difference, difference};
 
 /// What would happen with the archive.
 #[derive(Debug)]
@@ -28,6 +32,10 @@ pub enum Ending<'a> {
         target: &'a Bucket,
         /// Whether it would be written.
         decision: &'a Decision,
+        /// What is there.
+        current: &'a Current,
+        /// The bucket of packaged files, and whether each of them is there already.
+        assets: (&'a str, Vec<bool>),
     },
 }
 
@@ -66,8 +74,73 @@ fn text(archive: &Archive, ending: &Ending<'_>) -> String {
         let _ = writeln!(text, "  {:>10} of {} {}", size.is, size.limit, size.what);
     }
     let _ = writeln!(text, "digest: {}", archive.digest);
+    if let Ending::Bucket {
+        assets: (bucket, there),
+        current,
+        ..
+    } = ending
+    {
+        for (asset, there) in archive.assets.iter().zip(there) {
+            let deed = if *there { "there is" } else { "would store" };
+            let source = asset.source.display();
+            let _ = writeln!(text, "{deed} s3://{bucket}/{} ({source})", asset.key);
+        }
+        text.push_str(&changes(current, archive));
+    }
     let _ = writeln!(text, "{}", sentence(ending));
     text
+}
+
+/// What an upload would change, one line for each section.
+fn changes(current: &Current, archive: &Archive) -> String {
+    let files = match current {
+        Current::Nothing => return String::new(),
+        Current::Unreadable(why) => {
+            return format!("what is there cannot be compared: {why}\n");
+        }
+        Current::Files(files) => files,
+    };
+    let Difference { entries, template } = difference(files, archive);
+    let mut text = String::new();
+    let mut section = |name: &str, changes: &Changes| {
+        for (sign, names) in [
+            ("+", &changes.added),
+            ("-", &changes.removed),
+            ("~", &changes.changed),
+        ] {
+            for one in names {
+                let _ = writeln!(text, "  {sign} {name} {one}");
+            }
+        }
+    };
+    section("file", &entries);
+    for (name, changes) in template.iter().flatten() {
+        section(name, changes);
+    }
+    match (&template, text.is_empty()) {
+        (_, true) => "changes: none by meaning\n".to_owned(),
+        (None, _) => format!("changes:\n{text}  the template there cannot be read\n"),
+        (Some(_), _) => format!("changes:\n{text}"),
+    }
+}
+
+fn asset_json(asset: &Asset, there: bool) -> serde_json::Value {
+    json!({"key": asset.key, "bytes": asset.bytes.len(), "source": asset.source.display().to_string(), "there": there})
+}
+
+fn changes_json(current: &Current, archive: &Archive) -> serde_json::Value {
+    let one = |changes: &Changes| json!({"added": changes.added, "removed": changes.removed, "changed": changes.changed});
+    let Current::Files(files) = current else {
+        return serde_json::Value::Null;
+    };
+    let Difference { entries, template } = difference(files, archive);
+    let sections = template.map(|sections| {
+        let sections = sections
+            .iter()
+            .map(|(name, changes)| ((*name).to_owned(), one(changes)));
+        serde_json::Value::Object(sections.collect())
+    });
+    json!({"entries": one(&entries), "template": sections})
 }
 
 fn size(entry: &Entry) -> u64 {
@@ -88,7 +161,9 @@ fn sentence(ending: &Ending<'_>) -> String {
             path,
             changed: false,
         } => format!("would write nothing: {} holds this content", path.display()),
-        Ending::Bucket { target, decision } => {
+        Ending::Bucket {
+            target, decision, ..
+        } => {
             let object = format!("s3://{}/{}", target.name, target.key);
             match decision {
                 Decision::Unchanged { version } => {
@@ -128,7 +203,9 @@ fn json(archive: &Archive, ending: &Ending<'_>) -> serde_json::Value {
             if *changed { "write" } else { "nothing" },
             path.display().to_string(),
         ),
-        Ending::Bucket { target, decision } => {
+        Ending::Bucket {
+            target, decision, ..
+        } => {
             let deed = if matches!(decision, Decision::Unchanged { .. }) {
                 "nothing"
             } else {
@@ -137,7 +214,25 @@ fn json(archive: &Archive, ending: &Ending<'_>) -> serde_json::Value {
             (deed, format!("s3://{}/{}", target.name, target.key))
         }
     };
+    let (assets, changes) = match ending {
+        Ending::File { .. } => (Vec::new(), serde_json::Value::Null),
+        Ending::Bucket {
+            assets: (_, there),
+            current,
+            ..
+        } => (
+            archive
+                .assets
+                .iter()
+                .zip(there)
+                .map(|(asset, there)| asset_json(asset, *there))
+                .collect(),
+            changes_json(current, archive),
+        ),
+    };
     json!({
+        "assets": assets,
+        "changes": changes,
         "digest": archive.digest.to_string(),
         "template": archive.template,
         "archiveBytes": archive.bytes.len(),

@@ -1,185 +1,413 @@
-//! Local paths in a template: CloudFormation cannot read them, so they are refused with their place.
+//! Local paths of a template: what they name is packaged, and the paths are replaced by where it will be.
 //!
-//! The properties are those that `aws cloudformation package` rewrites
-//! (awscli/customizations/cloudformation/artifact_exporter.py), and `AWS::Include` anywhere.
+//! Keys are made of content (`assets/<sha256>.zip`), so that equal content is stored once and a template
+//! names exactly what it was packaged with. Nested templates and included pieces are packaged first,
+//! since their own content changes with what they name. Nothing but the values is edited.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bundle::digest::{Digest, digest};
+use bundle::pack::pack;
+use bundle::tree::{self, Rules, Source};
+use contract::check::Report;
+use contract::edit::{self, Edit, Value};
 use contract::finding::Finding;
+use contract::local::{self, Form, Local};
+use contract::rule;
 use contract::template::Template;
-use contract::yaml::{Content, Node};
+use contract::template_checks;
+use contract::yaml::{self, Node};
 
-/// Resource types with the property, dots between levels, that may hold a local path.
-const PROPERTIES: [(&str, &str); 22] = [
-    ("AWS::ApiGateway::RestApi", "BodyS3Location"),
-    ("AWS::AppSync::FunctionConfiguration", "CodeS3Location"),
-    (
-        "AWS::AppSync::FunctionConfiguration",
-        "RequestMappingTemplateS3Location",
-    ),
-    (
-        "AWS::AppSync::FunctionConfiguration",
-        "ResponseMappingTemplateS3Location",
-    ),
-    ("AWS::AppSync::GraphQLSchema", "DefinitionS3Location"),
-    ("AWS::AppSync::Resolver", "CodeS3Location"),
-    ("AWS::AppSync::Resolver", "RequestMappingTemplateS3Location"),
-    (
-        "AWS::AppSync::Resolver",
-        "ResponseMappingTemplateS3Location",
-    ),
-    ("AWS::CloudFormation::ModuleVersion", "ModulePackage"),
-    (
-        "AWS::CloudFormation::ResourceVersion",
-        "SchemaHandlerPackage",
-    ),
-    ("AWS::CloudFormation::Stack", "TemplateURL"),
-    ("AWS::CloudFormation::StackSet", "TemplateURL"),
-    ("AWS::CodeCommit::Repository", "Code.S3"),
-    ("AWS::ElasticBeanstalk::ApplicationVersion", "SourceBundle"),
-    ("AWS::Glue::Job", "Command.ScriptLocation"),
-    ("AWS::Lambda::Function", "Code"),
-    ("AWS::Lambda::LayerVersion", "Content"),
-    ("AWS::Serverless::Api", "DefinitionUri"),
-    ("AWS::Serverless::Application", "Location"),
-    ("AWS::Serverless::Function", "CodeUri"),
-    ("AWS::Serverless::LayerVersion", "ContentUri"),
-    ("AWS::StepFunctions::StateMachine", "DefinitionS3Location"),
-];
+use crate::archive::MAX_ARCHIVE;
 
-/// An error for each local path, in the order of the file.
-#[must_use]
-pub fn local(template: &Template) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for resource in &template.resources {
-        for (kind, property) in PROPERTIES {
-            let Some(properties) = resource
-                .properties
-                .as_ref()
-                .filter(|_| resource.kind == kind)
-            else {
-                continue;
-            };
-            let value = property
-                .split('.')
-                .try_fold(properties, |node, level| node.get(level));
-            if let Some((node, path)) = value.and_then(local_path) {
-                let what = format!("{property} of {} ({kind})", resource.id);
-                findings.push(finding(template, node, &what, path));
+/// Where packaged files go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shelf {
+    /// The bucket.
+    pub bucket: String,
+    /// In front of every key; empty, or it ends with `/`.
+    pub prefix: String,
+    /// The bucket's region; the URLs of nested templates hold it.
+    pub region: String,
+}
+
+impl Shelf {
+    fn s3(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket)
+    }
+
+    /// The object's https URL. A bucket with dots in its name fits no certificate of S3's, so that it
+    /// is named in the path. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>
+    fn https(&self, key: &str) -> String {
+        let suffix = if self.region.starts_with("cn-") {
+            "amazonaws.com.cn"
+        } else {
+            "amazonaws.com"
+        };
+        let Self { bucket, region, .. } = self;
+        if bucket.contains('.') {
+            format!("https://s3.{region}.{suffix}/{bucket}/{key}")
+        } else {
+            format!("https://{bucket}.s3.{region}.{suffix}/{key}")
+        }
+    }
+}
+
+/// A packaged file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asset {
+    /// Its key.
+    pub key: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Their SHA-256.
+    pub sha256: Digest,
+    /// What it was made from.
+    pub source: PathBuf,
+    /// Its media type.
+    pub content_type: &'static str,
+}
+
+/// Packages what templates name.
+#[derive(Debug)]
+pub struct Packager<'a> {
+    shelf: &'a Shelf,
+    rules: Rules,
+    /// By key.
+    assets: BTreeMap<String, Asset>,
+    /// The templates that are being packaged, to notice one that includes itself.
+    open: Vec<PathBuf>,
+    /// What was found in nested templates, and what could not be packaged.
+    pub report: Report,
+}
+
+impl<'a> Packager<'a> {
+    /// For one shelf; `ignore_file` names the ignore files of folders.
+    #[must_use]
+    pub fn new(shelf: &'a Shelf, ignore_file: Option<&str>) -> Self {
+        Self {
+            shelf,
+            rules: Rules {
+                ignore_file: ignore_file.map(str::to_owned),
+                ..Rules::default()
+            },
+            assets: BTreeMap::new(),
+            open: Vec::new(),
+            report: Report::default(),
+        }
+    }
+
+    /// What was packaged, by key.
+    #[must_use]
+    pub fn into_assets(self) -> Vec<Asset> {
+        self.assets.into_values().collect()
+    }
+
+    /// The text of a template, or of an included piece, with every local path replaced. What cannot be
+    /// packaged becomes a finding and stays as it is.
+    pub fn template(&mut self, path: &Path, text: &str, root: &Node) -> String {
+        let shown = findings::shown(path);
+        self.open.push(canonical(path));
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut edits = Vec::new();
+        for one in local::find(root) {
+            match self.one(&shown, folder, &one) {
+                Ok(edit) => edits.push(edit),
+                Err(finding) => self.report.findings.push(finding),
             }
         }
+        self.open.pop();
+        edit::apply(text, &edits).unwrap_or_else(|error| {
+            let message = format!("cannot replace the local paths: {error}");
+            self.report
+                .findings
+                .push(Finding::new(&rule::LOCAL_PATH, &shown, None, message));
+            text.to_owned()
+        })
     }
-    includes(template, &template.root, &mut findings);
-    findings.sort_by_key(|finding| finding.place.map(|place| place.start));
-    findings
-}
 
-/// `AWS::Include`, as `Fn::Transform`, `!Transform` or a whole `Transform` section.
-fn includes(template: &Template, node: &Node, findings: &mut Vec<Finding>) {
-    let is_include = node.get("Name").and_then(Node::as_str) == Some("AWS::Include");
-    let location = node
-        .get("Parameters")
-        .and_then(|parameters| parameters.get("Location"));
-    if is_include && let Some((place, path)) = location.and_then(local_path) {
-        findings.push(finding(template, place, "Location of AWS::Include", path));
-    }
-    match &node.content {
-        Content::Scalar(..) => {}
-        Content::Sequence(items) => items
-            .iter()
-            .for_each(|item| includes(template, item, findings)),
-        Content::Mapping(entries) => {
-            entries
-                .iter()
-                .for_each(|(_, value)| includes(template, value, findings));
+    fn one(&mut self, file: &str, folder: &Path, one: &Local<'_>) -> Result<Edit, Finding> {
+        let fault = |rule, message: String| Finding::new(rule, file, Some(one.node.place), message);
+        if one.path.contains("${") {
+            return Err(fault(
+                &rule::LOCAL_PATH,
+                format!(
+                    "{} is the local path {:?}, which depends on a loop",
+                    one.what(),
+                    one.path
+                ),
+            )
+            .hint("write one path that all rounds of the loop share"));
         }
+        let path = folder.join(one.path);
+        let key = self.package(&path, one.form).map_err(|why| {
+            let message = format!("{} is the local path {:?}: {why}", one.what(), one.path);
+            fault(&rule::LOCAL_FILE, message)
+        })?;
+        let value = match one.form {
+            Form::Template => Value::Text(self.shelf.https(&key)),
+            Form::Url | Form::ZipUrl | Form::Include => Value::Text(self.shelf.s3(&key)),
+            Form::Place(bucket, name) | Form::ZipPlace(bucket, name) => {
+                Value::Mapping(vec![(bucket, self.shelf.bucket.clone()), (name, key)])
+            }
+        };
+        Edit::of(one.node, value).map_err(|error| {
+            fault(&rule::LOCAL_PATH, format!("{}: {error}", one.what()))
+                .hint("write the path on one line, with quotes or without")
+        })
+    }
+
+    /// Packages a file or folder and gives its key.
+    fn package(&mut self, path: &Path, form: Form) -> Result<String, String> {
+        let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => format!("there is no {}", findings::shown(path)),
+            _ => error.to_string(),
+        })?;
+        if matches!(form, Form::Template | Form::Include) {
+            if metadata.is_dir() {
+                return Err("it is a folder, not a template".to_owned());
+            }
+            return self.nested(path, form);
+        }
+        if metadata.is_dir() {
+            return self.zip(path, &Source::root(path));
+        }
+        let bytes = fs::read(path).map_err(|error| error.to_string())?;
+        if form.is_zip() && !bytes.starts_with(b"PK\x03\x04") {
+            let name = path.file_name().and_then(|name| name.to_str());
+            return self.zip(path, &Source::named(path, name.unwrap_or("file")));
+        }
+        let content_type = if bytes.starts_with(b"PK\x03\x04") {
+            "application/zip"
+        } else {
+            "application/octet-stream"
+        };
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let sha256 = Digest::of(&bytes);
+        Ok(self.keep(path, bytes, sha256, extension, content_type))
+    }
+
+    fn zip(&mut self, path: &Path, source: &Source) -> Result<String, String> {
+        let manifest = tree::read(std::slice::from_ref(source), &self.rules)
+            .map_err(|error| error.to_string())?;
+        let bytes = pack(&manifest, MAX_ARCHIVE).map_err(|error| error.to_string())?;
+        // Named by what is in it: the compressed bytes may change with the compressor.
+        Ok(self.keep(
+            path,
+            bytes,
+            digest(&manifest),
+            Some("zip"),
+            "application/zip",
+        ))
+    }
+
+    fn nested(&mut self, path: &Path, form: Form) -> Result<String, String> {
+        if self.open.contains(&canonical(path)) {
+            return Err("it includes itself".to_owned());
+        }
+        let shown = findings::shown(path);
+        let bytes = fs::read(path).map_err(|error| error.to_string())?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        self.report.texts.insert(shown.clone(), text.clone());
+        let root = if form == Form::Template {
+            match Template::parse(&shown, &bytes) {
+                Ok(template) => {
+                    let found = template_checks::check(&template, bytes.len());
+                    self.report.findings.extend(found);
+                    template.root
+                }
+                Err(faults) => {
+                    self.report.findings.extend(faults);
+                    return Err("it is not a template that CloudFormation can read".to_owned());
+                }
+            }
+        } else {
+            yaml::parse_bytes(&shown, &bytes).map_err(|fault| {
+                self.report.findings.push(fault);
+                "it is not a piece of a template".to_owned()
+            })?
+        };
+        let edited = self.template(path, &text, &root).into_bytes();
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let sha256 = Digest::of(&edited);
+        Ok(self.keep(
+            path,
+            edited,
+            sha256,
+            extension.or(Some("template")),
+            "text/plain",
+        ))
+    }
+
+    fn keep(
+        &mut self,
+        source: &Path,
+        bytes: Vec<u8>,
+        name: Digest,
+        extension: Option<&str>,
+        content_type: &'static str,
+    ) -> String {
+        let extension = extension.filter(|text| text.bytes().all(|b| b.is_ascii_alphanumeric()));
+        let end = extension.map_or_else(String::new, |extension| format!(".{extension}"));
+        let key = format!("{}{name}{end}", self.shelf.prefix);
+        self.assets.entry(key.clone()).or_insert_with(|| Asset {
+            key: key.clone(),
+            sha256: Digest::of(&bytes),
+            bytes,
+            source: source.to_owned(),
+            content_type,
+        });
+        key
     }
 }
 
-/// The text of a node that is a path on this machine: neither a function nor a URL.
-fn local_path(node: &Node) -> Option<(&Node, &str)> {
-    let text = node
-        .as_str()
-        .filter(|text| node.tag.is_none() && !text.is_empty())?;
-    let elsewhere = ["s3://", "http://", "https://", "arn:", "{{resolve:"];
-    let folded = text.to_ascii_lowercase();
-    (!elsewhere.iter().any(|start| folded.starts_with(start))).then_some((node, text))
-}
-
-fn finding(template: &Template, node: &Node, what: &str, path: &str) -> Finding {
-    Finding::error(
-        &template.file,
-        Some(node.place),
-        format!("{what} is the local path {path:?}, which CloudFormation cannot read"),
-    )
-    .hint("put the file into S3 and write its URL, or run `aws cloudformation package` first")
+fn canonical(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use super::local;
-    use contract::template::Template;
+    use super::*;
 
-    fn found(text: &str) -> Vec<String> {
-        let template = Template::parse("t.yml", text.as_bytes()).unwrap();
-        local(&template)
+    fn shelf(bucket: &str, region: &str) -> Shelf {
+        Shelf {
+            bucket: bucket.to_owned(),
+            prefix: "assets/".to_owned(),
+            region: region.to_owned(),
+        }
+    }
+
+    fn packaged(folder: &Path, shelf: &Shelf) -> (String, Vec<Asset>, Vec<String>) {
+        let path = folder.join("cfn/t.yml");
+        let text = fs::read_to_string(&path).unwrap();
+        let root = yaml::parse("t.yml", &text).unwrap();
+        let mut packager = Packager::new(shelf, None);
+        let edited = packager.template(&path, &text, &root);
+        let found = &packager.report.findings;
+        let found = found
             .iter()
-            .map(|finding| {
-                let shown = finding.to_string();
-                shown.split(", which").next().unwrap_or_default().to_owned()
-            })
-            .collect()
+            .map(|one| format!("{} {}", one.rule.code, one.message))
+            .collect();
+        (edited, packager.into_assets(), found)
+    }
+
+    fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        folder
     }
 
     #[test]
-    fn local_paths_are_found_where_they_stand() {
-        let text = "Resources:
-  Nested:
-    Type: AWS::CloudFormation::Stack
-    Properties:
-      TemplateURL: ./nested.yml
-  F:
-    Type: AWS::Lambda::Function
-    Properties:
-      Code: src/
-      Layers: !Transform {Name: AWS::Include, Parameters: {Location: layers.yml}}
-  Job:
-    Type: AWS::Glue::Job
-    Properties: {Command: {ScriptLocation: job.py}}
-";
-        assert_eq!(
-            found(text),
-            [
-                "t.yml:5:20: TemplateURL of Nested (AWS::CloudFormation::Stack) is the local path \"./nested.yml\"",
-                "t.yml:9:13: Code of F (AWS::Lambda::Function) is the local path \"src/\"",
-                "t.yml:10:70: Location of AWS::Include is the local path \"layers.yml\"",
-                "t.yml:13:44: Command.ScriptLocation of Job (AWS::Glue::Job) is the local path \"job.py\"",
-            ]
+    fn only_the_values_change_and_equal_content_is_stored_once() {
+        let text = "# my stack\r\nResources:\r\n  F: # code\r\n    Type: AWS::Lambda::Function\r\n    Properties: {Code: ../src, Handler: 'x'}\r\n  \
+                    G:\r\n    Type: AWS::Serverless::Function\r\n    Properties:\r\n      CodeUri: \"../src\"   # the same\r\n  \
+                    J: {Type: AWS::Glue::Job, Properties: {Command: {ScriptLocation: job.py}}}\r\n";
+        let folder = project(&[
+            ("cfn/t.yml", text),
+            ("src/index.py", "x"),
+            ("cfn/job.py", "y"),
+        ]);
+        let (edited, assets, found) = packaged(folder.path(), &shelf("my-bucket", "eu-west-1"));
+        assert_eq!(found, [] as [&str; 0]);
+        assert_eq!(assets.len(), 2);
+        let zip = assets
+            .iter()
+            .find(|asset| asset.key.ends_with(".zip"))
+            .unwrap();
+        let job = assets
+            .iter()
+            .find(|asset| asset.key.ends_with(".py"))
+            .unwrap();
+        assert_eq!(job.key, format!("assets/{}.py", Digest::of(b"y")));
+        let expected = text
+            .replace(
+                "Code: ../src",
+                &format!(
+                    "Code: {{\"S3Bucket\": \"my-bucket\", \"S3Key\": \"{}\"}}",
+                    zip.key
+                ),
+            )
+            .replace("\"../src\"", &format!("\"s3://my-bucket/{}\"", zip.key))
+            .replace("job.py", &format!("s3://my-bucket/{}", job.key));
+        assert_eq!(edited, expected);
+    }
+
+    #[test]
+    fn nested_templates_are_packaged_from_the_inside() {
+        let top = "Resources:\n  N: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: nested/n.yml}}\n";
+        let middle = "{\"Resources\": {\"M\": {\"Type\": \"AWS::CloudFormation::Stack\", \"Properties\": {\"TemplateURL\": \"../leaf.yml\"}}}}";
+        let leaf =
+            "Resources:\n  F: {Type: AWS::Lambda::Function, Properties: {Code: ../src/f.py}}\n";
+        let files = [
+            ("cfn/t.yml", top),
+            ("cfn/nested/n.yml", middle),
+            ("cfn/leaf.yml", leaf),
+            ("src/f.py", "1"),
+        ];
+        let folder = project(&files);
+        let (edited, assets, found) = packaged(folder.path(), &shelf("b.c", "cn-north-1"));
+        assert_eq!(found, [] as [&str; 0]);
+        assert_eq!(assets.len(), 3);
+        assert!(
+            edited.contains("TemplateURL: https://s3.cn-north-1.amazonaws.com.cn/b.c/assets/"),
+            "{edited}"
         );
+        let middle = assets
+            .iter()
+            .find(|asset| asset.source.ends_with("n.yml"))
+            .unwrap();
+        let middle = std::str::from_utf8(&middle.bytes).unwrap();
+        assert!(
+            middle.starts_with("{\"Resources\": {\"M\": ") && middle.contains("/assets/"),
+            "JSON stays JSON: {middle}"
+        );
+        fs::write(folder.path().join("src/f.py"), "2").unwrap();
+        let (again, ..) = packaged(folder.path(), &shelf("b.c", "cn-north-1"));
+        assert_ne!(again, edited, "a change below shows at the top");
     }
 
     #[test]
-    fn what_cloudformation_can_read_is_left_alone() {
-        let text = "Resources:
-  A:
-    Type: AWS::CloudFormation::Stack
-    Properties: {TemplateURL: 'https://b.s3.amazonaws.com/t.yml'}
-  B:
-    Type: AWS::CloudFormation::Stack
-    Properties: {TemplateURL: !Sub 'https://${Bucket}/t.yml'}
-  C:
-    Type: AWS::Lambda::Function
-    Properties: {Code: {ZipFile: 'x', S3Key: a/b.zip}}
+    fn what_cannot_be_packaged_says_why() {
+        let top = "Resources:
+  A: {Type: AWS::Lambda::Function, Properties: {Code: missing/}}
+  B: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: t.yml}}
+  C: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: bad.yml}}
   D:
     Type: AWS::Lambda::Function
-    Properties: {Code: {Fn::If: [X, {ZipFile: a}, {ZipFile: b}]}}
-  E:
-    Type: AWS::Glue::Job
-    Properties: {Command: {ScriptLocation: 's3://b/job.py'}}
-  F:
-    Type: AWS::S3::Bucket
-    Properties: {Code: local}
-Transform: {Name: AWS::Include, Parameters: {Location: 's3://b/x.yml'}}
+    Properties:
+      Code: |
+        src
+  E: {Type: AWS::Lambda::Function, Properties: {Code: secret}}
+  F: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: secret}}
 ";
-        assert_eq!(found(text), [] as [&str; 0]);
+        let folder = project(&[
+            ("cfn/t.yml", top),
+            ("cfn/bad.yml", "Resources: []\n"),
+            ("cfn/secret/.env", "A=1"),
+        ]);
+        let (edited, _, found) = packaged(folder.path(), &shelf("b", "x"));
+        assert_eq!(edited, top);
+        for (code, part) in [
+            ("T303", "there is no"),
+            ("T303", "it includes itself"),
+            ("T303", "it is not a template"),
+            ("T001", "Resources is a list"),
+            ("T303", "environment file"),
+            ("T303", "it is a folder"),
+        ] {
+            assert!(
+                found
+                    .iter()
+                    .any(|one| one.starts_with(code) && one.contains(part)),
+                "{part}: {found:#?}"
+            );
+        }
     }
 }

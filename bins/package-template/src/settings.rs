@@ -1,14 +1,14 @@
 //! What the user asks for, checked.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::value::{Lines, Switch};
-use bundle::names::{self, Names};
 use bundle::tree::Source;
 use clap::Args;
+use contract::report::Format;
 use serde::Deserialize;
 
 /// The settings as given.
@@ -17,7 +17,7 @@ use serde::Deserialize;
 pub struct Raw {
     /// The CloudFormation template, at the archive's root under its own name or as NAME
     #[arg(value_name = "TEMPLATE[=NAME]")]
-    file: Given<Item>,
+    file: Given<Source>,
     /// More files and folders, at the root under their own names or as NAME (`.` for a folder's content at the root); one a line in the variable
     #[arg(value_name = "SOURCE[=NAME]", num_args = 0..)]
     sources: Given<Lines>,
@@ -45,6 +45,24 @@ pub struct Raw {
     /// Name in the archive of a template configuration file to check against the template; repeatable, one a line in the variable
     #[arg(long, value_name = "NAME", action = clap::ArgAction::Append)]
     config: Given<Lines>,
+    /// The pipeline to check against: its template, the JSON of `aws codepipeline get-pipeline`, or live:NAME for the deployed one
+    #[arg(long, value_name = "FILE|live:NAME")]
+    pipeline: Given<Pipeline>,
+    /// JSON file with parameters of the pipeline's template, in any form that AWS takes; repeatable, one a line in the variable; without any, what depends on a parameter is not looked into
+    #[arg(long, value_name = "FILE", action = clap::ArgAction::Append)]
+    pipeline_parameters: Given<Lines>,
+    /// The logical id of the pipeline, when its template has several
+    #[arg(long, value_name = "ID")]
+    pipeline_id: Given<String>,
+    /// The buildspec, by its name in the archive, of a build project that the pipeline's definition does not hold; repeatable, one a line in the variable
+    #[arg(long, value_name = "PROJECT=NAME", action = clap::ArgAction::Append)]
+    buildspec: Given<Lines>,
+    /// The bucket for what the template names by a local path (nested templates, Lambda code); otherwise the source bucket
+    #[arg(long, value_name = "BUCKET")]
+    asset_bucket: Given<BucketName>,
+    /// In front of the keys of such files
+    #[arg(long, value_name = "PREFIX", default_value = "assets/")]
+    asset_prefix: Given<Key>,
     /// Name of files in gitignore syntax that say what to leave out of folders, such as .packageignore
     #[arg(long, value_name = "NAME")]
     ignore_file: Given<String>,
@@ -54,6 +72,12 @@ pub struct Raw {
     /// Print the digest to stdout and write nothing; no bucket and no AWS
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     print_digest: Given<Switch>,
+    /// For check: the form of the report, text, json, sarif or junit
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Given<Format>,
+    /// For check: write the report to this file, and a text for people to stderr
+    #[arg(long, value_name = "FILE")]
+    report_file: Given<PathBuf>,
 }
 
 /// The settings after checking.
@@ -63,29 +87,88 @@ pub struct Settings {
     pub contents: Contents,
     /// Where it goes.
     pub target: Target,
+    /// The object that is written, as far as it is named.
+    pub written: contract::check::Written,
+    /// Where local files that templates name go, when a bucket is named.
+    pub assets: Option<Assets>,
+    /// The bucket's region, when it is not that of the environment.
+    pub region: Option<String>,
+    /// The form of check's report.
+    pub format: Format,
+    /// Where check's report goes.
+    pub report_file: Option<PathBuf>,
 }
 
-/// What goes into the archive.
+/// Where local files that templates name go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assets {
+    /// The bucket.
+    pub bucket: String,
+    /// In front of every key; empty, or it ends with `/`.
+    pub prefix: String,
+}
+
+/// What goes into the archive, and what it is checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
     /// The template.
-    pub template: Item,
+    pub template: Source,
     /// Everything else.
-    pub sources: Vec<Item>,
+    pub sources: Vec<Source>,
     /// Names in the archive of template configuration files.
     pub configurations: Vec<String>,
     /// The name of ignore files in folders.
     pub ignore_file: Option<String>,
+    /// The pipeline.
+    pub pipeline: Option<Pipeline>,
+    /// Parameter files of the pipeline's template.
+    pub pipeline_parameters: Vec<PathBuf>,
+    /// The pipeline's logical id.
+    pub pipeline_id: Option<String>,
+    /// Project and the name in the archive of its buildspec.
+    pub buildspecs: Vec<(String, String)>,
 }
 
-/// Where the archive goes.
+/// A pipeline to check against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pipeline {
+    /// A template, or the JSON of get-pipeline.
+    File(PathBuf),
+    /// The deployed one of that name.
+    Live(String),
+}
+
+impl FromStr for Pipeline {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("live:") {
+            Some("") => Err("live: needs a name, as in live:my-pipeline".to_owned()),
+            Some(name) => Ok(Self::Live(name.to_owned())),
+            None => Ok(Self::File(text.into())),
+        }
+    }
+}
+
+impl std::fmt::Display for Pipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Live(name) => write!(f, "live:{name}"),
+        }
+    }
+}
+
+/// What happens with the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// Nowhere: its digest is printed.
+    /// Nothing: what was found in it is the output.
+    Check,
+    /// Nothing: its digest is printed.
     Digest,
-    /// A local file.
+    /// It becomes a local file.
     File(PathBuf),
-    /// An object.
+    /// It becomes an object.
     Bucket(Box<Bucket>),
 }
 
@@ -106,61 +189,6 @@ pub struct Bucket {
     pub summary: Option<String>,
     /// Write even what is there already.
     pub force: bool,
-}
-
-/// `PATH` or `PATH=NAME`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// The file or folder.
-    pub path: PathBuf,
-    /// Its name in the archive; empty when a folder's content goes to the root.
-    pub name: String,
-}
-
-impl Item {
-    /// As a source of the bundle.
-    #[must_use]
-    pub fn source(&self) -> Source {
-        Source::named(&self.path, &self.name)
-    }
-}
-
-impl FromStr for Item {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (path, name) = match text.rsplit_once('=') {
-            Some((path, name)) => (path, name),
-            None => {
-                let own = Path::new(text).file_name().and_then(|name| name.to_str());
-                let own = own.ok_or_else(|| {
-                    format!("{text:?} has no name of its own; give one: {text}=NAME, or {text}=. for its content")
-                })?;
-                (text, own)
-            }
-        };
-        if path.is_empty() {
-            return Err(format!("{text:?} names no file; write PATH or PATH=NAME"));
-        }
-        let name = if name == "." {
-            ""
-        } else {
-            name.trim_end_matches('/')
-        };
-        if name.is_empty() && !text.ends_with("=.") {
-            return Err(format!(
-                "{text:?} gives an empty name; write PATH or PATH=NAME"
-            ));
-        }
-        if !name.is_empty() {
-            names::check(name, Names::Portable)
-                .map_err(|fault| format!("the name {name:?} in the archive {fault}"))?;
-        }
-        Ok(Self {
-            path: path.into(),
-            name: name.to_owned(),
-        })
-    }
 }
 
 /// A bucket's name, as far as a request can be made with it.
@@ -234,11 +262,16 @@ impl action::settings::Settings for Raw {
         if template.as_ref().is_some_and(|item| item.name.is_empty()) {
             faults.of("file", "the template needs a name in the archive, not `.`");
         }
-        let sources = items(
-            faults.optional("sources", self.sources).unwrap_or_default(),
-            faults,
-        );
+        let listed = faults.optional("sources", self.sources).unwrap_or_default();
+        let sources = items(listed, faults);
         let configurations = faults.optional("config", self.config).unwrap_or_default().0;
+        let pipeline = faults.optional("pipeline", self.pipeline);
+        let files = faults.optional("pipeline_parameters", self.pipeline_parameters);
+        let pipeline_id = faults.optional("pipeline_id", self.pipeline_id);
+        let buildspecs = faults
+            .optional("buildspec", self.buildspec)
+            .unwrap_or_default();
+        let buildspecs = pairs("buildspec", buildspecs, faults);
         let ignore_file = faults.optional("ignore_file", self.ignore_file);
         if ignore_file.as_ref().is_some_and(|name| name.contains('/')) {
             faults.of(
@@ -247,8 +280,12 @@ impl action::settings::Settings for Raw {
             );
         }
         let bucket_is_unset = matches!(self.bucket, Given::Unset);
-        let bucket = faults.optional("bucket", self.bucket);
-        let key = faults.required("key", self.key);
+        let bucket = faults
+            .optional("bucket", self.bucket)
+            .map(|BucketName(name)| name);
+        let asset_bucket = faults.optional("asset_bucket", self.asset_bucket);
+        let asset_prefix = faults.optional("asset_prefix", self.asset_prefix);
+        let key = faults.required("key", self.key).map(|Key(key)| key);
         let region = faults.optional("region", self.region);
         let owner = faults.optional("bucket_owner", self.bucket_owner);
         let kms_key = faults.optional("kms_key", self.kms_key);
@@ -256,15 +293,37 @@ impl action::settings::Settings for Raw {
         let force = faults.switch("force", self.force);
         let output = faults.optional("output", self.output);
         let print_digest = faults.switch("print_digest", self.print_digest);
-        let target = match (bucket, output, print_digest) {
+        let format = faults.optional("format", self.format).unwrap_or_default();
+        let report_file = faults.optional("report_file", self.report_file);
+        let written = key.map(|key| contract::check::Written {
+            bucket: bucket.clone(),
+            key,
+        });
+        let assets = asset_bucket
+            .map(|BucketName(name)| name)
+            .or_else(|| bucket.clone())
+            .map(|bucket| Assets {
+                bucket,
+                prefix: asset_prefix.map_or_else(String::new, |Key(prefix)| {
+                    let prefix = prefix.trim_end_matches('/');
+                    if prefix.is_empty() {
+                        String::new()
+                    } else {
+                        format!("{prefix}/")
+                    }
+                }),
+            });
+        let digest = print_digest || faults.command() == Some("digest");
+        let target = match (bucket, output, digest) {
+            _ if faults.command() == Some("check") => Some(Target::Check),
             (_, None, true) => Some(Target::Digest),
             (None, Some(path), false) => Some(Target::File(path)),
-            (Some(BucketName(name)), None, false) => key.map(|Key(key)| {
+            (Some(name), None, false) => written.clone().map(|written| {
                 let owner = owner.map(|Account(owner)| owner);
                 Target::Bucket(Box::new(Bucket {
                     name,
-                    key,
-                    region,
+                    key: written.key,
+                    region: region.clone(),
                     owner,
                     kms_key,
                     summary,
@@ -274,7 +333,7 @@ impl action::settings::Settings for Raw {
             (None, None, false) => {
                 // A bucket that was given but cannot be one has its own fault already.
                 if bucket_is_unset {
-                    faults.add("PACKAGE_TEMPLATE_BUCKET is not set (or --bucket); --output and --print-digest do without");
+                    faults.add("PACKAGE_TEMPLATE_BUCKET is not set (or --bucket); --output, digest and check do without");
                 }
                 None
             }
@@ -285,7 +344,7 @@ impl action::settings::Settings for Raw {
             (None, Some(_), true) => {
                 faults.of(
                     "output",
-                    "a local archive and --print-digest exclude each other",
+                    "a local archive and the digest exclude each other",
                 );
                 None
             }
@@ -295,15 +354,24 @@ impl action::settings::Settings for Raw {
             sources,
             configurations,
             ignore_file,
+            pipeline,
+            pipeline_parameters: action::program::paths(&files.unwrap_or_default()),
+            pipeline_id,
+            buildspecs,
         };
         Some(Settings {
             contents,
             target: target?,
+            written: written?,
+            assets,
+            region,
+            format,
+            report_file,
         })
     }
 }
 
-fn items(lines: Lines, faults: &mut Faults) -> Vec<Item> {
+fn items(lines: Lines, faults: &mut Faults) -> Vec<Source> {
     let mut items = Vec::new();
     for line in lines.0 {
         match line.parse() {
@@ -312,6 +380,19 @@ fn items(lines: Lines, faults: &mut Faults) -> Vec<Item> {
         }
     }
     items
+}
+
+fn pairs(field: &str, lines: Lines, faults: &mut Faults) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    for line in lines.0 {
+        match line.split_once('=') {
+            Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+                pairs.push((name.to_owned(), value.to_owned()));
+            }
+            _ => faults.of(field, format!("{line:?} is not PROJECT=NAME")),
+        }
+    }
+    pairs
 }
 
 #[cfg(test)]
@@ -358,6 +439,22 @@ mod tests {
     }
 
     #[test]
+    fn a_check_and_a_digest_need_no_bucket() {
+        for (command, target) in [("check", Target::Check), ("digest", Target::Digest)] {
+            let map = [("file", "t.yml"), ("key", "template.zip")];
+            let map = map.map(|(name, value)| (name.to_owned(), value.into()));
+            let raw = serde_json::Value::Object(map.into_iter().collect());
+            let raw: Raw = serde_json::from_value(raw).unwrap();
+            let mut faults = Faults::for_tests().under(Some(command));
+            let settings = raw.check(&mut faults).unwrap();
+            assert_eq!((settings.target, settings.assets), (target, None));
+        }
+        assert_eq!("live:x".parse(), Ok(Pipeline::Live("x".to_owned())));
+        assert_eq!("a/b.yml".parse(), Ok(Pipeline::File("a/b.yml".into())));
+        assert!("live:".parse::<Pipeline>().is_err());
+    }
+
+    #[test]
     fn every_fault_is_reported() {
         let faults = target(&[
             ("file", "x="),
@@ -375,28 +472,5 @@ mod tests {
                 .iter()
                 .any(|fault| fault.contains("give the bucket's name, my-bucket"))
         );
-    }
-
-    #[test]
-    fn an_item_has_a_path_and_a_name() {
-        let item = |text: &str| {
-            text.parse::<Item>()
-                .map(|item| (item.path.display().to_string(), item.name))
-        };
-        let is = |path: &str, name: &str| Ok((path.to_owned(), name.to_owned()));
-        assert_eq!(item("cfn/app.yml"), is("cfn/app.yml", "app.yml"));
-        assert_eq!(
-            item("cfn/app.yml=template.yml"),
-            is("cfn/app.yml", "template.yml")
-        );
-        assert_eq!(item("buildspecs/"), is("buildspecs/", "buildspecs"));
-        assert_eq!(item("app=src/app/"), is("app", "src/app"));
-        assert_eq!(item("app=."), is("app", ""));
-        assert_eq!(item("a=b=c"), is("a=b", "c"));
-        for wrong in [
-            ".", "..", "/", "=x", "x=", "x=/", "x=../y", "x=/y", "x=a\\b",
-        ] {
-            assert!(item(wrong).is_err(), "{wrong}");
-        }
     }
 }

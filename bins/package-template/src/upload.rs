@@ -4,6 +4,8 @@
 //! is therefore judged by the content's digest in the object's metadata, and a write replaces only
 //! the object that was compared (`If-Match`), never one that came in between.
 
+mod assets;
+pub mod current;
 mod reply;
 mod summary;
 mod versioning;
@@ -90,6 +92,8 @@ pub struct Done {
 #[derive(Debug)]
 pub struct Uploader<'a> {
     client: Client,
+    session: Session,
+    path_style: bool,
     target: &'a Bucket,
     summary: String,
     interrupt: Interrupt,
@@ -103,16 +107,23 @@ impl<'a> Uploader<'a> {
     /// No region or no credentials.
     pub async fn open(target: &'a Bucket, context: &Context) -> Result<Self, Failure> {
         let session = Session::open_in(context, target.region.as_deref()).await?;
-        let config = aws_sdk_s3::config::Builder::from(&session.config)
-            .force_path_style(Session::has_own_endpoint(context, "S3"))
-            .build();
+        let path_style = Session::has_own_endpoint(context, "S3");
+        let region = session.region.clone();
         Ok(Self {
-            client: Client::from_conf(config),
+            client: client(&session, path_style, &region),
+            session,
+            path_style,
             target,
             summary: summary::revision(target.summary.as_deref(), &context.codebuild),
             interrupt: context.interrupt.clone(),
             deadline: context.deadline,
         })
+    }
+
+    /// The region that calls go to: the bucket's own, once it was looked at.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.session.region
     }
 
     fn object(&self) -> String {
@@ -136,16 +147,31 @@ impl<'a> Uploader<'a> {
         }
     }
 
-    /// Checks that the bucket is versioned and looks at the key. Reads only.
+    /// Checks that the bucket is versioned and looks at the key. Reads only. Goes over to the
+    /// bucket's region when that is another one.
     ///
     /// # Errors
     /// A bucket that is not versioned, not there, or not ours to read.
-    pub async fn look(&self) -> Result<Option<Seen>, Failure> {
-        self.check_versioning().await?;
+    pub async fn look(&mut self) -> Result<Option<Seen>, Failure> {
+        if let Some(region) = self.check_versioning().await? {
+            tracing::info!("the bucket {} is in {region}", self.target.name);
+            self.client = client(&self.session, self.path_style, &region);
+            self.session.region = region;
+            if self.check_versioning().await?.is_some() {
+                let deed = format!(
+                    "the bucket {} is sent from region to region",
+                    self.target.name
+                );
+                return Err(
+                    Failure::refused(deed).hint("name its region with PACKAGE_TEMPLATE_REGION")
+                );
+            }
+        }
         self.look_at_key().await
     }
 
-    async fn check_versioning(&self) -> Result<(), Failure> {
+    /// Gives another region when S3 says that the bucket is there and the user has named none.
+    async fn check_versioning(&self) -> Result<Option<String>, Failure> {
         let bucket = &self.target.name;
         let call = self
             .client
@@ -156,6 +182,16 @@ impl<'a> Uploader<'a> {
         let enabled = match self.bounded("the bucket was checked", call).await? {
             Ok(reply) => reply.status() == Some(&BucketVersioningStatus::Enabled),
             Err(error) => {
+                let elsewhere = error
+                    .raw_response()
+                    .filter(|response| matches!(response.status().as_u16(), 301 | 307 | 400))
+                    .and_then(|response| response.headers().get("x-amz-bucket-region"))
+                    .filter(|region| *region != self.session.region);
+                if let Some(region) = elsewhere
+                    && self.target.region.is_none()
+                {
+                    return Ok(Some(region.to_owned()));
+                }
                 let body = error
                     .raw_response()
                     .filter(|response| response.status().is_success());
@@ -174,7 +210,7 @@ impl<'a> Uploader<'a> {
             }
         };
         if enabled {
-            return Ok(());
+            return Ok(None);
         }
         Err(Failure::refused(format!(
             "the bucket {bucket} is not versioned, and a pipeline starts from versions; nothing was touched"
@@ -341,6 +377,14 @@ impl<'a> Uploader<'a> {
             self.target,
         ))
     }
+}
+
+fn client(session: &Session, path_style: bool, region: &str) -> Client {
+    let config = aws_sdk_s3::config::Builder::from(&session.config)
+        .region(aws_sdk_s3::config::Region::new(region.to_owned()))
+        .force_path_style(path_style)
+        .build();
+    Client::from_conf(config)
 }
 
 #[cfg(test)]

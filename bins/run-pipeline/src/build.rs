@@ -286,8 +286,7 @@ pub fn read_spec(path: &Path, shown: &str) -> Result<Buildspec, Failure> {
         Failure::refused(format!("cannot read the buildspec {shown}")).cause(error)
     })?;
     let spec = Buildspec::parse(shown, &bytes);
-    let spec =
-        spec.map_err(|findings| crate::findings::refusal("the buildspec cannot run", &findings))?;
+    let spec = spec.map_err(|wrong| findings::refusal("the buildspec cannot run", &wrong))?;
     for warning in &spec.warnings {
         tracing::warn!("{warning}");
     }

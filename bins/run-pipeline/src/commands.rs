@@ -9,20 +9,23 @@ use action::failure::Failure;
 use action::program::{Context, Output};
 use aws::error::AwsError;
 use aws::session::Session;
+use bundle::names::{self, Names};
+use bundle::tree::{self, Rules};
 use contract::buildspec::Buildspec;
+use contract::check::{Archive, Subject};
 use contract::evaluate::World;
 use contract::finding::Severity;
 use contract::pipeline::Stage;
 use contract::pipeline_checks;
+use contract::report::Tool;
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::actions::codebuild;
 use crate::build::{self, Build, Surroundings};
 use crate::build_env::{self, About};
-use crate::definition::{self, Definition, Spec};
+use crate::definition::{self, Definition};
 use crate::execution::{Execution, random_id};
-use crate::findings;
 use crate::settings::Checked;
 
 /// CodeBuild's longest build; a buildspec alone has no project that says less.
@@ -156,56 +159,61 @@ async fn build_alone(
     build.run(&around).await
 }
 
+/// The contract over the definition, and over the archive that its source would give.
 async fn check(settings: &Checked, context: &Context) -> Result<Output, Failure> {
-    let definition = read(settings, context).await?;
-    let mut keys = source_keys(&definition);
-    let mut all = Vec::new();
-    for action in definition
-        .pipeline
-        .stages
-        .iter()
-        .flat_map(|stage| &stage.actions)
-    {
-        let project = action
-            .setting("ProjectName")
-            .and_then(|name| definition.project(name));
-        let Some(project) = project else { continue };
-        let spec = match &project.buildspec {
-            Spec::Inline(text) => Buildspec::parse(&project.id, text.as_bytes()),
-            Spec::File(path) => match std::fs::read(settings.source.join(path)) {
-                Ok(bytes) => Buildspec::parse(path, &bytes),
-                Err(error) => {
-                    tracing::warn!(
-                        "{path} of {} is not looked into: {error} (--source names its folder)",
-                        project.id
-                    );
-                    continue;
-                }
+    let file = &settings.definition;
+    let bytes = read_file(file)?;
+    let mut world = world(settings, context, &bytes).await?;
+    // Without any value the template's own parameters are not what is asked about.
+    world.lenient = world.parameters.is_empty();
+    let manifest = match settings.sources.as_slice() {
+        [] => None,
+        sources => Some(tree::read(sources, &Rules::default()).map_err(|error| {
+            Failure::refused(error.to_string()).hint("--sources takes what package-template takes")
+        })?),
+    };
+    let from_folder = |name: &str| {
+        let path = settings.source.join(name);
+        let inside = names::check(name, Names::Unix).is_ok();
+        Some(contract::check::File {
+            bytes: std::fs::read(&path).ok().filter(|_| inside)?,
+            shown: findings::shown(&path),
+        })
+    };
+    let from_manifest = |name: &str| findings::read(manifest.as_ref()?, name);
+    let report = contract::check::check(&Subject {
+        archive: Archive {
+            names: manifest.as_ref().map(findings::names),
+            read: if manifest.is_some() {
+                &from_manifest
+            } else {
+                &from_folder
             },
-        };
-        match spec {
-            Err(wrong) => all.extend(wrong),
-            Ok(spec) => {
-                if let Some(namespace) = &action.namespace {
-                    let names = spec.env.exported.iter().map(|one| one.name.clone());
-                    keys.insert(namespace.text.clone(), names.collect());
-                }
-                all.extend(spec.warnings);
-            }
-        }
-    }
-    all.extend(pipeline_checks::check(&definition.pipeline, &keys));
-    let (errors, warnings): (Vec<_>, Vec<_>) = all
-        .into_iter()
-        .partition(|one| one.severity == Severity::Error);
-    for warning in &warnings {
-        tracing::warn!("{warning}");
-    }
-    if !errors.is_empty() {
-        return Err(findings::refusal("the pipeline has faults", &errors));
-    }
-    tracing::info!("no faults found in {}", settings.definition.display());
-    Ok(Output::Nothing)
+        },
+        templates: Vec::new(),
+        configurations: Vec::new(),
+        pipeline: Some(contract::check::Definition {
+            file: contract::check::File {
+                shown: file.display().to_string(),
+                bytes,
+            },
+            world: &world,
+            id: settings.pipeline.as_deref(),
+        }),
+        written: None,
+        buildspecs: Vec::new(),
+        packages_local_paths: false,
+    });
+    let tool = Tool {
+        name: crate::PROGRAM.name,
+        version: crate::PROGRAM.version,
+    };
+    findings::output(
+        &report,
+        settings.format,
+        settings.report_file.as_deref(),
+        tool,
+    )
 }
 
 /// The variables of S3 sources, which are always the same.
@@ -227,19 +235,28 @@ fn source_keys(definition: &Definition) -> BTreeMap<String, Vec<String>> {
 
 async fn read(settings: &Checked, context: &Context) -> Result<Definition, Failure> {
     let file = &settings.definition;
-    let bytes = std::fs::read(file).map_err(|error| {
-        Failure::refused(format!("cannot read {}", file.display())).cause(error)
-    })?;
+    let bytes = read_file(file)?;
+    let world = world(settings, context, &bytes).await?;
+    definition::read(file, &bytes, &world, settings.pipeline.as_deref())
+}
+
+fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file)
+        .map_err(|error| Failure::refused(format!("cannot read {}", file.display())).cause(error))
+}
+
+/// What the template is evaluated with.
+async fn world(settings: &Checked, context: &Context, bytes: &[u8]) -> Result<World, Failure> {
     let region = context
         .variable("AWS_REGION")
         .or_else(|| context.variable("AWS_DEFAULT_REGION"))
         .unwrap_or_else(|| "us-east-1".to_owned());
     let mut world = World::in_region(&region, &settings.account, &settings.stack_name);
-    world.parameters = definition::parameters(&settings.parameter_files, &settings.parameters)?;
-    if definition::needs_imports(&bytes) {
+    world.parameters = findings::parameters(&settings.parameter_files, &settings.parameters)?;
+    if definition::needs_imports(bytes) {
         world.imports = imports(context).await?;
     }
-    definition::read(file, &bytes, &world, settings.pipeline.as_deref())
+    Ok(world)
 }
 
 /// The exports of the region's stacks.

@@ -7,7 +7,9 @@ use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::value::Lines;
+use bundle::tree::Source;
 use clap::ArgAction;
+use contract::report::Format;
 use contract::variables;
 use serde::Deserialize;
 
@@ -51,6 +53,15 @@ pub struct Raw {
     /// The source folder: of a buildspec that runs alone, and where check looks for buildspecs
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     source: Given<PathBuf>,
+    /// For check: what the source archive holds, as package-template takes it (FILE or FILE=NAME, one a line in the variable); otherwise the source folder stands for it
+    #[arg(long, value_name = "SOURCE[=NAME]", action = ArgAction::Append)]
+    sources: Given<Lines>,
+    /// For check: the form of the report, text, json, sarif or junit
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Given<Format>,
+    /// For check: write the report to this file, and a text for people to stderr
+    #[arg(long, value_name = "FILE")]
+    report_file: Given<PathBuf>,
     /// Keep everything of the run in this folder, which must be new or empty
     #[arg(long, value_name = "FOLDER")]
     work_dir: Given<PathBuf>,
@@ -81,6 +92,12 @@ pub struct Checked {
     pub bin_dir: Option<PathBuf>,
     /// The source folder, absolute.
     pub source: PathBuf,
+    /// What the archive holds, for check; empty when the source folder stands for it.
+    pub sources: Vec<Source>,
+    /// The form of check's report.
+    pub format: Format,
+    /// Where check's report goes.
+    pub report_file: Option<PathBuf>,
     /// The folder that keeps the run.
     pub work_dir: Option<PathBuf>,
 }
@@ -110,6 +127,16 @@ impl Settings for Raw {
         let bin_dir = faults.optional("bin_dir", self.bin_dir);
         let source = faults.required("source", self.source);
         let work_dir = faults.optional("work_dir", self.work_dir);
+        let listed = faults.optional("sources", self.sources).unwrap_or_default();
+        let format = faults.optional("format", self.format).unwrap_or_default();
+        let report_file = faults.optional("report_file", self.report_file);
+        let mut sources = Vec::new();
+        for line in &listed.0 {
+            match line.parse() {
+                Ok(source) => sources.push(source),
+                Err(fault) => faults.of("sources", fault),
+            }
+        }
 
         if let Some(account) = &account
             && (account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()))
@@ -146,6 +173,9 @@ impl Settings for Raw {
             build_env,
             bin_dir,
             source: source?,
+            sources,
+            format,
+            report_file,
             work_dir,
         })
     }

@@ -1,23 +1,42 @@
-//! Env files for dry runs on a laptop: `NAME=value` a line.
+//! Env files: `NAME=value` a line.
 //!
 //! Readers of such files disagree about quotes, spaces, `$`, comments and `export`
 //! (<https://github.com/moby/moby/issues/12997>, <https://github.com/docker/compose/issues/9938>).
-//! [`Dialect::Portable`] takes only lines that docker, compose, python-dotenv and a shell read
-//! alike, and says of every other line how its readings differ; [`Dialect::Docker`] reads a line
-//! as `docker run --env-file` and CodeBuild's local agent do: raw to the end of the line.
+//! [`Dialect::Portable`] takes only lines that docker, Compose, python-dotenv and a shell read
+//! alike, and says of every other line how its readings differ; the other dialects read as their
+//! program does. [`mod@explain`] shows all readings beside each other, [`spelling`] writes a value so
+//! that several readers get the same. No message repeats a value: it may be a secret.
+
+pub mod compose;
+pub mod docker;
+pub mod dotenv;
+mod expand;
+pub mod explain;
+pub mod reading;
+pub mod shell;
+pub mod spelling;
 
 use crate::export::name::is_identifier;
+use reading::{BYTE_ORDER_MARK, Reading, Statement};
+use spelling::Reader;
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
 /// Which reader's rules apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dialect {
-    /// Only lines on whose meaning all readers agree.
+    /// docker's, and only lines on whose meaning all readers agree.
     #[default]
     Portable,
     /// `docker run --env-file`: the value is everything after the first `=`, quotes included.
     Docker,
+    /// Docker Compose's `env_file`.
+    Compose,
+    /// python-dotenv's.
+    Dotenv,
+    /// A POSIX shell's, as far as a file only sets variables. No command is run.
+    Sh,
 }
 
 impl FromStr for Dialect {
@@ -27,8 +46,11 @@ impl FromStr for Dialect {
         match text {
             "portable" => Ok(Dialect::Portable),
             "docker" => Ok(Dialect::Docker),
+            "compose" => Ok(Dialect::Compose),
+            "dotenv" => Ok(Dialect::Dotenv),
+            "sh" => Ok(Dialect::Sh),
             other => Err(format!(
-                "{other:?} is not a dialect; use portable or docker"
+                "{other:?} is not a dialect; use portable, docker, compose, dotenv or sh"
             )),
         }
     }
@@ -50,18 +72,23 @@ pub struct Assignment {
 pub struct LineFault {
     /// The line, from 1.
     pub line: usize,
+    /// The column, in characters from 1, where the fault has one.
+    pub column: Option<usize>,
     /// What is wrong and what to write instead.
     pub message: String,
 }
 
 impl fmt::Display for LineFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.line, self.message)
+        match self.column {
+            Some(column) => write!(f, "{}:{column}: {}", self.line, self.message),
+            None => write!(f, "{}: {}", self.line, self.message),
+        }
     }
 }
 
-/// Reads a whole file. `from_host` gives a variable of our own environment, which docker's dialect
-/// uses for a line that holds only a name.
+/// Reads a whole file. `from_host` gives a variable of our own environment, for a line that holds
+/// only a name and for `$NAME` in the dialects that expand it.
 ///
 /// # Errors
 /// Every line that cannot be taken.
@@ -70,86 +97,168 @@ pub fn parse(
     dialect: Dialect,
     from_host: impl Fn(&str) -> Option<String>,
 ) -> Result<Vec<Assignment>, Vec<LineFault>> {
+    let text = std::str::from_utf8(bytes).map_err(|error| vec![not_utf8(bytes, &error)])?;
+    if let Some(at) = text.find('\0') {
+        let (line, column) = position(text, at);
+        let message = "a NUL byte; an environment variable cannot hold one".to_owned();
+        return Err(vec![LineFault {
+            line,
+            column: Some(column),
+            message,
+        }]);
+    }
+    let (statements, mut faults) = match dialect {
+        Dialect::Portable | Dialect::Docker => by_line(text, dialect, &from_host),
+        Dialect::Compose => (Reader::Compose.read(text, &from_host), Vec::new()),
+        Dialect::Dotenv => (Reader::Dotenv.read(text, &from_host), Vec::new()),
+        Dialect::Sh => (Reader::Shell.read(text, &from_host), Vec::new()),
+    };
     let mut assignments: Vec<Assignment> = Vec::new();
-    let mut faults = Vec::new();
-    for (index, raw) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        let line = index + 1;
-        match parse_line(raw, line, dialect, &from_host) {
-            Ok(None) => {}
-            Ok(Some((name, value))) => {
-                let earlier = assignments.iter().find(|earlier| earlier.name == name);
-                match earlier {
-                    Some(earlier) if earlier.value != value => faults.push(LineFault {
-                        line,
-                        message: format!(
-                            "{name} already set on line {} to another value",
-                            earlier.line
-                        ),
-                    }),
-                    Some(_) => {}
-                    None => assignments.push(Assignment { name, value, line }),
-                }
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for Statement {
+        line,
+        name,
+        reading,
+    } in statements
+    {
+        let mut fault = |message: String| {
+            faults.push(LineFault {
+                line,
+                column: None,
+                message,
+            });
+        };
+        let value = match taken(&name, reading) {
+            Ok(value) => value,
+            Err(message) => {
+                fault(message);
+                continue;
             }
-            Err(message) => faults.push(LineFault { line, message }),
+        };
+        match places.get(&name).and_then(|at| assignments.get(*at)) {
+            Some(earlier) if earlier.value != value => fault(format!(
+                "{name} already set on line {} to another value",
+                earlier.line
+            )),
+            Some(_) => {}
+            None => {
+                places.insert(name.clone(), assignments.len());
+                assignments.push(Assignment { name, value, line });
+            }
         }
     }
     if faults.is_empty() {
-        Ok(assignments)
-    } else {
-        Err(faults)
+        return Ok(assignments);
     }
+    faults.sort_by_key(|fault| fault.line);
+    Err(faults)
 }
 
-fn parse_line(
-    raw: &[u8],
-    line: usize,
+/// The value of a statement that a program can take.
+fn taken(name: &str, reading: Reading) -> Result<String, String> {
+    let value = match reading {
+        Reading::Value(value) | Reading::Inherited(Some(value)) => value,
+        Reading::Inherited(None) => {
+            return Err(
+                "the line has no `=`, and the environment has no such variable; write NAME=value"
+                    .to_owned(),
+            );
+        }
+        Reading::NoValue => {
+            return Err("a name without a value; write NAME=value".to_owned());
+        }
+        Reading::Dropped(why) | Reading::Refused(why) => {
+            return Err(format!("{why}; write NAME=value"));
+        }
+        Reading::Runs(what) => {
+            return Err(format!(
+                "a shell would not only set variables here, but run {what}; write NAME='value'"
+            ));
+        }
+    };
+    if is_identifier(name) {
+        return Ok(value);
+    }
+    Err(NOT_A_NAME.to_owned())
+}
+
+/// Without the text itself: it may be a line of a key, which is as good as the key.
+const NOT_A_NAME: &str =
+    "not a variable name before `=` (letters, digits, _, not a digit first, no space)";
+
+/// docker's reading, stricter than docker: what it takes but no one else does is refused.
+fn by_line(
+    text: &str,
     dialect: Dialect,
     from_host: &impl Fn(&str) -> Option<String>,
-) -> Result<Option<(String, String)>, String> {
-    if line == 1 && raw.starts_with(b"\xef\xbb\xbf") {
-        return Err("starts with a byte order mark; save the file as UTF-8 without one".to_owned());
-    }
-    let text = std::str::from_utf8(raw)
-        .map_err(|error| format!("byte at column {} is not UTF-8", error.valid_up_to() + 1))?;
-    let text = match text.strip_suffix('\r') {
-        Some(stripped) if dialect == Dialect::Docker => stripped,
-        Some(_) => {
-            return Err("ends in a carriage return, which a shell keeps in the value; save the file with Unix line ends".to_owned());
+) -> (Vec<Statement>, Vec<LineFault>) {
+    let mut faults = Vec::new();
+    let mut kept = Vec::new();
+    for (index, raw) in text.split('\n').enumerate() {
+        if let Some((column, message)) = odd_line(raw, index == 0, dialect) {
+            faults.push(LineFault {
+                line: index + 1,
+                column,
+                message,
+            });
+            continue;
         }
-        None => text,
-    };
+        kept.extend(docker::read(raw, from_host).into_iter().map(|mut one| {
+            one.line = index + 1;
+            one
+        }));
+    }
+    (kept, faults)
+}
+
+/// What is wrong with a line in docker's dialect, and at which column.
+fn odd_line(raw: &str, first: bool, dialect: Dialect) -> Option<(Option<usize>, String)> {
+    let at = |column: usize, message: &str| Some((Some(column), message.to_owned()));
+    if first && raw.starts_with(BYTE_ORDER_MARK) {
+        return at(
+            1,
+            "the file starts with a byte order mark; save it as UTF-8 without one",
+        );
+    }
+    let text = raw.strip_suffix('\r').unwrap_or(raw);
+    if dialect == Dialect::Portable && text.len() != raw.len() {
+        return at(
+            text.chars().count() + 1,
+            "a carriage return, which a shell keeps in the value; save the file with Unix line ends",
+        );
+    }
     if text.trim().is_empty() || text.starts_with('#') {
-        return Ok(None);
+        return None;
     }
-    if text.starts_with([' ', '\t']) {
-        return Err("starts with white space; begin the line with the name".to_owned());
+    if text.starts_with(char::is_whitespace) {
+        return at(1, "starts with white space; begin the line with the name");
     }
-    if text.starts_with("export ") {
-        return Err("docker does not know `export`; write only NAME=value".to_owned());
+    if text.starts_with("export ") || text.starts_with("export\t") {
+        return at(1, "docker does not know `export`; write only NAME=value");
     }
     let Some((name, value)) = text.split_once('=') else {
-        if dialect == Dialect::Docker && is_identifier(text) {
-            return Ok(from_host(text).map(|value| (text.to_owned(), value)));
-        }
-        return Err(format!("{:?} has no `=`; write NAME=value", shorten(text)));
+        return (dialect == Dialect::Portable || !is_identifier(text)).then(|| {
+            let column = Some(text.chars().count() + 1);
+            (column, "the line has no `=`; write NAME=value".to_owned())
+        });
     };
+    if name.is_empty() {
+        return at(1, "no variable name before `=`; write NAME=value");
+    }
     if !is_identifier(name) {
-        return Err(format!(
-            "{:?} is not a variable name (letters, digits, _, not a digit first, no space before `=`)",
-            shorten(name)
-        ));
+        return at(1, NOT_A_NAME);
     }
-    if let Some(offset) = value.find('\0') {
-        return Err(format!("{name} holds a NUL byte at offset {offset}"));
+    if dialect != Dialect::Portable {
+        return None;
     }
-    if dialect == Dialect::Portable
-        && let Some(difference) = disagreement(value)
-    {
-        return Err(format!(
+    let difference = disagreement(value)?;
+    let column = name.chars().count() + 2;
+    Some((
+        Some(column),
+        format!(
             "{name}: {difference}; name the dialect with --env-dialect docker if docker's reading is meant"
-        ));
-    }
-    Ok(Some((name.to_owned(), value.to_owned())))
+        ),
+    ))
 }
 
 /// How readers differ over a value, or nothing when they agree. The value itself is not repeated:
@@ -172,13 +281,36 @@ fn disagreement(value: &str) -> Option<&'static str> {
         Some("a shell ends the value at `;`, `&`, `|`, `<`, `>` and brackets, docker does not")
     } else if value.starts_with('~') || value.contains(":~") {
         Some("a shell expands `~`, docker does not")
+    } else if value.contains(char::is_control) {
+        Some("control characters, which readers trim or keep as they like")
     } else {
         None
     }
 }
 
-fn shorten(text: &str) -> String {
-    text.chars().take(40).collect()
+fn not_utf8(bytes: &[u8], error: &std::str::Utf8Error) -> LineFault {
+    let good = &bytes[..error.valid_up_to()];
+    let text = String::from_utf8_lossy(good);
+    let (line, column) = position(&text, text.len());
+    let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
+    LineFault {
+        line,
+        column: Some(column),
+        message: format!(
+            "byte {byte:#04x} at offset {} is not UTF-8",
+            error.valid_up_to()
+        ),
+    }
+}
+
+/// Line and column, in characters, of a byte offset.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    (
+        before.matches('\n').count() + 1,
+        before[start..].chars().count() + 1,
+    )
 }
 
 #[cfg(test)]
@@ -230,7 +362,7 @@ mod tests {
             ("A=x y", "a shell runs the second word"),
             ("A=x #c", "drop it as a comment"),
             ("A= 1", "a shell runs the second word"),
-            ("A =1", "not a variable name"),
+            ("A =1", "not a variable name before `=`"),
             ("export A=1", "write only NAME=value"),
             ("A", "has no `=`"),
             ("A=a\\b", "removes the backslash"),
@@ -245,12 +377,12 @@ mod tests {
             ("A.B=x", "not a variable name"),
             ("  A=1", "starts with white space"),
             ("A=~/x", "expands `~`"),
-            ("A=x\0y", "NUL byte at offset 1"),
+            ("A=x\0y", "a NUL byte"),
         ] {
             let faults = one(&format!("B=1\n{line}\n"), Dialect::Portable).unwrap_err();
             assert_eq!(faults.len(), 1, "{line}: {faults:?}");
             assert!(
-                faults[0].starts_with("2: ") && faults[0].contains(part),
+                faults[0].starts_with("2:") && faults[0].contains(part),
                 "{line}: {faults:?}"
             );
         }
@@ -276,9 +408,13 @@ mod tests {
 
     #[test]
     fn bad_bytes_are_named() {
-        let faults = parse(b"\xef\xbb\xbfA=1\nB=\xff\n", Dialect::Docker, |_| None).unwrap_err();
+        let faults = parse(b"\xef\xbb\xbfA=1\n", Dialect::Docker, |_| None).unwrap_err();
         assert!(faults[0].message.contains("byte order mark"));
-        assert!(faults[1].message.contains("column 3"));
+        let faults = parse(b"A=1\nB=\xff\n", Dialect::Docker, |_| None).unwrap_err();
+        assert_eq!(
+            faults[0].to_string(),
+            "2:3: byte 0xff at offset 6 is not UTF-8"
+        );
     }
 
     #[test]
@@ -292,9 +428,29 @@ mod tests {
         ] {
             assert_eq!(one(line, Dialect::Docker), Ok(pair("A", value)), "{line}");
         }
+        assert_eq!(one("HOSTED\n", Dialect::Docker), Ok(pair("HOSTED", "h")));
         assert_eq!(
-            one("HOSTED\nUNKNOWN\n", Dialect::Docker),
-            Ok(pair("HOSTED", "h"))
+            one("UNKNOWN\n", Dialect::Docker),
+            Err(vec![
+                "1: the line has no `=`, and the environment has no such variable; write NAME=value"
+                    .to_owned()
+            ])
         );
+    }
+
+    #[test]
+    fn values_that_grow_without_end_are_refused() {
+        let doubling = format!("A=0123456789\n{}", "A=${A}${A}\n".repeat(200));
+        let growing = format!("A={}\n{}", "x".repeat(100_000), "B=${A}\n".repeat(2000));
+        for dialect in [Dialect::Compose, Dialect::Dotenv, Dialect::Sh] {
+            for text in [&doubling, &growing] {
+                let faults = one(text, dialect).unwrap_err();
+                let grown = "an expansion that grows without end";
+                assert!(
+                    faults.iter().any(|fault| fault.contains(grown)),
+                    "{dialect:?}"
+                );
+            }
+        }
     }
 }

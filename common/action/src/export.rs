@@ -7,6 +7,7 @@
 pub mod file;
 pub mod name;
 pub mod quote;
+pub mod shape;
 pub mod value;
 
 use name::NameFault;
@@ -20,6 +21,7 @@ pub const MAX_TOTAL_BYTES: usize = 122_880;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exports {
     variables: Vec<(String, String)>,
+    allowed: Vec<String>,
 }
 
 /// Why a variable cannot be exported.
@@ -63,6 +65,32 @@ impl Exports {
         Self::default()
     }
 
+    /// None yet; these names may be set although they change how later commands run.
+    #[must_use]
+    pub fn allowing(names: &[String]) -> Self {
+        Self {
+            variables: Vec::new(),
+            allowed: names.to_vec(),
+        }
+    }
+
+    /// Passes on a variable of CodeBuild's own with the value that it has: `CODEBUILD_` names may be
+    /// exported, not set.
+    ///
+    /// # Errors
+    /// As [`Exports::add`], but for the reserved name.
+    pub fn pass_on(
+        &mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<(), ExportFault> {
+        let name = name.into();
+        match name::check(&name) {
+            Err(NameFault::CodeBuild(_)) | Ok(()) => self.keep(name, value.into()),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
     /// Adds a variable. Adding the same value again changes nothing.
     ///
     /// # Errors
@@ -72,8 +100,15 @@ impl Exports {
         name: impl Into<String>,
         value: impl Into<String>,
     ) -> Result<(), ExportFault> {
-        let (name, value) = (name.into(), value.into());
-        name::check(&name)?;
+        let name = name.into();
+        match name::check(&name) {
+            Err(NameFault::Steering(_)) if self.allowed.contains(&name) => {}
+            checked => checked?,
+        }
+        self.keep(name, value.into())
+    }
+
+    fn keep(&mut self, name: String, value: String) -> Result<(), ExportFault> {
         value::check(&name, &value).map_err(|fault| ExportFault::Value {
             name: name.clone(),
             fault,

@@ -96,7 +96,9 @@ impl Interrupt {
     /// Waits for the signal.
     pub async fn signalled(&self) -> Signal {
         let mut seen = self.seen.clone();
-        match seen.wait_for(Option::is_some).await {
+        // Copied out of the channel, whose guard must not live across the next wait.
+        let signal = seen.wait_for(Option::is_some).await.map(|signal| *signal);
+        match signal {
             Ok(signal) => signal.unwrap_or(Signal::Terminate),
             // The sender is gone: no signal can come any more.
             Err(_) => std::future::pending().await,

@@ -16,4 +16,5 @@ pub mod interrupt;
 pub mod log;
 pub mod page;
 pub mod program;
+pub mod redact;
 pub mod settings;

@@ -1,6 +1,7 @@
 //! Logs: `tracing` to stderr, as text for people or JSON for machines. stdout is never touched.
 
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -84,7 +85,7 @@ impl FromStr for Filter {
 /// Starts logging. Later calls in one process change nothing.
 pub fn start(format: Format, filter: Filter) {
     let registry = tracing_subscriber::registry().with(filter.0);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt::layer().with_writer(Hiding::default);
     let started = match format {
         Format::Text => registry
             .with(layer.event_format(Plain).with_ansi(false))
@@ -93,6 +94,33 @@ pub fn start(format: Format, filter: Filter) {
     };
     // A second start happens only where tests run several programs in one process.
     drop(started);
+}
+
+/// Standard error without the secrets that are to be hidden. An event arrives in one piece, and is
+/// written in one.
+#[derive(Default)]
+struct Hiding(Vec<u8>);
+
+impl io::Write for Hiding {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let text = String::from_utf8_lossy(&self.0);
+        let text = crate::redact::redacted(&text);
+        let written = io::Write::write_all(&mut io::stderr().lock(), text.as_bytes());
+        self.0.clear();
+        written
+    }
+}
+
+impl Drop for Hiding {
+    fn drop(&mut self) {
+        // stderr may be closed; there is nobody to tell then.
+        drop(io::Write::flush(self));
+    }
 }
 
 struct Plain;

@@ -8,10 +8,12 @@ use crate::export::file::ExportFile;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::log;
+use crate::redact;
 use crate::settings::Settings;
 use crate::settings::faults::Faults;
 use crate::settings::given::Given;
 use crate::settings::layers::{self, Declared, Environment, Layers};
+use crate::settings::secret::Secret;
 use crate::settings::value::{Lines, Switch, Timeout};
 use clap::{ArgAction, ArgMatches, Args, Command};
 use serde::Deserialize;
@@ -112,6 +114,8 @@ pub struct Context {
     pub timeout: Duration,
     /// The build around us.
     pub codebuild: CodeBuild,
+    /// Whether to act although an earlier build phase failed.
+    pub even_if_failed: bool,
     /// Whether we were asked to stop.
     pub interrupt: Interrupt,
     /// The environment, env files included; empty values are absent.
@@ -125,6 +129,22 @@ impl Context {
         variable(&self.environment, name)
     }
 
+    /// Refuses to go on after a failed build phase, unless told otherwise or nothing is changed.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn refuse_after_failure(&self, program: &str) -> Result<(), Failure> {
+        if self.codebuild.succeeding != Some(false) || self.even_if_failed || self.dry_run {
+            return Ok(());
+        }
+        Err(build_failed_before(program))
+    }
+
+    /// Prints text for people to stderr.
+    pub fn show(&self, text: &str) {
+        write_stderr(text);
+    }
+
     /// Prints a plan to stderr and, when asked for, writes it as JSON.
     ///
     /// # Errors
@@ -134,10 +154,18 @@ impl Context {
         let Some(path) = &self.plan_file else {
             return Ok(());
         };
-        std::fs::write(path, format!("{json:#}\n")).map_err(|error| {
+        let json = format!("{json:#}\n");
+        std::fs::write(path, redact::redacted(&json).as_bytes()).map_err(|error| {
             Failure::refused(format!("cannot write the plan file {}", path.display())).cause(error)
         })
     }
+}
+
+fn build_failed_before(program: &str) -> Failure {
+    Failure::refused(format!(
+        "an earlier phase of this build failed (CODEBUILD_BUILD_SUCCEEDING=0); {program} does nothing"
+    ))
+    .hint("CodeBuild runs post_build after a failed build; --even-if-failed acts all the same")
 }
 
 fn variable(environment: &Environment, name: &str) -> Option<String> {
@@ -154,6 +182,16 @@ pub enum Output {
     Exports(Exports),
     /// Data in a format of the program's own.
     Data(String),
+    /// What a check found, which is data whatever the exit: it is written out as it is, and nothing is
+    /// added to it.
+    Verdict {
+        /// For stdout.
+        stdout: String,
+        /// For stderr.
+        stderr: String,
+        /// How the program ends.
+        exit: Exit,
+    },
 }
 
 /// Runs `act` as the program `program` and gives the process's exit code.
@@ -176,7 +214,7 @@ where
                 export_file,
             } = *ready;
             let output = in_runtime(start, |context| act(settings, context))?;
-            hand_over(output, export_file.as_ref()).map(|()| Exit::Done)
+            hand_over(output, export_file.as_ref())
         }
     });
     ended
@@ -210,6 +248,7 @@ struct Start {
     plan_file: Option<PathBuf>,
     timeout: Duration,
     codebuild: CodeBuild,
+    even_if_failed: bool,
     environment: Environment,
 }
 
@@ -233,7 +272,8 @@ fn prepare<S: Settings>(
     let (layers, layer_faults) =
         Layers::merge(program, declared::<S>(program), matches, &environment);
     let pairs: Vec<_> = layers.pairs().collect();
-    let mut faults = Faults::new(layers, subcommand.clone());
+    hide_declared(&pairs, &environment);
+    let mut faults = Faults::new(layers).under(subcommand.as_deref());
     for fault in dialect_fault
         .into_iter()
         .chain(file_faults)
@@ -280,13 +320,7 @@ fn prepare<S: Settings>(
         && !even_if_failed
         && !dry_run
     {
-        return Err(Failure::refused(format!(
-            "an earlier phase of this build failed (CODEBUILD_BUILD_SUCCEEDING=0); {} does nothing",
-            program.name
-        ))
-        .hint(
-            "CodeBuild runs post_build after a failed build; --even-if-failed acts all the same",
-        ));
+        return Err(build_failed_before(program.name));
     }
     if !files.is_empty() {
         return Err(restart_with(&environment, &arguments));
@@ -297,6 +331,7 @@ fn prepare<S: Settings>(
         plan_file,
         timeout,
         codebuild,
+        even_if_failed,
         environment,
     };
     Ok(Prepared::Ready(Box::new(Ready {
@@ -304,6 +339,19 @@ fn prepare<S: Settings>(
         start,
         export_file,
     })))
+}
+
+/// A program that has a setting `secrets` names the variables there whose values nobody may read.
+fn hide_declared(pairs: &[(String, String)], environment: &Environment) {
+    let Some((_, names)) = pairs.iter().find(|(field, _)| field == "secrets") else {
+        return;
+    };
+    let names: Lines = match names.parse() {
+        Ok(names) => names,
+        Err(never) => match never {},
+    };
+    let values = names.0.iter().filter_map(|name| variable(environment, name));
+    redact::hide(values.map(Secret::from));
 }
 
 /// Starts the program again with the env files' variables in its process environment and without
@@ -467,6 +515,7 @@ where
             plan_file,
             timeout,
             codebuild,
+            even_if_failed,
             environment,
         } = start;
         let context = Context {
@@ -476,6 +525,7 @@ where
             deadline: Instant::now() + timeout,
             timeout,
             codebuild,
+            even_if_failed,
             interrupt: Interrupt::listen().map_err(no_start)?,
             environment,
         };
@@ -486,9 +536,9 @@ where
     done
 }
 
-fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<(), Failure> {
+fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<Exit, Failure> {
     let text = match output {
-        Output::Nothing => return Ok(()),
+        Output::Nothing => return Ok(Exit::Done),
         Output::Exports(exports) => {
             // Names only: a value may be one that the user would rather not see in a log.
             let names: Vec<_> = exports.iter().map(|(name, _)| name).collect();
@@ -496,6 +546,14 @@ fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<(), Failure> {
             exports.to_shell()
         }
         Output::Data(text) => text,
+        Output::Verdict {
+            stdout,
+            stderr,
+            exit,
+        } => {
+            write_stderr(&stderr);
+            return write_stdout(&stdout).map(|()| exit);
+        }
     };
     match file {
         Some(file) => file.write(&text).map_err(|fault| {
@@ -505,6 +563,7 @@ fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<(), Failure> {
         }),
         None => write_stdout(&text),
     }
+    .map(|()| Exit::Done)
 }
 
 fn report(failure: &Failure, style: &Style) -> Exit {
@@ -537,6 +596,7 @@ fn write_stdout(text: &str) -> Result<(), Failure> {
 
 /// stderr may be closed; there is nobody to tell then.
 fn write_stderr(text: &str) {
+    let text = redact::redacted(text);
     drop(io::stderr().lock().write_all(text.as_bytes()));
 }
 

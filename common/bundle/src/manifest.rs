@@ -1,6 +1,9 @@
 //! What a tree holds, as a sorted list of values.
 
+use std::borrow::Cow;
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::digest::Digest;
 
@@ -82,6 +85,22 @@ pub struct Entry {
     pub kind: Kind,
     /// Where it was read on this machine.
     pub source: PathBuf,
+    /// A file's content, when it is not what `source` holds: one that was edited in memory.
+    pub content: Option<Arc<[u8]>>,
+}
+
+impl Entry {
+    /// The content of a file: what is kept in memory, else what its source holds now, which may no
+    /// longer be what was hashed.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn read(&self) -> io::Result<Cow<'_, [u8]>> {
+        match &self.content {
+            Some(bytes) => Ok(Cow::Borrowed(bytes)),
+            None => std::fs::read(&self.source).map(Cow::Owned),
+        }
+    }
 }
 
 /// Entries in ascending byte order of their paths; no path occurs twice.
@@ -111,6 +130,23 @@ impl Manifest {
             .binary_search_by(|entry| entry.path.as_str().cmp(path))
             .ok()?;
         self.entries.get(at)
+    }
+
+    /// Gives a file another content, which is then kept in memory; false when no file has this name.
+    pub fn edit(&mut self, path: &str, bytes: Vec<u8>) -> bool {
+        let found = self
+            .entries
+            .binary_search_by(|entry| entry.path.as_str().cmp(path));
+        let Some(entry) = found.ok().and_then(|at| self.entries.get_mut(at)) else {
+            return false;
+        };
+        let Kind::File { size, sha256, .. } = &mut entry.kind else {
+            return false;
+        };
+        *size = bytes.len() as u64;
+        *sha256 = Digest::of(&bytes);
+        entry.content = Some(bytes.into());
+        true
     }
 
     /// The sum of all file lengths, in bytes.

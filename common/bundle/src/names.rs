@@ -1,5 +1,7 @@
 //! Which names an entry may have, and which two names are one on another machine.
 
+pub mod bytes;
+
 use std::collections::HashMap;
 
 use thiserror::Error;
@@ -13,6 +15,8 @@ pub enum Names {
     /// Any UTF-8 name a Unix host can hold, save control characters: backslashes, colons and names
     /// that differ in case only are fine.
     Unix,
+    /// Any name a Unix host can hold, of any bytes, written as [`bytes`] does.
+    Bytes,
 }
 
 /// Why a name was refused.
@@ -46,7 +50,7 @@ pub fn check(name: &str, names: Names) -> Result<(), NameFault> {
     if name.starts_with('/') {
         return Err(NameFault::Absolute);
     }
-    if name.chars().any(char::is_control) {
+    if names != Names::Bytes && name.chars().any(char::is_control) {
         return Err(NameFault::Control);
     }
     for component in name.split('/') {

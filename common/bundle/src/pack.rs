@@ -5,7 +5,6 @@
 //! machine, user or time is in the archive. Compressed bytes may differ between versions of the
 //! compressor; compare bundles by [`crate::digest`], not by archive.
 
-use std::fs;
 use std::io::{self, Cursor, Write as _};
 use std::path::PathBuf;
 
@@ -133,7 +132,7 @@ fn compress(entry: &Entry) -> Result<Part, PackError> {
         }
         Kind::EmptyDir => return Ok(Part::Dir),
     };
-    let content = fs::read(&entry.source).map_err(|source| PackError::Read {
+    let content = entry.read().map_err(|source| PackError::Read {
         path: entry.source.clone(),
         source,
     })?;

@@ -3,16 +3,19 @@
 mod content;
 mod refusal;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use ignore::WalkBuilder;
 use thiserror::Error;
 
+use crate::digest::Digest;
 use crate::manifest::{Entry, Kind, Manifest, Mode};
 use crate::names::{self, Names, Spellings};
 use crate::secrets;
@@ -48,6 +51,43 @@ impl Source {
             path: path.into(),
             name: name.into(),
         }
+    }
+}
+
+impl FromStr for Source {
+    type Err = String;
+
+    /// `PATH` or `PATH=NAME`: the last `=` divides, and the name `.` puts a folder's content at the
+    /// root.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (path, name) = match text.rsplit_once('=') {
+            Some((path, name)) => (path, name),
+            None => {
+                let own = Path::new(text).file_name().and_then(|name| name.to_str());
+                let own = own.ok_or_else(|| {
+                    format!("{text:?} has no name of its own; give one: {text}=NAME, or {text}=. for its content")
+                })?;
+                (text, own)
+            }
+        };
+        if path.is_empty() {
+            return Err(format!("{text:?} names no file; write PATH or PATH=NAME"));
+        }
+        let name = if name == "." {
+            ""
+        } else {
+            name.trim_end_matches('/')
+        };
+        if name.is_empty() && !text.ends_with("=.") {
+            return Err(format!(
+                "{text:?} gives an empty name; write PATH or PATH=NAME"
+            ));
+        }
+        if !name.is_empty() {
+            names::check(name, Names::Portable)
+                .map_err(|fault| format!("the name {name:?} in the archive {fault}"))?;
+        }
+        Ok(Self::named(path, name))
     }
 }
 
@@ -174,6 +214,7 @@ pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
                 sha256: content.sha256,
             },
             source: file.source,
+            content: None,
         });
     }
     if !found.refusals.is_empty() {
@@ -184,6 +225,58 @@ pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
         return Err(TreeError::Empty { roots });
     }
     Ok(Manifest::from_checked(found.entries))
+}
+
+/// Files that are in memory already, under the same rules for names and secrets as those on a disk.
+///
+/// # Errors
+/// [`TreeError::Refused`] lists every refused entry at once, [`TreeError::Empty`] when there is none.
+pub fn hold(files: Vec<(String, Mode, Vec<u8>)>, rules: &Rules) -> Result<Manifest, TreeError> {
+    let mut found = Found::default();
+    let mut contents = Vec::with_capacity(files.len());
+    for (name, mode, bytes) in files {
+        let shown = PathBuf::from(&name);
+        let private_key = rules
+            .refuse_private_keys
+            .then(|| secrets::private_key(&bytes))
+            .flatten();
+        if let Err(fault) = names::check(&name, rules.names) {
+            found.refuse(&shown, Why::Name(fault));
+        } else if rules.refuse_env_files
+            && secrets::is_env_file(name.rsplit('/').next().unwrap_or(&name))
+        {
+            found.refuse(&shown, Why::EnvFile);
+        } else if let Some(kind) = private_key {
+            found.refuse(&shown, Why::PrivateKey { kind });
+        } else {
+            found.files.push(FoundFile {
+                name,
+                shown: shown.clone(),
+                source: shown,
+                mode,
+            });
+            contents.push(bytes);
+        }
+    }
+    found.check_names_against_each_other(rules);
+    if !found.refusals.is_empty() {
+        return Err(TreeError::Refused(Refusals::new(found.refusals)));
+    }
+    if found.files.is_empty() {
+        return Err(TreeError::Empty { roots: Vec::new() });
+    }
+    let entries = found.files.into_iter().zip(contents);
+    let entries = entries.map(|(file, bytes)| Entry {
+        path: file.name,
+        kind: Kind::File {
+            mode: file.mode,
+            size: bytes.len() as u64,
+            sha256: Digest::of(&bytes),
+        },
+        source: file.source,
+        content: Some(bytes.into()),
+    });
+    Ok(Manifest::from_checked(entries.collect()))
 }
 
 /// A file that may travel as far as its name goes; its content has not been read.
@@ -261,16 +354,18 @@ impl Found {
         source: &Path,
         root: &Path,
         below: &str,
+        rules: &Rules,
     ) -> Result<(), TreeError> {
         let read_error = |error| TreeError::Read {
             path: shown.to_owned(),
             source: error,
         };
         let target = fs::read_link(source).map_err(read_error)?;
-        let Some(text) = target.to_str() else {
+        let Some(text) = as_text(target.as_os_str(), rules) else {
             self.refuse(shown, Why::LinkNotUtf8);
             return Ok(());
         };
+        let text = text.as_ref();
         // A link to a link can lead out although its own text stays in; a dangling one leads nowhere.
         let leads_out = fs::canonicalize(source).is_ok_and(|end| !end.starts_with(root));
         if leads_out || !names::link_stays_inside(below, text) {
@@ -288,6 +383,7 @@ impl Found {
                 target: text.to_owned(),
             },
             source: source.to_owned(),
+            content: None,
         });
         Ok(())
     }
@@ -363,10 +459,11 @@ fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Resul
         } else {
             source.path.join(below)
         };
-        let Some(below) = below.to_str() else {
+        let Some(below) = as_text(below.as_os_str(), rules) else {
             found.refuse(&shown, Why::NotUtf8);
             continue;
         };
+        let below = below.as_ref();
         let name = match (source.name.as_str(), below) {
             (name, "") => name.to_owned(),
             ("", below) => below.to_owned(),
@@ -387,12 +484,13 @@ fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Resul
                     path: name,
                     kind: Kind::EmptyDir,
                     source: item.path().to_owned(),
+                    content: None,
                 }),
                 Err(fault) => found.refuse(&shown, Why::Name(fault)),
             }
         } else if kind.is_some_and(|kind| kind.is_symlink()) {
             match names::check(&name, rules.names) {
-                Ok(()) => found.add_link(&name, &shown, item.path(), root, below)?,
+                Ok(()) => found.add_link(&name, &shown, item.path(), root, below, rules)?,
                 Err(fault) => found.refuse(&shown, Why::Name(fault)),
             }
         } else {
@@ -400,6 +498,14 @@ fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Resul
         }
     }
     Ok(())
+}
+
+/// A name as manifests hold it, where the rules let it travel.
+fn as_text<'a>(name: &'a OsStr, rules: &Rules) -> Option<Cow<'a, str>> {
+    match rules.names {
+        Names::Bytes => Some(Cow::Owned(names::bytes::to_text(name))),
+        Names::Portable | Names::Unix => name.to_str().map(Cow::Borrowed),
+    }
 }
 
 fn is_empty(folder: &Path) -> io::Result<bool> {

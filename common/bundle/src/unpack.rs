@@ -161,6 +161,55 @@ pub fn unpack(
     Ok(zip.len())
 }
 
+/// A file of an archive, in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Its name.
+    pub name: String,
+    /// Its permissions, reduced.
+    pub mode: Mode,
+    /// Its bytes; of a link, its target text.
+    pub bytes: Vec<u8>,
+}
+
+/// The files and links of an archive in memory, sorted by name; folders are left out.
+///
+/// # Errors
+/// As [`unpack`], save what needs a disk.
+pub fn contents(archive: impl Read + Seek, limits: Limits) -> Result<Vec<Content>, UnpackError> {
+    let mut zip = ZipArchive::new(archive).map_err(UnpackError::Archive)?;
+    if zip.len() > limits.entries {
+        return Err(UnpackError::TooLarge(limits));
+    }
+    let mut left = limits.bytes;
+    let mut all = Vec::new();
+    for index in 0..zip.len() {
+        let entry = zip.by_index(index).map_err(|source| UnpackError::Entry {
+            name: format!("number {index}"),
+            source,
+        })?;
+        let name = checked_name(&entry)?;
+        if entry.is_dir() {
+            continue;
+        }
+        let mode = Mode::from_bits(entry.unix_mode().unwrap_or(0));
+        let mut bytes = Vec::new();
+        entry
+            .take(left.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|source| UnpackError::Entry {
+                name: name.clone(),
+                source: ZipError::Io(source),
+            })?;
+        left = left
+            .checked_sub(bytes.len() as u64)
+            .ok_or(UnpackError::TooLarge(limits))?;
+        all.push(Content { name, mode, bytes });
+    }
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
 fn write_error(path: &Path, source: io::Error) -> UnpackError {
     UnpackError::Write {
         path: path.to_owned(),

@@ -348,3 +348,25 @@ fn large_files_are_hashed_to_their_end() {
     fs::write(root.path().join("big"), &content).unwrap();
     assert_ne!(entry(&read(root.path(), &Rules::default()).unwrap()), first);
 }
+#[test]
+fn a_source_has_a_path_and_a_name() {
+    let item = |text: &str| {
+        text.parse::<Source>()
+            .map(|item| (item.path.display().to_string(), item.name))
+    };
+    let is = |path: &str, name: &str| Ok((path.to_owned(), name.to_owned()));
+    assert_eq!(item("cfn/app.yml"), is("cfn/app.yml", "app.yml"));
+    assert_eq!(
+        item("cfn/app.yml=template.yml"),
+        is("cfn/app.yml", "template.yml")
+    );
+    assert_eq!(item("buildspecs/"), is("buildspecs/", "buildspecs"));
+    assert_eq!(item("app=src/app/"), is("app", "src/app"));
+    assert_eq!(item("app=."), is("app", ""));
+    assert_eq!(item("a=b=c"), is("a=b", "c"));
+    for wrong in [
+        ".", "..", "/", "=x", "x=", "x=/", "x=../y", "x=/y", "x=a\\b",
+    ] {
+        assert!(item(wrong).is_err(), "{wrong}");
+    }
+}

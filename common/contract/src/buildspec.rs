@@ -2,7 +2,7 @@
 //!
 //! Source: CodeBuild user guide, "Build specification reference".
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Place};
 use crate::yaml::Node;
 
 mod read;
@@ -46,6 +46,8 @@ pub struct Exported {
     pub name: String,
     /// The line of the buildspec that lists it.
     pub line: usize,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// The name of a phase.
@@ -99,6 +101,26 @@ pub struct Item {
     pub script: String,
     /// The line of the buildspec on which the script's first line stands.
     pub line: usize,
+    /// Where the item stands.
+    pub place: Place,
+    /// Whether each line of the script is a line of the buildspec (a `|` block).
+    pub is_block: bool,
+}
+
+impl Item {
+    /// The place of a line of the script, counted from 0: that line of the buildspec, or where the item
+    /// begins when its lines are not those of the file. Of a line only line and column are known.
+    #[must_use]
+    pub fn place_of_line(&self, line: usize) -> Place {
+        if !self.is_block {
+            return self.place;
+        }
+        Place {
+            line: self.line + line,
+            column: self.place.column,
+            ..Place::default()
+        }
+    }
 }
 
 /// What happens when a phase fails.

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::finding::{Finding, Place, did_you_mean};
+use crate::rule::{self, Rule};
 use crate::template::{Parameter, Template};
 use crate::yaml::{Content, Node};
 
@@ -24,6 +25,15 @@ pub struct World {
     pub pseudo: BTreeMap<String, String>,
     /// Exported outputs of other stacks, for `Fn::ImportValue`.
     pub imports: BTreeMap<String, String>,
+    /// Whether a value that is not known here is no error but stays a text that says so, such as
+    /// `${SourceBucketName}`; see [`is_unknown`].
+    pub lenient: bool,
+}
+
+/// Whether a text was made of something that a lenient evaluation did not know.
+#[must_use]
+pub fn is_unknown(text: &str) -> bool {
+    text.contains("${")
 }
 
 impl World {
@@ -77,8 +87,12 @@ impl<'a> Evaluator<'a> {
         for parameter in &template.parameters {
             let given = world.parameters.get(&parameter.name);
             let Some(value) = given.or(parameter.default.as_ref()) else {
+                if world.lenient {
+                    continue;
+                }
                 faults.push(
-                    Finding::error(
+                    Finding::new(
+                        &rule::NO_VALUE,
                         &template.file,
                         Some(parameter.node.place),
                         format!("parameter {} has no value and no default", parameter.name),
@@ -95,7 +109,8 @@ impl<'a> Evaluator<'a> {
                 fits(value)
             };
             if !allowed.is_empty() && !fine {
-                faults.push(Finding::error(
+                faults.push(Finding::new(
+                    &rule::WRONG_VALUE,
                     &template.file,
                     Some(parameter.node.place),
                     format!(
@@ -124,7 +139,12 @@ impl<'a> Evaluator<'a> {
     /// template; with the place of the function.
     pub fn node(&self, node: &Node) -> Result<Option<Node>, Finding> {
         if let Some((function, argument)) = function(node) {
-            return self.call(&function, argument, node.place);
+            return match self.call(&function, argument, node.place) {
+                Err(_) if self.world.lenient => {
+                    Ok(Some(Node::text(format!("${{{function}}}"), node.place)))
+                }
+                result => result,
+            };
         }
         if let Some(tag) = &node.tag {
             return Err(self.unknown_function(tag, node.place));
@@ -161,7 +181,11 @@ impl<'a> Evaluator<'a> {
         let Some((_, node)) = self.template.conditions.iter().find(|(one, _)| one == name) else {
             let names = self.template.conditions.iter().map(|(one, _)| one.as_str());
             return Err(self
-                .fault(place, format!("condition {name} is not declared"))
+                .broken(
+                    &rule::UNDECLARED,
+                    place,
+                    format!("condition {name} is not declared"),
+                )
                 .maybe_hint(did_you_mean(name, names)));
         };
         if self.open.borrow().iter().any(|one| one == name) {
@@ -180,6 +204,9 @@ impl<'a> Evaluator<'a> {
         if let Some(value) = self.world.pseudo.get(name) {
             return Ok(Some(Node::text(value, place)));
         }
+        if self.world.lenient && name.starts_with("AWS::") {
+            return Ok(Some(Node::text(format!("${{{name}}}"), place)));
+        }
         if let Some(parameter) = self.template.parameter(name) {
             return self.parameter(parameter, place).map(Some);
         }
@@ -197,7 +224,8 @@ impl<'a> Evaluator<'a> {
         let parameters = self.template.parameters.iter().map(|one| one.name.as_str());
         let resources = self.template.resources.iter().map(|one| one.id.as_str());
         Err(self
-            .fault(
+            .broken(
+                &rule::UNDECLARED,
                 place,
                 format!("{name} is neither a parameter nor a resource"),
             )
@@ -205,7 +233,13 @@ impl<'a> Evaluator<'a> {
     }
 
     fn parameter(&self, parameter: &Parameter, place: Place) -> Result<Node, Finding> {
-        if parameter.kind.starts_with("AWS::SSM::Parameter::Value<") {
+        let given = self.world.parameters.get(&parameter.name);
+        let read_elsewhere = parameter.kind.starts_with("AWS::SSM::Parameter::Value<");
+        let unknown = given.is_none() && (parameter.default.is_none() || read_elsewhere);
+        if self.world.lenient && unknown {
+            return Ok(Node::text(format!("${{{}}}", parameter.name), place));
+        }
+        if read_elsewhere {
             return Err(self
                 .fault(
                     place,
@@ -216,7 +250,6 @@ impl<'a> Evaluator<'a> {
                 )
                 .hint("give the value itself through a parameter of a plain type"));
         }
-        let given = self.world.parameters.get(&parameter.name);
         let value = given
             .or(parameter.default.as_ref())
             .map_or("", String::as_str);
@@ -236,13 +269,17 @@ impl<'a> Evaluator<'a> {
     }
 
     fn fault(&self, place: Place, message: impl Into<String>) -> Finding {
-        Finding::error(&self.template.file, Some(place), message)
+        self.broken(&rule::UNRESOLVED, place, message)
+    }
+
+    fn broken(&self, rule: &'static Rule, place: Place, message: impl Into<String>) -> Finding {
+        Finding::new(rule, &self.template.file, Some(place), message)
     }
 }
 
 /// The function of a node and its argument: `!Sub x` and `{"Fn::Sub": x}` alike, by the
 /// long name.
-fn function(node: &Node) -> Option<(String, Argument<'_>)> {
+pub(crate) fn function(node: &Node) -> Option<(String, Argument<'_>)> {
     if let Some(tag) = &node.tag {
         let name = tag.strip_prefix('!')?;
         let long = match name {
@@ -271,14 +308,14 @@ fn function(node: &Node) -> Option<(String, Argument<'_>)> {
 
 /// What stands behind a function: with a tag, the tagged node itself is the argument.
 #[derive(Debug, Clone, Copy)]
-struct Argument<'a> {
+pub(crate) struct Argument<'a> {
     node: &'a Node,
     tagged: bool,
 }
 
 impl Argument<'_> {
     /// The argument without the tag that named the function.
-    fn bare(self) -> Node {
+    pub(crate) fn bare(self) -> Node {
         let mut node = self.node.clone();
         if self.tagged {
             node.tag = None;

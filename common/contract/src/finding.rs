@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::rule::Rule;
+
 /// Where something stands in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Place {
@@ -18,16 +20,32 @@ pub struct Place {
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// It works; good to know.
+    Note,
     /// It may work, but is probably not what was meant.
     Warning,
     /// It cannot work.
     Error,
 }
 
+impl Severity {
+    /// `error`, `warning` or `note`: SARIF's words.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// One thing that is wrong, printed as `file:line:column: message` with the hint on its own line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad it is.
+    /// The rule that is broken.
+    pub rule: &'static Rule,
+    /// How bad it is: what the rule says.
     pub severity: Severity,
     /// The file as its user named it.
     pub file: String,
@@ -40,11 +58,17 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Something that cannot work.
+    /// A broken rule.
     #[must_use]
-    pub fn error(file: &str, place: Option<Place>, message: impl Into<String>) -> Self {
+    pub fn new(
+        rule: &'static Rule,
+        file: &str,
+        place: Option<Place>,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
-            severity: Severity::Error,
+            rule,
+            severity: rule.severity,
             file: file.to_owned(),
             place,
             message: message.into(),
@@ -52,13 +76,23 @@ impl Finding {
         }
     }
 
-    /// Something that is probably not what was meant.
+    /// What to do: the finding's own hint, else what its rule says.
     #[must_use]
-    pub fn warning(file: &str, place: Option<Place>, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(file, place, message)
-        }
+    pub fn fix(&self) -> &str {
+        self.hint.as_deref().unwrap_or(self.rule.fix)
+    }
+
+    /// The finding in one or two lines, with its code: what a program's message quotes.
+    #[must_use]
+    pub fn coded(&self) -> String {
+        let shown = self.to_string();
+        let (first, rest) = shown.split_once('\n').unwrap_or((&shown, ""));
+        let hint = if self.hint.is_some() {
+            rest.to_owned()
+        } else {
+            format!("  hint: {}", self.rule.fix)
+        };
+        format!("{first} [{}]\n{hint}", self.rule.code)
     }
 
     /// The same finding with something that can be acted on.
@@ -140,8 +174,13 @@ mod tests {
             line: 2,
             column: 3,
         };
-        let finding =
-            Finding::error("a.yml", Some(place), "key `x` is not known").hint("did you mean y?");
+        let finding = Finding::new(
+            &crate::rule::SYNTAX,
+            "a.yml",
+            Some(place),
+            "key `x` is not known",
+        )
+        .hint("did you mean y?");
         assert_eq!(
             finding.to_string(),
             "a.yml:2:3: key `x` is not known\n  hint: did you mean y?"

@@ -5,18 +5,37 @@
 //!
 //! Reading order:
 //!
-//! - [`finding`]: what is wrong, where, and what to do about it;
-//! - [`yaml`]: a tree that keeps tags, styles and spans (JSON is read by the same parser);
-//! - [`template`]: a CloudFormation template, and [`evaluate`]: its functions resolved;
-//! - [`buildspec`]: a CodeBuild buildspec;
+//! - [`finding`] and [`rule`]: what is wrong, where, by which rule, and what to do about it;
+//! - [`yaml`]: a tree that keeps tags, styles and spans (JSON is read by the same parser), and
+//!   [`edit`]: replacing values in a text by these spans;
+//! - [`template`]: a CloudFormation template, [`evaluate`]: its functions resolved, [`local`]: its local
+//!   paths, [`diff`]: what changed in it;
+//! - [`buildspec`]: a CodeBuild buildspec, and [`shell`]: the commands of its scripts;
 //! - [`variables`]: `#{namespace.KEY}` in a string, and the limits around it;
-//! - [`pipeline`]: a CodePipeline definition, and [`pipeline_checks`]: its own rules.
+//! - [`pipeline`]: a CodePipeline definition, and [`project`]: the build projects beside it;
+//! - the rules of each by itself: [`template_checks`], [`capabilities`], [`yaml11`], [`parameters`],
+//!   [`buildspec_checks`] with [`programs`], [`pipeline_checks`];
+//! - [`check`]: all of them over all files, and [`report`]: what was found, for people and programs.
 
 pub mod buildspec;
+pub mod buildspec_checks;
+pub mod capabilities;
+pub mod check;
+pub mod diff;
+pub mod edit;
 pub mod evaluate;
 pub mod finding;
+pub mod local;
+pub mod parameters;
 pub mod pipeline;
 pub mod pipeline_checks;
+pub mod programs;
+pub mod project;
+pub mod report;
+pub mod rule;
+pub mod shell;
 pub mod template;
+pub mod template_checks;
 pub mod variables;
 pub mod yaml;
+pub mod yaml11;

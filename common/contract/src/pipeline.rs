@@ -5,6 +5,7 @@
 
 use crate::evaluate::Evaluator;
 use crate::finding::{Finding, Place};
+use crate::rule;
 use crate::template::Template;
 use crate::yaml::Node;
 
@@ -92,6 +93,21 @@ impl Action {
             .find(|(name, _)| name == key)
             .map(|(_, value)| value.text.as_str())
     }
+
+    /// A value of the configuration with its place.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&Text> {
+        self.configuration
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value)
+    }
+
+    /// Where a setting stands, else where the action stands.
+    #[must_use]
+    pub fn place_of(&self, key: &str) -> Place {
+        self.text(key).map_or(self.place, |text| text.place)
+    }
 }
 
 /// A text with its place.
@@ -104,6 +120,11 @@ pub struct Text {
 }
 
 impl Pipeline {
+    /// Every action, stage by stage, in the order of the file.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.stages.iter().flat_map(|stage| &stage.actions)
+    }
+
     /// The only pipeline of a template, or the one with that logical id.
     ///
     /// # Errors
@@ -115,7 +136,7 @@ impl Pipeline {
         id: Option<&str>,
     ) -> Result<Self, Vec<Finding>> {
         let fault = |message: String, hint: String| {
-            vec![Finding::error(&template.file, None, message).hint(hint)]
+            vec![Finding::new(&rule::PIPELINE_SHAPE, &template.file, None, message).hint(hint)]
         };
         let all: Vec<_> = template
             .resources_of(PIPELINE_TYPE)
@@ -153,7 +174,8 @@ impl Pipeline {
             }
         };
         let Some(properties) = &resource.properties else {
-            return Err(vec![Finding::error(
+            return Err(vec![Finding::new(
+                &rule::PIPELINE_SHAPE,
                 &template.file,
                 Some(resource.node.place),
                 format!("{} has no Properties", resource.id),
@@ -389,8 +411,12 @@ impl Reader<'_> {
 
     fn fault(&mut self, node: &Node, message: String) -> &mut Finding {
         let at = self.faults.len();
-        self.faults
-            .push(Finding::error(self.file, Some(node.place), message));
+        self.faults.push(Finding::new(
+            &rule::PIPELINE_SHAPE,
+            self.file,
+            Some(node.place),
+            message,
+        ));
         &mut self.faults[at]
     }
 }

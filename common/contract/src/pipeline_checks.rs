@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Finding, did_you_mean};
 use crate::pipeline::{Action, Pipeline, Text};
+use crate::rule::{self, Rule};
 use crate::variables::{self, Reference};
 
 /// The namespace of the pipeline execution itself; its only key is `PipelineExecutionId`.
@@ -71,8 +72,8 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn error(&self, text: &Text, message: String) -> Finding {
-        Finding::error(&self.pipeline.file, Some(text.place), message)
+    fn error(&self, rule: &'static Rule, text: &Text, message: String) -> Finding {
+        Finding::new(rule, &self.pipeline.file, Some(text.place), message)
     }
 
     fn stages(&mut self) {
@@ -80,7 +81,8 @@ impl Checker<'_> {
         let file = &self.pipeline.file;
         let count = self.pipeline.stages.len();
         if !(2..=50).contains(&count) {
-            findings.push(Finding::error(
+            findings.push(Finding::new(
+                &rule::STAGE_COUNT,
                 file,
                 self.pipeline.stages.first().map(|one| one.place),
                 format!("{count} stages; CodePipeline takes 2 to 50"),
@@ -90,14 +92,24 @@ impl Checker<'_> {
         for (index, stage) in self.pipeline.stages.iter().enumerate() {
             if !stage_names.insert(&stage.name) {
                 let message = format!("stage name {} stands twice", stage.name);
-                findings.push(Finding::error(file, Some(stage.place), message));
+                findings.push(Finding::new(
+                    &rule::NAME_TWICE,
+                    file,
+                    Some(stage.place),
+                    message,
+                ));
             }
             let mut action_names = BTreeSet::new();
             for action in &stage.actions {
                 if !action_names.insert(&action.name) {
                     let message =
                         format!("action name {}/{} stands twice", stage.name, action.name);
-                    findings.push(Finding::error(file, Some(action.place), message));
+                    findings.push(Finding::new(
+                        &rule::NAME_TWICE,
+                        file,
+                        Some(action.place),
+                        message,
+                    ));
                 }
                 let source = action.category == "Source";
                 if source != (index == 0) {
@@ -112,7 +124,12 @@ impl Checker<'_> {
                             stage.name, action.name
                         )
                     };
-                    findings.push(Finding::error(file, Some(action.place), message));
+                    findings.push(Finding::new(
+                        &rule::SOURCE_STAGE,
+                        file,
+                        Some(action.place),
+                        message,
+                    ));
                 }
             }
         }
@@ -135,6 +152,7 @@ impl Checker<'_> {
             let name = namespace.text.as_str();
             if !variables::is_name(name) || name.len() > 100 {
                 findings.push(self.error(
+                    &rule::NAMESPACE_NAME,
                     namespace,
                     format!(
                         "{}: namespace {name:?} is not 1 to 100 letters, digits and @ - _",
@@ -144,6 +162,7 @@ impl Checker<'_> {
             }
             if name == EXECUTION_NAMESPACE || name == PIPELINE_NAMESPACE {
                 findings.push(self.error(
+                    &rule::NAMESPACE_RESERVED,
                     namespace,
                     format!(
                         "{}: namespace {name} is reserved by CodePipeline",
@@ -152,7 +171,7 @@ impl Checker<'_> {
                 ));
             }
             if let Some(artifact) = artifacts.get(name) {
-                findings.push(self.error(
+                findings.push(self.error(&rule::NAMESPACE_ARTIFACT,
                     namespace,
                     format!(
                         "{}: namespace {name} is also the artifact name on line {}; they must differ",
@@ -167,7 +186,7 @@ impl Checker<'_> {
                     .namespace
                     .as_ref()
                     .map_or(0, |text| text.place.line);
-                findings.push(self.error(
+                findings.push(self.error(&rule::NAMESPACE_TWICE,
                     namespace,
                     format!(
                         "{}: namespace {name} is already the namespace of {} on line {line}; namespaces must be unique across the pipeline definition",
@@ -190,6 +209,7 @@ impl Checker<'_> {
                 let name = output.text.as_str();
                 if let Some(other) = made.insert(name, one) {
                     findings.push(self.error(
+                        &rule::ARTIFACT_TWICE,
                         output,
                         format!(
                             "{}: artifact {name} is already made by {}",
@@ -208,6 +228,7 @@ impl Checker<'_> {
                     .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
                 if name.is_empty() || name.len() > 100 || !fine {
                     findings.push(self.error(
+                        &rule::ARTIFACT_NAME,
                         text,
                         format!(
                             "{}: artifact name {name:?} is not 1 to 100 letters, digits, _ and -",
@@ -221,12 +242,14 @@ impl Checker<'_> {
                 match made.get(name) {
                     None => findings.push(
                         self.error(
+                            &rule::ARTIFACT_NOT_MADE,
                             input,
                             format!("{}: no action makes the artifact {name}", one.name()),
                         )
                         .maybe_hint(did_you_mean(name, made.keys().copied())),
                     ),
                     Some(maker) if maker.position >= one.position => findings.push(self.error(
+                        &rule::ARTIFACT_LATER,
                         input,
                         format!(
                             "{}: artifact {name} is made by {}, which does not run earlier",
@@ -245,23 +268,27 @@ impl Checker<'_> {
         let mut findings = Vec::new();
         for one in &self.placed {
             for (field, value) in &one.action.configuration {
-                let at = |message: String| {
-                    self.error(value, format!("{}: {field}: {message}", one.name()))
+                let at = |rule, message: String| {
+                    self.error(rule, value, format!("{}: {field}: {message}", one.name()))
                 };
                 if let Err(error) = variables::check_length(field, &value.text, "") {
-                    findings.push(at(error.to_string()));
+                    findings.push(at(&rule::SETTING_TOO_LONG, error.to_string()));
                 }
                 if field == "Commands" {
                     // The shell's own `#{` may stand in there.
                     continue;
                 }
                 match variables::references(&value.text) {
-                    Err(error) => findings.push(at(error.to_string())),
+                    Err(error) => {
+                        findings.push(at(&rule::MALFORMED_REFERENCE, error.to_string()));
+                    }
                     Ok(found) => {
                         for reference in found {
-                            if let Err((message, hint)) = self.reference(one, &reference, keys) {
+                            if let Err((rule, message, hint)) =
+                                self.reference(one, &reference, keys)
+                            {
                                 findings.push(
-                                    self.error(value, format!("{}: {message}", one.name()))
+                                    self.error(rule, value, format!("{}: {message}", one.name()))
                                         .maybe_hint(hint),
                                 );
                             }
@@ -279,17 +306,16 @@ impl Checker<'_> {
         consumer: &Placed<'_>,
         reference: &Reference,
         keys: &BTreeMap<String, Vec<String>>,
-    ) -> Result<(), (String, Option<String>)> {
+    ) -> Result<(), (&'static Rule, String, Option<String>)> {
         let Reference { namespace, key, .. } = reference;
         let shown = format!("#{{{namespace}.{key}}}");
         if namespace == EXECUTION_NAMESPACE {
             return if key == EXECUTION_KEY {
                 Ok(())
             } else {
-                Err((
-                    format!("{shown}: the only variable is {EXECUTION_KEY}"),
-                    None,
-                ))
+                let message = format!("{shown}: the only variable is {EXECUTION_KEY}");
+                let hint = format!("write #{{{EXECUTION_NAMESPACE}.{EXECUTION_KEY}}}");
+                Err((&rule::UNKNOWN_KEY, message, Some(hint)))
             };
         }
         if namespace == PIPELINE_NAMESPACE {
@@ -302,10 +328,10 @@ impl Checker<'_> {
             return if names.contains(&key.as_str()) {
                 Ok(())
             } else {
-                Err((
-                    format!("{shown}: the pipeline declares no variable {key}"),
-                    did_you_mean(key, names),
-                ))
+                let message = format!("{shown}: the pipeline declares no variable {key}");
+                let hint = did_you_mean(key, names)
+                    .unwrap_or_else(|| "declare it under Variables of the pipeline".to_owned());
+                Err((&rule::UNKNOWN_KEY, message, Some(hint)))
             };
         }
         let maker = self.placed.iter().find(|one| {
@@ -320,34 +346,32 @@ impl Checker<'_> {
                 .iter()
                 .filter_map(|one| one.action.namespace.as_ref());
             let hint = did_you_mean(namespace, known.map(|text| text.text.as_str()));
-            return Err((format!("{shown}: no such namespace"), hint));
+            let message = format!("{shown}: no such namespace");
+            return Err((&rule::UNKNOWN_NAMESPACE, message, hint));
         };
         if maker.position >= consumer.position {
+            let message = format!(
+                "{shown}: {} makes it and does not run earlier",
+                maker.name()
+            );
             return Err((
-                format!(
-                    "{shown}: {} makes it and does not run earlier",
-                    maker.name()
-                ),
-                Some(
-                    "use it in a later stage, or in the same stage with a higher RunOrder"
-                        .to_owned(),
-                ),
+                &rule::NOT_EARLIER,
+                message,
+                Some(rule::NOT_EARLIER.fix.to_owned()),
             ));
         }
         match keys.get(namespace) {
-            Some(known) if !known.contains(key) => Err((
-                format!("{shown}: {} makes no variable {key}", maker.name()),
-                did_you_mean(key, known.iter().map(String::as_str)).or_else(|| {
-                    Some(format!(
-                        "it makes {}",
-                        if known.is_empty() {
-                            "none".to_owned()
-                        } else {
-                            known.join(", ")
-                        }
-                    ))
-                }),
-            )),
+            Some(known) if !known.contains(key) => {
+                let message = format!("{shown}: {} makes no variable {key}", maker.name());
+                let listed = if known.is_empty() {
+                    "none".to_owned()
+                } else {
+                    known.join(", ")
+                };
+                let hint = did_you_mean(key, known.iter().map(String::as_str))
+                    .unwrap_or_else(|| format!("it makes {listed}"));
+                Err((&rule::UNKNOWN_KEY, message, Some(hint)))
+            }
             _ => Ok(()),
         }
     }

@@ -1,6 +1,7 @@
 //! A CloudFormation template: its sections, thinly, with the place of everything.
 
 use crate::finding::{Finding, did_you_mean};
+use crate::rule::{self, Rule};
 use crate::yaml::{self, Node};
 
 /// The sections a template may have.
@@ -122,7 +123,8 @@ impl Template {
             .into_iter()
             .filter(|name| self.parameter(name).is_none())
             .map(|name| {
-                Finding::error(
+                Finding::new(
+                    &rule::UNDECLARED_PARAMETER,
                     &self.file,
                     None,
                     format!("{name}: not a parameter of this template"),
@@ -147,6 +149,7 @@ impl Reader<'_> {
         let Some(entries) = root.as_mapping() else {
             let what = root.kind();
             self.fault(
+                &rule::NOT_A_TEMPLATE,
                 &root,
                 format!("a template is a mapping of sections, this is {what}"),
                 Some("a template begins with `Resources:` or `AWSTemplateFormatVersion:`"),
@@ -155,9 +158,11 @@ impl Reader<'_> {
         };
         for (key, _) in entries {
             let name = key.as_str().unwrap_or_default();
-            if !SECTIONS.contains(&name) {
+            // A macro may take any section; SAM has Globals.
+            if !SECTIONS.contains(&name) && !is_written_by_macro(&root) {
                 self.warnings.push(
-                    Finding::warning(
+                    Finding::new(
+                        &rule::UNKNOWN_SECTION,
                         self.file,
                         Some(key.place),
                         format!("`{name}` is not a section of a template"),
@@ -183,8 +188,16 @@ impl Reader<'_> {
     fn parameters(&mut self, root: &Node) -> Vec<Parameter> {
         let mut parameters = Vec::new();
         for (name, node) in self.section(root, "Parameters") {
+            if name.starts_with("Fn::") {
+                continue;
+            }
             let Some(kind) = node.get("Type").and_then(Node::as_str) else {
-                self.fault(&node, format!("parameter {name} has no Type"), None);
+                self.fault(
+                    &rule::NO_TYPE,
+                    &node,
+                    format!("parameter {name} has no Type"),
+                    None,
+                );
                 continue;
             };
             parameters.push(Parameter {
@@ -209,6 +222,7 @@ impl Reader<'_> {
             return text.to_owned();
         }
         self.fault(
+            &rule::DEFAULT_NOT_TEXT,
             value,
             format!("the Default of parameter {name} is {}", value.kind()),
             Some("write one text; a list is comma separated"),
@@ -219,6 +233,7 @@ impl Reader<'_> {
     fn resources(&mut self, root: &Node) -> Vec<Resource> {
         if root.get("Resources").is_none() {
             self.fault(
+                &rule::NO_RESOURCES,
                 root,
                 "the template has no Resources".to_owned(),
                 Some("a template declares at least one resource under `Resources:`"),
@@ -226,12 +241,16 @@ impl Reader<'_> {
         }
         let mut resources = Vec::new();
         for (id, node) in self.section(root, "Resources") {
-            // `Fn::ForEach::Name` stands among the resources and is not one.
-            if id.starts_with("Fn::ForEach::") {
+            // `Fn::ForEach::Name` and `Fn::Transform` stand among the resources and are none.
+            if id.starts_with("Fn::") {
                 continue;
             }
             let Some(kind) = node.get("Type").and_then(Node::as_str) else {
+                if is_written_by_macro(root) {
+                    continue;
+                }
                 self.fault(
+                    &rule::NO_TYPE,
                     &node,
                     format!("resource {id} has no Type"),
                     Some("write its type, such as `Type: AWS::S3::Bucket`"),
@@ -249,8 +268,13 @@ impl Reader<'_> {
                 node,
             });
         }
-        if resources.is_empty() && self.faults.is_empty() && !has_loop(root) {
-            self.fault(root, "the template declares no resource".to_owned(), None);
+        if resources.is_empty() && self.faults.is_empty() && !has_function(root) {
+            self.fault(
+                &rule::NO_RESOURCES,
+                root,
+                "the template declares no resource".to_owned(),
+                None,
+            );
         }
         resources
     }
@@ -265,6 +289,7 @@ impl Reader<'_> {
         }
         let Some(entries) = section.as_mapping() else {
             self.fault(
+                &rule::NOT_A_TEMPLATE,
                 section,
                 format!("{name} is {}, not a mapping", section.kind()),
                 None,
@@ -277,23 +302,30 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn fault(&mut self, node: &Node, message: String, hint: Option<&str>) {
+    fn fault(&mut self, rule: &'static Rule, node: &Node, message: String, hint: Option<&str>) {
         self.faults.push(
-            Finding::error(self.file, Some(node.place), message)
+            Finding::new(rule, self.file, Some(node.place), message)
                 .maybe_hint(hint.map(str::to_owned)),
         );
     }
 }
 
-fn has_loop(root: &Node) -> bool {
-    root.get("Resources")
-        .and_then(Node::as_mapping)
-        .is_some_and(|entries| {
-            entries.iter().any(|(key, _)| {
-                key.as_str()
-                    .is_some_and(|id| id.starts_with("Fn::ForEach::"))
+/// Whether a macro or a transform rewrites the whole template.
+fn is_written_by_macro(root: &Node) -> bool {
+    root.get("Transform").is_some_and(|node| !node.is_null())
+}
+
+/// Whether resources come out of a loop or a macro.
+fn has_function(root: &Node) -> bool {
+    is_written_by_macro(root)
+        || root
+            .get("Resources")
+            .and_then(Node::as_mapping)
+            .is_some_and(|entries| {
+                entries
+                    .iter()
+                    .any(|(key, _)| key.as_str().is_some_and(|id| id.starts_with("Fn::")))
             })
-        })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use granit_parser::{Event, Parser, ScalarStyle, Span};
 use serde_json::Value;
 
 use crate::finding::{Finding, Place};
+use crate::rule::{self, Rule};
 
 /// The most nodes a document may have once its aliases are expanded. A template may hold
 /// 1 MB, so only an alias bomb comes near.
@@ -197,7 +198,8 @@ pub fn parse_bytes(file: &str, bytes: &[u8]) -> Result<Node, Finding> {
             let good = &bytes[..error.valid_up_to()];
             let place = place_of_offset(&String::from_utf8_lossy(good), good.len());
             let byte = bytes.get(good.len()).copied().unwrap_or_default();
-            Err(Finding::error(
+            Err(Finding::new(
+                &rule::SYNTAX,
                 file,
                 Some(place),
                 format!("byte {byte:#04x} at offset {} is not UTF-8", place.start),
@@ -258,7 +260,11 @@ impl<'a> Builder<'a> {
                 Event::DocumentStart(..) => {
                     if root.is_some() {
                         return Err(self
-                            .fault(place(&span), "a second document begins here")
+                            .fault(
+                                &rule::SECOND_DOCUMENT,
+                                place(&span),
+                                "a second document begins here",
+                            )
                             .hint("keep one document a file; remove the `---` line"));
                     }
                 }
@@ -287,10 +293,14 @@ impl<'a> Builder<'a> {
                 let info = error.info();
                 let hint = hint_for(&info);
                 Err(self
-                    .fault(at, format!("not valid YAML: {info}"))
+                    .fault(&rule::SYNTAX, at, format!("not valid YAML: {info}"))
                     .maybe_hint(hint))
             }
-            None => Err(self.fault(Place::default(), "not valid YAML: the text ends too early")),
+            None => Err(self.fault(
+                &rule::SYNTAX,
+                Place::default(),
+                "not valid YAML: the text ends too early",
+            )),
         }
     }
 
@@ -339,7 +349,11 @@ impl<'a> Builder<'a> {
             }
             Event::Alias(anchor) => {
                 let Some(target) = self.anchors.get(&anchor) else {
-                    return Err(self.fault(place(span), "an alias stands inside its own anchor"));
+                    return Err(self.fault(
+                        &rule::SYNTAX,
+                        place(span),
+                        "an alias stands inside its own anchor",
+                    ));
                 };
                 self.nodes += size(target);
                 if self.nodes > MAX_NODES {
@@ -349,7 +363,11 @@ impl<'a> Builder<'a> {
                 node.place = place(span);
                 Ok(node)
             }
-            other => Err(self.fault(place(span), format!("unexpected YAML event {other:?}"))),
+            other => Err(self.fault(
+                &rule::SYNTAX,
+                place(span),
+                format!("unexpected YAML event {other:?}"),
+            )),
         }
     }
 
@@ -364,6 +382,7 @@ impl<'a> Builder<'a> {
             let Some(name) = key.as_str() else {
                 return Err(self
                     .fault(
+                        &rule::KEY_NOT_TEXT,
                         key.place,
                         format!("a key must be text, this is {}", key.kind()),
                     )
@@ -372,6 +391,7 @@ impl<'a> Builder<'a> {
             if let Some(first) = seen.insert(name.to_owned(), key.place.line) {
                 return Err(self
                     .fault(
+                        &rule::DUPLICATE_KEY,
                         key.place,
                         format!("key `{name}` stands twice, first on line {first}"),
                     )
@@ -389,12 +409,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn fault(&self, place: Place, message: impl Into<String>) -> Finding {
-        Finding::error(self.file, Some(place), message)
+    fn fault(&self, rule: &'static Rule, place: Place, message: impl Into<String>) -> Finding {
+        Finding::new(rule, self.file, Some(place), message)
     }
 
     fn too_many(&self, place: Place) -> Finding {
         self.fault(
+            &rule::TOO_MANY_VALUES,
             place,
             format!("more than {MAX_NODES} values once aliases are expanded"),
         )

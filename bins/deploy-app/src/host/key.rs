@@ -32,7 +32,15 @@ impl Key {
         let text = std::fs::read(path).map_err(|error| error.to_string())?;
         let text =
             String::from_utf8(text).map_err(|_| "is not text, so no key in PEM form".to_owned())?;
-        match decode_secret_key(&text, None) {
+        Self::parse(&text)
+    }
+
+    /// Reads a key in any of the forms of [`Key::load`] from its text.
+    ///
+    /// # Errors
+    /// What is wrong with it, without any of its content.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match decode_secret_key(text, None) {
             Ok(private) => Ok(Self {
                 private: Arc::new(private),
             }),

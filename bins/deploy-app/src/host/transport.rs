@@ -68,11 +68,43 @@ impl std::fmt::Display for Address {
     }
 }
 
+/// Any stream of bytes to an SSH server: what is above does not know what carries it.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// The way that the bytes take. Tunnels to private instances will be others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// A TCP connection from here.
+    Tcp(Address),
+}
+
+impl Route {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`ConnectError::Tcp`] with the reason, or that the deadline came first.
+    pub async fn open(&self, deadline: Instant) -> Result<Box<dyn Stream>, ConnectError> {
+        match self {
+            Self::Tcp(address) => Ok(Box::new(tcp(address, deadline).await?)),
+        }
+    }
+
+    /// Where it ends.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        match self {
+            Self::Tcp(address) => address,
+        }
+    }
+}
+
 /// Opens a TCP connection.
 ///
 /// # Errors
 /// [`ConnectError::Tcp`] with the operating system's reason, or that the deadline came first.
-pub async fn tcp(address: &Address, deadline: Instant) -> Result<TcpStream, ConnectError> {
+async fn tcp(address: &Address, deadline: Instant) -> Result<TcpStream, ConnectError> {
     let connect = TcpStream::connect((address.host.as_str(), address.port));
     match timeout_at(deadline, connect).await {
         Ok(Ok(stream)) => {

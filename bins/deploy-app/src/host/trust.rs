@@ -1,7 +1,8 @@
 //! Which host keys are believed, and where each was learnt. Unknown never means accepted.
 
 use hmac::{Hmac, KeyInit, Mac};
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
+use russh::keys::ssh_key::certificate::CertType;
+use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PublicKey, PublicKeyOrCertificate};
 use sha1::Sha1;
 use std::fmt;
 
@@ -97,16 +98,60 @@ fn rsa() -> [Algorithm; 2] {
     ]
 }
 
+/// What is known about a host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Keys that it may present itself.
+    pub keys: Vec<HostKey>,
+    /// Authorities whose certificates it may present instead.
+    pub authorities: Vec<HostKey>,
+    /// Names that such a certificate must be for, one of them.
+    pub names: Vec<String>,
+    /// Keys that are believed in no case, a certificate's own key included.
+    pub revoked: Vec<HostKey>,
+    /// Where all this was learnt, for messages: `DEPLOY_APP_HOST_KEY`.
+    pub source: String,
+}
+
+impl Known {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.authorities.is_empty()
+    }
+
+    /// Reads `TYPE BASE64` lines, and `@cert-authority TYPE BASE64` ones, as a setting holds them.
+    ///
+    /// # Errors
+    /// The first line that is not a key.
+    pub fn parse_lines(text: &str) -> Result<Self, NotAKey> {
+        let mut known = Self::default();
+        for line in text.lines().map(str::trim) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match line.strip_prefix("@cert-authority") {
+                Some(rest) => known.authorities.push(HostKey::parse(rest)?),
+                None => known.keys.push(HostKey::parse(line)?),
+            }
+        }
+        Ok(known)
+    }
+
+    /// The keys and authorities, with their fingerprints.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let keys = self.keys.iter().map(ToString::to_string);
+        let authorities = self.authorities.iter().map(|key| format!("authority {key}"));
+        keys.chain(authorities).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// What decides about the key that the host presents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
-    /// Only these keys, learnt from `source`.
-    Keys {
-        /// At least one key.
-        keys: Vec<HostKey>,
-        /// Where they were learnt, for messages: `DEPLOY_APP_HOST_KEY`.
-        source: String,
-    },
+    /// Only what is known, which is something.
+    Known(Known),
     /// Asked for by the user: whatever comes first is believed, and written down afterwards.
     FirstUse,
 }
@@ -116,47 +161,96 @@ impl Trust {
     /// must present the one that we know.
     pub(super) fn algorithms(&self) -> Vec<Algorithm> {
         match self {
-            Self::Keys { keys, .. } => {
-                let mut all: Vec<Algorithm> = Vec::new();
-                for algorithm in keys.iter().flat_map(HostKey::algorithms) {
-                    if !all.contains(&algorithm) {
-                        all.push(algorithm);
-                    }
-                }
-                all
-            }
-            Self::FirstUse => [Algorithm::Ed25519]
-                .into_iter()
-                .chain(
-                    [
-                        EcdsaCurve::NistP256,
-                        EcdsaCurve::NistP384,
-                        EcdsaCurve::NistP521,
-                    ]
-                    .map(|curve| Algorithm::Ecdsa { curve }),
-                )
-                .chain(rsa())
-                .collect(),
+            Self::Known(known) => distinct(known.keys.iter().flat_map(HostKey::algorithms)),
+            Self::FirstUse => any(),
         }
     }
 
-    /// Whether the presented key is believed.
-    pub(super) fn accepts(&self, presented: &PublicKey) -> bool {
+    /// The algorithms under which a certificate is asked for: all, where an authority is known. The
+    /// authority's own type says nothing about that of the hosts' keys.
+    pub(super) fn certificate_algorithms(&self) -> Vec<Algorithm> {
         match self {
-            Self::Keys { keys, .. } => keys.iter().any(|key| key.is(presented)),
-            Self::FirstUse => true,
+            Self::Known(known) if !known.authorities.is_empty() => any(),
+            Self::Known(_) | Self::FirstUse => Vec::new(),
+        }
+    }
+
+    /// Whether what the host presents is believed, at a time in seconds since 1970. The exchange has
+    /// proven by then that the host holds the key; this is about whose key it is.
+    pub(super) fn accepts(&self, presented: &PublicKeyOrCertificate, now: u64) -> bool {
+        let known = match (self, presented) {
+            (Self::FirstUse, PublicKeyOrCertificate::PublicKey { .. }) => return true,
+            (Self::FirstUse, PublicKeyOrCertificate::Certificate(_)) => return false,
+            (Self::Known(known), _) => known,
+        };
+        let key = presented.public_key();
+        if known.revoked.iter().any(|revoked| revoked.is(&key)) {
+            return false;
+        }
+        match presented {
+            PublicKeyOrCertificate::PublicKey { key, .. } => {
+                known.keys.iter().any(|known| known.is(key))
+            }
+            PublicKeyOrCertificate::Certificate(certificate) => {
+                vouched_for(certificate, known, now)
+            }
         }
     }
 }
 
-/// The keys that a known_hosts file lists under any of these names, without the revoked ones.
+/// Whether a known authority says that this is the host: a host certificate, for one of its names,
+/// valid now, with no condition that we would not know of. One without names would be good for any
+/// host of the authority, and is not believed.
+fn vouched_for(certificate: &Certificate, known: &Known, now: u64) -> bool {
+    let authorities: Vec<_> = known
+        .authorities
+        .iter()
+        .filter(|authority| !known.revoked.contains(authority))
+        .map(|authority| authority.0.fingerprint(HashAlg::Sha256))
+        .collect();
+    let is_for_it = certificate.valid_principals().iter().any(|principal| {
+        known
+            .names
+            .iter()
+            .any(|name| glob(principal.as_bytes(), name.as_bytes()))
+    });
+    certificate.cert_type() == CertType::Host
+        && is_for_it
+        && certificate.critical_options().iter().next().is_none()
+        && certificate.validate_at(now, &authorities).is_ok()
+}
+
+fn distinct(algorithms: impl Iterator<Item = Algorithm>) -> Vec<Algorithm> {
+    let mut all: Vec<Algorithm> = Vec::new();
+    for algorithm in algorithms {
+        if !all.contains(&algorithm) {
+            all.push(algorithm);
+        }
+    }
+    all
+}
+
+/// Every algorithm that is good enough, best first.
+fn any() -> Vec<Algorithm> {
+    let curves = [
+        EcdsaCurve::NistP256,
+        EcdsaCurve::NistP384,
+        EcdsaCurve::NistP521,
+    ];
+    [Algorithm::Ed25519]
+        .into_iter()
+        .chain(curves.map(|curve| Algorithm::Ecdsa { curve }))
+        .chain(rsa())
+        .collect()
+}
+
+/// What a known_hosts file says about a host with any of these names.
 ///
-/// Names are tried as OpenSSH would: plain, `*` and `?` patterns, `!` exclusions, hashed. Lines for
-/// certificate authorities are passed over: the host must present a key that is listed itself.
+/// Names are tried as OpenSSH would: plain, `*` and `?` patterns, `!` exclusions, hashed; lines marked
+/// `@cert-authority` give authorities, lines marked `@revoked` keys that are believed in no case.
 #[must_use]
-pub fn known_hosts(text: &str, names: &[String]) -> Vec<HostKey> {
-    let mut keys: Vec<HostKey> = Vec::new();
-    let mut revoked: Vec<HostKey> = Vec::new();
+pub fn known_hosts(text: &str, names: &[String]) -> Known {
+    let mut known = Known::default();
     for line in text.lines().map(str::trim) {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -175,13 +269,15 @@ pub fn known_hosts(text: &str, names: &[String]) -> Vec<HostKey> {
             continue;
         };
         match marker {
-            None if !keys.contains(&key) => keys.push(key),
-            Some("@revoked") => revoked.push(key),
+            None if !known.keys.contains(&key) => known.keys.push(key),
+            Some("@cert-authority") => known.authorities.push(key),
+            Some("@revoked") => known.revoked.push(key),
             _ => {}
         }
     }
-    keys.retain(|key| !revoked.contains(key));
-    keys
+    let revoked = known.revoked.clone();
+    known.keys.retain(|key| !revoked.contains(key));
+    known
 }
 
 /// The name under which known_hosts files list a host: `host`, or `[host]:port` off port 22.
@@ -260,8 +356,13 @@ pub fn console_keys(console: &str) -> Vec<HostKey> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
-    use super::{HostKey, Trust, console_keys, known_hosts, known_hosts_name};
-    use russh::keys::{Algorithm, HashAlg};
+    use super::{
+        Certificate, HostKey, Known, PublicKeyOrCertificate, Trust, console_keys, known_hosts,
+        known_hosts_name,
+    };
+    use russh::keys::key::safe_rng;
+    use russh::keys::ssh_key::certificate::{Builder, CertType};
+    use russh::keys::{Algorithm, HashAlg, PrivateKey, PublicKey};
 
     const ONE: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
@@ -270,6 +371,7 @@ mod tests {
 
     fn check(text: &str, name: &str, expected: &[&str]) {
         let found: Vec<String> = known_hosts(text, &[name.to_owned()])
+            .keys
             .iter()
             .map(HostKey::line)
             .collect();
@@ -324,18 +426,61 @@ mod tests {
 
     #[test]
     fn pinned_keys_restrict_what_is_offered() {
-        let keys = HostKey::parse_lines(&format!("# pinned\n{ONE}\n\n{TWO} web\n")).unwrap();
-        assert_eq!(keys.len(), 2);
-        let trust = Trust::Keys {
-            keys,
-            source: "test".to_owned(),
-        };
+        let known = Known::parse_lines(&format!("# pinned\n{ONE}\n\n{TWO} web\n")).unwrap();
+        assert_eq!(known.keys.len(), 2);
+        let trust = Trust::Known(known);
         assert_eq!(trust.algorithms(), [Algorithm::Ed25519]);
+        assert!(trust.certificate_algorithms().is_empty());
         let sha1 = Algorithm::Rsa { hash: None };
         assert!(!Trust::FirstUse.algorithms().contains(&sha1));
         assert!(Trust::FirstUse.algorithms().contains(&Algorithm::Rsa {
             hash: Some(HashAlg::Sha256)
         }));
+    }
+
+    /// A certificate of `authority` for `names`, valid for seconds 100 to 200 of 1970.
+    fn certificate(authority: &PrivateKey, kind: CertType, names: &[&str]) -> Certificate {
+        let host = PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519).unwrap();
+        let mut builder =
+            Builder::new(vec![7; 16], host.public_key().key_data().clone(), 100, 200).unwrap();
+        builder.cert_type(kind).unwrap().key_id("test").unwrap();
+        for name in names {
+            builder.valid_principal(*name).unwrap();
+        }
+        if names.is_empty() {
+            builder.all_principals_valid().unwrap();
+        }
+        builder.sign(authority).unwrap()
+    }
+
+    #[test]
+    fn a_certificate_counts_when_a_known_authority_vouches_for_this_host_now() {
+        let authority = PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519).unwrap();
+        let line = authority.public_key().to_openssh().unwrap();
+        let mut known = known_hosts(&format!("@cert-authority web* {line}\n"), &["web1".into()]);
+        known.names = vec!["web1".to_owned()];
+        let accepts = |known: &Known, certificate: &Certificate, now| {
+            Trust::Known(known.clone())
+                .accepts(&PublicKeyOrCertificate::Certificate(certificate.clone()), now)
+        };
+        let good = certificate(&authority, CertType::Host, &["web1"]);
+        assert!(accepts(&known, &good, 150));
+        assert!(!accepts(&known, &good, 99) && !accepts(&known, &good, 200));
+        let pattern = certificate(&authority, CertType::Host, &["web?"]);
+        assert!(accepts(&known, &pattern, 150));
+        for bad in [
+            certificate(&authority, CertType::Host, &["web2"]),
+            certificate(&authority, CertType::Host, &[]),
+            certificate(&authority, CertType::User, &["web1"]),
+        ] {
+            assert!(!accepts(&known, &bad, 150));
+        }
+        let other = PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519).unwrap();
+        let forged = certificate(&other, CertType::Host, &["web1"]);
+        assert!(!accepts(&known, &forged, 150));
+        let host = PublicKey::new(good.public_key().clone(), "");
+        known.revoked.push(HostKey::from(&host));
+        assert!(!accepts(&known, &good, 150));
     }
 
     #[test]

@@ -5,10 +5,10 @@ use harness::{FakeAws, Program, Reply};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const ID: &str = "i-0123456789abcdef0";
+pub(crate) const ID: &str = "i-0123456789abcdef0";
 
 /// EC2's answer about one instance.
-fn instance(state: &str, address: &str, reason: &str) -> Reply {
+pub(crate) fn instance(state: &str, address: &str, reason: &str) -> Reply {
     let code = match state {
         "pending" => 0,
         "running" => 16,
@@ -30,7 +30,8 @@ fn instance(state: &str, address: &str, reason: &str) -> Reply {
     Reply::xml(format!(
         "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><reservationSet><item><instancesSet><item>\
          <instanceId>{ID}</instanceId><instanceState><code>{code}</code><name>{state}</name></instanceState>{ip}\
-         <privateIpAddress>10.0.0.7</privateIpAddress><placement><availabilityZone>eu-west-1a</availabilityZone></placement>{reason}\
+         <privateIpAddress>10.0.0.7</privateIpAddress><placement><availabilityZone>eu-west-1a</availabilityZone></placement>\
+         <groupSet><item><groupId>sg-0123456789abcdef0</groupId><groupName>web</groupName></item></groupSet>{reason}\
          </item></instancesSet></item></reservationSet></DescribeInstancesResponse>"
     ))
 }
@@ -43,7 +44,7 @@ fn started() -> Reply {
     ))
 }
 
-fn console(text: &str) -> Reply {
+pub(crate) fn console(text: &str) -> Reply {
     let output = base64(text.as_bytes());
     Reply::xml(format!(
         "<GetConsoleOutputResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><instanceId>{ID}</instanceId>\
@@ -71,7 +72,7 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-fn with_instance(world: &World, aws: &FakeAws) -> Program {
+pub(crate) fn with_instance(world: &World, aws: &FakeAws) -> Program {
     world.program().envs(aws.env()).env("INSTANCE_ID", ID)
 }
 
@@ -258,41 +259,6 @@ fn a_dry_run_of_a_stopped_instance_starts_nothing() {
 }
 
 #[test]
-fn host_keys_are_learnt_from_the_console() {
-    let Some(world) = World::start() else { return };
-    let aws = FakeAws::start();
-    aws.on(
-        "ec2:DescribeInstances",
-        [instance("running", "203.0.113.7", "")],
-    );
-    let keys = |line: &str| {
-        console(&format!(
-            "boot\r\n-----BEGIN SSH HOST KEY KEYS-----\r\n{line} root@ip\r\n-----END SSH HOST KEY KEYS-----\r\n"
-        ))
-    };
-    aws.on(
-        "ec2:GetConsoleOutput",
-        [keys(&world.sshd.host_key_line("ecdsa"))],
-    );
-    let program = world.untrusting().envs(aws.env()).env("INSTANCE_ID", ID);
-    program.run().assert_code(0);
-    let other = harness::sshd::Sshd::start().unwrap();
-    aws.on(
-        "ec2:GetConsoleOutput",
-        [keys(&other.host_key_line("ecdsa"))],
-    );
-    program
-        .run()
-        .assert_code(2)
-        .assert_stderr(&format!("the console of {ID}"));
-    aws.on("ec2:GetConsoleOutput", [console("nothing here")]);
-    program
-        .run()
-        .assert_code(2)
-        .assert_stderr("nothing is known about the host key");
-}
-
-#[test]
 fn without_a_stored_key_one_is_pushed_before_connecting() {
     let Some(world) = World::start() else { return };
     let aws = FakeAws::start();
@@ -327,4 +293,236 @@ fn without_a_stored_key_one_is_pushed_before_connecting() {
         .run()
         .assert_code(3)
         .assert_stderr("ec2-instance-connect:SendSSHPublicKey");
+}
+
+#[test]
+fn an_instance_is_found_by_its_tag() {
+    let Some(world) = World::start() else { return };
+    let aws = FakeAws::start();
+    aws.on(
+        "ec2:DescribeInstances",
+        [instance("running", "203.0.113.7", "")],
+    );
+    let program = world
+        .program()
+        .envs(aws.env())
+        .env("DEPLOY_APP_INSTANCE_TAG", "Name=web*");
+    let ran = program.run();
+    ran.assert_code(0);
+    assert_eq!(ran.exports()["INSTANCE_ID"], ID);
+    let asked = aws.requests_for("ec2:DescribeInstances")[0].filters();
+    // A star of the value is a star, not a pattern.
+    assert_eq!(asked["tag:Name"], ["web\\*"]);
+    assert!(!asked["instance-state-name"].contains(&"terminated".to_owned()));
+    let none = "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><reservationSet/></DescribeInstancesResponse>";
+    aws.on("ec2:DescribeInstances", [Reply::xml(none)]);
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr("no instance has the tag Name=web*");
+    let one = "<item><instancesSet><item><instanceId>i-0123456789abcdef0</instanceId><instanceState><code>16</code><name>running</name></instanceState></item>\
+               </instancesSet></item>";
+    let two = format!("<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><reservationSet>{one}{one}</reservationSet></DescribeInstancesResponse>");
+    aws.on("ec2:DescribeInstances", [Reply::xml(two)]);
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr("2 instances have the tag")
+        .assert_stderr("is running");
+    program
+        .env("INSTANCE_ID", ID)
+        .run()
+        .assert_code(2)
+        .assert_stderr("keep one of the two");
+}
+
+#[test]
+fn an_instance_that_does_not_answer_is_explained() {
+    let Some(world) = World::start() else { return };
+    let aws = FakeAws::start();
+    aws.on(
+        "ec2:DescribeInstances",
+        [instance("running", "203.0.113.7", "")],
+    );
+    aws.on("ec2:DescribeInstanceStatus", [Reply::xml(
+        "<DescribeInstanceStatusResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><instanceStatusSet><item>\
+         <systemStatus><status>ok</status></systemStatus><instanceStatus><status>impaired</status></instanceStatus>\
+         </item></instanceStatusSet></DescribeInstanceStatusResponse>",
+    )]);
+    aws.on("ec2:DescribeSecurityGroups", [Reply::xml(
+        "<DescribeSecurityGroupsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><securityGroupInfo><item>\
+         <groupId>sg-0123456789abcdef0</groupId><ipPermissions><item><ipProtocol>-1</ipProtocol>\
+         <ipRanges><item><cidrIp>192.0.2.0/24</cidrIp></item></ipRanges></item></ipPermissions></item></securityGroupInfo></DescribeSecurityGroupsResponse>",
+    )]);
+    aws.on(
+        "ec2:GetConsoleOutput",
+        [console("booting\r\nKernel panic - not syncing\r\n")],
+    );
+    let bundle = world.state().join("bundle");
+    let ran = with_instance(&world, &aws)
+        .env("DEPLOY_APP_ADDRESS", "127.0.0.1:1")
+        .env("DEPLOY_APP_SSH_TIMEOUT", "1s")
+        .env("DEPLOY_APP_BUNDLE", &bundle)
+        .run();
+    ran.assert_code(4)
+        .assert_stderr("no TCP connection")
+        .assert_stderr("the instance is running")
+        .assert_stderr("its status checks: system ok, instance impaired")
+        .assert_stderr("let reach port 1: 192.0.2.0/24")
+        .assert_stderr("console: Kernel panic");
+    let console = std::fs::read_to_string(bundle.join("console.txt")).unwrap();
+    assert!(console.contains("Kernel panic"));
+    let summary = std::fs::read_to_string(bundle.join("failure.json")).unwrap();
+    assert!(summary.contains("\"stage\": \"connect\""), "{summary}");
+    aws.assert_all_scripted();
+}
+
+#[test]
+fn keys_are_fetched_from_secrets_manager_and_ssm() {
+    let Some(world) = World::start() else { return };
+    let aws = FakeAws::start();
+    let pem = std::fs::read_to_string(world.sshd.user_key_path("ed25519")).unwrap();
+    let secret = |text: &str| {
+        Reply::json(&serde_json::json!({"ARN": "arn:x", "Name": "web", "SecretString": text}))
+    };
+    let program = world.program().envs(aws.env());
+    aws.on("secretsmanager:GetSecretValue", [secret(&pem)]);
+    let from = |key: &str| program.clone().env("DEPLOY_APP_SSH_KEY", key);
+    from("secretsmanager:web").run().assert_code(0);
+    let asked = aws.requests_for("secretsmanager:GetSecretValue")[0].json();
+    assert_eq!(asked["SecretId"], "web");
+    let json = serde_json::json!({ "pem": pem.replace('\n', "\\n") }).to_string();
+    aws.on("secretsmanager:GetSecretValue", [secret(&json)]);
+    from("secretsmanager:web:pem").run().assert_code(0);
+    from("secretsmanager:web:other")
+        .run()
+        .assert_code(2)
+        .assert_stderr("under `other`")
+        .refute_stderr("PRIVATE KEY");
+    let parameter = serde_json::json!({"Parameter": {"Name": "/web/key", "Type": "SecureString", "Value": pem}});
+    aws.on("ssm:GetParameter", [Reply::json(&parameter)]);
+    from("ssm:/web/key").run().assert_code(0);
+    let asked = aws.requests_for("ssm:GetParameter")[0].json();
+    assert_eq!(asked["WithDecryption"], true);
+    aws.on(
+        "ssm:GetParameter",
+        [Reply::error(400, "ParameterNotFound", "")],
+    );
+    from("ssm:/web/key")
+        .run()
+        .assert_code(2)
+        .assert_stderr("cannot read the SSM parameter /web/key")
+        .assert_stderr("DEPLOY_APP_SSH_KEY");
+    aws.on(
+        "secretsmanager:GetSecretValue",
+        [Reply::error(400, "AccessDeniedException", "no")],
+    );
+    from("secretsmanager:web")
+        .run()
+        .assert_code(3)
+        .assert_stderr("secretsmanager:GetSecretValue");
+    aws.on("secretsmanager:GetSecretValue", [secret("hunter2-no-key")]);
+    from("secretsmanager:web")
+        .run()
+        .assert_code(2)
+        .assert_stderr("cannot use the private key in secretsmanager:web")
+        .refute_stderr("hunter2");
+}
+
+/// ELB's answer about the instance's health.
+fn health(state: &str, reason: &str) -> Reply {
+    Reply::xml(format!(
+        "<DescribeTargetHealthResponse xmlns=\"http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/\"><DescribeTargetHealthResult>\
+         <TargetHealthDescriptions><member><Target><Id>{ID}</Id><Port>8001</Port></Target><TargetHealth><State>{state}</State>{reason}</TargetHealth>\
+         </member></TargetHealthDescriptions></DescribeTargetHealthResult></DescribeTargetHealthResponse>"
+    ))
+}
+
+const GROUP: &str =
+    "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/web/0123456789abcdef";
+
+#[test]
+fn the_load_balancer_has_the_last_word() {
+    let Some(world) = World::start() else { return };
+    let aws = FakeAws::start();
+    aws.on(
+        "ec2:DescribeInstances",
+        [instance("running", "203.0.113.7", "")],
+    );
+    let operation = "elasticloadbalancing:DescribeTargetHealth";
+    aws.on(operation, [health("initial", ""), health("healthy", "")]);
+    let program = with_instance(&world, &aws)
+        .env("DEPLOY_APP_TARGET_GROUP_ARN", GROUP)
+        .env("DEPLOY_APP_HEALTH_TIMEOUT", "5s");
+    let ran = program.run();
+    ran.assert_code(0)
+        .assert_stderr("it is initial")
+        .assert_stderr("is healthy in its target group");
+    let first = crate::world::release(&ran);
+    assert_eq!(aws.requests_for(operation)[0].param("TargetGroupArn"), Some(GROUP));
+    assert_eq!(aws.requests_for(operation)[0].param("Targets.member.1.Id"), Some(ID));
+    world.write("content", "two");
+    let why = "<Reason>Target.ResponseCodeMismatch</Reason><Description>Health checks failed with these codes: [502]</Description>";
+    aws.on(operation, [health("unhealthy", why)]);
+    let bundle = world.state().join("bundle");
+    program
+        .clone()
+        .env("DEPLOY_APP_BUNDLE", &bundle)
+        .run()
+        .assert_code(1)
+        .assert_stderr("the load balancer does not find")
+        .assert_stderr("[502]")
+        .assert_stderr("rolled back");
+    let told = std::fs::read_to_string(bundle.join("target-health.txt")).unwrap();
+    assert!(told.contains("Target.ResponseCodeMismatch"), "{told}");
+    assert_eq!(world.answer(), Some((200, first, "one".to_owned())));
+    aws.on(operation, [health("unused", "<Reason>Target.NotRegistered</Reason>")]);
+    program
+        .run()
+        .assert_code(1)
+        .assert_stderr("register the instance");
+}
+
+#[test]
+fn the_lock_of_a_build_that_ended_is_taken_over() {
+    let Some(world) = World::start() else { return };
+    world.deploy();
+    let aws = FakeAws::start();
+    aws.on(
+        "ec2:DescribeInstances",
+        [instance("running", "203.0.113.7", "")],
+    );
+    let builds = |status: &str| {
+        Reply::json(&serde_json::json!({"builds": [{"id": "web:1", "buildStatus": status}]}))
+    };
+    aws.on("codebuild:BatchGetBuilds", [builds("IN_PROGRESS")]);
+    let lock = world.target().join(".deploy/lock");
+    std::fs::create_dir_all(&lock).unwrap();
+    let far = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    let far = far.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    for (name, text) in [
+        ("owner", "build web:1"),
+        ("build", "web:1"),
+        ("token", "other"),
+        ("expires", &far.to_string()),
+    ] {
+        std::fs::write(lock.join(name), format!("{text}\n")).unwrap();
+    }
+    world.write("content", "two");
+    let program = with_instance(&world, &aws).env("CODEBUILD_BUILD_ID", "web:2");
+    program
+        .clone()
+        .env("DEPLOY_APP_LOCK_WAIT", "1s")
+        .run()
+        .assert_code(7)
+        .assert_stderr("held by build web:1");
+    aws.on("codebuild:BatchGetBuilds", [builds("STOPPED")]);
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr("build web:1 holds the lock and is not in progress any more")
+        .assert_stderr("took over the lock of build web:1");
+    let asked = aws.requests_for("codebuild:BatchGetBuilds")[0].json();
+    assert_eq!(asked["ids"], serde_json::json!(["web:1"]));
+    world.assert_unlocked();
 }

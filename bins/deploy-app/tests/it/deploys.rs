@@ -205,7 +205,7 @@ fn a_dry_run_tells_the_plan_and_changes_nothing() {
         .assert_code(0)
         .assert_stdout("")
         .assert_stderr("current release: none")
-        .assert_stderr("+ app.py");
+        .assert_stderr("+ app.py (");
     assert!(!world.target().exists());
     let first = world.deploy();
     world.write("content", "two");
@@ -216,7 +216,7 @@ fn a_dry_run_tells_the_plan_and_changes_nothing() {
         .assert_stderr("start: cd");
     let plan: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&plan_file).unwrap()).unwrap();
-    assert_eq!(plan["files"]["changed"], serde_json::json!(["content"]));
+    assert_eq!(plan["files"]["changed"], serde_json::json!([{"path": "content", "size": 3}]));
     assert_eq!(plan["current"], serde_json::json!(first));
     assert_eq!(world.releases(), [first]);
     world.write("content", "one");

@@ -6,7 +6,8 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// An Ollama that lists what was pulled; `end` is the last line of a pull.
+/// An Ollama that lists what was pulled; `end` is the last line of a pull. A pull whose `end` is
+/// empty says nothing and holds the connection, the first time.
 struct Ollama {
     port: u16,
     pulls: Arc<AtomicUsize>,
@@ -40,6 +41,17 @@ fn ollama(end: &'static str) -> Ollama {
             let answer = if first.starts_with("POST /api/pull ") {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let asked: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                let is_first = counted.load(Ordering::SeqCst) == 1;
+                if end.is_empty() && is_first {
+                    // Silent for good; the client goes away by itself.
+                    std::thread::spawn(move || drop(stream.read(&mut [0; 1])));
+                    continue;
+                }
+                let end = if end.is_empty() {
+                    "{\"status\":\"success\"}"
+                } else {
+                    end
+                };
                 if end.contains("success") {
                     models
                         .lock()
@@ -57,6 +69,18 @@ fn ollama(end: &'static str) -> Ollama {
                     .collect();
                 format!(
                     "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"
+                )
+            } else if first.starts_with("POST /api/generate ") {
+                let asked: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                let is_small = asked["options"]["num_predict"] == 1;
+                let (status, told) = match asked["model"].as_str().unwrap() {
+                    "hangs" => ("500 Internal Server Error", "{\"error\":\"llama runner process has terminated\"}"),
+                    _ if is_small => ("200 OK", "{\"response\":\"Hi\",\"done\":true}"),
+                    _ => ("400 Bad Request", "{}"),
+                };
+                format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{told}",
+                    told.len()
                 )
             } else {
                 let list: Vec<_> = models
@@ -116,6 +140,74 @@ fn a_pull_that_ends_without_success_fails_and_rolls_back() {
         .run()
         .assert_code(1)
         .assert_stderr("file does not exist")
-        .assert_stderr("rolled back");
+        // Ollama runs already, so the model comes before the switch.
+        .assert_stderr("nothing was switched");
     assert_eq!(world.answer(), Some((200, first, "one".to_owned())));
+}
+
+#[test]
+fn a_pull_that_falls_silent_is_asked_for_again() {
+    let Some(world) = World::start() else { return };
+    let ollama = ollama("");
+    let program = world
+        .program()
+        .env("DEPLOY_APP_OLLAMA_MODEL", "llama3.2:3b")
+        .env("DEPLOY_APP_OLLAMA_STALL", "2s")
+        .env(
+            "DEPLOY_APP_OLLAMA_URL",
+            format!("http://127.0.0.1:{}", ollama.port),
+        );
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr("has been silent for 2 s; asking for it again")
+        .assert_stderr("pulled the model llama3.2:3b (a80c)");
+    assert_eq!(ollama.pulls.load(Ordering::SeqCst), 2);
+    // The digest is written down with the deployment.
+    let audit = std::fs::read_to_string(world.target().join(".deploy/audit.jsonl")).unwrap();
+    assert!(audit.contains("\"digest\":\"a80c\""), "{audit}");
+}
+
+#[test]
+fn a_model_that_does_not_fit_is_not_pulled_to_the_end() {
+    let Some(world) = World::start() else { return };
+    let ollama = ollama(
+        "{\"status\":\"pulling y\",\"digest\":\"sha256:y\",\"total\":999999999999999999,\"completed\":1}",
+    );
+    world
+        .program()
+        .env("DEPLOY_APP_OLLAMA_MODEL", "llama3.2:900b")
+        .env(
+            "DEPLOY_APP_OLLAMA_URL",
+            format!("http://127.0.0.1:{}", ollama.port),
+        )
+        .run()
+        .assert_code(1)
+        .assert_stderr("MB are still to be pulled, and the disk of the host had");
+    assert_eq!(ollama.pulls.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_model_may_have_to_generate() {
+    let Some(world) = World::start() else { return };
+    let ollama = ollama("{\"status\":\"success\"}");
+    let program = world
+        .program()
+        .env("DEPLOY_APP_OLLAMA_WARM_UP", "yes")
+        .env(
+            "DEPLOY_APP_OLLAMA_URL",
+            format!("http://127.0.0.1:{}", ollama.port),
+        );
+    let of = |model: &str| program.clone().env("DEPLOY_APP_OLLAMA_MODEL", model);
+    of("llama3.2:3b")
+        .run()
+        .assert_code(0)
+        .assert_stderr("llama3.2:3b generates");
+    world.write("content", "two");
+    of("hangs")
+        .run()
+        .assert_code(1)
+        .assert_stderr("the model hangs does not generate")
+        .assert_stderr("llama runner process has terminated")
+        .assert_stderr("rolled back");
 }

@@ -147,8 +147,27 @@ fn private_keys_in_the_application_are_refused() {
         .assert_code(2)
         .assert_stderr("lies inside the application");
     std::fs::remove_file(&key).unwrap();
+}
+
+#[test]
+fn environment_files_stay_here_unless_they_are_named() {
+    let Some(world) = World::start() else { return };
     world.write(".env", "PASSWORD=x");
-    world.program().run().assert_code(2).assert_stderr(".env");
+    world.write("conf/.env.prod", "PASSWORD=y");
+    world.write(".env.example", "PASSWORD=");
+    let program = world.program().env("DEPLOY_APP_INCLUDE", "conf/.env.prod");
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr("not shipped, because environment files usually hold secrets: .env ");
+    let current = world.target().join("current");
+    assert!(!current.join(".env").exists());
+    assert!(current.join("conf/.env.prod").exists() && current.join(".env.example").exists());
+    program
+        .env("DEPLOY_APP_INCLUDE", ".env.staging")
+        .run()
+        .assert_code(2)
+        .assert_stderr("DEPLOY_APP_INCLUDE names `.env.staging`, which is not there");
 }
 
 #[test]
@@ -225,18 +244,18 @@ fn all_settings_that_are_wrong_are_told_at_once() {
     program
         .run()
         .assert_code(2)
-        .assert_stderr("neither INSTANCE_ID nor DEPLOY_APP_ADDRESS is set");
+        .assert_stderr("neither INSTANCE_ID nor DEPLOY_APP_INSTANCE_TAG nor DEPLOY_APP_ADDRESS is set");
     let ran = program
         .clone()
         .env("INSTANCE_ID", "web-1")
         .env("DEPLOY_APP_TARGET", "/")
-        .env("DEPLOY_APP_SSH_KEY", "secretsmanager:deploy")
+        .env("DEPLOY_APP_SSH_KEY", "secretsmanager:")
         .env("DEPLOY_APP_TARGT", "x")
         .run();
     ran.assert_code(2)
         .assert_stderr("\"web-1\" is not an instance id")
         .assert_stderr("DEPLOY_APP_TARGET: \"/\"")
-        .assert_stderr("keys from secretsmanager: are not supported yet")
+        .assert_stderr("`secretsmanager:` is not secretsmanager:ID")
         .assert_stderr("did you mean DEPLOY_APP_TARGET?");
 }
 

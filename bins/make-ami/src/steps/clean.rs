@@ -2,10 +2,10 @@
 
 use super::images::{by_id, tag, tagged};
 use super::{references, still};
-use crate::job::{Job, Place};
+use crate::job::Job;
 use crate::plan::{RUN_TAG, STOPPED_TAG};
 use crate::settings::places::Target;
-use crate::undo::{self, Made};
+use crate::undo::{self, Journal, Made};
 use action::exit::Exit;
 use action::failure::Failure;
 use aws::error::AwsError;
@@ -17,15 +17,19 @@ use aws_sdk_ec2::types::{Filter, Image};
 /// An image that is not ours or still in use is refused; what could not be removed is listed.
 pub async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
     let (run, images) = job.in_time(found(job, target)).await?;
-    let mut made = made(&job.home, images);
+    let mut journal = Journal::of(&run);
+    for image in images {
+        journal.note(&job.home, image.image_id().unwrap_or_default());
+    }
     for region in &job.settings.publish.copy_to {
         let place = job.place(region);
-        let copies = job.in_time(tagged(&place, RUN_TAG, &run)).await?;
-        made.extend(self::made(&place, copies));
+        for copy in job.in_time(tagged(&place, RUN_TAG, &run)).await? {
+            journal.note(&place, copy.image_id().unwrap_or_default());
+        }
     }
-    job.in_time(refuse_used(job, target, &made)).await?;
+    job.in_time(refuse_used(job, target, &journal.made)).await?;
     let marked = job.in_time(marked_instances(job, &run)).await?;
-    let lines = made.iter().map(|Made { place, image_id }| {
+    let lines = journal.made.iter().map(|Made { place, image_id }| {
         let region = &place.region;
         format!("\n  deregister {image_id} in {region} and delete its snapshots")
     });
@@ -37,14 +41,14 @@ pub async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
         true => format!("plan: no image and no stopped instance is left of {target}\n"),
         false => format!("plan: clean {target}{what}\n"),
     };
-    let ids: Vec<&String> = made.iter().map(|made| &made.image_id).collect();
+    let ids: Vec<&String> = journal.made.iter().map(|made| &made.image_id).collect();
     let json = serde_json::json!({ "run": run, "deregister": ids, "start": marked });
     if job.context.dry_run {
         return job.context.show_plan(&text, &json);
     }
     tracing::info!("{}", text.trim_end());
     let unclean = Failure::failed(format!("{target} is not wholly removed"));
-    let mut unclean = undo::all(job, &run, &made, unclean).await;
+    let mut unclean = undo::all(job, &journal, unclean).await;
     for id in marked {
         if let Err(failure) = still::start(job, &id).await {
             unclean = unclean.and(failure);
@@ -54,15 +58,6 @@ pub async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
         Exit::Remains => Err(unclean),
         _ => Ok(()),
     }
-}
-
-fn made(place: &Place, images: Vec<Image>) -> Vec<Made> {
-    let ids = images.into_iter().filter_map(|image| image.image_id);
-    ids.map(|image_id| Made {
-        place: place.clone(),
-        image_id,
-    })
-    .collect()
 }
 
 /// Refuses when anything still names one of the images, in whatever Region.

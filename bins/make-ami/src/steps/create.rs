@@ -4,10 +4,11 @@
 //! to be taken, the image with this run's tag is looked for and adopted
 //! (<https://github.com/hashicorp/packer/issues/11165>).
 
-use super::{images, sdk_tags};
+use super::{images, lacks_proof, sdk_tags};
 use crate::job::Job;
-use crate::plan::{CONSISTENCY_TAG, FROZEN_TAG, Plan, RUN_TAG};
+use crate::plan::{Plan, RUN_TAG};
 use crate::settings::modes::{Consistency, SnapshotTags};
+use crate::undo::Journal;
 use action::exit::Exit;
 use action::failure::Failure;
 use aws::error::{AwsError, Kind};
@@ -49,22 +50,14 @@ pub fn is_good(image: &Image) -> bool {
     )
 }
 
-/// Whether a quiesced image was seen to be requested while the instance stood still. A run that was
-/// killed before it let the instance go never learned whether the lease had ended first.
-#[must_use]
-pub fn is_proven_still(image: &Image) -> bool {
-    let mode = images::tag(image, CONSISTENCY_TAG);
-    mode != Some(&Consistency::Quiesce.to_string()) || images::tag(image, FROZEN_TAG).is_some()
-}
-
-/// Whether an image of this run is worth nothing.
+/// Whether an image of this run is worth nothing to anybody. One that was taken out of use is not.
 #[must_use]
 pub fn is_worthless(image: &Image) -> bool {
     let has_failed = matches!(
         image.state(),
         Some(ImageState::Failed | ImageState::Error | ImageState::Invalid)
     );
-    has_failed || (is_good(image) && !is_proven_still(image))
+    has_failed || (is_good(image) && lacks_proof(image))
 }
 
 /// Refuses a name that another image has; one of this very run that will be removed is no obstacle.
@@ -146,23 +139,14 @@ fn is_throttle(error: &AwsError) -> bool {
     code == "RequestLimitExceeded" || code.contains("Throttl")
 }
 
-/// Why there is no image, and whether that is known.
-#[derive(Debug)]
-pub struct NotCreated {
-    /// Why.
-    pub failure: Failure,
-    /// A reply was lost, so there may be an image all the same.
-    pub uncertain: bool,
-}
-
-/// Creates the image and gives its id.
+/// Creates the image and gives its id; notes in the journal whether a reply was lost on the way.
 ///
 /// # Errors
 /// When it cannot be made, or it is not known whether it was.
-pub async fn create(job: &Job, plan: &Plan) -> Result<String, NotCreated> {
-    let mut uncertain = false;
-    let created = try_to_create(job, plan, &mut uncertain).await;
-    created.map_err(|failure| NotCreated { failure, uncertain })
+pub async fn create(job: &Job, plan: &Plan, journal: &mut Journal) -> Result<String, Failure> {
+    let image_id = try_to_create(job, plan, &mut journal.lost_reply).await?;
+    journal.note(&job.home, &image_id);
+    Ok(image_id)
 }
 
 async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<String, Failure> {
@@ -214,6 +198,7 @@ async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<S
         match looked {
             Ok(Some(image_id)) => {
                 tracing::info!(image_id, "found the image that an earlier try made");
+                *uncertain = false;
                 return Ok(image_id);
             }
             Err(failure) if failure.exit() == Exit::Lost => return Err(failure),

@@ -41,10 +41,10 @@ pub struct Finding {
 const NO_IMAGE: &str = "there is no image of this instance or application yet to ask with";
 const NO_DRY_RUN: &str = "the service has no dry run";
 
-/// Asks about every call that the run would make; `adopts` says that there is an image to go on with.
+/// Asks about every call that the run would make; about none that makes an image where one is adopted.
 ///
 /// # Errors
-/// A look that failed, or any call that is refused; all of them are listed.
+/// A look that failed.
 pub async fn check(
     job: &Job,
     plan: &Plan,
@@ -52,17 +52,49 @@ pub async fn check(
     adopts: bool,
 ) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
+    let mut add = |action, answer| findings.push(Finding { action, answer });
     if !adopts {
-        making(job, plan, source, &mut findings).await;
+        let create = request(job, plan).dry_run(true).send().await;
+        let answer = name_is_ours(of(create));
+        add("ec2:CreateImage, with ec2:CreateTags", answer);
+    }
+    if !adopts && plan.consistency == Consistency::Stop && source.running {
+        let tag = Tag::builder().key(STOPPED_TAG).value(&plan.run).build();
+        let tags = job.home.ec2.create_tags().resources(&source.id).tags(tag);
+        add(
+            "ec2:CreateTags on the instance",
+            of(tags.dry_run(true).send().await),
+        );
+        let stop = job.home.ec2.stop_instances().instance_ids(&source.id);
+        add("ec2:StopInstances", of(stop.dry_run(true).send().await));
+        let unmark = job.home.ec2.delete_tags().resources(&source.id);
+        let unmark = unmark.tags(Tag::builder().key(STOPPED_TAG).build());
+        add(
+            "ec2:DeleteTags on the instance",
+            of(unmark.dry_run(true).send().await),
+        );
+        let start = job.home.ec2.start_instances().instance_ids(&source.id);
+        add("ec2:StartInstances", of(start.dry_run(true).send().await));
+    }
+    if !adopts && plan.consistency == Consistency::Quiesce {
+        add("ssm:SendCommand", Answer::Open(NO_DRY_RUN));
     }
     let earlier = earlier_image(job, plan).await?;
     later_changes(job, earlier.as_ref(), &mut findings).await;
+    Ok(findings)
+}
+
+/// Whether the run could do what it would.
+///
+/// # Errors
+/// Every call that is refused, in one failure.
+pub fn verdict(job: &Job, plan: &Plan, findings: &[Finding]) -> Result<(), Failure> {
     let refused: Vec<&Finding> = findings
         .iter()
         .filter(|finding| matches!(finding.answer, Answer::Refused(_)))
         .collect();
     if refused.is_empty() {
-        return Ok(findings);
+        return Ok(());
     }
     let not_permitted = |finding: &&Finding| matches!(&finding.answer, Answer::Refused(error) if error.kind == Kind::NotPermitted);
     let exit = match refused.iter().find(|finding| !not_permitted(finding)) {
@@ -87,34 +119,6 @@ pub async fn check(
         return Err(failure);
     }
     Err(failure.hint("allow these actions for the role that runs this; the page of make-ami has the whole policy"))
-}
-
-/// The calls that make the image.
-async fn making(job: &Job, plan: &Plan, source: &Source, findings: &mut Vec<Finding>) {
-    let mut add = |action, answer| findings.push(Finding { action, answer });
-    let ec2 = &job.home.ec2;
-    let create = request(job, plan).dry_run(true).send().await;
-    add(
-        "ec2:CreateImage, with ec2:CreateTags",
-        name_is_ours(of(create)),
-    );
-    if plan.consistency == Consistency::Stop && source.running {
-        let id = &source.id;
-        let tag = Tag::builder().key(STOPPED_TAG).value(&plan.run).build();
-        let call = ec2.create_tags().resources(id).tags(tag.clone());
-        let answer = of(call.dry_run(true).send().await);
-        add("ec2:CreateTags on the instance", answer);
-        let call = ec2.stop_instances().instance_ids(id);
-        add("ec2:StopInstances", of(call.dry_run(true).send().await));
-        let call = ec2.start_instances().instance_ids(id);
-        add("ec2:StartInstances", of(call.dry_run(true).send().await));
-        let call = ec2.delete_tags().resources(id).tags(tag);
-        let answer = of(call.dry_run(true).send().await);
-        add("ec2:DeleteTags on the instance", answer);
-    }
-    if plan.consistency == Consistency::Quiesce {
-        add("ssm:SendCommand", Answer::Open(NO_DRY_RUN));
-    }
 }
 
 /// Changes to an image can only be asked about with an image: an earlier one of ours, since policies

@@ -1,4 +1,4 @@
-//! What happens to an available image: copies, sharing, deprecation; the SSM parameter last of all.
+//! What happens to an available image: copies, sharing, deprecation, the SSM parameter last of all.
 
 use super::available::{self, Verified};
 use super::create::{is_good, is_worthless};
@@ -7,8 +7,10 @@ use super::sdk_tags;
 use crate::job::{Job, Place};
 use crate::plan::RUN_TAG;
 use crate::settings::places::Principal;
-use crate::undo::{self, Made};
+use crate::undo::{self, Journal};
+use action::exit::Exit;
 use action::failure::Failure;
+use action::interrupt::Interrupt;
 use aws::error::AwsError;
 use aws::wait::{self, Look, Pace};
 use aws_sdk_ec2::primitives::DateTime;
@@ -33,36 +35,40 @@ pub struct Copied {
     pub available: bool,
 }
 
-/// Does everything that the settings ask but the parameter, in order; notes each copy in `made` as soon
-/// as its id is known.
+/// Does everything that the settings ask, in order; notes each copy in the journal as soon as its id is known.
 ///
 /// # Errors
 /// The first thing that failed.
 pub async fn publish(
     job: &Job,
-    run: &str,
     tags: &BTreeMap<String, String>,
     verified: &Verified,
-    made: &mut Vec<Made>,
+    journal: &mut Journal,
 ) -> Result<Vec<Copied>, Failure> {
     let publish = &job.settings.publish;
     let mut copies = Vec::new();
     // All are asked for before the first is waited for: they go on at the same time.
     for region in &publish.copy_to {
         let place = job.place(region);
-        let image_id = copy(job, &place, run, tags, verified).await?;
-        made.push(Made {
-            place: place.clone(),
-            image_id: image_id.clone(),
-        });
+        let image_id = copy(job, &place, &journal.run, tags, verified).await?;
+        journal.note(&place, &image_id);
         copies.push((place, image_id));
     }
+    not_stopped(job)?;
     share(&job.home, verified, &publish.share_with).await?;
     let mut done = Vec::new();
     for (place, image_id) in copies {
         if publish.copy_wait {
             let volumes = verified.snapshots.len();
-            let copied = available::wait(job, &place, &image_id, volumes).await?;
+            let copied = match available::wait(job, &place, &image_id, volumes).await {
+                Ok(copied) => copied,
+                // The image itself is good and stays; a bad copy of it does not.
+                Err(failure) if failure.exit() == Exit::Failed => {
+                    journal.made.retain(|made| made.image_id != image_id);
+                    return Err(undo::copy(journal, &place, &image_id, failure).await);
+                }
+                Err(failure) => return Err(failure),
+            };
             share(&place, &copied, &publish.share_with).await?;
         }
         deprecate(job, &place, &image_id).await?;
@@ -73,7 +79,21 @@ pub async fn publish(
         });
     }
     deprecate(job, &job.home, &verified.image_id).await?;
+    not_stopped(job)?;
+    if let Some(name) = &publish.ssm_parameter {
+        parameter(job, name, &verified.image_id).await?;
+    }
     Ok(done)
+}
+
+fn not_stopped(job: &Job) -> Result<(), Failure> {
+    match job.context.interrupt.pending() {
+        Some(signal) => Err(Failure::interrupted(
+            signal,
+            "stopped before the image was published",
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Copies the image to a Region, once: CopyImage has a client token, and an earlier try's copy is found
@@ -92,25 +112,39 @@ async fn copy(
         )));
     }
     let earlier = tagged(place, RUN_TAG, run).await?;
-    let adopted = earlier.iter().find(|image| is_good(image));
-    if let Some(id) = adopted.and_then(|image| image.image_id()) {
+    if let Some(id) = good(&earlier) {
         tracing::info!("adopting the copy {id} in {}", place.region);
-        return Ok(id.to_owned());
+        return Ok(id);
     }
-    let failed = remove_failed(place, &earlier).await?;
+    remove_failed(place, &earlier).await?;
     let key = &job.settings.publish.kms_key;
     let call = copy_request(job, place, tags, verified)
-        .client_token(token(run, &verified.image_id, &place.region, &failed))
+        .client_token(token(
+            run,
+            &verified.image_id,
+            &place.region,
+            &job.clock.started(),
+        ))
         .set_encrypted(key.as_ref().map(|_| true))
         .set_kms_key_id(key.clone());
     let deed = format!(
         "cannot copy image {} from {} to {}",
         verified.image_id, job.home.region, place.region
     );
-    let reply = call
-        .send()
-        .await
-        .map_err(|error| AwsError::of(&error).failure(&deed, "ec2:CopyImage and ec2:CreateTags"))?;
+    let reply = match call.send().await {
+        Ok(reply) => reply,
+        Err(error) => {
+            let error = AwsError::of(&error);
+            // The copy of a try that was killed a moment ago, which was not listed before.
+            if error.is("InvalidAMIName.Duplicate")
+                && let Some(id) = appears(job, place, run).await?
+            {
+                tracing::info!("adopting the copy {id} in {}", place.region);
+                return Ok(id);
+            }
+            return Err(error.failure(&deed, "ec2:CopyImage and ec2:CreateTags"));
+        }
+    };
     let id = reply
         .image_id
         .ok_or_else(|| Failure::failed(deed).cause("the reply holds no image id"))?;
@@ -118,9 +152,29 @@ async fn copy(
     Ok(id)
 }
 
-/// Removes the copies of earlier tries that failed: they hold the name. Gives their ids.
-async fn remove_failed(place: &Place, earlier: &[Image]) -> Result<Vec<String>, Failure> {
-    let mut failed = Vec::new();
+fn good(images: &[Image]) -> Option<String> {
+    let found = images.iter().find(|image| is_good(image))?;
+    found.image_id.clone()
+}
+
+/// How often a copy that holds the name is looked for, and how long apart.
+const LOOKS: u32 = 8;
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Looks for this run's copy until it is listed.
+async fn appears(job: &Job, place: &Place, run: &str) -> Result<Option<String>, Failure> {
+    for _ in 0..LOOKS {
+        if let Some(id) = good(&tagged(place, RUN_TAG, run).await?) {
+            return Ok(Some(id));
+        }
+        not_stopped(job)?;
+        job.pause(PAUSE).await;
+    }
+    Ok(None)
+}
+
+/// Removes the copies of earlier tries that failed: they may hold the name.
+async fn remove_failed(place: &Place, earlier: &[Image]) -> Result<(), Failure> {
     for image in earlier.iter().filter(|image| is_worthless(image)) {
         let Some(id) = image.image_id() else { continue };
         let region = &place.region;
@@ -129,10 +183,8 @@ async fn remove_failed(place: &Place, earlier: &[Image]) -> Result<Vec<String>, 
             let deed = format!("cannot remove the failed copy {id} in {region}");
             return Err(Failure::failed(deed).remains(first.what, first.command));
         }
-        failed.push(id.to_owned());
     }
-    failed.sort();
-    Ok(failed)
+    Ok(())
 }
 
 fn copy_request(
@@ -158,11 +210,10 @@ fn copy_request(
 }
 
 /// 64 characters of ASCII at most:
-/// <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html>. After a copy has failed,
-/// the same token would give that one again.
-fn token(run: &str, image_id: &str, region: &str, failed: &[String]) -> String {
-    let failed = failed.join(",");
-    let digest = Sha256::digest(format!("{run}\n{image_id}\n{region}\n{failed}"));
+/// <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html>. It makes one copy of one
+/// try's calls. The next try has another: with the same one EC2 would give a copy that failed again.
+fn token(run: &str, image_id: &str, region: &str, started: &str) -> String {
+    let digest = Sha256::digest(format!("{run}\n{image_id}\n{region}\n{started}"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -252,14 +303,7 @@ const PACE: Pace = Pace {
     longest: Duration::from_secs(5),
 };
 
-/// Writes the image's id to the SSM parameter, where one is asked for, and reads it back.
-///
-/// # Errors
-/// It could not be written, or does not hold the id: it may all the same be seen by others.
-pub async fn announce(job: &Job, image_id: &str) -> Result<(), Failure> {
-    let Some(name) = &job.settings.publish.ssm_parameter else {
-        return Ok(());
-    };
+async fn parameter(job: &Job, name: &str, image_id: &str) -> Result<(), Failure> {
     let region = &job.home.region;
     let ssm = aws_sdk_ssm::Client::new(&job.session.config);
     let put = ssm
@@ -297,8 +341,9 @@ pub async fn announce(job: &Job, image_id: &str) -> Result<(), Failure> {
             Look::NotYet(format!("it holds {found:?}"))
         })
     };
-    let deadline = job.context.deadline.min(Instant::now() + READ_BACK_WITHIN);
-    let waited = wait::until(&what, deadline, &job.context.interrupt, PACE, look).await;
+    // From here on the parameter may hold the image: neither signal nor deadline may end in its removal.
+    let deadline = Instant::now() + READ_BACK_WITHIN;
+    let waited = wait::until(&what, deadline, &Interrupt::never(), PACE, look).await;
     waited.map_err(|ended| match ended {
         wait::Ended::Deadline(seen) => Failure::failed(format!(
             "parameter {name} in {region} did not take {image_id}; {seen}"
@@ -316,13 +361,10 @@ mod tests {
 
     #[test]
     fn a_token_is_the_same_for_the_same_copy_and_fits() {
-        let one = token("run", "ami-1", "us-east-1", &[]);
-        assert_eq!(one, token("run", "ami-1", "us-east-1", &[]));
-        assert_ne!(one, token("run", "ami-1", "us-east-2", &[]));
-        assert_ne!(
-            one,
-            token("run", "ami-1", "us-east-1", &["ami-2".to_owned()])
-        );
+        let one = token("run", "ami-1", "us-east-1", "now");
+        assert_eq!(one, token("run", "ami-1", "us-east-1", "now"));
+        assert_ne!(one, token("run", "ami-1", "us-east-2", "now"));
+        assert_ne!(one, token("run", "ami-1", "us-east-1", "later"));
         assert_eq!(one.len(), 64);
     }
 }

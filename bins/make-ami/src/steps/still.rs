@@ -52,20 +52,22 @@ pub async fn let_go(job: &Job, source: &Source, held: Held) -> Result<Option<Dur
     }
 }
 
-/// Starts an instance that an earlier try of this run stopped and did not start again.
+/// Starts an instance that an earlier try of this run stopped for its image and did not start again.
 ///
 /// # Errors
-/// When it cannot be started.
+/// When it cannot be started, or the image's snapshots do not begin.
 pub async fn let_go_of_an_earlier_try(
     job: &Job,
     plan: &Plan,
     source: &Source,
+    image_id: &str,
 ) -> Result<(), Failure> {
     if source.stopped_by.as_deref() == Some(plan.run.as_str()) {
         tracing::info!(
             "starting {}, which an earlier try of this run stopped",
             source.id
         );
+        begun(job, image_id, source).await?;
         stop::let_go(job, &source.id).await?;
     }
     Ok(())

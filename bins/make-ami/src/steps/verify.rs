@@ -2,9 +2,9 @@
 
 use super::available::{Verified, check_state};
 use super::images::{by_id, snapshot_ids, tag};
-use super::{Making, available};
+use super::{Making, available, lacks_proof};
 use crate::job::{Job, timestamp_of};
-use crate::plan::{CONSISTENCY_TAG, RUN_TAG, SOURCE_TAG, VOLUMES_TAG, name};
+use crate::plan::{CONSISTENCY_TAG, FROZEN_TAG, RUN_TAG, SOURCE_TAG, VOLUMES_TAG, name};
 use action::failure::Failure;
 use aws_sdk_ec2::types::Image;
 
@@ -53,6 +53,11 @@ fn broken(image: &Image, job: &Job) -> Vec<String> {
                 "it has no tag {key}, so it was not made by make-ami"
             ));
         }
+    }
+    if lacks_proof(image) {
+        broken.push(format!(
+            "it was to be quiesced, and has no tag {FROZEN_TAG} that says it was"
+        ));
     }
     if let Some(app) = &job.settings.app
         && tag(image, crate::plan::APP_TAG) != Some(app)

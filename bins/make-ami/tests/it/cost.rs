@@ -21,13 +21,13 @@ async fn an_upper_bound_is_said_before() {
     let ended = cloud.run().set("price_for", "2h").end().await;
     ended
         .assert_code(0)
-        .assert_said("cost: at most $85.50 a month, $0.23 for 2 h (1710 GiB of volumes")
+        .assert_said("cost: at most $85.50 a month, $0.23 for 2 hours (1710 GiB of volumes")
         .assert_said("list price of eu-west-1");
     let before = ended.said.find("cost: at most").unwrap();
     let create = ended.said.find("creating an image").unwrap();
     assert!(before < create, "{ended}");
     // What was written is known afterwards.
-    ended.assert_said("cost: $15.00 a month, $0.04 for 2 h (300 GiB written; an upper bound");
+    ended.assert_said("cost: $15.00 a month, $0.04 for 2 hours (300 GiB written; an upper bound");
 }
 
 #[tokio::test(start_paused = true)]

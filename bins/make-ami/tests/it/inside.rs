@@ -220,7 +220,7 @@ impl Run<'_> {
             values.insert(field.clone(), value.clone().into());
         }
         let raw: Raw = serde_json::from_value(values.into()).unwrap();
-        let mut faults = Faults::for_tests_of(self.command.as_deref());
+        let mut faults = Faults::for_tests().under(self.command.as_deref());
         let checked = raw.check(&mut faults);
         assert_eq!(faults.messages(), Vec::<String>::new());
         checked.unwrap()
@@ -311,6 +311,7 @@ impl Run<'_> {
             codebuild: self.build.clone(),
             interrupt,
             environment: BTreeMap::default(),
+            even_if_failed: false,
         };
         let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "tests");
         let config = SdkConfig::builder()

@@ -76,7 +76,7 @@ fn a_configuration_that_does_not_fit_is_refused() {
     );
     let ran = with_config.run();
     ran.assert_code(2)
-        .assert_stderr("config.json:1:17: cfn/app.yml declares no parameter AmiId");
+        .assert_stderr("dev.json:1:17: cfn/app.yml declares no parameter AmiId");
     ran.assert_stderr("did you mean AMIId?");
     let ran = uploading(&folder, &aws)
         .args(["dev.json", "--config", "dev.jsn"])

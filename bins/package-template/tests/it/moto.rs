@@ -72,3 +72,47 @@ fn moto_stores_skips_and_refuses_as_the_fake_does() {
         .assert_code(2)
         .assert_stderr("create the bucket");
 }
+
+/// moto looks neither at the owner nor at the key; that both are sent, and what S3 answers to a wrong one, is
+/// in `upload` and `faults`. Here they must not disturb.
+#[test]
+fn moto_takes_an_owner_and_keeps_packaged_files() {
+    let Some(moto) = Moto::start() else { return };
+    let folder = project();
+    versioned(&moto, "owned-bucket");
+    write(folder.path(), "cfn/src/index.py", "def handler(): pass\n");
+    write(
+        folder.path(),
+        "cfn/app.yml",
+        "Resources:\n  F: {Type: AWS::Lambda::Function, Properties: {Code: src}}\n",
+    );
+    let program = run(&folder, &moto, "owned-bucket").args(["--bucket-owner", "999999999999"]);
+    let first = program.run().assert_code(0).exports();
+    let again = program.run().assert_code(0).exports();
+    assert_eq!(
+        (
+            first["TEMPLATE_CHANGED"].as_str(),
+            again["TEMPLATE_CHANGED"].as_str()
+        ),
+        ("1", "0")
+    );
+    // What is stored already is found by its key, also when the archive is written again.
+    program
+        .clone()
+        .arg("--force")
+        .run()
+        .assert_code(0)
+        .refute_stderr("stored");
+    let (status, listed) = moto.s3("GET", "/owned-bucket?list-type=2", b"");
+    assert_eq!(status, 200);
+    assert_eq!(listed.matches("<Key>assets/").count(), 1, "{listed}");
+    write(
+        folder.path(),
+        "cfn/src/index.py",
+        "def handler(): return 1\n",
+    );
+    let plan = program.clone().arg("--dry-run").run();
+    plan.assert_code(0)
+        .assert_stderr("would store s3://owned-bucket/assets/")
+        .assert_stderr("~ Resources F");
+}

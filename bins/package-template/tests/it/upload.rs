@@ -149,8 +149,121 @@ fn a_dry_run_reads_only_and_tells_the_plan() {
     uploading(&folder, &aws)
         .args(["app", "--dry-run", "--force"])
         .run()
+        .assert_stderr("changes: none by meaning")
         .assert_stderr("over version version-1");
     assert_eq!(aws.requests_for("s3:PutObject").len(), 1);
+}
+
+#[test]
+fn a_dry_run_tells_what_changes_against_the_version_in_the_bucket() {
+    let (aws, folder) = (FakeAws::start(), project());
+    let bucket = Bucket::in_fake(&aws);
+    uploading(&folder, &aws).arg("app").run().assert_code(0);
+    let template = TEMPLATE
+        .replace("AMIId:", "Image:")
+        .replace("!Ref AMIId", "!Ref Image");
+    let template = format!("# only a comment\n{template}  New: {{Type: AWS::SNS::Topic}}\n");
+    write(folder.path(), "cfn/app.yml", &template);
+    let plan = folder.path().join("plan.json");
+    let ran = uploading(&folder, &aws)
+        .args(["dev.json", "--dry-run", "--plan-file"])
+        .arg(&plan)
+        .run();
+    ran.assert_code(0);
+    for line in [
+        "  + file dev.json",
+        "  - file app/run",
+        "  ~ file app.yml",
+        "  + Parameters Image",
+        "  - Parameters AMIId",
+        "  + Resources New",
+        "  ~ Resources Lt",
+    ] {
+        ran.assert_stderr(line);
+    }
+    let plan: serde_json::Value = serde_json::from_slice(&std::fs::read(&plan).unwrap()).unwrap();
+    assert_eq!(plan["changes"]["template"]["Resources"]["added"][0], "New");
+    let get = &aws.requests_for("s3:GetObject")[0];
+    assert!(
+        get.query
+            .contains(&("versionId".to_owned(), "version-1".to_owned()))
+    );
+
+    // Whatever else stands there is said, and no reason to fail.
+    bucket.overwrite();
+    uploading(&folder, &aws)
+        .arg("--dry-run")
+        .run()
+        .assert_code(0)
+        .assert_stderr("what is there cannot be compared: cannot read the archive");
+}
+
+#[test]
+fn a_bucket_in_another_region_is_found_there() {
+    let (aws, folder) = (FakeAws::start(), project());
+    Bucket::in_fake(&aws);
+    let moved = || {
+        Reply::error(301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint.")
+            .header("x-amz-bucket-region", "ap-southeast-2")
+    };
+    aws.first("s3:GetBucketVersioning", [moved()]);
+    let ran = uploading(&folder, &aws).run();
+    ran.assert_code(0)
+        .assert_stderr("the bucket source-bucket is in ap-southeast-2");
+    let put = &aws.requests_for("s3:PutObject")[0];
+    assert!(
+        put.header("authorization")
+            .unwrap()
+            .contains("/ap-southeast-2/s3/")
+    );
+    // Who names a region means it.
+    aws.first("s3:GetBucketVersioning", [moved()]);
+    let ran = uploading(&folder, &aws)
+        .args(["--region", "eu-west-1"])
+        .run();
+    ran.assert_code(2).assert_stderr("is in another region");
+}
+
+#[test]
+fn of_two_at_once_one_wins_and_the_other_says_so() {
+    let (aws, folder) = (FakeAws::start(), project());
+    let bucket = Bucket::in_fake(&aws);
+    let other = project();
+    write(
+        other.path(),
+        "cfn/app.yml",
+        &format!("{TEMPLATE}  More: {{Type: AWS::SNS::Topic}}\n"),
+    );
+    // Both look before either writes.
+    let barrier = std::sync::Barrier::new(2);
+    let looks = std::sync::atomic::AtomicUsize::new(0);
+    aws.on_call("s3:HeadObject", move |_| {
+        if looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 2 {
+            barrier.wait();
+            return Reply::empty(404);
+        }
+        // The loser looks again before it speaks.
+        Reply::empty(200)
+            .header("etag", "\"etag-1\"")
+            .header("x-amz-version-id", "version-1")
+    });
+    let codes: Vec<Option<i32>> = std::thread::scope(|scope| {
+        let run = |folder| {
+            let program = uploading(folder, &aws);
+            scope.spawn(move || program.run())
+        };
+        let both = [run(&folder), run(&other)];
+        let both = both.map(|one| one.join().unwrap());
+        both.map(|ran| ran.code).to_vec()
+    });
+    let mut sorted = codes.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, [Some(0), Some(7)], "{codes:?}");
+    assert_eq!(
+        bucket.current().unwrap().number,
+        1,
+        "one was written, and stays"
+    );
 }
 
 #[test]

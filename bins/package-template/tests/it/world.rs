@@ -95,6 +95,11 @@ impl Bucket {
             Some(object) => object.described(Reply::empty(200)),
         });
         let world = bucket.clone();
+        aws.on_call("s3:GetObject", move |_| match &*world.0.lock().unwrap() {
+            None => Reply::error(404, "NoSuchKey", "The specified key does not exist."),
+            Some(object) => object.described(Reply::bytes(object.body.clone())),
+        });
+        let world = bucket.clone();
         aws.on_call("s3:PutObject", move |request| world.put(request));
         bucket
     }

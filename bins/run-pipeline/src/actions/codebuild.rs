@@ -12,7 +12,6 @@ use crate::build::{self, Build, Outcome, Surroundings};
 use crate::build_env::{self, About};
 use crate::definition::{Project, Spec};
 use crate::execution::{Execution, Ready};
-use crate::findings;
 
 /// Unpacks the inputs, runs the build, packs the outputs; the exported variables are its own.
 ///

@@ -14,24 +14,25 @@ pub struct Faults {
 }
 
 impl Faults {
-    pub(crate) fn new(layers: Layers, command: Option<String>) -> Self {
+    pub(crate) fn new(layers: Layers) -> Self {
         Self {
             layers,
-            command,
+            command: None,
             faults: Vec::new(),
         }
+    }
+
+    /// The same under a subcommand, which may need other settings than the program alone.
+    #[must_use]
+    pub fn under(mut self, command: Option<&str>) -> Self {
+        self.command = command.map(str::to_owned);
+        self
     }
 
     /// For tests of a program's checks: settings by field name, as if they came from variables.
     #[must_use]
     pub fn for_tests() -> Self {
-        Self::for_tests_of(None)
-    }
-
-    /// As [`Faults::for_tests`], under a subcommand.
-    #[must_use]
-    pub fn for_tests_of(command: Option<&str>) -> Self {
-        Self::new(Layers::default(), command.map(str::to_owned))
+        Self::new(Layers::default())
     }
 
     /// The subcommand that was given: what must be set may depend on it.

@@ -1,7 +1,9 @@
 //! From the tree to the model, collecting every fault on the way.
 
 use crate::finding::{Finding, did_you_mean};
-use crate::yaml::Node;
+use crate::rule::{self, Rule};
+use crate::yaml::{Content, Node, Style};
+use crate::yaml11;
 
 use super::{Artifacts, Buildspec, Env, Exported, Item, OnFailure, Phase, PhaseName};
 
@@ -87,9 +89,13 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fault(&mut self, node: &Node, message: String) -> &mut Finding {
+        self.broken(&rule::BUILDSPEC_SHAPE, node, message)
+    }
+
+    fn broken(&mut self, rule: &'static Rule, node: &Node, message: String) -> &mut Finding {
         let at = self.faults.len();
         self.faults
-            .push(Finding::error(self.file, Some(node.place), message));
+            .push(Finding::new(rule, self.file, Some(node.place), message));
         &mut self.faults[at]
     }
 
@@ -99,8 +105,13 @@ impl Reader<'_> {
             if !known.contains(&name) {
                 let message = format!("key `{name}` is not known here and is ignored");
                 self.warnings.push(
-                    Finding::warning(self.file, Some(key.place), message)
-                        .maybe_hint(did_you_mean(name, known.iter().copied())),
+                    Finding::new(
+                        &rule::UNKNOWN_BUILDSPEC_KEY,
+                        self.file,
+                        Some(key.place),
+                        message,
+                    )
+                    .maybe_hint(did_you_mean(name, known.iter().copied())),
                 );
             }
         }
@@ -109,20 +120,25 @@ impl Reader<'_> {
     fn version(&mut self, root: &Node) {
         match root.get("version") {
             None => {
-                self.fault(root, "the buildspec has no version".to_owned())
-                    .hint = Some("begin it with `version: 0.2`".to_owned());
+                self.broken(
+                    &rule::BUILDSPEC_VERSION,
+                    root,
+                    "the buildspec has no version".to_owned(),
+                )
+                .hint = Some("begin it with `version: 0.2`".to_owned());
             }
             Some(node) => match node.as_str().unwrap_or_default() {
                 "0.2" => {}
                 "0.1" => {
                     let message =
                         "version 0.1 runs each command in its own shell; exports cannot work";
-                    self.fault(node, message.to_owned()).hint =
-                        Some("write `version: 0.2`".to_owned());
+                    self.broken(&rule::BUILDSPEC_VERSION, node, message.to_owned())
+                        .hint = Some("write `version: 0.2`".to_owned());
                 }
                 other => {
                     let message = format!("version {other:?} is not a version of a buildspec");
-                    self.fault(node, message).hint = Some("write `version: 0.2`".to_owned());
+                    self.broken(&rule::BUILDSPEC_VERSION, node, message).hint =
+                        Some("write `version: 0.2`".to_owned());
                 }
             },
         }
@@ -144,9 +160,13 @@ impl Reader<'_> {
             exported.push(Exported {
                 name,
                 line: item.place.line,
+                place: item.place,
             });
         }
         let variables = self.pairs(node, "variables");
+        if let Some(node) = node.get("variables") {
+            self.warnings.extend(yaml11::check(self.file, node));
+        }
         Env {
             variables,
             exported,
@@ -166,14 +186,18 @@ impl Reader<'_> {
             let message = format!(
                 "{name:?}: not a shell variable name; CodeBuild would drop it silently (allowed: letters, digits, _)"
             );
-            self.fault(node, message);
+            self.broken(&rule::EXPORT_NAME, node, message);
         } else if name.starts_with("AWS_") {
             let message = format!("{name:?}: CodeBuild does not export names that start with AWS_");
-            self.fault(node, message);
+            self.broken(&rule::EXPORT_NAME, node, message);
         } else if let Some(first) = before.iter().find(|one| one.name == name) {
             let message = format!("{name} is listed twice, first on line {}", first.line);
-            self.warnings
-                .push(Finding::warning(self.file, Some(node.place), message));
+            self.warnings.push(Finding::new(
+                &rule::EXPORTED_TWICE,
+                self.file,
+                Some(node.place),
+                message,
+            ));
         }
     }
 
@@ -247,6 +271,8 @@ impl Reader<'_> {
             items.push(Item {
                 script: node.as_str().unwrap_or_default().to_owned(),
                 line: node.first_text_line(),
+                place: node.place,
+                is_block: matches!(node.content, Content::Scalar(_, Style::Literal)),
             });
         }
         items
@@ -301,7 +327,8 @@ impl Reader<'_> {
                 }
             }
             if name.starts_with("CODEBUILD_") {
-                self.fault(
+                self.broken(
+                    &rule::RESERVED_VARIABLE,
                     value,
                     format!("{name:?}: reserved by CodeBuild; it may be passed on, not set"),
                 );

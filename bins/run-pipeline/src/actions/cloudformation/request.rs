@@ -6,9 +6,7 @@ use contract::template::Template;
 use serde_json::Value;
 
 use crate::artifacts::Store;
-use crate::definition;
 use crate::execution::Ready;
-use crate::findings;
 
 /// The largest template that fits into a request, in bytes. Source: CloudFormation user guide,
 /// "Quotas".
@@ -88,7 +86,7 @@ impl Request {
         };
         let texts = |key: &str| match map.get(key) {
             None => Ok(Vec::new()),
-            Some(value @ Value::Object(_)) => definition::read_parameters(value),
+            Some(value @ Value::Object(_)) => contract::parameters::read_parameters(value),
             Some(_) => Err(format!("{key} is not an object")),
         };
         for (key, value) in texts("Parameters")? {
@@ -115,7 +113,8 @@ impl Request {
                 .any(|(name, _)| *name == declared.name);
             if !given && declared.default.is_none() {
                 wrong.push(
-                    Finding::error(
+                    Finding::new(
+                        &contract::rule::NO_VALUE,
                         &template.file,
                         Some(declared.node.place),
                         format!("parameter {} has no value and no default", declared.name),

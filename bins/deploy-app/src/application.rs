@@ -1,0 +1,121 @@
+//! The application as it is here: read, hashed, and what must not travel left behind.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use action::failure::Failure;
+use action::program::Context;
+use bundle::digest::Digest;
+use bundle::names::{Names, bytes};
+use bundle::secrets;
+use bundle::tree::{Rules, Source, TreeError};
+use jiff::Timestamp;
+
+use crate::layout::Layout;
+use crate::release;
+use crate::settings::Checked;
+use crate::sync::{self, Tree};
+
+/// The application as it is here.
+#[derive(Debug, Clone)]
+pub struct Application {
+    /// What shall be on the host.
+    pub wanted: Tree,
+    /// Where each file is read.
+    pub sources: BTreeMap<String, PathBuf>,
+    /// The digest of `wanted`.
+    pub digest: Digest,
+    /// The name that a release of it would get now.
+    pub release: String,
+}
+
+/// Reads and hashes the application; refuses what must not be shipped.
+///
+/// # Errors
+/// A refusal that lists all of it; nothing was touched.
+pub fn read(settings: &Checked, context: &Context) -> Result<Application, Failure> {
+    let rules = Rules {
+        ignore_file: Some(".deployignore".to_owned()),
+        names: Names::Bytes,
+        // Left behind below, unless named.
+        refuse_env_files: false,
+        ..Rules::default()
+    };
+    let deed = || format!("cannot ship the application in `{}`", settings.source.display());
+    let manifest = bundle::tree::read(&[Source::root(&settings.source)], &rules).map_err(|error| {
+        match error {
+            TreeError::Refused(refusals) => refusals.to_string().lines().fold(Failure::refused(deed()), Failure::detail)
+                .hint("list in .deployignore (gitignore syntax) what shall not be shipped; nothing was touched"),
+            error => Failure::refused(deed()).cause(error),
+        }
+    })?;
+    let mut wanted = sync::wanted(&manifest, &settings.shared).map_err(|fault| {
+        Failure::refused("cannot link the shared paths")
+            .cause(fault)
+            .hint("remove it from DEPLOY_APP_SHARED or from the application")
+    })?;
+    for missing in settings.include.iter().filter(|path| !wanted.contains_key(*path)) {
+        return Err(Failure::refused(deed())
+            .cause(format!("DEPLOY_APP_INCLUDE names `{missing}`, which is not there, or is in .deployignore")));
+    }
+    let left = env_files(&wanted, &settings.include);
+    if !left.is_empty() {
+        tracing::warn!(
+            "not shipped, because environment files usually hold secrets: {} (DEPLOY_APP_INCLUDE names those that shall be)",
+            left.join(", ")
+        );
+    }
+    for path in &left {
+        wanted.remove(path);
+    }
+    if wanted.is_empty() {
+        return Err(Failure::refused(deed()).cause("nothing is left to ship"));
+    }
+    if settings.paths.layout == Layout::InPlace {
+        let reserved = wanted
+            .keys()
+            .find(|path| *path == ".deploy" || path.starts_with(".deploy/"));
+        if let Some(reserved) = reserved {
+            return Err(Failure::refused(deed()).cause(format!(
+                "`{}` would lie where this program keeps its own files",
+                bytes::shown(reserved)
+            )));
+        }
+    }
+    let sources = manifest
+        .entries()
+        .iter()
+        .filter(|entry| wanted.contains_key(&entry.path))
+        .map(|entry| (entry.path.clone(), entry.source.clone()))
+        .collect();
+    let digest = sync::digest(&wanted);
+    let utc = Timestamp::now().strftime("%Y%m%d%H%M%S").to_string();
+    let release = release::name(
+        &utc,
+        context.codebuild.resolved_source_version.as_deref(),
+        &digest.to_string(),
+    );
+    tracing::info!(
+        "read {}: {} entries, {} B, digest {digest}",
+        settings.source.display(),
+        wanted.len(),
+        wanted.values().map(sync::size).sum::<u64>()
+    );
+    Ok(Application {
+        wanted,
+        sources,
+        digest,
+        release,
+    })
+}
+
+/// The `.env` files of a tree that are not named.
+fn env_files(tree: &Tree, named: &[String]) -> Vec<String> {
+    tree.keys()
+        .filter(|path| {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            secrets::is_env_file(name) && !named.contains(path)
+        })
+        .cloned()
+        .collect()
+}

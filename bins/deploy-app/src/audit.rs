@@ -1,0 +1,72 @@
+//! The record of deployments on the host: a JSON line for each.
+
+use std::time::Duration;
+
+use action::failure::Failure;
+use action::program::Context;
+use action::redact::redacted;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::host::exec::{Bounds, Input};
+use crate::lease;
+use crate::model::Ensured;
+use crate::release::scripts;
+use crate::remote::Remote;
+
+/// How long writing it may take.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// What is written down about a deployment.
+#[derive(Debug, Clone, Default)]
+pub struct Entry<'a> {
+    /// `deploy` or `rollback`.
+    pub deed: &'a str,
+    /// The release that was to run.
+    pub release: &'a str,
+    /// The one that ran before.
+    pub before: Option<&'a str>,
+    /// The digest of its tree.
+    pub digest: Option<String>,
+    /// The model, and whether it was pulled.
+    pub model: Option<(&'a str, &'a Ensured)>,
+    /// Why it failed.
+    pub failure: Option<&'a Failure>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Entry<'_> {
+    fn json(&self, context: &Context) -> Value {
+        json!({
+            "time": Timestamp::now().to_string(),
+            "deed": self.deed,
+            "release": self.release,
+            "before": self.before,
+            "by": lease::owner(context),
+            "build": context.codebuild.build_id,
+            "commit": context.codebuild.resolved_source_version,
+            "digest": self.digest,
+            "model": self.model.map(|(name, ensured)| json!({
+                "name": name, "digest": ensured.digest, "pulled": ensured.pulled
+            })),
+            "result": if self.failure.is_none() { "done" } else { "failed" },
+            "failure": self.failure.map(Failure::deed),
+            "seconds": self.took.as_secs(),
+        })
+    }
+}
+
+/// Writes it down; a host that cannot take it does not fail a deployment that is done.
+pub async fn record(remote: &Remote<'_>, context: &Context, entry: &Entry<'_>) {
+    let line = format!("{}\n", entry.json(context));
+    let line = redacted(&line).into_owned().into_bytes();
+    let script = scripts::audit(&remote.settings.paths);
+    let bounds = Bounds::cleanup(LIMIT);
+    let written = remote
+        .script("record the deployment", &script, Input::Bytes(line), &bounds)
+        .await;
+    if let Err(failure) = written {
+        tracing::warn!("{failure}");
+    }
+}

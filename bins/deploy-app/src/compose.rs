@@ -1,0 +1,449 @@
+//! What Docker Compose says about a project, and the scripts about its images. Reading is pure.
+
+use serde_json::Value;
+
+use crate::host::ssh::quote;
+
+/// A service of a project, as `docker compose config --format json` gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// The image that it runs.
+    pub image: String,
+    /// The folder that the image is built from, relative to the release; empty for the release itself.
+    /// None when the image is not built here.
+    pub context: Option<String>,
+    /// Folders in the container that outlive it.
+    pub volumes: Vec<String>,
+    /// Where Ollama keeps its models, if the service says so.
+    pub ollama_models: Option<String>,
+    /// Ports that are published on the host.
+    pub ports: Vec<u16>,
+    /// Its whole configuration, without the folder of the release: equal when nothing changed.
+    pub configuration: String,
+}
+
+/// Reads the services of a project whose release lies in `folder`.
+///
+/// # Errors
+/// In words, when it is not such a text.
+pub fn services(config: &[u8], project: &str, folder: &str) -> Result<Vec<Service>, String> {
+    let config: Value = serde_json::from_slice(config)
+        .map_err(|error| format!("Compose's configuration makes no sense: {error}"))?;
+    let services = config
+        .get("services")
+        .and_then(Value::as_object)
+        .ok_or("Compose's configuration names no services")?;
+    Ok(services
+        .iter()
+        .map(|(name, service)| {
+            let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+            let list = |key: &str| {
+                service
+                    .get(key)
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+            };
+            let context = service
+                .get("build")
+                .and_then(|build| text(build.get("context")))
+                .and_then(|context| {
+                    let below = context.strip_prefix(folder)?.trim_start_matches('/');
+                    Some(below.trim_end_matches('/').to_owned())
+                });
+            Service {
+                name: name.clone(),
+                image: text(service.get("image")).unwrap_or_else(|| format!("{project}-{name}")),
+                context: context.or_else(|| service.get("build").map(|_| String::new())),
+                volumes: list("volumes")
+                    .filter(|volume| {
+                        volume.get("type").and_then(Value::as_str) != Some("tmpfs")
+                    })
+                    .filter_map(|volume| text(volume.get("target")))
+                    .collect(),
+                ollama_models: service
+                    .get("environment")
+                    .and_then(|environment| text(environment.get("OLLAMA_MODELS"))),
+                ports: list("ports")
+                    .filter_map(|port| match port.get("published")? {
+                        Value::String(text) => text.parse().ok(),
+                        number => u16::try_from(number.as_u64()?).ok(),
+                    })
+                    .collect(),
+                configuration: service.to_string().replace(folder, ""),
+            }
+        })
+        .collect())
+}
+
+/// What a deployment does to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Touched {
+    /// Its files changed: the image is built anew, from the cache as far as that goes.
+    Rebuilt,
+    /// Its configuration changed.
+    Restarted,
+    /// It is new.
+    Started,
+    /// It is not in the new release.
+    Removed,
+    /// Nothing.
+    Left,
+}
+
+impl std::fmt::Display for Touched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Rebuilt => "rebuilt and restarted, because files of it change",
+            Self::Restarted => "restarted, because its configuration changes",
+            Self::Started => "started",
+            Self::Removed => "removed",
+            Self::Left => "left alone",
+        })
+    }
+}
+
+/// What becomes of each service when `changed` paths change and the configuration becomes `after`.
+#[must_use]
+pub fn touched<'a>(
+    before: &[Service],
+    after: &[Service],
+    changed: impl Iterator<Item = &'a str> + Clone,
+) -> Vec<(String, Touched)> {
+    let mut all: Vec<(String, Touched)> = after
+        .iter()
+        .map(|service| {
+            let old = before.iter().find(|old| old.name == service.name);
+            let is_in = |context: &String| {
+                changed.clone().any(|path| {
+                    context.is_empty()
+                        || path
+                            .strip_prefix(context.as_str())
+                            .is_some_and(|rest| rest.starts_with('/'))
+                })
+            };
+            let touched = match old {
+                None => Touched::Started,
+                Some(_) if service.context.as_ref().is_some_and(is_in) => Touched::Rebuilt,
+                Some(old) if old.configuration != service.configuration => Touched::Restarted,
+                Some(_) => Touched::Left,
+            };
+            (service.name.clone(), touched)
+        })
+        .collect();
+    all.extend(
+        before
+            .iter()
+            .filter(|old| !after.iter().any(|new| new.name == old.name))
+            .map(|old| (old.name.clone(), Touched::Removed)),
+    );
+    all
+}
+
+/// The service that is Ollama: the one that publishes the port, or runs an image of that name.
+#[must_use]
+pub fn ollama(services: &[Service], port: u16) -> Option<&Service> {
+    services
+        .iter()
+        .find(|service| service.ports.contains(&port))
+        .or_else(|| {
+            services.iter().find(|service| {
+                let name = service.image.rsplit('/').next().unwrap_or_default();
+                name == "ollama" || name.starts_with("ollama:")
+            })
+        })
+}
+
+/// Whether what the service pulls outlives its container.
+#[must_use]
+pub fn keeps_models(service: &Service) -> bool {
+    let models = service
+        .ollama_models
+        .as_deref()
+        .unwrap_or("/root/.ollama/models");
+    service.volumes.iter().any(|volume| {
+        let volume = volume.trim_end_matches('/');
+        models == volume
+            || models
+                .strip_prefix(volume)
+                .is_some_and(|rest| rest.starts_with('/'))
+    })
+}
+
+/// A container of a project, as `docker compose ps -a --format json` gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Its service.
+    pub service: String,
+    /// Its name.
+    pub name: String,
+    /// Such as `running` or `exited`.
+    pub state: String,
+    /// `healthy`, `unhealthy`, `starting`, or empty without a health check.
+    pub health: String,
+    /// The status that it ended with.
+    pub exit_code: i64,
+}
+
+/// Reads the containers: a JSON object a line, or all in one array as older versions print them.
+///
+/// # Errors
+/// In words, when it is not such a text.
+pub fn containers(ps: &[u8]) -> Result<Vec<Container>, String> {
+    let text = String::from_utf8_lossy(ps);
+    let values: Vec<Value> = match serde_json::from_str(&text) {
+        Ok(Value::Array(all)) => all,
+        Ok(one) => vec![one],
+        Err(_) => text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(serde_json::from_str)
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("Compose's list of containers makes no sense: {error}"))?,
+    };
+    let text = |value: &Value, key: &str| {
+        let found = value.get(key).and_then(Value::as_str);
+        found.unwrap_or_default().to_owned()
+    };
+    Ok(values
+        .iter()
+        .map(|value| Container {
+            service: text(value, "Service"),
+            name: text(value, "Name"),
+            state: text(value, "State").to_ascii_lowercase(),
+            health: text(value, "Health").to_ascii_lowercase(),
+            exit_code: value.get("ExitCode").and_then(Value::as_i64).unwrap_or(0),
+        })
+        .collect())
+}
+
+/// What the containers amount to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every one runs, is healthy where it can say so, or has done its job and ended well.
+    Good,
+    /// One is still on its way.
+    Coming(String),
+    /// One has failed.
+    Bad(String),
+}
+
+/// Judges containers by what they are, not by what `up --wait` makes of them: it takes a job that ended
+/// well for a failure (docker/compose#9273).
+#[must_use]
+pub fn judge(containers: &[Container]) -> Verdict {
+    if containers.is_empty() {
+        return Verdict::Bad("there are no containers".to_owned());
+    }
+    let mut coming = None;
+    for container in containers {
+        let Container {
+            service,
+            state,
+            health,
+            exit_code,
+            ..
+        } = container;
+        match (state.as_str(), health.as_str()) {
+            ("running", "" | "healthy") => {}
+            ("running", "starting") | ("created", _) => {
+                coming = Some(format!("{service} is {state}, health {health}"));
+            }
+            ("running", health) => return Verdict::Bad(format!("{service} is {health}")),
+            ("exited", _) if *exit_code == 0 => {}
+            ("exited" | "dead", _) => {
+                return Verdict::Bad(format!("{service} has ended with status {exit_code}"));
+            }
+            ("restarting", _) => {
+                return Verdict::Bad(format!(
+                    "{service} ends and is restarted again and again, last with status {exit_code}"
+                ));
+            }
+            (state, _) => return Verdict::Bad(format!("{service} is {state}")),
+        }
+    }
+    coming.map_or(Verdict::Good, Verdict::Coming)
+}
+
+/// The name under which a release's image is kept: the image's own, with the release for a tag.
+#[must_use]
+pub fn kept_name(image: &str, release: &str) -> String {
+    let folder = image.rfind('/').map_or(0, |at| at + 1);
+    let end = image[folder..]
+        .find([':', '@'])
+        .map_or(image.len(), |at| folder + at);
+    format!("{}:deploy-{release}", &image[..end])
+}
+
+/// Keeps the images that were just built for a release, so that going back to it needs no build.
+#[must_use]
+pub fn keep_images(services: &[Service], release: &str) -> String {
+    let tags: Vec<String> = built(services)
+        .map(|service| {
+            format!(
+                "docker image tag {} {}",
+                quote(&service.image),
+                quote(&kept_name(&service.image, release))
+            )
+        })
+        .collect();
+    tags.join(" && ")
+}
+
+/// Gives a release's kept images their own names back; fails when one is gone.
+#[must_use]
+pub fn recall_images(services: &[Service], release: &str) -> String {
+    let tags: Vec<String> = built(services)
+        .map(|service| {
+            let kept = quote(&kept_name(&service.image, release));
+            format!(
+                "docker image inspect {kept} >/dev/null 2>&1 && docker image tag {kept} {}",
+                quote(&service.image)
+            )
+        })
+        .collect();
+    if tags.is_empty() {
+        "true".to_owned()
+    } else {
+        tags.join(" && ")
+    }
+}
+
+fn built(services: &[Service]) -> impl Iterator<Item = &Service> {
+    services.iter().filter(|service| service.context.is_some())
+}
+
+/// Removes kept images of releases that are not there any more, and what the project's builds left
+/// without a name. Images of anybody else are not looked at.
+#[must_use]
+pub fn prune_images(project: &str, releases: &[String]) -> String {
+    format!(
+        r#"keep={keep}; docker image ls --filter label=com.docker.compose.project={project} --format '{{{{.Repository}}}}:{{{{.Tag}}}}' | while read -r i; do
+case $i in *:deploy-*) case $keep in *" ${{i##*:deploy-}} "*) ;; *) docker image rm "$i" >/dev/null;; esac;; esac; done
+docker image prune -f --filter label=com.docker.compose.project={project} >/dev/null"#,
+        keep = quote(&format!(" {} ", releases.join(" "))),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+    use super::*;
+
+    /// As Compose 2.29 prints it, shortened.
+    const CONFIG: &str = r#"{"name":"app","services":{
+        "api":{"build":{"context":"/srv/app/releases/r/api","dockerfile":"Dockerfile"},"environment":{"A":"1"},
+               "volumes":[{"type":"bind","source":"/srv/app/releases/r/conf","target":"/conf"}]},
+        "ollama":{"image":"ollama/ollama","ports":[{"mode":"ingress","target":11434,"published":"11434","protocol":"tcp"}],
+               "volumes":[{"type":"volume","source":"models","target":"/root/.ollama","volume":{}}]}}}"#;
+
+    fn read(config: &str) -> Vec<Service> {
+        services(config.as_bytes(), "app", "/srv/app/releases/r").unwrap()
+    }
+
+    #[test]
+    fn services_are_read() {
+        let services = read(CONFIG);
+        assert_eq!(services[0].image, "app-api");
+        assert_eq!(services[0].context.as_deref(), Some("api"));
+        assert!(services[0].configuration.contains("\"/conf\""));
+        let ollama = ollama(&services, 11434).unwrap();
+        assert_eq!(ollama.name, "ollama");
+        assert!(keeps_models(ollama));
+        assert!(super::services(b"<html>", "app", "/").is_err());
+    }
+
+    #[test]
+    fn models_in_the_container_are_not_kept() {
+        for (volumes, models, kept) in [
+            (&["/root/.ollama/"][..], None, true),
+            (&["/root"][..], None, true),
+            (&["/root/.ollama"][..], Some("/models"), false),
+            (&["/models"][..], Some("/models"), true),
+            (&["/root/.olla"][..], None, false),
+            (&[][..], None, false),
+        ] {
+            let service = Service {
+                volumes: volumes.iter().map(ToString::to_string).collect(),
+                ollama_models: models.map(str::to_owned),
+                ..read(CONFIG)[1].clone()
+            };
+            assert_eq!(keeps_models(&service), kept, "{volumes:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_changed_is_touched() {
+        let before = read(CONFIG);
+        let touched = |after: &str, changed: &[&str]| {
+            let after = services(
+                after.replace("/r/", "/s/").as_bytes(),
+                "app",
+                "/srv/app/releases/s",
+            );
+            super::touched(&before, &after.unwrap(), changed.iter().copied())
+                .into_iter()
+                .map(|(name, touched)| format!("{name} {touched:?}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            touched(CONFIG, &["README.md", "apiary"]),
+            ["api Left", "ollama Left"]
+        );
+        assert_eq!(
+            touched(CONFIG, &["api/main.py"]),
+            ["api Rebuilt", "ollama Left"]
+        );
+        assert_eq!(
+            touched(&CONFIG.replace("\"A\":\"1\"", "\"A\":\"2\""), &[]),
+            ["api Restarted", "ollama Left"]
+        );
+        assert_eq!(
+            touched(&CONFIG.replace("\"ollama\":{", "\"llm\":{"), &[]),
+            ["api Left", "llm Started", "ollama Removed"]
+        );
+    }
+
+    #[test]
+    fn containers_are_judged_by_what_they_are() {
+        let line = |state: &str, health: &str, code: i64| {
+            format!("{{\"Service\":\"s\",\"Name\":\"app-s-1\",\"State\":\"{state}\",\"Health\":\"{health}\",\"ExitCode\":{code}}}")
+        };
+        let judged = |lines: &[String]| judge(&containers(lines.join("\n").as_bytes()).unwrap());
+        let good = line("running", "healthy", 0);
+        assert_eq!(
+            judged(&[good.clone(), line("running", "", 0), line("exited", "", 0)]),
+            Verdict::Good
+        );
+        assert!(matches!(
+            judged(&[good.clone(), line("running", "starting", 0)]),
+            Verdict::Coming(_)
+        ));
+        for bad in [
+            line("running", "unhealthy", 0),
+            line("exited", "", 1),
+            line("restarting", "", 1),
+            line("paused", "", 0),
+        ] {
+            assert!(matches!(judged(&[good.clone(), bad]), Verdict::Bad(_)));
+        }
+        let array = format!("[{good}]");
+        assert_eq!(judge(&containers(array.as_bytes()).unwrap()), Verdict::Good);
+        assert!(matches!(judge(&containers(b"").unwrap()), Verdict::Bad(_)));
+        assert!(containers(b"no such service").is_err());
+    }
+
+    #[test]
+    fn kept_images_carry_the_release_for_a_tag() {
+        for (image, kept) in [
+            ("app-api", "app-api:deploy-r"),
+            ("me/app:latest", "me/app:deploy-r"),
+            ("host:5000/app", "host:5000/app:deploy-r"),
+            ("host:5000/app:1", "host:5000/app:deploy-r"),
+        ] {
+            assert_eq!(kept_name(image, "r"), kept);
+        }
+    }
+}

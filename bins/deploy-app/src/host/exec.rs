@@ -1,0 +1,211 @@
+//! One command on the host, from its start to its exit status.
+
+use std::time::Duration;
+
+use action::interrupt::{Interrupt, Signal};
+use russh::client::Msg;
+use russh::{Channel, ChannelMsg, Sig};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
+
+use super::lines::Lines;
+
+/// A long command that prints nothing is reported as alive this often.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+/// How long a command may take to end once it was told to.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why a command on the host has no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExecError {
+    /// The connection ended, or the server refused a channel.
+    #[error("the SSH connection failed: {0}")]
+    Lost(String),
+    /// The command ended without an exit status: the connection or the process was cut off.
+    #[error("the command ended without an exit status")]
+    NoStatus,
+    /// A signal ended the command.
+    #[error("the command was ended by signal {0}")]
+    Signal(String),
+    /// It did not end in time.
+    #[error("the command did not end before the deadline")]
+    Deadline,
+    /// We were asked to stop; the command was told to end.
+    #[error("{0} received")]
+    Interrupted(Signal),
+    /// Our own side could not produce the command's input.
+    #[error("cannot produce the input: {0}")]
+    Input(String),
+    /// The server does not forward connections.
+    #[error("the host refused to forward a connection to {0}")]
+    Forward(String),
+}
+
+/// What a command reads on its standard input.
+#[derive(Debug)]
+pub enum Input {
+    /// Nothing.
+    Empty,
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// Chunks as they are made; an error from their maker ends the command.
+    Chunks(mpsc::Receiver<Result<Vec<u8>, String>>),
+}
+
+/// What ends the waiting for a command.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// When it must be over.
+    pub deadline: Instant,
+    /// Whether we were asked to stop.
+    pub interrupt: Interrupt,
+}
+
+impl Bounds {
+    /// For work that a signal must not stop: cleaning up.
+    #[must_use]
+    pub fn cleanup(limit: Duration) -> Self {
+        Self {
+            deadline: Instant::now() + limit,
+            interrupt: Interrupt::never(),
+        }
+    }
+
+    /// The same, but over after `limit` at the latest.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Self {
+        Self {
+            deadline: self.deadline.min(Instant::now() + limit),
+            interrupt: self.interrupt.clone(),
+        }
+    }
+}
+
+/// How the output of a command is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// Kept for the caller.
+    Nothing,
+    /// Each line is also logged as it comes, under this name.
+    Lines(&'static str),
+}
+
+/// What a command that ended by itself left.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit status.
+    pub status: u32,
+    /// All of its standard output.
+    pub stdout: Vec<u8>,
+    /// The last lines of both streams, as text.
+    pub tail: Vec<String>,
+}
+
+pub(super) fn lost(error: russh::Error) -> ExecError {
+    ExecError::Lost(error.to_string())
+}
+
+/// Feeds the command and reads it until the channel has closed. There is no order between the end
+/// of the data and the exit status, so nothing but the closed channel ends the reading.
+pub(super) async fn collect(
+    channel: Channel<Msg>,
+    input: Input,
+    show: Show,
+    bounds: &Bounds,
+) -> Result<Output, ExecError> {
+    let (mut read, write) = channel.split();
+    let feed = async {
+        match input {
+            Input::Empty => {}
+            Input::Bytes(bytes) => write.data_bytes(bytes).await.map_err(lost)?,
+            Input::Chunks(mut chunks) => {
+                while let Some(chunk) = chunks.recv().await {
+                    write
+                        .data_bytes(chunk.map_err(ExecError::Input)?)
+                        .await
+                        .map_err(lost)?;
+                }
+            }
+        }
+        write.eof().await.map_err(lost)
+    };
+    tokio::pin!(feed);
+    let mut fed = false;
+    let mut stopping: Option<ExecError> = None;
+    let mut over = bounds.deadline;
+    let mut output = Output::default();
+    let mut status = None;
+    let mut lines = [Lines::default(), Lines::default()];
+    let mut last_output = Instant::now();
+    let mut heartbeat = interval_at(last_output + HEARTBEAT, HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let stop = tokio::select! {
+            done = &mut feed, if !fed => {
+                fed = true;
+                match done {
+                    // The command may have ended before it read everything; its status says more.
+                    Ok(()) | Err(ExecError::Lost(_)) => None,
+                    Err(error) => Some(error),
+                }
+            }
+            message = read.wait() => {
+                match message {
+                    None => break,
+                    Some(ChannelMsg::Data { data }) => {
+                        last_output = Instant::now();
+                        lines[0].push(&data, show, &mut output.tail);
+                        output.stdout.extend_from_slice(&data);
+                    }
+                    Some(ChannelMsg::ExtendedData { data, .. }) => {
+                        last_output = Instant::now();
+                        lines[1].push(&data, show, &mut output.tail);
+                    }
+                    Some(ChannelMsg::ExitStatus { exit_status }) => status = Some(Ok(exit_status)),
+                    Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
+                        status = Some(Err(ExecError::Signal(format!("{signal_name:?}"))));
+                    }
+                    Some(ChannelMsg::Failure) => {
+                        return Err(ExecError::Lost("the server refused to run a command".to_owned()));
+                    }
+                    Some(_) => {}
+                }
+                None
+            }
+            () = sleep_until(over) => match stopping {
+                // It does not end although it was told to: whatever it still does, we go on.
+                Some(error) => return Err(error),
+                None => Some(ExecError::Deadline),
+            },
+            signal = bounds.interrupt.signalled(), if stopping.is_none() => Some(ExecError::Interrupted(signal)),
+            _ = heartbeat.tick() => {
+                let silent = last_output.elapsed();
+                if silent >= HEARTBEAT && let Show::Lines(name) = show {
+                    tracing::info!("{name}: still running, last output {} s ago", silent.as_secs());
+                }
+                None
+            }
+        };
+        if let Some(error) = stop {
+            // The command shall end before we go on, or it would still write while we clean up:
+            // no more input, and SIGTERM to its process group where the server passes signals on.
+            fed = true;
+            stopping = Some(error);
+            over = Instant::now() + STOP_LIMIT;
+            let tell = async {
+                write.signal(Sig::TERM).await?;
+                write.eof().await
+            };
+            // A connection that is gone needs no telling.
+            drop(timeout_at(over, tell).await);
+        }
+    }
+    if let Some(error) = stopping {
+        return Err(error);
+    }
+    for stream in &mut lines {
+        stream.finish(show, &mut output.tail);
+    }
+    output.status = status.ok_or(ExecError::NoStatus)??;
+    Ok(output)
+}

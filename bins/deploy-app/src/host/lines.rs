@@ -1,0 +1,76 @@
+//! The output of a command, cut into lines for people.
+
+use super::exec::Show;
+
+/// How many of the last lines of a command are kept for an error message.
+const TAIL_LINES: usize = 200;
+
+/// Cuts one stream into lines as they come.
+#[derive(Default)]
+pub(super) struct Lines {
+    partial: Vec<u8>,
+}
+
+impl Lines {
+    pub(super) fn push(&mut self, data: &[u8], show: Show, tail: &mut Vec<String>) {
+        // The bulk answers of our own scripts are data, not lines for people.
+        if show == Show::Nothing && data.len() > 4096 {
+            return;
+        }
+        for byte in data {
+            // Progress displays return the carriage; each state of theirs is a line to us.
+            if matches!(byte, b'\n' | b'\r') {
+                self.finish(show, tail);
+            } else {
+                self.partial.push(*byte);
+            }
+        }
+    }
+
+    pub(super) fn finish(&mut self, show: Show, tail: &mut Vec<String>) {
+        if self.partial.is_empty() {
+            return;
+        }
+        let line = plain(&String::from_utf8_lossy(&self.partial));
+        self.partial.clear();
+        let line = action::redact::redacted(&line).into_owned();
+        if let Show::Lines(name) = show {
+            tracing::info!("{name}: {line}");
+        }
+        if tail.len() == TAIL_LINES {
+            tail.remove(0);
+        }
+        tail.push(line);
+    }
+}
+
+/// A line without colours, cursor movements and other control characters, of which programs send
+/// some even where there is no terminal.
+fn plain(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == '\u{1b}' && chars.next_if_eq(&'[').is_some() {
+            // Parameters, then one letter that ends the sequence.
+            let _ = chars.find(|c| ('@'..='~').contains(c));
+        } else if c == '\t' || !c.is_control() {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lines, Show};
+
+    #[test]
+    fn lines_are_cut_whatever_the_chunks() {
+        let (mut lines, mut tail) = (Lines::default(), Vec::new());
+        for chunk in ["on", "e\ntw", "o\r\n\nthree", " \u{1b}[1mfo", "ur"] {
+            lines.push(chunk.as_bytes(), Show::Nothing, &mut tail);
+        }
+        lines.finish(Show::Nothing, &mut tail);
+        assert_eq!(tail, ["one", "two", "three four"]);
+    }
+}

@@ -1,0 +1,235 @@
+//! Which keys a host is believed by, and where they were learnt: a ladder, whose every rung is as good as
+//! the way that it was reached by. Unknown never means accepted.
+//!
+//! 1. `DEPLOY_APP_HOST_KEY`, then the known_hosts file, authorities included.
+//! 2. The SSM parameter of the instance, where an earlier deployment or a person put them.
+//! 3. The instance's console, as cloud-init prints them at first boot.
+//! 4. SSM RunCommand, which reads them on the instance under IAM's eyes.
+//! 5. First use, only when asked for.
+//!
+//! What 3, 4 and 5 found is stored by instance id once the host has proven that it holds the key: an
+//! address that another instance has next is then no false alarm, and a console that is gone no loss.
+
+use std::path::Path;
+
+use action::failure::Failure;
+
+use crate::host::exec::Bounds;
+use crate::host::trust::{self, HostKey, Known, Trust};
+use crate::reach::Way;
+use crate::settings::{Checked, INSTANCE};
+use crate::ssm::Ssm;
+
+/// What RunCommand runs.
+const READ_KEYS: &str = "cat /etc/ssh/ssh_host_*_key.pub";
+
+/// What a host is believed by, and whether it is to be stored once it has proven itself.
+#[derive(Debug, Clone)]
+pub struct Belief {
+    /// What decides about the presented key.
+    pub trust: Trust,
+    /// Where it is to be written; nothing when it was written down already.
+    pub store: Option<Store>,
+}
+
+/// A place that host keys are written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Store {
+    /// The known_hosts file of the settings.
+    KnownHosts,
+    /// An SSM parameter of this name; `must` when the user relies on it.
+    Parameter {
+        /// Its name.
+        name: String,
+        /// Whether failing to write it fails the run.
+        must: bool,
+    },
+}
+
+/// Climbs the ladder.
+///
+/// # Errors
+/// A refusal that says what each rung gave and how to tell us the host's key.
+pub async fn learn(settings: &Checked, way: &Way<'_>, bounds: &Bounds) -> Result<Belief, Failure> {
+    let known = |known: Known, source: String, store: Option<Store>| Belief {
+        trust: Trust::Known(Known {
+            names: way.names(),
+            source,
+            ..known
+        }),
+        store,
+    };
+    if !settings.pinned.is_empty() {
+        let pinned = settings.pinned.clone();
+        return Ok(known(pinned, "DEPLOY_APP_HOST_KEY".to_owned(), None));
+    }
+    if let Some(path) = &settings.known_hosts {
+        let text = read_known_hosts(path, settings.trust_on_first_use)?;
+        let found = trust::known_hosts(&text, &way.listed_names());
+        if !found.is_empty() {
+            return Ok(known(found, path.display().to_string(), None));
+        }
+    }
+    let mut said = Vec::new();
+    let parameter = way.instance.as_ref().and_then(|(_, seen)| {
+        let name = settings.host_key_parameter.as_ref()?;
+        Some(name.replace(INSTANCE, &seen.id))
+    });
+    if let Some((cloud, seen)) = way.instance {
+        let ssm = Ssm::new(&cloud.session);
+        let store = |must| {
+            parameter.clone().map(|name| Store::Parameter { name, must })
+        };
+        if let Some(name) = &parameter {
+            let source = format!("the SSM parameter {name}");
+            match ssm.read(name).await {
+                Ok(Some(text)) => match Known::parse_lines(&text) {
+                    Ok(found) if !found.is_empty() => return Ok(known(found, source, None)),
+                    Ok(_) => return Err(unusable(&source, "it is empty")),
+                    // It was written to be believed; going on without it would be believing less.
+                    Err(fault) => return Err(unusable(&source, &fault.to_string())),
+                },
+                Ok(None) => said.push(format!("{source} does not exist")),
+                Err(error) => said.push(format!("{source} cannot be read: {error}")),
+            }
+        }
+        let from = |keys: Vec<HostKey>| Known {
+            keys,
+            ..Known::default()
+        };
+        match cloud.ec2.console(&seen.id).await {
+            Ok(console) => {
+                let keys = trust::console_keys(&console);
+                if !keys.is_empty() {
+                    let source = format!("the console of {}", seen.id);
+                    return Ok(known(from(keys), source, store(false)));
+                }
+                said.push(format!("the console of {} shows no host keys (they are printed at first boot, and kept for about an hour)", seen.id));
+            }
+            Err(error) => said.push(format!("the console of {} cannot be read: {error}", seen.id)),
+        }
+        match ssm.run(&seen.id, READ_KEYS, bounds.deadline, &bounds.interrupt).await {
+            Ok(output) => {
+                let keys: Vec<HostKey> = output
+                    .lines()
+                    .filter_map(|line| HostKey::parse(line).ok())
+                    .collect();
+                if !keys.is_empty() {
+                    let source = format!("SSM RunCommand on {}", seen.id);
+                    return Ok(known(from(keys), source, store(false)));
+                }
+                said.push("SSM RunCommand found no /etc/ssh/ssh_host_*_key.pub".to_owned());
+            }
+            Err(error) => said.push(format!("SSM RunCommand cannot read them: {error}")),
+        }
+    }
+    if settings.trust_on_first_use {
+        let store = if settings.known_hosts.is_some() {
+            Some(Store::KnownHosts)
+        } else {
+            parameter.map(|name| Store::Parameter { name, must: true })
+        };
+        return Ok(Belief {
+            trust: Trust::FirstUse,
+            store,
+        });
+    }
+    let shown = way.shown();
+    Err(said
+        .into_iter()
+        .fold(
+            Failure::refused(format!(
+                "nothing is known about the host key of {shown}; it was not connected to"
+            )),
+            Failure::detail,
+        )
+        .hint(
+            "set DEPLOY_APP_HOST_KEY to the lines of /etc/ssh/ssh_host_*_key.pub of the host, or DEPLOY_APP_KNOWN_HOSTS to a \
+             known_hosts file that lists it; DEPLOY_APP_TRUST_ON_FIRST_USE=yes believes it once and writes it down",
+        ))
+}
+
+fn unusable(source: &str, fault: &str) -> Failure {
+    Failure::refused(format!("{source} cannot be used; nothing was connected to"))
+        .cause(fault)
+        .hint("it holds `TYPE BASE64` lines as ssh_host_*_key.pub does; correct it, or remove it and it is learnt anew")
+}
+
+fn read_known_hosts(path: &Path, may_be_missing: bool) -> Result<String, Failure> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if may_be_missing && error.kind() == std::io::ErrorKind::NotFound => {
+            Ok(String::new())
+        }
+        Err(error) => Err(Failure::refused(format!(
+            "cannot read DEPLOY_APP_KNOWN_HOSTS {}",
+            path.display()
+        ))
+        .cause(error)),
+    }
+}
+
+/// Writes down what a host was believed by, now that it has proven that it holds the key.
+///
+/// # Errors
+/// When first use was asked for and cannot be written down: the next one would be a first use again.
+pub async fn store(
+    settings: &Checked,
+    way: &Way<'_>,
+    belief: &Belief,
+    presented: &HostKey,
+) -> Result<(), Failure> {
+    let believed = match &belief.trust {
+        Trust::FirstUse => vec![presented.line()],
+        Trust::Known(known) => known.keys.iter().map(HostKey::line).collect(),
+    };
+    if belief.trust == Trust::FirstUse {
+        tracing::warn!("believed the host key {presented} of {} on first use", way.shown());
+    }
+    match &belief.store {
+        None => Ok(()),
+        Some(Store::KnownHosts) => pin(settings, way, presented),
+        Some(Store::Parameter { name, must }) => {
+            let Some((cloud, _)) = way.instance else {
+                return Ok(());
+            };
+            match Ssm::new(&cloud.session).store(name, &believed.join("\n")).await {
+                Ok(()) => {
+                    tracing::info!("stored the host keys in the SSM parameter {name}");
+                    Ok(())
+                }
+                Err(error) if *must => Err(Failure::refused(format!(
+                    "cannot store the host key in the SSM parameter {name}"
+                ))
+                .cause(error)
+                .hint("allow ssm:PutParameter, or set DEPLOY_APP_KNOWN_HOSTS to a file that is kept")),
+                Err(error) => {
+                    tracing::info!("the host keys are not stored in the SSM parameter {name}: {error}");
+                    Ok(())
+                }
+            }
+        }
+    }
+}
+
+/// Writes the key to the known_hosts file.
+fn pin(settings: &Checked, way: &Way<'_>, key: &HostKey) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let Some(path) = &settings.known_hosts else {
+        return Ok(());
+    };
+    let name = way.listed_names().into_iter().next().unwrap_or_default();
+    let written = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|mut file| {
+            // A last line without its end would swallow ours; a blank line harms nobody.
+            file.write_all(format!("\n{name} {}\n", key.line()).as_bytes())
+        });
+    written.map_err(|error| {
+        Failure::refused(format!("cannot write the host key to {}", path.display())).cause(error)
+    })?;
+    tracing::info!("wrote the host key of {name} to {}", path.display());
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! The scripts that change releases. Every one may be cut off at any point and run again.
+
+use crate::host::ssh::quote;
+use crate::layout::{Layout, Paths};
+use crate::release::STAMP;
+use crate::sync::listing::SCRIPT;
+
+/// Unpacks the stream on standard input as a partial release, puts together the files that were sent in
+/// pieces, and prints the stamp of what is there now, and what that is. `again` adds to what is there.
+#[must_use]
+pub fn unpack(paths: &Paths, release: &str, gzip: bool, again: bool) -> String {
+    let begin = if again {
+        String::new()
+    } else {
+        // Under our lock, whatever else is partial belongs to a deployment that died.
+        format!(
+            "rm -rf {store}/.*.partial {store}/.*.partial.pieces; mkdir \"$p\"",
+            store = paths.store()
+        )
+    };
+    format!(
+        r#"set -e; umask 022; cd {target}; T=$(pwd); n={release}; p={partial}; {begin}
+tar -x{z}po -f -
+if [ -e "$p.pieces/assemble" ]; then sh "$p.pieces/assemble"; rm -rf "$p.pieces"; fi
+{STAMP}
+cd "$p"; stamp
+{SCRIPT}"#,
+        target = paths.quoted(),
+        partial = quote(&paths.partial(release)),
+        z = if gzip { "z" } else { "" },
+    )
+}
+
+/// Prints the stamp of the folder that a release runs in, and what the folder holds.
+#[must_use]
+pub fn list_live(paths: &Paths, release: &str) -> String {
+    format!(
+        "export LC_ALL=C; T={}; n={release}; cd {} || exit 1\n{STAMP}\nstamp\n{SCRIPT}",
+        paths.quoted(),
+        quote(&paths.live(release)),
+    )
+}
+
+/// Prints what a release's own folder holds.
+#[must_use]
+pub fn list_stored(paths: &Paths, release: &str) -> String {
+    format!(
+        "export LC_ALL=C; cd {} || exit 1\n{SCRIPT}",
+        quote(&format!("{}/{}", paths.target, paths.stored(release))),
+    )
+}
+
+/// Prints one of the files that are kept beside a release; nothing when there is none.
+#[must_use]
+pub fn read_own(paths: &Paths, folder: &str, release: &str) -> String {
+    format!(
+        "cat {}/.deploy/{folder}/{release} 2>/dev/null || :",
+        paths.quoted()
+    )
+}
+
+/// Remembers that the release was verified under this stamp.
+#[must_use]
+pub fn remember_stamp(paths: &Paths, release: &str, stamp: &str) -> String {
+    format!(
+        "cd {}/.deploy && mkdir -p stamps && printf '%s\\n' {} >stamps/{release}",
+        paths.quoted(),
+        quote(stamp)
+    )
+}
+
+/// Gives a verified release its name, and makes the folders that its shared links lead to.
+#[must_use]
+pub fn commit(paths: &Paths, release: &str, shared: &[String]) -> String {
+    let mut script = format!("set -e; umask 022; cd {}; ", paths.quoted());
+    for path in shared {
+        script.push_str(&format!(
+            "[ -e shared/{0} ] || mkdir -p shared/{0}; ",
+            quote(path)
+        ));
+    }
+    script.push_str(&format!(
+        "mv -T {} {}",
+        quote(&paths.partial(release)),
+        paths.stored(release)
+    ));
+    script
+}
+
+/// Makes `current` lead to the release, in one rename: at any moment it is the old one or the new one.
+/// Nobody does so who has lost the lock.
+#[must_use]
+pub fn switch(paths: &Paths, release: &str, fence: &str) -> String {
+    format!(
+        "set -e; cd {}; {fence}; rm -f .deploy/current.new; ln -s releases/{release} .deploy/current.new; mv -T .deploy/current.new {}; rm -f .deploy/placing",
+        paths.quoted(),
+        paths.current()
+    )
+}
+
+/// Removes `current`, where there was none before.
+#[must_use]
+pub fn unswitch(paths: &Paths) -> String {
+    format!("rm -f {}", quote(&format!("{}/{}", paths.target, paths.current())))
+}
+
+/// Removes releases, whole or partial, with what is kept beside them. Never one that `current` leads to.
+#[must_use]
+pub fn remove(paths: &Paths, releases: &[String]) -> String {
+    let mut script = format!(
+        "cd {} || exit 0; c=$(readlink {} || :); status=0; ",
+        paths.quoted(),
+        paths.current()
+    );
+    for release in releases {
+        script.push_str(&format!(
+            "if [ \"$c\" != releases/{release} ]; then rm -rf {stored} {partial} {partial}.pieces .deploy/*/{release} .deploy/logs/{release}-* || status=1; else status=1; fi; ",
+            stored = paths.stored(release),
+            partial = quote(&paths.partial(release)),
+        ));
+    }
+    script.push_str("exit $status");
+    script
+}
+
+/// The command by which a person removes a release.
+#[must_use]
+pub fn remove_by_hand(paths: &Paths, release: &str) -> String {
+    format!(
+        "on the host: rm -rf {} {}",
+        quote(&format!("{}/{}", paths.target, paths.stored(release))),
+        quote(&format!("{}/{}", paths.target, paths.partial(release)))
+    )
+}
+
+/// Writes down that the release was healthy.
+#[must_use]
+pub fn prove(paths: &Paths, release: &str) -> String {
+    format!("mkdir -p {0}/.deploy/proven && : >{0}/.deploy/proven/{release}", paths.quoted())
+}
+
+/// Appends the line on standard input to the record of deployments.
+#[must_use]
+pub fn audit(paths: &Paths) -> String {
+    format!("cd {} && umask 022 && mkdir -p .deploy && cat >>.deploy/audit.jsonl", paths.quoted())
+}
+
+/// In-place: writes down that files of this release are about to be placed, and keeps what they replace
+/// that nobody of ours put there. The paths come on standard input, as [`crate::sync::upload::null_separated`]
+/// writes them.
+#[must_use]
+pub fn keep_replaced(paths: &Paths, release: &str, fence: &str) -> String {
+    format!(
+        r#"set -e; umask 022; cd {target}; {fence}; echo {release} >.deploy/placing; mkdir -p .deploy/replaced
+R=.deploy/replaced/{release}; export R; xargs -0 sh -c 'for f do
+{{ [ -f "$f" ] || [ -L "$f" ]; }} && [ ! -e "$R/$f" ] || continue
+mkdir -p "$R/${{f%/*}}" && cp -pP "$f" "$R/$f" || exit 255; done' sh"#,
+        target = paths.quoted(),
+    )
+}
+
+/// In-place: removes the paths on standard input from the target folder.
+#[must_use]
+pub fn remove_files(paths: &Paths, fence: &str) -> String {
+    format!("set -e; cd {}; {fence}; xargs -0 rm -f", paths.quoted())
+}
+
+/// In-place: removes the folders on standard input that have become empty, the deepest first.
+#[must_use]
+pub fn remove_folders(paths: &Paths) -> String {
+    format!("cd {} && xargs -0 rmdir 2>/dev/null; :", paths.quoted())
+}
+
+/// In-place: copies the paths on standard input from a release's own folder to the target folder. Copies,
+/// because an application may write into its files, and the release must stay what it was.
+#[must_use]
+pub fn place(paths: &Paths, release: &str, fence: &str) -> String {
+    format!(
+        "set -e; umask 022; cd {}; {fence}; export T=$(pwd); cd {}; xargs -0 sh -c 'tar -cf - -- \"$@\" | tar -xpo -C \"$T\" -f -' sh",
+        paths.quoted(),
+        paths.stored(release)
+    )
+}
+
+/// In-place: brings back what a release took the place of.
+#[must_use]
+pub fn restore_replaced(paths: &Paths, release: &str) -> String {
+    format!(
+        "set -e; cd {}; export T=$(pwd); [ -d .deploy/replaced/{release} ] || exit 0; cd .deploy/replaced/{release}; tar -cf - . | tar -xpo -C \"$T\" -f -",
+        paths.quoted()
+    )
+}
+
+/// Whether the layout moves files when it switches.
+#[must_use]
+pub fn moves_files(paths: &Paths) -> bool {
+    paths.layout == Layout::InPlace
+}

@@ -1,0 +1,382 @@
+//! Checking the settings, every fault at once.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use action::settings::Settings;
+use action::settings::faults::Faults;
+use action::settings::given::Given;
+use action::settings::value::{Lines, Timeout};
+
+use super::{Checked, Chosen, Health, Hooks, Model, Place, Raw, Run, Runtime};
+use crate::host::http::HttpUrl;
+use crate::host::trust::Known;
+use crate::key_source::KeySource;
+use crate::layout::{Layout, Paths};
+
+/// Where an application answers unless told otherwise.
+const HEALTH_URL: &str = "http://127.0.0.1:8001/collection";
+
+/// Stands for the instance's id in the name of the SSM parameter.
+pub(crate) const INSTANCE: &str = "{instance}";
+
+impl Settings for Raw {
+    type Checked = Checked;
+
+    fn check(self, faults: &mut Faults) -> Option<Checked> {
+        let place_given = !matches!(
+            (&self.address, &self.instance_id, &self.instance_tag),
+            (Given::Unset, Given::Unset, Given::Unset)
+        );
+        let instance_id = faults.optional("instance_id", self.instance_id);
+        let instance_tag = faults.optional("instance_tag", self.instance_tag);
+        let address = faults
+            .optional("address", self.address)
+            .map(|address| address.0);
+        if !place_given {
+            faults.add("neither INSTANCE_ID nor DEPLOY_APP_INSTANCE_TAG nor DEPLOY_APP_ADDRESS is set (or --instance-id, --instance-tag, --address): what is deployed to?");
+        }
+        if instance_id.is_some() && instance_tag.is_some() {
+            faults.of("instance_tag", "INSTANCE_ID is set as well; keep one of the two");
+        }
+        let instance = instance_id
+            .map(|id| Chosen::Id(id.0))
+            .or(instance_tag.map(Chosen::Tag));
+        let key_given = !matches!(self.ssh_key, Given::Unset);
+        let ssh_key = faults.optional("ssh_key", self.ssh_key);
+        if !key_given && instance.is_none() && address.is_some() {
+            faults.add("DEPLOY_APP_SSH_KEY is not set (or --ssh-key): Instance Connect needs an INSTANCE_ID or DEPLOY_APP_INSTANCE_TAG");
+        }
+        let user = faults.required("user", self.user);
+        let pinned = pinned(faults, self.host_key);
+        let known_hosts = faults.optional("known_hosts", self.known_hosts);
+        let host_key_parameter = parameter(faults, self.host_key_parameter);
+        let trust_on_first_use = faults.switch("trust_on_first_use", self.trust_on_first_use);
+        let has_parameter = instance.is_some() && host_key_parameter.is_some();
+        if trust_on_first_use && known_hosts.is_none() && !has_parameter {
+            faults.of(
+                "trust_on_first_use",
+                "needs DEPLOY_APP_KNOWN_HOSTS (or --known-hosts), or an instance with DEPLOY_APP_HOST_KEY_PARAMETER: the key is written there",
+            );
+        }
+        let ssh_timeout = faults.required("ssh_timeout", self.ssh_timeout);
+        let source = faults.required("source", self.source);
+        if let Some(source) = &source
+            && !source.is_dir()
+        {
+            faults.of("source", format!("`{}` is not a folder", source.display()));
+        }
+        if let (Some(source), Some(KeySource::File { path, .. })) = (&source, &ssh_key)
+            && is_inside(path, source)
+        {
+            faults.of(
+                "ssh_key",
+                format!(
+                    "`{}` lies inside the application `{}`; a private key must never be shipped",
+                    path.display(),
+                    source.display()
+                ),
+            );
+        }
+        let include = paths_below(faults, "include", self.include);
+        let target = target(faults, self.target);
+        let layout = faults.required("layout", self.layout);
+        let shared = paths_below(faults, "shared", self.shared);
+        if layout == Some(Layout::InPlace) && !shared.is_empty() {
+            faults.of(
+                "shared",
+                "is for the layout releases; in-place leaves everything alone that was not shipped",
+            );
+        }
+        let runtime = faults.required("runtime", self.runtime);
+        let run = run(
+            faults,
+            runtime,
+            target.as_deref(),
+            (self.project, self.start, self.stop, self.status),
+        );
+        let hooks = Hooks {
+            before: faults.optional("before", self.before),
+            after: faults.optional("after", self.after),
+        };
+        let health_timeout = faults.required("health_timeout", self.health_timeout);
+        let health = health(
+            faults,
+            runtime,
+            (self.health_url, self.health_count, self.health_body),
+            health_timeout,
+        );
+        let target_group = target_group(faults, self.target_group_arn, instance.is_some());
+        let model_name = faults.optional("ollama_model", self.ollama_model);
+        let ollama_url = faults.required("ollama_url", self.ollama_url);
+        let stall = faults.required("ollama_stall", self.ollama_stall);
+        let warm_up = faults.switch("ollama_warm_up", self.ollama_warm_up);
+        if warm_up && model_name.is_none() {
+            faults.of("ollama_warm_up", "needs DEPLOY_APP_OLLAMA_MODEL (or --ollama-model)");
+        }
+        let keep_releases = faults.required("keep_releases", self.keep_releases);
+        if keep_releases == Some(0) {
+            faults.of(
+                "keep_releases",
+                "the current release always stays; use 1 or more",
+            );
+        }
+        let lock_wait = faults.required("lock_wait", self.lock_wait);
+        let lease = faults.required("lease", self.lease);
+        let secrets = faults
+            .optional("secrets", self.secrets)
+            .unwrap_or_default()
+            .0;
+        let bundle = faults.optional("bundle", self.bundle);
+        let release = release(faults, self.release);
+        let model = match (model_name, ollama_url, stall) {
+            (Some(name), Some(url), Some(stall)) => Some(Model {
+                name,
+                url: url.0,
+                warm_up,
+                stall: stall.0,
+            }),
+            _ => None,
+        };
+        Some(Checked {
+            place: Place { instance, address },
+            user: user?,
+            ssh_key,
+            pinned,
+            known_hosts,
+            host_key_parameter,
+            trust_on_first_use,
+            ssh_timeout: ssh_timeout?.0,
+            source: source?,
+            include,
+            paths: Paths {
+                target: target?,
+                layout: layout?,
+            },
+            shared,
+            run: run?,
+            hooks,
+            health: health?,
+            health_timeout: health_timeout?.0,
+            target_group,
+            model,
+            keep_releases: keep_releases?,
+            lock_wait: lock_wait?.0,
+            lease: lease?.0,
+            secrets,
+            bundle,
+            release,
+        })
+    }
+}
+
+fn pinned(faults: &mut Faults, given: Given<Lines>) -> Known {
+    let lines = faults.optional("host_key", given).unwrap_or_default().0;
+    match Known::parse_lines(&lines.join("\n")) {
+        Ok(known) => known,
+        Err(fault) => {
+            faults.of("host_key", fault);
+            Known::default()
+        }
+    }
+}
+
+/// A name that is the same for every instance would be trusted for every instance.
+fn parameter(faults: &mut Faults, given: Given<String>) -> Option<String> {
+    let name = faults.required("host_key_parameter", given)?;
+    if name == "none" {
+        return None;
+    }
+    if !name.contains(INSTANCE) {
+        faults.of(
+            "host_key_parameter",
+            format!("{name:?} does not contain {INSTANCE}, so all instances would share one; or write none"),
+        );
+    }
+    Some(name)
+}
+
+fn target_group(faults: &mut Faults, given: Given<String>, has_instance: bool) -> Option<String> {
+    let arn = faults.optional("target_group_arn", given)?;
+    if !(arn.starts_with("arn:") && arn.contains(":targetgroup/")) {
+        faults.of(
+            "target_group_arn",
+            format!("{arn:?} is not the ARN of a target group (arn:…:targetgroup/…)"),
+        );
+    }
+    if !has_instance {
+        faults.of(
+            "target_group_arn",
+            "needs an INSTANCE_ID or DEPLOY_APP_INSTANCE_TAG: whose health is meant?",
+        );
+    }
+    Some(arn)
+}
+
+fn release(faults: &mut Faults, given: Given<String>) -> Option<String> {
+    let release = faults.optional("release", given)?;
+    if !crate::release::is_name(&release) {
+        faults.of(
+            "release",
+            format!("{release:?} is not the name of a release, such as 20261123094308-1a2b3c4; `deploy-app releases` lists them"),
+        );
+    }
+    Some(release)
+}
+
+fn is_inside(path: &Path, folder: &Path) -> bool {
+    match (path.canonicalize(), folder.canonicalize()) {
+        (Ok(path), Ok(folder)) => path.starts_with(folder),
+        _ => false,
+    }
+}
+
+fn target(faults: &mut Faults, given: Given<String>) -> Option<String> {
+    let target = faults.required("target", given)?;
+    let trimmed = target.trim_end_matches('/');
+    let parts: Vec<&str> = trimmed.split('/').skip(1).collect();
+    let is_good = trimmed.starts_with('/')
+        && !trimmed.contains(char::is_control)
+        && parts
+            .iter()
+            .all(|part| !part.is_empty() && !matches!(*part, "." | ".."));
+    if !is_good {
+        faults.of(
+            "target",
+            format!("{target:?} is not an absolute path of a folder of its own"),
+        );
+        return None;
+    }
+    Some(trimmed.to_owned())
+}
+
+fn paths_below(faults: &mut Faults, field: &str, given: Given<Lines>) -> Vec<String> {
+    let lines = faults.optional(field, given).unwrap_or_default().0;
+    let mut paths = BTreeSet::new();
+    for line in lines {
+        let path = line.trim_end_matches('/');
+        match bundle::names::check(path, bundle::names::Names::Unix) {
+            Ok(()) => drop(paths.insert(path.to_owned())),
+            Err(fault) => faults.of(
+                field,
+                format!("`{line}` {fault}; write paths relative to the application"),
+            ),
+        }
+    }
+    paths.into_iter().collect()
+}
+
+fn run(
+    faults: &mut Faults,
+    runtime: Option<Runtime>,
+    target: Option<&str>,
+    (project, start, stop, status): (Given<String>, Given<String>, Given<String>, Given<String>),
+) -> Option<Run> {
+    let only_commands = [("start", &start), ("stop", &stop), ("status", &status)]
+        .into_iter()
+        .find(|(_, given)| !matches!(given, Given::Unset))
+        .map(|(name, _)| name);
+    let project = faults.optional("project", project);
+    match runtime? {
+        Runtime::Command => {
+            let start = faults.required("start", start);
+            let stop = faults.optional("stop", stop);
+            let status = faults.optional("status", status);
+            Some(Run::Command {
+                start: start?,
+                stop,
+                status,
+            })
+        }
+        other if only_commands.is_some() => {
+            faults.of(
+                only_commands.unwrap_or_default(),
+                format!("is used with runtime command only, and the runtime is {other}"),
+            );
+            None
+        }
+        Runtime::None => Some(Run::None),
+        Runtime::Compose => {
+            let project = project.unwrap_or_else(|| project_of(target.unwrap_or_default()));
+            let is_good = project
+                .starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+                && project.bytes().all(|byte| {
+                    byte.is_ascii_lowercase()
+                        || byte.is_ascii_digit()
+                        || matches!(byte, b'-' | b'_')
+                });
+            if !is_good {
+                faults.of("project", format!("{project:?} is not a Compose project name (lower-case letters, digits, `-`, `_`)"));
+                return None;
+            }
+            Some(Run::Compose { project })
+        }
+    }
+}
+
+/// The target's last part, reduced to what Compose takes.
+pub(super) fn project_of(target: &str) -> String {
+    let last = target
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let name: String = last
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    let name = name.trim_start_matches(['-', '_']);
+    if name.is_empty() {
+        "app".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+fn health(
+    faults: &mut Faults,
+    runtime: Option<Runtime>,
+    (url, count, body): (Given<String>, Given<u32>, Given<String>),
+    timeout: Option<Timeout>,
+) -> Option<Option<Health>> {
+    let default = if runtime == Some(Runtime::None) {
+        "none"
+    } else {
+        HEALTH_URL
+    };
+    let url = faults
+        .optional("health_url", url)
+        .unwrap_or_else(|| default.to_owned());
+    let count = faults.required("health_count", count);
+    let body = faults.optional("health_body", body);
+    if count == Some(0) {
+        faults.of(
+            "health_count",
+            "no answer proves nothing; use 1 or more, or the health URL none",
+        );
+    }
+    if url == "none" {
+        if body.is_some() {
+            faults.of("health_body", "there is no health URL whose answer could contain it");
+        }
+        return Some(None);
+    }
+    match HttpUrl::parse(&url) {
+        Ok(url) => Some(Some(Health {
+            url,
+            count: count?,
+            body,
+            timeout: timeout?.0,
+        })),
+        Err(fault) => {
+            faults.of("health_url", fault);
+            None
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Values of settings that only this program has.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::host::http::HttpUrl;
+use crate::host::transport::Address;
+
+/// How the application runs, as said in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runtime {
+    /// Docker Compose.
+    Compose,
+    /// The application's own commands.
+    Command,
+    /// Files only.
+    None,
+}
+
+impl FromStr for Runtime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "compose" => Ok(Self::Compose),
+            "command" => Ok(Self::Command),
+            "none" => Ok(Self::None),
+            _ => Err(format!(
+                "{text:?} is not a runtime; use compose, command or none"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Compose => "compose",
+            Self::Command => "command",
+            Self::None => "none",
+        })
+    }
+}
+
+/// A tag of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// Its key.
+    pub key: String,
+    /// Its value; may be empty.
+    pub value: String,
+}
+
+impl FromStr for Tag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok(Self {
+                key: key.to_owned(),
+                value: value.to_owned(),
+            }),
+            _ => Err(format!("{text:?} is not KEY=VALUE, such as Name=web")),
+        }
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key, self.value)
+    }
+}
+
+/// A value with a `parse` function of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed<T>(pub T);
+
+impl FromStr for Parsed<Address> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Address::parse(text).map(Self)
+    }
+}
+
+impl FromStr for Parsed<HttpUrl> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        HttpUrl::parse(text).map(Self)
+    }
+}

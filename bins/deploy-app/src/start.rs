@@ -1,0 +1,237 @@
+//! Starting a release and proving that it works.
+
+use std::time::Duration;
+
+use action::failure::Failure;
+use tokio::time::{Instant, sleep};
+
+use crate::compose::{self, Service, Verdict};
+use crate::health;
+use crate::host::exec::{Bounds, Input};
+use crate::model::{self, Ensured};
+use crate::remote::Remote;
+use crate::runtime::Commands;
+use crate::target_group::Target;
+
+/// Between two looks at containers, or two questions for the status.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Where the images of a release come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Images {
+    /// They were just built.
+    Fresh,
+    /// They were kept when it ran last; built again where they are gone.
+    Kept,
+}
+
+/// The services of a release, as Compose reads them in its own folder; none without Compose.
+///
+/// # Errors
+/// When Compose cannot read them.
+pub async fn services(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    release: &str,
+    bounds: &Bounds,
+) -> Result<Vec<Service>, Failure> {
+    let project = commands.project().unwrap_or_default();
+    let Some(script) = commands.compose_stored(release, "config --format json") else {
+        return Ok(Vec::new());
+    };
+    let deed = format!("read the Compose configuration of release {release}");
+    let output = remote.script(&deed, &script, Input::Empty, bounds).await?;
+    let paths = &remote.settings.paths;
+    let folder = format!("{}/{}", paths.target, paths.stored(release));
+    compose::services(&output.stdout, project, &folder)
+        .map_err(|cause| Failure::failed(format!("cannot {deed} on {}", remote.shown)).cause(cause))
+}
+
+/// Starts a release, and waits until its containers are well or its status command succeeds.
+///
+/// # Errors
+/// When it does not start, or not well.
+pub async fn start(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    release: &str,
+    images: Images,
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    let build = images == Images::Kept && !recall(remote, commands, release, bounds).await;
+    let Some(start) = commands.start(release, build) else {
+        return Ok(());
+    };
+    let deed = format!("start release {release}");
+    let started = remote.command(&start, &deed, bounds).await;
+    if commands.project().is_some() {
+        return containers_are_well(remote, commands, release, started, bounds).await;
+    }
+    started?;
+    runs(remote, commands, release, bounds).await
+}
+
+/// Gives the kept images of a release their names back; whether all of them were there.
+async fn recall(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    release: &str,
+    bounds: &Bounds,
+) -> bool {
+    if commands.project().is_none() {
+        return true;
+    }
+    let recalled = async {
+        let services = services(remote, commands, release, bounds).await?;
+        let script = compose::recall_images(&services, release);
+        remote
+            .release("find the images of the release", &script, bounds)
+            .await
+    };
+    match recalled.await {
+        Ok(()) => true,
+        Err(_) => {
+            tracing::info!("the images of release {release} are gone; they are built again");
+            false
+        }
+    }
+}
+
+/// Reads the containers until they are well or one of them has failed. What `up --wait` made of them is
+/// only a hint.
+async fn containers_are_well(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    release: &str,
+    started: Result<(), Failure>,
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    let Some(script) = commands.compose_live(release, "ps -a --format json") else {
+        return started;
+    };
+    // A signal or the deadline is no verdict on the containers.
+    if let Err(failure) = &started
+        && bounds.interrupt.pending().is_some()
+    {
+        return Err(failure.clone());
+    }
+    let limit = bounds.within(commands.wait).deadline;
+    let seen = loop {
+        let output = remote
+            .script("list the containers", &script, Input::Empty, bounds)
+            .await?;
+        let containers = compose::containers(&output.stdout)
+            .map_err(|cause| Failure::failed("cannot list the containers").cause(cause))?;
+        match compose::judge(&containers) {
+            Verdict::Good => {
+                if let Err(failure) = started {
+                    tracing::warn!(
+                        "Compose reports a failure ({}), and all containers are well; going on",
+                        failure.causes().join("; ")
+                    );
+                }
+                return Ok(());
+            }
+            Verdict::Bad(seen) => break seen,
+            // Compose has waited for as long as it may.
+            Verdict::Coming(seen) if started.is_err() || Instant::now() >= limit => break seen,
+            Verdict::Coming(_) => pause(bounds).await?,
+        }
+    };
+    let failure = started
+        .err()
+        .unwrap_or_else(|| Failure::failed(format!("cannot start release {release} on {}", remote.shown)));
+    Err(failure.cause(seen))
+}
+
+/// Asks the application's own status command until it succeeds.
+async fn runs(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    release: &str,
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    let Some(status) = commands.status(release) else {
+        return Ok(());
+    };
+    let limit = bounds.within(commands.wait).deadline;
+    loop {
+        let deed = format!("find release {release} running");
+        match remote.quietly(&status, &deed, bounds).await {
+            Ok(()) => return Ok(()),
+            Err(failure) if Instant::now() >= limit || bounds.interrupt.pending().is_some() => {
+                return Err(failure);
+            }
+            Err(_) => pause(bounds).await?,
+        }
+    }
+}
+
+async fn pause(bounds: &Bounds) -> Result<(), Failure> {
+    bounds
+        .interrupt
+        .race(sleep(PAUSE))
+        .await
+        .map_err(|signal| Failure::interrupted(signal, "stopped waiting for the application"))
+}
+
+/// Proves that a started release works: the model, the health URL, the load balancer.
+///
+/// # Errors
+/// The first of them that does not.
+pub async fn prove(
+    remote: &Remote<'_>,
+    release: &str,
+    bounds: &Bounds,
+) -> Result<Option<Ensured>, Failure> {
+    let (settings, session) = (remote.settings, &remote.session);
+    let mut ensured = None;
+    if let Some(model) = &settings.model {
+        remote.stages.begin("model");
+        ensured = Some(model::ensure(session, model, bounds).await?);
+        if model.warm_up {
+            model::warm_up(session, model, bounds).await?;
+        }
+    }
+    if let Some(health) = &settings.health {
+        remote.stages.begin("health");
+        health::prove(session, health, release, bounds).await?;
+    }
+    if let Some(target) = target(remote) {
+        remote.stages.begin("target group");
+        target.prove(bounds, settings.health_timeout).await?;
+    }
+    Ok(ensured)
+}
+
+/// The instance in its target group, where one is named.
+#[must_use]
+pub fn target<'a>(remote: &'a Remote<'_>) -> Option<Target<'a>> {
+    let (cloud, seen) = remote.way.instance?;
+    let group = remote.settings.target_group.as_deref()?;
+    Some(Target {
+        session: &cloud.session,
+        group,
+        instance: &seen.id,
+    })
+}
+
+/// Why the release that is current is not well right now; nothing when it is.
+pub async fn unwell(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    release: &str,
+    bounds: &Bounds,
+) -> Option<String> {
+    if let Some(health) = &remote.settings.health
+        && let Err(seen) = health::is_well(&remote.session, health, release, bounds).await
+    {
+        return Some(seen);
+    }
+    if let Some(status) = commands.status(release)
+        && remote.quietly(&status, "find it running", bounds).await.is_err()
+    {
+        return Some("its status command fails".to_owned());
+    }
+    None
+}

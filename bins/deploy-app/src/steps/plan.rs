@@ -1,0 +1,246 @@
+//! What a run would do.
+
+use action::failure::Failure;
+use serde_json::Value;
+
+use super::look::{self, Compared};
+use crate::application::Application;
+use crate::compose::{self, Service};
+use crate::host::exec::{Bounds, Input, Show};
+use crate::model;
+use crate::plan::{Entry, Plan};
+use crate::release;
+use crate::remote::Remote;
+use crate::runtime::{Command, Commands};
+use crate::sync::{Tree, size};
+
+/// The names under which Compose looks for a project, the first that is there:
+/// <https://docs.docker.com/compose/intro/compose-application-model/#the-compose-file>
+const COMPOSE_FILES: [&str; 4] = [
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yaml",
+    "docker-compose.yml",
+];
+
+/// The plan of a deployment.
+pub(super) async fn of_deployment(
+    remote: &Remote<'_>,
+    application: &Application,
+    compared: Compared,
+    bounds: &Bounds,
+) -> Plan {
+    let settings = remote.settings;
+    let commands = look::commands(remote);
+    let Compared {
+        state,
+        diff,
+        unwell,
+    } = &compared;
+    let current = state.current_name();
+    let is_new = !compared.is_same();
+    let release = release::free_name(&application.release, &state.releases);
+    let mut deeds = Vec::new();
+    if let Some(lock) = &state.lock {
+        deeds.push(format!("wait for {lock}, who holds the lock"));
+    }
+    let shown = |deed: &str, command: Option<Command>| {
+        command.map(|command| format!("{deed}: {}", command.script))
+    };
+    if is_new {
+        let old = state.to_prune(settings.keep_releases, true);
+        deeds.extend(old.iter().map(|old| format!("remove the old release {old}")));
+        deeds.extend(shown("build", commands.build(&release)));
+    }
+    if let Some(model) = &settings.model
+        && !matches!(model::is_there(&remote.session, model, bounds).await, Ok(Some(_)))
+    {
+        deeds.push(format!("pull the model {} through {}", model.name, model.url));
+    }
+    if is_new {
+        deeds.extend(shown("before the switch", commands.before(&release)));
+        deeds.extend(shown("stop", commands.stop(&release)).filter(|_| current.is_some()));
+        deeds.extend(services(remote, application, &compared, &commands, bounds).await);
+        deeds.extend(shown("start", commands.start(&release, false)));
+        deeds.extend(shown("after the start", commands.after(&release)));
+    } else if let (Some(current), Some(unwell)) = (current, unwell) {
+        deeds.push(format!("start the current release again, because {unwell}"));
+        deeds.extend(shown("start", commands.start(current, false)));
+    }
+    let sized = |paths: &[String], tree: &Tree| {
+        let size_of = |path: &String| tree.get(path).map_or(0, size);
+        paths
+            .iter()
+            .map(|path| Entry {
+                path: path.clone(),
+                size: size_of(path),
+            })
+            .collect()
+    };
+    let stored = state.current.as_ref().and_then(|c| c.manifest.clone()).unwrap_or_default();
+    Plan {
+        host: remote.shown.clone(),
+        target: settings.paths.target.clone(),
+        current: current.map(str::to_owned),
+        release: is_new.then_some(release),
+        added: sized(&diff.added, &application.wanted),
+        changed: sized(&diff.changed, &application.wanted),
+        removed: sized(&diff.removed, &stored),
+        bytes: application
+            .wanted
+            .iter()
+            .filter(|(path, _)| !diff.kept.contains_key(*path))
+            .map(|(_, kind)| size(kind))
+            .sum(),
+        deeds,
+        permissions: permissions(remote),
+        unknown: None,
+    }
+}
+
+/// The IAM actions that this configuration uses.
+pub(super) fn permissions(remote: &Remote<'_>) -> Vec<String> {
+    let settings = remote.settings;
+    if remote.way.instance.is_none() {
+        return Vec::new();
+    }
+    let mut actions = vec!["ec2:DescribeInstances", "ec2:StartInstances"];
+    if settings.ssh_key.is_none() {
+        actions.push("ec2-instance-connect:SendSSHPublicKey");
+    }
+    if settings.pinned.is_empty() && settings.known_hosts.is_none() {
+        actions.extend([
+            "ssm:GetParameter",
+            "ec2:GetConsoleOutput",
+            "ssm:SendCommand",
+            "ssm:GetCommandInvocation",
+            "ssm:PutParameter",
+        ]);
+    }
+    if settings.target_group.is_some() {
+        actions.push("elasticloadbalancing:DescribeTargetHealth");
+    }
+    actions.push("codebuild:BatchGetBuilds");
+    actions.into_iter().map(str::to_owned).collect()
+}
+
+/// What becomes of each service of a Compose project.
+async fn services(
+    remote: &Remote<'_>,
+    application: &Application,
+    compared: &Compared,
+    commands: &Commands<'_>,
+    bounds: &Bounds,
+) -> Vec<String> {
+    let Some(project) = commands.project() else {
+        return Vec::new();
+    };
+    let Some(current) = compared.state.current_name() else {
+        return vec!["every service is built and started".to_owned()];
+    };
+    let told = async {
+        let before = read(remote, commands, project, current, Input::Empty, bounds).await?;
+        let diff = &compared.diff;
+        let changed = diff.added.iter().chain(&diff.changed).chain(&diff.removed);
+        let after = match new_compose_file(application, compared)? {
+            Some(text) => {
+                read(remote, commands, project, current, Input::Bytes(text), bounds).await?
+            }
+            None => before.clone(),
+        };
+        Ok::<_, String>(compose::touched(&before, &after, changed.map(String::as_str)))
+    };
+    match told.await {
+        Ok(touched) => touched
+            .into_iter()
+            .map(|(service, touched)| format!("service {service}: {touched}"))
+            .collect(),
+        Err(why) => vec![format!("which services change cannot be told: {why}")],
+    }
+}
+
+/// The text of the application's Compose file, when it changed.
+fn new_compose_file(
+    application: &Application,
+    compared: &Compared,
+) -> Result<Option<Vec<u8>>, String> {
+    let diff = &compared.diff;
+    let Some(name) = COMPOSE_FILES
+        .into_iter()
+        .find(|name| application.wanted.contains_key(*name))
+    else {
+        return Err(format!("there is none of {}", COMPOSE_FILES.join(", ")));
+    };
+    let touches = |path: &String| COMPOSE_FILES.contains(&path.as_str()) || path.contains("compose.override.");
+    let all = diff.added.iter().chain(&diff.changed).chain(&diff.removed);
+    if !all.clone().any(touches) {
+        return Ok(None);
+    }
+    let path = application.sources.get(name).ok_or("it is a link")?;
+    std::fs::read(path)
+        .map(Some)
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The services as Compose reads them in the current release's folder, from its own file or another
+/// one's text.
+async fn read(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    project: &str,
+    current: &str,
+    file: Input,
+    bounds: &Bounds,
+) -> Result<Vec<Service>, String> {
+    let paths = &remote.settings.paths;
+    let script = match &file {
+        Input::Empty => commands.compose_stored(current, "config --format json"),
+        // The last file is read from standard input, which the command leaves to us then.
+        _ => commands
+            .compose_stored(current, "config --format json")
+            .map(|script| script.replace(" --ansi never", " -f - --ansi never").replace(" </dev/null", "")),
+    };
+    let script = script.unwrap_or_default();
+    let output = remote
+        .session
+        .run(&script, file, Show::Nothing, bounds)
+        .await
+        .map_err(|error| error.to_string())?;
+    if output.status != 0 {
+        return Err(output.tail.last().cloned().unwrap_or_default());
+    }
+    compose::services(
+        &output.stdout,
+        project,
+        &format!("{}/{}", paths.target, paths.stored(current)),
+    )
+}
+
+/// The plan of going back.
+pub(super) fn of_rollback(
+    remote: &Remote<'_>,
+    current: &str,
+    release: &str,
+    lock: Option<&str>,
+) -> Result<(String, Value), Failure> {
+    let commands = look::commands(remote);
+    let mut deeds: Vec<String> = lock
+        .map(|lock| format!("wait for {lock}, who holds the lock"))
+        .into_iter()
+        .collect();
+    deeds.push(format!("switch from release {current} to release {release}"));
+    let shown = |deed: &str, command: Option<Command>| {
+        command.map(|command| format!("{deed}: {}", command.script))
+    };
+    deeds.extend(shown("stop", commands.stop(release)));
+    deeds.extend(shown("start", commands.start(release, false)));
+    let plan = Plan {
+        host: remote.shown.clone(),
+        target: remote.settings.paths.target.clone(),
+        current: Some(current.to_owned()),
+        deeds,
+        permissions: permissions(remote),
+        ..Plan::default()
+    };
+    Ok((plan.text(), plan.json()))
+}

@@ -1,0 +1,190 @@
+//! Going back to a release that is on the host, and listing those.
+
+use std::collections::BTreeSet;
+
+use action::failure::Failure;
+use action::program::{Context, Output};
+use tokio::time::Instant;
+
+use super::apply::{Deployed, Switch, clean_up, finish};
+use super::look;
+use super::plan;
+use crate::host::exec::{Bounds, Input};
+use crate::lease;
+use crate::release::{State, scripts};
+use crate::remote::Remote;
+use crate::start::Images;
+use crate::sync::Tree;
+use crate::sync::listing::{Listing, What};
+use crate::undo::Done;
+
+/// The digest of no tree: whatever is current is told in full.
+const NO_TREE: &str = "-";
+
+/// Goes back, or with `--dry-run` tells what that would do.
+pub(super) async fn go_back(
+    remote: &Remote<'_>,
+    context: &Context,
+    bounds: &Bounds,
+) -> Result<Option<(String, bool)>, Failure> {
+    let began = Instant::now();
+    remote.stages.begin("compare");
+    let state = remote.look(NO_TREE, bounds).await?;
+    let (current, release) = choose(remote, &state)?;
+    if current == release {
+        tracing::info!("release {current} is current already: nothing to go back to");
+        return Ok(Some((current, false)));
+    }
+    let wanted = whole(remote, &release, bounds).await?;
+    if context.dry_run {
+        let (text, json) = plan::of_rollback(remote, &current, &release, state.lock.as_deref())?;
+        context.show_plan(&text, &json)?;
+        return Ok(None);
+    }
+    look::check_runtime(remote, bounds).await?;
+    let mut done = Done::default();
+    let ended = act(remote, context, (&release, &wanted), bounds, &mut done).await;
+    finish(remote, context, done, ended, ("rollback", began), None).await
+}
+
+async fn act(
+    remote: &Remote<'_>,
+    context: &Context,
+    (release, wanted): (&str, &Tree),
+    bounds: &Bounds,
+    done: &mut Done,
+) -> Result<Deployed, Failure> {
+    remote.stages.begin("lock");
+    done.lease = Some(lease::take(remote, context, bounds).await?);
+    // Somebody else may have deployed while we waited.
+    let state = remote.look(NO_TREE, bounds).await?;
+    let (current, again) = choose(remote, &state)?;
+    if again != release || current == release {
+        return Err(Failure::new(
+            action::exit::Exit::Lost,
+            format!("another deployment made {current} current meanwhile; nothing was touched"),
+        )
+        .hint("`deploy-app releases` lists what is there now"));
+    }
+    release.clone_into(&mut done.release);
+    let old = state
+        .current
+        .as_ref()
+        .and_then(|current| current.manifest.clone())
+        .unwrap_or_default();
+    let commands = look::commands(remote);
+    // What lies there may have been altered, and was not compared: all of it is placed anew.
+    let altered: Vec<String> = wanted.keys().cloned().collect();
+    let switch = Switch {
+        remote,
+        commands: &commands,
+        release,
+        before: Some(&current),
+        images: Images::Kept,
+        trees: (&old, wanted),
+        altered: &altered,
+        placing: state.placing.as_deref(),
+    };
+    let model = switch.go(done, bounds).await?;
+    clean_up(remote, bounds).await;
+    Ok(Deployed {
+        release: release.to_owned(),
+        changed: true,
+        model,
+    })
+}
+
+/// The current release and the one to go back to.
+fn choose(remote: &Remote<'_>, state: &State) -> Result<(String, String), Failure> {
+    let shown = &remote.shown;
+    let Some(current) = state.current_name() else {
+        return Err(Failure::refused(format!(
+            "nothing was deployed to {} on {shown} yet",
+            remote.settings.paths.target
+        )));
+    };
+    let known = |failure: Failure| {
+        state
+            .releases
+            .iter()
+            .fold(failure, |failure, name| {
+                failure.detail(format!("there is {name}{}", remark(state, name)))
+            })
+            .hint("name one of them, as in `deploy-app rollback 20261123094308-1a2b3c4`")
+    };
+    let release = match &remote.settings.release {
+        Some(release) if state.releases.contains(release) => release.as_str(),
+        Some(release) => {
+            return Err(known(Failure::refused(format!(
+                "there is no release {release} on {shown}"
+            ))));
+        }
+        None => state.before_current().ok_or_else(|| {
+            known(Failure::refused(format!(
+                "there is no release before {current} on {shown} that was healthy once"
+            )))
+        })?,
+    };
+    Ok((current.to_owned(), release.to_owned()))
+}
+
+fn remark(state: &State, name: &str) -> &'static str {
+    if state.current_name() == Some(name) {
+        ", which is current"
+    } else if state.proven.contains(name) {
+        ""
+    } else {
+        ", which was never healthy"
+    }
+}
+
+/// The tree of a release, whose files on the host are still what they were.
+async fn whole(remote: &Remote<'_>, release: &str, bounds: &Bounds) -> Result<Tree, Failure> {
+    let refused = || Failure::refused(format!("cannot go back to release {release} on {}; nothing was touched", remote.shown));
+    let Some(wanted) = remote.manifest(release, bounds).await? else {
+        return Err(refused().cause("its manifest is gone"));
+    };
+    let script = scripts::list_stored(&remote.settings.paths, release);
+    let deed = format!("read release {release}");
+    let output = remote.script(&deed, &script, Input::Empty, bounds).await?;
+    let faults: Vec<_> = Listing::parse(&output.stdout)
+        .faults(&wanted)
+        .into_iter()
+        .filter(|fault| fault.what != What::Foreign)
+        .collect();
+    if faults.is_empty() {
+        return Ok(wanted);
+    }
+    let paths: BTreeSet<String> = faults.iter().take(20).map(ToString::to_string).collect();
+    Err(paths
+        .into_iter()
+        .fold(
+            refused().cause(format!("{} of its files are not what they were", faults.len())),
+            Failure::detail,
+        )
+        .hint("deploy the application as it was instead"))
+}
+
+/// Lists the releases: name, `current`, `proven` or `unproven`, the newest first, separated by tabs.
+pub(super) async fn list(remote: &Remote<'_>, bounds: &Bounds) -> Result<Output, Failure> {
+    let state = remote.look(NO_TREE, bounds).await?;
+    let mut text = String::new();
+    for name in state.releases.iter().rev() {
+        let what = if state.current_name() == Some(name.as_str()) {
+            "current"
+        } else if state.proven.contains(name) {
+            "proven"
+        } else {
+            "unproven"
+        };
+        text.push_str(&format!("{name}\t{what}\n"));
+    }
+    if text.is_empty() {
+        tracing::info!(
+            "nothing was deployed to {} on {} yet",
+            remote.settings.paths.target,
+            remote.shown
+        );
+    }
+    Ok(Output::Data(text))
+}

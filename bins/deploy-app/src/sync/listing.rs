@@ -1,0 +1,174 @@
+//! What the host says it holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
+use bundle::digest::Digest;
+use bundle::manifest::{Kind, Mode};
+use bundle::names::bytes;
+
+use super::Tree;
+
+/// Prints what the working folder holds, in the three sections that [`Listing::parse`] reads. GNU's
+/// `sha256sum` writes whole lines, so that several may share the output; others work alone.
+pub const SCRIPT: &str = r#"if sha256sum --version 2>/dev/null | grep -q GNU; then
+find . -type f -print0 | xargs -0 -n 400 -P "$(nproc 2>/dev/null || echo 1)" sha256sum
+else find . -type f -exec sha256sum {} +; fi
+echo '== executable'; find . -type f -perm -100 -print0
+printf '\0'
+if find . -maxdepth 0 -printf '' 2>/dev/null; then find . -type l -printf '%p\0%l\0'
+else find . -type l -exec sh -c 'for l do t=$(readlink -n "$l"; echo x); printf "%s\0%s\0" "$l" "${t%x}"; done' sh {} +; fi
+"#;
+
+/// What a folder on the host holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Hashes of all files.
+    pub hashes: BTreeMap<String, Digest>,
+    /// Files that their owner may execute.
+    pub executable: BTreeSet<String>,
+    /// Links with their text.
+    pub links: BTreeMap<String, String>,
+}
+
+/// One way in which the host's copy is not the wanted tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where.
+    pub path: String,
+    /// What is wrong.
+    pub what: What,
+}
+
+/// What is wrong with a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// It is not there.
+    Missing,
+    /// Its content is another.
+    Content,
+    /// It may be executed and must not be, or the other way round.
+    Mode,
+    /// It is no link, or one that leads elsewhere.
+    Link,
+    /// It is there and is not wanted.
+    Foreign,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = bytes::shown(&self.path);
+        match self.what {
+            What::Missing => write!(f, "`{path}` is missing"),
+            What::Content => write!(f, "`{path}` has other content"),
+            What::Mode => write!(f, "`{path}` has another mode"),
+            What::Link => write!(f, "link `{path}` is missing or leads elsewhere"),
+            What::Foreign => write!(f, "`{path}` does not belong there"),
+        }
+    }
+}
+
+impl Listing {
+    /// Reads what [`SCRIPT`] prints.
+    #[must_use]
+    pub fn parse(output: &[u8]) -> Self {
+        const MARK: &[u8] = b"== executable\n";
+        let mut listing = Self::default();
+        let mut rest = output;
+        // A line of a hash never starts like the mark, whatever the names are.
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let (line, after) = rest.split_at(end + 1);
+            rest = after;
+            if line == MARK {
+                break;
+            }
+            listing.hashes.extend(hash_line(&line[..end]));
+        }
+        let mut items = rest.split(|byte| *byte == 0);
+        for item in items.by_ref().take_while(|item| !item.is_empty()) {
+            listing.executable.extend(path_of(item));
+        }
+        while let (Some(link), Some(target)) = (items.next(), items.next()) {
+            if let Some(link) = path_of(link) {
+                let target = bytes::to_text(OsStr::from_bytes(target));
+                listing.links.insert(link, target);
+            }
+        }
+        listing
+    }
+
+    /// Everything in which the host's copy is not the wanted tree. An empty folder is not looked for:
+    /// it carries nothing.
+    #[must_use]
+    pub fn faults(&self, wanted: &Tree) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut add = |path: &str, what| {
+            faults.push(Fault {
+                path: path.to_owned(),
+                what,
+            });
+        };
+        for (path, kind) in wanted {
+            match kind {
+                Kind::File { mode, sha256, .. } => match self.hashes.get(path) {
+                    None => add(path, What::Missing),
+                    Some(found) if found != sha256 => add(path, What::Content),
+                    Some(_) => {
+                        if self.executable.contains(path) != (*mode == Mode::Executable) {
+                            add(path, What::Mode);
+                        }
+                    }
+                },
+                Kind::Symlink { target } => {
+                    if self.links.get(path) != Some(target) {
+                        add(path, What::Link);
+                    }
+                }
+                Kind::EmptyDir => {}
+            }
+        }
+        for path in self.hashes.keys().chain(self.links.keys()) {
+            if !wanted.contains_key(path) {
+                add(path, What::Foreign);
+            }
+        }
+        faults
+    }
+}
+
+/// A name as `find .` gives it, without the `./`.
+fn path_of(name: &[u8]) -> Option<String> {
+    let name = name.strip_prefix(b"./")?;
+    Some(bytes::to_text(OsStr::from_bytes(name)))
+}
+
+fn hash_line(line: &[u8]) -> Option<(String, Digest)> {
+    // GNU marks a line whose name it had to escape.
+    let (line, escaped) = match line.strip_prefix(b"\\") {
+        Some(line) => (line, true),
+        None => (line, false),
+    };
+    let at = line.iter().position(|byte| *byte == b' ')?;
+    let digest = std::str::from_utf8(&line[..at]).ok()?.parse().ok()?;
+    let name = match line.get(at + 1)? {
+        b' ' | b'*' => &line[at + 2..],
+        _ => return None,
+    };
+    if !escaped {
+        return Some((path_of(name)?, digest));
+    }
+    let mut plain = Vec::with_capacity(name.len());
+    let mut bytes = name.iter();
+    while let Some(byte) = bytes.next() {
+        plain.push(match (byte, *byte == b'\\') {
+            (_, true) => match bytes.next()? {
+                b'n' => b'\n',
+                b'r' => b'\r',
+                other => *other,
+            },
+            (byte, false) => *byte,
+        });
+    }
+    Some((path_of(&plain)?, digest))
+}

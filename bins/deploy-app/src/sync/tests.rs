@@ -1,0 +1,479 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+use super::listing::{Listing, What};
+use super::pieces::Pieces;
+use super::upload::{Upload, null_separated};
+use super::*;
+use crate::layout::{Layout, Paths};
+use crate::release::scripts;
+use bundle::manifest::Mode;
+use bundle::names::{Names, bytes};
+use bundle::tree::{Rules, Source};
+use proptest::prelude::*;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tokio::sync::mpsc;
+
+fn file(content: &str, mode: Mode) -> Kind {
+    Kind::File {
+        mode,
+        size: content.len() as u64,
+        sha256: Digest::of(content.as_bytes()),
+    }
+}
+
+fn tree(entries: &[(&str, Kind)]) -> Tree {
+    entries
+        .iter()
+        .map(|(path, kind)| ((*path).to_owned(), kind.clone()))
+        .collect()
+}
+
+#[test]
+fn equal_trees_differ_in_nothing_whatever_the_application_wrote() {
+    let both = tree(&[
+        ("a", file("1", Mode::Plain)),
+        ("l", Kind::Symlink { target: "a".into() }),
+        ("d", Kind::EmptyDir),
+    ]);
+    let found = diff(&both, &both, &BTreeSet::new());
+    assert!(found.is_empty(), "{found:?}");
+    assert_eq!(found.kept.get("a"), Some(&"a".to_owned()));
+}
+
+#[test]
+fn differences_are_named() {
+    let stored = tree(&[
+        ("same", file("1", Mode::Plain)),
+        ("edited", file("2", Mode::Plain)),
+        ("mode", file("3", Mode::Plain)),
+        ("altered-there", file("4", Mode::Plain)),
+        ("gone", file("5", Mode::Plain)),
+    ]);
+    let wanted = tree(&[
+        ("same", file("1", Mode::Plain)),
+        ("edited", file("2b", Mode::Plain)),
+        ("mode", file("3", Mode::Executable)),
+        ("altered-there", file("4", Mode::Plain)),
+        ("moved", file("5", Mode::Plain)),
+        ("new", file("6", Mode::Plain)),
+    ]);
+    let altered = BTreeSet::from(["altered-there".to_owned()]);
+    let found = diff(&wanted, &stored, &altered);
+    assert_eq!(found.added, ["moved", "new"]);
+    assert_eq!(found.changed, ["altered-there", "edited", "mode"]);
+    assert_eq!(found.removed, ["gone"]);
+    let kept: Vec<_> = found
+        .kept
+        .iter()
+        .map(|(to, from)| (to.as_str(), from.as_str()))
+        .collect();
+    assert_eq!(kept, [("moved", "gone"), ("same", "same")]);
+}
+
+#[test]
+fn a_stored_manifest_reads_back() {
+    let stored = tree(&[
+        ("a b\\c", file("1", Mode::Executable)),
+        (
+            "l",
+            Kind::Symlink {
+                target: "x\ty\nz".into(),
+            },
+        ),
+        ("d/e", Kind::EmptyDir),
+    ]);
+    assert_eq!(from_text(&to_text(&stored)), Some(stored));
+    for text in [
+        "",
+        "other\n",
+        "deploy-app manifest 1\n100644\tzz\t1\ta\n",
+        "deploy-app manifest 1\nx\n",
+    ] {
+        assert_eq!(from_text(text), None, "{text}");
+    }
+}
+
+#[test]
+fn shared_paths_become_links_and_clobber_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/a"), "1").unwrap();
+    let manifest = bundle::tree::read(&[Source::root(folder.path())], &Rules::default()).unwrap();
+    let tree = wanted(&manifest, &["var/db".to_owned()]).unwrap();
+    assert_eq!(
+        tree.get("var/db"),
+        Some(&Kind::Symlink {
+            target: "../../../shared/var/db".into()
+        })
+    );
+    for shared in ["data", "data/a", "data/a/b"] {
+        assert!(
+            wanted(&manifest, &[shared.to_owned()])
+                .unwrap_err()
+                .contains("data/a"),
+            "{shared}"
+        );
+    }
+}
+
+#[test]
+fn hash_lines_are_read_as_gnu_and_busybox_write_them() {
+    let digest = Digest::of(b"1");
+    let text = format!(
+        "{digest}  ./a b\n\\{digest}  ./c\\\\d\\ne\n{digest} *./f\nsha256sum: ./x: Permission denied\n{digest}  -\n"
+    );
+    let names: Vec<String> = Listing::parse(text.as_bytes()).hashes.into_keys().collect();
+    assert_eq!(names, ["a b", "c\\d\ne", "f"]);
+}
+
+#[test]
+fn every_fault_of_an_unpacked_release_is_found() {
+    let wanted = tree(&[
+        ("a", file("1", Mode::Plain)),
+        ("b", file("2", Mode::Executable)),
+        ("c", file("3", Mode::Plain)),
+        ("d", file("1", Mode::Executable)),
+        ("l", Kind::Symlink { target: "a".into() }),
+    ]);
+    let text = format!(
+        "{}  ./a\n{}  ./b\n{}  ./x\n{}  ./d\n== executable\n./a\0\0./l\0b\0",
+        Digest::of(b"1"),
+        Digest::of(b"!"),
+        Digest::of(b"9"),
+        Digest::of(b"1")
+    );
+    let faults: Vec<String> = Listing::parse(text.as_bytes())
+        .faults(&wanted)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        faults,
+        [
+            "`a` has another mode",
+            "`b` has other content",
+            "`c` is missing",
+            "`d` has another mode",
+            "link `l` is missing or leads elsewhere",
+            "`x` does not belong there",
+        ]
+    );
+}
+
+/// A host's folder on this machine, worked on by the scripts that a host runs.
+struct Target {
+    folder: tempfile::TempDir,
+    paths: Paths,
+    current: Option<String>,
+}
+
+impl Target {
+    fn new(layout: Layout) -> Self {
+        let folder = tempfile::TempDir::with_prefix("target").unwrap();
+        let paths = Paths {
+            target: folder.path().to_str().unwrap().to_owned(),
+            layout,
+        };
+        let target = Self {
+            folder,
+            paths,
+            current: None,
+        };
+        target.sh(
+            &format!(
+                "cd {} && mkdir -p {} .deploy/manifests .deploy/lists .deploy/pieces .deploy/stamps",
+                target.paths.quoted(),
+                target.paths.store()
+            ),
+            &[],
+        );
+        target
+    }
+
+    fn sh(&self, script: &str, input: &[u8]) -> Vec<u8> {
+        let mut child = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_vec();
+        let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        assert!(output.status.success(), "{script}");
+        output.stdout
+    }
+
+    fn own(&self, folder: &str, release: &str) -> String {
+        let path = self.folder.path().join(".deploy").join(folder).join(release);
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    /// Sends a release, and makes it current; gives what was wanted and how it differed.
+    fn release(&mut self, source: &Path, name: &str) -> (Tree, Diff) {
+        let (wanted, sources) = read(source);
+        let current = self.current.clone();
+        let stored = current
+            .as_ref()
+            .map(|current| from_text(&self.own("manifests", current)).unwrap())
+            .unwrap_or_default();
+        let found = diff(&wanted, &stored, &BTreeSet::new());
+        let upload = Upload {
+            sources,
+            wanted: wanted.clone(),
+            kept: found.kept.clone(),
+            pieces: current
+                .as_ref()
+                .map(|current| pieces::from_text(&self.own("pieces", current)))
+                .unwrap_or_default(),
+            current,
+            release: name.to_owned(),
+            paths: self.paths.clone(),
+            gzip: true,
+            mtime: 1_700_000_000,
+            only: None,
+        };
+        let unpack = scripts::unpack(&self.paths, name, true, false);
+        let output = self.sh(&unpack, &sent(upload));
+        let end = output.iter().position(|byte| *byte == b'\n').unwrap();
+        let faults = Listing::parse(&output[end + 1..]).faults(&wanted);
+        assert!(faults.is_empty(), "{faults:?}");
+        self.sh(&scripts::commit(&self.paths, name, &[]), &[]);
+        if self.paths.layout == Layout::InPlace {
+            let moves = crate::place::moves(&stored, &wanted, &BTreeSet::new());
+            let list = |paths: &[String]| null_separated(paths.iter().map(String::as_str));
+            for (script, list) in [
+                (scripts::remove_files(&self.paths, "true"), list(&moves.remove)),
+                (scripts::remove_folders(&self.paths), list(&moves.fold)),
+                (scripts::place(&self.paths, name, "true"), list(&moves.place)),
+            ] {
+                if !list.is_empty() {
+                    self.sh(&script, &list);
+                }
+            }
+        }
+        self.current = Some(name.to_owned());
+        (wanted, found)
+    }
+
+    /// What lies where the release runs, read by the reader of sources.
+    fn live(&self) -> Tree {
+        let folder = PathBuf::from(self.paths.live(self.current.as_deref().unwrap()));
+        let mut tree = read(&folder).0;
+        tree.retain(|path, _| !path.starts_with(".deploy/"));
+        tree
+    }
+}
+
+fn read(source: &Path) -> (Tree, BTreeMap<String, PathBuf>) {
+    let rules = Rules {
+        names: Names::Bytes,
+        refuse_env_files: false,
+        ..Rules::default()
+    };
+    let manifest = bundle::tree::read(&[Source::root(source)], &rules).unwrap();
+    let sources = manifest.entries().iter();
+    let sources = sources.map(|entry| (entry.path.clone(), entry.source.clone()));
+    (wanted(&manifest, &[]).unwrap(), sources.collect())
+}
+
+/// The whole stream of an upload.
+fn sent(upload: Upload) -> Vec<u8> {
+    let (tell, mut heard) = mpsc::channel(4);
+    let sender = std::thread::spawn(move || upload.send(tell));
+    let mut stream = Vec::new();
+    while let Some(chunk) = heard.blocking_recv() {
+        stream.extend(chunk.unwrap());
+    }
+    sender.join().unwrap();
+    stream
+}
+
+/// Bytes that repeat nowhere.
+fn noise(length: usize, mut state: u64) -> Vec<u8> {
+    (0..length)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u8
+        })
+        .collect()
+}
+
+#[test]
+fn a_large_file_that_changed_little_is_put_together_on_the_host() {
+    let source = tempfile::tempdir().unwrap();
+    let mut target = Target::new(Layout::Releases);
+    let mut content = noise(12 << 20, 5);
+    let model = source.path().join("it's a model");
+    std::fs::write(&model, &content).unwrap();
+    std::fs::write(source.path().join("small"), "1").unwrap();
+    target.release(source.path(), "20260101000000-abcdef0");
+    content.splice(5 << 20..(5 << 20) + 10, noise(1000, 6));
+    std::fs::write(&model, &content).unwrap();
+    let (wanted, sources) = read(source.path());
+    let stored = from_text(&target.own("manifests", "20260101000000-abcdef0")).unwrap();
+    let pieces: Pieces = pieces::from_text(&target.own("pieces", "20260101000000-abcdef0"));
+    let upload = Upload {
+        sources,
+        kept: diff(&wanted, &stored, &BTreeSet::new()).kept,
+        wanted,
+        pieces,
+        current: target.current.clone(),
+        release: "20260101000001-abcdef0".to_owned(),
+        paths: target.paths.clone(),
+        gzip: false,
+        mtime: 0,
+        only: None,
+    };
+    let length = sent(upload).len();
+    assert!(length < 3 << 20, "{length} B were sent");
+    let (wanted, _) = target.release(source.path(), "20260101000001-abcdef0");
+    assert_eq!(target.live(), wanted);
+    // The release before is what it was, and nothing is left of the pieces.
+    let left = std::fs::read_dir(target.folder.path().join("releases")).unwrap();
+    assert_eq!(left.count(), 2);
+}
+
+#[test]
+fn what_was_damaged_on_the_host_is_noticed_when_it_is_linked() {
+    let source = tempfile::tempdir().unwrap();
+    let mut target = Target::new(Layout::Releases);
+    std::fs::write(source.path().join("a"), "1").unwrap();
+    std::fs::write(source.path().join("b"), "2").unwrap();
+    let (_, sources) = read(source.path());
+    target.release(source.path(), "20260101000000-abcdef0");
+    let stored = target.folder.path().join("releases/20260101000000-abcdef0/a");
+    std::fs::write(stored, "?").unwrap();
+    std::fs::write(source.path().join("b"), "3").unwrap();
+    let (wanted, _) = read(source.path());
+    let upload = Upload {
+        sources,
+        wanted: wanted.clone(),
+        kept: BTreeMap::from([("a".to_owned(), "a".to_owned())]),
+        pieces: Pieces::new(),
+        current: target.current.clone(),
+        release: "20260101000001-abcdef0".to_owned(),
+        paths: target.paths.clone(),
+        gzip: true,
+        mtime: 0,
+        only: None,
+    };
+    let faults = |target: &Target, upload: Upload, again| {
+        let script = scripts::unpack(&target.paths, &upload.release, true, again);
+        let output = target.sh(&script, &sent(upload));
+        let end = output.iter().position(|byte| *byte == b'\n').unwrap();
+        Listing::parse(&output[end + 1..]).faults(&wanted)
+    };
+    let found = faults(&target, upload.clone(), false);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].path.as_str(), found[0].what), ("a", What::Content));
+    let only = Some(BTreeSet::from(["a".to_owned()]));
+    let found = faults(&target, Upload { only, ..upload }, true);
+    assert!(found.is_empty(), "{found:?}");
+    // What was linked is another file now; the old one is as damaged as before.
+    let old = target.folder.path().join("releases/20260101000000-abcdef0/a");
+    assert_eq!(std::fs::read_to_string(old).unwrap(), "?");
+}
+
+/// One edit of a random tree.
+#[derive(Debug, Clone)]
+enum Edit {
+    Write(String, Vec<u8>, bool),
+    Link(String, String),
+    Folder(String),
+    Remove(String),
+}
+
+/// Names as text, see [`bytes`].
+fn name() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        "[a-c]",
+        Just("-n".to_owned()),
+        Just("with blank".to_owned()),
+        Just("back\\slash".to_owned()),
+        Just("quote'\"$x".to_owned()),
+        Just("ünïcode".to_owned()),
+        Just("*".to_owned()),
+        Just("new\nline".to_owned()),
+        Just("tab\tand\rreturn".to_owned()),
+        Just(bytes::to_text(std::ffi::OsStr::from_bytes(b"l\xe4tin"))),
+        Just("l".repeat(200)),
+        Just("m".repeat(255)),
+    ];
+    proptest::collection::vec(part, 1..3).prop_map(|parts| parts.join("/"))
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let edit = prop_oneof![
+        4 => (name(), proptest::collection::vec(any::<u8>(), 0..40), any::<bool>()).prop_map(|(n, c, x)| Edit::Write(n, c, x)),
+        1 => (name(), prop_oneof![Just("a".to_owned()), Just("./a/../b".to_owned()), Just("z".repeat(150)), Just("line\nfeed\n".to_owned())]).prop_map(|(n, t)| Edit::Link(n, t)),
+        1 => name().prop_map(Edit::Folder),
+        1 => name().prop_map(Edit::Remove),
+    ];
+    proptest::collection::vec(edit, 1..12)
+}
+
+/// Applies an edit where the tree allows it; a name below a file does not.
+fn apply(root: &Path, edit: &Edit) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (Edit::Write(name, ..) | Edit::Link(name, _) | Edit::Folder(name) | Edit::Remove(name)) =
+        edit;
+    let path = root.join(bytes::to_path(name));
+    if std::fs::create_dir_all(path.parent().unwrap()).is_err() {
+        return;
+    }
+    if std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
+        std::fs::remove_dir_all(&path).unwrap();
+    } else if std::fs::symlink_metadata(&path).is_ok() {
+        std::fs::remove_file(&path).unwrap();
+    }
+    match edit {
+        Edit::Write(_, content, executable) => {
+            std::fs::write(&path, content).unwrap();
+            let mode = if *executable { 0o755 } else { 0o644 };
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        Edit::Link(name, target) => {
+            // Only links that stay inside and lead nowhere else travel; others are refused earlier.
+            if bundle::names::link_stays_inside(name, target) {
+                std::os::unix::fs::symlink(target, &path).unwrap();
+            }
+        }
+        Edit::Folder(_) => std::fs::create_dir_all(&path).unwrap(),
+        Edit::Remove(_) => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Any tree, then any edits of it, arrive with content, mode and links, and nothing else, in
+    /// either layout.
+    #[test]
+    fn released_trees_equal_their_sources(first in edits(), second in edits(), in_place in any::<bool>()) {
+        let source = tempfile::tempdir().unwrap();
+        let mut target = Target::new(if in_place { Layout::InPlace } else { Layout::Releases });
+        std::fs::write(source.path().join("always"), "there").unwrap();
+        let mut before = None;
+        for (round, edits) in [first, second, Vec::new()].iter().enumerate() {
+            for edit in edits {
+                apply(source.path(), edit);
+            }
+            let name = format!("2026010100000{round}-abcdef0");
+            let (wanted, found) = target.release(source.path(), &name);
+            // An edit may change nothing, such as removing what is not there.
+            let unchanged = before.as_ref() == Some(&wanted);
+            prop_assert_eq!(found.is_empty(), unchanged, "{:?}", found);
+            prop_assert!(unchanged || !edits.is_empty() || round == 0);
+            prop_assert_eq!(&target.live(), &wanted);
+            before = Some(wanted);
+        }
+    }
+}

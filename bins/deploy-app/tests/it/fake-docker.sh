@@ -1,0 +1,45 @@
+# The docker of the tests, after lines that set: tools (our folder), target (the target folder), the
+# application's variables. It writes down how it was called, keeps images as files, and starts the
+# application itself. Files in $tools change its mind: v1, job, ignored-by-wait.
+log() { echo "$1 ${RELEASE_ID-} $(basename "$(readlink "$target/current")")" >>"$tools/log"; }
+image() { printf '%s/images/%s' "$tools" "$(printf %s "$1" | tr '/:' '__')"; }
+mkdir -p "$tools/images"
+case "$*" in
+'compose version --short')
+    [ ! -e "$tools/v1" ] || { echo "docker: 'compose' is not a docker command." >&2; exit 1; }
+    echo 2.29.1; exit 0;;
+'version --format {{.Server.Version}}') echo 27.1.1; exit 0;;
+'image tag '*) cp "$(image "$3")" "$(image "$4")"; exit;;
+'image inspect '*) [ -e "$(image "$3")" ]; exit;;
+'image ls --filter label=com.docker.compose.project=target-app --format {{.Repository}}:{{.Tag}}')
+    for i in "$tools"/images/*; do basename "$i" | tr '_' ':'; done; exit 0;;
+'image rm '*) rm "$(image "$3")"; exit;;
+'image prune -f --filter label=com.docker.compose.project=target-app') exit 0;;
+'logs --tail 200 app-1') echo 'Traceback: no module named x'; exit 0;;
+'inspect --format {{json .State}} app-1') echo '{"Status":"running","Health":{"Status":"unhealthy","Log":[{"Output":"refused"}]}}'; exit 0;;
+'info --format {{.DockerRootDir}}') echo /; exit 0;;
+esac
+[ "$1 $2 $3 $4" = "compose -p target-app --project-directory" ] || { echo "what? $*" >&2; exit 9; }
+cd "$5" || exit 9
+folder=$5; shift 5
+if [ "$1 $2" = '-f -' ]; then file=$(cat); shift 2; else file=$(cat compose.yaml 2>/dev/null); fi
+[ "$1 $2" = '--ansi never' ] || { echo "what? $*" >&2; exit 9; }
+shift 2
+case $1 in
+config) printf '{"services":{"app":{"build":{"context":"%s"},"labels":{"file":"%s"}},"ollama":{"image":"ollama/ollama","volumes":%s}}}\n' \
+    "$folder" "$file" "$(cat "$tools/volumes" 2>/dev/null || echo '[{"type":"volume","target":"/root/.ollama"}]')";;
+build) echo "docker: $*"; log build; echo "$RELEASE_ID" >"$(image target-app-app)"
+    [ ! -e fail-build ] || { echo 'no space left on device' >&2; exit 1; };;
+up) echo "docker: $*"; log "up$(echo " $*" | grep -o ' --build') of $(cat "$(image target-app-app)")"
+    ./stop; ./start >/dev/null 2>&1 </dev/null
+    [ ! -e "$tools/ignored-by-wait" ] || { echo 'container job exited (0)' >&2; exit 1; };;
+down) log down; ./stop;;
+ps) case "$*" in
+    *json*)
+        health=healthy; [ ! -e unhealthy ] || health=unhealthy
+        printf '{"Service":"app","Name":"app-1","State":"running","Health":"%s","ExitCode":0}\n' "$health"
+        [ ! -e "$tools/job" ] || printf '{"Service":"job","Name":"job-1","State":"exited","Health":"","ExitCode":%s}\n' "$(cat "$tools/job")";;
+    *) echo 'app unhealthy';; esac;;
+logs) echo 'app-1 | Traceback: no module named x';;
+*) echo "what? $*" >&2; exit 9;;
+esac

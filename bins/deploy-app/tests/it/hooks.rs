@@ -1,0 +1,92 @@
+//! Commands of the release around its start, and what else may be asked of a healthy application.
+
+use crate::world::{World, release};
+
+#[test]
+fn hooks_run_around_the_start_and_a_failing_one_stops_or_rolls_back() {
+    let Some(world) = World::start() else { return };
+    let log = world.state().join("hooks");
+    let say = |what: &str| {
+        format!(
+            "echo {what} $RELEASE_ID in $(basename \"$(pwd)\") current $(basename \"$(readlink '{}/current')\") >>{}",
+            world.target().display(),
+            log.display()
+        )
+    };
+    let program = world
+        .program()
+        .env("DEPLOY_APP_BEFORE", say("before"))
+        .env("DEPLOY_APP_AFTER", say("after"));
+    let first = release(program.run().assert_code(0));
+    let told = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(
+        told,
+        format!("before {first} in {first} current \nafter {first} in {first} current {first}\n")
+    );
+    world.write("content", "two");
+    program
+        .clone()
+        .env("DEPLOY_APP_BEFORE", "echo no migration; exit 4")
+        .run()
+        .assert_code(1)
+        .assert_stderr("before: no migration")
+        .assert_stderr("exit status 4")
+        .assert_stderr("nothing was switched");
+    assert_eq!(world.starts(), 1);
+    program
+        .env("DEPLOY_APP_AFTER", "false")
+        .run()
+        .assert_code(1)
+        .assert_stderr("cannot run the hook after the start")
+        .assert_stderr(&format!("rolled back: release {first} runs again"));
+    assert_eq!(world.answer(), Some((200, first.clone(), "one".to_owned())));
+    assert_eq!(world.releases(), [first]);
+}
+
+#[test]
+fn a_status_command_is_asked_until_it_succeeds() {
+    let Some(world) = World::start() else { return };
+    let ready = world.state().join("ready");
+    let program = world.program().env(
+        "DEPLOY_APP_STATUS",
+        format!("test -e {0} || {{ touch {0}; echo not yet; exit 1; }}", ready.display()),
+    );
+    let first = release(program.run().assert_code(0));
+    assert!(ready.exists());
+    world.write("content", "two");
+    program
+        .clone()
+        .env("DEPLOY_APP_STATUS", "echo it is dead; exit 3")
+        .env("DEPLOY_APP_HEALTH_TIMEOUT", "2s")
+        .run()
+        .assert_code(5)
+        .assert_stderr("it is dead");
+    world.write("content", "one");
+    let ran = program.run();
+    ran.assert_code(0);
+    assert_eq!(release(&ran), first);
+}
+
+#[test]
+fn a_healthy_answer_may_have_to_contain_a_text() {
+    let Some(world) = World::start() else { return };
+    let program = world.program().env("DEPLOY_APP_HEALTH_BODY", "one");
+    program.run().assert_code(0);
+    world.write("content", "two");
+    program
+        .run()
+        .assert_code(1)
+        .assert_stderr("it answers 200, but without `one` in it")
+        .assert_stderr("rolled back");
+}
+
+#[test]
+fn without_a_health_url_nothing_is_asked() {
+    let Some(world) = World::start() else { return };
+    world.write("broken", "");
+    world
+        .program()
+        .env("DEPLOY_APP_HEALTH_URL", "none")
+        .run()
+        .assert_code(0);
+}

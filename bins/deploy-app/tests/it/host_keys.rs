@@ -1,0 +1,245 @@
+//! The ladder by which an instance's host keys are learnt.
+
+use crate::aws::{ID, console, instance};
+use crate::world::World;
+use harness::sshd::{Options, Sshd};
+use harness::{FakeAws, Program, Reply};
+use std::process::Command;
+
+const PARAMETER: &str = "/deploy-app/i-0123456789abcdef0/host-keys";
+
+fn aws() -> FakeAws {
+    let aws = FakeAws::start();
+    aws.on(
+        "ec2:DescribeInstances",
+        [instance("running", "203.0.113.7", "")],
+    );
+    aws.on(
+        "ssm:GetParameter",
+        [Reply::error(400, "ParameterNotFound", "")],
+    );
+    aws.on("ec2:GetConsoleOutput", [console("nothing here")]);
+    aws.on(
+        "ssm:SendCommand",
+        [Reply::error(400, "InvalidInstanceId", "not managed")],
+    );
+    aws.on(
+        "ssm:PutParameter",
+        [Reply::json(&serde_json::json!({"Version": 1, "Tier": "Standard"}))],
+    );
+    aws
+}
+
+fn parameter(text: &str) -> Reply {
+    Reply::json(&serde_json::json!({"Parameter": {"Name": PARAMETER, "Type": "String", "Value": text}}))
+}
+
+fn printed(line: &str) -> Reply {
+    console(&format!(
+        "boot\r\n-----BEGIN SSH HOST KEY KEYS-----\r\n{line} root@ip\r\n-----END SSH HOST KEY KEYS-----\r\n"
+    ))
+}
+
+fn program(world: &World, aws: &FakeAws) -> Program {
+    world
+        .untrusting()
+        .envs(aws.env())
+        .env("INSTANCE_ID", ID)
+}
+
+#[test]
+fn the_parameter_of_the_instance_comes_first() {
+    let Some(world) = World::start() else { return };
+    let aws = aws();
+    aws.on(
+        "ssm:GetParameter",
+        [parameter(&format!("# stored\n{}\n", world.sshd.host_key_line("ecdsa")))],
+    );
+    let program = program(&world, &aws);
+    program.run().assert_code(0);
+    let asked = aws.requests_for("ssm:GetParameter")[0].json();
+    assert_eq!(asked["Name"], PARAMETER);
+    assert!(aws.requests_for("ec2:GetConsoleOutput").is_empty());
+    assert!(aws.requests_for("ssm:PutParameter").is_empty());
+    let other = Sshd::start().unwrap();
+    aws.on(
+        "ssm:GetParameter",
+        [parameter(&other.host_key_line("ecdsa"))],
+    );
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr("is not the known one")
+        .assert_stderr(&format!("the SSM parameter {PARAMETER}"));
+    aws.on("ssm:GetParameter", [parameter("gibberish")]);
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr("cannot be used")
+        .assert_stderr("gibberish");
+}
+
+#[test]
+fn what_the_console_shows_is_believed_and_stored() {
+    let Some(world) = World::start() else { return };
+    let aws = aws();
+    let line = world.sshd.host_key_line("ecdsa");
+    aws.on("ec2:GetConsoleOutput", [printed(&line)]);
+    let program = program(&world, &aws);
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr("stored the host keys in the SSM parameter");
+    let stored = aws.requests_for("ssm:PutParameter")[0].json();
+    assert_eq!(stored["Name"], PARAMETER);
+    assert_eq!(stored["Value"], line.as_str());
+    assert_eq!(stored["Overwrite"], false);
+    // Storing is a convenience here, and may be forbidden.
+    aws.on(
+        "ssm:PutParameter",
+        [Reply::error(400, "AccessDeniedException", "no")],
+    );
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr("are not stored in the SSM parameter");
+    // A host that does not hold the key is stored nowhere.
+    let other = Sshd::start().unwrap();
+    aws.on("ec2:GetConsoleOutput", [printed(&other.host_key_line("ecdsa"))]);
+    let before = aws.requests_for("ssm:PutParameter").len();
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr(&format!("the console of {ID}"));
+    assert_eq!(aws.requests_for("ssm:PutParameter").len(), before);
+}
+
+#[test]
+fn an_old_instance_is_asked_through_ssm() {
+    let Some(world) = World::start() else { return };
+    let aws = aws();
+    let line = world.sshd.host_key_line("ed25519");
+    aws.on(
+        "ssm:SendCommand",
+        [Reply::json(&serde_json::json!({"Command": {"CommandId": "c-1"}}))],
+    );
+    let invocation = |status: &str, output: &str| {
+        Reply::json(&serde_json::json!({
+            "CommandId": "c-1", "InstanceId": ID, "Status": status, "StatusDetails": status,
+            "StandardOutputContent": output, "StandardErrorContent": "cat: no such file"
+        }))
+    };
+    aws.on(
+        "ssm:GetCommandInvocation",
+        [
+            Reply::error(400, "InvocationDoesNotExist", ""),
+            invocation("InProgress", ""),
+            invocation("Success", &format!("{line} root@ip\n")),
+        ],
+    );
+    let program = program(&world, &aws);
+    program.run().assert_code(0);
+    let asked = aws.requests_for("ssm:SendCommand")[0].json();
+    assert_eq!(asked["DocumentName"], "AWS-RunShellScript");
+    assert_eq!(
+        asked["Parameters"]["commands"],
+        serde_json::json!(["cat /etc/ssh/ssh_host_*_key.pub"])
+    );
+    assert_eq!(aws.requests_for("ssm:PutParameter")[0].json()["Value"], line.as_str());
+    aws.assert_all_scripted();
+    aws.on("ssm:GetCommandInvocation", [invocation("Failed", "")]);
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr("the command ended as Failed: cat: no such file");
+}
+
+#[test]
+fn without_any_knowledge_every_rung_is_told() {
+    let Some(world) = World::start() else { return };
+    let aws = aws();
+    let ran = program(&world, &aws).run();
+    ran.assert_code(2)
+        .assert_stderr("nothing is known about the host key")
+        .assert_stderr(&format!("the SSM parameter {PARAMETER} does not exist"))
+        .assert_stderr("shows no host keys")
+        .assert_stderr("SSM RunCommand cannot read them: InvalidInstanceId")
+        .assert_stderr("DEPLOY_APP_HOST_KEY");
+    assert!(!world.target().exists());
+}
+
+#[test]
+fn first_use_of_an_instance_is_written_to_its_parameter() {
+    let Some(world) = World::start() else { return };
+    let aws = aws();
+    let program = program(&world, &aws).env("DEPLOY_APP_TRUST_ON_FIRST_USE", "yes");
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr("on first use");
+    let stored = aws.requests_for("ssm:PutParameter")[0].json();
+    assert_eq!(stored["Value"], world.sshd.host_key_line("ed25519").as_str());
+    // Where it cannot be written down, the next use would be a first one again.
+    aws.on(
+        "ssm:PutParameter",
+        [Reply::error(400, "AccessDeniedException", "no")],
+    );
+    world.write("content", "two");
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr("cannot store the host key")
+        .assert_stderr("ssm:PutParameter");
+}
+
+#[test]
+fn a_certificate_of_a_known_authority_is_believed() {
+    let Some(world) = World::start() else { return };
+    let folder = world.state();
+    let authority = folder.join("ca");
+    let keygen = |args: &[&str]| {
+        let status = Command::new("ssh-keygen").args(args).status().unwrap();
+        assert!(status.success(), "{args:?}");
+    };
+    let (ca, host) = (authority.to_str().unwrap(), folder.join("host"));
+    let host = host.to_str().unwrap();
+    for key in [ca, host] {
+        keygen(&["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key]);
+    }
+    let public = format!("{host}.pub");
+    keygen(&["-q", "-s", ca, "-I", "web", "-h", "-n", "127.0.0.1", &public]);
+    let options = Options {
+        config: vec![
+            format!("HostKey {host}"),
+            format!("HostCertificate {host}-cert.pub"),
+        ],
+    };
+    let sshd = Sshd::start_with(&options).unwrap();
+    let line = std::fs::read_to_string(format!("{ca}.pub")).unwrap();
+    let program = world
+        .untrusting()
+        .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{}", sshd.port()))
+        .env("DEPLOY_APP_SSH_KEY", sshd.user_key_path("ed25519"))
+        .env("DEPLOY_APP_DRY_RUN", "1");
+    let trusted = format!("@cert-authority {line}");
+    program
+        .clone()
+        .env("DEPLOY_APP_HOST_KEY", &trusted)
+        .run()
+        .assert_code(0);
+    let known_hosts = folder.join("known_hosts");
+    std::fs::write(&known_hosts, format!("@cert-authority [127.0.0.1]:* {line}")).unwrap();
+    program
+        .clone()
+        .env("DEPLOY_APP_KNOWN_HOSTS", &known_hosts)
+        .run()
+        .assert_code(0);
+    // Another authority's word counts for nothing.
+    let other = Sshd::start().unwrap().host_key_line("ed25519");
+    program
+        .env("DEPLOY_APP_HOST_KEY", format!("@cert-authority {other}"))
+        .run()
+        .assert_code(2)
+        .assert_stderr("is not the known one")
+        .assert_stderr("authority ssh-ed25519");
+}

@@ -1,0 +1,222 @@
+//! The example application with a real Docker Compose: deployed, changed, broken, gone back.
+
+use crate::world::{executable, release};
+use harness::Program;
+use harness::sshd::{Options, Sshd};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A Docker engine, ours where none answered.
+struct Engine {
+    root: PathBuf,
+    variables: String,
+    is_ours: bool,
+}
+
+impl Engine {
+    /// Starts one with `scripts/setup docker`, or finds the one that runs. `None` where none can be had.
+    fn start() -> Option<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .ancestors()
+            .nth(2)
+            .unwrap()
+            .to_owned();
+        let build = std::env::var_os("BUILD_DIR").map_or_else(|| root.join("build"), |build| root.join(build));
+        let env = build.join("docker/env");
+        let is_ours = !env.exists();
+        let setup = Command::new(root.join("scripts/setup"))
+            .arg("docker")
+            .output()
+            .unwrap();
+        if setup.status.code() == Some(2) {
+            harness::missing("a Docker engine");
+            return None;
+        }
+        assert!(setup.status.success(), "{}", String::from_utf8_lossy(&setup.stderr));
+        let text = std::fs::read_to_string(env).unwrap();
+        let host = text
+            .lines()
+            .find_map(|line| line.strip_prefix("export "))
+            .unwrap_or("")
+            .to_owned();
+        let home = std::env::var("HOME").unwrap_or_default();
+        let config = std::env::var("DOCKER_CONFIG").unwrap_or(format!("{home}/.docker"));
+        Some(Self {
+            root,
+            variables: format!("{host} DOCKER_CONFIG={config}"),
+            is_ours,
+        })
+    }
+
+    fn docker(&self, arguments: &[&str]) -> String {
+        let variables = self.variables.split(' ').filter_map(|pair| pair.split_once('='));
+        let output = Command::new("docker")
+            .args(arguments)
+            .envs(variables)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+}
+
+/// Takes the containers down when the test ends, whatever way.
+struct Project<'a>(&'a Engine, String);
+
+impl Drop for Project<'_> {
+    fn drop(&mut self) {
+        let Self(engine, project) = self;
+        let ids = engine.docker(&["ps", "-aq", "--filter", &format!("label=com.docker.compose.project={project}")]);
+        for id in ids.lines() {
+            engine.docker(&["rm", "-f", "-v", id]);
+        }
+        engine.docker(&["network", "rm", &format!("{project}_default")]);
+        engine.docker(&["volume", "rm", &format!("{project}_models")]);
+        let filter = format!("label=com.docker.compose.project={project}");
+        for image in engine.docker(&["image", "ls", "-q", "--filter", &filter]).lines() {
+            engine.docker(&["image", "rm", "-f", image]);
+        }
+        if engine.is_ours {
+            let stop = engine.root.join("scripts/setup");
+            drop(Command::new(stop).arg("docker-stop").output());
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().unwrap().is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, &to).unwrap();
+        }
+    }
+}
+
+/// The release that answers, and the whole answer.
+fn served(port: u16) -> (String, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream
+        .write_all(b"GET /collection HTTP/1.0\r\nHost: x\r\n\r\n")
+        .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (_, body) = text.split_once("\r\n\r\n").unwrap();
+    let json: serde_json::Value = serde_json::from_str(body).unwrap();
+    (json["release"].as_str().unwrap().to_owned(), body.to_owned())
+}
+
+#[test]
+fn the_example_is_deployed_changed_broken_and_gone_back_to() {
+    let Some(engine) = Engine::start() else { return };
+    let (app, ollama) = (free_port(), free_port());
+    let project = format!("deploy-app-test-{app}");
+    let _project = Project(&engine, project.clone());
+    let options = Options {
+        config: vec![format!(
+            "SetEnv {} APP_PORT={app} OLLAMA_PORT={ollama}",
+            engine.variables
+        )],
+    };
+    let Some(sshd) = Sshd::start_with(&options) else { return };
+    let folder = TempDir::with_prefix("compose").unwrap();
+    let source = folder.path().join("source");
+    copy(&engine.root.join("examples/rag-app"), &source);
+    for name in ["start", "stop"] {
+        executable(&source.join(name));
+    }
+    let program = Program::new(env!("CARGO_BIN_EXE_deploy-app"))
+        .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{}", sshd.port()))
+        .env("DEPLOY_APP_HOST_KEY", sshd.host_key_line("ed25519"))
+        .env("DEPLOY_APP_USER", sshd.user())
+        .env("DEPLOY_APP_SSH_KEY", sshd.user_key_path("ed25519"))
+        .env("DEPLOY_APP_SOURCE", &source)
+        .env("DEPLOY_APP_TARGET", folder.path().join("target"))
+        .env("DEPLOY_APP_PROJECT", &project)
+        .env("DEPLOY_APP_HEALTH_URL", format!("http://127.0.0.1:{app}/collection"))
+        .env("DEPLOY_APP_OLLAMA_MODEL", "llama3.2:3b")
+        .env("DEPLOY_APP_OLLAMA_URL", format!("http://127.0.0.1:{ollama}"))
+        .limit(Duration::from_secs(500));
+    let container = |service: &str| {
+        let service = format!("label=com.docker.compose.service={service}");
+        let project = format!("label=com.docker.compose.project={project}");
+        engine.docker(&["ps", "-q", "--no-trunc", "--filter", &service, "--filter", &project])
+    };
+
+    let first = release(program.run().assert_code(0));
+    assert_eq!(served(app).0, first);
+    let ollama_before = container("ollama");
+    assert!(!ollama_before.is_empty());
+
+    // The same again: nothing is touched.
+    let app_before = container("app");
+    let ran = program.run();
+    ran.assert_code(0).assert_stderr("nothing to deploy");
+    assert_eq!(container("app"), app_before);
+
+    // A change: the application is replaced, Ollama is not.
+    std::fs::write(
+        source.join("documents/new.md"),
+        "# A new document\n\nIt was not there before.\n",
+    )
+    .unwrap();
+    let dry = program.clone().env("DEPLOY_APP_DRY_RUN", "1").run();
+    dry.assert_code(0)
+        .assert_stderr("service app: rebuilt and restarted")
+        .assert_stderr("service ollama: left alone");
+    let second = release(program.run().assert_code(0));
+    let (answering, body) = served(app);
+    assert_eq!(answering, second);
+    assert!(body.contains("new.md"), "{body}");
+    assert_eq!(container("ollama"), ollama_before);
+    assert_ne!(container("app"), app_before);
+
+    // A broken image: the one before serves again.
+    let good = std::fs::read_to_string(source.join("rag_app/main.py")).unwrap();
+    std::fs::write(source.join("rag_app/main.py"), "raise SystemExit('broken')\n").unwrap();
+    let bundle = folder.path().join("bundle");
+    program
+        .clone()
+        .env("DEPLOY_APP_BUNDLE", &bundle)
+        .env("DEPLOY_APP_HEALTH_TIMEOUT", "40s")
+        .run()
+        .assert_code(1)
+        .assert_stderr(&format!("rolled back: release {second} runs again and is healthy"));
+    assert_eq!(served(app).0, second);
+    let log = std::fs::read_dir(bundle.join("containers"))
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect::<String>();
+    assert!(log.contains("broken"), "{log}");
+    std::fs::write(source.join("rag_app/main.py"), good).unwrap();
+
+    // An image that cannot be built: what runs is not touched.
+    let dockerfile = std::fs::read_to_string(source.join("Dockerfile")).unwrap();
+    std::fs::write(source.join("Dockerfile"), format!("{dockerfile}\nRUN false\n")).unwrap();
+    let app_before = container("app");
+    program
+        .run()
+        .assert_code(1)
+        .assert_stderr("cannot build release")
+        .assert_stderr("nothing was switched");
+    assert_eq!(container("app"), app_before);
+
+    // Back to the first, from its kept image.
+    let ran = program.clone().arg("rollback").run();
+    ran.assert_code(0).refute_stderr("built again");
+    assert_eq!(release(&ran), first);
+    let (answering, body) = served(app);
+    assert_eq!(answering, first);
+    assert!(!body.contains("new.md"), "{body}");
+}

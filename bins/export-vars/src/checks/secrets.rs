@@ -1,0 +1,106 @@
+//! What must not become an output variable: those are shown in plain text in the console and by
+//! `ListActionExecutions`.
+
+use super::Surroundings;
+use crate::pattern;
+use crate::settings::Checked;
+use crate::sources::Variable;
+use action::export::shape;
+use action::settings::secret::Secret;
+
+/// A secret that is shorter, in bytes, would be found where it is none; it is only compared whole.
+const SHORTEST_PART: usize = 6;
+
+/// Secrets that every build may have.
+const ALWAYS: [&str; 3] = [
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "CODEBUILD_AUTH_TOKEN",
+];
+
+/// A secret of this build, with where it is from.
+#[derive(Debug)]
+pub struct Known {
+    variable: String,
+    from: String,
+    value: Secret,
+}
+
+/// The secrets of this build, as far as its environment, its buildspec and the settings tell. Those
+/// that the project itself takes from Parameter Store or Secrets Manager carry no mark in the
+/// environment: `--secret` names them.
+#[must_use]
+pub fn of_build(settings: &Checked, around: &Surroundings<'_>) -> Vec<Known> {
+    let source = |name: &str| {
+        let spec = around.buildspec;
+        let listed = |pairs: &[(String, String)]| pairs.iter().any(|(set, _)| set == name);
+        if ALWAYS.contains(&name) {
+            Some("a credential of this build".to_owned())
+        } else if spec.is_some_and(|spec| listed(&spec.env.secrets_manager)) {
+            Some("from Secrets Manager".to_owned())
+        } else if spec.is_some_and(|spec| listed(&spec.env.parameter_store)) {
+            Some("from Parameter Store".to_owned())
+        } else if pattern::any(&settings.secret, name) {
+            Some("named by --secret".to_owned())
+        } else {
+            None
+        }
+    };
+    let found = around.environment.iter().filter_map(|(name, found)| {
+        Some(Known {
+            variable: name.clone(),
+            from: source(name)?,
+            value: Secret::from(found.value.to_str()?.to_owned()),
+        })
+    });
+    found.collect()
+}
+
+/// Whether a value is, holds or looks like a secret without a doubt.
+///
+/// # Errors
+/// Which one, without the value.
+pub fn value(variable: &Variable, settings: &Checked, known: &[Known]) -> Result<(), String> {
+    let Variable { name, value, .. } = variable;
+    if settings.allow_secret.contains(name) {
+        return Ok(());
+    }
+    let advice = format!(
+        "output variables are shown in plain text (--allow-secret {name} exports it all the same)"
+    );
+    for secret in known {
+        let held = value == secret.value.reveal();
+        let part =
+            secret.value.reveal().len() >= SHORTEST_PART && value.contains(secret.value.reveal());
+        if held || part {
+            let verb = if held { "is" } else { "holds" };
+            return Err(format!(
+                "{verb} the value of {}, {}; {advice}",
+                secret.variable, secret.from
+            ));
+        }
+    }
+    match shape::credential(value) {
+        Some(kind) => Err(format!("holds {kind}; {advice}")),
+        None => Ok(()),
+    }
+}
+
+/// What may be a secret.
+#[must_use]
+pub fn doubt(variable: &Variable, settings: &Checked) -> Option<String> {
+    let Variable { name, value, .. } = variable;
+    if settings.allow_secret.contains(name) || value.is_empty() {
+        return None;
+    }
+    let why = if shape::is_random(value) {
+        "its value looks drawn at random, as keys and tokens are"
+    } else if shape::is_secret_name(name) {
+        "its name says that it is a secret"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{name}: {why}; output variables are shown in plain text (--allow-secret {name} if it is none)"
+    ))
+}

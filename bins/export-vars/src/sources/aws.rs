@@ -1,0 +1,270 @@
+//! Values from AWS: stack outputs and exports, parameters, tags. All calls are read-only.
+
+use super::{Found, Variable};
+use crate::settings::Checked;
+use crate::settings::place::{Export, Parameter, Stack, Tag};
+use crate::within;
+use action::failure::Failure;
+use action::program::Context;
+use aws::error::AwsError;
+use aws::session::Session;
+use aws_sdk_ssm::types::ParameterType;
+use contract::finding::did_you_mean;
+use std::collections::BTreeMap;
+
+/// How many names `GetParameters` takes:
+/// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>.
+const MAX_PARAMETERS: usize = 10;
+
+/// How many values a filter of EC2 takes:
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html>.
+const MAX_FILTER_VALUES: usize = 200;
+
+/// Asks for everything that the settings name there.
+///
+/// # Errors
+/// A call that failed. What is not there is a fault of its source.
+pub async fn collect(settings: &Checked, context: &Context) -> Result<Vec<Found>, Failure> {
+    let what = "values were read from AWS";
+    within(context, what, async {
+        let session = Session::open(context).await?;
+        let mut found = Vec::new();
+        found.extend(stacks(&session, &settings.from_stack).await?);
+        found.push(exports(&session, &settings.from_export).await?);
+        found.push(parameters(&session, &settings.from_ssm).await?);
+        found.push(tags(&session, &settings.from_tag).await?);
+        Ok(found)
+    })
+    .await
+}
+
+async fn stacks(session: &Session, wanted: &[Stack]) -> Result<Vec<Found>, Failure> {
+    let client = aws_sdk_cloudformation::Client::new(&session.config);
+    let mut known: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
+    let mut found = Vec::new();
+    for one in wanted {
+        let stack = one.stack.as_str();
+        if !known.contains_key(stack) {
+            known.insert(stack, outputs(&client, stack, &session.region).await?);
+        }
+        let outputs = &known[stack];
+        found.push(output(one, outputs, &session.region));
+    }
+    Ok(found)
+}
+
+/// The outputs of one stack.
+async fn outputs(
+    client: &aws_sdk_cloudformation::Client,
+    stack: &str,
+    region: &str,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let deed = format!("cannot read the outputs of stack {stack} in {region}");
+    let described = client.describe_stacks().stack_name(stack).send().await;
+    let described = described.map_err(|error| {
+        let error = AwsError::of(&error);
+        let failure = error.failure(&deed, "cloudformation:DescribeStacks");
+        if error.is("ValidationError") {
+            // CloudFormation's word for a stack that is not there.
+            return failure.with_exit(action::exit::Exit::Refused).hint(
+                "a stack of another account or region looks absent: check AWS_REGION and the role",
+            );
+        }
+        failure
+    })?;
+    let Some(found) = described.stacks().first() else {
+        return Err(Failure::refused(deed).cause("CloudFormation answered with no stack"));
+    };
+    let status = found
+        .stack_status()
+        .map_or("unknown", |status| status.as_str());
+    let settled = ["CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"];
+    if !settled.contains(&status) {
+        tracing::warn!("stack {stack} is {status}: its outputs may be those of an earlier state");
+    }
+    let pairs = found.outputs().iter().filter_map(|output| {
+        let (key, value) = (output.output_key()?, output.output_value()?);
+        Some((key.to_owned(), value.to_owned()))
+    });
+    Ok(pairs.collect())
+}
+
+fn output(one: &Stack, outputs: &BTreeMap<String, String>, region: &str) -> Found {
+    let place = |key: &str| format!("output {key} of stack {} in {region}", one.stack);
+    let variable = |name: &str, key: &str, value: &str| Variable {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        place: place(key),
+        passed_on: false,
+    };
+    match &one.output {
+        None if outputs.is_empty() => Err(vec![format!(
+            "stack {} in {region} has no outputs",
+            one.stack
+        )]),
+        None => Ok(outputs
+            .iter()
+            .map(|(key, value)| variable(key, key, value))
+            .collect()),
+        Some(key) => match outputs.get(key) {
+            Some(value) => Ok(vec![variable(
+                one.name.as_deref().unwrap_or(key),
+                key,
+                value,
+            )]),
+            None => {
+                let hint = did_you_mean(key, outputs.keys().map(String::as_str));
+                let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+                Err(vec![format!("there is no {}{hint}", place(key))])
+            }
+        },
+    }
+}
+
+async fn exports(session: &Session, wanted: &[Export]) -> Result<Found, Failure> {
+    if wanted.is_empty() {
+        return Ok(Ok(Vec::new()));
+    }
+    let client = aws_sdk_cloudformation::Client::new(&session.config);
+    let mut values: BTreeMap<String, String> = BTreeMap::new();
+    let mut pages = client.list_exports().into_paginator().items().send();
+    while let Some(export) = pages.next().await {
+        let export = export.map_err(|error| {
+            let deed = format!("cannot list the exports of stacks in {}", session.region);
+            AwsError::of(&error).failure(deed, "cloudformation:ListExports")
+        })?;
+        if let (Some(name), Some(value)) = (export.name(), export.value()) {
+            values.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    Ok(each(wanted, |one| {
+        let place = format!("export {} in {}", one.export, session.region);
+        match values.get(&one.export) {
+            Some(value) => Ok(variable(&one.name, value, place)),
+            None => {
+                let hint = did_you_mean(&one.export, values.keys().map(String::as_str));
+                let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+                Err(format!("there is no {place}{hint}"))
+            }
+        }
+    }))
+}
+
+async fn parameters(session: &Session, wanted: &[Parameter]) -> Result<Found, Failure> {
+    let client = aws_sdk_ssm::Client::new(&session.config);
+    let mut names: Vec<&str> = wanted.iter().map(|one| one.parameter.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut answers = Vec::new();
+    for names in names.chunks(MAX_PARAMETERS) {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let got = client
+            .get_parameters()
+            .set_names(Some(names))
+            .with_decryption(false)
+            .send()
+            .await
+            .map_err(|error| {
+                let deed = format!("cannot read parameters in {}", session.region);
+                AwsError::of(&error).failure(deed, "ssm:GetParameters")
+            })?;
+        answers.extend(got.parameters.unwrap_or_default());
+    }
+    Ok(each(wanted, |one| {
+        let place = format!("parameter {} in {}", one.parameter, session.region);
+        let answer = answers.iter().find(|answer| {
+            let selector = answer.selector().unwrap_or_default();
+            let named = |name: Option<&str>| {
+                name.is_some_and(|name| {
+                    one.parameter == name || one.parameter == format!("{name}{selector}")
+                })
+            };
+            named(answer.name()) || named(answer.arn())
+        });
+        let Some(answer) = answer else {
+            return Err(format!("there is no {place}, or no such version of it"));
+        };
+        if answer.r#type() == Some(&ParameterType::SecureString) {
+            return Err(format!(
+                "{place} is a SecureString; a secret is not exported: let its consumer read it \
+                 (a buildspec's env/parameter-store, `{{{{resolve:ssm-secure:…}}}}` in a template)"
+            ));
+        }
+        Ok(variable(
+            &one.name,
+            answer.value().unwrap_or_default(),
+            place,
+        ))
+    }))
+}
+
+async fn tags(session: &Session, wanted: &[Tag]) -> Result<Found, Failure> {
+    let client = aws_sdk_ec2::Client::new(&session.config);
+    let filter = |name: &str, values: Vec<String>| {
+        aws_sdk_ec2::types::Filter::builder()
+            .name(name)
+            .set_values(Some(values))
+            .build()
+    };
+    let mut values: BTreeMap<(String, String), String> = BTreeMap::new();
+    for part in wanted.chunks(MAX_FILTER_VALUES) {
+        let mut pages = client
+            .describe_tags()
+            .filters(filter("resource-id", sorted(part, |one| &one.resource)))
+            .filters(filter("key", sorted(part, |one| &one.key)))
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(tag) = pages.next().await {
+            let tag = tag.map_err(|error| {
+                let deed = format!("cannot read tags in {}", session.region);
+                AwsError::of(&error).failure(deed, "ec2:DescribeTags")
+            })?;
+            if let (Some(resource), Some(key)) = (tag.resource_id(), tag.key()) {
+                let value = tag.value().unwrap_or_default().to_owned();
+                values.insert((resource.to_owned(), key.to_owned()), value);
+            }
+        }
+    }
+    Ok(each(wanted, |one| {
+        let place = format!("tag {} of {} in {}", one.key, one.resource, session.region);
+        match values.get(&(one.resource.clone(), one.key.clone())) {
+            Some(value) => Ok(variable(&one.name, value, place)),
+            None => Err(format!("there is no {place}, or no such resource")),
+        }
+    }))
+}
+
+/// Distinct values, as a filter wants them.
+fn sorted(tags: &[Tag], of: impl Fn(&Tag) -> &String) -> Vec<String> {
+    let mut values: Vec<String> = tags.iter().map(|tag| of(tag).clone()).collect();
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+fn variable(name: &str, value: &str, place: String) -> Variable {
+    Variable {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        place,
+        passed_on: false,
+    }
+}
+
+/// A variable for each one wanted, or every reason why not.
+fn each<T>(wanted: &[T], find: impl Fn(&T) -> Result<Variable, String>) -> Found {
+    let mut faults = Vec::new();
+    let mut variables = Vec::new();
+    for one in wanted {
+        match find(one) {
+            Ok(found) => variables.push(found),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() {
+        Ok(variables)
+    } else {
+        Err(faults)
+    }
+}

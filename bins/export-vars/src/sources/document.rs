@@ -1,0 +1,141 @@
+//! Values out of JSON and YAML files. Both are read by the reader that keeps places, and a scalar is
+//! taken as it is written: a version `1.10` stays `1.10`. JSON that is no YAML, for it may hold some
+//! characters as they are that YAML forbids, is read by a JSON reader.
+
+use super::{Found, Variable};
+use crate::settings::place::Pointer;
+use contract::finding::{Place, did_you_mean};
+use contract::yaml::{self, Content, Node, Style};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+/// What stands at a pointer: one value, or every value of an object.
+///
+/// # Errors
+/// A file that cannot be read, a pointer that leads nowhere or to no value.
+pub fn at_pointer(source: &Pointer) -> Found {
+    let one = |fault: String| vec![fault];
+    let bytes = fs::read(&source.file)
+        .map_err(|error| one(format!("cannot read {}: {error}", source.file.display())))?;
+    let root = parse(&source.file, &bytes).map_err(one)?;
+    let place = format!("{}#{}", source.file.display(), source.pointer);
+    let node = follow(&root, &source.pointer).map_err(|fault| one(format!("{place}: {fault}")))?;
+    match &source.name {
+        Some(name) => Ok(vec![variable(name, node, &place).map_err(one)?]),
+        None => members(node, &place),
+    }
+}
+
+/// Every value of the object that a file holds.
+///
+/// # Errors
+/// As [`at_pointer`].
+pub fn object(path: &Path, bytes: &[u8]) -> Found {
+    let root = parse(path, bytes).map_err(|fault| vec![fault])?;
+    members(&root, &path.display().to_string())
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Node, String> {
+    yaml::parse_bytes(&path.display().to_string(), bytes).or_else(|finding| {
+        let json = serde_json::from_slice(bytes).ok();
+        json.as_ref()
+            .and_then(node_of)
+            .ok_or_else(|| finding.to_string())
+    })
+}
+
+/// JSON as a tree without places; nothing when it holds a number that may not stay as it is written.
+fn node_of(json: &Value) -> Option<Node> {
+    let scalar = |text: String, style| Content::Scalar(text, style);
+    let content = match json {
+        Value::Null => scalar(String::new(), Style::Plain),
+        Value::Bool(value) => scalar(value.to_string(), Style::Plain),
+        Value::Number(number) if number.is_f64() => return None,
+        Value::Number(number) => scalar(number.to_string(), Style::Plain),
+        Value::String(text) => scalar(text.clone(), Style::Quoted),
+        Value::Array(items) => Content::Sequence(items.iter().map(node_of).collect::<Option<_>>()?),
+        Value::Object(members) => {
+            let entry = |(key, value)| Some((Node::text(key, Place::default()), node_of(value)?));
+            Content::Mapping(members.iter().map(entry).collect::<Option<_>>()?)
+        }
+    };
+    Some(Node {
+        content,
+        tag: None,
+        place: Place::default(),
+    })
+}
+
+fn members(node: &Node, place: &str) -> Found {
+    let Some(entries) = node.as_mapping() else {
+        return Err(vec![format!(
+            "{place} is {}, not an object; give it a name, as in NAME={place}",
+            node.kind()
+        )]);
+    };
+    let mut faults = Vec::new();
+    let mut variables = Vec::new();
+    for (key, value) in entries {
+        let name = key.as_str().unwrap_or_default();
+        match variable(name, value, &format!("{place}/{name}")) {
+            Ok(found) => variables.push(found),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() {
+        Ok(variables)
+    } else {
+        Err(faults)
+    }
+}
+
+fn variable(name: &str, node: &Node, place: &str) -> Result<Variable, String> {
+    let place = match node.place.line {
+        0 => place.to_owned(),
+        line => format!("{place} (line {line})"),
+    };
+    if let Some(tag) = &node.tag {
+        return Err(format!(
+            "{place} is a {tag}, which only its reader resolves"
+        ));
+    }
+    match &node.content {
+        _ if node.is_null() => Err(format!("{place} is null")),
+        Content::Scalar(text, _) => Ok(Variable {
+            name: name.to_owned(),
+            value: text.clone(),
+            place,
+            passed_on: false,
+        }),
+        Content::Sequence(_) | Content::Mapping(_) => Err(format!(
+            "{place} is a list or an object; point at one of its values"
+        )),
+    }
+}
+
+/// RFC 6901: <https://www.rfc-editor.org/rfc/rfc6901>.
+fn follow<'a>(root: &'a Node, pointer: &str) -> Result<&'a Node, String> {
+    let mut node = root;
+    for token in pointer.split('/').skip(1) {
+        let key = token.replace("~1", "/").replace("~0", "~");
+        let next = match &node.content {
+            Content::Mapping(_) => node.get(&key),
+            Content::Sequence(items) => index(&key).and_then(|index| items.get(index)),
+            Content::Scalar(..) => None,
+        };
+        node = next.ok_or_else(|| {
+            let keys = node.as_mapping().unwrap_or_default().iter();
+            let hint = did_you_mean(&key, keys.filter_map(|(key, _)| key.as_str()));
+            let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+            format!("there is nothing at this pointer: no {key:?}{hint}")
+        })?;
+    }
+    Ok(node)
+}
+
+/// An index without leading zeros.
+fn index(text: &str) -> Option<usize> {
+    let canonical = text == "0" || !text.starts_with(['0', '+']);
+    canonical.then(|| text.parse().ok()).flatten()
+}

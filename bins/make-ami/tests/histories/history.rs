@@ -1,0 +1,188 @@
+//! What happens in a run: how long the image takes and how it ends, which replies go wrong, when a
+//! signal comes.
+
+use harness::ec2::{Course, Outcome, Progress};
+use proptest::prelude::*;
+use std::time::Duration;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    NoReboot,
+    Reboot,
+    Stop,
+    Quiesce,
+}
+
+/// What goes wrong with one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Throttled,
+    Internal,
+    Html,
+    Closed,
+    Hangs,
+    Unauthorized,
+    /// EC2 does it, and its reply is lost.
+    Lost,
+    /// EC2 does it, and answers after five minutes.
+    Late,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct History {
+    pub(crate) mode: Mode,
+    pub(crate) volumes: usize,
+    pub(crate) course: Outcome,
+    /// Whether somebody else deregisters the image.
+    pub(crate) image_vanishes: bool,
+    pub(crate) hidden_for: u32,
+    pub(crate) mapping_hidden: bool,
+    pub(crate) failed_names_are_free: bool,
+    /// The n-th call of an operation (any operation: `*`), and what goes wrong with it.
+    pub(crate) faults: Vec<(String, usize, Fault)>,
+    pub(crate) signal_at: Option<Duration>,
+    pub(crate) timeout: Duration,
+    pub(crate) clean_on_timeout: bool,
+    pub(crate) tags_after: bool,
+    pub(crate) copy: Option<Outcome>,
+    pub(crate) retention: bool,
+    pub(crate) lease_first: bool,
+}
+
+impl History {
+    /// Nothing goes wrong.
+    pub(crate) fn plain() -> Self {
+        Self {
+            mode: Mode::NoReboot,
+            volumes: 1,
+            course: Course::available(Duration::from_secs(60)).into(),
+            image_vanishes: false,
+            hidden_for: 0,
+            mapping_hidden: false,
+            failed_names_are_free: false,
+            faults: Vec::new(),
+            signal_at: None,
+            timeout: Duration::from_secs(6 * 3600),
+            clean_on_timeout: false,
+            tags_after: false,
+            copy: None,
+            retention: false,
+            lease_first: false,
+        }
+    }
+}
+
+/// From a second to five hours, the short ones as likely as the long ones.
+fn time() -> impl Strategy<Value = Duration> {
+    (0.0_f64..1.0).prop_map(|part| Duration::from_secs_f64(18_000_f64.powf(part)))
+}
+
+/// How an image gets on, and whether it vanishes.
+fn course() -> impl Strategy<Value = (Outcome, bool)> {
+    let end = prop_oneof![
+        6 => Just("available"),
+        2 => Just("failed"),
+        1 => Just("disabled"),
+        1 => Just("error"),
+        1 => Just("never"),
+        1 => Just("vanishes"),
+        1 => Just("snapshot"),
+    ];
+    let progress = prop_oneof![
+        Just(Progress::linear()),
+        Just(Progress::steps(5)),
+        Just(Progress::stalls([(0.2, 0.6)])),
+    ];
+    (end, time(), progress, 0_u64..120).prop_map(|(end, after, progress, gap)| {
+        let course = match end {
+            "available" => Course::available(after),
+            "failed" => Course::failed(after, "Server.InternalError", "internal"),
+            "never" => Course::never(after),
+            "vanishes" => Course::vanishes(after),
+            "snapshot" => Course::failed(after, "Server.InternalError", "internal")
+                .snapshot_error("bad block"),
+            state => Course::becomes(after, state),
+        };
+        let course = course.progress(progress).gap(Duration::from_secs(gap));
+        (course.into(), end == "vanishes")
+    })
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        3 => Just(Fault::Throttled),
+        2 => Just(Fault::Internal),
+        1 => Just(Fault::Html),
+        2 => Just(Fault::Closed),
+        1 => Just(Fault::Hangs),
+        1 => Just(Fault::Unauthorized),
+        3 => Just(Fault::Lost),
+        1 => Just(Fault::Late),
+    ]
+}
+
+fn faults() -> impl Strategy<Value = Vec<(String, usize, Fault)>> {
+    let operation = prop_oneof![
+        3 => Just("ec2:CreateImage"),
+        4 => Just("*"),
+        2 => Just("ec2:DescribeImages"),
+        1 => Just("ec2:DescribeSnapshots"),
+        1 => Just("ec2:DeregisterImage"),
+        1 => Just("ec2:DeleteSnapshot"),
+        1 => Just("ec2:StartInstances"),
+        1 => Just("ec2:StopInstances"),
+        1 => Just("ec2:CopyImage"),
+    ]
+    .prop_map(str::to_owned);
+    proptest::collection::vec((operation, 0_usize..12, fault()), 0..7)
+}
+
+pub(crate) fn history() -> impl Strategy<Value = History> {
+    let mode = prop_oneof![
+        Just(Mode::NoReboot),
+        Just(Mode::Reboot),
+        Just(Mode::Stop),
+        Just(Mode::Quiesce),
+    ];
+    let world = (mode, 1_usize..4, course(), 0_u32..11, any::<[bool; 2]>());
+    let end = (
+        faults(),
+        proptest::option::of(time()),
+        time(),
+        any::<[bool; 4]>(),
+        proptest::option::weighted(0.3, course()),
+    );
+    (world, end).prop_map(|(world, end)| {
+        let (
+            mode,
+            volumes,
+            (course, image_vanishes),
+            hidden_for,
+            [mapping_hidden, failed_names_are_free],
+        ) = world;
+        let (
+            faults,
+            signal_at,
+            timeout,
+            [clean_on_timeout, tags_after, retention, lease_first],
+            copy,
+        ) = end;
+        History {
+            mode,
+            volumes,
+            course,
+            image_vanishes,
+            hidden_for,
+            mapping_hidden,
+            failed_names_are_free,
+            faults,
+            signal_at,
+            timeout: timeout + Duration::from_secs(10),
+            clean_on_timeout,
+            tags_after,
+            copy: copy.map(|(copy, _)| copy),
+            retention,
+            lease_first: lease_first && mode == Mode::Quiesce,
+        }
+    })
+}

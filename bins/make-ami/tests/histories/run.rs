@@ -1,0 +1,252 @@
+//! One run of the program against a history.
+
+use crate::history::{Fault, History, Mode};
+use action::codebuild::CodeBuild;
+use action::interrupt::{Interrupt, Signal};
+use action::program::{Context, Output};
+use aws::session::{Session, retries, timeouts};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use harness::ec2::{Ec2World, Image, Instance, Snapshot, Volume};
+use harness::ssm::Ssm;
+use harness::{FakeAws, Fate, Reply};
+use make_ami::job::Job;
+use make_ami::settings::modes::{Consistency, OnTimeout, QuiesceBy, Retire, SnapshotTags};
+use make_ami::settings::{Checked, Named, Publish, Quiesce, Retention};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const INSTANCE: &str = "i-0123456789abcdef0";
+const HOME: &str = "eu-west-1";
+const AWAY: &str = "us-east-1";
+/// Made long before, of the same application; retention looks at it.
+const EARLIER: &str = "ami-0aaaaaaaaaaaaaaaa";
+
+/// How a run ended, and what is there afterwards.
+pub(crate) struct Ended {
+    pub(crate) took: Duration,
+    pub(crate) exported: Option<String>,
+    /// The failure's text; empty after success.
+    pub(crate) said: String,
+    /// What the run made and left, without what was there before.
+    pub(crate) images: Vec<Image>,
+    pub(crate) copies: Vec<Image>,
+    pub(crate) snapshots: Vec<Snapshot>,
+    pub(crate) instance_runs: bool,
+    /// Calls of DescribeImages and DescribeSnapshots.
+    pub(crate) looks: usize,
+}
+
+pub(crate) fn run(history: &History) -> Ended {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(run_in_virtual_time(history))
+}
+
+async fn run_in_virtual_time(history: &History) -> Ended {
+    let started = Instant::now();
+    let fake = FakeAws::offline();
+    let world = world(history, started);
+    world.serve(&fake);
+    let ssm = Ssm::new();
+    let lease_first = history.lease_first;
+    ssm.on_command(move |script, _| match script.contains("still.sh freeze") {
+        true => (0, "frozen\n".to_owned(), String::new()),
+        false if lease_first => (
+            203,
+            String::new(),
+            "still: the lease ended first\n".to_owned(),
+        ),
+        false => (0, "thawed 1840\n".to_owned(), String::new()),
+    });
+    ssm.serve(&fake);
+    break_calls(&fake, &history.faults);
+    let (tell, interrupt) = Interrupt::manual();
+    if let Some(at) = history.signal_at {
+        tokio::spawn(async move {
+            tokio::time::sleep(at).await;
+            let _ended_before = tell.send(Some(Signal::Terminate));
+            tell.closed().await;
+        });
+    }
+    let job = job(history, &fake, interrupt, started);
+    let limit = history.timeout + Duration::from_secs(24 * 3600);
+    let ended = tokio::time::timeout(limit, make_ami::steps::act(&job)).await;
+    let (exported, said) = match ended {
+        Ok(Ok(Output::Exports(exports))) => {
+            let id = exports.iter().find(|(name, _)| *name == "AMI_ID");
+            (id.map(|(_, value)| value.to_owned()), String::new())
+        }
+        Ok(Ok(_)) => (None, "ended well without exports".to_owned()),
+        Ok(Err(failure)) => (None, failure.to_string()),
+        Err(_) => (None, "it never ended".to_owned()),
+    };
+    let operations = fake.operations();
+    let looks = operations
+        .iter()
+        .filter(|name| ["ec2:DescribeImages", "ec2:DescribeSnapshots"].contains(&name.as_str()));
+    let running = world.instances()[0].state == "running";
+    let snapshots = world
+        .snapshots()
+        .into_iter()
+        .chain(world.snapshots_in(AWAY));
+    Ended {
+        took: started.elapsed(),
+        exported,
+        said,
+        images: world
+            .images()
+            .into_iter()
+            .filter(|image| image.id != EARLIER)
+            .collect(),
+        copies: world.images_in(AWAY),
+        snapshots: snapshots
+            .filter(|snapshot| !snapshot.id.starts_with("snap-0aaa"))
+            .collect(),
+        instance_runs: running || world.instances()[0].state == "pending",
+        looks: looks.count(),
+    }
+}
+
+fn world(history: &History, started: Instant) -> Ec2World {
+    let mut instance = Instance::running(INSTANCE);
+    instance.volumes.clear();
+    for n in 0..history.volumes {
+        let device = format!("/dev/sd{}", char::from(b'a' + u8::try_from(n).unwrap()));
+        instance = instance.volume(Volume::new(&format!("vol-{n:017x}"), &device, 8));
+    }
+    let world = Ec2World::with([instance]);
+    world.clock(move || started.elapsed());
+    world.outcomes([history.course.clone()]);
+    if let Some(copy) = &history.copy {
+        world.copy_outcomes([copy.clone()]);
+    }
+    world.hide_new_images(history.hidden_for);
+    world.hide_mapping_while_pending(history.mapping_hidden);
+    if history.failed_names_are_free {
+        world.failed_images_free_their_names();
+    }
+    world.slow_stops(2);
+    world.slow_starts(2);
+    world.add_image(
+        Image::available(EARLIER, "rag-1")
+            .created("2020-01-01T00:00:00.000Z")
+            .tag("make-ami:app", "rag")
+            .mapping([("/dev/sda", "snap-0aaaaaaaaaaaaaaaa", 8)]),
+    );
+    world
+}
+
+/// Lets the n-th call of an operation go wrong.
+fn break_calls(fake: &FakeAws, faults: &[(String, usize, Fault)]) {
+    let faults = faults.to_vec();
+    let counts: Mutex<BTreeMap<String, usize>> = Mutex::default();
+    fake.intercept(move |request| {
+        let name = request.name();
+        let mut counts = counts.lock().unwrap();
+        let mut nth = |name: &str| {
+            let count = counts.entry(name.to_owned()).or_default();
+            *count += 1;
+            *count - 1
+        };
+        let (own, all) = (nth(&name), nth("*"));
+        let hit = faults.iter().find(|(operation, n, _)| {
+            (*operation == name && *n == own) || (operation == "*" && *n == all)
+        });
+        match hit.map(|(_, _, fault)| *fault) {
+            None => Fate::Served,
+            Some(Fault::Throttled) => Fate::Answered(Reply::throttled()),
+            Some(Fault::Internal) => Fate::Answered(Reply::error(
+                500,
+                "InternalError",
+                "An internal error has occurred",
+            )),
+            Some(Fault::Html) => Fate::Answered(Reply::html(502, "<html>Bad gateway</html>")),
+            Some(Fault::Closed) => Fate::Answered(Reply::close()),
+            Some(Fault::Hangs) => Fate::Answered(Reply::hang(Duration::from_secs(3600))),
+            Some(Fault::Unauthorized) => Fate::Answered(Reply::unauthorized()),
+            Some(Fault::Lost) => Fate::Lost,
+            Some(Fault::Late) => Fate::Late(Duration::from_secs(300)),
+        }
+    });
+}
+
+fn job(history: &History, fake: &FakeAws, interrupt: Interrupt, started: Instant) -> Job {
+    let context = Context {
+        command: None,
+        dry_run: false,
+        plan_file: None,
+        even_if_failed: false,
+        deadline: started + history.timeout,
+        timeout: history.timeout,
+        codebuild: CodeBuild::default(),
+        interrupt,
+        environment: BTreeMap::default(),
+    };
+    let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "tests");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(HOME))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .retry_config(retries())
+        .timeout_config(timeouts())
+        .http_client(fake.http_client())
+        .build();
+    let session = Session {
+        config,
+        region: HOME.to_owned(),
+    };
+    Job::new(settings(history), context, session)
+}
+
+fn settings(history: &History) -> Checked {
+    let consistency = match history.mode {
+        Mode::NoReboot => Consistency::NoReboot,
+        Mode::Reboot => Consistency::Reboot,
+        Mode::Stop => Consistency::Stop,
+        Mode::Quiesce => Consistency::Quiesce,
+    };
+    Checked {
+        instance: Some(Named::Id(INSTANCE.to_owned())),
+        ami_name: "rag-{utc}".to_owned(),
+        app: Some("rag".to_owned()),
+        run: None,
+        consistency,
+        quiesce: Quiesce {
+            containers: vec!["db".to_owned()],
+            by: QuiesceBy::Pause,
+            mounts: Vec::new(),
+            lease: Duration::from_secs(60),
+        },
+        tags: make_ami::settings::tags::Tags::default(),
+        snapshot_tags: match history.tags_after {
+            true => SnapshotTags::After,
+            false => SnapshotTags::AtCreate,
+        },
+        on_timeout: match history.clean_on_timeout {
+            true => OnTimeout::Clean,
+            false => OnTimeout::Keep,
+        },
+        target: None,
+        publish: Publish {
+            copy_to: history.copy.iter().map(|_| AWAY.to_owned()).collect(),
+            copy_wait: true,
+            ..Publish::default()
+        },
+        retention: history.retention.then(|| Retention {
+            app: "rag".to_owned(),
+            keep: Some(1),
+            max_age: None,
+            retire: Retire::Deregister,
+        }),
+        manifest: None,
+        price: None,
+        price_for: Duration::from_secs(30 * 86_400),
+    }
+}

@@ -1,0 +1,205 @@
+//! Templates that name files of this machine.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::sync::{Arc, Mutex};
+
+use harness::{FakeAws, Reply};
+use tempfile::TempDir;
+
+use crate::world::{program, project, uploading, versioning, write};
+
+const TEMPLATE: &str = "# The application.
+Resources:
+  Nested:
+    Type: AWS::CloudFormation::Stack
+    Properties:
+      TemplateURL: ../nested/n.yml   # packaged
+  F:
+    Type: AWS::Lambda::Function
+    Properties: {Code: ../src, Handler: index.handler}
+";
+
+const NESTED: &str = "Resources:\n  Job: {Type: AWS::Glue::Job, Properties: {Command: {ScriptLocation: 'job.py'}}}\n";
+
+fn with_local_files() -> TempDir {
+    let folder = project();
+    write(folder.path(), "cfn/app.yml", TEMPLATE);
+    write(folder.path(), "nested/n.yml", NESTED);
+    write(folder.path(), "nested/job.py", "print(1)\n");
+    write(folder.path(), "src/index.py", "def handler(): pass\n");
+    folder
+}
+
+type Objects = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+
+/// A versioned bucket with many keys, which keeps S3's conditions.
+fn bucket(aws: &FakeAws) -> Objects {
+    let objects = Objects::default();
+    aws.on("s3:GetBucketVersioning", [versioning("Enabled")]);
+    let world = Arc::clone(&objects);
+    aws.on_call("s3:HeadObject", move |request| {
+        if world.lock().unwrap().contains_key(&request.path) {
+            Reply::empty(200)
+                .header("etag", "\"e\"")
+                .header("x-amz-version-id", "v")
+        } else {
+            Reply::empty(404)
+        }
+    });
+    let world = Arc::clone(&objects);
+    aws.on_call("s3:PutObject", move |request| {
+        let mut world = world.lock().unwrap();
+        if request.header("if-none-match") == Some("*") && world.contains_key(&request.path) {
+            return Reply::error(412, "PreconditionFailed", "no");
+        }
+        world.insert(request.path.clone(), request.body.clone());
+        Reply::empty(200)
+            .header("etag", "\"e\"")
+            .header("x-amz-version-id", "v")
+            .header(
+                "x-amz-checksum-sha256",
+                request.header("x-amz-checksum-sha256").unwrap_or_default(),
+            )
+    });
+    objects
+}
+
+fn template_in(archive: &[u8]) -> String {
+    let mut zip = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
+    std::io::read_to_string(zip.by_name("app.yml").unwrap()).unwrap()
+}
+
+#[test]
+fn they_are_stored_first_and_only_their_paths_change() {
+    let (aws, folder) = (FakeAws::start(), with_local_files());
+    let objects = bucket(&aws);
+    let program =
+        uploading(&folder, &aws).args(["--bucket-owner", "123456789012", "--kms-key", "alias/k"]);
+    program.run().assert_code(0);
+    let puts = aws.requests_for("s3:PutObject");
+    let keys: Vec<String> = puts.iter().map(|put| put.bucket_and_key().1).collect();
+    assert_eq!(keys.len(), 4, "{keys:?}");
+    assert_eq!(
+        keys[3], "template.zip",
+        "the archive comes after what it names"
+    );
+    for put in &puts {
+        assert_eq!(put.header("if-none-match"), Some("*"));
+        assert_eq!(
+            put.header("x-amz-expected-bucket-owner"),
+            Some("123456789012")
+        );
+        assert_eq!(
+            put.header("x-amz-server-side-encryption-aws-kms-key-id"),
+            Some("alias/k")
+        );
+        assert!(put.header("x-amz-checksum-sha256").is_some());
+    }
+    let key = |end: &str| keys.iter().find(|key| key.ends_with(end)).unwrap();
+    let (job, code, nested) = (key(".py"), key(".zip"), key(".yml"));
+    assert!(job.starts_with("assets/") && code != "template.zip");
+    let url = format!("https://source-bucket.s3.eu-west-1.amazonaws.com/{nested}");
+    let expected = TEMPLATE.replace("../nested/n.yml", &url).replace(
+        "../src",
+        &format!("{{\"S3Bucket\": \"source-bucket\", \"S3Key\": \"{code}\"}}"),
+    );
+    let objects = objects.lock().unwrap();
+    let stored = |key: &str| {
+        let found = objects.iter().find(|(path, _)| path.ends_with(key));
+        found.unwrap().1.clone()
+    };
+    assert_eq!(template_in(&stored("/template.zip")), expected);
+    let nested = String::from_utf8(stored(nested)).unwrap();
+    assert_eq!(
+        nested,
+        NESTED.replace("job.py", &format!("s3://source-bucket/{job}"))
+    );
+    drop(objects);
+
+    // The archive in this little world carries no digest, so that it is written again; nothing else is.
+    program.clone().arg("--force").run().assert_code(0);
+    assert_eq!(aws.requests_for("s3:PutObject").len(), 5);
+}
+
+#[test]
+fn a_dry_run_tells_of_them_and_a_bucket_of_their_own_takes_them() {
+    let (aws, folder) = (FakeAws::start(), with_local_files());
+    bucket(&aws);
+    let program = uploading(&folder, &aws).args([
+        "--asset-bucket",
+        "asset-bucket",
+        "--asset-prefix",
+        "cfn/x",
+    ]);
+    let ran = program.clone().arg("--dry-run").run();
+    ran.assert_code(0)
+        .assert_stderr("would store s3://asset-bucket/cfn/x/")
+        .assert_stderr("nested/job.py)");
+    assert_eq!(aws.requests_for("s3:PutObject").len(), 0);
+    program.run().assert_code(0);
+    let puts = aws.requests_for("s3:PutObject");
+    let buckets: Vec<String> = puts.iter().map(|put| put.bucket_and_key().0).collect();
+    assert_eq!(
+        buckets,
+        [
+            "asset-bucket",
+            "asset-bucket",
+            "asset-bucket",
+            "source-bucket"
+        ]
+    );
+}
+
+#[test]
+fn without_a_bucket_they_are_findings() {
+    let folder = with_local_files();
+    let ran = program(&folder)
+        .bare()
+        .args(["cfn/app.yml", "--output", "out.zip"])
+        .run();
+    ran.assert_code(2)
+        .assert_stderr("cfn/app.yml:6:20: TemplateURL of Nested")
+        .assert_stderr("cfn/app.yml:9:24: Code of F")
+        .assert_stderr("[T302]");
+    let check = |more: &[&str]| {
+        program(&folder)
+            .bare()
+            .args(["check", "cfn/app.yml"])
+            .args(more)
+            .run()
+    };
+    assert!(check(&[]).assert_code(1).stdout.contains("error[T302]"));
+    check(&["--bucket", "source-bucket"]).assert_code(0);
+    std::fs::remove_file(folder.path().join("nested/job.py")).unwrap();
+    let ran = check(&["--bucket", "source-bucket"]);
+    assert!(
+        ran.assert_code(1)
+            .stdout
+            .contains("there is no nested/job.py")
+            || ran.stdout.contains("job.py\": there is no"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn the_digest_follows_what_they_hold() {
+    let folder = with_local_files();
+    let digest = |region: &str| {
+        let ran = program(&folder)
+            .bare()
+            .env("AWS_REGION", region)
+            .args(["digest", "cfn/app.yml", "--bucket", "source-bucket"])
+            .run();
+        ran.assert_code(0).stdout.clone()
+    };
+    let first = digest("eu-west-1");
+    assert_eq!(digest("eu-west-1"), first);
+    assert_ne!(
+        digest("eu-west-2"),
+        first,
+        "the URL of the nested template holds the region"
+    );
+    write(folder.path(), "nested/job.py", "print(2)\n");
+    assert_ne!(digest("eu-west-1"), first);
+}

@@ -1,0 +1,227 @@
+//! What looks like a secret, by its shape. Output variables are shown in plain text in the console
+//! and by `ListActionExecutions`, so a secret must not become one.
+
+/// Names whose values are not for every eye.
+const SECRET_WORDS: [&str; 12] = [
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "PASS",
+    "PWD",
+    "SECRET",
+    "TOKEN",
+    "CREDENTIAL",
+    "CREDENTIALS",
+    "APIKEY",
+    "AUTH",
+    "PRIVATE",
+];
+
+/// Prefixes of tokens that their issuers made recognisable, with the fewest characters that follow.
+const TOKENS: [(&str, usize, &str); 12] = [
+    ("ghp_", 30, "a GitHub token"),
+    ("gho_", 30, "a GitHub token"),
+    ("ghu_", 30, "a GitHub token"),
+    ("ghs_", 30, "a GitHub token"),
+    ("ghr_", 30, "a GitHub token"),
+    ("github_pat_", 30, "a GitHub token"),
+    ("glpat-", 20, "a GitLab token"),
+    ("xoxb-", 20, "a Slack token"),
+    ("xoxp-", 20, "a Slack token"),
+    ("npm_", 30, "an npm token"),
+    ("pypi-", 40, "a PyPI token"),
+    ("sk_live_", 16, "a Stripe key"),
+];
+
+/// Whether the name of a variable says that its value is a secret.
+#[must_use]
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    words.iter().any(|word| SECRET_WORDS.contains(word))
+        || words.ends_with(&["KEY"]) && words.len() > 1
+        || ["PASSWORD", "SECRET", "APIKEY"]
+            .iter()
+            .any(|part| name.contains(part))
+}
+
+/// What kind of credential a value holds, when its shape leaves no doubt.
+#[must_use]
+pub fn credential(value: &str) -> Option<&'static str> {
+    if value.contains("PRIVATE KEY-----") && value.contains("-----BEGIN ") {
+        return Some("a private key");
+    }
+    if words(value).any(is_access_key) {
+        return Some("an AWS access key id");
+    }
+    if has_password_in_url(value) {
+        return Some("a URL with a password");
+    }
+    TOKENS.iter().find_map(|(prefix, rest, kind)| {
+        let held = words(value).any(|word| {
+            word.strip_prefix(prefix)
+                .is_some_and(|after| after.len() >= *rest)
+        });
+        held.then_some(*kind)
+    })
+}
+
+/// Whether a value holds a word that looks drawn at random, such as an AWS secret key: at least 24
+/// characters, upper case, lower case and digits in quick turns, more than four bits each. Digests,
+/// ids in hexadecimal and names in words do not.
+#[must_use]
+pub fn is_random(value: &str) -> bool {
+    words(value).any(|word| {
+        let has = |class: fn(&u8) -> bool| word.bytes().any(|byte| class(&byte));
+        word.len() >= 24
+            && has(u8::is_ascii_uppercase)
+            && has(u8::is_ascii_lowercase)
+            && has(u8::is_ascii_digit)
+            && turns(word) * 5 >= word.len()
+            && bits_per_character(word) > 4.0
+    })
+}
+
+/// How a value is shown to people: as it is, or masked when its name or shape says that it is a
+/// secret.
+#[must_use]
+pub fn masked(name: &str, value: &str) -> Option<String> {
+    let secret = is_secret_name(name) || credential(value).is_some() || is_random(value);
+    (secret && !value.is_empty()).then(|| format!("*** ({} bytes)", value.len()))
+}
+
+/// `AKIA…` and `ASIA…`: four letters and sixteen of A to Z and 2 to 7.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>
+fn is_access_key(word: &str) -> bool {
+    word.len() == 20
+        && (word.starts_with("AKIA") || word.starts_with("ASIA"))
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+/// `scheme://user:password@host`.
+fn has_password_in_url(value: &str) -> bool {
+    value.split("://").skip(1).any(|rest| {
+        let authority = rest.split(['/', '?', '#', ' ']).next().unwrap_or_default();
+        authority
+            .rsplit_once('@')
+            .and_then(|(user, _)| user.split_once(':'))
+            .is_some_and(|(_, password)| !password.is_empty())
+    })
+}
+
+/// Runs of the characters that keys and tokens are made of.
+fn words(value: &str) -> impl Iterator<Item = &str> {
+    value
+        .split(|c: char| !(c.is_ascii_alphanumeric() || "+/_-".contains(c)))
+        .filter(|word| !word.is_empty())
+}
+
+/// How often upper case, lower case and digits follow each other directly.
+fn turns(word: &str) -> usize {
+    let class = |byte: &u8| match byte {
+        b'A'..=b'Z' => Some(0),
+        b'a'..=b'z' => Some(1),
+        b'0'..=b'9' => Some(2),
+        _ => None,
+    };
+    word.as_bytes()
+        .windows(2)
+        .filter(|pair| match (class(&pair[0]), class(&pair[1])) {
+            (Some(one), Some(next)) => one != next,
+            _ => false,
+        })
+        .count()
+}
+
+fn bits_per_character(word: &str) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in word.bytes() {
+        counts[usize::from(byte)] += 1;
+    }
+    let length = f64::from(u32::try_from(word.len()).unwrap_or(u32::MAX));
+    counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| {
+            let share = f64::from(*count) / length;
+            -share * share.log2()
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{credential, is_random, is_secret_name, masked};
+
+    #[test]
+    fn names_that_say_secret() {
+        for name in [
+            "DB_PASSWORD",
+            "db.password",
+            "GITHUB_TOKEN",
+            "MYSECRET",
+            "STRIPE_API_KEY",
+            "AUTH",
+            "CODEBUILD_AUTH_TOKEN",
+        ] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in [
+            "AMI_ID",
+            "KEY",
+            "KEYBOARD",
+            "COMPASS",
+            "AUTHOR",
+            "TOKENIZER",
+        ] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn credentials_by_shape() {
+        for (value, kind) in [
+            ("AKIAIOSFODNN7EXAMPLE", Some("an AWS access key id")),
+            ("id=ASIAIOSFODNN7EXAMPLE;", Some("an AWS access key id")),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nMIIE",
+                Some("a private key"),
+            ),
+            (
+                "ghp_0123456789abcdefghijABCDEFGHIJ012345",
+                Some("a GitHub token"),
+            ),
+            (
+                "postgres://app:hunter2@db.internal/app",
+                Some("a URL with a password"),
+            ),
+            ("https://example.com/a:b@c", None),
+            ("https://app@example.com/", None),
+            ("ami-0123456789abcdef0", None),
+            ("AKIAIOSFODNN7EXAMPLEX", None),
+        ] {
+            assert_eq!(credential(value), kind, "{value}");
+        }
+    }
+
+    #[test]
+    fn random_words_are_noticed_and_digests_are_not() {
+        assert!(is_random("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY9"));
+        for value in [
+            "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "arn:aws:cloudformation:eu-west-1:123456789012:stack/app/51af3dc0-da77-11e4-872e-1234567db123",
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:1.2.3",
+            "My-Application-Release-2026-11-25",
+        ] {
+            assert!(!is_random(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_secret_is_masked() {
+        assert_eq!(masked("DB_PASSWORD", "x"), Some("*** (1 bytes)".to_owned()));
+        assert_eq!(masked("AMI_ID", "ami-0123456789abcdef0"), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! Declared secrets never appear in a log, an error or a plan, whoever wrote them there.
+//!
+//! A program whose settings have a field `secrets` (names of variables) gets the values of those
+//! variables hidden from the moment its settings are read; [`hide`] adds others, such as what it
+//! fetched itself. Every byte to stderr passes through [`redacted`]. Standard output does not: it is
+//! data for the next command, and must be exact.
+
+use std::borrow::Cow;
+use std::sync::{PoisonError, RwLock};
+
+use crate::settings::secret::Secret;
+
+/// A secret shorter than this, in bytes, would also be found where it is none, and cannot be hidden.
+pub const SHORTEST: usize = 6;
+
+/// What stands in the place of a secret.
+const PLACEHOLDER: &str = "[secret]";
+
+/// Every form of every secret, the longest first.
+static HIDDEN: RwLock<Vec<String>> = RwLock::new(Vec::new());
+
+/// Hides these values from now on, in this process; one that is shorter than [`SHORTEST`] is not.
+pub fn hide(secrets: impl IntoIterator<Item = Secret>) {
+    let mut hidden = HIDDEN.write().unwrap_or_else(PoisonError::into_inner);
+    hidden.extend(secrets.into_iter().flat_map(|secret| forms(secret.reveal())));
+    // A secret that contains another one goes first, or its rest would stay.
+    hidden.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    hidden.dedup();
+}
+
+/// The text with `[secret]` for each value that is hidden.
+#[must_use]
+pub fn redacted(text: &str) -> Cow<'_, str> {
+    let hidden = HIDDEN.read().unwrap_or_else(PoisonError::into_inner);
+    replaced(text, &hidden)
+}
+
+fn replaced<'a>(text: &'a str, hidden: &[String]) -> Cow<'a, str> {
+    hidden.iter().fold(Cow::Borrowed(text), |text, secret| {
+        if text.contains(secret.as_str()) {
+            Cow::Owned(text.replace(secret.as_str(), PLACEHOLDER))
+        } else {
+            text
+        }
+    })
+}
+
+/// The ways in which a value may be written: as it is, inside JSON, inside a quoted shell word, and
+/// each of its lines by itself, because logs are cut into lines.
+fn forms(value: &str) -> Vec<String> {
+    let lines = value.lines().map(str::trim);
+    let mut forms: Vec<String> = [value]
+        .into_iter()
+        .chain(lines)
+        .flat_map(|text| {
+            let json = serde_json::Value::from(text).to_string();
+            let debug = format!("{text:?}");
+            [
+                text.to_owned(),
+                json[1..json.len() - 1].to_owned(),
+                debug[1..debug.len() - 1].to_owned(),
+                text.replace('\'', r"'\''"),
+            ]
+        })
+        .collect();
+    forms.retain(|form| form.len() >= SHORTEST);
+    forms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{forms, replaced};
+
+    fn hidden(values: &[&str]) -> Vec<String> {
+        let mut all: Vec<String> = values.iter().flat_map(|value| forms(value)).collect();
+        all.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        all
+    }
+
+    #[test]
+    fn values_are_replaced_the_longest_first() {
+        let hidden = hidden(&["hunter2", "hunter2!more"]);
+        assert_eq!(
+            replaced("a=hunter2 b=hunter2!more", &hidden),
+            "a=[secret] b=[secret]"
+        );
+    }
+
+    #[test]
+    fn every_way_of_writing_a_value_is_found() {
+        let value = "it's \"quoted\"\nand has\ttwo lines";
+        let hidden = hidden(&[value]);
+        for text in [
+            value.to_owned(),
+            serde_json::json!({ "a": value }).to_string(),
+            format!("{value:?}"),
+            r#"'it'\''s "quoted"'"#.to_owned(),
+            "log: and has\ttwo lines".to_owned(),
+        ] {
+            let text = replaced(&text, &hidden).into_owned();
+            assert!(!text.contains("quoted") && !text.contains("two"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_short_would_be_found_everywhere() {
+        assert!(forms("abc").is_empty());
+    }
+}

@@ -1,0 +1,349 @@
+//! The whole contract: template, configuration files, pipeline and buildspecs, each by itself and
+//! against each other.
+//!
+//! `package-template check` and `run-pipeline check` are this function over different archives: one
+//! knows every name in it, the other a folder in which it can look.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::evaluate::{Evaluator, World};
+use crate::finding::{Finding, Severity, did_you_mean};
+use crate::local;
+use crate::parameters::{self, Configuration};
+use crate::pipeline::Pipeline;
+use crate::project::{self, Project};
+use crate::rule;
+use crate::template::Template;
+use crate::template_checks;
+use crate::yaml;
+
+mod builds;
+mod deployments;
+mod sources;
+
+/// What the pipeline's source gives to its actions.
+pub struct Archive<'a> {
+    /// The names in it, sorted; nothing when they are not all known.
+    pub names: Option<Vec<String>>,
+    /// Reads the file of that name.
+    pub read: &'a dyn Fn(&str) -> Option<File>,
+}
+
+/// A file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its path as its user would write it.
+    pub shown: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// A pipeline, from a template or from the JSON of get-pipeline.
+pub struct Definition<'a> {
+    /// Where it is.
+    pub file: File,
+    /// What a template is evaluated with.
+    pub world: &'a World,
+    /// The logical id of the pipeline, when a template has several.
+    pub id: Option<&'a str>,
+}
+
+/// The object that is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Its bucket, when that is known.
+    pub bucket: Option<String>,
+    /// Its key.
+    pub key: String,
+}
+
+/// What is checked.
+pub struct Subject<'a> {
+    /// The source archive.
+    pub archive: Archive<'a>,
+    /// Names in the archive of templates; whatever the pipeline names is checked as well.
+    pub templates: Vec<String>,
+    /// Names in the archive of configuration files of the first template.
+    pub configurations: Vec<String>,
+    /// The pipeline.
+    pub pipeline: Option<Definition<'a>>,
+    /// What the archive becomes; nothing when that is not known.
+    pub written: Option<Written>,
+    /// Names in the archive of buildspecs, by the project that uses them; for projects that the
+    /// definition does not hold.
+    pub buildspecs: Vec<(String, String)>,
+    /// Whether local paths in templates are uploaded and replaced; otherwise each is a finding.
+    pub packages_local_paths: bool,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The findings, by file and place.
+    pub findings: Vec<Finding>,
+    /// The text of each file that was looked at.
+    pub texts: BTreeMap<String, String>,
+    /// What could not be looked into, in words.
+    pub unread: Vec<String>,
+    /// The names in the archive of the templates that were read.
+    pub templates: Vec<String>,
+}
+
+impl Report {
+    /// How many findings are that bad.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings
+            .iter()
+            .filter(|one| one.severity == severity)
+            .count()
+    }
+
+    /// Adds what another check found.
+    pub fn merge(&mut self, other: Self) {
+        self.findings.extend(other.findings);
+        self.texts.extend(other.texts);
+        self.unread.extend(other.unread);
+        self.sort();
+    }
+
+    /// Sorts the findings by file and place, each once.
+    pub fn sort(&mut self) {
+        let key = |one: &Finding| {
+            let place = one.place.unwrap_or_default();
+            (
+                one.file.clone(),
+                place.line,
+                place.column,
+                one.rule.code,
+                one.message.clone(),
+            )
+        };
+        self.findings.sort_by_key(key);
+        self.findings.dedup();
+        self.unread.sort();
+        self.unread.dedup();
+    }
+}
+
+/// Checks everything.
+#[must_use]
+pub fn check(subject: &Subject<'_>) -> Report {
+    let mut run = Run {
+        subject,
+        report: Report::default(),
+        templates: BTreeMap::new(),
+        configurations: BTreeMap::new(),
+    };
+    for name in &subject.templates {
+        run.template(name);
+    }
+    if let Some(first) = subject.templates.first() {
+        for name in &subject.configurations {
+            run.own_configuration(name, first);
+        }
+    }
+    if let Some(definition) = &subject.pipeline {
+        run.pipeline(definition);
+    }
+    let read = run.templates.iter().filter(|(_, read)| read.is_some());
+    run.report.templates = read.map(|(name, _)| name.clone()).collect();
+    run.report.sort();
+    run.report
+}
+
+struct Run<'a> {
+    subject: &'a Subject<'a>,
+    report: Report,
+    /// Templates by their name in the archive; nothing for one that cannot be read.
+    templates: BTreeMap<String, Option<Rc<Template>>>,
+    /// The parameters of configuration files by their names and their template's.
+    configurations: BTreeMap<(String, String), Vec<String>>,
+}
+
+/// A pipeline with what stands around it.
+struct Around {
+    pipeline: Pipeline,
+    template: Option<Template>,
+    projects: Vec<Project>,
+    /// The artifact that is the archive.
+    artifact: Option<String>,
+}
+
+impl Run<'_> {
+    fn find(&mut self, finding: Finding) {
+        self.report.findings.push(finding);
+    }
+
+    fn find_all(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.report.findings.extend(findings);
+    }
+
+    /// Reads a file of the archive and keeps its text for the report.
+    fn read(&mut self, name: &str) -> Option<File> {
+        let file = (self.subject.archive.read)(name)?;
+        self.keep(&file);
+        Some(file)
+    }
+
+    fn keep(&mut self, file: &File) {
+        let text = String::from_utf8_lossy(&file.bytes).into_owned();
+        self.report.texts.insert(file.shown.clone(), text);
+    }
+
+    /// Whether a name is in the archive; nothing when that is not known.
+    fn has(&self, name: &str) -> Option<bool> {
+        let names = self.subject.archive.names.as_ref()?;
+        Some(names.iter().any(|one| one == name))
+    }
+
+    /// The template of that name, checked by itself when it is first met.
+    fn template(&mut self, name: &str) -> Option<Rc<Template>> {
+        if let Some(known) = self.templates.get(name) {
+            return known.clone();
+        }
+        let template =
+            self.read(name)
+                .and_then(|file| match Template::parse(&file.shown, &file.bytes) {
+                    Ok(template) => {
+                        self.find_all(template_checks::check(&template, file.bytes.len()));
+                        if !self.subject.packages_local_paths {
+                            self.find_all(local_paths(&template));
+                        }
+                        Some(Rc::new(template))
+                    }
+                    Err(faults) => {
+                        self.find_all(faults);
+                        None
+                    }
+                });
+        self.templates.insert(name.to_owned(), template.clone());
+        template
+    }
+
+    /// The parameters that a configuration file gives to a template, or nothing when it cannot be read.
+    fn configuration(&mut self, name: &str, template: &Template) -> Option<Vec<String>> {
+        let key = (name.to_owned(), template.file.clone());
+        if let Some(known) = self.configurations.get(&key) {
+            return Some(known.clone());
+        }
+        let file = self.read(name)?;
+        let Configuration {
+            parameters,
+            findings,
+        } = parameters::configuration(&file.shown, &file.bytes, template);
+        self.find_all(findings);
+        self.configurations.insert(key, parameters.clone());
+        Some(parameters)
+    }
+
+    /// A configuration file that the user named.
+    fn own_configuration(&mut self, name: &str, template: &str) {
+        let Some(template) = self.template(template) else {
+            return;
+        };
+        if self.has(name) == Some(false) {
+            let names = self.subject.archive.names.iter().flatten();
+            let hint = did_you_mean(name, names.map(String::as_str));
+            self.find(
+                Finding::new(
+                    &rule::FILE_NOT_IN_ARTIFACT,
+                    name,
+                    None,
+                    "no such file in the archive",
+                )
+                .hint("--config takes the name inside the archive")
+                .maybe_hint(hint),
+            );
+        } else {
+            self.configuration(name, &template);
+        }
+    }
+
+    fn pipeline(&mut self, definition: &Definition<'_>) {
+        self.keep(&definition.file);
+        let Some(mut around) = self.around(definition) else {
+            return;
+        };
+        around.artifact = self.source_artifact(&around);
+        let mut keys = self.source_keys(&around);
+        let mut never_set = Vec::new();
+        for action in around.pipeline.actions() {
+            match action.provider.as_str() {
+                "CodeBuild" => self.build(&around, action, &mut keys, &mut never_set),
+                "CloudFormation" => self.deployment(&around, action, &mut keys),
+                _ => {}
+            }
+        }
+        self.find_all(crate::pipeline_checks::check(&around.pipeline, &keys));
+        self.never_set(&around, never_set);
+    }
+
+    /// Reads the definition in either of its two forms.
+    fn around(&mut self, definition: &Definition<'_>) -> Option<Around> {
+        let File { shown, bytes } = &definition.file;
+        match read_definition(shown, bytes, definition.world, definition.id) {
+            Ok((pipeline, template, projects)) => {
+                if let Some(template) = &template {
+                    self.find_all(template_checks::check(template, bytes.len()));
+                }
+                Some(Around {
+                    pipeline,
+                    template,
+                    projects,
+                    artifact: None,
+                })
+            }
+            Err(faults) => {
+                self.find_all(faults);
+                None
+            }
+        }
+    }
+}
+
+/// A finding for each local path of a template that nothing will upload.
+fn local_paths(template: &Template) -> Vec<Finding> {
+    local::find(&template.root)
+        .iter()
+        .map(|one| {
+            let message = format!(
+                "{} is the local path {:?}, which CloudFormation cannot read",
+                one.what(),
+                one.path
+            );
+            Finding::new(
+                &rule::LOCAL_PATH,
+                &template.file,
+                Some(one.node.place),
+                message,
+            )
+        })
+        .collect()
+}
+
+/// A pipeline, the template that it was read from and that template's build projects.
+pub type Read = (Pipeline, Option<Template>, Vec<Project>);
+
+/// Reads a template with a pipeline, or a pipeline's JSON.
+///
+/// # Errors
+/// Every fault of the file.
+pub fn read_definition(
+    shown: &str,
+    bytes: &[u8],
+    world: &World,
+    id: Option<&str>,
+) -> Result<Read, Vec<Finding>> {
+    let root = yaml::parse_bytes(shown, bytes).map_err(|finding| vec![finding])?;
+    if root.get("pipeline").is_some() || root.get("stages").is_some() {
+        let pipeline = Pipeline::parse_definition(shown, bytes)?;
+        return Ok((pipeline, None, Vec::new()));
+    }
+    let template = Template::parse(shown, bytes)?;
+    let evaluator = Evaluator::new(&template, world)?;
+    let pipeline = Pipeline::from_template(&template, &evaluator, id)?;
+    let projects = project::projects(&template, &evaluator).map_err(|finding| vec![finding])?;
+    Ok((pipeline, Some(template), projects))
+}

@@ -1,0 +1,360 @@
+//! Values for a template's parameters: the files that hold them, and whether they fit.
+//!
+//! Form of a configuration file: CloudFormation user guide, "CloudFormation artifacts reference" for
+//! continuous delivery. Types: "Parameters", "AWS-specific parameter types".
+
+use serde_json::Value;
+
+use crate::evaluate::is_unknown;
+use crate::finding::{Finding, Place, did_you_mean};
+use crate::rule;
+use crate::template::{Parameter, Template};
+use crate::yaml::{self, Content, Node, Style};
+
+/// Longest value of a parameter, in bytes. Source: CloudFormation user guide, "Quotas".
+pub const MAX_VALUE: usize = 4096;
+
+/// The names and texts of a parameter file's content: a template configuration (`{"Parameters": {…}}`),
+/// the list of the AWS CLI (`[{"ParameterKey": …}]`) or a plain object of names and values.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn read_parameters(value: &Value) -> Result<Vec<(String, String)>, String> {
+    let pair = |name: &str, value: &Value| match scalar(value) {
+        Some(text) => Ok((name.to_owned(), text)),
+        None => Err(format!("parameter {name} is not text")),
+    };
+    match value {
+        Value::Object(map) => {
+            let inner = map.get("Parameters").unwrap_or(value);
+            let Value::Object(map) = inner else {
+                return Err("Parameters is not an object".to_owned());
+            };
+            map.iter().map(|(name, value)| pair(name, value)).collect()
+        }
+        Value::Array(items) => items
+            .iter()
+            .map(
+                |item| match (item.get("ParameterKey"), item.get("ParameterValue")) {
+                    (Some(Value::String(name)), Some(value)) => pair(name, value),
+                    _ => Err("an item needs ParameterKey and ParameterValue".to_owned()),
+                },
+            )
+            .collect(),
+        _ => Err("it is neither an object nor a list".to_owned()),
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// What a template configuration file gives, and what is wrong with it.
+#[derive(Debug, Default)]
+pub struct Configuration {
+    /// The names of the parameters that it gives.
+    pub parameters: Vec<String>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads a template configuration file: JSON with `Parameters`, `Tags`, `StackPolicy`, each value a
+/// text, each parameter declared by the template.
+#[must_use]
+pub fn configuration(file: &str, bytes: &[u8], template: &Template) -> Configuration {
+    let wrong = |finding| Configuration {
+        findings: vec![finding],
+        ..Configuration::default()
+    };
+    // CodePipeline reads JSON only; the YAML reader afterwards knows the places of everything.
+    if let Err(error) = serde_json::from_slice::<Value>(bytes) {
+        let text = String::from_utf8_lossy(bytes);
+        let line_start: usize = text
+            .split_inclusive('\n')
+            .take(error.line().saturating_sub(1))
+            .map(str::len)
+            .sum();
+        let offset = (line_start + error.column().saturating_sub(1)).min(text.len());
+        let place = yaml::place_of_offset(&text, text.floor_char_boundary(offset));
+        let message = format!("not JSON: {error}");
+        return wrong(Finding::new(&rule::NOT_JSON, file, Some(place), message));
+    }
+    let root = match yaml::parse_bytes(file, bytes) {
+        Ok(root) => root,
+        Err(finding) => return wrong(finding),
+    };
+    let Some(sections) = root.as_mapping() else {
+        let message = format!("an object is due, this is {}", root.kind());
+        return wrong(Finding::new(
+            &rule::NOT_JSON,
+            file,
+            Some(root.place),
+            message,
+        ));
+    };
+    const SECTIONS: [&str; 3] = ["Parameters", "Tags", "StackPolicy"];
+    let mut read = Configuration::default();
+    for (key, value) in sections {
+        let name = key.as_str().unwrap_or_default();
+        match name {
+            "Parameters" => {
+                let entries = texts(file, name, value, &mut read.findings);
+                for (key, value) in entries {
+                    let name = key.as_str().unwrap_or_default();
+                    let place = (key.place, value.place);
+                    let text = value.as_str().unwrap_or_default();
+                    read.findings
+                        .extend(given(file, place, name, text, template));
+                    read.parameters.push(name.to_owned());
+                }
+            }
+            "Tags" => drop(texts(file, name, value, &mut read.findings)),
+            "StackPolicy" => {}
+            _ => read.findings.push(
+                Finding::new(
+                    &rule::CONFIGURATION_SECTION,
+                    file,
+                    Some(key.place),
+                    format!("{name} is not a section of a configuration file"),
+                )
+                .maybe_hint(did_you_mean(name, SECTIONS)),
+            ),
+        }
+    }
+    read
+}
+
+/// The entries of a section, after a finding for each that is no text.
+fn texts<'n>(
+    file: &str,
+    section: &str,
+    value: &'n Node,
+    findings: &mut Vec<Finding>,
+) -> &'n [(Node, Node)] {
+    let mut wrong = |place, message: String| {
+        findings.push(Finding::new(
+            &rule::VALUE_NOT_TEXT,
+            file,
+            Some(place),
+            message,
+        ));
+    };
+    let Some(entries) = value.as_mapping() else {
+        let message = format!("{section} is {}, not an object", value.kind());
+        wrong(value.place, message);
+        return &[];
+    };
+    for (key, value) in entries {
+        let name = key.as_str().unwrap_or_default();
+        match &value.content {
+            Content::Scalar(_, Style::Quoted) => {}
+            Content::Scalar(text, _) => {
+                wrong(
+                    value.place,
+                    format!("the value of {name} is {text}, not a text"),
+                );
+            }
+            _ => {
+                let message = format!("the value of {name} is {}, not a text", value.kind());
+                wrong(value.place, message);
+            }
+        }
+    }
+    entries
+}
+
+/// What is wrong with one given value; the places are those of its name and of itself.
+#[must_use]
+pub fn given(
+    file: &str,
+    (name_place, value_place): (Place, Place),
+    name: &str,
+    value: &str,
+    template: &Template,
+) -> Vec<Finding> {
+    let Some(parameter) = template.parameter(name) else {
+        let known = template.parameters.iter().map(|one| one.name.as_str());
+        return vec![
+            Finding::new(
+                &rule::UNDECLARED_PARAMETER,
+                file,
+                Some(name_place),
+                format!("{} declares no parameter {name}", template.file),
+            )
+            .maybe_hint(did_you_mean(name, known)),
+        ];
+    };
+    if value.len() > MAX_VALUE {
+        let message = format!(
+            "{name} has {} bytes, CloudFormation's limit is {MAX_VALUE}",
+            value.len()
+        );
+        return vec![Finding::new(
+            &rule::TOO_LONG,
+            file,
+            Some(value_place),
+            message,
+        )];
+    }
+    match misfit(parameter, value) {
+        Some((message, hint)) => vec![
+            Finding::new(&rule::WRONG_VALUE, file, Some(value_place), message).maybe_hint(hint),
+        ],
+        None => Vec::new(),
+    }
+}
+
+/// Types whose values begin with something that everybody knows.
+const PREFIXES: [(&str, &str); 7] = [
+    ("AWS::EC2::Image::Id", "ami-"),
+    ("AWS::EC2::Instance::Id", "i-"),
+    ("AWS::EC2::SecurityGroup::Id", "sg-"),
+    ("AWS::EC2::Subnet::Id", "subnet-"),
+    ("AWS::EC2::VPC::Id", "vpc-"),
+    ("AWS::EC2::Volume::Id", "vol-"),
+    ("AWS::EC2::VolumeId", "vol-"),
+];
+
+/// Why a value cannot be one of the parameter's, with a hint.
+fn misfit(parameter: &Parameter, value: &str) -> Option<(String, Option<String>)> {
+    if is_unknown(value) || value.contains("#{") {
+        return None;
+    }
+    let name = &parameter.name;
+    let allowed = &parameter.allowed_values;
+    let parts: Vec<&str> = if parameter.is_list() {
+        value.split(',').map(str::trim).collect()
+    } else {
+        vec![value]
+    };
+    if !allowed.is_empty()
+        && let Some(part) = parts
+            .iter()
+            .find(|part| !allowed.iter().any(|one| one == *part))
+    {
+        let known = allowed.iter().map(String::as_str);
+        let hint = did_you_mean(part, known).or_else(|| Some("choose one of these".to_owned()));
+        let message = format!("{name} is {part:?}; allowed are {}", allowed.join(", "));
+        return Some((message, hint));
+    }
+    let inner = parameter
+        .kind
+        .strip_prefix("List<")
+        .and_then(|kind| kind.strip_suffix('>'))
+        .unwrap_or(&parameter.kind);
+    let part = parts.iter().find(|part| match inner {
+        "Number" => part.parse::<f64>().is_err(),
+        _ => PREFIXES
+            .iter()
+            .any(|(kind, prefix)| *kind == inner && !part.starts_with(prefix)),
+    })?;
+    let message = format!("{name} is {part:?}, which is no {inner}");
+    let prefix = PREFIXES.iter().find(|(kind, _)| *kind == inner);
+    let hint = prefix.map(|(_, prefix)| format!("such a value begins with {prefix}"));
+    Some((message, hint))
+}
+
+/// A finding for each parameter without default that is not among the given names. `place` is where a
+/// value would be given.
+#[must_use]
+pub fn missing(
+    file: &str,
+    place: Option<Place>,
+    given: &[String],
+    template: &Template,
+) -> Vec<Finding> {
+    template
+        .parameters
+        .iter()
+        .filter(|one| one.default.is_none() && !given.contains(&one.name))
+        .map(|one| {
+            let message = format!(
+                "parameter {} of {} has no value and no default",
+                one.name, template.file
+            );
+            Finding::new(&rule::NO_VALUE, file, place, message)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    const TEMPLATE: &str = "Parameters:\n  AMIId: {Type: AWS::EC2::Image::Id}\n  Size: {Type: String}\n  \
+                            N: {Type: List<Number>, Default: '1'}\n  E: {Type: String, AllowedValues: [dev, prod], Default: dev}\n\
+                            Resources:\n  A: {Type: AWS::S3::Bucket}\n";
+
+    fn lines(text: &str) -> Vec<String> {
+        let template = Template::parse("t.yml", TEMPLATE.as_bytes()).unwrap();
+        let read = configuration("c.json", text.as_bytes(), &template);
+        read.findings.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn parameter_files_come_in_three_forms() {
+        let expected = vec![
+            ("A".to_owned(), "1".to_owned()),
+            ("B".to_owned(), "x".to_owned()),
+        ];
+        for form in [
+            json!({"Parameters": {"A": 1, "B": "x"}, "Tags": {}}),
+            json!({"A": "1", "B": "x"}),
+            json!([{"ParameterKey": "A", "ParameterValue": "1"}, {"ParameterKey": "B", "ParameterValue": "x"}]),
+        ] {
+            assert_eq!(read_parameters(&form).unwrap(), expected);
+        }
+        assert!(read_parameters(&json!({"A": []})).is_err());
+        assert!(read_parameters(&json!("x")).is_err());
+        assert!(read_parameters(&json!([{"Key": "A"}])).is_err());
+    }
+
+    #[test]
+    fn a_configuration_that_fits_has_no_findings() {
+        let text = r#"{"Parameters": {"Size": "1", "AMIId": "ami-1", "N": "1, 2.5", "E": "prod"}, "Tags": {"A": "b"}, "StackPolicy": {"Statement": []}}"#;
+        assert_eq!(lines(text), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_configuration_that_does_not_fit_says_where() {
+        let text = "{\"Parameters\": {\n  \"AmiId\": \"ami-1\",\n  \"Size\": 3, \"AMIId\": \"i-1\",\n  \"N\": \"1,x\", \"E\": \"prdo\"},\n \"Tag\": {}}";
+        assert_eq!(
+            lines(text),
+            [
+                "c.json:3:11: the value of Size is 3, not a text",
+                "c.json:2:3: t.yml declares no parameter AmiId\n  hint: did you mean AMIId?",
+                "c.json:3:23: AMIId is \"i-1\", which is no AWS::EC2::Image::Id\n  hint: such a value begins with ami-",
+                "c.json:4:8: N is \"x\", which is no Number",
+                "c.json:4:20: E is \"prdo\"; allowed are dev, prod\n  hint: did you mean prod?",
+                "c.json:5:2: Tag is not a section of a configuration file\n  hint: did you mean Tags?",
+            ]
+        );
+        for (text, expected) in [
+            ("Parameters: {}", "c.json:1:1: not JSON"),
+            ("{\"Tags\": {},\n}", "c.json:2:1: not JSON"),
+            ("[]", "an object is due, this is a list"),
+            ("{\"Tags\": []}", "Tags is a list, not an object"),
+        ] {
+            let found = lines(text);
+            assert!(found[0].contains(expected), "{found:?}");
+        }
+        let long = format!("{{\"Parameters\": {{\"Size\": \"{}\"}}}}", "x".repeat(4097));
+        assert!(lines(&long)[0].contains("4097 bytes"));
+    }
+
+    #[test]
+    fn a_parameter_without_value_is_named() {
+        let template = Template::parse("t.yml", TEMPLATE.as_bytes()).unwrap();
+        let found = missing("p.yml", None, &["Size".to_owned()], &template);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].message.contains("AMIId"));
+    }
+}

@@ -1,0 +1,153 @@
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+use crate::finding::Place;
+use crate::rule;
+
+const TOOL: Tool = Tool {
+    name: "package-template",
+    version: "0.1.0",
+};
+
+fn report() -> Report {
+    let text = "Resources:\n  A:\n    Type: AWS::S3::Bucket\n    Ä: \"yes\" # x\n".to_owned();
+    let start = text.find("\"yes\"").unwrap();
+    let place = Place {
+        start,
+        end: start + 5,
+        line: 4,
+        column: 8,
+    };
+    let line = Place {
+        line: 3,
+        column: 5,
+        ..Place::default()
+    };
+    let mut report = Report {
+        findings: vec![
+            Finding::new(
+                &rule::UNKNOWN_NAMESPACE,
+                "a dir/t.yml",
+                Some(place),
+                "#{X.Y}: no <such> \"namespace\"",
+            )
+            .hint("did you mean Z?"),
+            Finding::new(
+                &rule::HIDDEN_FAILURE,
+                "a dir/t.yml",
+                Some(line),
+                "a failure of `x` is not seen",
+            ),
+            Finding::new(
+                &rule::LARGE_BODY,
+                "other.yml",
+                None,
+                "60000 bytes of template",
+            ),
+        ],
+        unread: vec!["app.yml: it is not in the folder".to_owned()],
+        ..Report::default()
+    };
+    report.texts.insert("a dir/t.yml".to_owned(), text);
+    report
+        .texts
+        .insert("clean.json".to_owned(), "{}".to_owned());
+    report.sort();
+    report
+}
+
+#[test]
+fn text_shows_the_source() {
+    let shown = render(&report(), Format::Text, TOOL);
+    let expected = "
+error[P201]: #{X.Y}: no <such> \"namespace\"
+ --> a dir/t.yml:4:8
+  |
+3 |     Type: AWS::S3::Bucket
+4 |     Ä: \"yes\" # x
+  |        ^^^^^
+  |
+  = help: did you mean Z?
+  = note: unknown-namespace: https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-variables.html
+";
+    assert!(shown.contains(expected), "{shown}");
+    assert!(
+        shown.contains("note: other.yml: 60000 bytes")
+            || shown.contains("note[T102]: other.yml: 60000 bytes"),
+        "{shown}"
+    );
+    assert!(shown.contains("not looked into: app.yml"));
+    assert!(shown.ends_with("1 error, 1 warning, 1 note\n"), "{shown}");
+}
+
+#[test]
+fn json_holds_everything() {
+    let value: serde_json::Value =
+        serde_json::from_str(&render(&report(), Format::Json, TOOL)).unwrap();
+    assert_eq!(value["errors"], 1);
+    let all = value["findings"].as_array().unwrap();
+    let error = all.iter().find(|one| one["code"] == "P201").unwrap();
+    assert_eq!((&error["line"], &error["column"]), (&4.into(), &8.into()));
+    assert_eq!(
+        (&error["endLine"], &error["endColumn"]),
+        (&4.into(), &13.into())
+    );
+    assert_eq!(error["fix"], "did you mean Z?");
+    assert_eq!(error["file"], "a dir/t.yml");
+    let note = all.iter().find(|one| one["code"] == "T102").unwrap();
+    assert!(note["line"].is_null());
+}
+
+#[test]
+fn sarif_has_rules_levels_and_regions() {
+    let value: serde_json::Value =
+        serde_json::from_str(&render(&report(), Format::Sarif, TOOL)).unwrap();
+    assert_eq!(value["version"], "2.1.0");
+    let run = &value["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    for result in run["results"].as_array().unwrap() {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+    }
+    let error = run["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["ruleId"] == "P201")
+        .unwrap();
+    assert_eq!(error["level"], "error");
+    let place = &error["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "a%20dir/t.yml");
+    assert_eq!(place["region"]["endColumn"], 13);
+}
+
+#[test]
+fn junit_fails_a_case_for_each_file_with_errors() {
+    let shown = render(&report(), Format::Junit, TOOL);
+    assert!(
+        shown.contains("<testsuite name=\"package-template\" tests=\"3\" failures=\"1\""),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("name=\"clean.json\">\n    </testcase>"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("message=\"P201 #{X.Y}: no &lt;such&gt; &quot;namespace&quot;\""),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("<system-out>warning: a dir/t.yml:3:5:"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_report_without_findings_says_so() {
+    assert_eq!(
+        render(&Report::default(), Format::Text, TOOL),
+        "no findings\n"
+    );
+    assert!("xml".parse::<Format>().is_err());
+    assert_eq!("sarif".parse(), Ok(Format::Sarif));
+}

@@ -1,0 +1,63 @@
+//! What must hold of the stacks once their parameters have values, stack by stack.
+
+mod alarms;
+mod app;
+mod files;
+mod network;
+mod pipeline;
+mod programs;
+mod roles;
+
+use std::path::Path;
+
+use crate::faults::Faults;
+
+/// The three environments, each with its configuration files.
+pub const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
+
+type Look = fn(&Path, &mut Faults) -> Result<(), String>;
+
+/// What is looked at: a name, the files of `cfn/` that it rests on, and how.
+const LOOKS: [(&str, &[&str], Look); 7] = [
+    ("app.yml", &["app.yml", "app-ecs.yml", "config"], app::look),
+    ("network.yml", &["network.yml"], network::look),
+    ("pipeline.yml", &["pipeline.yml", "config"], pipeline::look),
+    ("alarms.yml", &["alarms.yml"], alarms::look),
+    ("roles", &[".yml", "config"], roles::look),
+    (
+        "programs",
+        &["app.yml", "buckets.yml", "pipeline.yml"],
+        programs::look,
+    ),
+    (
+        "files",
+        &["config", "rules", "app.yml", "pipeline.yml"],
+        files::look,
+    ),
+];
+
+/// Everything that does not hold of the stacks in `folder`, which has `cfn/` and `buildspecs/`.
+#[must_use]
+pub fn faults(folder: &Path) -> Vec<String> {
+    look(folder, |_| true)
+}
+
+/// The same, but only what rests on `file`, such as `cfn/app.yml`.
+#[must_use]
+pub fn faults_around(folder: &Path, file: &str) -> Vec<String> {
+    look(folder, |files| files.iter().any(|one| file.contains(one)))
+}
+
+fn look(folder: &Path, wanted: impl Fn(&[&str]) -> bool) -> Vec<String> {
+    let mut faults = Faults::default();
+    for (name, _, look) in LOOKS.iter().filter(|(_, files, _)| wanted(files)) {
+        faults.at(name);
+        if let Err(error) = look(folder, &mut faults) {
+            faults.unless(false, error);
+        }
+    }
+    faults.into_vec()
+}
+
+/// Which program's policy stands where, and what of it is not granted: for the test's own page.
+pub use programs::{NOT_NEEDED, POLICIES};

@@ -1,0 +1,89 @@
+//! Configuration files, requirements and buildspecs beside the templates.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::ENVIRONMENTS;
+use crate::faults::Faults;
+use crate::stack::{Stack, configuration, repository};
+
+pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
+    for (template, prefix) in [("app.yml", ""), ("pipeline.yml", "pipeline-")] {
+        let stack = Stack::load(folder, template)?;
+        for environment in ENVIRONMENTS {
+            let file = format!("{prefix}{environment}.json");
+            faults.at(format!("cfn/config/{file}"));
+            let path = folder.join("cfn/config").join(&file);
+            let text =
+                std::fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
+            let value: Value =
+                serde_json::from_str(&text).map_err(|error| format!("{file}: {error}"))?;
+            for tag in ["Project", "Environment"] {
+                faults.equal(tag, &value["Tags"][tag], value["Parameters"][tag].clone());
+            }
+            faults.equal(
+                "environment",
+                &value["Parameters"]["Environment"],
+                environment,
+            );
+            let given = configuration(folder, &file)?;
+            faults.unless(
+                !given.contains_key("AMIId"),
+                "AMIId comes from the pipeline, not from a file",
+            );
+            for name in given.keys() {
+                let declared = stack.template().parameter(name).is_some();
+                faults.unless(declared, format!("{name} is no parameter of {template}"));
+            }
+        }
+    }
+    same_names(folder, faults)?;
+    versions(folder, faults)
+}
+
+/// The pipeline deploys into the stack of its own environment.
+fn same_names(folder: &Path, faults: &mut Faults) -> Result<(), String> {
+    for environment in ENVIRONMENTS {
+        let file = format!("pipeline-{environment}.json");
+        faults.at(format!("cfn/config/{file}"));
+        let given = configuration(folder, &file)?;
+        let name = given.get("AppStackName").map_or("", String::as_str);
+        faults.unless(
+            name.ends_with(environment),
+            format!("AppStackName is {name}"),
+        );
+    }
+    Ok(())
+}
+
+/// cfn-lint in the Validate stage is the one that this repository is checked with.
+fn versions(folder: &Path, faults: &mut Faults) -> Result<(), String> {
+    faults.at("cfn/rules/cfn-lint.txt");
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let pins = |text: &str| -> BTreeMap<String, String> {
+        text.lines()
+            .filter_map(|line| line.split_once("=="))
+            .map(|(name, version)| {
+                (
+                    name.to_lowercase().replace('_', "-"),
+                    version.trim().to_owned(),
+                )
+            })
+            .collect()
+    };
+    let here = pins(&read(&repository().join("scripts/requirements.txt"))?);
+    let there = pins(&read(&folder.join("cfn/rules/cfn-lint.txt"))?);
+    faults.unless(there.contains_key("cfn-lint"), "cfn-lint is not pinned");
+    for (name, version) in there {
+        let Some(own) = here.get(&name) else { continue };
+        faults.unless(
+            *own == version,
+            format!("{name} is {version}, but {own} in scripts/requirements.txt"),
+        );
+    }
+    Ok(())
+}

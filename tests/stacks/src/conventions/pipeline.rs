@@ -1,0 +1,286 @@
+//! `pipeline.yml`: one template, three environments, optional stages.
+
+use std::path::Path;
+
+use contract::pipeline::{Action, Pipeline};
+use contract::pipeline_checks;
+use serde_json::{Value, json};
+
+use super::ENVIRONMENTS;
+use crate::faults::Faults;
+use crate::stack::{Stack, TOPIC};
+
+pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
+    let template = Stack::load(folder, "pipeline.yml")?;
+    for environment in ENVIRONMENTS {
+        faults.at(format!("pipeline.yml ({environment})"));
+        let stack = template.configured(folder, &format!("pipeline-{environment}.json"))?;
+        stages(environment, &stack.pipeline()?, faults);
+        projects(folder, &stack, faults)?;
+    }
+    faults.at("pipeline.yml");
+    let stack = template.configured(folder, "pipeline-dev.json")?;
+    optional_stages(&stack, faults)?;
+    source(&stack, faults)?;
+    build_network(&stack, faults)?;
+    retention(&stack, faults)?;
+    approval(&stack, faults)?;
+    for rule in ["BuildNetworkIsWhole", "ProdAsksFirst"] {
+        let rules = template.template().root.get("Rules");
+        let there = rules.is_some_and(|rules| rules.get(rule).is_some());
+        faults.unless(there, format!("the rule {rule} is missing"));
+    }
+    Ok(())
+}
+
+fn names(pipeline: &Pipeline) -> Vec<&str> {
+    pipeline
+        .stages
+        .iter()
+        .map(|stage| stage.name.as_str())
+        .collect()
+}
+
+fn action<'a>(pipeline: &'a Pipeline, stage: &str, name: &str) -> Result<&'a Action, String> {
+    let stages = pipeline.stages.iter().filter(|one| one.name == stage);
+    let mut actions = stages.flat_map(|one| &one.actions);
+    actions
+        .find(|one| one.name == name)
+        .ok_or_else(|| format!("there is no action {stage}/{name}"))
+}
+
+/// What each environment runs, in order.
+fn stages(environment: &str, pipeline: &Pipeline, faults: &mut Faults) {
+    let expected: &[&str] = match environment {
+        "dev" => &["Source", "Build", "AMI", "Deploy"],
+        "staging" => &["Source", "Validate", "Build", "AMI", "Deploy"],
+        _ => &["Source", "Validate", "Scan", "Build", "AMI", "Deploy"],
+    };
+    faults.equal("stages", &json!(names(pipeline)), json!(expected));
+    for finding in pipeline_checks::check(pipeline, &std::collections::BTreeMap::new()) {
+        faults.unless(false, finding);
+    }
+    let namespace = |stage: &str| {
+        let action = action(pipeline, stage, stage).ok();
+        let namespace = action.and_then(|one| one.namespace.as_ref());
+        json!(namespace.map(|text| text.text.as_str()))
+    };
+    faults.equal("namespace of AMI", &namespace("AMI"), "AMIcreation");
+    faults.equal("namespace of Deploy", &namespace("Deploy"), "App");
+    let modes: Vec<_> = pipeline
+        .stages
+        .iter()
+        .filter(|stage| stage.name == "Deploy")
+        .flat_map(|stage| stage.groups().into_iter().flatten())
+        .map(|one| {
+            one.setting("ActionMode")
+                .unwrap_or(&one.provider)
+                .to_owned()
+        })
+        .collect();
+    let expected: &[&str] = match environment {
+        "prod" => &["CHANGE_SET_REPLACE", "Manual", "CHANGE_SET_EXECUTE"],
+        _ => &["CREATE_UPDATE"],
+    };
+    faults.equal("how it is deployed", &json!(modes), json!(expected));
+    for action in pipeline.stages.iter().flat_map(|stage| &stage.actions) {
+        let Some(path) = action.setting("TemplatePath") else {
+            continue;
+        };
+        let name = &action.name;
+        faults.equal(
+            format!("template of {name}"),
+            &path.into(),
+            "SourceOutput::app.yml",
+        );
+        let setting = |key: &str| json!(action.setting(key));
+        faults.equal(
+            format!("configuration of {name}"),
+            &setting("TemplateConfiguration"),
+            "SourceOutput::config.json",
+        );
+        // Everything else comes from the environment's configuration file.
+        faults.equal(
+            format!("overrides of {name}"),
+            &setting("ParameterOverrides"),
+            r##"{"AMIId":"#{AMIcreation.AMI_ID}"}"##,
+        );
+    }
+}
+
+fn optional_stages(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
+    for (values, expected) in [
+        (
+            &[("Validation", "no"), ("ImageScan", "no")],
+            &["Source", "Build", "AMI", "Deploy"][..],
+        ),
+        (
+            &[("Validation", "yes"), ("ImageScan", "no")],
+            &["Source", "Validate", "Build", "AMI", "Deploy"],
+        ),
+        (
+            &[("Validation", "no"), ("ImageScan", "yes")],
+            &["Source", "Scan", "Build", "AMI", "Deploy"],
+        ),
+    ] {
+        let stack = stack.with(values);
+        let pipeline = stack.pipeline()?;
+        faults.equal(
+            format!("stages with {values:?}"),
+            &json!(names(&pipeline)),
+            json!(expected),
+        );
+        for (stage, project) in [("Validate", "ValidateProject"), ("Scan", "ScanProject")] {
+            let runs = names(&pipeline).contains(&stage);
+            let role = project.replace("Project", "Role");
+            for id in [project, role.as_str()] {
+                let there = stack.exists(id)?;
+                faults.unless(
+                    there == runs,
+                    format!("{id} exists: {there}, with {values:?}"),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Each build has a project, a role and a log of its own, and a buildspec that exists.
+fn projects(folder: &Path, stack: &Stack, faults: &mut Faults) -> Result<(), String> {
+    let pipeline = stack.pipeline()?;
+    let mut seen = Vec::new();
+    for action in pipeline.stages.iter().flat_map(|stage| &stage.actions) {
+        let Some(id) = action.setting("ProjectName") else {
+            continue;
+        };
+        let project = stack.properties(id)?;
+        let spec = project["Source"]["BuildSpec"].as_str().unwrap_or_default();
+        faults.unless(
+            folder.join(spec).is_file(),
+            format!("{id}: there is no {spec}"),
+        );
+        let log = &project["LogsConfig"]["CloudWatchLogs"]["GroupName"];
+        for owned in [&project["ServiceRole"], log, &json!(spec)] {
+            faults.unless(!seen.contains(owned), format!("{id} shares {owned}"));
+            seen.push(owned.clone());
+        }
+        let variables = project["Environment"]["EnvironmentVariables"]
+            .as_array()
+            .cloned();
+        let given: Vec<String> = variables
+            .unwrap_or_default()
+            .iter()
+            .map(|one| one["Name"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        for name in ["ACTIONS_RELEASE", "ACTIONS_DIGESTS"] {
+            faults.unless(
+                given.iter().any(|one| one == name),
+                format!("{id} does not get {name}"),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The rule watches what the source action reads, and nothing polls.
+fn source(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
+    let pipeline = stack.pipeline()?;
+    let source = action(&pipeline, "Source", "Source")?;
+    let setting = |key: &str| json!(source.setting(key));
+    faults.equal("polling", &setting("PollForSourceChanges"), "false");
+    let rule = stack.properties("SourceRule")?;
+    let detail = &rule["EventPattern"]["detail"];
+    faults.equal(
+        "watched bucket",
+        &detail["bucket"]["name"],
+        json!([setting("S3Bucket")]),
+    );
+    faults.equal(
+        "watched key",
+        &detail["object"]["key"],
+        json!([setting("S3ObjectKey")]),
+    );
+    faults.equal(
+        "what the rule starts with",
+        &rule["Targets"][0]["RoleArn"],
+        "SourceRuleRole.Arn",
+    );
+    Ok(())
+}
+
+fn build_network(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
+    let (vpc, subnet, group) = ("vpc-00000001", "subnet-00000003", "sg-00000005");
+    let inside = stack.with(&[
+        ("BuildVpcId", vpc),
+        ("BuildSubnetId1", subnet),
+        ("BuildSubnetId2", ""),
+        ("BuildSecurityGroupId", group),
+    ]);
+    let expected = json!({"VpcId": vpc, "Subnets": [subnet], "SecurityGroupIds": [group]});
+    let project = inside.properties("DeployProject")?;
+    faults.equal("network of the build", &project["VpcConfig"], expected);
+    let outside = stack.with(&[("BuildVpcId", "")]);
+    let project = outside.properties("DeployProject")?;
+    faults.equal("network without a VPC", &project["VpcConfig"], Value::Null);
+    Ok(())
+}
+
+fn retention(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
+    for (keep, expected) in [("0", None), ("4", Some("4"))] {
+        let project = stack
+            .with(&[("KeepImages", keep)])
+            .properties("AmiProject")?;
+        let variables = project["Environment"]["EnvironmentVariables"]
+            .as_array()
+            .cloned();
+        let variables = variables.unwrap_or_default();
+        let found = variables.iter().find(|one| one["Name"] == "MAKE_AMI_KEEP");
+        let found = found.map_or(Value::Null, |one| one["Value"].clone());
+        faults.equal(format!("MAKE_AMI_KEEP for {keep}"), &found, expected);
+        let role = stack.with(&[("KeepImages", keep)]).properties("AmiRole")?;
+        let policies = role["Policies"].as_array().cloned().unwrap_or_default();
+        let retires = policies
+            .iter()
+            .any(|one| one["PolicyName"] == "make-ami-retention");
+        faults.unless(
+            retires == expected.is_some(),
+            format!("the role retires images: {retires}, for {keep}"),
+        );
+    }
+    Ok(())
+}
+
+/// What waits for approval is what is then carried out.
+fn approval(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
+    let asking = stack.with(&[("DeployMode", "change-set"), ("AlarmTopicArn", TOPIC)]);
+    let pipeline = asking.pipeline()?;
+    let change = action(&pipeline, "Deploy", "ChangeSet")?;
+    let approve = action(&pipeline, "Deploy", "Approve")?;
+    let carry_out = action(&pipeline, "Deploy", "Deploy")?;
+    for key in ["StackName", "ChangeSetName"] {
+        let prepared = json!(change.setting(key));
+        faults.equal(
+            format!("{key} that is carried out"),
+            &json!(carry_out.setting(key)),
+            prepared,
+        );
+    }
+    let orders = [change.run_order, approve.run_order, carry_out.run_order];
+    faults.unless(
+        orders.is_sorted_by(|a, b| a < b),
+        format!("run orders {orders:?}"),
+    );
+    faults.equal(
+        "who is asked",
+        &json!(approve.setting("NotificationArn")),
+        TOPIC,
+    );
+    let silent = asking.with(&[("AlarmTopicArn", "")]).pipeline()?;
+    let approve = action(&silent, "Deploy", "Approve")?;
+    faults.equal(
+        "who is asked without a topic",
+        &json!(approve.setting("NotificationArn")),
+        Value::Null,
+    );
+    Ok(())
+}

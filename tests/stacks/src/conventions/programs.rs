@@ -1,0 +1,126 @@
+//! The policies of the builds are exactly what the programs document, and what they document is what
+//! their recorded requests need: the programs' own tests compare the two.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use action::program::Program;
+
+use crate::faults::Faults;
+use crate::stack::Stack;
+use crate::statements;
+
+/// Which program's policy stands where: stack, role or managed policy, the policy's name (empty for
+/// a managed policy), program.
+pub const POLICIES: [(&str, &str, &str, Program); 4] = [
+    (
+        "pipeline.yml",
+        "DeployRole",
+        "deploy-app",
+        deploy_app::PROGRAM,
+    ),
+    ("pipeline.yml", "AmiRole", "make-ami", make_ami::PROGRAM),
+    (
+        "buckets.yml",
+        "PackagePolicy",
+        "",
+        package_template::PROGRAM,
+    ),
+    (
+        "app.yml",
+        "InstanceRole",
+        "signal-health",
+        signal_health::PROGRAM,
+    ),
+];
+
+/// What a program documents and these stacks do not grant: the program needs it only with a setting
+/// that they do not use. Program, actions, reason.
+pub const NOT_NEEDED: [(&str, &[&str], &str); 6] = [
+    (
+        "make-ami",
+        &["ec2:StopInstances", "ec2:StartInstances", "ec2:DeleteTags"],
+        "MAKE_AMI_CONSISTENCY=stop is not set",
+    ),
+    (
+        "make-ami",
+        &["ssm:SendCommand", "ssm:GetCommandInvocation"],
+        "MAKE_AMI_CONSISTENCY=quiesce is not set",
+    ),
+    (
+        "make-ami",
+        &["ec2:CopyImage"],
+        "MAKE_AMI_COPY_TO is not set",
+    ),
+    (
+        "make-ami",
+        &[
+            "kms:DescribeKey",
+            "ec2:ModifySnapshotAttribute",
+            "ec2:ModifyImageAttribute",
+        ],
+        "MAKE_AMI_SHARE_WITH is not set",
+    ),
+    (
+        "make-ami",
+        &["ssm:PutParameter", "ssm:GetParameter"],
+        "MAKE_AMI_SSM_PARAMETER is not set",
+    ),
+    (
+        "package-template",
+        &["kms:GenerateDataKey"],
+        "cfn/buckets.yml encrypts with S3's own keys, and PACKAGE_TEMPLATE_KMS_KEY is not set",
+    ),
+];
+
+pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
+    for (file, owner, policy, program) in POLICIES {
+        faults.at(format!("{file}, {owner}"));
+        let mut stack = Stack::load(folder, file)?;
+        if file == "pipeline.yml" {
+            stack = stack.configured(folder, "pipeline-prod.json")?;
+        }
+        let granted: BTreeSet<String> = statements::allowing(&stack)?
+            .into_iter()
+            .filter(|one| one.owner == owner && is_of(&one.policy, policy))
+            .flat_map(|one| one.actions)
+            .collect();
+        let documented: BTreeSet<&str> = program.permissions.iter().map(|one| one.action).collect();
+        let name = program.name;
+        let spared: BTreeSet<&str> = NOT_NEEDED
+            .iter()
+            .filter(|(of, _, _)| *of == name)
+            .flat_map(|(_, actions, _)| actions.iter().copied())
+            .collect();
+        for action in &granted {
+            let action = action.as_str();
+            faults.unless(
+                documented.contains(action),
+                format!("grants {action}, which {name} does not document"),
+            );
+            faults.unless(
+                !spared.contains(action),
+                format!("grants {action}, which {name} does not need here"),
+            );
+        }
+        for action in &documented {
+            faults.unless(
+                granted.contains(*action) || spared.contains(action),
+                format!("does not grant {action}, which {name} needs: grant it, or add it to NOT_NEEDED with the reason"),
+            );
+        }
+        for action in spared {
+            faults.unless(
+                documented.contains(action),
+                format!("NOT_NEEDED has {action}, which {name} does not document any more"),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether a policy is the program's, or one that a switch adds: `make-ami`, `make-ami-retention`.
+fn is_of(policy: &str, program: &str) -> bool {
+    let rest = policy.strip_prefix(program);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}

@@ -1,0 +1,237 @@
+//! IAM over all stacks, with every switch on: no more than a job needs, no trust without a condition.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::faults::Faults;
+use crate::stack::{Stack, TOPIC};
+use crate::statements::{self, Statement};
+
+/// Statements whose resource is `*`, with the reason; everything else names what it is about.
+const ANY_RESOURCE: [(&str, &str, &str); 6] = [
+    ("DeployRole", "Look", "EC2 takes no resource for looking"),
+    (
+        "DeployRole",
+        "BeInTheVpc",
+        "CodeBuild's documented policy; EC2 takes no resource for most of it",
+    ),
+    ("AmiRole", "Look", "EC2 takes no resource for looking"),
+    (
+        "AmiRole",
+        "LookWhoUsesImages",
+        "EC2 takes no resource for looking",
+    ),
+    (
+        "CloudFormationRole",
+        "Look",
+        "these services take no resource for looking",
+    ),
+    (
+        "CloudFormationRole",
+        "LaunchFromTemplate",
+        "held to launch templates by its condition",
+    ),
+];
+
+/// Services that no document says to send a source account for their roles: no condition.
+const TRUSTED_WITHOUT_CONDITION: [&str; 1] = ["ec2.amazonaws.com"];
+
+/// Services whose condition a parameter takes away, for no document promises that they send it.
+const UNPROVEN: [&str; 3] = [
+    "codepipeline.amazonaws.com",
+    "events.amazonaws.com",
+    "cloudformation.amazonaws.com",
+];
+
+/// Every stack that has roles, with every switch on.
+fn stacks(folder: &Path) -> Result<Vec<(&'static str, Stack)>, String> {
+    let all: [(&str, &[(&str, &str)]); 6] = [
+        ("network.yml", &[("FlowLogs", "yes")]),
+        ("buckets.yml", &[]),
+        ("build-instance.yml", &[]),
+        ("app.yml", &[("AlarmTopicArn", TOPIC)]),
+        ("app-ecs.yml", &[]),
+        (
+            "pipeline.yml",
+            &[
+                ("BuildVpcId", "vpc-00000001"),
+                ("BuildSubnetId1", "subnet-00000003"),
+                ("BuildSubnetId2", "subnet-00000004"),
+                ("BuildSecurityGroupId", "sg-00000005"),
+                ("Validation", "yes"),
+                ("ImageScan", "yes"),
+                ("DeployMode", "change-set"),
+                ("AlarmTopicArn", TOPIC),
+            ],
+        ),
+    ];
+    all.into_iter()
+        .map(|(name, values)| {
+            let mut stack = Stack::load(folder, name)?;
+            if name == "pipeline.yml" {
+                stack = stack.configured(folder, "pipeline-prod.json")?;
+            }
+            Ok((name, stack.with(values)))
+        })
+        .collect()
+}
+
+pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
+    for (name, stack) in stacks(folder)? {
+        faults.at(name);
+        for statement in statements::allowing(&stack)? {
+            permission(&statement, faults);
+        }
+        for (role, trust) in statements::trusts(&stack)? {
+            for statement in trust {
+                trusted(&role, &statement, faults);
+            }
+        }
+    }
+    let pipeline = Stack::load(folder, "pipeline.yml")?.configured(folder, "pipeline-prod.json")?;
+    faults.at("pipeline.yml");
+    switched(&pipeline, faults)?;
+    boundary(&pipeline, faults)
+}
+
+fn permission(statement: &Statement, faults: &mut Faults) {
+    let Statement {
+        owner,
+        sid,
+        actions,
+        resources,
+        condition,
+        ..
+    } = statement;
+    let place = format!("{owner}, {sid}");
+    faults.unless(
+        !sid.is_empty(),
+        format!("{owner} has a statement without a Sid"),
+    );
+    faults.unless(
+        !actions.is_empty() && !resources.is_empty(),
+        format!("{place} says nothing"),
+    );
+    for action in actions {
+        let (service, name) = action.split_once(':').unwrap_or((action, ""));
+        let looks = name.starts_with("Describe");
+        faults.unless(
+            service != "*" && !name.is_empty() && (looks || !name.contains('*')),
+            format!("{place} allows {action}"),
+        );
+        if name != "PassRole" {
+            continue;
+        }
+        faults.unless(
+            condition["StringEquals"]["iam:PassedToService"].is_string(),
+            format!("{place} passes a role to any service"),
+        );
+        faults.unless(
+            resources
+                .iter()
+                .all(|one| !one.ends_with("role/*") && one != "*"),
+            format!("{place} passes any role"),
+        );
+    }
+    let any = resources.iter().any(|one| one == "*");
+    let excused = ANY_RESOURCE
+        .iter()
+        .any(|(role, excused, _)| owner == role && sid == excused);
+    faults.unless(!any || excused, format!("{place} is about any resource"));
+    // A bucket's objects, never all buckets.
+    for resource in resources {
+        faults.unless(
+            !resource.contains(":s3:::*"),
+            format!("{place} is about any bucket"),
+        );
+    }
+}
+
+fn trusted(role: &str, statement: &Value, faults: &mut Faults) {
+    let service = statement["Principal"]["Service"]
+        .as_str()
+        .unwrap_or_default();
+    faults.unless(
+        !service.is_empty(),
+        format!("{role} is trusted to no service"),
+    );
+    faults.equal(
+        format!("deed of {role}"),
+        &statement["Action"],
+        "sts:AssumeRole",
+    );
+    let account = &statement["Condition"]["StringEquals"]["aws:SourceAccount"];
+    if TRUSTED_WITHOUT_CONDITION.contains(&service) {
+        faults.equal(
+            format!("condition of {role}"),
+            &statement["Condition"],
+            Value::Null,
+        );
+        return;
+    }
+    faults.equal(
+        format!("account that {role} is assumed for"),
+        account,
+        "123456789012",
+    );
+    if !UNPROVEN.contains(&service) {
+        let arn = &statement["Condition"]["ArnLike"]["aws:SourceArn"];
+        let arn = arn.as_str().unwrap_or_default();
+        faults.unless(
+            arn.contains(":123456789012:") && !arn.ends_with(":*:*"),
+            format!("{role} is assumed for {arn:?}"),
+        );
+    }
+}
+
+/// The switch takes the unproven conditions away and no other.
+fn switched(pipeline: &Stack, faults: &mut Faults) -> Result<(), String> {
+    let off = pipeline.with(&[("SourceAccountConditions", "no")]);
+    for (role, trust) in statements::trusts(&off)? {
+        for statement in trust {
+            let service = statement["Principal"]["Service"]
+                .as_str()
+                .unwrap_or_default();
+            let there = !statement["Condition"].is_null();
+            faults.unless(
+                there != UNPROVEN.contains(&service),
+                format!("{role} has a condition: {there}, with the switch off"),
+            );
+        }
+    }
+    // One role for each principal and job.
+    let mut arns = Vec::new();
+    for (role, trust) in statements::trusts(pipeline)? {
+        let arn = &trust[0]["Condition"]["ArnLike"]["aws:SourceArn"];
+        let Some(arn) = arn.as_str() else { continue };
+        faults.unless(
+            !arns.contains(&arn.to_owned()),
+            format!("{role} shares {arn}"),
+        );
+        arns.push(arn.to_owned());
+    }
+    Ok(())
+}
+
+/// With a boundary the application stack makes no role without it.
+fn boundary(pipeline: &Stack, faults: &mut Faults) -> Result<(), String> {
+    let arn = "arn:aws:iam::123456789012:policy/instances";
+    let bound = pipeline.with(&[("PermissionsBoundaryArn", arn)]);
+    for statement in statements::allowing(&bound)? {
+        let makes = [
+            "iam:CreateRole",
+            "iam:PutRolePolicy",
+            "iam:PutRolePermissionsBoundary",
+        ];
+        if statement
+            .actions
+            .iter()
+            .any(|one| makes.contains(&one.as_str()))
+        {
+            let expected = json!({"StringEquals": {"iam:PermissionsBoundary": arn}});
+            faults.equal("condition of making roles", &statement.condition, expected);
+        }
+    }
+    Ok(())
+}

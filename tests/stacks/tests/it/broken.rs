@@ -1,0 +1,908 @@
+//! Each convention is broken on purpose in a copy, and the check that watches it turns red. A check
+//! that has never been seen red may be looking at nothing.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use stacks::conventions;
+use stacks::copy::Copy;
+use stacks::stack::repository;
+
+const APP: &str = "cfn/app.yml";
+const NETWORK: &str = "cfn/network.yml";
+const BUCKETS: &str = "cfn/buckets.yml";
+const PIPELINE: &str = "cfn/pipeline.yml";
+const ALARMS: &str = "cfn/alarms.yml";
+const BUILD_INSTANCE: &str = "cfn/build-instance.yml";
+const ECS: &str = "cfn/app-ecs.yml";
+
+/// For cfn-guard: the rule that must turn red, the file, what stands there, what is put there.
+const GUARDED: [(&str, &str, &str, &str); 52] = [
+    (
+        "port_22_is_closed_to_addresses",
+        BUILD_INSTANCE,
+        "SourceSecurityGroupId: !GetAtt BuildSecurityGroup.GroupId",
+        "CidrIp: 0.0.0.0/0",
+    ),
+    (
+        "port_22_is_closed_to_addresses",
+        APP,
+        "          FromPort: 8001\n          ToPort: 8001\n          CidrIp",
+        "          FromPort: 1\n          ToPort: 9000\n          CidrIp",
+    ),
+    (
+        "port_22_is_closed_to_addresses",
+        APP,
+        "          IpProtocol: tcp\n          FromPort: 8001\n          ToPort: 8001\n          CidrIp",
+        "          IpProtocol: '-1'\n          CidrIp",
+    ),
+    (
+        "single_rules_name_groups",
+        APP,
+        "      SourceSecurityGroupId: !GetAtt LoadBalancerSecurityGroup.GroupId",
+        "      CidrIp: 10.0.0.0/8",
+    ),
+    (
+        "security_group_rules_are_described",
+        APP,
+        "        - Description: Clients\n          IpProtocol",
+        "        - IpProtocol",
+    ),
+    (
+        "security_group_rules_are_described",
+        APP,
+        "        - Description: Registries, models, Systems Manager, CloudFormation\n          IpProtocol",
+        "        - IpProtocol",
+    ),
+    (
+        "single_rules_are_described",
+        APP,
+        "      Description: The load balancer\n",
+        "",
+    ),
+    (
+        "interface_endpoints_have_a_group",
+        NETWORK,
+        "PrivateDnsEnabled: true",
+        "PrivateDnsEnabled: false",
+    ),
+    (
+        "image_is_the_pipelines",
+        APP,
+        "ImageId: !Ref AMIId",
+        "ImageId: ami-0123456789abcdef0",
+    ),
+    (
+        "image_is_the_pipelines",
+        APP,
+        "Type: AWS::EC2::Image::Id",
+        "Type: String",
+    ),
+    (
+        "image_is_the_pipelines",
+        APP,
+        "    Type: AWS::EC2::Image::Id\n",
+        "    Type: AWS::EC2::Image::Id\n    Default: ami-0123456789abcdef0\n",
+    ),
+    (
+        "metadata_needs_a_token",
+        APP,
+        "HttpTokens: required",
+        "HttpTokens: optional",
+    ),
+    (
+        "metadata_needs_a_token",
+        ECS,
+        "HttpTokens: required",
+        "HttpTokens: optional",
+    ),
+    (
+        "metadata_of_the_build_instance_needs_a_token",
+        BUILD_INSTANCE,
+        "HttpTokens: required",
+        "HttpTokens: optional",
+    ),
+    (
+        "disks_are_encrypted_gp3",
+        APP,
+        "Encrypted: true",
+        "Encrypted: false",
+    ),
+    (
+        "disks_are_encrypted_gp3",
+        APP,
+        "VolumeType: gp3",
+        "VolumeType: gp2",
+    ),
+    (
+        "disks_of_the_build_instance_are_encrypted_gp3",
+        BUILD_INSTANCE,
+        "Encrypted: true",
+        "Encrypted: false",
+    ),
+    (
+        "group_follows_the_launch_template",
+        APP,
+        "Version: !GetAtt LaunchTemplate.LatestVersionNumber",
+        "Version: $Latest",
+    ),
+    (
+        "group_follows_the_launch_template",
+        APP,
+        "      MinSize: '1'\n",
+        "      MinSize: '1'\n      AutoScalingGroupName: rag-app\n",
+    ),
+    (
+        "target_group_asks_collection",
+        APP,
+        "HealthCheckPath: /collection",
+        "HealthCheckPath: /",
+    ),
+    (
+        "target_group_asks_collection",
+        ECS,
+        "      Port: 8001\n      HealthCheckProtocol",
+        "      Port: 80\n      HealthCheckProtocol",
+    ),
+    (
+        "listener_is_on_8001",
+        APP,
+        "      LoadBalancerArn: !Ref LoadBalancer\n      Port: 8001",
+        "      LoadBalancerArn: !Ref LoadBalancer\n      Port: 443",
+    ),
+    (
+        "load_balancer_is_strict",
+        APP,
+        "Scheme: internet-facing",
+        "Scheme: internal",
+    ),
+    (
+        "load_balancer_is_strict",
+        APP,
+        "drop_invalid_header_fields.enabled, Value: 'true'",
+        "drop_invalid_header_fields.enabled, Value: 'false'",
+    ),
+    (
+        "buckets_outlive_their_stack",
+        BUCKETS,
+        "    DeletionPolicy: Retain\n",
+        "",
+    ),
+    (
+        "buckets_outlive_their_stack",
+        BUCKETS,
+        "UpdateReplacePolicy: Retain",
+        "UpdateReplacePolicy: Delete",
+    ),
+    (
+        "buckets_are_versioned_and_encrypted",
+        BUCKETS,
+        "VersioningConfiguration: {Status: Enabled}",
+        "VersioningConfiguration: {Status: Suspended}",
+    ),
+    (
+        "buckets_are_private",
+        BUCKETS,
+        "        RestrictPublicBuckets: true\n",
+        "",
+    ),
+    (
+        "buckets_are_private",
+        BUCKETS,
+        "BlockPublicPolicy: true",
+        "BlockPublicPolicy: false",
+    ),
+    (
+        "buckets_forget_old_versions",
+        BUCKETS,
+        "            NoncurrentVersionExpiration: {NoncurrentDays: !Ref NoncurrentDays}\n",
+        "",
+    ),
+    (
+        "source_and_release_never_expire",
+        BUCKETS,
+        "            NoncurrentVersionExpiration: {NoncurrentDays: !Ref NoncurrentDays}\n",
+        "            NoncurrentVersionExpiration: {NoncurrentDays: 7}\n            ExpirationInDays: 7\n",
+    ),
+    (
+        "source_bucket_tells_eventbridge",
+        BUCKETS,
+        "EventBridgeEnabled: true",
+        "EventBridgeEnabled: false",
+    ),
+    (
+        "each_bucket_has_a_policy",
+        BUCKETS,
+        "      Bucket: !Ref ReleaseBucket\n",
+        "      Bucket: !Ref ArtifactBucket\n",
+    ),
+    (
+        "buckets_are_reached_by_tls_from_this_account",
+        BUCKETS,
+        "Condition: {Bool: {aws:SecureTransport: 'false'}}",
+        "Condition: {Bool: {aws:SecureTransport: 'true'}}",
+    ),
+    (
+        "buckets_are_reached_by_tls_from_this_account",
+        BUCKETS,
+        "StringNotEquals: {aws:PrincipalAccount: !Ref AWS::AccountId}",
+        "StringNotEquals: {aws:PrincipalAccount: '*'}",
+    ),
+    (
+        "pipeline_is_v2_and_takes_every_archive",
+        PIPELINE,
+        "PipelineType: V2",
+        "PipelineType: V1",
+    ),
+    (
+        "pipeline_is_v2_and_takes_every_archive",
+        PIPELINE,
+        "ExecutionMode: QUEUED",
+        "ExecutionMode: SUPERSEDED",
+    ),
+    (
+        "polling_is_off",
+        PIPELINE,
+        "                PollForSourceChanges: 'false'\n",
+        "",
+    ),
+    (
+        "polling_is_off",
+        PIPELINE,
+        "PollForSourceChanges: 'false'",
+        "PollForSourceChanges: 'true'",
+    ),
+    (
+        "event_rule_sees_every_write",
+        PIPELINE,
+        "detail-type: [Object Created]",
+        "detail-type: [AWS API Call via CloudTrail]",
+    ),
+    (
+        "builds_take_their_buildspec_from_the_archive",
+        PIPELINE,
+        "BuildSpec: buildspecs/make-ami.yml",
+        "BuildSpec: 'arn:aws:s3:::bucket/buildspec.yml'",
+    ),
+    ("logs_end", PIPELINE, "      RetentionInDays: 30\n", ""),
+    (
+        "builds_trust_their_project_only",
+        PIPELINE,
+        "              StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}\n              ArnLike",
+        "              ArnLike",
+    ),
+    (
+        "services_are_trusted_one_at_a_time",
+        PIPELINE,
+        "Principal: {Service: events.amazonaws.com}",
+        "Principal: {Service: [events.amazonaws.com, codebuild.amazonaws.com]}",
+    ),
+    (
+        "services_are_trusted_one_at_a_time",
+        PIPELINE,
+        "Principal: {Service: cloudformation.amazonaws.com}",
+        "Principal: {AWS: !Ref AWS::AccountId}",
+    ),
+    (
+        "topics_are_published_to_by_this_account",
+        ALARMS,
+        "              StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}\n",
+        "",
+    ),
+    (
+        "costs_have_tags",
+        NETWORK,
+        "        - {Key: Name, Value: !Sub '${AWS::StackName}-nat-1'}\n        - {Key: Project, Value: !Ref Project}\n",
+        "        - {Key: Name, Value: !Sub '${AWS::StackName}-nat-1'}\n",
+    ),
+    (
+        "launched_things_have_tags",
+        APP,
+        "          - ResourceType: volume\n",
+        "          - ResourceType: network-interface\n",
+    ),
+    (
+        "parameters_are_grouped",
+        ALARMS,
+        "AWS::CloudFormation::Interface",
+        "AWS::CloudFormation::Other",
+    ),
+    (
+        "resources_have_properties",
+        NETWORK,
+        "  InternetGateway:\n    Type: AWS::EC2::InternetGateway\n    Properties:\n      Tags:\n        - {Key: Name, Value: !Ref AWS::StackName}\n        - {Key: Project, Value: !Ref Project}\n        - {Key: Environment, Value: !Ref Environment}\n",
+        "  InternetGateway:\n    Type: AWS::EC2::InternetGateway\n",
+    ),
+    (
+        "outputs_are_described",
+        APP,
+        "    Description: Where the instances are registered.\n",
+        "",
+    ),
+    (
+        "secrets_are_no_parameters",
+        ALARMS,
+        "  Email:\n    Type: String\n",
+        "  Email:\n    Type: String\n    NoEcho: true\n",
+    ),
+];
+
+/// For the conventions over resolved templates: part of the fault, file, old, new.
+const RESOLVED: [(&str, &str, &str, &str); 61] = [
+    // The application.
+    (
+        "update policy (rolling)",
+        APP,
+        "MinInstancesInService: 1",
+        "MinInstancesInService: 0",
+    ),
+    (
+        "update policy (rolling)",
+        APP,
+        "MaxBatchSize: 1",
+        "MaxBatchSize: 2",
+    ),
+    (
+        "update policy (rolling)",
+        APP,
+        "WaitOnResourceSignals: true",
+        "WaitOnResourceSignals: false",
+    ),
+    (
+        "update policy (rolling)",
+        APP,
+        "SuspendProcesses: [HealthCheck, ReplaceUnhealthy",
+        "SuspendProcesses: [ReplaceUnhealthy",
+    ),
+    (
+        "update policy (replacing)",
+        APP,
+        "WillReplace: true",
+        "WillReplace: false",
+    ),
+    (
+        "creation policy",
+        APP,
+        "ResourceSignal: {Count: 1, Timeout: PT30M}",
+        "ResourceSignal: {Count: 1, Timeout: PT5M}",
+    ),
+    ("MaxSize is \"1\"", APP, "MaxSize: '2'", "MaxSize: '1'"),
+    (
+        "health check is \"EC2\"",
+        APP,
+        "HealthCheckType: ELB",
+        "HealthCheckType: EC2",
+    ),
+    (
+        "grace period",
+        APP,
+        "HealthCheckGracePeriod: 1800",
+        "HealthCheckGracePeriod: 60",
+    ),
+    (
+        "what the group waits for",
+        APP,
+        "    # A target group without a listener reports its instances as unused.\n    DependsOn: Listener\n",
+        "",
+    ),
+    (
+        "signal-health waits 2400s, not less than PT30M",
+        APP,
+        "--timeout 25m",
+        "--timeout 40m",
+    ),
+    (
+        "signal-health gets --url",
+        APP,
+        "http://127.0.0.1:8001/collection",
+        "http://127.0.0.1:8001/",
+    ),
+    (
+        "signal-health gets --resource",
+        APP,
+        "--resource AutoScalingGroup",
+        "--resource LaunchTemplate",
+    ),
+    (
+        "user data does not start signal-health",
+        APP,
+        "exec /usr/local/bin/signal-health",
+        "exec /opt/aws/bin/cfn-signal",
+    ),
+    (
+        "the default of Spot",
+        APP,
+        "  Spot:\n    Type: String\n    Default: 'no'",
+        "  Spot:\n    Type: String\n    Default: 'yes'",
+    ),
+    (
+        "market of prod with Spot",
+        APP,
+        "UsesSpot: !And [!Equals [!Ref Spot, 'yes'], !Not [{Condition: IsProd}]]",
+        "UsesSpot: !Equals [!Ref Spot, 'yes']",
+    ),
+    (
+        "the default of PlainHttp",
+        APP,
+        "  PlainHttp:\n    Type: String\n    Default: 'no'",
+        "  PlainHttp:\n    Type: String\n    Default: 'yes'",
+    ),
+    (
+        "the default of InstanceType",
+        APP,
+        "Default: g4dn.xlarge",
+        "Default: t3.micro",
+    ),
+    (
+        "protocol is \"HTTP\"",
+        APP,
+        "Protocol: !If [HasTls, HTTPS, HTTP]",
+        "Protocol: HTTP",
+    ),
+    (
+        "TLS policy",
+        APP,
+        "ELBSecurityPolicy-TLS13-1-2-2021-06",
+        "ELBSecurityPolicy-2016-08",
+    ),
+    (
+        "protocol is \"HTTP\"",
+        ECS,
+        "Protocol: !If [HasTls, HTTPS, HTTP]",
+        "Protocol: HTTP",
+    ),
+    (
+        "the rule TlsUnlessSwitchedOff is missing",
+        APP,
+        "  TlsUnlessSwitchedOff:",
+        "  SomethingElse:",
+    ),
+    (
+        "the rule ProdIsWhole is missing",
+        APP,
+        "  ProdIsWhole:",
+        "  ProdIsAnything:",
+    ),
+    (
+        "who reaches the instances",
+        APP,
+        "      SourceSecurityGroupId: !GetAtt LoadBalancerSecurityGroup.GroupId",
+        "      SourceSecurityGroupId: !GetAtt InstanceSecurityGroup.GroupId",
+    ),
+    (
+        "where the load balancer may go",
+        APP,
+        "DestinationSecurityGroupId: !GetAtt InstanceSecurityGroup.GroupId",
+        "CidrIp: 0.0.0.0/0",
+    ),
+    (
+        "deletion protection in prod",
+        APP,
+        "Value: !If [IsProd, 'true', 'false']",
+        "Value: 'false'",
+    ),
+    (
+        "subnets of the group",
+        APP,
+        "[!Ref PrivateSubnetId1, !Ref PrivateSubnetId2]",
+        "[!Ref SubnetId1, !Ref SubnetId2]",
+    ),
+    (
+        "scaling is \"StepScaling\"",
+        APP,
+        "PolicyType: TargetTrackingScaling",
+        "PolicyType: StepScaling",
+    ),
+    (
+        "who UnhealthyHosts tells",
+        APP,
+        "AlarmActions: [!Ref AlarmTopicArn]",
+        "AlarmActions: []",
+    ),
+    (
+        "threshold of GroupAtMax",
+        APP,
+        "      Threshold: 2\n",
+        "      Threshold: 3\n",
+    ),
+    (
+        "alarms without a topic",
+        APP,
+        "  UnhealthyHosts:\n    Type: AWS::CloudWatch::Alarm\n    Condition: HasAlarmTopic\n",
+        "  UnhealthyHosts:\n    Type: AWS::CloudWatch::Alarm\n",
+    ),
+    (
+        "GPU of ollama",
+        ECS,
+        "{Type: GPU, Value: '1'}",
+        "{Type: GPU, Value: '0'}",
+    ),
+    (
+        "what is behind the load balancer",
+        ECS,
+        "{ContainerName: app, ContainerPort: 8001,",
+        "{ContainerName: ollama, ContainerPort: 11434,",
+    ),
+    // The network.
+    (
+        "2 NAT gateways, not 1",
+        NETWORK,
+        "!And [{Condition: IsProd}, !Equals [!Ref NatGateways, by-environment]]",
+        "!Equals [!Ref NatGateways, by-environment]",
+    ),
+    (
+        "1 NAT gateways, not 2",
+        NETWORK,
+        "  IsProd: !Equals [!Ref Environment, prod]",
+        "  IsProd: !Equals [!Ref Environment, none]",
+    ),
+    (
+        "way out",
+        NETWORK,
+        "NatGatewayId: !If [HasNatPerZone, !Ref NatGateway2, !Ref NatGateway1]",
+        "NatGatewayId: !Ref NatGateway1",
+    ),
+    (
+        "zone of PrivateSubnet2",
+        NETWORK,
+        "AvailabilityZone: !Select [1, !GetAZs '']",
+        "AvailabilityZone: !Select [0, !GetAZs '']",
+    ),
+    (
+        "endpoints is",
+        NETWORK,
+        "${AWS::Region}.ssmmessages",
+        "${AWS::Region}.sqs",
+    ),
+    (
+        "flow logs is",
+        NETWORK,
+        "    Type: AWS::EC2::FlowLog\n    Condition: HasFlowLogs\n",
+        "    Type: AWS::EC2::FlowLog\n",
+    ),
+    // The pipeline.
+    (
+        "namespace of AMI",
+        PIPELINE,
+        "Namespace: AMIcreation",
+        "Namespace: Ami",
+    ),
+    (
+        "no such namespace",
+        PIPELINE,
+        "#{AMIcreation.AMI_ID}",
+        "#{AMIcreaton.AMI_ID}",
+    ),
+    (
+        "overrides of Deploy",
+        PIPELINE,
+        "'{\"AMIId\":\"#{AMIcreation.AMI_ID}\"}'",
+        "'{\"AMIId\":\"ami-0123456789abcdef0\"}'",
+    ),
+    (
+        "template of Deploy",
+        PIPELINE,
+        "TemplatePath: SourceOutput::app.yml",
+        "TemplatePath: SourceOutput::cfn/app.yml",
+    ),
+    (
+        "how it is deployed",
+        PIPELINE,
+        "ActionMode: CREATE_UPDATE",
+        "ActionMode: REPLACE_ON_FAILURE",
+    ),
+    (
+        "how it is deployed",
+        "cfn/config/pipeline-prod.json",
+        "\"change-set\"",
+        "\"update\"",
+    ),
+    ("run orders", PIPELINE, "RunOrder: 2", "RunOrder: 1"),
+    (
+        "the rule ProdAsksFirst is missing",
+        PIPELINE,
+        "  ProdAsksFirst:",
+        "  ProdAsksNobody:",
+    ),
+    (
+        "watched key",
+        PIPELINE,
+        "S3ObjectKey: template.zip",
+        "S3ObjectKey: archive.zip",
+    ),
+    (
+        "there is no buildspecs/make-ami.yaml",
+        PIPELINE,
+        "BuildSpec: buildspecs/make-ami.yml",
+        "BuildSpec: buildspecs/make-ami.yaml",
+    ),
+    (
+        "shares",
+        PIPELINE,
+        "ServiceRole: !GetAtt AmiRole.Arn\n      Source: {Type: CODEPIPELINE, BuildSpec: buildspecs/make-ami.yml}",
+        "ServiceRole: !GetAtt DeployRole.Arn\n      Source: {Type: CODEPIPELINE, BuildSpec: buildspecs/deploy-app.yml}",
+    ),
+    (
+        "does not get ACTIONS_DIGESTS",
+        PIPELINE,
+        "          - {Name: ACTIONS_DIGESTS, Value: !Ref ProgramDigests}\n",
+        "",
+    ),
+    // The roles.
+    (
+        "passes a role to any service",
+        PIPELINE,
+        "            Condition: {StringEquals: {iam:PassedToService: cloudformation.amazonaws.com}}\n",
+        "",
+    ),
+    (
+        "passes any role",
+        PIPELINE,
+        "            Action: iam:PassRole\n            Resource: !GetAtt CloudFormationRole.Arn",
+        "            Action: iam:PassRole\n            Resource: '*'",
+    ),
+    (
+        "allows s3:*",
+        PIPELINE,
+        "Action: [s3:GetObject, s3:GetObjectVersion, s3:PutObject]",
+        "Action: s3:*",
+    ),
+    (
+        "is about any resource",
+        PIPELINE,
+        "            Resource: !Sub 'arn:${AWS::Partition}:s3:::${ArtifactBucketName}/*'",
+        "            Resource: '*'",
+    ),
+    (
+        "account that PipelineRole is assumed for",
+        PIPELINE,
+        "Principal: {Service: codepipeline.amazonaws.com}\n            Action: sts:AssumeRole\n            Condition: !If\n              - HasSourceAccountConditions\n              - StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}\n",
+        "Principal: {Service: codepipeline.amazonaws.com}\n            Action: sts:AssumeRole\n            Condition: !If\n              - HasSourceAccountConditions\n              - StringEquals: {aws:PrincipalAccount: !Ref AWS::AccountId}\n",
+    ),
+    (
+        "condition of making roles",
+        PIPELINE,
+        "StringEquals: {iam:PermissionsBoundary: !Ref PermissionsBoundaryArn}",
+        "StringEquals: {iam:PermissionsBoundary: none}",
+    ),
+    (
+        "does not grant ec2:CreateImage",
+        PIPELINE,
+        "Action: ec2:CreateImage",
+        "Action: ec2:DescribeImages",
+    ),
+    (
+        "grants ec2:TerminateInstances, which make-ami does not document",
+        PIPELINE,
+        "Action: ec2:CreateImage",
+        "Action: [ec2:CreateImage, ec2:TerminateInstances]",
+    ),
+    (
+        "does not grant cloudformation:SignalResource",
+        APP,
+        "Action: cloudformation:SignalResource",
+        "Action: cloudformation:DescribeStacks",
+    ),
+    (
+        "does not grant s3:ListBucket",
+        BUCKETS,
+        "Action: [s3:GetBucketVersioning, s3:ListBucket]",
+        "Action: s3:GetBucketVersioning",
+    ),
+];
+
+/// For scripts/cfn-check: the part, part of what it says, file, old, new.
+const CHECKED: [(&str, &str, &str, &str, &str); 10] = [
+    (
+        "lint",
+        "E1020",
+        APP,
+        "VpcId: !Ref VPCId",
+        "VpcId: !Ref VpcId",
+    ),
+    (
+        "lint",
+        "E3002",
+        APP,
+        "HealthCheckType: ELB",
+        "HealthCheckKind: ELB",
+    ),
+    (
+        "lint",
+        "E3703",
+        PIPELINE,
+        "TemplatePath: SourceOutput::app.yml",
+        "TemplatePath: BuildOutput::app.yml",
+    ),
+    (
+        "lint",
+        "W3037",
+        PIPELINE,
+        "ec2:CreateImage",
+        "ec2:MakeImage",
+    ),
+    (
+        "guard",
+        "metadata_needs_a_token",
+        APP,
+        "HttpTokens: required",
+        "HttpTokens: optional",
+    ),
+    (
+        "checkov",
+        "CKV_AWS_26",
+        ALARMS,
+        "          - id: CKV_AWS_26\n",
+        "          - id: CKV_AWS_27\n",
+    ),
+    (
+        "files",
+        "AMIId: comes from the pipeline",
+        "cfn/config/dev.json",
+        "\"PlainHttp\": \"no\"",
+        "\"AMIId\": \"ami-0123456789abcdef0\"",
+    ),
+    (
+        "files",
+        "Spott: not a parameter of cfn/app.yml",
+        "cfn/config/dev.json",
+        "\"Spot\"",
+        "\"Spott\"",
+    ),
+    (
+        "files",
+        "'perhaps' is not one of ['yes', 'no']",
+        "cfn/config/prod.json",
+        "\"Spot\": \"no\"",
+        "\"Spot\": \"perhaps\"",
+    ),
+    (
+        "files",
+        "SC3010",
+        "buildspecs/release.yml",
+        "test \"$CODEBUILD_BUILD_SUCCEEDING\" = 1",
+        "'[[ $CODEBUILD_BUILD_SUCCEEDING = 1 ]]'",
+    ),
+];
+
+/// The validator of `scripts/cfn-check` that is not on this machine, if one is not.
+fn missing_validator() -> Option<String> {
+    let build = harness::moto::build_folder();
+    [
+        "venv/bin/cfn-lint",
+        "cargo/bin/cfn-guard",
+        "venv-checkov/bin/checkov",
+    ]
+    .into_iter()
+    .find(|tool| !build.join(tool).is_file())
+    .map(str::to_owned)
+}
+
+fn guard() -> PathBuf {
+    harness::moto::build_folder().join("cargo/bin/cfn-guard")
+}
+
+fn rules() -> PathBuf {
+    repository().join("cfn/rules/conventions.guard")
+}
+
+/// The rules of ours that a template breaks.
+fn broken_rules(template: &Path) -> BTreeSet<String> {
+    let output = Command::new(guard())
+        .args(["validate", "--show-summary", "fail", "--rules"])
+        .arg(rules())
+        .arg("--data")
+        .arg(template)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        matches!(output.status.code(), Some(0 | 19)),
+        "cfn-guard ends with {}: {text}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text.lines()
+        .filter_map(|line| line.strip_prefix("conventions.guard/"))
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn check(folder: &Path, part: &str) -> Output {
+    Command::new(repository().join("scripts/cfn-check"))
+        .arg(folder)
+        .arg(part)
+        .env("BUILD_DIR", harness::moto::build_folder())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn every_rule_for_cfn_guard_turns_red() {
+    if !guard().is_file() {
+        return harness::missing("cfn-guard");
+    }
+    for (rule, file, old, new) in GUARDED {
+        let copy = Copy::new();
+        let before = broken_rules(&copy.path().join(file));
+        assert!(before.is_empty(), "{file}: {before:?}");
+        copy.replace(file, old, new);
+        let broken = broken_rules(&copy.path().join(file));
+        assert!(
+            broken.contains(rule),
+            "{rule} stays green for {new:?} in {file}: {broken:?}"
+        );
+    }
+}
+
+#[test]
+fn no_rule_for_cfn_guard_has_never_been_red() {
+    let text = std::fs::read_to_string(rules()).unwrap();
+    let written: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("rule "))
+        .filter_map(|line| line.split([' ', '{']).next())
+        .collect();
+    let seen: BTreeSet<&str> = GUARDED.iter().map(|(rule, ..)| *rule).collect();
+    assert_eq!(written, seen);
+}
+
+#[test]
+fn every_convention_over_resolved_templates_turns_red() {
+    for (fault, file, old, new) in RESOLVED {
+        let copy = Copy::new();
+        copy.replace(file, old, new);
+        let faults = conventions::faults_around(copy.path(), file);
+        assert!(
+            faults.iter().any(|one| one.contains(fault)),
+            "no fault says {fault:?} for {new:?} in {file}: {faults:#?}"
+        );
+    }
+}
+
+#[test]
+fn the_validators_turn_red() {
+    if let Some(missing) = missing_validator() {
+        return harness::missing(&missing);
+    }
+    for (part, said, file, old, new) in CHECKED {
+        let copy = Copy::new();
+        copy.replace(file, old, new);
+        if part != "files" {
+            copy.keep_template(file);
+        }
+        let output = check(copy.path(), part);
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(
+            !output.status.success(),
+            "{new:?} in {file} is fine: {text}"
+        );
+        assert!(
+            text.contains(said),
+            "nothing says {said:?} for {new:?} in {file}: {text}"
+        );
+    }
+}
+
+#[test]
+fn a_template_that_outgrows_a_request_turns_red() {
+    if let Some(missing) = missing_validator() {
+        return harness::missing(&missing);
+    }
+    let copy = Copy::new();
+    let padding = format!("# {}\n", "x".repeat(78)).repeat(700);
+    copy.replace(
+        ALARMS,
+        "AWSTemplateFormatVersion",
+        &format!("{padding}AWSTemplateFormatVersion"),
+    );
+    let output = check(copy.path(), "files");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("51200 fit into a request"), "{text}");
+}

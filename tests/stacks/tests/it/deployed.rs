@@ -1,0 +1,349 @@
+//! The stacks in moto: network, buckets, build instance, application, then a new image; all of it read
+//! back. What moto ignores (versioning of buckets, update policies, signals, alarms, the pipeline) is
+//! asserted on the resolved templates instead: `stacks::conventions`.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use harness::moto::Moto;
+use serde_json::json;
+use stacks::stack::repository;
+
+/// What stands between `<tag>` and `</tag>`, each time.
+fn all<'a>(xml: &'a str, tag: &str) -> Vec<&'a str> {
+    let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+    xml.split(open.as_str())
+        .skip(1)
+        .map(|rest| rest.split(close.as_str()).next().unwrap_or_default())
+        .collect()
+}
+
+/// The same, once.
+#[track_caller]
+fn one<'a>(xml: &'a str, tag: &str) -> &'a str {
+    let found = all(xml, tag);
+    assert!(!found.is_empty(), "no <{tag}> in {xml}");
+    found[0]
+}
+
+/// Creates or updates a stack and hands over its outputs.
+#[track_caller]
+fn deploy(
+    moto: &Moto,
+    action: &str,
+    stack: &str,
+    file: &str,
+    parameters: &[(&str, &str)],
+) -> BTreeMap<String, String> {
+    let body = fs::read_to_string(repository().join("cfn").join(file)).unwrap();
+    let mut form = vec![
+        ("StackName".to_owned(), stack.to_owned()),
+        ("TemplateBody".to_owned(), body),
+        (
+            "Capabilities.member.1".to_owned(),
+            "CAPABILITY_IAM".to_owned(),
+        ),
+    ];
+    for (number, (name, value)) in parameters.iter().enumerate() {
+        let prefix = format!("Parameters.member.{}", number + 1);
+        form.push((format!("{prefix}.ParameterKey"), (*name).to_owned()));
+        form.push((format!("{prefix}.ParameterValue"), (*value).to_owned()));
+    }
+    let form: Vec<(&str, &str)> = form
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    moto.query("cloudformation", action, &form);
+    let stacks = moto.query("cloudformation", "DescribeStacks", &[("StackName", stack)]);
+    let expected = match action {
+        "CreateStack" => "CREATE_COMPLETE",
+        _ => "UPDATE_COMPLETE",
+    };
+    assert_eq!(one(&stacks, "StackStatus"), expected, "{stacks}");
+    let keys = all(&stacks, "OutputKey").into_iter();
+    let values = all(&stacks, "OutputValue").into_iter();
+    keys.zip(values)
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// The id of a stack's resource.
+#[track_caller]
+fn physical(moto: &Moto, stack: &str, logical: &str) -> String {
+    let query = [("StackName", stack)];
+    let resources = moto.query("cloudformation", "DescribeStackResources", &query);
+    // What moto does not implement is listed without ids.
+    let name = format!("<LogicalResourceId>{logical}</LogicalResourceId>");
+    let mut found = all(&resources, "member").into_iter();
+    let found = found.find(|resource| resource.contains(&name));
+    let found = found.unwrap_or_else(|| panic!("no {logical} in {resources}"));
+    one(found, "PhysicalResourceId").to_owned()
+}
+
+/// An image of a new instance, as the AMI stage makes one.
+fn new_image(moto: &Moto) -> String {
+    let count = [
+        ("ImageId", "ami-12c6146b"),
+        ("MinCount", "1"),
+        ("MaxCount", "1"),
+    ];
+    let instances = moto.query("ec2", "RunInstances", &count);
+    let instance = one(&instances, "instanceId");
+    let made = moto.query(
+        "ec2",
+        "CreateImage",
+        &[("InstanceId", instance), ("Name", "next")],
+    );
+    one(&made, "imageId").to_owned()
+}
+
+/// The image that a version of the launch template names.
+fn image_of(moto: &Moto, template: &str, version: &str) -> String {
+    let query = [
+        ("LaunchTemplateId", template),
+        ("LaunchTemplateVersion.1", version),
+    ];
+    let versions = moto.query("ec2", "DescribeLaunchTemplateVersions", &query);
+    one(&versions, "imageId").to_owned()
+}
+
+#[test]
+fn network_buckets_application_and_a_new_image() {
+    let Some(moto) = Moto::start() else { return };
+    let network = deploy(
+        &moto,
+        "CreateStack",
+        "net",
+        "network.yml",
+        &[("Environment", "prod")],
+    );
+    network_is_there(&moto, &network);
+    let buckets = deploy(&moto, "CreateStack", "buckets", "buckets.yml", &[]);
+    buckets_are_there(&moto, &buckets);
+
+    let certificate = moto.json(
+        "acm",
+        "CertificateManager.RequestCertificate",
+        &json!({"DomainName": "rag-app.example"}),
+    );
+    let certificate = certificate["CertificateArn"].as_str().unwrap();
+    let parameters = |image| {
+        [
+            ("AMIId", image),
+            ("VPCId", network["VPCId"].as_str()),
+            ("SubnetId1", network["SubnetId1"].as_str()),
+            ("SubnetId2", network["SubnetId2"].as_str()),
+            ("PrivateSubnetId1", network["PrivateSubnetId1"].as_str()),
+            ("PrivateSubnetId2", network["PrivateSubnetId2"].as_str()),
+            ("CertificateArn", certificate),
+            ("Environment", "prod"),
+        ]
+    };
+    let app = deploy(
+        &moto,
+        "CreateStack",
+        "app",
+        "app.yml",
+        &parameters("ami-12c6146b"),
+    );
+    assert!(
+        app["LoadBalancerUrl"].starts_with("https://") && app["LoadBalancerUrl"].ends_with(":8001")
+    );
+    let template = app["LaunchTemplateId"].clone();
+    assert_eq!(image_of(&moto, &template, "1"), "ami-12c6146b");
+    application_is_there(&moto, &network, certificate);
+
+    // What the Deploy action does next time.
+    let image = new_image(&moto);
+    let app = deploy(&moto, "UpdateStack", "app", "app.yml", &parameters(&image));
+    assert_eq!(app["LaunchTemplateId"], template);
+    assert_eq!(image_of(&moto, &template, "2"), image);
+    assert_eq!(image_of(&moto, &template, "1"), "ami-12c6146b");
+}
+
+fn network_is_there(moto: &Moto, network: &BTreeMap<String, String>) {
+    let vpc = network["VPCId"].as_str();
+    let of_vpc = [("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", vpc)];
+    let subnets = moto.query("ec2", "DescribeSubnets", &of_vpc);
+    let mut blocks = all(&subnets, "cidrBlock");
+    blocks.sort_unstable();
+    let expected = [
+        "10.20.0.0/24",
+        "10.20.1.0/24",
+        "10.20.16.0/20",
+        "10.20.32.0/20",
+    ];
+    assert_eq!(blocks, expected);
+    let mut zones = all(&subnets, "availabilityZone");
+    zones.sort_unstable();
+    zones.dedup();
+    assert_eq!(zones.len(), 2, "{zones:?}");
+    let gateways = moto.query("ec2", "DescribeNatGateways", &of_vpc);
+    assert_eq!(
+        all(&gateways, "natGatewayId").len(),
+        2,
+        "prod has one in each zone"
+    );
+    let endpoints = moto.query("ec2", "DescribeVpcEndpoints", &of_vpc);
+    assert_eq!(all(&endpoints, "serviceName").len(), 5, "{endpoints}");
+    let tables = moto.query("ec2", "DescribeRouteTables", &of_vpc);
+    assert_eq!(all(&tables, "natGatewayId").len(), 2, "{tables}");
+}
+
+fn buckets_are_there(moto: &Moto, buckets: &BTreeMap<String, String>) {
+    for output in [
+        "SourceBucketName",
+        "ArtifactBucketName",
+        "ReleaseBucketName",
+    ] {
+        let bucket = &buckets[output];
+        let (status, encryption) = moto.s3("GET", &format!("/{bucket}?encryption"), b"");
+        assert_eq!(status, 200, "{encryption}");
+        assert_eq!(one(&encryption, "SSEAlgorithm"), "AES256");
+        let (_, tags) = moto.s3("GET", &format!("/{bucket}?tagging"), b"");
+        assert!(
+            tags.contains("<Key>Project</Key><Value>rag-app</Value>"),
+            "{tags}"
+        );
+    }
+    assert_ne!(buckets["SourceBucketName"], buckets["ArtifactBucketName"]);
+}
+
+fn application_is_there(moto: &Moto, network: &BTreeMap<String, String>, certificate: &str) {
+    let groups = moto.query("elasticloadbalancing", "DescribeTargetGroups", &[]);
+    for (tag, expected) in [
+        ("Port", "8001"),
+        ("Protocol", "HTTP"),
+        ("HealthCheckPath", "/collection"),
+        ("HealthCheckPort", "8001"),
+        ("HttpCode", "200"),
+        ("VpcId", network["VPCId"].as_str()),
+    ] {
+        assert_eq!(one(&groups, tag), expected, "{tag} of the target group");
+    }
+    let balancers = moto.query("elasticloadbalancing", "DescribeLoadBalancers", &[]);
+    assert_eq!(one(&balancers, "Scheme"), "internet-facing");
+    let balancer = one(&balancers, "LoadBalancerArn");
+    let query = [("LoadBalancerArn", balancer)];
+    let listeners = moto.query("elasticloadbalancing", "DescribeListeners", &query);
+    assert_eq!(one(&listeners, "Port"), "8001");
+    assert_eq!(one(&listeners, "Protocol"), "HTTPS");
+    assert_eq!(one(&listeners, "CertificateArn"), certificate);
+
+    let groups = moto.query("autoscaling", "DescribeAutoScalingGroups", &[]);
+    for (tag, expected) in [
+        ("MinSize", "1"),
+        ("MaxSize", "2"),
+        ("DesiredCapacity", "1"),
+        ("HealthCheckType", "ELB"),
+        ("HealthCheckGracePeriod", "1800"),
+    ] {
+        assert_eq!(one(&groups, tag), expected, "{tag} of the group");
+    }
+    let private = format!(
+        "{},{}",
+        network["PrivateSubnetId1"], network["PrivateSubnetId2"]
+    );
+    assert_eq!(one(&groups, "VPCZoneIdentifier"), private);
+
+    let template = physical(moto, "app", "LaunchTemplate");
+    let query = [
+        ("LaunchTemplateId", template.as_str()),
+        ("LaunchTemplateVersion.1", "1"),
+    ];
+    let version = moto.query("ec2", "DescribeLaunchTemplateVersions", &query);
+    for (tag, expected) in [
+        ("httpTokens", "required"),
+        ("encrypted", "true"),
+        ("volumeType", "gp3"),
+    ] {
+        assert_eq!(one(&version, tag), expected, "{tag} of the launch template");
+    }
+
+    let (front, back) = (
+        physical(moto, "app", "LoadBalancerSecurityGroup"),
+        physical(moto, "app", "InstanceSecurityGroup"),
+    );
+    let rules = |group: &str| {
+        let groups = moto.query("ec2", "DescribeSecurityGroups", &[("GroupId.1", group)]);
+        one(&groups, "ipPermissions").to_owned()
+    };
+    let ways_in = rules(&back);
+    assert_eq!(one(&ways_in, "fromPort"), "8001");
+    assert_eq!(one(&ways_in, "toPort"), "8001");
+    assert_eq!(one(&ways_in, "groupId"), front, "{ways_in}");
+    assert!(!ways_in.contains("<cidrIp>"), "{ways_in}");
+    let ways_in = rules(&front);
+    assert_eq!(one(&ways_in, "fromPort"), "8001");
+    assert_eq!(one(&ways_in, "cidrIp"), "0.0.0.0/0");
+}
+
+#[test]
+fn the_build_instance_is_reached_by_the_builds_only() {
+    let Some(moto) = Moto::start() else { return };
+    let network = deploy(&moto, "CreateStack", "net", "network.yml", &[]);
+    let parameters = [
+        ("BaseImageId", "ami-12c6146b"),
+        ("VPCId", network["VPCId"].as_str()),
+        ("PrivateSubnetId1", network["PrivateSubnetId1"].as_str()),
+    ];
+    let made = deploy(
+        &moto,
+        "CreateStack",
+        "build",
+        "build-instance.yml",
+        &parameters,
+    );
+    let query = [("InstanceId.1", made["InstanceId"].as_str())];
+    let instances = moto.query("ec2", "DescribeInstances", &query);
+    assert_eq!(one(&instances, "subnetId"), network["PrivateSubnetId1"]);
+    assert_eq!(one(&instances, "imageId"), "ami-12c6146b");
+    let group = physical(&moto, "build", "InstanceSecurityGroup");
+    let groups = moto.query("ec2", "DescribeSecurityGroups", &[("GroupId.1", &group)]);
+    let ways_in = one(&groups, "ipPermissions");
+    assert_eq!(one(ways_in, "fromPort"), "22");
+    assert_eq!(one(ways_in, "groupId"), made["BuildSecurityGroupId"]);
+    assert!(!ways_in.contains("<cidrIp>"), "{ways_in}");
+}
+
+/// The other switches: no TLS on purpose, Spot, a replaced group, and the container variant.
+#[test]
+fn the_switches_deploy_too() {
+    let Some(moto) = Moto::start() else { return };
+    let flow = [
+        ("FlowLogs", "yes"),
+        ("NatGateways", "none"),
+        ("Endpoints", "no"),
+    ];
+    let network = deploy(&moto, "CreateStack", "net", "network.yml", &flow);
+    let logs = moto.query("ec2", "DescribeFlowLogs", &[]);
+    assert_eq!(one(&logs, "resourceId"), network["VPCId"]);
+    let place = [
+        ("AMIId", "ami-12c6146b"),
+        ("VPCId", network["VPCId"].as_str()),
+        ("SubnetId1", network["SubnetId1"].as_str()),
+        ("SubnetId2", network["SubnetId2"].as_str()),
+    ];
+    let trial = [
+        place.as_slice(),
+        &[
+            ("PlainHttp", "yes"),
+            ("Spot", "yes"),
+            ("UpdateStrategy", "replacing"),
+        ],
+    ]
+    .concat();
+    let app = deploy(&moto, "CreateStack", "trial", "app.yml", &trial);
+    assert!(app["LoadBalancerUrl"].starts_with("http://"), "{app:?}");
+    let template = physical(&moto, "trial", "LaunchTemplate");
+    let query = [("LaunchTemplateId", template.as_str())];
+    let version = moto.query("ec2", "DescribeLaunchTemplateVersions", &query);
+    assert_eq!(one(&version, "marketType"), "spot");
+    let groups = moto.query("autoscaling", "DescribeAutoScalingGroups", &[]);
+    let public = format!("{},{}", network["SubnetId1"], network["SubnetId2"]);
+    assert_eq!(
+        one(&groups, "VPCZoneIdentifier"),
+        public,
+        "beside the load balancer"
+    );
+}

@@ -1,0 +1,6 @@
+//! The stacks as they are, broken on purpose, and deployed into moto.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod broken;
+mod deployed;
+mod whole;
