@@ -96,7 +96,7 @@ pub async fn act(job: &Job) -> Result<Output, Failure> {
         Some("clean") => {
             let target = match &job.settings.target {
                 Some(target) => target.clone(),
-                None => Target::Run(job.in_time(own_plan(job)).await?.0.run),
+                None => Target::Run(job.in_time(own_run(job)).await?),
             };
             clean::clean(job, &target).await.map(|()| Output::Nothing)
         }
@@ -147,7 +147,8 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
 
 /// Looks at everything that decides whether an image is made; changes nothing.
 async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
-    let (plan, source) = own_plan(job).await?;
+    let source = instance::find(job, own_instance(job)?).await?;
+    let plan = plan_of(job, &source)?;
     let adopted = create::find(job, &plan).await?;
     // A try that was killed while the instance stood still: its image may hold anything.
     let adopted = adopted.filter(|image| !lacks_proof(image));
@@ -158,20 +159,26 @@ async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
     Ok((plan, source, adopted))
 }
 
-async fn own_plan(job: &Job) -> Result<(Plan, Source), Failure> {
-    let unnamed = || {
+fn own_instance(job: &Job) -> Result<&Named, Failure> {
+    job.settings.instance.as_ref().ok_or_else(|| {
         Failure::refused("no image, run or instance is named; nothing was touched")
             .hint("give --image-id, --resume, or the INSTANCE_ID of the run")
-    };
-    let named: &Named = job.settings.instance.as_ref().ok_or_else(unnamed)?;
-    let source = instance::find(job, named).await?;
+    })
+}
+
+/// The key of the run that these settings in this build make, whatever has become of its instance.
+async fn own_run(job: &Job) -> Result<String, Failure> {
+    let source = instance::locate(job, own_instance(job)?).await?;
+    Ok(plan_of(job, &source)?.run)
+}
+
+fn plan_of(job: &Job, source: &Source) -> Result<Plan, Failure> {
     let (settings, build) = (&job.settings, &job.context.codebuild);
     let volumes = source.volumes.len();
     let plan = Plan::new(settings, build, &source.id, volumes, &job.clock.utc());
-    let plan = plan.map_err(|fault| {
+    plan.map_err(|fault| {
         Failure::refused("AMI_NAME does not give a name that EC2 takes").cause(fault)
-    })?;
-    Ok((plan, source))
+    })
 }
 
 /// What of this run failed earlier, or cannot prove that it was quiesced, is worth nothing and may still
@@ -273,7 +280,7 @@ async fn without_image(job: &Job, journal: &Journal, failure: Failure) -> Failur
 async fn go_on(job: &Job) -> Result<Output, Failure> {
     let target = match &job.settings.target {
         Some(target) => target.clone(),
-        None => Target::Run(job.in_time(own_plan(job)).await?.0.run),
+        None => Target::Run(job.in_time(own_run(job)).await?),
     };
     let (region, image) = (
         &job.home.region,

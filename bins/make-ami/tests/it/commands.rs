@@ -258,3 +258,22 @@ async fn clean_of_nothing_changes_nothing() {
     assert!(!ended.changed_anything(), "{ended}");
     assert_eq!(cloud.instance().id, INSTANCE);
 }
+
+/// The instance may be gone by then, or in a state that no image is made of.
+#[tokio::test(start_paused = true)]
+async fn clean_and_wait_do_not_ask_whether_the_instance_could_be_imaged() {
+    for command in ["clean", "wait"] {
+        let cloud = Cloud::new();
+        let run = || cloud.run().in_build("web:1").set("consistency", "stop");
+        run().end().await.assert_code(0);
+        cloud.world.change_instance(INSTANCE, |instance| {
+            "terminated".clone_into(&mut instance.state);
+            let group = "aws:autoscaling:groupName".to_owned();
+            instance.tags.push((group, "web".to_owned()));
+        });
+        let ended = run().command(command).end().await;
+        ended.assert_code(0).refute_said("power cut");
+        let left = if command == "clean" { 0 } else { 1 };
+        assert_eq!(cloud.world.images().len(), left, "{ended}");
+    }
+}

@@ -151,7 +151,7 @@ async fn when_it_cannot_be_asked_what_is_used_everything_stays_and_the_run_succe
         let ended = run.set("retire", "deregister").end().await;
         ended
             .assert_code(0)
-            .assert_said("older images stay: cannot find out what refers to older images")
+            .assert_said("older images stay: cannot find out what refers to images in eu-west-1")
             .assert_said("UnauthorizedOperation")
             .assert_said(&format!("allow {operation}"));
         assert_eq!(left(&cloud), "ab");
