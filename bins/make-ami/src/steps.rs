@@ -494,6 +494,9 @@ fn kept(job: &Job, journal: &Journal, mut failure: Failure) -> Failure {
             "{again}; give --timeout, and the build's own limit, more than the image needs; {clean}"
         ));
     }
+    if made.is_empty() {
+        return failure;
+    }
     // The hint is that of what failed.
     failure.changed(format!(
         "the image is requested and stays; {again}; {clean}"

@@ -259,10 +259,12 @@ fn describe(snapshots: &[Snapshot], pace: &Pace, elapsed: Duration) -> String {
         && let (Some(rate), Some(left)) = (pace.rate(), pace.left(elapsed))
     {
         let speed = rate * (all as f64) / (GIB as f64);
-        text.push_str(&format!(
-            ", {speed:.2} GiB/s, about {} left",
-            humane(Duration::from_secs_f64(left))
-        ));
+        let speed = match speed >= 0.1 {
+            true => format!("{speed:.2} GiB/s"),
+            false => format!("{:.1} MiB/s", speed * 1024.0),
+        };
+        let left = humane(Duration::from_secs_f64(left));
+        text.push_str(&format!(", {speed}, about {left} left"));
     }
     text
 }
@@ -340,6 +342,11 @@ mod tests {
         assert_eq!(
             describe(&[half], &pace, Duration::from_secs(100)),
             ": snap-2 50 % of 100 GiB, 0.50 GiB/s, about 1 min 40 s left"
+        );
+        let small = snapshot("snap-2", SnapshotState::Pending, "50%", 1);
+        assert_eq!(
+            describe(&[small], &pace, Duration::from_secs(100)),
+            ": snap-2 50 % of 1 GiB, 5.1 MiB/s, about 1 min 40 s left"
         );
     }
 }

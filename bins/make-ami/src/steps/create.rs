@@ -188,7 +188,10 @@ async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<S
         // Where no answer of EC2's own came back, the image may have been made all the same.
         *uncertain |= error.code.is_none() || (error.status >= Some(500) && !is_throttle(&error));
         let step = next(&error, tries);
-        tracing::warn!("{deed}: {error}");
+        match step {
+            Next::Again => tracing::warn!("{deed}, trying again: {error}"),
+            Next::Adopt | Next::GiveUp => tracing::warn!("{deed}: {error}"),
+        }
         let looked = match step {
             Next::Adopt => find_by_name(job, plan, &deed, pause, uncertain).await,
             Next::Again => find_patiently(job, plan, 1, pause).await,

@@ -619,7 +619,7 @@ async fn slow_is_told_from_stuck_packer_plugin_amazon_520() {
     ended
         .assert_code(0)
         .assert_said("% of 8 GiB")
-        .assert_said("GiB/s, about");
+        .assert_said("MiB/s, about");
     // A line at least every 30 s.
     assert!(
         ended.said.matches("waiting for image").count() >= 55,

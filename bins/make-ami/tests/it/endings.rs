@@ -78,6 +78,7 @@ fn the_deadline_keeps_the_image_and_the_next_run_adopts_it() {
         .args(["--timeout", "3s"])
         .run()
         .assert_code(6)
+        .assert_stderr("the deadline came while waiting for image ami-")
         .assert_stderr("remains: image ami-")
         .assert_stderr("adopts the image");
     let again = program(&fake).run();
