@@ -3,7 +3,7 @@
 
 use crate::INSTANCE;
 use crate::inside::{Cloud, Ended, Event, Run};
-use harness::ec2::{Course, Instance, Outcome, Volume};
+use harness::ec2::{Course, Image, Instance, Outcome, Volume};
 use std::time::Duration;
 
 const MODES: [&str; 4] = ["no-reboot", "reboot", "stop", "quiesce"];
@@ -201,4 +201,58 @@ async fn a_deadline_in_every_step_keeps_what_the_next_run_adopts() {
 #[tokio::test(start_paused = true)]
 async fn a_deadline_in_every_step_leaves_nothing_with_clean() {
     deadline_everywhere("clean").await;
+}
+
+/// The same with everything that follows an available image: whatever names it, it exists.
+#[tokio::test(start_paused = true)]
+async fn sigterm_in_every_step_of_publishing_leaves_nothing_that_is_not_named() {
+    let everything = [
+        ("app", "web"),
+        ("keep", "1"),
+        ("retire", "deregister"),
+        ("snapshot_tags", "after"),
+        ("copy_to", "us-east-1"),
+        ("share_with", "111122223333"),
+        ("deprecate_after", "90d"),
+        ("ssm_parameter", "/web/ami"),
+    ];
+    let with_older = || {
+        let cloud = account();
+        let older = Image::available("ami-0aaaaaaaaaaaaaaaa", "web-41");
+        cloud.world.add_image(older.tag("make-ami:app", "web"));
+        cloud
+    };
+    let cloud = with_older();
+    let calls = run(&cloud, "no-reboot").all(everything).end().await;
+    let calls = calls.assert_code(0).calls.len();
+    for n in 0..calls {
+        let cloud = with_older();
+        let run = run(&cloud, "no-reboot").all(everything);
+        let ended = run.at_call(n, Event::Sigterm).end().await;
+        if ended.calls.len() <= n {
+            break;
+        }
+        let context = format!("SIGTERM at call {n}, {}", ended.calls[n]);
+        let mut images = cloud.world.images();
+        images.retain(|image| image.id != "ami-0aaaaaaaaaaaaaaaa");
+        images.extend(cloud.world.images_in("us-east-1"));
+        match ended.code {
+            Some(0) => assert_eq!(images.len(), 2, "{context}\n{ended}"),
+            Some(143) => assert!(images.is_empty(), "{context}: {images:?}\n{ended}"),
+            _ => panic!("{context}\n{ended}"),
+        }
+        if let Some(parameter) = cloud.ssm.parameter("/web/ami") {
+            let named = images.iter().any(|image| image.id == parameter.value);
+            assert!(
+                named,
+                "{context}: the parameter names what is gone\n{ended}"
+            );
+        }
+        // Nothing older goes before the new one is handed over.
+        let older = cloud.world.images();
+        let is_there = older
+            .iter()
+            .any(|image| image.id == "ami-0aaaaaaaaaaaaaaaa");
+        assert!(is_there || ended.code == Some(0), "{context}\n{ended}");
+    }
 }
