@@ -33,8 +33,10 @@ pub struct Sshd {
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Lines for the server's configuration; the first word on a subject wins, and these come first
-    /// (all but `SetEnv`, which the harness needs itself).
+    /// (all but `SetEnv`: see `env`).
     pub config: Vec<String>,
+    /// `NAME=value` for the environment of everything that is started through the server.
+    pub env: Vec<String>,
 }
 
 impl Sshd {
@@ -77,12 +79,17 @@ impl Sshd {
         let port = free_port();
         let at = folder.path().display();
         let mut config = options.config.join("\n");
+        // Only the first line of its kind counts. A home of its own, because shells read what the user has
+        // in theirs, and that may take its time.
+        let mut env = vec![format!("{MARK}={at}"), format!("HOME={at}")];
+        env.extend(options.env.iter().cloned());
+        let env = env.join(" ");
         config.push_str(&format!(
             "\nListenAddress 127.0.0.1\nPort {port}\nPidFile {at}/pid\n\
              AuthorizedKeysFile {at}/authorized_keys\nPermitRootLogin yes\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\n\
              StrictModes no\nLogLevel VERBOSE\nPrintMotd no\nPrintLastLog no\n\
-             SetEnv {MARK}={at}\nSubsystem sftp internal-sftp\nMaxStartups 100\nMaxSessions 100\n"
+             SetEnv {env}\nSubsystem sftp internal-sftp\nMaxStartups 100\nMaxSessions 100\n"
         ));
         for kind in KINDS {
             config.push_str(&format!("HostKey {at}/host_{kind}\n"));

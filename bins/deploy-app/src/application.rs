@@ -59,11 +59,11 @@ pub fn read(settings: &Checked, context: &Context) -> Result<Application, Failur
             .cause(fault)
             .hint("remove it from DEPLOY_APP_SHARED or from the application")
     })?;
-    for missing in settings
+    let missing = settings
         .include
         .iter()
-        .filter(|path| !wanted.contains_key(*path))
-    {
+        .find(|path| !wanted.contains_key(*path));
+    if let Some(missing) = missing {
         return Err(Failure::refused(deed()).cause(format!(
             "DEPLOY_APP_INCLUDE names `{missing}`, which is not there, or is in .deployignore"
         )));

@@ -3,6 +3,7 @@
 pub mod exec;
 pub mod http;
 pub mod key;
+pub mod known_hosts;
 mod lines;
 pub mod ssh;
 pub mod transport;

@@ -15,6 +15,7 @@ use std::path::Path;
 use action::failure::Failure;
 
 use crate::host::exec::Bounds;
+use crate::host::known_hosts;
 use crate::host::trust::{self, HostKey, Known, Trust};
 use crate::reach::Way;
 use crate::settings::{Checked, INSTANCE};
@@ -65,7 +66,7 @@ pub async fn learn(settings: &Checked, way: &Way<'_>, bounds: &Bounds) -> Result
     }
     if let Some(path) = &settings.known_hosts {
         let text = read_known_hosts(path, settings.trust_on_first_use)?;
-        let found = trust::known_hosts(&text, &way.listed_names());
+        let found = known_hosts::known_hosts(&text, &way.listed_names());
         if !found.is_empty() {
             return Ok(known(found, path.display().to_string(), None));
         }

@@ -10,9 +10,10 @@ use crate::cloud::Cloud;
 use crate::explain;
 use crate::host::exec::Bounds;
 use crate::host::key::Key;
+use crate::host::known_hosts;
 use crate::host::ssh::{ConnectError, Session};
 use crate::host::transport::Route;
-use crate::host::trust::{self, Trust};
+use crate::host::trust::Trust;
 use crate::host_keys::Belief;
 use crate::instance::Seen;
 use crate::settings::Checked;
@@ -52,7 +53,7 @@ impl Way<'_> {
     pub fn listed_names(&self) -> Vec<String> {
         let id = self.instance.map(|(_, seen)| seen.id.clone());
         let address = self.route.address();
-        let address = trust::known_hosts_name(&address.host, address.port);
+        let address = known_hosts::known_hosts_name(&address.host, address.port);
         id.into_iter().chain([address]).collect()
     }
 

@@ -244,6 +244,8 @@ impl State {
             .releases
             .iter()
             .filter(|name| Some(name.as_str()) != self.current_name())
+            // What of it lies in the open is told by its manifest only.
+            .filter(|name| Some(*name) != self.placing.as_ref())
             .collect();
         all.sort_by_key(|name| (self.proven.contains(*name), (*name).clone()));
         all.into_iter().take(spare).cloned().collect()
@@ -367,5 +369,10 @@ mod tests {
             [release(4), release(2), release(3)]
         );
         assert_eq!(state.to_prune(4, false), Vec::<String>::new());
+        let stopped = State {
+            placing: Some(release(4)),
+            ..state
+        };
+        assert_eq!(stopped.to_prune(3, true), [release(2), release(3)]);
     }
 }

@@ -239,11 +239,15 @@ impl<'a> Remote<'a> {
         Ok(state)
     }
 
-    /// How the wanted tree differs from what a look found.
-    ///
-    /// # Errors
-    /// When the host cannot be written to; never because of what it holds.
-    pub async fn compare(&self, wanted: &Tree, state: &State, bounds: &Bounds) -> Diff {
+    /// How the wanted tree differs from what a look found. `may_remember` lets the host write down that its
+    /// files are what they should be.
+    pub async fn compare(
+        &self,
+        wanted: &Tree,
+        state: &State,
+        may_remember: bool,
+        bounds: &Bounds,
+    ) -> Diff {
         let Some(current) = &state.current else {
             return sync::diff(wanted, &Tree::new(), &BTreeSet::new());
         };
@@ -260,7 +264,8 @@ impl<'a> Remote<'a> {
             .filter(|fault| fault.what != What::Foreign)
             .map(|fault| fault.path)
             .collect();
-        if let (true, Some(stamp)) = (altered.is_empty(), &current.stamp) {
+        let is_fine = altered.is_empty() && may_remember;
+        if let (true, Some(stamp)) = (is_fine, &current.stamp) {
             // Spares the next look the reading of every file; failing costs time only.
             let script = scripts::remember_stamp(&self.settings.paths, &current.name, stamp);
             drop(

@@ -5,6 +5,7 @@ mod find;
 mod look;
 mod plan;
 mod rollback;
+mod switch;
 
 use action::exit::Exit;
 use action::export::Exports;

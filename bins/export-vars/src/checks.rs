@@ -9,6 +9,7 @@ pub mod secrets;
 
 use crate::settings::Checked;
 use crate::sources::Variable;
+use crate::table;
 use action::export::name::NameFault;
 use action::export::{ExportFault, Exports};
 use action::failure::Failure;
@@ -105,6 +106,9 @@ fn told(fault: &ExportFault) -> String {
         ExportFault::Name(NameFault::Steering(name)) => {
             format!("{fault}; use --allow-name {name}")
         }
+        ExportFault::Name(NameFault::NotAnIdentifier(name)) => fault
+            .to_string()
+            .replace(&format!("{name:?}"), &table::name(name)),
         _ => fault.to_string(),
     }
 }

@@ -73,7 +73,7 @@ pub struct Raw {
     continuation_token: Given<String>,
     /// How many variables this GitLab takes from a dotenv report: 20 to 150, by its plan
     #[arg(long, value_name = "N", default_value = "20")]
-    gitlab_variables: Given<usize>,
+    gitlab_variables: Given<GitlabVariables>,
     /// Who reads the variables, for limits of its own: parameter-overrides or commands-action; repeatable
     #[arg(long, value_name = "CONSUMER", action = ArgAction::Append)]
     consumer: Given<Lines>,
@@ -244,7 +244,7 @@ impl Settings for Raw {
             base,
             job_id,
             continuation_token,
-            gitlab_variables: gitlab_variables?,
+            gitlab_variables: gitlab_variables?.0,
             consumers,
             parameter_overrides,
             buildspec,
@@ -394,6 +394,22 @@ impl FromStr for OnConflict {
             "later" => Ok(OnConflict::Later),
             "refuse" => Ok(OnConflict::Refuse),
             _ => Err(format!("{text:?} is not known; use later or refuse")),
+        }
+    }
+}
+
+/// How many variables a GitLab takes from a dotenv report; what no plan takes is a mistake.
+/// <https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct GitlabVariables(usize);
+
+impl FromStr for GitlabVariables {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(count @ 1..=150) => Ok(Self(count)),
+            _ => Err(format!("{text:?} is not a number from 1 to 150")),
         }
     }
 }

@@ -30,6 +30,26 @@ pub struct Variable {
 /// What one source gave: its variables, or every reason why not.
 pub type Found = Result<Vec<Variable>, Vec<String>>;
 
+/// Every variable, or every fault.
+///
+/// # Errors
+/// When there is a fault.
+pub fn whole(results: impl IntoIterator<Item = Result<Variable, String>>) -> Found {
+    let mut faults = Vec::new();
+    let mut variables = Vec::new();
+    for result in results {
+        match result {
+            Ok(variable) => variables.push(variable),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() {
+        Ok(variables)
+    } else {
+        Err(faults)
+    }
+}
+
 /// What all sources gave.
 #[derive(Debug, Default)]
 pub struct Collected {
@@ -93,7 +113,10 @@ pub fn merge(found: Vec<Found>, settings: &Checked) -> Result<Collected, Failure
     if faults.is_empty() {
         return Ok(collected);
     }
-    let refusal = Failure::refused("not every value can be had; nothing was exported");
+    let mut refusal = Failure::refused("not every value can be had; nothing was exported");
+    if faults.iter().any(|fault| fault.contains("--dialect ")) {
+        refusal = refusal.hint("`export-vars explain FILE` shows how each program reads each line");
+    }
     Err(faults.into_iter().fold(refusal, Failure::detail))
 }
 

@@ -58,6 +58,18 @@ pub fn plain(value: &str) -> String {
     }
 }
 
+/// A name for a message. What is no name, such as a URL that was given without one, may hold a secret
+/// and is only described.
+#[must_use]
+pub fn name(text: &str) -> String {
+    const LONGEST: usize = 40;
+    if text.len() <= LONGEST && shape::credential(text).is_none() {
+        format!("{text:?}")
+    } else {
+        format!("a name of {} characters", text.chars().count())
+    }
+}
+
 /// A control character as the picture that Unicode has for it, such as `␊` for a line break.
 fn picture(c: char) -> char {
     match u32::from(c) {

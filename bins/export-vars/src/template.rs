@@ -1,10 +1,14 @@
 //! A value made of others: `{NAME}` in a text.
 
+use action::export::name::is_identifier;
+
 /// Why a text cannot be filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// There is no variable of this name.
     Unknown(String),
+    /// What stands between the brackets at this byte offset is no name.
+    NoName(usize),
     /// `{` without `}`, at this byte offset.
     Unclosed(usize),
     /// `}` without `{`, at this byte offset.
@@ -15,6 +19,10 @@ impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Fault::Unknown(name) => write!(f, "there is no {name}"),
+            Fault::NoName(offset) => write!(
+                f,
+                "what stands in the brackets at offset {offset} is no name; write {{{{ and }}}} for plain ones"
+            ),
             Fault::Unclosed(offset) => write!(
                 f,
                 "`{{` at offset {offset} is never closed; write {{{{ for a plain bracket"
@@ -46,6 +54,9 @@ pub fn fill(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<Strin
             rest = after;
         } else if let Some(inside) = bracket.strip_prefix('{') {
             let (name, after) = inside.split_once('}').ok_or(Fault::Unclosed(offset))?;
+            if !is_identifier(name) {
+                return Err(Fault::NoName(offset));
+            }
             out.push_str(&lookup(name).ok_or_else(|| Fault::Unknown(name.to_owned()))?);
             rest = after;
         } else {
@@ -71,5 +82,6 @@ mod tests {
         assert_eq!(fill("{AMI}", lookup), Err(Fault::Unknown("AMI".to_owned())));
         assert_eq!(fill("é{AMI_ID", lookup), Err(Fault::Unclosed(2)));
         assert_eq!(fill("a}", lookup), Err(Fault::Stray(1)));
+        assert_eq!(fill("{\"a\":1}", lookup), Err(Fault::NoName(0)));
     }
 }

@@ -141,8 +141,8 @@ pub fn after(stored: &Stored, rate: &Rate, kept: Duration) -> String {
 fn span(time: Duration) -> String {
     let seconds = time.as_secs();
     let (number, unit) = match seconds {
-        86_400.. if seconds % 86_400 == 0 => (seconds / 86_400, "day"),
-        3_600.. if seconds % 3_600 == 0 => (seconds / 3_600, "hour"),
+        86_400.. if seconds.is_multiple_of(86_400) => (seconds / 86_400, "day"),
+        3_600.. if seconds.is_multiple_of(3_600) => (seconds / 3_600, "hour"),
         _ => return humantime::format_duration(time).to_string(),
     };
     format!("{number} {unit}{}", if number == 1 { "" } else { "s" })

@@ -131,6 +131,12 @@ impl Clock {
             .unwrap_or(self.time_of_day)
     }
 
+    /// When the run began, to the nanosecond: no two tries of a run begin at once.
+    #[must_use]
+    pub fn started(&self) -> String {
+        self.time_of_day.to_string()
+    }
+
     /// As `20261123T093300Z`.
     #[must_use]
     pub fn utc(&self) -> String {

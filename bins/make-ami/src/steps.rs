@@ -33,7 +33,7 @@ use action::program::{Context, Output};
 use available::Verified;
 use aws::error::AwsError;
 use aws::session::Session;
-use aws_sdk_ec2::types::{Image, Tag};
+use aws_sdk_ec2::types::{Image, ImageState, Tag};
 use instance::Source;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -96,7 +96,7 @@ pub async fn act(job: &Job) -> Result<Output, Failure> {
         Some("clean") => {
             let target = match &job.settings.target {
                 Some(target) => target.clone(),
-                None => Target::Run(job.in_time(own_plan(job)).await?.0.run),
+                None => Target::Run(job.in_time(own_run(job)).await?),
             };
             clean::clean(job, &target).await.map(|()| Output::Nothing)
         }
@@ -116,14 +116,16 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
     }
     let making = Making::of_plan(&plan, source.volumes.len());
     let mut journal = Journal::of(&plan.run);
-    let mut frozen = None;
-    let image_id = match adopted.and_then(|image| image.image_id) {
-        Some(image_id) => {
+    let frozen;
+    let image_id = match adopted {
+        Some(image) => {
+            let image_id = image.image_id().unwrap_or_default().to_owned();
             tracing::info!(
                 image_id,
                 "adopting the image that an earlier try of this run made"
             );
-            journal.note(&job.home, &image_id);
+            journal.adopt(&job.home, &image);
+            frozen = frozen_of(&image);
             let released = still::let_go_of_an_earlier_try(job, &plan, &source, &image_id).await;
             released.map_err(|failure| kept(job, &journal, failure))?;
             image_id
@@ -145,7 +147,8 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
 
 /// Looks at everything that decides whether an image is made; changes nothing.
 async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
-    let (plan, source) = own_plan(job).await?;
+    let source = instance::find(job, own_instance(job)?).await?;
+    let plan = plan_of(job, &source)?;
     let adopted = create::find(job, &plan).await?;
     // A try that was killed while the instance stood still: its image may hold anything.
     let adopted = adopted.filter(|image| !lacks_proof(image));
@@ -156,29 +159,35 @@ async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
     Ok((plan, source, adopted))
 }
 
-async fn own_plan(job: &Job) -> Result<(Plan, Source), Failure> {
-    let unnamed = || {
+fn own_instance(job: &Job) -> Result<&Named, Failure> {
+    job.settings.instance.as_ref().ok_or_else(|| {
         Failure::refused("no image, run or instance is named; nothing was touched")
             .hint("give --image-id, --resume, or the INSTANCE_ID of the run")
-    };
-    let named: &Named = job.settings.instance.as_ref().ok_or_else(unnamed)?;
-    let source = instance::find(job, named).await?;
+    })
+}
+
+/// The key of the run that these settings in this build make, whatever has become of its instance.
+async fn own_run(job: &Job) -> Result<String, Failure> {
+    let source = instance::locate(job, own_instance(job)?).await?;
+    Ok(plan_of(job, &source)?.run)
+}
+
+fn plan_of(job: &Job, source: &Source) -> Result<Plan, Failure> {
     let (settings, build) = (&job.settings, &job.context.codebuild);
     let volumes = source.volumes.len();
     let plan = Plan::new(settings, build, &source.id, volumes, &job.clock.utc());
-    let plan = plan.map_err(|fault| {
+    plan.map_err(|fault| {
         Failure::refused("AMI_NAME does not give a name that EC2 takes").cause(fault)
-    })?;
-    Ok((plan, source))
+    })
 }
 
-/// What of this run failed earlier, or cannot prove that it was quiesced, is worth nothing and may still hold the name. Whether EC2 lets a failed
-/// image keep its name is unproven; removing it serves both.
+/// What of this run failed earlier, or cannot prove that it was quiesced, is worth nothing and may still
+/// hold the name. Whether EC2 lets a failed image keep its name is unproven; removing it serves both.
 async fn remove_failed_tries(job: &Job, plan: &Plan) -> Result<(), Failure> {
     let earlier = job
         .in_time(images::tagged(&job.home, plan::RUN_TAG, &plan.run))
         .await?;
-    for image in earlier {
+    for image in earlier.iter().filter(|image| create::is_worthless(image)) {
         let Some(id) = image.image_id() else { continue };
         tracing::info!("removing {id}, which an earlier try of this run left and nobody can use");
         let left = undo::remove(&job.home, id).await;
@@ -249,6 +258,12 @@ pub fn lacks_proof(image: &Image) -> bool {
         && images::tag(image, plan::FROZEN_TAG).is_none()
 }
 
+/// How long the instance of an image stood still, as its tag says.
+fn frozen_of(image: &Image) -> Option<Duration> {
+    let milliseconds = images::tag(image, plan::FROZEN_TAG)?.parse().ok()?;
+    Some(Duration::from_millis(milliseconds))
+}
+
 /// The failure of a run that has no image, or does not know whether it has one.
 async fn without_image(job: &Job, journal: &Journal, failure: Failure) -> Failure {
     if !journal.lost_reply {
@@ -265,7 +280,7 @@ async fn without_image(job: &Job, journal: &Journal, failure: Failure) -> Failur
 async fn go_on(job: &Job) -> Result<Output, Failure> {
     let target = match &job.settings.target {
         Some(target) => target.clone(),
-        None => Target::Run(job.in_time(own_plan(job)).await?.0.run),
+        None => Target::Run(job.in_time(own_run(job)).await?),
     };
     let (region, image) = (
         &job.home.region,
@@ -277,6 +292,13 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
             "image {image_id} in {region} has no tag {}, so make-ami did not make it; nothing was touched",
             plan::RUN_TAG
         )));
+    }
+    // A failed one is no such case: its wait says why it failed, and removes it.
+    if let Some(state @ (ImageState::Disabled | ImageState::Deregistered)) = image.state() {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} is {state}; nothing was touched"
+        ))
+        .hint("somebody took it out of use; `aws ec2 enable-image` brings a disabled one back"));
     }
     if lacks_proof(&image) {
         return Err(Failure::refused(format!(
@@ -296,17 +318,19 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
         return Ok(Output::Nothing);
     }
     let mut journal = Journal::of(&making.run);
-    journal.note(&job.home, image_id);
-    finish(job, making, image_id, None, journal).await
+    journal.adopt(&job.home, &image);
+    finish(job, making, image_id, frozen_of(&image), journal).await
 }
 
 async fn find_target(job: &Job, target: &Target) -> Result<Image, Failure> {
     let found = match target {
         Target::Image(id) => images::by_id(&job.home, id).await?,
-        Target::Run(run) => images::tagged(&job.home, plan::RUN_TAG, run)
-            .await?
-            .into_iter()
-            .next(),
+        Target::Run(run) => {
+            let mut all = images::tagged(&job.home, plan::RUN_TAG, run).await?;
+            // One that failed earlier may still be listed beside a good one.
+            all.sort_by_key(|image| !create::is_good(image));
+            all.into_iter().next()
+        }
     };
     found.ok_or_else(|| {
         Failure::refused(format!(
@@ -325,19 +349,19 @@ async fn finish(
     frozen: Option<Duration>,
     mut journal: Journal,
 ) -> Result<Output, Failure> {
-    let waited = wait_and_tag(job, &making, image_id, frozen).await;
+    let waited = available::wait(job, &job.home, image_id, making.volumes).await;
     let verified = match waited {
         Ok(verified) => verified,
-        Err(failure) if keeps(&failure, job.settings.on_timeout) => {
+        Err(failure) if journal.in_use || keeps(&failure, job.settings.on_timeout) => {
             return Err(kept(job, &journal, failure));
         }
         Err(failure) => return Err(undo::all(job, &journal, failure).await),
     };
-    let published = publish::publish(job, &making.tags, &verified, &mut journal).await;
+    let published = tag_and_publish(job, &making, &verified, frozen, &mut journal).await;
     let copies = match published {
         Ok(copies) => copies,
         // Half an hour of baking is not thrown away for a missing permission; a second try adopts it.
-        Err(failure) if !gives_up(&failure, job.settings.on_timeout) => {
+        Err(failure) if journal.in_use || !gives_up(&failure, job.settings.on_timeout) => {
             return Err(kept(job, &journal, failure));
         }
         Err(failure) => return Err(undo::all(job, &journal, failure).await),
@@ -358,13 +382,13 @@ async fn finish(
     exports(&finished.verified)
 }
 
-async fn wait_and_tag(
+async fn tag_and_publish(
     job: &Job,
     making: &Making,
-    image_id: &str,
+    verified: &Verified,
     frozen: Option<Duration>,
-) -> Result<Verified, Failure> {
-    let verified = available::wait(job, &job.home, image_id, making.volumes).await?;
+    journal: &mut Journal,
+) -> Result<Vec<publish::Copied>, Failure> {
     let when = job.settings.snapshot_tags;
     if when == SnapshotTags::After {
         tag(job, verified.snapshot_ids(), &making.tags).await?;
@@ -375,7 +399,7 @@ async fn wait_and_tag(
         let frozen = (plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string());
         tag(job, verified.snapshot_ids(), &BTreeMap::from([frozen])).await?;
     }
-    Ok(verified)
+    publish::publish(job, &making.tags, verified, journal).await
 }
 
 /// Finding out what refers to older images may not hold up the hand-over for longer.
@@ -455,14 +479,27 @@ fn kept(job: &Job, journal: &Journal, mut failure: Failure) -> Failure {
     }
     let first = made.first().map_or("ami-…", |made| made.image_id.as_str());
     let resume = format!("make-ami wait --image-id {first}");
+    let is_late = failure.exit() == Exit::Deadline;
     let failure = made.iter().fold(failure, |failure, made| {
         let what = format!("image {} in {}", made.image_id, made.place.region);
         failure.remains(what, resume.clone())
     });
-    failure.hint(format!(
-        "running make-ami again in this build, with the same MAKE_AMI_RUN or AMI_NAME, adopts the image and goes on; \
-         give --timeout more than the image needs; to remove all of it: make-ami clean --resume {}",
+    let again = "running make-ami again in this build, with the same MAKE_AMI_RUN or AMI_NAME, adopts the image and goes on";
+    let clean = format!(
+        "to remove all of it: make-ami clean --resume {}",
         posix(&journal.run)
+    );
+    if is_late {
+        return failure.hint(format!(
+            "{again}; give --timeout, and the build's own limit, more than the image needs; {clean}"
+        ));
+    }
+    if made.is_empty() {
+        return failure;
+    }
+    // The hint is that of what failed.
+    failure.changed(format!(
+        "the image is requested and stays; {again}; {clean}"
     ))
 }
 

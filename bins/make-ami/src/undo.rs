@@ -6,6 +6,7 @@ use crate::steps::images::{by_id, snapshot_ids, snapshots, snapshots_of, tagged}
 use action::exit::Exit;
 use action::failure::{Failure, Remainder};
 use aws::error::{AwsError, Kind};
+use aws_sdk_ec2::types::{Image, ImageState};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -19,6 +20,9 @@ pub struct Journal {
     pub made: Vec<Made>,
     /// A reply of CreateImage was lost and its image was not found, so there may be one more.
     pub lost_reply: bool,
+    /// The first image was available before this run: somebody may use it, so that nothing is removed
+    /// (<https://github.com/osbuild/osbuild-composer/issues/4418>).
+    pub in_use: bool,
 }
 
 /// An image that a run made or adopted.
@@ -38,7 +42,14 @@ impl Journal {
             run: run.to_owned(),
             made: Vec::new(),
             lost_reply: false,
+            in_use: false,
         }
+    }
+
+    /// Notes an image that was there before.
+    pub fn adopt(&mut self, place: &Place, image: &Image) {
+        self.note(place, image.image_id().unwrap_or_default());
+        self.in_use = image.state() == Some(&ImageState::Available);
     }
 
     /// Notes an image.
@@ -262,7 +273,7 @@ pub async fn remove(place: &Place, image_id: &str) -> Vec<Remainder> {
     // EC2 has said yes; what counts is that it is gone.
     if left.is_empty()
         && let Ok(Some(image)) = by_id(place, image_id).await
-        && image.state() != Some(&aws_sdk_ec2::types::ImageState::Deregistered)
+        && image.state() != Some(&ImageState::Deregistered)
     {
         left.push(Remainder {
             what: format!("image {image_id} in {region}, deregistered but still listed"),

@@ -6,15 +6,15 @@ use action::failure::Failure;
 use bundle::digest::{Digest, digest};
 use bundle::manifest::{Kind, Manifest};
 use bundle::pack::pack;
-use bundle::tree::{self, Rules};
-use contract::check::{self, Archive as Names, Definition, Report, Subject, Written};
+use bundle::tree::{self, Rules, Source};
+use contract::check::{self, Archive as Names, Definition, Named, Report, Subject, Written};
 use contract::evaluate::World;
 use contract::local;
 use contract::template::Template;
 use contract::template_checks::{Size, sizes};
 
 use crate::references::{Asset, Packager, Shelf};
-use crate::settings::Contents;
+use crate::settings::{Contents, Item};
 
 /// The largest input artifact of a CloudFormation action, in bytes; AWS says "256 MB", and this is
 /// the smaller reading (CodePipeline user guide, "Quotas").
@@ -82,20 +82,27 @@ impl Read {
         written: Option<Written>,
         packages: bool,
     ) -> Result<Self, Failure> {
-        let mut sources = vec![contents.template.clone()];
-        sources.extend(contents.sources.iter().cloned());
+        let definition = pipeline.as_ref().map(|one| Definition {
+            file: one.file.clone(),
+            world: &one.world,
+            id: contents.pipeline_id.as_deref(),
+        });
+        let named = definition.map(|one| check::named(&one, written.clone()));
+        let sources = place(contents, &named.unwrap_or_default());
         let rules = Rules {
             ignore_file: contents.ignore_file.clone(),
             ..Rules::default()
         };
         let manifest = tree::read(&sources, &rules)
             .map_err(|error| Failure::refused(error.to_string()).hint(hint(&error)))?;
-        let template = contents.template.name.clone();
+        let template = sources
+            .first()
+            .map_or_else(String::new, |one| one.name.clone());
         if !matches!(
             manifest.get(&template).map(|entry| &entry.kind),
             Some(Kind::File { .. })
         ) {
-            let shown = contents.template.path.display();
+            let shown = contents.template.source.path.display();
             return Err(Failure::refused(format!(
                 "{shown} is a folder; name the template itself first"
             )));
@@ -234,6 +241,56 @@ impl Packaged {
             assets: self.assets,
         })
     }
+}
+
+/// The template first, then everything else: as they were named, or where the pipeline names them.
+fn place(contents: &Contents, named: &Named) -> Vec<Source> {
+    let mut sources = vec![contents.template.source.clone()];
+    sources.extend(contents.sources.iter().map(|item| item.source.clone()));
+    let mut rename = |at: usize, name: &str, field: &str| {
+        if let Some(source) = sources.get_mut(at) {
+            tracing::info!(
+                "{} is {name} in the archive, as {field} names it",
+                source.path.display()
+            );
+            name.clone_into(&mut source.name);
+        }
+    };
+    if let [path] = named.templates.as_slice()
+        && !contents.template.is_named
+        && contents.template.source.name != *path
+        && !contents
+            .sources
+            .iter()
+            .any(|item| item.source.name == *path)
+    {
+        rename(0, path, "TemplatePath");
+    }
+    if let [path] = named.configurations.as_slice() {
+        // One JSON file without a name of its own can only be that one.
+        let is_free = |item: &Item| {
+            let json = item
+                .source
+                .path
+                .extension()
+                .is_some_and(|end| end == "json");
+            !item.is_named && json && !item.source.path.is_dir()
+        };
+        let mut free = contents
+            .sources
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| is_free(item));
+        if let (Some((at, _)), None) = (free.next(), free.next())
+            && !contents
+                .sources
+                .iter()
+                .any(|item| item.source.name == *path)
+        {
+            rename(at + 1, path, "TemplateConfiguration");
+        }
+    }
+    sources
 }
 
 fn hint(error: &tree::TreeError) -> &'static str {

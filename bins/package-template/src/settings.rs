@@ -15,9 +15,9 @@ use serde::Deserialize;
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default)]
 pub struct Raw {
-    /// The CloudFormation template, at the archive's root under its own name or as NAME
+    /// The CloudFormation template, as NAME, or where the pipeline's TemplatePath names it, or at the archive's root under its own name
     #[arg(value_name = "TEMPLATE[=NAME]")]
-    file: Given<Source>,
+    file: Given<Item>,
     /// More files and folders, at the root under their own names or as NAME (`.` for a folder's content at the root); one a line in the variable
     #[arg(value_name = "SOURCE[=NAME]", num_args = 0..)]
     sources: Given<Lines>,
@@ -112,9 +112,9 @@ pub struct Assets {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
     /// The template.
-    pub template: Source,
+    pub template: Item,
     /// Everything else.
-    pub sources: Vec<Source>,
+    pub sources: Vec<Item>,
     /// Names in the archive of template configuration files.
     pub configurations: Vec<String>,
     /// The name of ignore files in folders.
@@ -127,6 +127,26 @@ pub struct Contents {
     pub pipeline_id: Option<String>,
     /// Project and the name in the archive of its buildspec.
     pub buildspecs: Vec<(String, String)>,
+}
+
+/// A file or folder, and whether its name in the archive was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// What, and under which name.
+    pub source: Source,
+    /// Whether the name was given; otherwise it is the file's own, and the pipeline may name another.
+    pub is_named: bool,
+}
+
+impl FromStr for Item {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(Self {
+            source: text.parse()?,
+            is_named: text.contains('='),
+        })
+    }
 }
 
 /// A pipeline to check against.
@@ -259,7 +279,10 @@ impl action::settings::Settings for Raw {
 
     fn check(self, faults: &mut Faults) -> Option<Settings> {
         let template = faults.required("file", self.file);
-        if template.as_ref().is_some_and(|item| item.name.is_empty()) {
+        if template
+            .as_ref()
+            .is_some_and(|item| item.source.name.is_empty())
+        {
             faults.of("file", "the template needs a name in the archive, not `.`");
         }
         let listed = faults.optional("sources", self.sources).unwrap_or_default();
@@ -371,7 +394,7 @@ impl action::settings::Settings for Raw {
     }
 }
 
-fn items(lines: Lines, faults: &mut Faults) -> Vec<Source> {
+fn items(lines: Lines, faults: &mut Faults) -> Vec<Item> {
     let mut items = Vec::new();
     for line in lines.0 {
         match line.parse() {

@@ -221,13 +221,16 @@ fn odd_line(raw: &str, first: bool, dialect: Dialect) -> Option<(Option<usize>, 
         );
     }
     let text = raw.strip_suffix('\r').unwrap_or(raw);
-    if dialect == Dialect::Portable && text.len() != raw.len() {
+    if dialect == Dialect::Portable
+        && let Some(at_return) = raw.find('\r')
+    {
         return at(
-            text.chars().count() + 1,
+            raw[..at_return].chars().count() + 1,
             "a carriage return, which a shell keeps in the value; save the file with Unix line ends",
         );
     }
-    if text.trim().is_empty() || text.starts_with('#') {
+    // Other white space than this is no blank line to a shell.
+    if text.trim_matches([' ', '\t']).is_empty() || text.starts_with('#') {
         return None;
     }
     if text.starts_with(char::is_whitespace) {
@@ -316,7 +319,9 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use super::spelling::{self, Reader};
     use super::{Dialect, parse};
+    use proptest::prelude::*;
 
     fn one(text: &str, dialect: Dialect) -> Result<Vec<(String, String)>, Vec<String>> {
         parse(text.as_bytes(), dialect, |name| {
@@ -372,10 +377,13 @@ mod tests {
             ("A=`id`", "runs the command"),
             ("A=x;id", "ends the value"),
             ("A=1\r", "carriage return"),
+            ("# note\rA=1", "carriage return"),
             ("1A=x", "not a variable name"),
             ("A-B=x", "not a variable name"),
             ("A.B=x", "not a variable name"),
             ("  A=1", "starts with white space"),
+            ("\u{b}", "starts with white space"),
+            ("\u{a0}", "starts with white space"),
             ("A=~/x", "expands `~`"),
             ("A=x\0y", "a NUL byte"),
         ] {
@@ -450,6 +458,80 @@ mod tests {
                     faults.iter().any(|fault| fault.contains(grown)),
                     "{dialect:?}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn every_dialect_reads_as_its_program_does() {
+        // A text; Compose, python-dotenv, a shell. No value: the dialect refuses it.
+        for (text, values) in [
+            ("A=\"x y\"", [Some("x y"), Some("x y"), Some("x y")]),
+            ("A=x #c", [Some("x"), Some("x"), Some("x")]),
+            ("A=x y", [Some("x y"), Some("x y"), None]),
+            ("export A=1", [Some("1"), Some("1"), Some("1")]),
+            ("A = 1", [Some("1"), Some("1"), None]),
+            ("A: 1", [Some("1"), None, None]),
+            ("A=\"a\\nb\"", [Some("a\nb"), Some("a\nb"), Some("a\\nb")]),
+            ("A='a\\'b'", [Some("a'b"), Some("a'b"), None]),
+            ("A='it'\\''s'", [None, None, Some("it's")]),
+            ("A=$HOSTED", [Some("h"), Some("$HOSTED"), Some("h")]),
+            (
+                "A='${HOSTED}'",
+                [Some("${HOSTED}"), Some("h"), Some("${HOSTED}")],
+            ),
+            ("A=${NO:-d}", [Some("d"), Some("d"), Some("d")]),
+            (
+                "A=${HOSTED:+a}",
+                [Some("a"), Some("${HOSTED:+a}"), Some("a")],
+            ),
+            ("A=$$x", [Some("$x"), Some("$$x"), None]),
+            ("A=\"one\ntwo\"", [Some("one\ntwo"); 3]),
+            ("A=a\\b", [Some("a\\b"), Some("a\\b"), Some("ab")]),
+            ("A=x;id", [Some("x;id"), Some("x;id"), None]),
+            ("A=`id`", [Some("`id`"), Some("`id`"), None]),
+            ("A=x>f", [Some("x>f"), Some("x>f"), None]),
+            ("A=\"open", [None, None, None]),
+        ] {
+            let dialects = [Dialect::Compose, Dialect::Dotenv, Dialect::Sh];
+            for (dialect, value) in dialects.into_iter().zip(values) {
+                let read = one(&format!("{text}\n"), dialect).ok();
+                let wanted = value.map(|value| pair("A", value));
+                assert_eq!(read, wanted, "{text} as {dialect:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_spelling_is_the_plainest_that_serves() {
+        let all = |value| spelling::of("A", value, &Reader::ALL);
+        let quoted = [Reader::Compose, Reader::Dotenv, Reader::Shell];
+        let quoted = |value| spelling::of("A", value, &quoted);
+        assert_eq!(all("x").as_deref(), Some("A=x"));
+        assert_eq!(all("x y"), None);
+        assert_eq!(quoted("x y").as_deref(), Some("A='x y'"));
+        assert_eq!(quoted("it's").as_deref(), Some("A=\"it's\""));
+        assert_eq!(quoted("a\\'b").as_deref(), Some("A=\"a\\\\'b\""));
+        assert_eq!(quoted("${B}"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_portable_dialect_takes_means_the_same_to_all(
+            values in proptest::collection::vec("[ -~]{0,6}|[a-z0-9:/.~#=%@,+_-]{0,12}|[\\x00-\\x20\u{85}\u{a0}x]{0,3}", 1..4)
+        ) {
+            let line = |(index, value): (usize, &String)| format!("V{index}={value}\n");
+            let text: String = values.iter().enumerate().map(line).collect();
+            let host = |_: &str| Some("h".to_owned());
+            if let Ok(taken) = parse(text.as_bytes(), Dialect::Portable, host) {
+                for reader in Reader::ALL {
+                    let read = reader.read(&text, &host);
+                    prop_assert_eq!(read.len(), taken.len(), "{}", reader.name());
+                    for (one, taken) in read.iter().zip(&taken) {
+                        prop_assert_eq!(&one.name, &taken.name);
+                        prop_assert_eq!(one.reading.value(), Some(taken.value.as_str()), "{}", reader.name());
+                    }
+                }
             }
         }
     }

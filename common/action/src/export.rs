@@ -86,8 +86,8 @@ impl Exports {
     ) -> Result<(), ExportFault> {
         let name = name.into();
         match name::check(&name) {
-            Err(NameFault::CodeBuild(_)) | Ok(()) => self.keep(name, value.into()),
-            Err(fault) => Err(fault.into()),
+            Err(NameFault::CodeBuild(_)) => self.keep(name, value.into()),
+            _ => self.add(name, value),
         }
     }
 

@@ -49,26 +49,30 @@ fn replaced<'a>(text: &'a str, hidden: &[String]) -> Cow<'a, str> {
     })
 }
 
-/// The ways in which a value may be written: as it is, inside JSON, inside a quoted shell word, and
-/// each of its lines by itself, because logs are cut into lines.
+/// The ways in which a value may be written: as it is, inside a quoted shell word or one within another,
+/// each of these inside JSON or Rust's own quotes, and each of its lines by itself, because logs are cut
+/// into lines.
 fn forms(value: &str) -> Vec<String> {
+    let in_shell = |text: &str| text.replace('\'', r"'\''");
     let lines = value.lines().map(str::trim);
     let mut forms: Vec<String> = [value]
         .into_iter()
         .chain(lines)
+        .flat_map(|text| [text.to_owned(), in_shell(text), in_shell(&in_shell(text))])
         .flat_map(|text| {
-            let json = serde_json::Value::from(text).to_string();
+            let json = serde_json::Value::from(text.as_str()).to_string();
             let debug = format!("{text:?}");
-            [
-                text.to_owned(),
-                json[1..json.len() - 1].to_owned(),
-                debug[1..debug.len() - 1].to_owned(),
-                text.replace('\'', r"'\''"),
-            ]
+            let (json, debug) = (inner(&json), inner(&debug));
+            [text, json, debug]
         })
         .collect();
     forms.retain(|form| form.len() >= SHORTEST);
     forms
+}
+
+/// A quoted text without its quotes.
+fn inner(quoted: &str) -> String {
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 #[cfg(test)]
@@ -99,6 +103,7 @@ mod tests {
             serde_json::json!({ "a": value }).to_string(),
             format!("{value:?}"),
             r#"'it'\''s "quoted"'"#.to_owned(),
+            serde_json::json!(r#"'it'\''s "quoted"'"#).to_string(),
             "log: and has\ttwo lines".to_owned(),
         ] {
             let text = replaced(&text, &hidden).into_owned();

@@ -65,10 +65,11 @@ impl Ended {
     /// As a failure of waiting for `what`; add the command that resumes.
     pub fn into_failure(self, what: &str) -> Failure {
         match self {
-            Ended::Deadline(seen) => {
-                Failure::new(Exit::Deadline, format!("the deadline came before {what}"))
-                    .detail(format!("last seen: {seen}"))
-            }
+            Ended::Deadline(seen) => Failure::new(
+                Exit::Deadline,
+                format!("the deadline came while waiting for {what}"),
+            )
+            .detail(format!("last seen: {seen}")),
             Ended::Signal(signal) => {
                 Failure::interrupted(signal, format!("stopped waiting for {what}"))
             }

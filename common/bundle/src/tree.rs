@@ -94,7 +94,7 @@ impl FromStr for Source {
 /// What is left out and what is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// Leave out [`ALWAYS_EXCLUDED`].
+    /// Leave out [`ALWAYS_EXCLUDED`], and refuse it by name.
     pub exclude_litter: bool,
     /// The name of ignore files in gitignore syntax, obeyed in each folder and left out themselves
     /// (`.deployignore`).
@@ -186,6 +186,11 @@ fn display_paths(paths: &[PathBuf]) -> String {
 pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
     let mut found = Found::default();
     for source in sources {
+        let own = source.path.file_name().and_then(OsStr::to_str);
+        if rules.exclude_litter && (is_litter(&source.name) || own.is_some_and(is_litter)) {
+            found.refuse(&source.path, Why::Litter);
+            continue;
+        }
         let resolved = fs::canonicalize(&source.path).map_err(|error| TreeError::Read {
             path: source.path.clone(),
             source: error,
@@ -242,6 +247,8 @@ pub fn hold(files: Vec<(String, Mode, Vec<u8>)>, rules: &Rules) -> Result<Manife
             .flatten();
         if let Err(fault) = names::check(&name, rules.names) {
             found.refuse(&shown, Why::Name(fault));
+        } else if rules.exclude_litter && is_litter(&name) {
+            found.refuse(&shown, Why::Litter);
         } else if rules.refuse_env_files
             && secrets::is_env_file(name.rsplit('/').next().unwrap_or(&name))
         {
@@ -438,6 +445,12 @@ impl Found {
             }
         }
     }
+}
+
+/// Whether a name, or a folder in it, is [`ALWAYS_EXCLUDED`]: in a folder such files are left out, and by
+/// name they are refused.
+fn is_litter(name: &str) -> bool {
+    name.split('/').any(|part| ALWAYS_EXCLUDED.contains(&part))
 }
 
 fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Result<(), TreeError> {

@@ -370,3 +370,37 @@ fn a_source_has_a_path_and_a_name() {
         assert!(item(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn litter_is_left_out_of_folders_and_refused_by_name() {
+    let root = tempfile::tempdir().unwrap();
+    for name in [".git/config", "a/.DS_Store", "__MACOSX/x", "a/kept"] {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+    let manifest = tree::read(&[Source::root(root.path())], &Rules::default()).unwrap();
+    let names: Vec<_> = manifest
+        .entries()
+        .iter()
+        .map(|entry| entry.path.as_str())
+        .collect();
+    assert_eq!(names, ["a/kept"]);
+    let at = |name: &str| root.path().join(name);
+    for source in [
+        Source::named(at(".git"), ".git"),
+        Source::named(at(".git"), "git"),
+        Source::named(at("a/.DS_Store"), "store"),
+        Source::named(at("a/kept"), "__MACOSX/kept"),
+    ] {
+        let error = tree::read(std::slice::from_ref(&source), &Rules::default()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("version control or a file manager"),
+            "{source:?}: {error}"
+        );
+    }
+    let kept = tree::read(&[Source::named(at(".git"), "git")], &Rules::everything()).unwrap();
+    assert_eq!(kept.entries().len(), 1);
+}

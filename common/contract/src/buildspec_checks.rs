@@ -151,10 +151,7 @@ impl Look<'_> {
             if ended {
                 // Something follows, so the status of what came before is lost.
                 if unseen.is_none() {
-                    unseen = statement
-                        .first()
-                        .copied()
-                        .filter(|_| statement_can_fail(&statement));
+                    unseen = first_that_fails(&statement);
                 }
                 statement.clear();
             }
@@ -167,7 +164,14 @@ impl Look<'_> {
                 && matches!(command.after, Join::Next | Join::Background);
         }
         if let Some(command) = unseen {
-            let name = command.name().unwrap_or_default().to_owned();
+            let name = match command.name() {
+                Some(name) => name.to_owned(),
+                None => command
+                    .words
+                    .first()
+                    .map(|word| word.text.clone())
+                    .unwrap_or_default(),
+            };
             self.add(
                 &rule::HIDDEN_FAILURE,
                 command,
@@ -263,10 +267,10 @@ impl Look<'_> {
 }
 
 /// Commands that succeed, or whose failure nobody waits for.
-const HARMLESS: [&str; 26] = [
-    ":", "[", "alias", "basename", "date", "dirname", "echo", "env", "exit", "export", "false",
-    "hostname", "printenv", "printf", "ps", "pwd", "return", "set", "shopt", "sleep", "test",
-    "true", "type", "uname", "unset", "whoami",
+const HARMLESS: [&str; 27] = [
+    ":", "[", "[[", "alias", "basename", "date", "dirname", "echo", "env", "exit", "export",
+    "false", "hostname", "printenv", "printf", "ps", "pwd", "return", "set", "shopt", "sleep",
+    "test", "true", "type", "uname", "unset", "whoami",
 ];
 
 /// Whether the command in a substitution may fail, and nothing in it says what then.
@@ -284,24 +288,26 @@ fn can_fail(inner: &str) -> bool {
     }
 }
 
-/// Whether a whole statement may fail unseen: it is neither a construct with a status of its own, nor does
-/// it say what happens on a failure.
-fn statement_can_fail(statement: &[&Command]) -> bool {
+/// The command of a whole statement that may fail unseen; none when the statement is a construct with a
+/// status of its own, or says what happens on a failure.
+fn first_that_fails<'c>(statement: &[&'c Command]) -> Option<&'c Command> {
     let simple = statement
         .iter()
         .all(|one| one.nested == 0 && one.subshells == 0);
     let handled = statement
         .iter()
-        .any(|one| one.after == Join::Or || one.after == Join::Background);
-    simple
-        && !handled
-        && statement.iter().any(|one| match one.name() {
-            None => one
-                .words
-                .iter()
-                .any(|word| word.substitutions.iter().any(|inner| can_fail(inner))),
-            Some(name) => !HARMLESS.contains(&name),
-        })
+        .any(|one| matches!(one.after, Join::Or | Join::Background));
+    if !simple || handled {
+        return None;
+    }
+    statement.iter().copied().find(|one| match one.name() {
+        None => one
+            .words
+            .iter()
+            .flat_map(|word| &word.substitutions)
+            .any(|inner| can_fail(inner)),
+        Some(name) => !HARMLESS.contains(&name),
+    })
 }
 
 fn sets_errexit(command: &Command) -> bool {
@@ -485,6 +491,8 @@ mod tests {
             "make-ami --export-file x",
             "docker build . | tee log",
             "exec 2>&1",
+            "[[ -n $A && -n $B ]]\necho done",
+            "if [[ $A =~ ^x || -z $B ]]; then echo x; fi\nmake",
         ] {
             let found = codes(script);
             let expected: &[&str] = if script.starts_with("make build; export") {

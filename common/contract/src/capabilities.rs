@@ -74,6 +74,27 @@ pub fn needed(template: &Template) -> Vec<Need> {
             ),
         }
     }
+    // SAM makes a role for each function that names none.
+    let for_all = ["Globals", "Function", "Role"];
+    let role = for_all
+        .iter()
+        .try_fold(&template.root, |node, key| node.get(key));
+    for resource in template.resources_of("AWS::Serverless::Function") {
+        let own = resource
+            .properties
+            .as_ref()
+            .and_then(|node| node.get("Role"));
+        if own.is_none() && role.is_none() {
+            need(
+                "CAPABILITY_IAM",
+                format!(
+                    "{} is a function without Role, for which SAM makes one",
+                    resource.id
+                ),
+                resource.node.place,
+            );
+        }
+    }
     if let Some((key, value)) = template.root.entry("Transform")
         && !value.is_null()
     {
@@ -137,6 +158,12 @@ mod tests {
             of(
                 "Resources: {A: {Type: AWS::S3::Bucket, Properties: {'Fn::Transform': {Name: M}, X: 1}}}"
             ),
+            ["CAPABILITY_AUTO_EXPAND"]
+        );
+        let sam = "Transform: AWS::Serverless-2016-10-31\nResources: {F: {Type: AWS::Serverless::Function, Properties: {X: 1}}}";
+        assert_eq!(of(sam), ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]);
+        assert_eq!(
+            of(&sam.replace("X: 1", "Role: r")),
             ["CAPABILITY_AUTO_EXPAND"]
         );
         let need = Need {

@@ -130,12 +130,7 @@ impl Report {
 /// Checks everything.
 #[must_use]
 pub fn check(subject: &Subject<'_>) -> Report {
-    let mut run = Run {
-        subject,
-        report: Report::default(),
-        templates: BTreeMap::new(),
-        configurations: BTreeMap::new(),
-    };
+    let mut run = Run::new(subject);
     for name in &subject.templates {
         run.template(name);
     }
@@ -151,6 +146,54 @@ pub fn check(subject: &Subject<'_>) -> Report {
     run.report.templates = read.map(|(name, _)| name.clone()).collect();
     run.report.sort();
     run.report
+}
+
+/// The paths in the archive that a pipeline names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Every `TemplatePath`, each once.
+    pub templates: Vec<String>,
+    /// Every `TemplateConfiguration`, each once.
+    pub configurations: Vec<String>,
+}
+
+/// Which paths of the archive the pipeline's CloudFormation actions name; none when the pipeline cannot be
+/// read, which the check then says.
+#[must_use]
+pub fn named(definition: &Definition<'_>, written: Option<Written>) -> Named {
+    let subject = Subject {
+        archive: Archive {
+            names: None,
+            read: &|_| None,
+        },
+        templates: Vec::new(),
+        configurations: Vec::new(),
+        pipeline: None,
+        written,
+        buildspecs: Vec::new(),
+        packages_local_paths: true,
+    };
+    let mut run = Run::new(&subject);
+    let mut named = Named::default();
+    let Some(around) = run.around(definition) else {
+        return named;
+    };
+    let artifact = run.source_artifact(&around).unwrap_or_default();
+    for action in around.pipeline.actions() {
+        for (field, paths) in [
+            ("TemplatePath", &mut named.templates),
+            ("TemplateConfiguration", &mut named.configurations),
+        ] {
+            let path = action
+                .setting(field)
+                .filter(|text| !crate::evaluate::is_unknown(text))
+                .and_then(|text| text.split_once("::"))
+                .filter(|(of, _)| *of == artifact)
+                .map(|(_, path)| path.to_owned());
+            paths.extend(path.filter(|path| !paths.contains(path)));
+        }
+    }
+    named
 }
 
 struct Run<'a> {
@@ -169,6 +212,17 @@ struct Around {
     projects: Vec<Project>,
     /// The artifact that is the archive.
     artifact: Option<String>,
+}
+
+impl<'a> Run<'a> {
+    fn new(subject: &'a Subject<'a>) -> Self {
+        Self {
+            subject,
+            report: Report::default(),
+            templates: BTreeMap::new(),
+            configurations: BTreeMap::new(),
+        }
+    }
 }
 
 impl Run<'_> {

@@ -30,10 +30,11 @@ pub struct World {
     pub lenient: bool,
 }
 
-/// Whether a text was made of something that a lenient evaluation did not know.
+/// Whether a text was made of something that a lenient evaluation did not know, or is a dynamic reference,
+/// which CloudFormation resolves when it deploys.
 #[must_use]
 pub fn is_unknown(text: &str) -> bool {
-    text.contains("${")
+    text.contains("${") || text.contains("{{resolve:")
 }
 
 impl World {

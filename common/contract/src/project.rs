@@ -39,6 +39,8 @@ pub enum Spec {
     File(String),
     /// Written inside the project.
     Inline(String),
+    /// An object in a bucket, by its ARN.
+    Object(String),
 }
 
 /// The build projects of a template, in its order.
@@ -71,13 +73,7 @@ fn project(file: &str, resource: &Resource, evaluator: &Evaluator<'_>) -> Result
         Some(inline) if inline.contains('\n') || inline.starts_with('{') => {
             Spec::Inline(inline.to_owned())
         }
-        Some(arn) if arn.starts_with("arn:") => {
-            return Err(fault(
-                &node,
-                format!("{id}: the buildspec {arn} is in a bucket, which is not read here"),
-            )
-            .hint("name a file of the source"));
-        }
+        Some(arn) if arn.starts_with("arn:") => Spec::Object(arn.to_owned()),
         Some(path) => Spec::File(path.to_owned()),
     };
     let minutes = text(&["TimeoutInMinutes"]).unwrap_or("60");

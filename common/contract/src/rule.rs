@@ -224,7 +224,7 @@ rules! {
         "A path names an artifact that the action does not take as input, or is not `Artifact::path`."
         "write `Artifact::path`, and add the artifact to InputArtifacts" CFN_ACTION;
     Error FILE_NOT_IN_ARTIFACT "P306" "file-not-in-artifact"
-        "A path of the pipeline is not in the archive: the action would fail with \"File [path] does not exist in artifact\"."
+        "A path of the pipeline is not in the archive: the action would fail with \"File does not exist in artifact\"."
         "package the file under that name, or correct the path" CFN_ACTION;
     Error WRONG_KEY "P307" "wrong-key"
         "No S3 source of the pipeline reads the bucket and the key that are written."

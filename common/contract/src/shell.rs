@@ -455,7 +455,12 @@ impl<'s> Reader<'s> {
         match word.text.as_str() {
             "if" | "while" | "until" | "{" => self.nested += 1,
             "for" | "select" | "function" | "[[" | "case" => {
-                if word.text != "[[" && word.text != "function" {
+                if word.text == "[[" {
+                    // Its `&&`, `||`, `(` and `<` join no commands.
+                    let end = self.rest.find("]]").map(|at| at + 2)?;
+                    self.line += self.rest[..end].matches('\n').count();
+                    self.rest = &self.rest[end..];
+                } else if word.text != "function" {
                     self.nested += 1;
                 }
                 if word.text == "case" {
@@ -552,6 +557,10 @@ mod tests {
         assert_eq!(
             read("case $X in\n  a|b) c ;;\n  (d) e;;\nesac\ng"),
             ["1:c {", "2:e {", "4:g"]
+        );
+        assert_eq!(
+            read("[[ -n \"$A\" && ( $B < 2 || $C ) ]] && c; d"),
+            ["0:[[", "0:c", "0:d"]
         );
         assert_eq!(
             read("for i in 1 2; do a $i; done | b"),

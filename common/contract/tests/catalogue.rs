@@ -99,6 +99,74 @@ fn the_world_is_clean() {
     assert_eq!(report.unread, [] as [&str; 0]);
 }
 
+/// A template says many things that only its stack knows; none of them is guessed at.
+#[test]
+fn what_only_a_stack_knows_is_no_finding() {
+    for (at, instead) in [
+        ("S3Bucket: !Ref SourceBucket", "S3Bucket: !Ref Role"),
+        (
+            "S3Bucket: !Ref SourceBucket",
+            "S3Bucket: !Sub '${AWS::AccountId}-${Role}-source'",
+        ),
+        (
+            "S3Bucket: !Ref SourceBucket",
+            "S3Bucket: !ImportValue source-bucket",
+        ),
+        (
+            "S3Bucket: !Ref SourceBucket",
+            "S3Bucket: '{{resolve:ssm:/bucket}}'",
+        ),
+        (
+            "S3ObjectKey: template.zip",
+            "S3ObjectKey: !Sub '${SourceBucket}.zip'",
+        ),
+        (
+            "PollForSourceChanges: 'false'",
+            "PollForSourceChanges: !Ref SourceBucket",
+        ),
+        (
+            "StackName: app",
+            "StackName: !Join ['-', [!Ref SourceBucket, !GetAtt Role.Arn]]",
+        ),
+        (
+            "TemplatePath: SourceOutput::app.yml",
+            "TemplatePath: !Sub '${SourceBucket}::app.yml'",
+        ),
+        (
+            "Capabilities: CAPABILITY_IAM",
+            "Capabilities: !Ref SourceBucket",
+        ),
+        ("ActionMode: CREATE_UPDATE", "ActionMode: !Ref SourceBucket"),
+        (
+            "ProjectName: !Ref Project",
+            "ProjectName: !Select [0, !Split [',', !Ref SourceBucket]]",
+        ),
+        (
+            r##"ParameterOverrides: '{"AMIId":"#{AMIcreation.AMI_ID}"}'"##,
+            r##"ParameterOverrides: !Sub '{"AMIId":"#{AMIcreation.AMI_ID}","Size":"${SourceBucket}"}'"##,
+        ),
+        (
+            r##"ParameterOverrides: '{"AMIId":"#{AMIcreation.AMI_ID}"}'"##,
+            r##"ParameterOverrides: !Sub '{"AMIId":"#{AMIcreation.AMI_ID}","Size":${SourceBucket}}'"##,
+        ),
+        (
+            "BuildSpec: buildspecs/ami.yml",
+            "BuildSpec: !Ref SourceBucket",
+        ),
+        (
+            "BuildSpec: buildspecs/ami.yml",
+            "BuildSpec: 'arn:aws:s3:::specs/ami.yml'",
+        ),
+        ("Value: i-0123456789abcdef0", "Value: !Ref SourceBucket"),
+    ] {
+        let mut files = world();
+        let pipeline = files.get_mut("pipeline.yml").unwrap();
+        assert_eq!(pipeline.matches(at).count(), 1, "{at}");
+        *pipeline = pipeline.replace(at, instead);
+        assert_eq!(lines(&check(&files)), [] as [&str; 0], "{instead}");
+    }
+}
+
 #[test]
 fn every_failing_example_breaks_its_rule_at_a_place() {
     for example in EXAMPLES {

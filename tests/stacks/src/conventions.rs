@@ -2,6 +2,7 @@
 
 mod alarms;
 mod app;
+mod contract_check;
 mod files;
 mod network;
 mod pipeline;
@@ -18,11 +19,12 @@ pub const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
 type Look = fn(&Path, &mut Faults) -> Result<(), String>;
 
 /// What is looked at: a name, the files of `cfn/` that it rests on, and how.
-const LOOKS: [(&str, &[&str], Look); 7] = [
+const LOOKS: [(&str, &[&str], Look); 8] = [
     ("app.yml", &["app.yml", "app-ecs.yml", "config"], app::look),
     ("network.yml", &["network.yml"], network::look),
     ("pipeline.yml", &["pipeline.yml", "config"], pipeline::look),
     ("alarms.yml", &["alarms.yml"], alarms::look),
+    ("the contract", &[".yml", "config"], contract_check::look),
     ("roles", &[".yml", "config"], roles::look),
     (
         "programs",

@@ -51,7 +51,7 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// The template `cfn/NAME` under `folder` with its defaults and [`SAMPLES`].
+    /// The template `cfn/NAME` under `folder` with its defaults and `SAMPLES`.
     ///
     /// # Errors
     /// When it cannot be read as a template.

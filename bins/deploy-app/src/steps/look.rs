@@ -45,14 +45,18 @@ impl Compared {
     }
 }
 
-/// Looks at the host. Changes nothing but what is remembered there about its own files.
+/// Looks at the host. Changes nothing; but with `may_remember`, what is remembered there about its own
+/// files.
 pub(super) async fn compare(
     remote: &Remote<'_>,
     application: &Application,
+    may_remember: bool,
     bounds: &Bounds,
 ) -> Result<Compared, Failure> {
     let state = remote.look(&application.digest.to_string(), bounds).await?;
-    let diff = remote.compare(&application.wanted, &state, bounds).await;
+    let diff = remote
+        .compare(&application.wanted, &state, may_remember, bounds)
+        .await;
     let commands = commands(remote);
     let unwell = match state.current_name() {
         Some(current) if diff.is_empty() => start::unwell(remote, &commands, current, bounds).await,

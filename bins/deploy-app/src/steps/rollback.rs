@@ -6,9 +6,10 @@ use action::failure::Failure;
 use action::program::{Context, Output};
 use tokio::time::Instant;
 
-use super::apply::{Deployed, Switch, clean_up, finish};
+use super::apply::{Deployed, clean_up, finish};
 use super::look;
 use super::plan;
+use super::switch::Switch;
 use crate::host::exec::{Bounds, Input};
 use crate::lease;
 use crate::release::{State, scripts};

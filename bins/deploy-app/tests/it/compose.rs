@@ -17,10 +17,13 @@ impl Docker {
     fn start() -> Option<Self> {
         let tools = TempDir::with_prefix("docker").unwrap();
         let path = format!(
-            "SetEnv PATH={}:/usr/local/bin:/usr/bin:/bin",
+            "PATH={}:/usr/local/bin:/usr/bin:/bin",
             tools.path().display()
         );
-        let world = World::start_with(&Options { config: vec![path] })?;
+        let world = World::start_with(&Options {
+            env: vec![path],
+            ..Options::default()
+        })?;
         let script = format!(
             "#!/bin/sh\ntools={tools}; target={target}; export {variables}\n{}",
             include_str!("fake-docker.sh"),

@@ -32,6 +32,8 @@ build) echo "docker: $*"; log build; echo "$RELEASE_ID" >"$(image target-app-app
     [ ! -e fail-build ] || { echo 'no space left on device' >&2; exit 1; };;
 up) echo "docker: $*"; log "up$(echo " $*" | grep -o ' --build') of $(cat "$(image target-app-app)")"
     ./stop; ./start >/dev/null 2>&1 </dev/null
+    # A container that is up can be stopped.
+    n=0; while [ ! -s "$STATE/pid" ] && [ $n -lt 100 ]; do n=$((n + 1)); sleep 0.1; done
     [ ! -e "$tools/ignored-by-wait" ] || { echo 'container job exited (0)' >&2; exit 1; };;
 down) log down; ./stop;;
 ps) case "$*" in

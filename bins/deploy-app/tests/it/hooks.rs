@@ -21,7 +21,7 @@ fn hooks_run_around_the_start_and_a_failing_one_stops_or_rolls_back() {
     let told = std::fs::read_to_string(&log).unwrap();
     assert_eq!(
         told,
-        format!("before {first} in {first} current \nafter {first} in {first} current {first}\n")
+        format!("before {first} in {first} current\nafter {first} in {first} current {first}\n")
     );
     world.write("content", "two");
     program

@@ -235,6 +235,7 @@ fn a_certificate_of_a_known_authority_is_believed() {
             format!("HostKey {host}"),
             format!("HostCertificate {host}-cert.pub"),
         ],
+        ..Options::default()
     };
     let sshd = Sshd::start_with(&options).unwrap();
     let line = std::fs::read_to_string(format!("{ca}.pub")).unwrap();

@@ -74,7 +74,7 @@ fn ollama(end: &'static str) -> Ollama {
                 let asked: serde_json::Value = serde_json::from_slice(&body).unwrap();
                 let is_small = asked["options"]["num_predict"] == 1;
                 let (status, told) = match asked["model"].as_str().unwrap() {
-                    "hangs" => (
+                    "hangs:1b" => (
                         "500 Internal Server Error",
                         "{\"error\":\"llama runner process has terminated\"}",
                     ),
@@ -204,10 +204,10 @@ fn a_model_may_have_to_generate() {
         .assert_code(0)
         .assert_stderr("llama3.2:3b generates");
     world.write("content", "two");
-    of("hangs")
+    of("hangs:1b")
         .run()
         .assert_code(1)
-        .assert_stderr("the model hangs does not generate")
+        .assert_stderr("the model hangs:1b does not generate")
         .assert_stderr("llama runner process has terminated")
         .assert_stderr("rolled back");
 }

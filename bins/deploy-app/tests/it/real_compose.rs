@@ -145,10 +145,11 @@ fn the_example_is_deployed_changed_broken_and_gone_back_to() {
     let project = format!("deploy-app-test-{app}");
     let _project = Project(&engine, project.clone());
     let options = Options {
-        config: vec![format!(
-            "SetEnv {} APP_PORT={app} OLLAMA_PORT={ollama}",
+        env: vec![format!(
+            "{} APP_PORT={app} OLLAMA_PORT={ollama}",
             engine.variables
         )],
+        ..Options::default()
     };
     let Some(sshd) = Sshd::start_with(&options) else {
         return;
@@ -215,7 +216,7 @@ fn the_example_is_deployed_changed_broken_and_gone_back_to() {
     let second = release(program.run().assert_code(0));
     let (answering, body) = served(app);
     assert_eq!(answering, second);
-    assert!(body.contains("new.md"), "{body}");
+    assert!(body.contains("\"new\""), "{body}");
     assert_eq!(container("ollama"), ollama_before);
     assert_ne!(container("app"), app_before);
 
@@ -265,5 +266,5 @@ fn the_example_is_deployed_changed_broken_and_gone_back_to() {
     assert_eq!(release(&ran), first);
     let (answering, body) = served(app);
     assert_eq!(answering, first);
-    assert!(!body.contains("new.md"), "{body}");
+    assert!(!body.contains("\"new\""), "{body}");
 }

@@ -39,6 +39,7 @@ fn a_host_without_a_key_of_the_pinned_type_is_refused() {
     let Some(world) = World::start() else { return };
     let options = Options {
         config: vec!["HostKeyAlgorithms ecdsa-sha2-nistp256".to_owned()],
+        ..Options::default()
     };
     let host = Sshd::start_with(&options).unwrap();
     let program = world
@@ -289,6 +290,7 @@ fn a_host_that_does_not_forward_is_named() {
     let Some(world) = World::start() else { return };
     let options = Options {
         config: vec!["AllowTcpForwarding no".to_owned()],
+        ..Options::default()
     };
     let host = Sshd::start_with(&options).unwrap();
     let program = world

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// The application: answers 200 with its content and its release, or 500 when the tree says so.
 const APP: &str = r#"
 import http.server, os, sys
-port = int(sys.argv[1])
+port, pid_file = int(sys.argv[1]), sys.argv[2]
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = open("content").read().encode()
@@ -25,12 +25,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(http.server.HTTPServer):
     allow_reuse_address = True
 server = Server(("127.0.0.1", port), Handler)
+with open(pid_file, "w") as f:
+    f.write(str(os.getpid()))
 print("serving", os.environ["RELEASE_ID"], flush=True)
 server.serve_forever()
 "#;
 
-/// Its process id is known before it serves, so that a stop right after a start finds it.
-const START: &str = "#!/bin/sh\necho starting\nsetsid \"$PYTHON\" app.py \"$PORT\" &\necho $! >\"$STATE/pid\"\necho started >>\"$STATE/starts\"\n";
+/// It returns once the application can be stopped.
+const START: &str = "#!/bin/sh\necho starting\nsetsid \"$PYTHON\" app.py \"$PORT\" \"$STATE/pid\" &\necho started >>\"$STATE/starts\"\n\
+                     n=0; while [ ! -s \"$STATE/pid\" ] && [ $n -lt 100 ]; do n=$((n + 1)); sleep 0.1; done\n";
 const STOP: &str = "#!/bin/sh\n[ -s \"$STATE/pid\" ] || exit 0\np=$(cat \"$STATE/pid\"); kill \"$p\"; \
                     while kill -0 \"$p\" 2>/dev/null; do sleep 0.05; done; rm -f \"$STATE/pid\"\n";
 

@@ -1,6 +1,6 @@
 //! Values from AWS: stack outputs and exports, parameters, tags. All calls are read-only.
 
-use super::{Found, Variable};
+use super::{Found, Variable, whole};
 use crate::settings::Checked;
 use crate::settings::place::{Export, Parameter, Stack, Tag};
 use crate::within;
@@ -254,17 +254,5 @@ fn variable(name: &str, value: &str, place: String) -> Variable {
 
 /// A variable for each one wanted, or every reason why not.
 fn each<T>(wanted: &[T], find: impl Fn(&T) -> Result<Variable, String>) -> Found {
-    let mut faults = Vec::new();
-    let mut variables = Vec::new();
-    for one in wanted {
-        match find(one) {
-            Ok(found) => variables.push(found),
-            Err(fault) => faults.push(fault),
-        }
-    }
-    if faults.is_empty() {
-        Ok(variables)
-    } else {
-        Err(faults)
-    }
+    whole(wanted.iter().map(find))
 }

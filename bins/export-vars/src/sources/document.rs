@@ -2,7 +2,7 @@
 //! taken as it is written: a version `1.10` stays `1.10`. JSON that is no YAML, for it may hold some
 //! characters as they are that YAML forbids, is read by a JSON reader.
 
-use super::{Found, Variable};
+use super::{Found, Variable, whole};
 use crate::settings::place::Pointer;
 use contract::finding::{Place, did_you_mean};
 use contract::yaml::{self, Content, Node, Style};
@@ -74,20 +74,10 @@ fn members(node: &Node, place: &str) -> Found {
             node.kind()
         )]);
     };
-    let mut faults = Vec::new();
-    let mut variables = Vec::new();
-    for (key, value) in entries {
+    whole(entries.iter().map(|(key, value)| {
         let name = key.as_str().unwrap_or_default();
-        match variable(name, value, &format!("{place}/{name}")) {
-            Ok(found) => variables.push(found),
-            Err(fault) => faults.push(fault),
-        }
-    }
-    if faults.is_empty() {
-        Ok(variables)
-    } else {
-        Err(faults)
-    }
+        variable(name, value, &format!("{place}/{name}"))
+    }))
 }
 
 fn variable(name: &str, node: &Node, place: &str) -> Result<Variable, String> {

@@ -1,7 +1,8 @@
 //! Names, patterns and assignments from the command line.
 
-use super::{Found, Variable};
-use crate::pattern;
+use super::{Found, Variable, whole};
+use crate::{pattern, table};
+use action::export::name::is_identifier;
 use action::settings::layers::Environment;
 use contract::finding::did_you_mean;
 use std::ffi::OsStr;
@@ -12,52 +13,56 @@ use std::os::unix::ffi::OsStrExt as _;
 /// # Errors
 /// A name that is not set, a pattern that nothing matches, a value that is not UTF-8.
 pub fn named(arguments: &[String], environment: &Environment) -> Found {
-    let mut faults = Vec::new();
-    let mut variables = Vec::new();
-    for text in arguments {
-        if let Some((name, value)) = text.split_once('=') {
-            variables.push(Variable {
-                name: name.to_owned(),
-                value: value.to_owned(),
-                place: "the argument".to_owned(),
-                passed_on: false,
-            });
-            continue;
-        }
-        let mut matched = environment.iter().filter(|(name, _)| {
-            if pattern::is_pattern(text) {
-                pattern::matches(text, name)
-            } else {
-                *name == text
-            }
-        });
-        let mut any = false;
-        for (name, found) in matched.by_ref() {
-            any = true;
-            match utf8(&found.value) {
-                Ok(value) => variables.push(Variable {
-                    name: name.clone(),
-                    value,
-                    place: "the environment".to_owned(),
-                    passed_on: true,
-                }),
-                Err(fault) => faults.push(format!("{name}: {fault}")),
-            }
-        }
-        if !any {
-            faults.push(missing(text, environment));
-        }
+    whole(arguments.iter().flat_map(|text| taken(text, environment)))
+}
+
+/// What one argument stands for.
+fn taken(text: &str, environment: &Environment) -> Vec<Result<Variable, String>> {
+    if let Some((name, value)) = text.split_once('=') {
+        return vec![Ok(Variable {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            place: "the argument".to_owned(),
+            passed_on: false,
+        })];
     }
-    if faults.is_empty() {
-        Ok(variables)
-    } else {
-        Err(faults)
+    let matches = |name: &str| {
+        if pattern::is_pattern(text) {
+            pattern::matches(text, name)
+        } else {
+            name == text
+        }
+    };
+    let found = environment.iter().filter(|(name, _)| matches(name));
+    let found: Vec<_> = found
+        .map(|(name, found)| {
+            let value = utf8(&found.value).map_err(|fault| format!("{name}: {fault}"))?;
+            Ok(Variable {
+                name: name.clone(),
+                value,
+                place: "the environment".to_owned(),
+                passed_on: true,
+            })
+        })
+        .collect();
+    if found.is_empty() {
+        return vec![Err(missing(text, environment))];
     }
+    found
 }
 
 fn missing(text: &str, environment: &Environment) -> String {
+    if !is_identifier(text) && !pattern::is_pattern(text) {
+        return format!(
+            "{} is no name; write NAME, a pattern such as APP_*, or NAME=value",
+            table::name(text)
+        );
+    }
     if pattern::is_pattern(text) {
-        return format!("{text}: matches no variable of the environment");
+        return format!(
+            "{}: matches no variable of the environment",
+            table::name(text)
+        );
     }
     let names = environment.keys().map(String::as_str);
     let hint = did_you_mean(text, names).map_or_else(String::new, |hint| format!(" ({hint})"));

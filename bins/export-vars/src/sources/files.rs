@@ -25,7 +25,7 @@ pub fn env_file(source: &EnvFile, dialect: Dialect, environment: &Environment) -
 /// `NAME=value` lines.
 ///
 /// # Errors
-/// An artifact that the build does not have, and as [`env_file`].
+/// An artifact that the build does not have, and as [`env_file()`].
 pub fn manifest(source: &Manifest, environment: &Environment) -> Found {
     let path = match &source.artifact {
         None => source.file.clone(),
@@ -44,7 +44,7 @@ pub fn manifest(source: &Manifest, environment: &Environment) -> Found {
 /// A file with variables for a comparison: JSON, an export file, or an env file in its dialect.
 ///
 /// # Errors
-/// As [`env_file`].
+/// As [`env_file()`].
 pub fn any(source: &EnvFile, dialect: Dialect, environment: &Environment) -> Found {
     let bytes = read(&source.file)?;
     if source.dialect.is_none() && bytes.trim_ascii_start().starts_with(b"{") {

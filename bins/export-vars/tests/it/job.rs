@@ -3,6 +3,7 @@
 use crate::program;
 use harness::{FakeAws, Program, Reply};
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 const ID: &str = "11111111-abcd-1111-abcd-111111abcdef";
 const PUT: &str = "codepipeline:PutJobSuccessResult";
@@ -113,10 +114,41 @@ fn a_service_that_is_busy_is_asked_again_and_a_web_page_is_no_answer() {
 #[test]
 fn the_deadline_ends_a_call_that_is_never_answered() {
     let fake = FakeAws::start();
-    fake.on(PUT, [Reply::hang(std::time::Duration::from_secs(50))]);
+    fake.on(PUT, [Reply::hang(Duration::from_secs(50))]);
     reporting(&fake)
         .args(["--timeout", "1s", "A=1"])
         .run()
         .assert_code(6)
         .assert_stderr("the deadline came before the job was reported");
+}
+
+#[test]
+fn a_lost_answer_is_not_taken_for_a_failure_of_the_job() {
+    let fake = FakeAws::start();
+    fake.lose_reply(PUT);
+    let ended = Reply::error(400, "InvalidJobStateException", "The job has ended.");
+    fake.on(PUT, [Reply::json(&json!({})), ended]);
+    reporting(&fake)
+        .arg("A=1")
+        .run()
+        .assert_code(7)
+        .assert_stderr("the job has ended already: an earlier try whose answer was lost");
+    assert_eq!(fake.requests_for(PUT).len(), 2);
+}
+
+#[test]
+fn a_signal_ends_a_call_that_is_never_answered() {
+    let fake = FakeAws::start();
+    fake.on(PUT, [Reply::hang(Duration::from_secs(50))]);
+    let running = reporting(&fake).arg("A=1").spawn();
+    let started = Instant::now();
+    while fake.operations().is_empty() && started.elapsed() < Duration::from_secs(40) {
+        std::thread::yield_now();
+    }
+    running.signal(15);
+    running
+        .finish()
+        .assert_code(143)
+        .assert_stderr("stopped before the job was reported: SIGTERM received")
+        .assert_stdout("(exit 143)\n");
 }

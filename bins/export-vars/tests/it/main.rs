@@ -31,9 +31,26 @@ fn every_fault_is_reported_at_once() {
         .env("EXPORT_VARS_FROMAT", "json")
         .env("EXPORT_VARS_LOG", "loud")
         .args(["--format", "xml", "--timeout", "6", "A=1"])
+        .args([
+            "--gitlab-variables",
+            "many",
+            "--from-json",
+            "A=b",
+            "--only",
+            "é",
+        ])
+        .args(["--consumer", "me", "--rename", "x", "--base", "b.json"])
         .run()
         .assert_code(2)
-        .assert_stderr("4 settings are wrong; nothing was touched")
+        .assert_stderr("10 settings are wrong; nothing was touched")
+        .assert_stderr("--gitlab-variables: \"many\" is not a number from 1 to 150")
+        .assert_stderr("--from-json: \"A=b\": write NAME=FILE#/POINTER or FILE#/POINTER")
+        .assert_stderr("--only: \"é\" is not a pattern of names")
+        .assert_stderr(
+            "--consumer: \"me\" is not a consumer; use parameter-overrides or commands-action",
+        )
+        .assert_stderr("--rename: write NEW=OLD")
+        .assert_stderr("--base: only --format template-configuration completes a file")
         .assert_stderr("EXPORT_VARS_FROMAT: no such setting (did you mean EXPORT_VARS_FORMAT?)")
         .assert_stderr("EXPORT_VARS_LOG: \"loud\" is not a log level")
         .assert_stderr("--format: \"xml\" is not a format")

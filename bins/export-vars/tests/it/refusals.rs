@@ -39,6 +39,24 @@ fn a_name_that_codebuild_would_drop() {
 }
 
 #[test]
+fn what_is_no_name_is_not_repeated_when_it_may_be_a_secret() {
+    for argument in [
+        "postgres://app:hunter2@db/app?sslmode=require",
+        "postgres://app:hunter2@db/app",
+    ] {
+        let ran = program().arg(argument).run();
+        ran.assert_code(2)
+            .assert_stderr("a name of ")
+            .refute_stderr("hunter2");
+    }
+    let ran = refused(
+        &["A=1", "--template", "B={\"password\":\"hunter2\"}"],
+        "--template B: what stands in the brackets at offset 0 is no name; write {{ and }} for plain ones",
+    );
+    ran.refute_stderr("hunter2");
+}
+
+#[test]
 fn names_of_aws_and_codebuild() {
     refused(
         &["AWS_X=1"],
@@ -77,6 +95,18 @@ fn names_that_change_how_later_commands_run() {
     }
     let allowed = program().args(["PATH=/x", "--allow-name", "PATH"]).run();
     allowed.assert_code(0).assert_stdout("export PATH='/x'\n");
+    let passed_on = program().env("LD_LIBRARY_PATH", "/l");
+    passed_on
+        .clone()
+        .arg("LD_*")
+        .run()
+        .assert_code(2)
+        .assert_stderr("use --allow-name LD_LIBRARY_PATH");
+    passed_on
+        .args(["LD_*", "--allow-name", "LD_LIBRARY_PATH"])
+        .run()
+        .assert_code(0)
+        .assert_stdout("export LD_LIBRARY_PATH='/l'\n");
 }
 
 #[test]
@@ -268,6 +298,7 @@ fn a_line_that_readers_understand_differently() {
     ran.assert_stderr(
         "f.env:5:13: DB_PASSWORD: docker keeps quotes as part of the value, others remove them",
     )
+    .assert_stderr("hint: `export-vars explain FILE` shows how each program reads each line")
     .refute_stderr("hunter2");
     let read = |dialect: &str| {
         let file = format!("{dialect}:{}", path.display());
@@ -477,33 +508,34 @@ mod export_file {
 
     #[test]
     fn one_that_is_not_ours_to_remove() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &Path, bits| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(bits)).unwrap();
+        };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".exports");
         std::fs::write(&path, "export A='stale'\n").unwrap();
-        let run = |program: &str, arguments: &[&str]| {
-            std::process::Command::new(program)
-                .args(arguments)
-                .args([env!("CARGO_BIN_EXE_export-vars"), "A=1", "--export-file"])
-                .arg(&path)
-                .output()
-                .unwrap()
-        };
-        // Nobody but its owner may change the folder; root is let through, so it acts as nobody.
-        let closed: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o555);
-        std::fs::set_permissions(folder.path(), closed).unwrap();
-        let uid = std::process::Command::new("id")
-            .arg("-u")
-            .output()
-            .unwrap()
-            .stdout;
-        let output = if uid == b"0\n" {
-            run(
-                "setpriv",
-                &["--reuid", "65534", "--regid", "65534", "--clear-groups"],
-            )
+        // The checkout may lie where nobody but root can look.
+        let program = folder.path().join("export-vars");
+        std::fs::copy(env!("CARGO_BIN_EXE_export-vars"), &program).unwrap();
+        mode(&program, 0o755);
+        mode(folder.path(), 0o555);
+        let id = std::process::Command::new("id").arg("-u").output().unwrap();
+        // No permission stops root, so it acts as nobody.
+        let mut command = if id.stdout == b"0\n" {
+            let mut command = std::process::Command::new("setpriv");
+            command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+            command.arg(&program);
+            command
         } else {
-            run("env", &[])
+            std::process::Command::new(&program)
         };
+        let output = command
+            .args(["A=1", "--export-file"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        mode(folder.path(), 0o755);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(

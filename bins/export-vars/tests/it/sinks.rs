@@ -2,7 +2,8 @@
 
 use crate::{program, readers};
 use action::env_file::spelling::{self, Reader};
-use harness::{Ran, readers as real, shells};
+use export_vars::sinks::{dotenv, gitlab};
+use harness::{FakeAws, Ran, Reply, readers as real, shells};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -30,10 +31,12 @@ fn write(format: &str, pairs: &[(String, String)]) -> Ran {
         .run()
 }
 
-/// What a format takes of the given values, asked one by one, and what it writes of them.
+/// What a format takes of the given values, and what it writes of them; nothing when it takes none.
 fn taken(format: &str, pairs: &[(String, String)]) -> Option<(Vec<(String, String)>, Ran)> {
-    let fits =
-        |pair: &&(String, String)| write(format, std::slice::from_ref(*pair)).code == Some(0);
+    let fits = |(name, value): &&(String, String)| match format {
+        "dotenv" => dotenv::check(name, value).is_ok(),
+        _ => gitlab::check(value).is_ok(),
+    };
     let kept: Vec<(String, String)> = pairs.iter().filter(fits).cloned().collect();
     if kept.is_empty() {
         return None;
@@ -147,6 +150,24 @@ proptest! {
         let ran = write("template-configuration", &pairs);
         let found: serde_json::Value = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
         let found: BTreeMap<String, String> = serde_json::from_value(found["Parameters"].clone()).unwrap();
+        prop_assert_eq!(found, map(&pairs));
+    }
+
+    #[test]
+    fn a_job_gets_the_variables_as_they_are(pairs in variables(ANY)) {
+        prop_assume!(!pairs.is_empty());
+        let fake = FakeAws::start();
+        fake.on("codepipeline:PutJobSuccessResult", [Reply::json(&serde_json::json!({}))]);
+        let arguments = pairs.iter().map(|(name, value)| format!("{name}={value}"));
+        let ran = program()
+            .envs(fake.env())
+            .args(["--format", "job", "--job-id", "11111111-abcd-1111-abcd-111111abcdef"])
+            .args(["--multiline", "--allow-empty", "--"])
+            .args(arguments)
+            .run();
+        ran.assert_code(0);
+        let body: serde_json::Value = serde_json::from_slice(&fake.requests()[0].body).unwrap();
+        let found: BTreeMap<String, String> = serde_json::from_value(body["outputVariables"].clone()).unwrap();
         prop_assert_eq!(found, map(&pairs));
     }
 

@@ -42,7 +42,7 @@ fn names_and_patterns_come_from_the_environment() {
         .args(["APPS_*", "OTTER"])
         .run()
         .assert_code(2)
-        .assert_stderr("APPS_*: matches no variable of the environment")
+        .assert_stderr("\"APPS_*\": matches no variable of the environment")
         .assert_stderr("OTTER: not set in the environment, or empty (did you mean OTHER?)");
 }
 

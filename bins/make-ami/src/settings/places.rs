@@ -52,6 +52,11 @@ impl FromStr for Target {
             Err(format!(
                 "{text:?} is not an image id (ami- and 8 or 17 hexadecimal digits)"
             ))
+        } else if text.contains(['*', '?', '\\']) {
+            // A filter's value knows wildcards; a run key never holds one.
+            Err(format!(
+                "{text:?} is not a run key: *, ? and \\ would match those of other runs"
+            ))
         } else {
             Ok(Target::Run(text.to_owned()))
         }
@@ -357,6 +362,10 @@ mod tests {
             (
                 said("ami-12".parse::<Target>().map(drop)),
                 "is not an image id",
+            ),
+            (
+                said("*".parse::<Target>().map(drop)),
+                "would match those of other runs",
             ),
             (
                 said("stack".parse::<StackResource>().map(drop)),

@@ -4,6 +4,7 @@ use super::images::{by_id, snapshot_ids, snapshots_of};
 use crate::cost::{GIB, gib};
 use crate::job::{Job, Place};
 use crate::pace::{PROOF, Pace};
+use action::exit::Exit;
 use action::failure::Failure;
 use aws::wait::{self, Look, humane};
 use aws_sdk_ec2::types::{Image, ImageState, Snapshot, SnapshotState};
@@ -13,6 +14,8 @@ use tokio::time::Instant;
 /// How long a fresh image may be unknown to DescribeImages
 /// (<https://github.com/ansible/ansible/issues/4368>: about one in ten is at first).
 const UNKNOWN_FOR: Duration = Duration::from_secs(300);
+/// The pause after a look that EC2 did not answer.
+const UNANSWERED: Duration = Duration::from_secs(15);
 
 /// An image that is available and whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,8 +119,19 @@ pub async fn wait(
             snapshots: mapped.iter().map(|id| copied(id, &snapshots)).collect(),
         }))
     };
+    let mut look = look;
+    // An EC2 that throttles or fails for longer than a call's own retries says nothing about the
+    // image: it is asked until the deadline (https://github.com/hashicorp/packer/issues/50).
+    let patient = async || match look().await {
+        Err(failure) if failure.exit() == Exit::Unavailable => {
+            let why = failure.causes().join("; ");
+            let seen = format!("EC2 does not answer: {why}");
+            Ok(Look::NotYetFor(seen, UNANSWERED))
+        }
+        looked => looked,
+    };
     let (deadline, interrupt) = (job.context.deadline, &job.context.interrupt);
-    let waited = wait::until(&what, deadline, interrupt, wait::Pace::default(), look).await;
+    let waited = wait::until(&what, deadline, interrupt, wait::Pace::default(), patient).await;
     let verified = waited.map_err(|ended| ended.into_failure(&what))?;
     let took = humane(started.elapsed());
     tracing::info!(
@@ -245,10 +259,12 @@ fn describe(snapshots: &[Snapshot], pace: &Pace, elapsed: Duration) -> String {
         && let (Some(rate), Some(left)) = (pace.rate(), pace.left(elapsed))
     {
         let speed = rate * (all as f64) / (GIB as f64);
-        text.push_str(&format!(
-            ", {speed:.2} GiB/s, about {} left",
-            humane(Duration::from_secs_f64(left))
-        ));
+        let speed = match speed >= 0.1 {
+            true => format!("{speed:.2} GiB/s"),
+            false => format!("{:.1} MiB/s", speed * 1024.0),
+        };
+        let left = humane(Duration::from_secs_f64(left));
+        text.push_str(&format!(", {speed}, about {left} left"));
     }
     text
 }
@@ -326,6 +342,11 @@ mod tests {
         assert_eq!(
             describe(&[half], &pace, Duration::from_secs(100)),
             ": snap-2 50 % of 100 GiB, 0.50 GiB/s, about 1 min 40 s left"
+        );
+        let small = snapshot("snap-2", SnapshotState::Pending, "50%", 1);
+        assert_eq!(
+            describe(&[small], &pace, Duration::from_secs(100)),
+            ": snap-2 50 % of 1 GiB, 5.1 MiB/s, about 1 min 40 s left"
         );
     }
 }

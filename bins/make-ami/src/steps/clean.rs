@@ -5,7 +5,7 @@ use super::{references, still};
 use crate::job::Job;
 use crate::plan::{RUN_TAG, STOPPED_TAG};
 use crate::settings::places::Target;
-use crate::undo::{self, Journal};
+use crate::undo::{self, Journal, Made};
 use action::exit::Exit;
 use action::failure::Failure;
 use aws::error::AwsError;
@@ -17,41 +17,9 @@ use aws_sdk_ec2::types::{Filter, Image};
 /// An image that is not ours or still in use is refused; what could not be removed is listed.
 pub async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
     let (run, images) = job.in_time(found(job, target)).await?;
-    let ids: Vec<String> = images
-        .iter()
-        .filter_map(|image| image.image_id.clone())
-        .collect();
-    let used = job.in_time(references::of(&job.home, &ids)).await?;
-    if !used.is_empty() {
-        let failure = Failure::refused(format!(
-            "{target} is still in use in {}; nothing was touched",
-            job.home.region
-        ));
-        let lines = used
-            .iter()
-            .flat_map(|(id, references)| references.iter().map(move |one| format!("{id}: {one}")));
-        return Err(lines.fold(failure, Failure::detail));
-    }
-    let stopped = job.in_time(stopped_instances(job, &run)).await?;
-    let lines = ids
-        .iter()
-        .map(|id| format!("\n  deregister {id} and delete its snapshots"));
-    let starts = stopped
-        .iter()
-        .map(|id| format!("\n  start instance {id}, which the run stopped"));
-    let what: String = lines.chain(starts).collect();
-    let text = match what.is_empty() {
-        true => format!("plan: nothing is left of {target}\n"),
-        false => format!("plan: clean {target} in {}{what}\n", job.home.region),
-    };
-    let json = serde_json::json!({ "run": run, "deregister": ids, "start": stopped });
-    if job.context.dry_run {
-        return job.context.show_plan(&text, &json);
-    }
-    tracing::info!("{}", text.trim_end());
     let mut journal = Journal::of(&run);
-    for id in &ids {
-        journal.note(&job.home, id);
+    for image in images {
+        journal.note(&job.home, image.image_id().unwrap_or_default());
     }
     for region in &job.settings.publish.copy_to {
         let place = job.place(region);
@@ -59,9 +27,29 @@ pub async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
             journal.note(&place, copy.image_id().unwrap_or_default());
         }
     }
+    job.in_time(refuse_used(job, target, &journal.made)).await?;
+    let marked = job.in_time(marked_instances(job, &run)).await?;
+    let lines = journal.made.iter().map(|Made { place, image_id }| {
+        let region = &place.region;
+        format!("\n  deregister {image_id} in {region} and delete its snapshots")
+    });
+    let starts = marked
+        .iter()
+        .map(|id| format!("\n  start instance {id}, which the run stopped"));
+    let what: String = lines.chain(starts).collect();
+    let text = match what.is_empty() {
+        true => format!("plan: no image and no stopped instance is left of {target}\n"),
+        false => format!("plan: clean {target}{what}\n"),
+    };
+    let ids: Vec<&String> = journal.made.iter().map(|made| &made.image_id).collect();
+    let json = serde_json::json!({ "run": run, "deregister": ids, "start": marked });
+    if job.context.dry_run {
+        return job.context.show_plan(&text, &json);
+    }
+    tracing::info!("{}", text.trim_end());
     let unclean = Failure::failed(format!("{target} is not wholly removed"));
     let mut unclean = undo::all(job, &journal, unclean).await;
-    for id in stopped {
+    for id in marked {
         if let Err(failure) = still::start(job, &id).await {
             unclean = unclean.and(failure);
         }
@@ -70,6 +58,31 @@ pub async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
         Exit::Remains => Err(unclean),
         _ => Ok(()),
     }
+}
+
+/// Refuses when anything still names one of the images, in whatever Region.
+async fn refuse_used(job: &Job, target: &Target, made: &[Made]) -> Result<(), Failure> {
+    let mut lines = Vec::new();
+    let regions = job.settings.publish.copy_to.iter();
+    for region in [&job.home.region].into_iter().chain(regions) {
+        let ids: Vec<String> = made
+            .iter()
+            .filter(|made| made.place.region == *region)
+            .map(|made| made.image_id.clone())
+            .collect();
+        for (id, references) in references::of(&job.place(region), &ids).await? {
+            lines.extend(
+                references
+                    .iter()
+                    .map(|one| format!("{id} in {region}: {one}")),
+            );
+        }
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let failure = Failure::refused(format!("{target} is still in use; nothing was touched"));
+    Err(lines.into_iter().fold(failure, Failure::detail))
 }
 
 /// The run, and its images.
@@ -89,12 +102,18 @@ async fn found(job: &Job, target: &Target) -> Result<(String, Vec<Image>), Failu
                 ))
                 .hint("aws ec2 deregister-image removes images of other origins"));
             };
-            Ok((run, vec![image]))
+            // What the run made besides would be swept too, so that it must be looked at as well.
+            let mut images = tagged(&job.home, RUN_TAG, &run).await?;
+            if images.iter().all(|known| known.image_id() != Some(id)) {
+                images.push(image);
+            }
+            Ok((run, images))
         }
     }
 }
 
-async fn stopped_instances(job: &Job, run: &str) -> Result<Vec<String>, Failure> {
+/// The instances that carry the run's mark: stopped by it, or about to be when it was killed.
+async fn marked_instances(job: &Job, run: &str) -> Result<Vec<String>, Failure> {
     let filter = Filter::builder()
         .name(format!("tag:{STOPPED_TAG}"))
         .values(run);
@@ -107,7 +126,7 @@ async fn stopped_instances(job: &Job, run: &str) -> Result<Vec<String>, Failure>
     Ok(instances
         .filter(|instance| {
             let state = instance.state().and_then(|state| state.name());
-            state.is_some_and(|state| ["stopped", "stopping"].contains(&state.as_str()))
+            !state.is_some_and(|state| ["terminated", "shutting-down"].contains(&state.as_str()))
         })
         .filter_map(|instance| instance.instance_id().map(str::to_owned))
         .collect())

@@ -4,7 +4,7 @@
 //! to be taken, the image with this run's tag is looked for and adopted
 //! (<https://github.com/hashicorp/packer/issues/11165>).
 
-use super::{images, sdk_tags};
+use super::{images, lacks_proof, sdk_tags};
 use crate::job::Job;
 use crate::plan::{Plan, RUN_TAG};
 use crate::settings::modes::{Consistency, SnapshotTags};
@@ -37,33 +37,62 @@ pub async fn find(job: &Job, plan: &Plan) -> Result<Option<Image>, Failure> {
         let same_source = image
             .source_instance_id()
             .is_none_or(|source| source == plan.instance_id);
-        let usable = matches!(
-            image.state(),
-            Some(ImageState::Available | ImageState::Pending)
-        );
-        same_source && usable
+        same_source && is_good(image)
     }))
 }
 
-/// Refuses a name that another image has; a failed one of this very run is no obstacle.
+/// Whether an image is available or on the way to it.
+#[must_use]
+pub fn is_good(image: &Image) -> bool {
+    matches!(
+        image.state(),
+        Some(ImageState::Available | ImageState::Pending | ImageState::Transient)
+    )
+}
+
+/// Whether an image of this run is worth nothing to anybody. One that was taken out of use is not.
+#[must_use]
+pub fn is_worthless(image: &Image) -> bool {
+    let has_failed = matches!(
+        image.state(),
+        Some(ImageState::Failed | ImageState::Error | ImageState::Invalid)
+    );
+    has_failed || (is_good(image) && lacks_proof(image))
+}
+
+/// Refuses a name that another image has; one of this very run that will be removed is no obstacle.
 ///
 /// # Errors
 /// The refusal, or the call's failure.
 pub async fn check_name_is_free(job: &Job, plan: &Plan) -> Result<(), Failure> {
     let holders = images::named(&job.home, &plan.name).await?;
-    let foreign = |image: &&Image| images::tag(image, RUN_TAG) != Some(plan.run.as_str());
-    let Some(holder) = holders.iter().find(foreign) else {
+    let in_the_way = |image: &&Image| is_foreign(image, plan) || !is_worthless(image);
+    let Some(holder) = holders.iter().find(in_the_way) else {
         return Ok(());
     };
-    let id = holder.image_id().unwrap_or("an image");
-    let state = holder
-        .state()
-        .map_or("in an unknown state", ImageState::as_str);
+    let whose = match is_foreign(holder, plan) {
+        true => "which is not of this run",
+        false => "which this run made and somebody took out of use",
+    };
     Err(Failure::refused(format!(
-        "the name {:?} is taken in {} by {id} ({state}), which is not of this run; nothing was touched",
-        plan.name, job.home.region
+        "the name {:?} is taken in {} by {}, {whose}; nothing was touched",
+        plan.name,
+        job.home.region,
+        words(holder)
     ))
     .hint("choose another AMI_NAME; {utc} and {build} in it make it unique"))
+}
+
+fn is_foreign(image: &Image, plan: &Plan) -> bool {
+    images::tag(image, RUN_TAG) != Some(plan.run.as_str())
+}
+
+/// `ami-1 (disabled)`.
+fn words(image: &Image) -> String {
+    let id = image.image_id().unwrap_or("an image");
+    let state = image.state();
+    let state = state.map_or("in an unknown state", ImageState::as_str);
+    format!("{id} ({state})")
 }
 
 /// The request that makes the image.
@@ -159,20 +188,23 @@ async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<S
         // Where no answer of EC2's own came back, the image may have been made all the same.
         *uncertain |= error.code.is_none() || (error.status >= Some(500) && !is_throttle(&error));
         let step = next(&error, tries);
-        tracing::warn!("{deed}: {error}");
-        let looks = match step {
-            // The name is taken, by nobody else if an earlier try of ours may have got through.
-            Next::Adopt if *uncertain => LOOKS,
-            Next::Again => 1,
-            _ if *uncertain => 1,
-            _ => 0,
+        match step {
+            Next::Again => tracing::warn!("{deed}, trying again: {error}"),
+            Next::Adopt | Next::GiveUp => tracing::warn!("{deed}: {error}"),
+        }
+        let looked = match step {
+            Next::Adopt => find_by_name(job, plan, &deed, pause, uncertain).await,
+            Next::Again => find_patiently(job, plan, 1, pause).await,
+            Next::GiveUp if *uncertain => find_patiently(job, plan, 1, pause).await,
+            Next::GiveUp => Ok(None),
         };
-        match find_patiently(job, plan, looks, pause).await {
+        match looked {
             Ok(Some(image_id)) => {
-                tracing::info!(image_id, "found the image of the lost reply");
+                tracing::info!(image_id, "found the image that an earlier try made");
                 *uncertain = false;
                 return Ok(image_id);
             }
+            Err(failure) if failure.exit() == Exit::Lost => return Err(failure),
             Ok(None) => {}
             Err(failure) if *uncertain => return Err(failure),
             // It is known that there is none; the look was only for safety.
@@ -183,13 +215,43 @@ async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<S
             Next::Again => pause = (pause * 2).min(LONGEST_PAUSE),
             Next::Adopt if !*uncertain => {
                 return Err(failure.with_exit(Exit::Lost).hint(
-                    "another image took the name in the last seconds; running again says which",
+                    "another image has the name and is not listed; running again says which",
                 ));
             }
             Next::Adopt | Next::GiveUp => return Err(failure),
         }
     }
     Err(Failure::failed(deed))
+}
+
+/// Looks for who took the name: an image of this run that was not listed before, or somebody else's.
+///
+/// # Errors
+/// [`Exit::Lost`] when it is somebody else's, or a call's failure.
+async fn find_by_name(
+    job: &Job,
+    plan: &Plan,
+    deed: &str,
+    pause: Duration,
+    uncertain: &mut bool,
+) -> Result<Option<String>, Failure> {
+    for _ in 0..LOOKS {
+        if let Some(image_id) = find_patiently(job, plan, 1, pause).await? {
+            return Ok(Some(image_id));
+        }
+        if job.context.interrupt.pending().is_some() {
+            break;
+        }
+        let holders = images::named(&job.home, &plan.name).await?;
+        if let Some(holder) = holders.iter().find(|image| is_foreign(image, plan)) {
+            // Two images never share a name, so there is none of ours.
+            *uncertain = false;
+            let lost = format!("{deed}: the name was taken by {} meanwhile", words(holder));
+            return Err(Failure::new(Exit::Lost, lost)
+                .hint("choose another AMI_NAME; {utc} and {build} in it make it unique"));
+        }
+    }
+    Ok(None)
 }
 
 /// Looks for this run's image up to `looks` times: a fresh one may not be listed at once.

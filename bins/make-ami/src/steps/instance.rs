@@ -63,11 +63,24 @@ pub async fn find(job: &Job, named: &Named) -> Result<Source, Failure> {
     let instance = settled(job, instance, &id).await?;
     judge(&instance, &id, &job.home.region)?;
     check_mode(&instance, &id, job.settings.consistency)?;
-    let volumes = volumes(&job.home, &instance, &id).await?;
+    source(job, &instance, id).await
+}
+
+/// Finds the instance of a run whose image is made already: whether it could be imaged now is not asked.
+///
+/// # Errors
+/// A refusal that says why there is not exactly one, or a call's own failure.
+pub async fn locate(job: &Job, named: &Named) -> Result<Source, Failure> {
+    let instance = one(&job.home, named).await?;
+    let id = instance.instance_id().unwrap_or_default().to_owned();
+    source(job, &instance, id).await
+}
+
+async fn source(job: &Job, instance: &Instance, id: String) -> Result<Source, Failure> {
     Ok(Source {
-        running: state(&instance) == Some(&InstanceStateName::Running),
-        volumes,
-        stopped_by: tag(&instance, STOPPED_TAG).map(str::to_owned),
+        running: state(instance) == Some(&InstanceStateName::Running),
+        volumes: volumes(&job.home, instance, &id).await?,
+        stopped_by: tag(instance, STOPPED_TAG).map(str::to_owned),
         id,
     })
 }

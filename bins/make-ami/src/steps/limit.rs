@@ -3,6 +3,7 @@
 
 use crate::job::Job;
 use aws::error::AwsError;
+use aws::wait::humane;
 use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::config::retry::RetryConfig;
 use jiff::Timestamp;
@@ -38,22 +39,21 @@ pub async fn apply(job: &mut Job) {
             return;
         }
     };
-    let left = left(ends, job.clock.now());
-    let deadline = Instant::now() + left;
+    let whole = Duration::try_from(ends.duration_since(job.clock.now())).unwrap_or_default();
+    let deadline = Instant::now() + whole.saturating_sub(margin(whole));
     if deadline < job.context.deadline {
         tracing::info!(
             "the build ends at {}; this run stops {} before",
             ends.strftime("%H:%M:%S UTC"),
-            humantime::format_duration(MARGIN)
+            humane(margin(whole))
         );
         job.context.deadline = deadline;
     }
 }
 
-/// What is left until a little before the end. A short build gets a short margin.
-fn left(ends: Timestamp, now: Timestamp) -> Duration {
-    let whole = Duration::try_from(ends.duration_since(now)).unwrap_or_default();
-    whole.saturating_sub(MARGIN.min(whole / 4))
+/// How long before the build's end the run stops, of what is left: a short build gets a short margin.
+fn margin(left: Duration) -> Duration {
+    MARGIN.min(left / 4)
 }
 
 /// When the build ends; nothing when CodeBuild does not know it, as on a laptop.
@@ -73,16 +73,15 @@ async fn ask(job: &Job, id: &str) -> Result<Option<Timestamp>, String> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use super::left;
-    use jiff::Timestamp;
+    use super::margin;
+    use std::time::Duration;
 
     #[test]
     fn stops_two_minutes_before_and_a_quarter_before_a_near_end() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        assert_eq!(left(at(3_600), at(0)).as_secs(), 3_480);
-        assert_eq!(left(at(100), at(0)).as_secs(), 75);
-        assert_eq!(left(at(0), at(100)).as_secs(), 0);
+        let seconds = |left| margin(Duration::from_secs(left)).as_secs();
+        assert_eq!(seconds(3_600), 120);
+        assert_eq!(seconds(100), 25);
+        assert_eq!(seconds(0), 0);
     }
 }

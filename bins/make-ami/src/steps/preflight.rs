@@ -5,13 +5,17 @@ use super::images::{snapshot_ids, tagged};
 use super::instance::Source;
 use crate::job::Job;
 use crate::plan::{APP_TAG, Plan, SOURCE_TAG, STOPPED_TAG};
-use crate::settings::modes::{Consistency, SnapshotTags};
+use crate::settings::modes::{Consistency, Retire, SnapshotTags};
+use crate::settings::places::Principal;
 use action::exit::Exit;
 use action::failure::Failure;
 use aws::error::{AwsError, Kind};
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::primitives::DateTime;
-use aws_sdk_ec2::types::{Image, LaunchPermission, LaunchPermissionModifications, Tag};
+use aws_sdk_ec2::types::{
+    CreateVolumePermission, CreateVolumePermissionModifications, Image, LaunchPermission,
+    LaunchPermissionModifications, SnapshotAttributeName, Tag,
+};
 use aws_smithy_runtime_api::http::Response;
 
 /// What a dry run found out about one call.
@@ -51,7 +55,8 @@ pub async fn check(
     let mut add = |action, answer| findings.push(Finding { action, answer });
     if !adopts {
         let create = request(job, plan).dry_run(true).send().await;
-        add("ec2:CreateImage, with ec2:CreateTags", of(create));
+        let answer = name_is_ours(of(create));
+        add("ec2:CreateImage, with ec2:CreateTags", answer);
     }
     if !adopts && plan.consistency == Consistency::Stop && source.running {
         let tag = Tag::builder().key(STOPPED_TAG).value(&plan.run).build();
@@ -110,6 +115,9 @@ pub fn verdict(job: &Job, plan: &Plan, findings: &[Finding]) -> Result<(), Failu
             Answer::Refused(error) => failure.cause(format!("{}: {error}", finding.action)),
             _ => failure,
         });
+    if exit != Exit::NotPermitted {
+        return Err(failure);
+    }
     Err(failure.hint("allow these actions for the role that runs this; the page of make-ami has the whole policy"))
 }
 
@@ -161,7 +169,8 @@ async fn later_changes(job: &Job, earlier: Option<&Image>, findings: &mut Vec<Fi
             },
         );
     }
-    if publish.deprecate_after.is_some() || job.settings.retention.is_some() {
+    let retire = job.settings.retention.as_ref().map(|one| one.retire);
+    if publish.deprecate_after.is_some() || retire == Some(Retire::Ladder) {
         let at = DateTime::from_secs(job.clock.now().as_second() + 3_600);
         add(
             "ec2:EnableImageDeprecation",
@@ -174,7 +183,7 @@ async fn later_changes(job: &Job, earlier: Option<&Image>, findings: &mut Vec<Fi
             },
         );
     }
-    if job.settings.retention.is_some() {
+    if retire == Some(Retire::Ladder) {
         add(
             "ec2:DisableImage",
             match id {
@@ -186,6 +195,30 @@ async fn later_changes(job: &Job, earlier: Option<&Image>, findings: &mut Vec<Fi
     if !publish.share_with.is_empty() {
         // The account itself: a permission that it has anyway.
         let owner = earlier.and_then(|image| image.owner_id());
+        let has_accounts = publish
+            .share_with
+            .iter()
+            .any(|whom| matches!(whom, Principal::Account(_)));
+        if has_accounts {
+            add(
+                "ec2:ModifySnapshotAttribute",
+                match (&snapshot, owner) {
+                    (Some(id), Some(owner)) => {
+                        let permission = CreateVolumePermission::builder().user_id(owner).build();
+                        let added = CreateVolumePermissionModifications::builder()
+                            .add(permission)
+                            .build();
+                        let call = ec2
+                            .modify_snapshot_attribute()
+                            .snapshot_id(id)
+                            .attribute(SnapshotAttributeName::CreateVolumePermission)
+                            .create_volume_permission(added);
+                        of(call.dry_run(true).send().await)
+                    }
+                    _ => Answer::Open(NO_IMAGE),
+                },
+            );
+        }
         add(
             "ec2:ModifyImageAttribute",
             match (id, owner) {
@@ -241,6 +274,15 @@ where
                 Answer::Refused(error)
             }
         }
+    }
+}
+
+/// Whose name it is was looked at before: one that is taken here is of an unusable image of this very
+/// run, which goes first.
+fn name_is_ours(answer: Answer) -> Answer {
+    match answer {
+        Answer::Refused(error) if error.is("InvalidAMIName.Duplicate") => Answer::Permitted,
+        answer => answer,
     }
 }
 

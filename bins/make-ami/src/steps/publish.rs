@@ -1,6 +1,7 @@
 //! What happens to an available image: copies, sharing, deprecation, the SSM parameter last of all.
 
 use super::available::{self, Verified};
+use super::create::{is_good, is_worthless};
 use super::images::tagged;
 use super::sdk_tags;
 use crate::job::{Job, Place};
@@ -14,7 +15,7 @@ use aws::error::AwsError;
 use aws::wait::{self, Look, Pace};
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
-    CreateVolumePermission, CreateVolumePermissionModifications, ImageState, LaunchPermission,
+    CreateVolumePermission, CreateVolumePermissionModifications, Image, LaunchPermission,
     LaunchPermissionModifications, ResourceType, SnapshotAttributeName, TagSpecification,
 };
 use aws_sdk_ssm::types::ParameterType;
@@ -110,37 +111,80 @@ async fn copy(
             place.region
         )));
     }
-    let adopted = tagged(place, RUN_TAG, run)
-        .await?
-        .into_iter()
-        .find(|image| {
-            matches!(
-                image.state(),
-                Some(ImageState::Available | ImageState::Pending)
-            )
-        });
-    if let Some(id) = adopted.and_then(|image| image.image_id) {
+    let earlier = tagged(place, RUN_TAG, run).await?;
+    if let Some(id) = good(&earlier) {
         tracing::info!("adopting the copy {id} in {}", place.region);
         return Ok(id);
     }
+    remove_failed(place, &earlier).await?;
     let key = &job.settings.publish.kms_key;
     let call = copy_request(job, place, tags, verified)
-        .client_token(token(run, &verified.image_id, &place.region))
+        .client_token(token(
+            run,
+            &verified.image_id,
+            &place.region,
+            &job.clock.started(),
+        ))
         .set_encrypted(key.as_ref().map(|_| true))
         .set_kms_key_id(key.clone());
     let deed = format!(
         "cannot copy image {} from {} to {}",
         verified.image_id, job.home.region, place.region
     );
-    let reply = call
-        .send()
-        .await
-        .map_err(|error| AwsError::of(&error).failure(&deed, "ec2:CopyImage and ec2:CreateTags"))?;
+    let reply = match call.send().await {
+        Ok(reply) => reply,
+        Err(error) => {
+            let error = AwsError::of(&error);
+            // The copy of a try that was killed a moment ago, which was not listed before.
+            if error.is("InvalidAMIName.Duplicate")
+                && let Some(id) = appears(job, place, run).await?
+            {
+                tracing::info!("adopting the copy {id} in {}", place.region);
+                return Ok(id);
+            }
+            return Err(error.failure(&deed, "ec2:CopyImage and ec2:CreateTags"));
+        }
+    };
     let id = reply
         .image_id
         .ok_or_else(|| Failure::failed(deed).cause("the reply holds no image id"))?;
     tracing::info!("copying to {}: {id}", place.region);
     Ok(id)
+}
+
+fn good(images: &[Image]) -> Option<String> {
+    let found = images.iter().find(|image| is_good(image))?;
+    found.image_id.clone()
+}
+
+/// How often a copy that holds the name is looked for, and how long apart.
+const LOOKS: u32 = 8;
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Looks for this run's copy until it is listed.
+async fn appears(job: &Job, place: &Place, run: &str) -> Result<Option<String>, Failure> {
+    for _ in 0..LOOKS {
+        if let Some(id) = good(&tagged(place, RUN_TAG, run).await?) {
+            return Ok(Some(id));
+        }
+        not_stopped(job)?;
+        job.pause(PAUSE).await;
+    }
+    Ok(None)
+}
+
+/// Removes the copies of earlier tries that failed: they may hold the name.
+async fn remove_failed(place: &Place, earlier: &[Image]) -> Result<(), Failure> {
+    for image in earlier.iter().filter(|image| is_worthless(image)) {
+        let Some(id) = image.image_id() else { continue };
+        let region = &place.region;
+        tracing::info!("removing {id} in {region}, which an earlier try left failed");
+        if let Some(first) = undo::remove(place, id).await.into_iter().next() {
+            let deed = format!("cannot remove the failed copy {id} in {region}");
+            return Err(Failure::failed(deed).remains(first.what, first.command));
+        }
+    }
+    Ok(())
 }
 
 fn copy_request(
@@ -166,9 +210,10 @@ fn copy_request(
 }
 
 /// 64 characters of ASCII at most:
-/// <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html>.
-fn token(run: &str, image_id: &str, region: &str) -> String {
-    let digest = Sha256::digest(format!("{run}\n{image_id}\n{region}"));
+/// <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html>. It makes one copy of one
+/// try's calls. The next try has another: with the same one EC2 would give a copy that failed again.
+fn token(run: &str, image_id: &str, region: &str, started: &str) -> String {
+    let digest = Sha256::digest(format!("{run}\n{image_id}\n{region}\n{started}"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -316,9 +361,10 @@ mod tests {
 
     #[test]
     fn a_token_is_the_same_for_the_same_copy_and_fits() {
-        let one = token("run", "ami-1", "us-east-1");
-        assert_eq!(one, token("run", "ami-1", "us-east-1"));
-        assert_ne!(one, token("run", "ami-1", "us-east-2"));
+        let one = token("run", "ami-1", "us-east-1", "now");
+        assert_eq!(one, token("run", "ami-1", "us-east-1", "now"));
+        assert_ne!(one, token("run", "ami-1", "us-east-2", "now"));
+        assert_ne!(one, token("run", "ami-1", "us-east-1", "later"));
         assert_eq!(one.len(), 64);
     }
 }

@@ -50,9 +50,14 @@ pub async fn wait(job: &Job, source: &Source) -> Result<(), Failure> {
     let (deadline, interrupt) = (job.context.deadline, &job.context.interrupt);
     let waited = wait::until(&what, deadline, interrupt, PACE, look).await;
     waited.map_err(|ended| {
-        ended
-            .into_failure(&what)
-            .hint("AWS Backup and lifecycle policies make snapshots too; nothing was made, running again is safe")
+        let is_late = matches!(ended, wait::Ended::Deadline(_));
+        let failure = ended.into_failure(&what);
+        match is_late {
+            true => failure.hint(
+                "AWS Backup and lifecycle policies make snapshots too; nothing was made, running again is safe",
+            ),
+            false => failure,
+        }
     })
 }
 

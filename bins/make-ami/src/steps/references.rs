@@ -123,9 +123,6 @@ async fn instances(place: &Place, images: &[String], found: &mut Found) -> Resul
 }
 
 fn unknown(place: &Place, error: &AwsError, action: &str) -> Failure {
-    let deed = format!(
-        "cannot find out what refers to older images in {}",
-        place.region
-    );
+    let deed = format!("cannot find out what refers to images in {}", place.region);
     error.failure(deed, action)
 }

@@ -96,6 +96,10 @@ pub fn text(steps: &[Step], retention: &Retention) -> String {
 pub async fn apply(job: &Job, steps: &[Step]) -> Vec<Remainder> {
     let mut left = Vec::new();
     for step in steps.iter().filter(|step| step.references.is_empty()) {
+        if let Some(signal) = job.context.interrupt.pending() {
+            tracing::warn!("the rest of the older images stays: {signal} received");
+            break;
+        }
         let id = &step.image.id;
         match step.rung {
             Rung::Deprecate => left.extend(deprecate(&job.home, id, job.clock.now()).await),

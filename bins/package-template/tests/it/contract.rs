@@ -61,7 +61,7 @@ fn check(folder: &TempDir, more: &[&str]) -> harness::Ran {
         .bare()
         .args([
             "check",
-            "cfn/app.yml",
+            "cfn/app.yml=app.yml",
             "ami.yml",
             "--pipeline",
             "pipeline.yml",
@@ -77,6 +77,22 @@ fn codes(report: &str) -> Vec<String> {
     findings
         .map(|one| one["code"].as_str().unwrap().to_owned())
         .collect()
+}
+
+#[test]
+fn a_failed_build_is_still_checked_and_uploads_nothing() {
+    let (aws, folder) = (FakeAws::start(), fitting());
+    let failed = ("CODEBUILD_BUILD_SUCCEEDING", "0");
+    let checked = program(&folder)
+        .bare()
+        .env(failed.0, failed.1)
+        .args(["check", "cfn/app.yml"])
+        .run();
+    checked.assert_code(0);
+    let ran = uploading(&folder, &aws).env(failed.0, failed.1).run();
+    ran.assert_code(2)
+        .assert_stderr("CODEBUILD_BUILD_SUCCEEDING=0");
+    assert!(aws.requests().is_empty());
 }
 
 #[test]
@@ -158,6 +174,12 @@ fn a_report_goes_to_a_file_in_each_form() {
         ran.assert_code(1)
             .assert_stdout("")
             .assert_stderr("error[P306]");
+        if format == "junit" {
+            let parse = "import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])";
+            let mut python = std::process::Command::new("python3");
+            python.args(["-c", parse]).arg(folder.path().join("report"));
+            assert!(python.status().unwrap().success());
+        }
         let report = std::fs::read_to_string(folder.path().join("report")).unwrap();
         assert!(report.contains(part), "{format}: {report}");
         assert_eq!(check(&folder, &["--format", format]).stdout, report);
@@ -279,4 +301,45 @@ fn a_pipeline_that_is_not_there_is_a_refusal() {
         .assert_stderr("cannot read the pipeline demo");
     let ran = check(&folder, &["--pipeline", "missing.yml"]);
     ran.assert_code(2);
+}
+
+/// What has no name of its own goes where the pipeline looks for it.
+#[test]
+fn files_go_to_the_paths_that_the_pipeline_names() {
+    let folder = fitting();
+    let pipeline = PIPELINE.replace(
+        "TemplatePath: Src::app.yml",
+        "TemplatePath: Src::stacks/application.yml\n                TemplateConfiguration: Src::config.json",
+    );
+    write(folder.path(), "pipeline.yml", &pipeline);
+    let run = |sources: &[&str]| {
+        program(&folder)
+            .bare()
+            .args(sources)
+            .args([
+                "ami.yml",
+                "--pipeline",
+                "pipeline.yml",
+                "--output",
+                "out.zip",
+            ])
+            .run()
+    };
+    run(&["cfn/app.yml", "dev.json"])
+        .assert_code(0)
+        .assert_stderr(
+            "cfn/app.yml is stacks/application.yml in the archive, as TemplatePath names it",
+        )
+        .assert_stderr("dev.json is config.json in the archive");
+    let bytes = std::fs::read(folder.path().join("out.zip")).unwrap();
+    let zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
+    let names: Vec<_> = zip
+        .file_names()
+        .map(|name| name.unwrap().into_owned())
+        .collect();
+    assert_eq!(names, ["ami.yml", "config.json", "stacks/application.yml"]);
+    // A name that was given is meant.
+    run(&["cfn/app.yml=app.yml", "dev.json"])
+        .assert_code(2)
+        .assert_stderr("TemplatePath stacks/application.yml does not exist in artifact Src [P306]");
 }

@@ -183,6 +183,11 @@ fn spec(project: &Project, source: &Path) -> Result<Buildspec, Failure> {
             Buildspec::parse(&shown, text.as_bytes())
                 .map_err(|wrong| findings::refusal("the buildspec cannot run", &wrong))
         }
+        Spec::Object(arn) => Err(Failure::refused(format!(
+            "{}: the buildspec {arn} is in a bucket, which is not read here",
+            project.id
+        ))
+        .hint("name a file of the source")),
     }
 }
 

@@ -220,7 +220,8 @@ fn the_install_script_refuses_and_says_why() {
     let good = "a".repeat(64);
     let named = format!("tool={good}");
     let short = format!("tool={}", &good[1..]);
-    let cases: [(&[(&str, &str)], i32, &str); 8] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], i32, &'a str);
+    let cases: [Case<'_>; 8] = [
         (&[], 2, "cannot install tool: ACTIONS_RELEASE is not set"),
         (
             &[("ACTIONS_RELEASE", "bucket")],
@@ -461,6 +462,7 @@ fn validation_passes_over_the_archive_and_turns_red_over_a_broken_one() {
     copy(&cfn.join("rules"), &source.join("rules"));
     world.run("validate", &[]).assert_code(0);
     for (report, cases) in [
+        ("contract", ""),
         ("cfn-lint", ""),
         ("cfn-guard", "tests=\"2\" failures=\"0\""),
         ("checkov", "<testcase"),

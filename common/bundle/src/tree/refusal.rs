@@ -51,6 +51,9 @@ pub enum Why {
         /// What the key says it is, such as `OPENSSH PRIVATE KEY`.
         kind: String,
     },
+    /// Version control or a file manager left it behind.
+    #[error("it belongs to version control or a file manager, not into a bundle")]
+    Litter,
     /// The name is that of an environment file, where secrets are kept.
     #[error("it is an environment file, which usually holds secrets")]
     EnvFile,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::buildspec::Buildspec;
 use crate::buildspec_checks::{self, Set};
+use crate::evaluate::is_unknown;
 use crate::finding::{Finding, Place};
 use crate::pipeline::Action;
 use crate::project::{Project, Spec};
@@ -91,6 +92,14 @@ impl Run<'_> {
                 return Some(Buildspec::parse(&shown, text.as_bytes()));
             }
             Some(Project {
+                buildspec: Spec::Object(path),
+                ..
+            }) => {
+                let unread = format!("the buildspec of project {name}: it is {path}");
+                self.report.unread.push(unread);
+                return None;
+            }
+            Some(Project {
                 buildspec: Spec::File(path),
                 buildspec_place,
                 ..
@@ -106,6 +115,11 @@ impl Run<'_> {
                 (path.clone(), action.place_of("ProjectName"))
             }
         };
+        if is_unknown(&path) {
+            let unread = format!("the buildspec of project {name}: {path} has no value here");
+            self.report.unread.push(unread);
+            return None;
+        }
         let primary = action
             .setting("PrimarySource")
             .or_else(|| action.inputs.first().map(|text| text.text.as_str()));

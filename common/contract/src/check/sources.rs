@@ -51,7 +51,7 @@ impl Run<'_> {
             let is = |field, wanted: &str| {
                 action
                     .setting(field)
-                    .is_some_and(|text| text == wanted || is_unknown(text))
+                    .is_some_and(|text| text == wanted || is_open(around, text))
             };
             is("S3ObjectKey", &written.key)
                 && written
@@ -176,6 +176,14 @@ impl Run<'_> {
             );
         }
     }
+}
+
+/// Whether a text is known only once a stack is deployed: a parameter has no value here, and a resource has
+/// its logical id for a name.
+fn is_open(around: &Around, text: &str) -> bool {
+    let template = around.template.iter();
+    let mut ids = template.flat_map(|template| &template.resources);
+    is_unknown(text) || ids.any(|resource| text.contains(&resource.id))
 }
 
 fn s3_sources(around: &Around) -> impl Iterator<Item = &Action> {

@@ -40,6 +40,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
         }
     }
     same_names(folder, faults)?;
+    pages(folder, faults)?;
     versions(folder, faults)
 }
 
@@ -84,6 +85,25 @@ fn versions(folder: &Path, faults: &mut Faults) -> Result<(), String> {
             *own == version,
             format!("{name} is {version}, but {own} in scripts/requirements.txt"),
         );
+    }
+    Ok(())
+}
+
+/// The page explains every template.
+fn pages(folder: &Path, faults: &mut Faults) -> Result<(), String> {
+    faults.at("cfn/README.md");
+    let page = std::fs::read_to_string(folder.join("cfn/README.md"))
+        .map_err(|error| format!("cfn/README.md: {error}"))?;
+    let entries = std::fs::read_dir(folder.join("cfn")).map_err(|error| error.to_string())?;
+    for entry in entries {
+        let name = entry.map_err(|error| error.to_string())?.file_name();
+        let name = name.to_string_lossy();
+        if name.ends_with(".yml") {
+            faults.unless(
+                page.contains(&format!("`{name}`")),
+                format!("{name} is not explained"),
+            );
+        }
     }
     Ok(())
 }

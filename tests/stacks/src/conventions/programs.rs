@@ -36,7 +36,27 @@ pub const POLICIES: [(&str, &str, &str, Program); 4] = [
 
 /// What a program documents and these stacks do not grant: the program needs it only with a setting
 /// that they do not use. Program, actions, reason.
-pub const NOT_NEEDED: [(&str, &[&str], &str); 6] = [
+pub const NOT_NEEDED: [(&str, &[&str], &str); 10] = [
+    (
+        "deploy-app",
+        &["secretsmanager:GetSecretValue"],
+        "DEPLOY_APP_SSH_KEY is not set: a key made for the run is pushed by Instance Connect",
+    ),
+    (
+        "deploy-app",
+        &[
+            "ssm:GetParameter",
+            "ssm:PutParameter",
+            "ssm:SendCommand",
+            "ssm:GetCommandInvocation",
+        ],
+        "DEPLOY_APP_HOST_KEY is set, so that no host key needs to be found out",
+    ),
+    (
+        "deploy-app",
+        &["elasticloadbalancing:DescribeTargetHealth"],
+        "DEPLOY_APP_TARGET_GROUP_ARN is not set: the build instance is behind no load balancer",
+    ),
     (
         "make-ami",
         &["ec2:StopInstances", "ec2:StartInstances", "ec2:DeleteTags"],
@@ -65,6 +85,11 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 6] = [
         "make-ami",
         &["ssm:PutParameter", "ssm:GetParameter"],
         "MAKE_AMI_SSM_PARAMETER is not set",
+    ),
+    (
+        "package-template",
+        &["codepipeline:GetPipeline"],
+        "the pipeline that it checks against is the template, not live:NAME",
     ),
     (
         "package-template",

@@ -329,7 +329,7 @@ const GUARDED: [(&str, &str, &str, &str); 52] = [
 ];
 
 /// For the conventions over resolved templates: part of the fault, file, old, new.
-const RESOLVED: [(&str, &str, &str, &str); 61] = [
+const RESOLVED: [(&str, &str, &str, &str); 68] = [
     // The application.
     (
         "update policy (rolling)",
@@ -689,6 +689,39 @@ const RESOLVED: [(&str, &str, &str, &str); 61] = [
         BUCKETS,
         "Action: [s3:GetBucketVersioning, s3:ListBucket]",
         "Action: s3:GetBucketVersioning",
+    ),
+    // The contract between the files.
+    (
+        "makes no variable AMI_ID",
+        "buildspecs/make-ami.yml",
+        "    - AMI_ID\n",
+        "",
+    ),
+    ("AMIID", PIPELINE, "{\"AMIId\":", "{\"AMIID\":"),
+    (
+        "application.yml",
+        PIPELINE,
+        "SourceOutput::app.yml",
+        "SourceOutput::application.yml",
+    ),
+    (
+        "archive.zip",
+        PIPELINE,
+        "S3ObjectKey: template.zip",
+        "S3ObjectKey: archive.zip",
+    ),
+    (
+        "CAPABILITY_IAM",
+        PIPELINE,
+        "Capabilities: CAPABILITY_IAM",
+        "Capabilities: CAPABILITY_AUTO_EXPAND",
+    ),
+    ("VpcId", "cfn/config/staging.json", "\"VPCId\"", "\"VpcId\""),
+    (
+        "eval",
+        "buildspecs/make-ami.yml",
+        "      - make-ami --export-file \"$PWD/.exports\"\n      - . \"$PWD/.exports\"\n",
+        "      - eval \"$(make-ami)\"\n",
     ),
 ];
 

@@ -7,7 +7,7 @@ use std::fs;
 
 use harness::moto::Moto;
 use serde_json::json;
-use stacks::stack::repository;
+use stacks::stack::{TOPIC, configuration, repository};
 
 /// What stands between `<tag>` and `</tag>`, each time.
 fn all<'a>(xml: &'a str, tag: &str) -> Vec<&'a str> {
@@ -346,4 +346,72 @@ fn the_switches_deploy_too() {
         public,
         "beside the load balancer"
     );
+}
+
+/// moto makes no pipeline, but it reads policies by IAM's grammar: each role's are well-formed, with
+/// every switch on (it keeps `AWS::NoValue` in lists as a null, which real accounts drop).
+#[test]
+fn the_roles_of_the_pipeline_are_well_formed() {
+    let Some(moto) = Moto::start() else { return };
+    let mut parameters = configuration(repository(), "pipeline-prod.json").unwrap();
+    parameters.insert("AlarmTopicArn".to_owned(), TOPIC.to_owned());
+    let boundary = "arn:aws:iam::123456789012:policy/instances";
+    parameters.insert("PermissionsBoundaryArn".to_owned(), boundary.to_owned());
+    let parameters: Vec<(&str, &str)> = parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    deploy(&moto, "CreateStack", "pipe", "pipeline.yml", &parameters);
+    let roles = moto.query("iam", "ListRoles", &[]);
+    let mut names: Vec<&str> = all(&roles, "RoleName")
+        .into_iter()
+        .filter_map(|name| name.strip_prefix("pipe-")?.split('-').next())
+        .collect();
+    names.sort_unstable();
+    let expected = [
+        "AmiRole",
+        "CloudFormationRole",
+        "DeployRole",
+        "PipelineRole",
+        "ScanRole",
+        "SourceRuleRole",
+        "ValidateRole",
+    ];
+    assert_eq!(names, expected, "one for each principal and job");
+}
+
+/// The container variant behind the same contract.
+#[test]
+fn the_containers_deploy_too() {
+    let Some(moto) = Moto::start() else { return };
+    let network = deploy(&moto, "CreateStack", "net", "network.yml", &[]);
+    let mut parameters = vec![
+        ("AppImage", "rag-app:1"),
+        ("AMIId", "ami-12c6146b"),
+        ("PlainHttp", "yes"),
+    ];
+    for name in [
+        "VPCId",
+        "SubnetId1",
+        "SubnetId2",
+        "PrivateSubnetId1",
+        "PrivateSubnetId2",
+    ] {
+        parameters.push((name, network[name].as_str()));
+    }
+    deploy(&moto, "CreateStack", "ecs", "app-ecs.yml", &parameters);
+    let groups = moto.query("elasticloadbalancing", "DescribeTargetGroups", &[]);
+    assert_eq!(one(&groups, "Port"), "8001");
+    assert_eq!(one(&groups, "TargetType"), "ip");
+    assert_eq!(one(&groups, "HealthCheckPath"), "/collection");
+    let task = physical(&moto, "ecs", "TaskDefinition");
+    let target = "AmazonEC2ContainerServiceV20141113.DescribeTaskDefinition";
+    let task = moto.json("ecs", target, &json!({"taskDefinition": task}));
+    let containers = task["taskDefinition"]["containerDefinitions"].as_array();
+    let names: Vec<&str> = containers
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["name"].as_str())
+        .collect();
+    assert_eq!(names, ["ollama", "model", "app"]);
 }

@@ -26,6 +26,11 @@ pub(super) async fn hold(job: &Job, plan: &Plan, source: &Source) -> Result<Held
     let id = &source.id;
     if !source.running {
         let ours = source.stopped_by.as_deref() == Some(plan.run.as_str());
+        if let Some(other) = source.stopped_by.as_deref().filter(|_| !ours) {
+            tracing::warn!(
+                "{id} was stopped by run {other}, which has not started it again; `make-ami clean --resume '{other}'` does"
+            );
+        }
         return Ok(if ours { Held::Stopped } else { Held::Nothing });
     }
     let marked = job
@@ -101,6 +106,7 @@ pub(super) async fn let_go(job: &Job, id: &str) -> Result<(), Failure> {
             }
             // A stop that is under way must end before a start is taken.
             Some(InstanceStateName::Stopping) | None => {}
+            Some(InstanceStateName::Pending) if asked => {}
             _ => {
                 let call = job.home.ec2.start_instances().instance_ids(id);
                 call.send().await.map_err(|error| {

@@ -1,0 +1,132 @@
+//! The way to AWS: endpoints, authorities, proxies, credentials.
+
+use crate::{INSTANCE, account, program};
+use harness::ec2::{Ec2World, Instance};
+use harness::{FakeAws, Reply};
+
+#[test]
+fn an_endpoint_that_answers_html_is_named_as_such() {
+    let (fake, _) = account();
+    fake.on(
+        "ec2:DescribeInstances",
+        [Reply::html(500, "<html>Bad gateway</html>")],
+    );
+    program(&fake)
+        .env("AWS_MAX_ATTEMPTS", "1")
+        .run()
+        .assert_code(4)
+        .assert_stderr("HTTP 500, body is text/html")
+        .assert_stderr("check AWS_ENDPOINT_URL");
+}
+
+#[test]
+fn an_endpoint_that_closes_the_connection_is_unavailable() {
+    let (fake, _) = account();
+    fake.on("ec2:DescribeInstances", [Reply::close()]);
+    program(&fake)
+        .env("AWS_MAX_ATTEMPTS", "1")
+        .run()
+        .assert_code(4)
+        .assert_stderr("cannot look at instance")
+        .refute_stderr("service error");
+}
+
+#[test]
+fn no_credentials_is_a_refusal() {
+    let (fake, _) = account();
+    let ran = program(&fake)
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .run();
+    ran.assert_code(2)
+        .assert_stderr("no AWS credentials were found; nothing was touched");
+    assert!(fake.requests().is_empty());
+}
+
+#[test]
+fn works_over_https_with_an_authority_of_its_own() {
+    let fake = FakeAws::start_tls();
+    let world = Ec2World::with([Instance::running(INSTANCE)]);
+    world.serve(&fake);
+    program(&fake).run().assert_code(0);
+    program(&fake)
+        .env("AWS_MAX_ATTEMPTS", "1")
+        .env_remove("AWS_CA_BUNDLE")
+        .run()
+        .assert_code(4)
+        .assert_stderr("hint: where the endpoint has an authority of its own, AWS_CA_BUNDLE");
+}
+
+#[test]
+fn an_authority_file_without_certificates_is_refused() {
+    let (fake, _) = account();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, "not a certificate").unwrap();
+    program(&fake)
+        .env("AWS_CA_BUNDLE", &file)
+        .run()
+        .assert_code(2)
+        .assert_stderr("cannot use AWS_CA_BUNDLE");
+}
+
+#[test]
+fn proxies_are_used_and_no_proxy_goes_around_them() {
+    let fake = FakeAws::start_tls();
+    let world = Ec2World::with([Instance::running(INSTANCE)]);
+    world.serve(&fake);
+    // Nothing listens on port 1, so a call that takes the proxy fails.
+    let proxied = || {
+        program(&fake)
+            .env("AWS_MAX_ATTEMPTS", "1")
+            .env("HTTPS_PROXY", "http://127.0.0.1:1")
+    };
+    proxied().run().assert_code(4);
+    assert!(fake.requests().is_empty());
+    proxied().env("NO_PROXY", "127.0.0.1").run().assert_code(0);
+}
+
+#[test]
+fn an_endpoint_of_one_service_beats_the_general_one() {
+    let (fake, world) = account();
+    program(&fake)
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        .env("AWS_ENDPOINT_URL_EC2", fake.url())
+        .run()
+        .assert_code(0);
+    assert_eq!(world.images().len(), 1);
+}
+
+/// CodeBuild gives a build its role's credentials through the container provider.
+#[test]
+fn credentials_come_from_the_container_provider_as_in_a_build() {
+    use std::io::{Read as _, Write as _};
+    let (fake, _) = account();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = format!("http://{}/role", listener.local_addr().unwrap());
+    // Asked more than once: before anything else, and again by the client.
+    std::thread::spawn(move || {
+        for peer in listener.incoming() {
+            let mut peer = peer.unwrap();
+            let mut request = [0; 4096];
+            let _read = peer.read(&mut request).unwrap();
+            let body = r#"{"AccessKeyId":"FROMTHEROLE","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}"#;
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            peer.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        }
+    });
+    program(&fake)
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", place)
+        .run()
+        .assert_code(0);
+    let signed = fake.requests()[0]
+        .header("authorization")
+        .unwrap()
+        .to_owned();
+    assert!(signed.contains("Credential=FROMTHEROLE/"), "{signed}");
+}

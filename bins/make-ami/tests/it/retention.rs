@@ -1,0 +1,189 @@
+//! Retiring older images.
+
+use crate::inside::{Cloud, Event};
+use harness::Reply;
+use harness::ec2::{Image, iso};
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn id(letter: char) -> String {
+    format!("ami-0{}", String::from(letter).repeat(16))
+}
+
+/// An account with images of the application `web` that are so many days old.
+fn account<const N: usize>(ages: [(char, u32); N]) -> Cloud {
+    let cloud = Cloud::new();
+    for (letter, days) in ages {
+        let made = iso(cloud.world.now() - days * DAY);
+        let image = Image::available(&id(letter), &format!("web-{letter}")).created(&made);
+        cloud.world.add_image(image.tag("make-ami:app", "web"));
+    }
+    cloud
+}
+
+/// Which of the older images are left.
+fn left(cloud: &Cloud) -> String {
+    let images = cloud.world.images();
+    ('a'..='f')
+        .filter(|letter| images.iter().any(|image| image.id == id(*letter)))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_of_the_application_are_kept_and_the_new_one_counts() {
+    let cloud = account([('a', 4), ('b', 3), ('c', 2), ('d', 1)]);
+    let other = Image::available(&id('e'), "other").tag("make-ami:app", "other");
+    cloud.world.add_image(other);
+    cloud
+        .world
+        .add_image(Image::available(&id('f'), "untagged"));
+    let run = cloud.run().set("app", "web").set("keep", "3");
+    let ended = run.set("retire", "deregister").end().await;
+    ended
+        .assert_code(0)
+        .assert_said(&format!("deregister {} (web-a, of", id('a')));
+    assert_eq!(left(&cloud), "cdef", "{ended}");
+    // Their snapshots went with them.
+    let snapshots = cloud.world.snapshots();
+    assert_eq!(snapshots.len(), 5, "{snapshots:?}");
+    // The plan is printed before anything is done.
+    let plan = ended.said.find("retention of web").unwrap();
+    let image = ended.said.find("image available after").unwrap();
+    assert!(image < plan, "{ended}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn images_beyond_an_age_go() {
+    let cloud = account([('a', 40), ('b', 31), ('c', 29), ('d', 1)]);
+    let run = cloud.run().set("app", "web").set("max_age", "30d");
+    run.set("retire", "deregister").end().await.assert_code(0);
+    assert_eq!(left(&cloud), "cd");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_both_an_image_goes_only_when_it_is_old_and_one_too_many() {
+    let cloud = account([('a', 40), ('b', 35), ('c', 33), ('d', 1)]);
+    let run = cloud.run().set("app", "web").set("keep", "3");
+    let run = run.set("max_age", "30d").set("retire", "deregister");
+    run.end().await.assert_code(0);
+    assert_eq!(left(&cloud), "cd");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_ladder_takes_three_runs() {
+    let cloud = account([('a', 10)]);
+    let run = async |name: &str| {
+        let run = cloud.run().set("ami_name", name).set("app", "web");
+        run.set("keep", "1").end().await
+    };
+    let first = run("web-1").await;
+    first
+        .assert_code(0)
+        .assert_said(&format!("deprecate {}", id('a')));
+    let image = cloud.image(&id('a'));
+    assert!(image.deprecation.is_some());
+    assert_eq!(image.state, "available");
+    // A deprecation comes a minute later at the earliest.
+    tokio::time::sleep(2 * DAY).await;
+    cloud.world.change_image(&id('a'), |image| {
+        image.deprecation = Some("2020-01-01T00:00:00.000Z".to_owned());
+    });
+    let second = run("web-2").await;
+    second
+        .assert_code(0)
+        .assert_said(&format!("disable {}", id('a')));
+    assert_eq!(cloud.image(&id('a')).state, "disabled");
+    let third = run("web-3").await;
+    third
+        .assert_code(0)
+        .assert_said(&format!("deregister {}", id('a')));
+    assert_eq!(left(&cloud), "");
+    let gone = cloud.world.snapshots();
+    assert!(gone.iter().all(|one| !one.id.contains("aaaa")), "{gone:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn referenced_images_are_kept_with_the_reason_and_the_others_go() {
+    let cloud = account([('a', 4), ('b', 3)]);
+    let recipe = "arn:aws:imagebuilder:eu-west-1:123456789012:image-recipe/web/1.0.0";
+    cloud
+        .world
+        .reference(&id('a'), "imagebuilder:ImageRecipe", recipe);
+    let run = cloud.run().set("app", "web").set("keep", "1");
+    let ended = run.set("retire", "deregister").end().await;
+    ended
+        .assert_code(0)
+        .assert_said(&format!("keep {}", id('a')))
+        .assert_said(&format!("{recipe} refers to it"));
+    assert_eq!(left(&cloud), "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_ten_images_are_asked_about_in_several_calls() {
+    let cloud = Cloud::new();
+    for n in 0..23 {
+        let id = format!("ami-1{n:016x}");
+        let image = Image::available(&id, &format!("web-{n}")).tag("make-ami:app", "web");
+        cloud.world.add_image(image);
+    }
+    cloud.world.page_size(7);
+    let parameter = "arn:aws:ssm:eu-west-1:123456789012:parameter/web";
+    let used = format!("ami-1{:016x}", 15);
+    cloud.world.reference(&used, "ssm:Parameter", parameter);
+    let run = cloud.run().set("app", "web").set("keep", "1");
+    let ended = run.set("retire", "deregister").end().await;
+    ended.assert_code(0);
+    let left = cloud.world.images();
+    let ids: Vec<&str> = left.iter().map(|image| image.id.as_str()).collect();
+    assert_eq!(ids, [used.as_str(), ended.ami()], "{ended}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_it_cannot_be_asked_what_is_used_everything_stays_and_the_run_succeeds() {
+    for operation in [
+        "ec2:DescribeImageReferences",
+        "ec2:DescribeLaunchTemplateVersions",
+    ] {
+        let cloud = account([('a', 4), ('b', 3)]);
+        cloud.fake.on(operation, [Reply::unauthorized()]);
+        let run = cloud.run().set("app", "web").set("keep", "1");
+        let ended = run.set("retire", "deregister").end().await;
+        ended
+            .assert_code(0)
+            .assert_said("older images stay: cannot find out what refers to images in eu-west-1")
+            .assert_said("UnauthorizedOperation")
+            .assert_said(&format!("allow {operation}"));
+        assert_eq!(left(&cloud), "ab");
+        assert!(!ended.exports.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_retired_is_said_and_is_no_failure() {
+    let cloud = account([('a', 4)]);
+    cloud.world.protect_image(&id('a'));
+    let run = cloud.run().set("app", "web").set("keep", "1");
+    let ended = run.set("retire", "deregister").end().await;
+    ended
+        .assert_code(0)
+        .assert_said("deregistration protection enabled")
+        .assert_said(&format!("--image-id {}", id('a')));
+    assert_eq!(left(&cloud), "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_while_older_images_go_leaves_the_rest_and_hands_over() {
+    let cloud = account([('a', 4), ('b', 3), ('c', 2)]);
+    let run = cloud.run().set("app", "web").set("keep", "1");
+    let run = run.set("retire", "deregister");
+    let ended = run
+        .at_first("ec2:DeregisterImage", Event::Sigterm)
+        .end()
+        .await;
+    ended
+        .assert_code(0)
+        .assert_said("the rest of the older images stays");
+    assert_eq!(left(&cloud), "bc", "{ended}");
+    assert!(!ended.exports.is_empty());
+}
