@@ -4,7 +4,8 @@
 #
 #   usage: sh buildspecs/install.sh PROGRAM...
 #
-# ACTIONS_RELEASE   where the programs are: s3://bucket/prefix, or a folder with a slash in its name
+# ACTIONS_RELEASE   where the programs are: s3://bucket/prefix, or a folder with a slash in its name;
+#                   a release (scripts/pack-release), or just the files by their names
 # ACTIONS_DIGESTS   what they must be: name=sha256 pairs with commas between them
 # ACTIONS_BIN       where they go (default: /usr/local/bin); it must be on PATH
 #
@@ -39,10 +40,14 @@ digest_of() (
     done
 )
 
+# fetch PROGRAM DIGEST FILE: by its content, as a release stores it, else by its name.
 fetch() {
     case $ACTIONS_RELEASE in
-        s3://*) aws s3 cp --only-show-errors "$ACTIONS_RELEASE/$1" "$2" ;;
-        */*) cp "$ACTIONS_RELEASE/$1" "$2" ;;
+        s3://*)
+            aws s3 cp --only-show-errors "$ACTIONS_RELEASE/blobs/$2" "$3" 2>/dev/null \
+                || aws s3 cp --only-show-errors "$ACTIONS_RELEASE/$1" "$3"
+            ;;
+        */*) cp "$ACTIONS_RELEASE/blobs/$2" "$3" 2>/dev/null || cp "$ACTIONS_RELEASE/$1" "$3" ;;
     esac
 }
 
@@ -75,7 +80,7 @@ install_program() {
 
     # In the same folder, so that the rename at the end is one step.
     fetched=$bin/.$program.$$
-    fetch "$program" "$fetched" || fail 4 "cannot fetch $ACTIONS_RELEASE/$program" \
+    fetch "$program" "$digest" "$fetched" || fail 4 "cannot fetch $ACTIONS_RELEASE/$program" \
         'hint: the role of this build needs s3:GetObject on it'
     is=$(sha256sum "$fetched")
     is=${is%% *}
