@@ -310,7 +310,7 @@ fn the_install_script_fetches_with_the_aws_cli() {
         assert!(
             world
                 .calls()
-                .contains("aws s3 cp --only-show-errors s3://b/p/tool ")
+                .contains("aws s3 cp --only-show-errors s3://b/p/blobs/")
         );
         let output = Command::new(world.bin().join("tool")).output().unwrap();
         assert_eq!(output.stdout, b"I run\n");
@@ -379,56 +379,86 @@ fn a_scan_looks_at_every_image_before_it_turns_red() {
     );
 }
 
-/// The stand-ins of a release: cargo that builds, aws that puts files into a folder.
+/// The scripts of a release as stand-ins, in the order that the buildspec calls them.
+const RELEASE_SCRIPTS: [&str; 9] = [
+    "setup",
+    "test",
+    "build-static",
+    "test-shipped",
+    "measured",
+    "demo",
+    "check-budgets",
+    "reproducible",
+    "pack-release",
+];
+
 fn release_world() -> World {
     let world = World::new();
-    fs::create_dir(world.release()).unwrap();
-    world.stand_in("rustup", "echo x86_64-unknown-linux-musl");
-    world.stand_in(
-        "cargo",
-        "folder=target/x86_64-unknown-linux-musl/dist\nmkdir -p \"$folder\"\nfor name in deploy-app export-vars make-ami package-template run-pipeline signal-health; do echo \"$name\" >\"$folder/$name\"; done",
-    );
-    world.stand_in("aws", &format!("cp \"$4\" '{}'", world.release().display()));
-    world
-}
-
-#[test]
-fn a_release_publishes_what_it_built_and_names_its_digests() {
-    let world = release_world();
-    let variables = [("ACTIONS_RELEASE", "s3://release/programs")];
-    let exports = world.run("release", &variables).assert_code(0).exports();
-    let digests: Vec<(&str, &str)> = exports["PROGRAM_DIGESTS"]
-        .split(',')
-        .map(|pair| pair.split_once('=').unwrap())
-        .collect();
-    assert_eq!(digests.len(), 6);
-    for (name, expected) in digests {
-        assert_eq!(digest(&world.release().join(name)), expected, "{name}");
+    fs::create_dir(world.source().join("scripts")).unwrap();
+    for script in RELEASE_SCRIPTS {
+        let does = match script {
+            "build-static" => {
+                "folder=build/dist/x86_64-unknown-linux-musl\nmkdir -p \"$folder\"\n\
+                 printf 'aa  deploy-app\\nbb  make-ami\\n' >\"$folder/SHA256SUMS\""
+            }
+            "pack-release" => "[ \"$(cat \"$ACTIONS_SIGNING_KEY\")\" = the-key ]",
+            _ => "",
+        };
+        world.stand_in(script, does);
+        let there = world.source().join("scripts").join(script);
+        fs::rename(world.bin().join(script), there).unwrap();
     }
+    world.stand_in("cargo", "");
+    world.stand_in("cargo-deny", "");
+    world
+}
+
+const RELEASE: [(&str, &str); 2] = [
+    ("ACTIONS_RELEASE", "s3://release/programs"),
+    ("RELEASE_SIGNING_KEY", "the-key"),
+];
+
+#[test]
+fn a_release_is_proven_packed_and_published_and_names_its_digests() {
+    let world = release_world();
+    let exports = world.run("release", &RELEASE).assert_code(0).exports();
+    assert_eq!(exports["PROGRAM_DIGESTS"], "deploy-app=aa,make-ami=bb");
     let calls = world.calls();
-    let order: Vec<&str> = calls
+    let mut names: Vec<&str> = calls
         .lines()
-        .filter(|line| line.starts_with("aws"))
+        .filter_map(|line| line.split(' ').next())
         .collect();
+    names.retain(|name| RELEASE_SCRIPTS.contains(name));
+    names.dedup();
+    assert_eq!(names, RELEASE_SCRIPTS, "{calls}");
     assert!(
-        order
-            .last()
-            .unwrap()
-            .ends_with("s3://release/programs/SHA256SUMS"),
-        "{order:?}"
+        calls.contains("cargo deny check\n"),
+        "advisories too: {calls}"
     );
+    let last = calls.lines().last().unwrap();
+    assert!(
+        last.ends_with("release-publish -- build/release --to s3://release/programs"),
+        "{last}"
+    );
+    assert!(!calls.contains("the-key"), "{calls}");
 }
 
 #[test]
-fn a_release_that_does_not_build_publishes_nothing() {
+fn a_release_that_fails_anywhere_publishes_nothing() {
+    for failing in RELEASE_SCRIPTS {
+        let world = release_world();
+        world.stand_in(failing, "exit 101");
+        let there = world.source().join("scripts").join(failing);
+        fs::rename(world.bin().join(failing), there).unwrap();
+        world.run("release", &RELEASE).assert_code(1);
+        let calls = world.calls();
+        assert!(!calls.contains("release-publish"), "{failing}: {calls}");
+    }
     let world = release_world();
-    world.stand_in("cargo", "exit 101");
     world
-        .run("release", &[("ACTIONS_RELEASE", "s3://release/programs")])
+        .run("release", &RELEASE[..1])
         .assert_code(1)
-        .assert_stderr("ended with 101");
-    assert!(!world.calls().contains("aws"), "{}", world.calls());
-    assert_eq!(fs::read_dir(world.release()).unwrap().count(), 0);
+        .assert_stderr("RELEASE_SIGNING_KEY: is not set");
 }
 
 /// The Validate stage with the real validators over the archive that `package-template.yml` packs.
