@@ -327,10 +327,13 @@ fn a_tampered_archive_is_refused_and_so_is_all_that_was_asked_for_with_it() {
     world.dash(&["make-ami"]).run().assert_code(0);
 }
 
+/// How a release is spoilt, by what, and what is said of it.
+type Spoilt<'a> = (&'a str, &'a dyn Fn(&World), &'a str);
+
 #[test]
 fn a_wrong_sum_another_key_and_an_old_list_are_refused_by_either_verifier() {
     for minisign in [true, false] {
-        let spoilt: [(&str, &dyn Fn(&World), &str); 4] = [
+        let spoilt: [Spoilt<'_>; 4] = [
             (
                 "a sum was changed",
                 &|world| {
@@ -370,14 +373,13 @@ fn a_wrong_sum_another_key_and_an_old_list_are_refused_by_either_verifier() {
                 "release 1.0.0 is not signed with ACTIONS_PUBLIC_KEY",
             ),
         ];
-        for (what, spoil, said) in spoilt {
+        for (_what, spoil, said) in spoilt {
             let Some(world) = World::new() else { return };
             world.release("1.0.0");
             if minisign {
                 world.with_minisign();
             }
             spoil(&world);
-            eprintln!("{what}, minisign: {minisign}");
             world.refused(&world.dash(&["make-ami"]).run(), 1, said);
         }
     }
