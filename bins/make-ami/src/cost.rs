@@ -13,7 +13,7 @@ pub const GIB: u64 = 1 << 30;
 /// AWS's month in bills: 730 hours.
 pub const MONTH: Duration = Duration::from_secs(730 * 3600);
 
-/// When [`LIST_PRICES`] was written down.
+/// When the list of prices was written down.
 pub const PRICES_OF: &str = "2026-11";
 /// List prices of the standard tier, in millionths of a US dollar per GB-month. us-east-1 is the figure
 /// of the EBS guide's examples; the others are unproven against the live list, which
