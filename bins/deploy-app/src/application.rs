@@ -1,7 +1,6 @@
 //! The application as it is here: read, hashed, and what must not travel left behind.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use action::failure::Failure;
 use action::program::Context;
@@ -14,6 +13,8 @@ use jiff::Timestamp;
 use crate::layout::Layout;
 use crate::release;
 use crate::settings::Checked;
+use crate::sync::listing::SEGMENT;
+use crate::sync::upload::Origin;
 use crate::sync::{self, Tree};
 
 /// The application as it is here.
@@ -22,23 +23,24 @@ pub struct Application {
     /// What shall be on the host.
     pub wanted: Tree,
     /// Where each file is read.
-    pub sources: BTreeMap<String, PathBuf>,
+    pub sources: BTreeMap<String, Origin>,
     /// The digest of `wanted`.
     pub digest: Digest,
     /// The name that a release of it would get now.
     pub release: String,
 }
 
-/// Reads and hashes the application; refuses what must not be shipped.
+/// Reads and hashes the application, on threads of their own; refuses what must not be shipped.
 ///
 /// # Errors
 /// A refusal that lists all of it; nothing was touched.
-pub fn read(settings: &Checked, context: &Context) -> Result<Application, Failure> {
+pub async fn read(settings: &Checked, context: &Context) -> Result<Application, Failure> {
     let rules = Rules {
         ignore_file: Some(".deployignore".to_owned()),
         names: Names::Bytes,
         // Left behind below, unless named.
         refuse_env_files: false,
+        segments: Some(SEGMENT),
         ..Rules::default()
     };
     let deed = || {
@@ -47,7 +49,12 @@ pub fn read(settings: &Checked, context: &Context) -> Result<Application, Failur
             settings.source.display()
         )
     };
-    let manifest = bundle::tree::read(&[Source::root(&settings.source)], &rules).map_err(|error| {
+    let source = Source::root(&settings.source);
+    let read = tokio::task::spawn_blocking(move || bundle::tree::read(&[source], &rules));
+    let read = read
+        .await
+        .map_err(|error| Failure::failed(deed()).cause(error))?;
+    let manifest = read.map_err(|error| {
         match error {
             TreeError::Refused(refusals) => refusals.to_string().lines().fold(Failure::refused(deed()), Failure::detail)
                 .hint("list in .deployignore (gitignore syntax) what shall not be shipped; nothing was touched"),
@@ -96,7 +103,7 @@ pub fn read(settings: &Checked, context: &Context) -> Result<Application, Failur
         .entries()
         .iter()
         .filter(|entry| wanted.contains_key(&entry.path))
-        .map(|entry| (entry.path.clone(), entry.source.clone()))
+        .map(|entry| (entry.path.clone(), Origin::from(entry)))
         .collect();
     let digest = sync::digest(&wanted);
     let utc = Timestamp::now().strftime("%Y%m%d%H%M%S").to_string();

@@ -98,6 +98,8 @@ pub struct State {
     pub tools: Vec<String>,
     /// The release that is current.
     pub current: Option<Current>,
+    /// The digest of its manifest.
+    pub digest: Option<String>,
     /// Where `current` leads when that is not a release of ours.
     pub foreign: Option<String>,
     /// Our releases, oldest first.
@@ -120,8 +122,11 @@ pub struct State {
 const STAMP: &str = r#"stamp() { { case $(stat -c %z . 2>/dev/null) in *.*) xargs -0 stat -c '%i %s %f %z' <"$T/.deploy/lists/$n" 2>/dev/null;; *) false;; esac ||
 echo "none $$ $(date +%s%N)"; } | sha256sum; }"#;
 
+/// The digest to look with as long as the wanted tree is not known.
+pub const UNKNOWN: &str = "";
+
 /// Looks at the host; changes nothing. `digest` is that of the wanted tree: what the current release
-/// holds is told only where it may matter.
+/// holds is told only where it may matter, and not at all while that is [`UNKNOWN`].
 #[must_use]
 pub fn look(paths: &Paths, digest: &str) -> String {
     let tools = TOOLS
@@ -144,9 +149,11 @@ for r in "$T"/.deploy/proven/*; do [ -e "$r" ] && echo "proven ${{r##*/}}"; done
 c=$(readlink "$C" || echo '(not a link)'); echo "current $c"; n=${{c#releases/}}; M=$T/.deploy/manifests/$n
 [ "$c" != "$n" ] && [ -d "$S/$n" ] || exit 0
 {STAMP}
-if [ "$(sha256sum <"$M" 2>/dev/null)" != '{digest}  -' ]; then echo '== manifest'; cat "$M" 2>/dev/null; exit 0; fi
+D=$(sha256sum <"$M" 2>/dev/null); D=${{D%% *}}; W='{digest}'; echo "digest $D"
+if [ -n "$W" ] && [ "$D" != "$W" ]; then echo '== manifest'; cat "$M" 2>/dev/null; exit 0; fi
 cd {live} || exit 0; before=$(stamp)
 if [ "$before" = "$(cat "$T/.deploy/stamps/$n" 2>/dev/null)" ]; then echo '== verified'; exit 0; fi
+[ -n "$W" ] || exit 0
 echo '== listing'; echo "$before"
 {SCRIPT}exit 0"#,
         target = paths.quoted(),
@@ -198,6 +205,7 @@ impl State {
                 }
                 None => self.foreign = Some(rest.to_owned()),
             },
+            "digest" if rest.len() == 64 => self.digest = Some(rest.to_owned()),
             "release" if is_name(rest) => self.releases.push(rest.to_owned()),
             "proven" if is_name(rest) => drop(self.proven.insert(rest.to_owned())),
             "lock" => self.lock = Some(rest.to_owned()),
@@ -210,6 +218,16 @@ impl State {
     #[must_use]
     pub fn current_name(&self) -> Option<&str> {
         self.current.as_ref().map(|current| current.name.as_str())
+    }
+
+    /// Whether a look with [`UNKNOWN`] tells all that one with this digest would: nothing is there, or
+    /// exactly this.
+    #[must_use]
+    pub fn tells_all_of(&self, digest: &str) -> bool {
+        self.current.as_ref().is_none_or(|current| {
+            let is_verified = current.manifest.is_none() && current.listing.is_none();
+            is_verified && self.digest.as_deref() == Some(digest)
+        })
     }
 
     /// Required tools that the host does not have.
@@ -323,7 +341,7 @@ mod tests {
         let state = State::parse(
             b"tool tar\ntool find\nfree 1024\ninodes 77\nrelease 20261123094308-0123456\n\
               release 20251123094308-0123456\nrelease mine\nproven 20251123094308-0123456\nlock build 7\n\
-              current releases/20261123094308-0123456\n== manifest\ndeploy-app manifest 1\n040000\t-\t0\tempty\n",
+              current releases/20261123094308-0123456\n== manifest\ndeploy-app manifest 2\n040000\t-\t0\tempty\n",
         );
         assert_eq!(state.current_name(), Some("20261123094308-0123456"));
         let manifest = state.current.as_ref().and_then(|c| c.manifest.as_ref());
@@ -344,7 +362,15 @@ mod tests {
             State::parse(b"current /srv/app\n").foreign.as_deref(),
             Some("/srv/app")
         );
-        let same = State::parse(b"current releases/20261123094308-0123456\n== verified\n");
+        let digest = "0".repeat(64);
+        let look = |end| {
+            let text = format!("current releases/20261123094308-0123456\ndigest {digest}\n{end}");
+            State::parse(text.as_bytes())
+        };
+        assert!(!look("").tells_all_of(&digest), "its files may be others");
+        let same = look("== verified\n");
+        assert!(same.tells_all_of(&digest) && !same.tells_all_of(&"1".repeat(64)));
+        assert!(State::default().tells_all_of(&digest), "nothing is there");
         let current = same.current.unwrap_or_default();
         assert_eq!((current.manifest, current.listing), (None, None));
     }

@@ -255,6 +255,10 @@ impl<'a> Remote<'a> {
             return sync::diff(wanted, stored, &BTreeSet::new());
         }
         let Some(listing) = &current.listing else {
+            if state.placing.is_none() {
+                // Nothing will be sent, so nothing need be linked.
+                return Diff::default();
+            }
             return sync::diff(wanted, wanted, &BTreeSet::new());
         };
         // What the application wrote itself is nobody's business.

@@ -14,12 +14,13 @@ use action::program::{Context, Output};
 use action::redact::SHORTEST;
 
 use self::find::{Found, Host};
-use crate::application;
+use crate::application::{self, Application};
 use crate::failure_bundle::{self, Evidence};
 use crate::host::exec::Bounds;
 use crate::host::transport::Route;
-use crate::host_keys;
+use crate::host_keys::{self, Belief};
 use crate::reach::Way;
+use crate::release;
 use crate::remote::Remote;
 use crate::settings::{Checked, Runtime};
 use crate::stages::Stages;
@@ -48,9 +49,35 @@ pub async fn run(settings: Checked, context: Context) -> Result<Output, Failure>
 
 /// What one run is about.
 enum Job {
-    Deploy(Box<application::Application>),
+    Deploy,
     Rollback,
     Releases,
+}
+
+/// The same once it can be done.
+enum Work {
+    Deploy(Box<Application>),
+    Rollback,
+    Releases,
+}
+
+impl Work {
+    /// Reads the application where one is deployed and it was not read before.
+    async fn of(
+        job: &Job,
+        application: Option<Application>,
+        settings: &Checked,
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        Ok(match (job, application) {
+            (Job::Rollback, _) => Self::Rollback,
+            (Job::Releases, _) => Self::Releases,
+            (Job::Deploy, Some(application)) => Self::Deploy(Box::new(application)),
+            (Job::Deploy, None) => {
+                Self::Deploy(Box::new(application::read(settings, context).await?))
+            }
+        })
+    }
 }
 
 async fn act(
@@ -60,7 +87,6 @@ async fn act(
     evidence: &Evidence,
 ) -> Result<Output, Failure> {
     check_secrets(settings, context)?;
-    stages.begin("read");
     let job = match context.command.as_deref() {
         Some("rollback") => Job::Rollback,
         command if settings.release.is_some() => {
@@ -71,8 +97,14 @@ async fn act(
             .hint("`deploy-app rollback RELEASE` goes back to it"));
         }
         Some(_) => Job::Releases,
-        None => Job::Deploy(Box::new(application::read(settings, context)?)),
+        None => Job::Deploy,
     };
+    let mut application = None;
+    if matches!(job, Job::Deploy) && settings.place.instance.is_some() {
+        // No instance is started for what is refused.
+        stages.begin("read");
+        application = Some(application::read(settings, context).await?);
+    }
     let bounds = Bounds {
         deadline: context.deadline,
         interrupt: context.interrupt.clone(),
@@ -94,6 +126,7 @@ async fn act(
             )));
         }
     };
+    let job = (job, application);
     connected(settings, context, &host, job, (stages, evidence), &bounds)
         .await
         .map_err(|failure| match (&host.instance, host.started) {
@@ -108,7 +141,7 @@ async fn connected(
     settings: &Checked,
     context: &Context,
     host: &Host,
-    job: Job,
+    (job, application): (Job, Option<Application>),
     (stages, evidence): (&Stages, &Evidence),
     bounds: &Bounds,
 ) -> Result<Output, Failure> {
@@ -123,23 +156,24 @@ async fn connected(
         key,
     };
     let belief = host_keys::learn(settings, &way, bounds).await?;
-    let reached = Remote::connect(settings, &way, &belief, (stages, evidence), bounds).await;
-    let remote = match reached {
-        Ok(remote) => remote,
-        Err(failure) => {
-            if let (Some((cloud, seen)), Some(_)) = (way.instance, &settings.bundle) {
-                failure_bundle::gather_unreached(evidence, cloud, &seen.id).await;
-            }
-            return Err(failure);
-        }
+    // Where nothing is started, the application is read and the host looked at side by side.
+    let reading = Work::of(&job, application, settings, context);
+    let reaching = async {
+        let remote = reach(settings, &way, &belief, (stages, evidence), bounds).await?;
+        let seen = match (&job, &host.instance) {
+            (Job::Deploy, None) => Some(remote.look(release::UNKNOWN, bounds).await?),
+            _ => None,
+        };
+        Ok((remote, seen))
     };
+    let (work, (remote, seen)) = tokio::try_join!(reading, reaching)?;
     if !context.dry_run || settings.known_hosts.is_some() {
         remote.store_belief().await?;
     }
-    let ended = match &job {
-        Job::Deploy(application) => apply::ship(&remote, application, context, bounds).await,
-        Job::Rollback => rollback::go_back(&remote, context, bounds).await,
-        Job::Releases => return rollback::list(&remote, bounds).await,
+    let ended = match &work {
+        Work::Deploy(application) => apply::ship(&remote, application, seen, context, bounds).await,
+        Work::Rollback => rollback::go_back(&remote, context, bounds).await,
+        Work::Releases => return rollback::list(&remote, bounds).await,
     };
     let ended = ended?;
     remote.session.close().await;
@@ -147,6 +181,21 @@ async fn connected(
         Some((release, changed)) => exports(host, &release, changed).map(Output::Exports),
         None => Ok(Output::Nothing),
     }
+}
+
+/// Connects; gathers what AWS knows of an instance that does not answer.
+async fn reach<'a>(
+    settings: &'a Checked,
+    way: &'a Way<'a>,
+    belief: &'a Belief,
+    (stages, evidence): (&'a Stages, &'a Evidence),
+    bounds: &Bounds,
+) -> Result<Remote<'a>, Failure> {
+    let reached = Remote::connect(settings, way, belief, (stages, evidence), bounds).await;
+    if let (Err(_), Some((cloud, seen)), Some(_)) = (&reached, way.instance, &settings.bundle) {
+        failure_bundle::gather_unreached(evidence, cloud, &seen.id).await;
+    }
+    reached
 }
 
 fn check_secrets(settings: &Checked, context: &Context) -> Result<(), Failure> {

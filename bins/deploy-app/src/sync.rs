@@ -9,10 +9,10 @@ pub mod pieces;
 mod stored;
 pub mod upload;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bundle::digest::Digest;
-use bundle::manifest::{Kind, Manifest};
+use bundle::manifest::{Kind, Manifest, Mode};
 
 pub use stored::{from_text, to_text};
 
@@ -92,19 +92,19 @@ impl Diff {
 /// neither, and stay behind with the old release.
 #[must_use]
 pub fn diff(wanted: &Tree, stored: &Tree, altered: &BTreeSet<String>) -> Diff {
-    let mut by_content: BTreeMap<(String, u32), &str> = BTreeMap::new();
+    let mut by_content: HashMap<(Digest, Mode), &str> = HashMap::new();
     for (path, kind) in stored {
         if let Kind::File { mode, sha256, .. } = kind
             && !altered.contains(path)
         {
-            by_content.insert((sha256.to_string(), mode.bits()), path);
+            by_content.insert((*sha256, *mode), path);
         }
     }
     let mut diff = Diff::default();
     for (path, kind) in wanted {
         let is_own = stored.get(path) == Some(kind) && !altered.contains(path);
         if let Kind::File { mode, sha256, .. } = kind
-            && let Some(from) = by_content.get(&(sha256.to_string(), mode.bits()))
+            && let Some(from) = by_content.get(&(*sha256, *mode))
         {
             // The same path when it fits, so that the usual case reads well.
             let from = if is_own { path.as_str() } else { from };

@@ -55,6 +55,17 @@ impl Digest {
         &self.0
     }
 
+    /// The digest of a file that is hashed by segments: the SHA-256 of its segments' digests, 32 bytes
+    /// each, one after the other. See [`crate::tree::Rules::segments`].
+    #[must_use]
+    pub fn of_segments(segments: &[Self]) -> Self {
+        let mut hasher = Sha256::new();
+        for segment in segments {
+            hasher.update(segment.0);
+        }
+        Self::finish(hasher)
+    }
+
     pub(crate) fn finish(hasher: Sha256) -> Self {
         Self(hasher.finalize().into())
     }
@@ -62,10 +73,13 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0 {
-            write!(f, "{byte:02x}")?;
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
         }
-        Ok(())
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -46,7 +46,7 @@ pub enum Kind {
         mode: Mode,
         /// Length in bytes.
         size: u64,
-        /// SHA-256 of the content.
+        /// SHA-256 of the content; see [`Entry::segments`] for long files.
         sha256: Digest,
     },
     /// A symbolic link that stays inside the tree.
@@ -87,6 +87,9 @@ pub struct Entry {
     pub source: PathBuf,
     /// A file's content, when it is not what `source` holds: one that was edited in memory.
     pub content: Option<Arc<[u8]>>,
+    /// The digests of a file's segments, where it was hashed by segments; its own digest is then
+    /// [`Digest::of_segments`].
+    pub segments: Vec<Digest>,
 }
 
 impl Entry {
@@ -146,6 +149,7 @@ impl Manifest {
         *size = bytes.len() as u64;
         *sha256 = Digest::of(&bytes);
         entry.content = Some(bytes.into());
+        entry.segments = Vec::new();
         true
     }
 

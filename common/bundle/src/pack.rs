@@ -82,7 +82,8 @@ pub fn pack(manifest: &Manifest, limit: u64) -> Result<Vec<u8>, PackError> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let mut compressed = 0;
     for batch in manifest.entries().chunks(BATCH) {
-        for (entry, part) in batch.iter().zip(parallel::map(batch, compress)) {
+        let parts = parallel::map(batch, 16, || (), |(), entry| compress(entry));
+        for (entry, part) in batch.iter().zip(parts) {
             let part = part?;
             if let Part::File(file) = &part {
                 compressed += file.compressed_size();

@@ -3,25 +3,28 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Below this many items for each thread, starting it costs more than it saves.
-const ITEMS_PER_THREAD: usize = 16;
-
-/// Calls `job` for each item; the results have the items' order.
-pub(crate) fn map<T: Sync, R: Send>(items: &[T], job: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// Calls `job` for each item; the results have the items' order. Each thread calls `init` once, for what
+/// it uses again and again. Below `least` items for each thread, starting one costs more than it saves.
+pub(crate) fn map<T: Sync, S, R: Send>(
+    items: &[T],
+    least: usize,
+    init: impl Fn() -> S + Sync,
+    job: impl Fn(&mut S, &T) -> R + Sync,
+) -> Vec<R> {
     // Threads take the next item as they get free: sizes differ too much for equal shares.
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut done = Vec::new();
+        let (mut own, mut done) = (init(), Vec::new());
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(at) else {
                 return done;
             };
-            done.push((at, job(item)));
+            done.push((at, job(&mut own, item)));
         }
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let threads = cores.min(items.len() / ITEMS_PER_THREAD);
+    let threads = cores.min(items.len() / least);
     let mut done = thread::scope(|scope| {
         let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mut done = work();
@@ -33,7 +36,7 @@ pub(crate) fn map<T: Sync, R: Send>(items: &[T], job: impl Fn(&T) -> R + Sync) -
         }
         done
     });
-    done.sort_by_key(|(at, _)| *at);
+    done.sort_unstable_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, result)| result).collect()
 }
 
@@ -44,7 +47,7 @@ mod tests {
         for count in [0, 1, 15, 16, 1000] {
             let items: Vec<usize> = (0..count).collect();
             let doubled: Vec<usize> = items.iter().map(|item| item * 2).collect();
-            assert_eq!(super::map(&items, |item| item * 2), doubled);
+            assert_eq!(super::map(&items, 16, || (), |(), item| item * 2), doubled);
         }
     }
 }

@@ -6,9 +6,9 @@ mod refusal;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, FileType};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -105,6 +105,9 @@ pub struct Rules {
     pub refuse_private_keys: bool,
     /// Refuse `.env` files.
     pub refuse_env_files: bool,
+    /// Files longer than this many bytes are hashed in segments of this length, on all cores, and have a
+    /// digest of their own kind: [`Digest::of_segments`]. Without it, every digest is that of the whole.
+    pub segments: Option<u64>,
 }
 
 impl Default for Rules {
@@ -116,6 +119,7 @@ impl Default for Rules {
             names: Names::Portable,
             refuse_private_keys: true,
             refuse_env_files: true,
+            segments: None,
         }
     }
 }
@@ -130,6 +134,7 @@ impl Rules {
             names: Names::Unix,
             refuse_private_keys: false,
             refuse_env_files: false,
+            segments: None,
         }
     }
 }
@@ -198,12 +203,21 @@ pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
         if resolved.is_dir() {
             walk(source, &resolved, rules, &mut found)?;
         } else {
-            found.add(&source.name, &source.path, &resolved, rules)?;
+            let kind = fs::metadata(&resolved).map_err(|error| TreeError::Read {
+                path: source.path.clone(),
+                source: error,
+            })?;
+            found.add(
+                &source.name,
+                &source.path,
+                &resolved,
+                kind.file_type(),
+                rules,
+            );
         }
     }
     found.check_names_against_each_other(rules);
-    let scan = rules.refuse_private_keys;
-    let read = content::read_all(&found.files, scan)?;
+    let read = content::read_all(&found.files, rules)?;
     for (file, content) in found.files.into_iter().zip(read) {
         if let Some(kind) = content.private_key {
             found.refusals.push(Refusal {
@@ -214,12 +228,13 @@ pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
         found.entries.push(Entry {
             path: file.name,
             kind: Kind::File {
-                mode: file.mode,
+                mode: content.mode,
                 size: content.size,
                 sha256: content.sha256,
             },
             source: file.source,
             content: None,
+            segments: content.segments,
         });
     }
     if !found.refusals.is_empty() {
@@ -260,9 +275,8 @@ pub fn hold(files: Vec<(String, Mode, Vec<u8>)>, rules: &Rules) -> Result<Manife
                 name,
                 shown: shown.clone(),
                 source: shown,
-                mode,
             });
-            contents.push(bytes);
+            contents.push((mode, bytes));
         }
     }
     found.check_names_against_each_other(rules);
@@ -273,15 +287,16 @@ pub fn hold(files: Vec<(String, Mode, Vec<u8>)>, rules: &Rules) -> Result<Manife
         return Err(TreeError::Empty { roots: Vec::new() });
     }
     let entries = found.files.into_iter().zip(contents);
-    let entries = entries.map(|(file, bytes)| Entry {
+    let entries = entries.map(|(file, (mode, bytes))| Entry {
         path: file.name,
         kind: Kind::File {
-            mode: file.mode,
+            mode,
             size: bytes.len() as u64,
             sha256: Digest::of(&bytes),
         },
         source: file.source,
         content: Some(bytes.into()),
+        segments: Vec::new(),
     });
     Ok(Manifest::from_checked(entries.collect()))
 }
@@ -291,7 +306,6 @@ struct FoundFile {
     name: String,
     shown: PathBuf,
     source: PathBuf,
-    mode: Mode,
 }
 
 #[derive(Default)]
@@ -310,35 +324,18 @@ impl Found {
         });
     }
 
-    /// Adds what is not a folder. `shown` is the path as the user would write it.
-    fn add(
-        &mut self,
-        name: &str,
-        shown: &Path,
-        source: &Path,
-        rules: &Rules,
-    ) -> Result<(), TreeError> {
+    /// Adds what is neither a folder nor a link. `shown` is the path as the user would write it.
+    fn add(&mut self, name: &str, shown: &Path, source: &Path, kind: FileType, rules: &Rules) {
+        let file_name = name.rsplit('/').next().unwrap_or(name);
         if let Err(fault) = names::check(name, rules.names) {
             self.refuse(shown, Why::Name(fault));
-            return Ok(());
-        }
-        let file_name = name.rsplit('/').next().unwrap_or(name);
-        if rules.refuse_env_files && secrets::is_env_file(file_name) {
+        } else if rules.refuse_env_files && secrets::is_env_file(file_name) {
             self.refuse(shown, Why::EnvFile);
-            return Ok(());
-        }
-        let error = |error| TreeError::Read {
-            path: shown.to_owned(),
-            source: error,
-        };
-        let metadata = fs::symlink_metadata(source).map_err(error)?;
-        let kind = metadata.file_type();
-        if kind.is_file() {
+        } else if kind.is_file() {
             self.files.push(FoundFile {
                 name: name.to_owned(),
                 shown: shown.to_owned(),
                 source: source.to_owned(),
-                mode: Mode::from_bits(metadata.permissions().mode()),
             });
         } else {
             let what = if kind.is_fifo() {
@@ -350,7 +347,6 @@ impl Found {
             };
             self.refuse(shown, Why::Special { what });
         }
-        Ok(())
     }
 
     /// Adds a link found below `root`; it must stay there by its text and on the disk.
@@ -391,6 +387,7 @@ impl Found {
             },
             source: source.to_owned(),
             content: None,
+            segments: Vec::new(),
         });
         Ok(())
     }
@@ -400,50 +397,57 @@ impl Found {
         let not_folders = self
             .files
             .iter()
-            .map(|file| (file.name.clone(), file.shown.clone()));
+            .map(|file| (file.name.as_str(), &file.shown));
         let links = self
             .entries
             .iter()
-            .map(|entry| (entry.path.clone(), entry.source.clone()));
+            .map(|entry| (entry.path.as_str(), &entry.source));
         let mut all: Vec<_> = not_folders.chain(links).collect();
-        all.sort();
+        all.sort_unstable();
+        let mut refusals = Vec::new();
+        let mut refuse = |shown: &PathBuf, why| {
+            refusals.push(Refusal {
+                path: shown.clone(),
+                why,
+            });
+        };
         let mut spellings = Spellings::default();
-        let mut taken: HashMap<&str, &PathBuf> = HashMap::new();
-        for (name, shown) in &all {
-            if let Some(other) = taken.get(name.as_str()) {
+        let mut taken: HashMap<&str, &PathBuf> = HashMap::with_capacity(all.len());
+        // Entries of one folder follow each other: what holds it is asked once.
+        let mut fine = None;
+        for (name, shown) in all {
+            if let Some(other) = taken.get(name) {
                 let why = Why::Twice {
-                    name: name.clone(),
+                    name: name.to_owned(),
                     other: (*other).clone(),
                 };
-                self.refusals.push(Refusal {
-                    path: shown.clone(),
-                    why,
-                });
+                refuse(shown, why);
                 continue;
             }
             taken.insert(name, shown);
-            let mut above = name.as_str();
-            while let Some((folder, _)) = above.rsplit_once('/') {
-                if let Some(other) = taken.get(folder) {
-                    let why = Why::UnderFile {
-                        other: (*other).clone(),
-                    };
-                    self.refusals.push(Refusal {
-                        path: shown.clone(),
-                        why,
-                    });
+            let folder = name.rsplit_once('/').map(|(folder, _)| folder);
+            if folder != fine {
+                let mut is_fine = true;
+                let mut above = name;
+                while let Some((folder, _)) = above.rsplit_once('/') {
+                    if let Some(other) = taken.get(folder) {
+                        let why = Why::UnderFile {
+                            other: (*other).clone(),
+                        };
+                        refuse(shown, why);
+                        is_fine = false;
+                    }
+                    above = folder;
                 }
-                above = folder;
+                fine = folder.filter(|_| is_fine);
             }
             if rules.names == Names::Portable
                 && let Some(other) = spellings.clash(name)
             {
-                self.refusals.push(Refusal {
-                    path: shown.clone(),
-                    why: Why::CaseClash { other },
-                });
+                refuse(shown, Why::CaseClash { other });
             }
         }
+        self.refusals.extend(refusals);
     }
 }
 
@@ -498,6 +502,7 @@ fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Resul
                     kind: Kind::EmptyDir,
                     source: item.path().to_owned(),
                     content: None,
+                    segments: Vec::new(),
                 }),
                 Err(fault) => found.refuse(&shown, Why::Name(fault)),
             }
@@ -506,8 +511,8 @@ fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Resul
                 Ok(()) => found.add_link(&name, &shown, item.path(), root, below, rules)?,
                 Err(fault) => found.refuse(&shown, Why::Name(fault)),
             }
-        } else {
-            found.add(&name, &shown, item.path(), rules)?;
+        } else if let Some(kind) = kind {
+            found.add(&name, &shown, item.path(), kind, rules);
         }
     }
     Ok(())

@@ -26,16 +26,18 @@ use crate::sync::Tree;
 use crate::sync::upload::Upload;
 use crate::undo::{self, Before, Done};
 
-/// Compares, then acts or tells. Gives the release that runs and whether anything was changed.
+/// Compares, then acts or tells. Gives the release that runs and whether anything was changed. `seen` is
+/// what a look told before the application was known.
 pub(super) async fn ship(
     remote: &Remote<'_>,
     application: &Application,
+    seen: Option<State>,
     context: &Context,
     bounds: &Bounds,
 ) -> Result<Option<(String, bool)>, Failure> {
     let began = Instant::now();
     remote.stages.begin("compare");
-    let compared = look::compare(remote, application, !context.dry_run, bounds).await?;
+    let compared = look::compare(remote, application, seen, !context.dry_run, bounds).await?;
     if context.dry_run {
         if !compared.is_done() {
             look::check_runtime(remote, bounds).await?;
@@ -172,7 +174,7 @@ async fn act(
     done.lease = Some(lease);
     // Somebody else may have deployed while we looked or waited.
     remote.stages.begin("compare");
-    let compared = look::compare(remote, application, true, bounds).await?;
+    let compared = look::compare(remote, application, None, true, bounds).await?;
     let current = compared.state.current_name().map(str::to_owned);
     match (&current, compared.is_same(), &compared.state.placing) {
         (Some(current), true, None) if compared.unwell.is_none() => {

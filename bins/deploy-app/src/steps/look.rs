@@ -45,15 +45,20 @@ impl Compared {
     }
 }
 
-/// Looks at the host. Changes nothing; but with `may_remember`, what is remembered there about its own
-/// files.
+/// Looks at the host, unless a look before knew enough. Changes nothing; but with `may_remember`, what is
+/// remembered there about its own files.
 pub(super) async fn compare(
     remote: &Remote<'_>,
     application: &Application,
+    seen: Option<State>,
     may_remember: bool,
     bounds: &Bounds,
 ) -> Result<Compared, Failure> {
-    let state = remote.look(&application.digest.to_string(), bounds).await?;
+    let digest = application.digest.to_string();
+    let state = match seen.filter(|seen| seen.tells_all_of(&digest)) {
+        Some(seen) => seen,
+        None => remote.look(&digest, bounds).await?,
+    };
     let diff = remote
         .compare(&application.wanted, &state, may_remember, bounds)
         .await;

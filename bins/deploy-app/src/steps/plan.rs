@@ -203,7 +203,7 @@ fn new_compose_file(
     if !all.clone().any(touches) {
         return Ok(None);
     }
-    let path = application.sources.get(name).ok_or("it is a link")?;
+    let path = &application.sources.get(name).ok_or("it is a link")?.path;
     std::fs::read(path)
         .map(Some)
         .map_err(|error| format!("{}: {error}", path.display()))

@@ -10,12 +10,26 @@ use bundle::names::bytes;
 
 use super::Tree;
 
-/// Prints what the working folder holds, in the three sections that [`Listing::parse`] reads. GNU's
-/// `sha256sum` writes whole lines, so that several may share the output; others work alone.
-pub const SCRIPT: &str = r#"if sha256sum --version 2>/dev/null | grep -q GNU; then
-find . -type f -print0 | xargs -0 -n 400 -P "$(nproc 2>/dev/null || echo 1)" sha256sum
-else find . -type f -exec sha256sum {} +; fi
-echo '== executable'; find . -type f -perm -100 -print0
+/// Files longer than this, in bytes, are hashed in segments of this length, by several processes at once: see
+/// [`Digest::of_segments`]. It stands in [`SCRIPT`] too.
+pub const SEGMENT: u64 = 32 * 1024 * 1024;
+
+/// Prints what the working folder holds, in the sections that [`Listing::parse`] reads. GNU's tools
+/// write whole lines, so that several may share the output; others work alone. Where the host has OpenSSL
+/// it hashes what is long: coreutils' own code is several times slower.
+pub const SCRIPT: &str = r#"jobs=1
+if sha256sum --version 2>/dev/null | grep -q GNU; then jobs=$(nproc 2>/dev/null || echo 1); fi
+find . -type f ! -size +33554432c -print0 | xargs -0 -n 400 -P "$jobs" sha256sum
+echo '== segments'
+H=sha256sum
+case $(openssl dgst -sha256 -r </dev/null 2>/dev/null) in e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855*) H='openssl dgst -sha256 -r';; esac
+export H
+find . -type f -size +33554432c -exec sh -c 'for f do n=0; s=$(wc -c <"$f"); while [ $((n * 33554432)) -lt "$s" ]; do
+printf "%s\0%s\0" "$n" "$f"; n=$((n + 1)); done; done' sh {} + |
+xargs -0 -n 2 -P $((jobs * 2 - 1)) sh -c '[ -n "$2" ] || exit 0
+h=$(dd if="$2" bs=65536 skip=$(($1 * 512)) count=512 2>/dev/null | $H); printf "%s\0%s\0" "$1 ${h%% *}" "$2"' sh
+printf '\0'
+printf '== executable\0'; find . -type f -perm -100 -print0
 printf '\0'
 if find . -maxdepth 0 -printf '' 2>/dev/null; then find . -type l -printf '%p\0%l\0'
 else find . -type l -exec sh -c 'for l do t=$(readlink -n "$l"; echo x); printf "%s\0%s\0" "$l" "${t%x}"; done' sh {} +; fi
@@ -73,7 +87,7 @@ impl Listing {
     /// Reads what [`SCRIPT`] prints.
     #[must_use]
     pub fn parse(output: &[u8]) -> Self {
-        const MARK: &[u8] = b"== executable\n";
+        const MARK: &[u8] = b"== segments\n";
         let mut listing = Self::default();
         let mut rest = output;
         // A line of a hash never starts like the mark, whatever the names are.
@@ -86,7 +100,15 @@ impl Listing {
             listing.hashes.extend(hash_line(&line[..end]));
         }
         let mut items = rest.split(|byte| *byte == 0);
+        let mut segments: BTreeMap<(String, usize), Digest> = BTreeMap::new();
+        while let Some(segment) = items.next().filter(|item| !item.is_empty()) {
+            if let Some(path) = items.next() {
+                segments.extend(segment_of(segment, path));
+            }
+        }
+        listing.hashes.extend(joined(segments));
         for item in items.by_ref().take_while(|item| !item.is_empty()) {
+            // The name of the section is an item too, and no path.
             listing.executable.extend(path_of(item));
         }
         while let (Some(link), Some(target)) = (items.next(), items.next()) {
@@ -141,6 +163,27 @@ impl Listing {
 fn path_of(name: &[u8]) -> Option<String> {
     let name = name.strip_prefix(b"./")?;
     Some(bytes::to_text(OsStr::from_bytes(name)))
+}
+
+/// Reads the number and the hash of a segment, and its file's name.
+fn segment_of(segment: &[u8], path: &[u8]) -> Option<((String, usize), Digest)> {
+    let (n, sha256) = std::str::from_utf8(segment).ok()?.split_once(' ')?;
+    Some(((path_of(path)?, n.parse().ok()?), sha256.parse().ok()?))
+}
+
+/// The digest of each file of which all segments are there.
+fn joined(segments: BTreeMap<(String, usize), Digest>) -> BTreeMap<String, Digest> {
+    let mut files: BTreeMap<String, Vec<Digest>> = BTreeMap::new();
+    for ((path, n), digest) in segments {
+        let digests = files.entry(path).or_default();
+        if digests.len() == n {
+            digests.push(digest);
+        }
+    }
+    files
+        .into_iter()
+        .map(|(path, digests)| (path, Digest::of_segments(&digests)))
+        .collect()
 }
 
 fn hash_line(line: &[u8]) -> Option<(String, Digest)> {

@@ -5,7 +5,7 @@ use bundle::manifest::{Kind, Mode};
 use super::Tree;
 
 /// The first line of a stored manifest.
-const HEADING: &str = "deploy-app manifest 1";
+const HEADING: &str = "deploy-app manifest 2";
 
 /// The manifest as it is kept on the host: a line for each path.
 #[must_use]
@@ -17,11 +17,8 @@ pub fn to_text(tree: &Tree) -> String {
             Kind::Symlink { target } => (escape(target), 0),
             Kind::EmptyDir => ("-".to_owned(), 0),
         };
-        text.push_str(&format!(
-            "{}\t{what}\t{size}\t{}\n",
-            kind.git_mode(),
-            escape(path)
-        ));
+        let (mode, path) = (kind.git_mode(), escape(path));
+        text.push_str(&format!("{mode}\t{what}\t{size}\t{path}\n"));
     }
     text
 }

@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-use super::listing::{Listing, What};
+use super::listing::{Listing, SCRIPT, SEGMENT, What};
 use super::pieces::Pieces;
-use super::upload::{Upload, null_separated};
+use super::upload::{Origin, Upload, null_separated};
 use super::*;
 use crate::layout::{Layout, Paths};
 use crate::release::scripts;
@@ -89,8 +89,8 @@ fn a_stored_manifest_reads_back() {
     for text in [
         "",
         "other\n",
-        "deploy-app manifest 1\n100644\tzz\t1\ta\n",
-        "deploy-app manifest 1\nx\n",
+        "deploy-app manifest 2\n100644\tzz\t1\ta\n",
+        "deploy-app manifest 2\nx\n",
     ] {
         assert_eq!(from_text(text), None, "{text}");
     }
@@ -139,7 +139,7 @@ fn every_fault_of_an_unpacked_release_is_found() {
         ("l", Kind::Symlink { target: "a".into() }),
     ]);
     let text = format!(
-        "{}  ./a\n{}  ./b\n{}  ./x\n{}  ./d\n== executable\n./a\0\0./l\0b\0",
+        "{}  ./a\n{}  ./b\n{}  ./x\n{}  ./d\n== segments\n\0== executable\0./a\0\0./l\0b\0",
         Digest::of(b"1"),
         Digest::of(b"!"),
         Digest::of(b"9"),
@@ -168,6 +168,8 @@ struct Target {
     folder: tempfile::TempDir,
     paths: Paths,
     current: Option<String>,
+    /// What its shell runs before anything else.
+    before: String,
 }
 
 impl Target {
@@ -181,6 +183,7 @@ impl Target {
             folder,
             paths,
             current: None,
+            before: String::new(),
         };
         target.sh(
             &format!(
@@ -195,7 +198,7 @@ impl Target {
 
     fn sh(&self, script: &str, input: &[u8]) -> Vec<u8> {
         let mut child = Command::new("sh")
-            .args(["-c", script])
+            .args(["-c", &format!("{}{script}", self.before)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -219,8 +222,8 @@ impl Target {
         std::fs::read_to_string(path).unwrap()
     }
 
-    /// Sends a release, and makes it current; gives what was wanted and how it differed.
-    fn release(&mut self, source: &Path, name: &str) -> (Tree, Diff) {
+    /// What is to be sent, how it differs, and what is there.
+    fn upload(&self, source: &Path, name: &str) -> (Upload, Diff, Tree) {
         let (wanted, sources) = read(source);
         let current = self.current.clone();
         let stored = current
@@ -230,7 +233,7 @@ impl Target {
         let found = diff(&wanted, &stored, &BTreeSet::new());
         let upload = Upload {
             sources,
-            wanted: wanted.clone(),
+            wanted,
             kept: found.kept.clone(),
             pieces: current
                 .as_ref()
@@ -243,6 +246,13 @@ impl Target {
             mtime: 1_700_000_000,
             only: None,
         };
+        (upload, found, stored)
+    }
+
+    /// Sends a release, and makes it current; gives what was wanted and how it differed.
+    fn release(&mut self, source: &Path, name: &str) -> (Tree, Diff) {
+        let (upload, found, stored) = self.upload(source, name);
+        let wanted = upload.wanted.clone();
         let unpack = scripts::unpack(&self.paths, name, true, false);
         let output = self.sh(&unpack, &sent(upload));
         let end = output.iter().position(|byte| *byte == b'\n').unwrap();
@@ -281,15 +291,16 @@ impl Target {
     }
 }
 
-fn read(source: &Path) -> (Tree, BTreeMap<String, PathBuf>) {
+fn read(source: &Path) -> (Tree, BTreeMap<String, Origin>) {
     let rules = Rules {
         names: Names::Bytes,
         refuse_env_files: false,
+        segments: Some(SEGMENT),
         ..Rules::default()
     };
     let manifest = bundle::tree::read(&[Source::root(source)], &rules).unwrap();
     let sources = manifest.entries().iter();
-    let sources = sources.map(|entry| (entry.path.clone(), entry.source.clone()));
+    let sources = sources.map(|entry| (entry.path.clone(), Origin::from(entry)));
     (wanted(&manifest, &[]).unwrap(), sources.collect())
 }
 
@@ -318,38 +329,50 @@ fn noise(length: usize, mut state: u64) -> Vec<u8> {
 }
 
 #[test]
+fn the_script_hashes_the_segments_that_the_program_does() {
+    assert!(SCRIPT.contains(&format!("-size +{SEGMENT}c")));
+    assert!(SCRIPT.contains(&format!("n * {SEGMENT}")));
+    assert!(SCRIPT.contains(&format!("$1 * {}", SEGMENT / 65536)));
+}
+
+#[test]
 fn a_large_file_that_changed_little_is_put_together_on_the_host() {
     let source = tempfile::tempdir().unwrap();
+    // A host whose `dd` only knows what POSIX asks of it.
+    let plain = tempfile::tempdir().unwrap();
+    let dd = "#!/bin/sh\ncase $* in *flag=*) exit 1;; esac\nPATH=${PATH#*:} exec dd \"$@\"\n";
+    std::fs::write(plain.path().join("dd"), dd).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(plain.path().join("dd"), executable).unwrap();
+    let plain = format!("PATH={}:$PATH; export PATH; ", plain.path().display());
     let mut target = Target::new(Layout::Releases);
-    let mut content = noise(12 << 20, 5);
+    // A first segment that is quickly made, and a second one of noise.
+    let first = [vec![0; SEGMENT as usize], noise(5 << 20, 5)].concat();
     let model = source.path().join("it's a model");
-    std::fs::write(&model, &content).unwrap();
+    std::fs::write(&model, &first).unwrap();
     std::fs::write(source.path().join("small"), "1").unwrap();
     target.release(source.path(), "20260101000000-abcdef0");
-    content.splice(5 << 20..(5 << 20) + 10, noise(1000, 6));
-    std::fs::write(&model, &content).unwrap();
-    let (wanted, sources) = read(source.path());
-    let stored = from_text(&target.own("manifests", "20260101000000-abcdef0")).unwrap();
-    let pieces: Pieces = pieces::from_text(&target.own("pieces", "20260101000000-abcdef0"));
-    let upload = Upload {
-        sources,
-        kept: diff(&wanted, &stored, &BTreeSet::new()).kept,
-        wanted,
-        pieces,
-        current: target.current.clone(),
-        release: "20260101000001-abcdef0".to_owned(),
-        paths: target.paths.clone(),
-        gzip: false,
-        mtime: 0,
-        only: None,
-    };
-    let length = sent(upload).len();
-    assert!(length < 3 << 20, "{length} B were sent");
-    let (wanted, _) = target.release(source.path(), "20260101000001-abcdef0");
-    assert_eq!(target.live(), wanted);
-    // The release before is what it was, and nothing is left of the pieces.
+    let at = SEGMENT as usize + (2 << 20);
+    let mut edited = first.clone();
+    edited[at..at + 1000].copy_from_slice(&noise(1000, 6));
+    let shorter = [&first[..at], &noise(100, 7), &first[at..at + (2 << 20)]].concat();
+    for (n, (content, before)) in [(edited, ""), (shorter, ""), (first, &plain)]
+        .into_iter()
+        .enumerate()
+    {
+        let release = format!("2026010100000{}-abcdef0", n + 1);
+        std::fs::write(&model, &content).unwrap();
+        let mut upload = target.upload(source.path(), &release).0;
+        upload.gzip = false;
+        let length = sent(upload).len();
+        assert!(length < 4 << 20, "{length} B were sent for {release}");
+        target.before = before.to_owned();
+        let (wanted, _) = target.release(source.path(), &release);
+        assert_eq!(target.live(), wanted, "{release}");
+    }
+    // The releases before are what they were, and nothing is left of the pieces.
     let left = std::fs::read_dir(target.folder.path().join("releases")).unwrap();
-    assert_eq!(left.count(), 2);
+    assert_eq!(left.count(), 4);
 }
 
 #[test]

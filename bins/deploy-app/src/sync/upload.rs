@@ -4,29 +4,50 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
+use std::slice;
 
-use bundle::manifest::Kind;
+use bundle::digest::Digest;
+use bundle::manifest::{Entry, Kind};
 use bundle::names::bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{EntryType, Header};
 use tokio::sync::mpsc;
 
-use super::pieces::{self, LARGE, Part, Pieces};
+use super::listing::SEGMENT;
+use super::pieces::{self, LARGE, Part, Pieces, Recipe, Segments};
 use super::{Tree, size, to_text};
 use crate::host::ssh::quote;
 use crate::layout::Paths;
+
+/// A file as it is here.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Where it is read.
+    pub path: PathBuf,
+    /// The digests of its segments, where it has several.
+    pub segments: Vec<Digest>,
+}
+
+impl From<&Entry> for Origin {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            path: entry.source.clone(),
+            segments: entry.segments.clone(),
+        }
+    }
+}
 
 /// Everything that the upload needs; moved to a thread of its own.
 #[derive(Debug, Clone)]
 pub struct Upload {
     /// Where each file is read here.
-    pub sources: BTreeMap<String, PathBuf>,
+    pub sources: BTreeMap<String, Origin>,
     /// The tree of the new release.
     pub wanted: Tree,
     /// From [`super::Diff::kept`].
     pub kept: BTreeMap<String, String>,
-    /// The pieces of the current release's large files.
+    /// What is known of the current release's large files.
     pub pieces: Pieces,
     /// The current release's name, when there is one.
     pub current: Option<String>,
@@ -96,11 +117,11 @@ impl Upload {
     ) -> io::Result<()> {
         let name = bytes::to_path(&format!("{}/{path}", self.paths.partial(&self.release)));
         match kind {
-            Kind::File { mode, size, .. } => {
+            Kind::File { mode, size, sha256 } => {
                 let from = self.kept.get(path).filter(|_| self.only.is_none());
                 if let (Some(from), Some(current)) = (from, &self.current) {
-                    if let Some(pieces) = self.pieces.get(from) {
-                        made.pieces.insert(path.to_owned(), pieces.clone());
+                    if let Some(known) = self.pieces.get(from) {
+                        made.pieces.insert(path.to_owned(), known.clone());
                     }
                     let mut header = self.header(EntryType::Link, mode.bits());
                     let stored = format!("{}/{from}", self.paths.stored(current));
@@ -109,23 +130,28 @@ impl Upload {
                 let Some(source) = self.sources.get(path) else {
                     return Err(io::Error::other(format!("`{path}` has no source")));
                 };
-                let at =
-                    |error: io::Error| io::Error::other(format!("{}: {error}", source.display()));
-                let mut file = std::fs::File::open(source).map_err(at)?;
+                let at = |error: io::Error| {
+                    io::Error::other(format!("{}: {error}", source.path.display()))
+                };
+                let mut file = std::fs::File::open(&source.path).map_err(at)?;
                 if *size >= LARGE && self.only.is_none() {
-                    let cut = pieces::cut(&mut file).map_err(at)?;
-                    file.rewind().map_err(at)?;
-                    let parts = self
-                        .pieces
-                        .get(path)
-                        .and_then(|old| pieces::parts(old, &cut));
-                    made.pieces.insert(path.to_owned(), cut);
-                    if let (Some(parts), Some(current)) = (parts, &self.current) {
+                    let old = self.pieces.get(path).cloned().unwrap_or_default();
+                    let segments = Segments {
+                        length: SEGMENT,
+                        digests: match source.segments.as_slice() {
+                            [] => slice::from_ref(sha256),
+                            several => several,
+                        },
+                    };
+                    let recipe = pieces::recipe(&file, *size, segments, &old).map_err(at)?;
+                    made.pieces.insert(path.to_owned(), recipe.known.clone());
+                    if let (true, Some(current)) = (recipe.sent() <= *size / 2, &self.current) {
                         let n = made.deltas;
                         made.deltas += 1;
-                        self.delta(&mut made.script, n, path, mode.bits(), current, &parts);
-                        return self.new_parts(tar, n, &mut file, &parts).map_err(at);
+                        self.delta(&mut made.script, n, path, mode.bits(), current, &recipe);
+                        return self.new_parts(tar, n, &mut file, &recipe.parts).map_err(at);
                     }
+                    file.rewind().map_err(at)?;
                 }
                 let mut header = self.header(EntryType::Regular, mode.bits());
                 header.set_size(*size);
@@ -159,32 +185,35 @@ impl Upload {
         path: &str,
         mode: u32,
         current: &str,
-        parts: &[Part],
+        recipe: &Recipe,
     ) {
         let old = quoted(&format!("{}/{path}", self.paths.stored(current)));
         let new = quoted(&format!("{}/{n}", self.delta_folder()));
         let made = quoted(&format!("{}/{path}", self.paths.partial(&self.release)));
-        let mut sent = 0;
-        script.extend_from_slice(b"folder ");
-        script.extend_from_slice(&made);
-        script.extend_from_slice(b"; {\n");
-        for part in parts {
-            let (from, offset, length) = match part {
-                Part::Old { offset, length } => (&old, *offset, *length),
-                Part::New { length, .. } => {
-                    sent += length;
-                    (&new, sent - length, *length)
-                }
-            };
-            script.extend_from_slice(b"part ");
-            script.extend_from_slice(from);
-            script.extend_from_slice(format!(" {offset} {length}\n").as_bytes());
+        let mut add = |words: &[&[u8]]| {
+            script.extend_from_slice(&words.join(&b' '));
+            script.push(b'\n');
+        };
+        let size: u64 = recipe.parts.iter().map(Part::length).sum();
+        add(&[b"file", &made]);
+        // A copy is made by the kernel, or by the file system in no time at all.
+        if recipe.in_place() > size / 2 {
+            add(&[b"copy", &old, size.to_string().as_bytes()]);
         }
-        script.extend_from_slice(b"} >");
-        script.extend_from_slice(&made);
-        script.extend_from_slice(format!("; chmod {mode:o} ").as_bytes());
-        script.extend_from_slice(&made);
-        script.push(b'\n');
+        let (mut at, mut sent) = (0, 0);
+        for part in &recipe.parts {
+            let (from, offset) = match part {
+                Part::Old { offset, .. } => (&old, *offset),
+                Part::New { .. } => (&new, sent),
+            };
+            let length = part.length();
+            add(&[b"part", from, format!("{offset} {length} {at}").as_bytes()]);
+            if matches!(part, Part::New { .. }) {
+                sent += length;
+            }
+            at += length;
+        }
+        add(&[b"done_with", format!("{mode:o}").as_bytes()]);
     }
 
     /// The new parts of a file, one after the other, as one member.
@@ -258,12 +287,19 @@ struct Made {
     script: Vec<u8>,
 }
 
-/// How parts are copied: by `dd` where it counts in bytes, else by `tail` and `head`.
+/// How a file is put together: over a copy of the old one where `dd` can write into the middle, else part
+/// after part, by `dd` where it counts in bytes, else by `tail` and `head`. That it gets to the disk is
+/// begun at once, and waited for at the end of the deployment.
 const ASSEMBLE: &str = r#"set -e
-folder() { d=${1%/*}; mkdir -p "$d"; rm -f "$1"; }
-if dd if=/dev/null bs=1 iflag=skip_bytes,count_bytes skip=0 count=0 2>/dev/null; then
-part() { dd if="$1" bs=4194304 iflag=skip_bytes,count_bytes skip="$2" count="$3" 2>/dev/null; }
-else part() { tail -c +"$(($2 + 1))" "$1" | head -c "$3"; }; fi
+g=; dd if=/dev/null bs=1 iflag=skip_bytes,count_bytes oflag=seek_bytes conv=notrunc skip=0 count=0 of=/dev/null 2>/dev/null && g=1
+file() { mkdir -p "${1%/*}"; rm -f "$1"; f=$1; c=; : >"$f"; }
+copy() { [ -n "$g" ] || return 0; cp --reflink=auto "$1" "$f" 2>/dev/null || cp "$1" "$f"
+dd if=/dev/null of="$f" bs=1 seek="$2" count=0 2>/dev/null; c=$1; }
+part() { if [ -n "$c" ]; then
+[ "$1 $2" = "$c $4" ] || dd if="$1" of="$f" bs=4194304 iflag=skip_bytes,count_bytes oflag=seek_bytes conv=notrunc skip="$2" count="$3" seek="$4" 2>/dev/null
+elif [ -n "$g" ]; then dd if="$1" bs=4194304 iflag=skip_bytes,count_bytes skip="$2" count="$3" 2>/dev/null >>"$f"
+else tail -c +"$(($2 + 1))" "$1" | head -c "$3" >>"$f"; fi; }
+done_with() { chmod "$1" "$f"; sync "$f" </dev/null >/dev/null 2>&1 & }
 "#;
 
 /// The files and links of a tree as `xargs -0` reads them.
