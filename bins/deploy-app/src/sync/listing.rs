@@ -15,19 +15,42 @@ use super::Tree;
 pub const SEGMENT: u64 = 32 * 1024 * 1024;
 
 /// Prints what the working folder holds, in the sections that [`Listing::parse`] reads. GNU's tools
-/// write whole lines, so that several may share the output; others work alone. Where the host has OpenSSL
-/// it hashes what is long: coreutils' own code is several times slower.
+/// write whole lines, so that several may share the output; others work alone. Long files are hashed by
+/// Python's OpenSSL where the host has it (cloud-init needs it, so most have): coreutils' own code is
+/// several times slower, and a part of a file reaches other tools through a pipe only.
 pub const SCRIPT: &str = r#"jobs=1
 if sha256sum --version 2>/dev/null | grep -q GNU; then jobs=$(nproc 2>/dev/null || echo 1); fi
 find . -type f ! -size +33554432c -print0 | xargs -0 -n 400 -P "$jobs" sha256sum
 echo '== segments'
-H=sha256sum
-case $(openssl dgst -sha256 -r </dev/null 2>/dev/null) in e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855*) H='openssl dgst -sha256 -r';; esac
-export H
-find . -type f -size +33554432c -exec sh -c 'for f do n=0; s=$(wc -c <"$f"); while [ $((n * 33554432)) -lt "$s" ]; do
-printf "%s\0%s\0" "$n" "$f"; n=$((n + 1)); done; done' sh {} + |
-xargs -0 -n 2 -P $((jobs * 2 - 1)) sh -c '[ -n "$2" ] || exit 0
-h=$(dd if="$2" bs=65536 skip=$(($1 * 512)) count=512 2>/dev/null | $H); printf "%s\0%s\0" "$1 ${h%% *}" "$2"' sh
+segment='[ -n "$2" ] || exit 0
+h=$(dd if="$2" bs=65536 skip=$(($1 * 512)) count=512 2>/dev/null | sha256sum); printf "%s\0%s\0" "$1 ${h%% *}" "$2"'
+segments='
+import hashlib, os, sys, threading
+names = [os.fsencode(name) for name in sys.argv[1:]]
+todo = iter([(name, n) for name in names for n in range(-(-os.path.getsize(name) // 33554432))])
+turn = threading.Lock()
+def work():
+    block = memoryview(bytearray(262144))
+    while True:
+        with turn: name, n = next(todo, (None, 0))
+        if name is None: return
+        sha256, left = hashlib.sha256(), 33554432
+        with open(name, "rb", 0) as file:
+            file.seek(n * 33554432)
+            while left:
+                got = file.readinto(block[:left])
+                if not got: break
+                sha256.update(block[:got])
+                left -= got
+        with turn: sys.stdout.buffer.write(b"%d %s\0%s\0" % (n, sha256.hexdigest().encode(), name))
+workers = [threading.Thread(target=work) for _ in range(os.cpu_count() or 1)]
+for worker in workers: worker.start()
+for worker in workers: worker.join()'
+export jobs segment segments
+find . -type f -size +33554432c -exec sh -c 'if python3 -ISc "import hashlib, threading; hashlib.sha256()" 2>/dev/null; then
+exec python3 -ISc "$segments" "$@"; fi
+for f do n=0; s=$(wc -c <"$f"); while [ $((n * 33554432)) -lt "$s" ]; do printf "%s\0%s\0" "$n" "$f"; n=$((n + 1)); done; done |
+xargs -0 -n 2 -P "$jobs" sh -c "$segment" sh' sh {} +
 printf '\0'
 printf '== executable\0'; find . -type f -perm -100 -print0
 printf '\0'

@@ -332,18 +332,27 @@ fn noise(length: usize, mut state: u64) -> Vec<u8> {
 fn the_script_hashes_the_segments_that_the_program_does() {
     assert!(SCRIPT.contains(&format!("-size +{SEGMENT}c")));
     assert!(SCRIPT.contains(&format!("n * {SEGMENT}")));
+    assert!(SCRIPT.contains(&format!("hashlib.sha256(), {SEGMENT}\n")));
     assert!(SCRIPT.contains(&format!("$1 * {}", SEGMENT / 65536)));
 }
 
 #[test]
 fn a_large_file_that_changed_little_is_put_together_on_the_host() {
     let source = tempfile::tempdir().unwrap();
-    // A host whose `dd` only knows what POSIX asks of it.
+    // A host whose `dd` only knows what POSIX asks of it, and which has no Python.
     let plain = tempfile::tempdir().unwrap();
-    let dd = "#!/bin/sh\ncase $* in *flag=*) exit 1;; esac\nPATH=${PATH#*:} exec dd \"$@\"\n";
-    std::fs::write(plain.path().join("dd"), dd).unwrap();
-    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(plain.path().join("dd"), executable).unwrap();
+    for (tool, text) in [
+        (
+            "dd",
+            "case $* in *flag=*) exit 1;; esac; PATH=${PATH#*:} exec dd \"$@\"",
+        ),
+        ("python3", "exit 127"),
+    ] {
+        let path = plain.path().join(tool);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(path, executable).unwrap();
+    }
     let plain = format!("PATH={}:$PATH; export PATH; ", plain.path().display());
     let mut target = Target::new(Layout::Releases);
     // A first segment that is quickly made, and a second one of noise.
