@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 
 use crate::layout::Paths;
 use crate::sync::Tree;
-use crate::sync::listing::{Listing, SCRIPT};
+use crate::sync::listing::{self, Listing};
 
 /// A release's name: UTC time and a short id.
 ///
@@ -155,7 +155,8 @@ cd {live} || exit 0; before=$(stamp)
 if [ "$before" = "$(cat "$T/.deploy/stamps/$n" 2>/dev/null)" ]; then echo '== verified'; exit 0; fi
 [ -n "$W" ] || exit 0
 echo '== listing'; echo "$before"
-{SCRIPT}exit 0"#,
+{list}exit 0"#,
+        list = listing::script(true),
         target = paths.quoted(),
         store = paths.store(),
         current = paths.current(),

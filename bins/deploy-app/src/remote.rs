@@ -333,7 +333,8 @@ impl<'a> Remote<'a> {
     ) -> Result<(String, Vec<Fault>), Failure> {
         let again = upload.only.is_some();
         let paths = &self.settings.paths;
-        let script = scripts::unpack(paths, &upload.release, upload.gzip, again);
+        let has_long = sync::has_long(&upload.wanted);
+        let script = scripts::unpack(paths, &upload.release, upload.gzip, again, has_long);
         let wanted = upload.wanted.clone();
         let (tell, chunks) = tokio::sync::mpsc::channel(4);
         let sender = tokio::task::spawn_blocking(move || upload.send(tell));
@@ -357,7 +358,7 @@ impl<'a> Remote<'a> {
     ) -> Result<String, Failure> {
         let deed = format!("put release {release} into place");
         let paths = &self.settings.paths;
-        let script = scripts::list_live(paths, release);
+        let script = scripts::list_live(paths, release, sync::has_long(wanted));
         let output = self.script(&deed, &script, Input::Empty, bounds).await?;
         let (stamp, mut faults) = stamped(&output.stdout, wanted);
         // Whatever else is there was there before, or is the application's.

@@ -66,6 +66,12 @@ pub fn size(kind: &Kind) -> u64 {
     }
 }
 
+/// Whether a file of the tree is hashed by segments.
+#[must_use]
+pub fn has_long(tree: &Tree) -> bool {
+    tree.values().any(|kind| size(kind) > listing::SEGMENT)
+}
+
 /// How the wanted tree differs from the current release.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diff {

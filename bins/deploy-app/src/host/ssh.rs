@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use russh::client::{self, AuthResult, Handle, Handler, Msg};
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{Channel, ChannelOpenFailure, ChannelStream, Disconnect, Preferred};
+use russh::{Channel, ChannelOpenFailure, ChannelStream, Disconnect, Preferred, cipher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
@@ -104,6 +104,21 @@ impl Handler for Verifier {
 }
 
 impl Session {
+    /// How long a question and its answer take; none when the server does not answer within a second.
+    pub async fn round_trip(&self) -> Option<Duration> {
+        let mut least = None;
+        // The first one may have waited for something else.
+        for _ in 0..2 {
+            let began = Instant::now();
+            let pong = timeout_at(began + Duration::from_secs(1), self.handle.send_ping()).await;
+            pong.ok()?.ok()?;
+            least = Some(least.map_or(began.elapsed(), |least: Duration| {
+                least.min(began.elapsed())
+            }));
+        }
+        least
+    }
+
     /// Speaks SSH over `stream`: identification, key exchange, host key, public key authentication.
     ///
     /// # Errors
@@ -270,6 +285,16 @@ pub fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// What processors have instructions for comes first.
+const CIPHERS: &[cipher::Name] = &[
+    cipher::AES_256_GCM,
+    cipher::AES_128_GCM,
+    cipher::CHACHA20_POLY1305,
+    cipher::AES_256_CTR,
+    cipher::AES_192_CTR,
+    cipher::AES_128_CTR,
+];
+
 fn config(trust: &Trust) -> client::Config {
     client::Config {
         nodelay: true,
@@ -279,6 +304,7 @@ fn config(trust: &Trust) -> client::Config {
         preferred: Preferred {
             key: trust.algorithms().into(),
             host_key_certificates: trust.certificate_algorithms().into(),
+            cipher: CIPHERS.into(),
             ..Preferred::default()
         },
         ..client::Config::default()

@@ -3,12 +3,12 @@
 use crate::host::ssh::quote;
 use crate::layout::{Layout, Paths};
 use crate::release::STAMP;
-use crate::sync::listing::SCRIPT;
+use crate::sync::listing;
 
 /// Unpacks the stream on standard input as a partial release, puts together the files that were sent in
 /// pieces, and prints the stamp of what is there now, and what that is. `again` adds to what is there.
 #[must_use]
-pub fn unpack(paths: &Paths, release: &str, gzip: bool, again: bool) -> String {
+pub fn unpack(paths: &Paths, release: &str, gzip: bool, again: bool, has_long: bool) -> String {
     let begin = if again {
         String::new()
     } else {
@@ -20,11 +20,16 @@ pub fn unpack(paths: &Paths, release: &str, gzip: bool, again: bool) -> String {
     };
     format!(
         r#"set -e; umask 022; cd {target}; T=$(pwd); n={release}; p={partial}; {begin}
-tar -x{z}po -f -
+# As much at once as a pipe holds, where tar can be told.
+case $(tar --version 2>/dev/null) in *GNU*) b='-b 128';; *) b=;; esac
+tar -x{z}po $b -f -
+# Waited for at the end of the deployment; begun while the processors are busy with hashing.
+sync </dev/null >/dev/null 2>&1 &
 if [ -e "$p.pieces/assemble" ]; then sh "$p.pieces/assemble"; rm -rf "$p.pieces"; fi
 {STAMP}
 cd "$p"; stamp
-{SCRIPT}"#,
+{list}"#,
+        list = listing::script(has_long),
         target = paths.quoted(),
         partial = quote(&paths.partial(release)),
         z = if gzip { "z" } else { "" },
@@ -33,11 +38,12 @@ cd "$p"; stamp
 
 /// Prints the stamp of the folder that a release runs in, and what the folder holds.
 #[must_use]
-pub fn list_live(paths: &Paths, release: &str) -> String {
+pub fn list_live(paths: &Paths, release: &str, has_long: bool) -> String {
     format!(
-        "export LC_ALL=C; T={}; n={release}; cd {} || exit 1\n{STAMP}\nstamp\n{SCRIPT}",
+        "export LC_ALL=C; T={}; n={release}; cd {} || exit 1\n{STAMP}\nstamp\n{}",
         paths.quoted(),
         quote(&paths.live(release)),
+        listing::script(has_long),
     )
 }
 
@@ -45,8 +51,9 @@ pub fn list_live(paths: &Paths, release: &str) -> String {
 #[must_use]
 pub fn list_stored(paths: &Paths, release: &str) -> String {
     format!(
-        "export LC_ALL=C; cd {} || exit 1\n{SCRIPT}",
+        "export LC_ALL=C; cd {} || exit 1\n{}",
         quote(&format!("{}/{}", paths.target, paths.stored(release))),
+        listing::script(true),
     )
 }
 

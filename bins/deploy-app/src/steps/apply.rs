@@ -1,6 +1,6 @@
 //! Bringing a release to the host and into service.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use action::exit::Exit;
 use action::failure::Failure;
@@ -224,6 +224,10 @@ async fn act(
     })
 }
 
+/// A host that answers sooner is in the same region, or nearer: gigabits a second lead there, and to compress
+/// on one side and decompress on the other takes longer than the transfer it saves.
+const NEAR: Duration = Duration::from_millis(3);
+
 /// Sends what the host does not have, and has it verified there.
 async fn send(
     remote: &Remote<'_>,
@@ -247,6 +251,11 @@ async fn send(
         Some(current) if has_large => remote.pieces(current, bounds).await?,
         _ => crate::sync::pieces::Pieces::new(),
     };
+    let is_near = remote
+        .session
+        .round_trip()
+        .await
+        .is_some_and(|took| took < NEAR);
     let upload = Upload {
         sources: application.sources.clone(),
         wanted: application.wanted.clone(),
@@ -255,7 +264,7 @@ async fn send(
         current,
         release: release.to_owned(),
         paths: settings.paths.clone(),
-        gzip: compared.state.has("gzip"),
+        gzip: compared.state.has("gzip") && !is_near,
         mtime: now.as_secs(),
         only: None,
     };
@@ -267,16 +276,14 @@ async fn send(
         upload.content_bytes()
     );
     let stamp = remote.receive(upload, bounds).await?;
-    let commit = scripts::commit(&settings.paths, release, &settings.shared);
+    let mut commit = scripts::commit(&settings.paths, release, &settings.shared);
+    if !scripts::moves_files(&settings.paths) {
+        commit.push_str("; ");
+        commit.push_str(&scripts::remember_stamp(&settings.paths, release, &stamp));
+    }
     remote
         .release("complete the release", &commit, bounds)
         .await?;
-    if !scripts::moves_files(&settings.paths) {
-        let remember = scripts::remember_stamp(&settings.paths, release, &stamp);
-        remote
-            .release("remember what was verified", &remember, bounds)
-            .await?;
-    }
     tracing::info!("release {release} is on the host and verified");
     Ok(())
 }

@@ -11,18 +11,33 @@ use bundle::names::bytes;
 use super::Tree;
 
 /// Files longer than this, in bytes, are hashed in segments of this length, by several processes at once: see
-/// [`Digest::of_segments`]. It stands in [`SCRIPT`] too.
+/// [`Digest::of_segments`]. It stands in the script too.
 pub const SEGMENT: u64 = 32 * 1024 * 1024;
 
-/// Prints what the working folder holds, in the sections that [`Listing::parse`] reads. GNU's tools
-/// write whole lines, so that several may share the output; others work alone. Long files are hashed by
-/// Python's OpenSSL where the host has it (cloud-init needs it, so most have): coreutils' own code is
-/// several times slower, and a part of a file reaches other tools through a pipe only.
-pub const SCRIPT: &str = r#"jobs=1
+/// A script that prints what the working folder holds, in the sections that [`Listing::parse`] reads. GNU's
+/// tools write whole lines, so that several may share the output; others work alone.
+///
+/// `has_long` is whether a file longer than [`SEGMENT`] may be right. Such files are hashed by Python's
+/// OpenSSL where the host has it (cloud-init needs it, so most have): coreutils' own code is several
+/// times slower, and a part of a file reaches other tools through a pipe only.
+#[must_use]
+pub fn script(has_long: bool) -> String {
+    let (only, long) = if has_long {
+        ("! -size +33554432c", LONG)
+    } else {
+        ("", "")
+    };
+    format!(
+        "{}find . -type f {only} -print0 | xargs -0 -n 1000 -P \"$jobs\" sha256sum\necho '== segments'\n{long}{REST}",
+        JOBS
+    )
+}
+
+const JOBS: &str = r#"jobs=1
 if sha256sum --version 2>/dev/null | grep -q GNU; then jobs=$(nproc 2>/dev/null || echo 1); fi
-find . -type f ! -size +33554432c -print0 | xargs -0 -n 400 -P "$jobs" sha256sum
-echo '== segments'
-segment='[ -n "$2" ] || exit 0
+"#;
+
+const LONG: &str = r#"segment='[ -n "$2" ] || exit 0
 h=$(dd if="$2" bs=65536 skip=$(($1 * 512)) count=512 2>/dev/null | sha256sum); printf "%s\0%s\0" "$1 ${h%% *}" "$2"'
 segments='
 import hashlib, os, sys, threading
@@ -51,11 +66,12 @@ find . -type f -size +33554432c -exec sh -c 'if python3 -ISc "import hashlib, th
 exec python3 -ISc "$segments" "$@"; fi
 for f do n=0; s=$(wc -c <"$f"); while [ $((n * 33554432)) -lt "$s" ]; do printf "%s\0%s\0" "$n" "$f"; n=$((n + 1)); done; done |
 xargs -0 -n 2 -P "$jobs" sh -c "$segment" sh' sh {} +
-printf '\0'
-printf '== executable\0'; find . -type f -perm -100 -print0
-printf '\0'
-if find . -maxdepth 0 -printf '' 2>/dev/null; then find . -type l -printf '%p\0%l\0'
-else find . -type l -exec sh -c 'for l do t=$(readlink -n "$l"; echo x); printf "%s\0%s\0" "$l" "${t%x}"; done' sh {} +; fi
+"#;
+
+const REST: &str = r#"printf '\0'
+if find . -maxdepth 0 -printf '' 2>/dev/null; then find . -type l -printf 'l%p\0%l\0' -o -type f -perm -100 -printf 'x%p\0'
+else find . -type l -exec sh -c 'for l do t=$(readlink -n "$l"; echo x); printf "l%s\0%s\0" "$l" "${t%x}"; done' sh {} +
+find . -type f -perm -100 -exec sh -c 'for f do printf "x%s\0" "$f"; done' sh {} +; fi
 "#;
 
 /// What a folder on the host holds.
@@ -107,7 +123,7 @@ impl std::fmt::Display for Fault {
 }
 
 impl Listing {
-    /// Reads what [`SCRIPT`] prints.
+    /// Reads what [`script`] prints.
     #[must_use]
     pub fn parse(output: &[u8]) -> Self {
         const MARK: &[u8] = b"== segments\n";
@@ -130,12 +146,12 @@ impl Listing {
             }
         }
         listing.hashes.extend(joined(segments));
-        for item in items.by_ref().take_while(|item| !item.is_empty()) {
-            // The name of the section is an item too, and no path.
-            listing.executable.extend(path_of(item));
-        }
-        while let (Some(link), Some(target)) = (items.next(), items.next()) {
-            if let Some(link) = path_of(link) {
+        while let Some(item) = items.next() {
+            if let Some(path) = item.strip_prefix(b"x") {
+                listing.executable.extend(path_of(path));
+            } else if let (Some(link), Some(target)) = (item.strip_prefix(b"l"), items.next())
+                && let Some(link) = path_of(link)
+            {
                 let target = bytes::to_text(OsStr::from_bytes(target));
                 listing.links.insert(link, target);
             }

@@ -55,7 +55,7 @@ pub struct Upload {
     pub release: String,
     /// Where releases are.
     pub paths: Paths,
-    /// Whether the host can decompress.
+    /// Whether the stream is compressed.
     pub gzip: bool,
     /// Modification time of what is sent, in seconds since 1970.
     pub mtime: u64,
