@@ -37,16 +37,19 @@ pub fn name(utc: &str, commit: Option<&str>, digest: &str) -> String {
     format!("{utc}-{}", id[..id.len().min(7)].to_ascii_lowercase())
 }
 
-/// Two releases within one second, of the same commit, must not share a name.
+/// The name of a release that joins those that are there. Their order by name is the order in which they were
+/// made, which going back and pruning rest on: also of two within one second, and when a clock was wrong.
 #[must_use]
-pub fn free_name(wanted: &str, taken: &[String]) -> String {
-    let mut name = wanted.to_owned();
-    while taken.contains(&name) {
-        let (time, id) = name.split_at(14);
-        let next = time.parse::<u64>().unwrap_or_default() + 1;
-        name = format!("{next:014}{id}");
+pub fn next_name(wanted: &str, taken: &[String]) -> String {
+    let (time, id) = wanted.split_at(14);
+    let newest = taken.iter().filter_map(|name| name.get(..14)).max();
+    match newest {
+        Some(newest) if newest >= time => {
+            let next = newest.parse::<u64>().unwrap_or_default() + 1;
+            format!("{next:014}{id}")
+        }
+        _ => wanted.to_owned(),
     }
-    name
 }
 
 /// Whether a folder's name is one that [`name`] makes. Anything else is somebody else's.
@@ -292,7 +295,7 @@ impl Current {
 
 #[cfg(test)]
 mod tests {
-    use super::{State, free_name, is_name, name};
+    use super::{State, is_name, name, next_name};
 
     #[test]
     fn names_are_time_and_id_and_only_ours_are_known() {
@@ -322,18 +325,21 @@ mod tests {
     }
 
     #[test]
-    fn a_second_release_in_a_second_gets_a_name_of_its_own() {
+    fn a_release_is_named_after_all_that_are_there() {
         let taken = [
             "20261123094308-0123456".to_owned(),
             "20261123094309-0123456".to_owned(),
         ];
+        for (wanted, name) in [
+            ("20261123094310-0123456", "20261123094310-0123456"),
+            ("20261123094309-0000000", "20261123094310-0000000"),
+            ("20251123094309-fffffff", "20261123094310-fffffff"),
+        ] {
+            assert_eq!(next_name(wanted, &taken), name);
+        }
         assert_eq!(
-            free_name("20261123094308-0123456", &taken),
-            "20261123094310-0123456"
-        );
-        assert_eq!(
-            free_name("20261123094307-0123456", &taken),
-            "20261123094307-0123456"
+            next_name("20251123094309-fffffff", &[]),
+            "20251123094309-fffffff"
         );
     }
 

@@ -188,7 +188,7 @@ async fn act(
         (Some(current), true, None) => return restart(remote, current, bounds, done).await,
         _ => {}
     }
-    let release = release::free_name(&application.release, &compared.state.releases);
+    let release = release::next_name(&application.release, &compared.state.releases);
     done.release.clone_from(&release);
     done.made = true;
     send(remote, application, &compared, &release, bounds).await?;

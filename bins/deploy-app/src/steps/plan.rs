@@ -39,7 +39,7 @@ pub(super) async fn of_deployment(
     } = &compared;
     let current = state.current_name();
     let is_new = !compared.is_same();
-    let release = release::free_name(&application.release, &state.releases);
+    let release = release::next_name(&application.release, &state.releases);
     let mut deeds = Vec::new();
     if let Some(lock) = &state.lock {
         deeds.push(format!("wait for {lock}, who holds the lock"));
