@@ -17,7 +17,8 @@ use crate::children;
 /// How long a program may run unless a test says otherwise.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The file to run for `built`: itself, or its namesake in `ACTIONS_BIN` when cargo built it.
+/// The file to run for `built`: itself, or its namesake in `ACTIONS_BIN` when cargo built it and it is
+/// one of those that ship (each has a folder of its name under `bins/`).
 fn shipped(built: &Path) -> PathBuf {
     let tests = std::env::current_exe().unwrap_or_default();
     // This test is TARGET/debug/deps/it-…, and the program TARGET/debug/NAME.
@@ -26,7 +27,7 @@ fn shipped(built: &Path) -> PathBuf {
         .nth(2)
         .is_some_and(|folder| Some(folder) == built.parent());
     match (std::env::var_os("ACTIONS_BIN"), built.file_name()) {
-        (Some(folder), Some(name)) if ours && !folder.is_empty() => {
+        (Some(folder), Some(name)) if ours && !folder.is_empty() && ships(name) => {
             let shipped = PathBuf::from(folder).join(name);
             assert!(
                 shipped.is_file(),
@@ -37,6 +38,11 @@ fn shipped(built: &Path) -> PathBuf {
         }
         _ => built.into(),
     }
+}
+
+fn ships(name: &OsStr) -> bool {
+    let bins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bins");
+    bins.join(name).is_dir()
 }
 
 /// A program with its environment and arguments, ready to run, any number of times.
