@@ -106,17 +106,15 @@ impl Handler for Verifier {
 impl Session {
     /// How long a question and its answer take; none when the server does not answer within a second.
     pub async fn round_trip(&self) -> Option<Duration> {
-        let mut least = None;
         // The first one may have waited for something else.
-        for _ in 0..2 {
-            let began = Instant::now();
-            let pong = timeout_at(began + Duration::from_secs(1), self.handle.send_ping()).await;
-            pong.ok()?.ok()?;
-            least = Some(least.map_or(began.elapsed(), |least: Duration| {
-                least.min(began.elapsed())
-            }));
-        }
-        least
+        Some(self.ping().await?.min(self.ping().await?))
+    }
+
+    async fn ping(&self) -> Option<Duration> {
+        let began = Instant::now();
+        let pong = timeout_at(began + Duration::from_secs(1), self.handle.send_ping()).await;
+        pong.ok()?.ok()?;
+        Some(began.elapsed())
     }
 
     /// Speaks SSH over `stream`: identification, key exchange, host key, public key authentication.

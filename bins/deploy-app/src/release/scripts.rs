@@ -23,9 +23,9 @@ pub fn unpack(paths: &Paths, release: &str, gzip: bool, again: bool, has_long: b
 # As much at once as a pipe holds, where tar can be told.
 case $(tar --version 2>/dev/null) in *GNU*) b='-b 128';; *) b=;; esac
 tar -x{z}po $b -f -
+if [ -e "$p.pieces/assemble" ]; then sh "$p.pieces/assemble"; rm -rf "$p.pieces"; fi
 # Waited for at the end of the deployment; begun while the processors are busy with hashing.
 sync </dev/null >/dev/null 2>&1 &
-if [ -e "$p.pieces/assemble" ]; then sh "$p.pieces/assemble"; rm -rf "$p.pieces"; fi
 {STAMP}
 cd "$p"; stamp
 {list}"#,

@@ -9,70 +9,24 @@ use bundle::manifest::{Kind, Mode};
 use bundle::names::bytes;
 
 use super::Tree;
+use crate::host::ssh::quote;
 
 /// Files longer than this, in bytes, are hashed in segments of this length, by several processes at once: see
-/// [`Digest::of_segments`]. It stands in the script too.
+/// [`Digest::of_segments`]. It stands in the scripts too.
 pub const SEGMENT: u64 = 32 * 1024 * 1024;
 
-/// A script that prints what the working folder holds, in the sections that [`Listing::parse`] reads. GNU's
-/// tools write whole lines, so that several may share the output; others work alone.
+/// A script that prints what the working folder holds, in the sections that [`Listing::parse`] reads.
 ///
-/// `has_long` is whether a file longer than [`SEGMENT`] may be right. Such files are hashed by Python's
-/// OpenSSL where the host has it (cloud-init needs it, so most have): coreutils' own code is several
-/// times slower, and a part of a file reaches other tools through a pipe only.
+/// `has_long` is whether a file longer than [`SEGMENT`] may be right.
 #[must_use]
 pub fn script(has_long: bool) -> String {
-    let (only, long) = if has_long {
-        ("! -size +33554432c", LONG)
+    let segments = if has_long {
+        quote(include_str!("segments.py"))
     } else {
-        ("", "")
+        String::new()
     };
-    format!(
-        "{}find . -type f {only} -print0 | xargs -0 -n 1000 -P \"$jobs\" sha256sum\necho '== segments'\n{long}{REST}",
-        JOBS
-    )
+    format!("segments={segments}\n{}", include_str!("listing.sh"))
 }
-
-const JOBS: &str = r#"jobs=1
-if sha256sum --version 2>/dev/null | grep -q GNU; then jobs=$(nproc 2>/dev/null || echo 1); fi
-"#;
-
-const LONG: &str = r#"segment='[ -n "$2" ] || exit 0
-h=$(dd if="$2" bs=65536 skip=$(($1 * 512)) count=512 2>/dev/null | sha256sum); printf "%s\0%s\0" "$1 ${h%% *}" "$2"'
-segments='
-import hashlib, os, sys, threading
-names = [os.fsencode(name) for name in sys.argv[1:]]
-todo = iter([(name, n) for name in names for n in range(-(-os.path.getsize(name) // 33554432))])
-turn = threading.Lock()
-def work():
-    block = memoryview(bytearray(262144))
-    while True:
-        with turn: name, n = next(todo, (None, 0))
-        if name is None: return
-        sha256, left = hashlib.sha256(), 33554432
-        with open(name, "rb", 0) as file:
-            file.seek(n * 33554432)
-            while left:
-                got = file.readinto(block[:left])
-                if not got: break
-                sha256.update(block[:got])
-                left -= got
-        with turn: sys.stdout.buffer.write(b"%d %s\0%s\0" % (n, sha256.hexdigest().encode(), name))
-workers = [threading.Thread(target=work) for _ in range(os.cpu_count() or 1)]
-for worker in workers: worker.start()
-for worker in workers: worker.join()'
-export jobs segment segments
-find . -type f -size +33554432c -exec sh -c 'if python3 -ISc "import hashlib, threading; hashlib.sha256()" 2>/dev/null; then
-exec python3 -ISc "$segments" "$@"; fi
-for f do n=0; s=$(wc -c <"$f"); while [ $((n * 33554432)) -lt "$s" ]; do printf "%s\0%s\0" "$n" "$f"; n=$((n + 1)); done; done |
-xargs -0 -n 2 -P "$jobs" sh -c "$segment" sh' sh {} +
-"#;
-
-const REST: &str = r#"printf '\0'
-if find . -maxdepth 0 -printf '' 2>/dev/null; then find . -type l -printf 'l%p\0%l\0' -o -type f -perm -100 -printf 'x%p\0'
-else find . -type l -exec sh -c 'for l do t=$(readlink -n "$l"; echo x); printf "l%s\0%s\0" "$l" "${t%x}"; done' sh {} +
-find . -type f -perm -100 -exec sh -c 'for f do printf "x%s\0" "$f"; done' sh {} +; fi
-"#;
 
 /// What a folder on the host holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

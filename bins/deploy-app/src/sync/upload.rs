@@ -256,7 +256,7 @@ impl Upload {
             ),
         ];
         if made.deltas > 0 {
-            let script = [ASSEMBLE.as_bytes(), &made.script].concat();
+            let script = [include_bytes!("assemble.sh").as_slice(), &made.script].concat();
             files.push((format!("{}/assemble", self.delta_folder()), script));
         }
         for (name, content) in files {
@@ -286,21 +286,6 @@ struct Made {
     deltas: usize,
     script: Vec<u8>,
 }
-
-/// How a file is put together: over a copy of the old one where `dd` can write into the middle, else part
-/// after part, by `dd` where it counts in bytes, else by `tail` and `head`. That it gets to the disk is
-/// begun at once, and waited for at the end of the deployment.
-const ASSEMBLE: &str = r#"set -e
-g=; dd if=/dev/null bs=1 iflag=skip_bytes,count_bytes oflag=seek_bytes conv=notrunc skip=0 count=0 of=/dev/null 2>/dev/null && g=1
-file() { mkdir -p "${1%/*}"; rm -f "$1"; f=$1; c=; : >"$f"; }
-copy() { [ -n "$g" ] || return 0; cp --reflink=auto "$1" "$f" 2>/dev/null || cp "$1" "$f"
-dd if=/dev/null of="$f" bs=1 seek="$2" count=0 2>/dev/null; c=$1; }
-part() { if [ -n "$c" ]; then
-[ "$1 $2" = "$c $4" ] || dd if="$1" of="$f" bs=4194304 iflag=skip_bytes,count_bytes oflag=seek_bytes conv=notrunc skip="$2" count="$3" seek="$4" 2>/dev/null
-elif [ -n "$g" ]; then dd if="$1" bs=4194304 iflag=skip_bytes,count_bytes skip="$2" count="$3" 2>/dev/null >>"$f"
-else tail -c +"$(($2 + 1))" "$1" | head -c "$3" >>"$f"; fi; }
-done_with() { chmod "$1" "$f"; sync "$f" </dev/null >/dev/null 2>&1 & }
-"#;
 
 /// The files and links of a tree as `xargs -0` reads them.
 #[must_use]

@@ -56,6 +56,30 @@ fn report() -> Report {
     report
 }
 
+/// The lines of YAML are others than those of an editor where a carriage return stands alone.
+#[test]
+fn text_shows_a_place_behind_the_last_line() {
+    let text = "A: 1\r\nB: 2 # x\r  C: 3\r\nD: !Sub x\r\n";
+    let mut report = Report {
+        findings: vec![Finding::new(
+            &rule::HIDDEN_FAILURE,
+            "t.yml",
+            Some(Place {
+                start: 0,
+                end: 0,
+                line: 4,
+                column: 4,
+            }),
+            "here",
+        )],
+        ..Report::default()
+    };
+    report.texts.insert("t.yml".to_owned(), text.to_owned());
+    let shown = render(&report, Format::Text, TOOL);
+    assert!(shown.contains("t.yml:3:"), "{shown}");
+    assert!(shown.contains("D: !Sub x"), "{shown}");
+}
+
 #[test]
 fn text_shows_the_source() {
     let shown = render(&report(), Format::Text, TOOL);

@@ -97,14 +97,15 @@ fn excerpt_of(text: &str, place: Place) -> Option<Excerpt<'_>> {
         - 1;
     let from = starts.get(at.saturating_sub(1)).copied().unwrap_or(0);
     let to = line_end((shown_end_line + 1).min(starts.len() - 1));
-    let shown = text.get(from..to)?;
-    let mut span = start - from..end - from;
-    while span.end > span.start && shown[..span.end].ends_with(['\n', '\r', ' ']) {
+    let text = text.get(from..to)?.trim_end_matches(['\n', '\r']);
+    // YAML counts a lone carriage return as the end of a line, so a place may lie behind what is shown here.
+    let mut span = (start - from).min(text.len())..(end - from).min(text.len());
+    while span.end > span.start && text[..span.end].ends_with(['\n', '\r', ' ']) {
         span.end -= 1;
     }
     Some(Excerpt {
-        text: shown.trim_end_matches(['\n', '\r']),
+        text,
         line: at.saturating_sub(1) + 1,
-        span: span.start.min(shown.len())..span.end.min(shown.len()),
+        span,
     })
 }

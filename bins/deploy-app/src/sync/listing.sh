@@ -1,0 +1,35 @@
+#!/bin/sh
+# Prints what the working folder holds: hashes, hashes of segments, links and what may be executed.
+# $segments is the Python that hashes files longer than 32 MiB in segments; without it there are none.
+# shellcheck disable=SC2016,SC2089,SC2090 # Scripts within the script have variables and quotes of their own.
+
+# GNU's tools write whole lines, so that several may share the output; others work alone.
+jobs=1
+if sha256sum --version 2>/dev/null | grep -q GNU; then jobs=$(nproc 2>/dev/null || echo 1); fi
+
+if [ -z "$segments" ]; then
+    find . -type f -print0 | xargs -0 -n 1000 -P "$jobs" sha256sum
+    echo '== segments'
+else
+    find . -type f ! -size +33554432c -print0 | xargs -0 -n 1000 -P "$jobs" sha256sum
+    echo '== segments'
+    # By Python's OpenSSL where the host has it (cloud-init needs it, so most have): coreutils' own code is
+    # several times slower, and a part of a file reaches other tools through a pipe only.
+    segment='[ -n "$2" ] || exit 0
+h=$(dd if="$2" bs=65536 skip=$(($1 * 512)) count=512 2>/dev/null | sha256sum); printf "%s\0%s\0" "$1 ${h%% *}" "$2"'
+    export jobs segment segments
+    find . -type f -size +33554432c -exec sh -c '
+if python3 -ISc "import hashlib, threading; hashlib.sha256()" 2>/dev/null; then exec python3 -ISc "$segments" "$@"; fi
+for f do
+    n=0; s=$(wc -c <"$f")
+    while [ $((n * 33554432)) -lt "$s" ]; do printf "%s\0%s\0" "$n" "$f"; n=$((n + 1)); done
+done | xargs -0 -n 2 -P "$jobs" sh -c "$segment" sh' sh {} +
+fi
+printf '\0'
+
+if find . -maxdepth 0 -printf '' 2>/dev/null; then
+    find . -type l -printf 'l%p\0%l\0' -o -type f -perm -100 -printf 'x%p\0'
+else
+    find . -type l -exec sh -c 'for l do t=$(readlink -n "$l"; echo x); printf "l%s\0%s\0" "$l" "${t%x}"; done' sh {} +
+    find . -type f -perm -100 -exec sh -c 'for f do printf "x%s\0" "$f"; done' sh {} +
+fi
