@@ -380,8 +380,9 @@ fn a_scan_looks_at_every_image_before_it_turns_red() {
 }
 
 /// The scripts of a release as stand-ins, in the order that the buildspec calls them.
-const RELEASE_SCRIPTS: [&str; 9] = [
+const RELEASE_SCRIPTS: [&str; 10] = [
     "setup",
+    "deny",
     "test",
     "build-static",
     "test-shipped",
@@ -409,7 +410,6 @@ fn release_world() -> World {
         fs::rename(world.bin().join(script), there).unwrap();
     }
     world.stand_in("cargo", "");
-    world.stand_in("cargo-deny", "");
     world
 }
 
@@ -432,7 +432,7 @@ fn a_release_is_proven_packed_and_published_and_names_its_digests() {
     names.dedup();
     assert_eq!(names, RELEASE_SCRIPTS, "{calls}");
     assert!(
-        calls.contains("cargo deny check\n"),
+        calls.lines().any(|line| line.trim() == "deny"),
         "advisories too: {calls}"
     );
     let last = calls.lines().last().unwrap();
