@@ -4,56 +4,48 @@
 pub mod available;
 pub mod clean;
 pub mod create;
+mod dry_run;
+mod exports;
 pub mod images;
 pub mod instance;
+mod keep;
 pub mod limit;
+mod making;
 pub mod measure;
 pub mod preflight;
+mod proof;
 pub mod publish;
 pub mod quiet;
 pub mod references;
 pub mod retain;
 pub mod sharing;
 pub mod still;
+mod tagging;
 pub mod verify;
 
 use crate::cost::{self, Rate, Stored};
 use crate::job::Job;
 use crate::manifest;
 use crate::plan::{self, Plan};
-use crate::settings::modes::{OnTimeout, SnapshotTags};
+use crate::settings::modes::SnapshotTags;
 use crate::settings::places::Target;
 use crate::settings::{Checked, Named};
 use crate::undo::{self, Journal};
-use action::exit::Exit;
-use action::export::Exports;
-use action::export::quote::posix;
 use action::failure::Failure;
 use action::program::{Context, Output};
 use available::Verified;
-use aws::error::AwsError;
 use aws::session::Session;
-use aws_sdk_ec2::types::{Image, ImageState, Tag};
+use aws_sdk_ec2::types::{Image, ImageState};
+use dry_run::show_plan;
+use exports::{exports, started};
 use instance::Source;
+use keep::{gives_up, keeps, kept};
+pub use making::Making;
+use proof::{frozen_of, lacks_proof, prove_frozen};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use still::Held;
-use tokio::time::timeout;
-
-/// An image that is being made, or goes on being made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Making {
-    /// Its run key.
-    pub run: String,
-    /// Its instance.
-    pub instance_id: String,
-    /// How still the instance was.
-    pub consistency: String,
-    /// Its tags.
-    pub tags: BTreeMap<String, String>,
-    /// How many volumes it must hold.
-    pub volumes: usize,
-}
+use tagging::tag;
 
 /// All that a finished run has to tell.
 #[derive(Debug)]
@@ -244,26 +236,6 @@ async fn create_still(
     }
 }
 
-/// Tags the image with how long the instance stood still: the proof that it was thawed by us and not by
-/// its lease, without which no later try adopts the image.
-async fn prove_frozen(job: &Job, image_id: &str, frozen: Duration) -> Result<(), Failure> {
-    let tags = BTreeMap::from([(plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string())]);
-    tag(job, vec![image_id.to_owned()], &tags).await
-}
-
-/// Whether a quiesced image lacks the proof that it is one.
-#[must_use]
-pub fn lacks_proof(image: &Image) -> bool {
-    images::tag(image, plan::CONSISTENCY_TAG) == Some("quiesce")
-        && images::tag(image, plan::FROZEN_TAG).is_none()
-}
-
-/// How long the instance of an image stood still, as its tag says.
-fn frozen_of(image: &Image) -> Option<Duration> {
-    let milliseconds = images::tag(image, plan::FROZEN_TAG)?.parse().ok()?;
-    Some(Duration::from_millis(milliseconds))
-}
-
 /// The failure of a run that has no image, or does not know whether it has one.
 async fn without_image(job: &Job, journal: &Journal, failure: Failure) -> Failure {
     if !journal.lost_reply {
@@ -371,7 +343,7 @@ async fn finish(
     }
     let finished = Finished {
         stored: measure::stored(job, &verified).await,
-        retired: retire(job, image_id).await,
+        retired: retain::retire(job, image_id).await,
         making,
         verified,
         copies,
@@ -402,38 +374,6 @@ async fn tag_and_publish(
     publish::publish(job, &making.tags, verified, journal).await
 }
 
-/// Finding out what refers to older images may not hold up the hand-over for longer.
-const RETIRE_WITHIN: Duration = Duration::from_secs(120);
-
-/// Retires older images. Whatever goes wrong here, the new image is good and is handed over.
-async fn retire(job: &Job, current: &str) -> Vec<retain::Step> {
-    let Some(retention) = &job.settings.retention else {
-        return Vec::new();
-    };
-    let planned = timeout(RETIRE_WITHIN, retain::plan(job, retention, current));
-    let planned = job.context.interrupt.race(planned).await;
-    let steps = match planned {
-        Ok(Ok(Ok(steps))) => steps,
-        Ok(Ok(Err(failure))) => {
-            tracing::warn!("older images stay: {failure}");
-            return Vec::new();
-        }
-        Ok(Err(_)) => {
-            tracing::warn!("older images stay: nobody answered what refers to them");
-            return Vec::new();
-        }
-        Err(signal) => {
-            tracing::warn!("older images stay: {signal} received");
-            return Vec::new();
-        }
-    };
-    tracing::info!("{}", retain::text(&steps, retention).trim_end());
-    for left in retain::apply(job, &steps).await {
-        tracing::warn!("remains: {}\n    {}", left.what, left.command);
-    }
-    steps
-}
-
 async fn verify_image(job: &Job) -> Result<Output, Failure> {
     let image_id = match &job.settings.target {
         Some(Target::Image(id)) => id.clone(),
@@ -449,193 +389,4 @@ async fn verify_image(job: &Job) -> Result<Output, Failure> {
         return Ok(Output::Nothing);
     }
     exports(&verified)
-}
-
-/// Whether an unfinished image is worth keeping: its wait ran out of time, or of answers, but
-/// nothing says that it is bad.
-fn keeps(failure: &Failure, on_timeout: OnTimeout) -> bool {
-    match failure.exit() {
-        Exit::Deadline => on_timeout == OnTimeout::Keep,
-        Exit::Unavailable => true,
-        _ => false,
-    }
-}
-
-/// Whether an available image goes because of this failure: somebody asked for the end.
-fn gives_up(failure: &Failure, on_timeout: OnTimeout) -> bool {
-    match failure.exit() {
-        Exit::Deadline => on_timeout == OnTimeout::Clean,
-        Exit::Interrupted | Exit::Terminated => true,
-        _ => false,
-    }
-}
-
-/// The failure of a run whose images stay, with the commands that go on with them and that remove them.
-fn kept(job: &Job, journal: &Journal, mut failure: Failure) -> Failure {
-    let made = &journal.made;
-    if journal.lost_reply {
-        let left = undo::perhaps(&job.home, journal);
-        failure = failure.remains(left.what, left.command);
-    }
-    let first = made.first().map_or("ami-…", |made| made.image_id.as_str());
-    let resume = format!("make-ami wait --image-id {first}");
-    let is_late = failure.exit() == Exit::Deadline;
-    let failure = made.iter().fold(failure, |failure, made| {
-        let what = format!("image {} in {}", made.image_id, made.place.region);
-        failure.remains(what, resume.clone())
-    });
-    let again = "running make-ami again in this build, with the same MAKE_AMI_RUN or AMI_NAME, adopts the image and goes on";
-    let clean = format!(
-        "to remove all of it: make-ami clean --resume {}",
-        posix(&journal.run)
-    );
-    if is_late {
-        return failure.hint(format!(
-            "{again}; give --timeout, and the build's own limit, more than the image needs; {clean}"
-        ));
-    }
-    if made.is_empty() {
-        return failure;
-    }
-    // The hint is that of what failed.
-    failure.changed(format!(
-        "the image is requested and stays; {again}; {clean}"
-    ))
-}
-
-async fn show_plan(
-    job: &Job,
-    plan: &Plan,
-    source: &Source,
-    adopted: Option<&Image>,
-    price: &str,
-) -> Result<Output, Failure> {
-    let findings = job
-        .in_time(preflight::check(job, plan, source, adopted.is_some()))
-        .await?;
-    let adopted = adopted.and_then(|image| image.image_id());
-    let mut text = match adopted {
-        Some(image) => {
-            format!("plan: adopt image {image}, which an earlier try of this run made\n")
-        }
-        None => plan.text(),
-    };
-    let mut json = plan.json();
-    if let Some(retention) = &job.settings.retention {
-        // The image that will be made is the newest; until then the count is the same without it.
-        let steps = job
-            .in_time(retain::plan(job, retention, adopted.unwrap_or_default()))
-            .await?;
-        text.push_str(&retain::text(&steps, retention));
-        json["retention"] = steps
-            .iter()
-            .map(|step| serde_json::json!({ "image_id": step.image.id, "step": step.rung.to_string(), "kept_because": step.references }))
-            .collect();
-    }
-    text.push_str(&preflight::text(&findings));
-    text.push_str(price);
-    text.push('\n');
-    json["adopt"] = adopted.into();
-    json["cost"] = price.into();
-    job.context.show_plan(&text, &json)?;
-    preflight::verdict(job, plan, &findings)?;
-    Ok(Output::Nothing)
-}
-
-impl Making {
-    /// What a plan makes.
-    #[must_use]
-    pub fn of_plan(plan: &Plan, volumes: usize) -> Self {
-        Self {
-            run: plan.run.clone(),
-            instance_id: plan.instance_id.clone(),
-            consistency: plan.consistency.to_string(),
-            tags: plan.tags.clone(),
-            volumes,
-        }
-    }
-
-    /// What an image's tags say of its making; the settings' own tags are added.
-    #[must_use]
-    pub fn of_image(image: &Image, settings: &Checked) -> Self {
-        let tag = |key| images::tag(image, key).unwrap_or_default().to_owned();
-        let mut tags = settings.tags.0.clone();
-        for one in image.tags() {
-            if let (Some(key), Some(value)) = (one.key(), one.value())
-                && !key.starts_with("aws:")
-            {
-                tags.insert(key.to_owned(), value.to_owned());
-            }
-        }
-        Self {
-            run: tag(plan::RUN_TAG),
-            instance_id: tag(plan::SOURCE_TAG),
-            consistency: tag(plan::CONSISTENCY_TAG),
-            volumes: tag(plan::VOLUMES_TAG).parse().unwrap_or_default(),
-            tags,
-        }
-    }
-}
-
-fn exports(verified: &Verified) -> Result<Output, Failure> {
-    let mut exports = Exports::new();
-    let fault = |fault| Failure::failed("cannot export the image").cause(fault);
-    exports.add("AMI_ID", &verified.image_id).map_err(fault)?;
-    exports.add("AMI_NAME", &verified.name).map_err(fault)?;
-    exports
-        .add("AMI_SNAPSHOT_IDS", verified.snapshot_ids().join(","))
-        .map_err(fault)?;
-    Ok(Output::Exports(exports))
-}
-
-/// The exports of `start`: the image is requested, and nothing more is known of it.
-fn started(image_id: &str, name: &str) -> Result<Output, Failure> {
-    tracing::warn!(
-        "{image_id} is requested, not available: finish it with `make-ami wait --image-id {image_id}` before anything uses it"
-    );
-    let mut exports = Exports::new();
-    let fault = |fault| Failure::failed("cannot export the image").cause(fault);
-    exports.add("AMI_ID", image_id).map_err(fault)?;
-    exports.add("AMI_NAME", name).map_err(fault)?;
-    Ok(Output::Exports(exports))
-}
-
-/// How often a resource that EC2 does not know yet is tagged
-/// (<https://github.com/ansible/ansible/issues/4368>), and how long apart.
-const TAG_TRIES: u32 = 12;
-const TAG_PAUSE: Duration = Duration::from_secs(2);
-
-async fn tag(
-    job: &Job,
-    resources: Vec<String>,
-    tags: &BTreeMap<String, String>,
-) -> Result<(), Failure> {
-    let deed = format!("cannot tag {} in {}", resources.join(", "), job.home.region);
-    for tries in 1.. {
-        let call = job.home.ec2.create_tags();
-        let call = call
-            .set_resources(Some(resources.clone()))
-            .set_tags(Some(sdk_tags(tags)));
-        let Err(error) = call.send().await else {
-            return Ok(());
-        };
-        let error = AwsError::of(&error);
-        let is_unknown = error
-            .code
-            .as_deref()
-            .is_some_and(|code| code.ends_with(".NotFound"));
-        if !is_unknown || tries == TAG_TRIES || job.context.interrupt.pending().is_some() {
-            return Err(error.failure(deed, "ec2:CreateTags"));
-        }
-        job.pause(TAG_PAUSE).await;
-    }
-    Ok(())
-}
-
-/// Tags as the SDK takes them.
-#[must_use]
-pub fn sdk_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
-    tags.iter()
-        .map(|(key, value)| Tag::builder().key(key).value(value).build())
-        .collect()
 }

@@ -4,7 +4,9 @@
 //! to be taken, the image with this run's tag is looked for and adopted
 //! (<https://github.com/hashicorp/packer/issues/11165>).
 
-use super::{images, lacks_proof, sdk_tags};
+use super::images;
+use super::proof::lacks_proof;
+use super::tagging::sdk_tags;
 use crate::job::Job;
 use crate::plan::{Plan, RUN_TAG};
 use crate::settings::modes::{Consistency, SnapshotTags};

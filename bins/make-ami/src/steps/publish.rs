@@ -3,7 +3,7 @@
 use super::available::{self, Verified};
 use super::create::{is_good, is_worthless};
 use super::images::tagged;
-use super::sdk_tags;
+use super::tagging::sdk_tags;
 use crate::job::{Job, Place};
 use crate::plan::RUN_TAG;
 use crate::settings::places::Principal;

@@ -12,6 +12,8 @@ use aws::error::AwsError;
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{Image, ImageState};
 use jiff::Timestamp;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// What happens to an older image, or why nothing does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,38 @@ pub struct Step {
     pub rung: Rung,
     /// What refers to it; then nothing happens.
     pub references: Vec<String>,
+}
+
+/// Finding out what refers to older images may not hold up the hand-over for longer.
+const RETIRE_WITHIN: Duration = Duration::from_secs(120);
+
+/// Retires older images. Whatever goes wrong here, the new image is good and is handed over.
+pub async fn retire(job: &Job, current: &str) -> Vec<Step> {
+    let Some(retention) = &job.settings.retention else {
+        return Vec::new();
+    };
+    let planned = timeout(RETIRE_WITHIN, plan(job, retention, current));
+    let planned = job.context.interrupt.race(planned).await;
+    let steps = match planned {
+        Ok(Ok(Ok(steps))) => steps,
+        Ok(Ok(Err(failure))) => {
+            tracing::warn!("older images stay: {failure}");
+            return Vec::new();
+        }
+        Ok(Err(_)) => {
+            tracing::warn!("older images stay: nobody answered what refers to them");
+            return Vec::new();
+        }
+        Err(signal) => {
+            tracing::warn!("older images stay: {signal} received");
+            return Vec::new();
+        }
+    };
+    tracing::info!("{}", text(&steps, retention).trim_end());
+    for left in apply(job, &steps).await {
+        tracing::warn!("remains: {}\n    {}", left.what, left.command);
+    }
+    steps
 }
 
 /// Decides what becomes of the application's older images.

@@ -1,8 +1,10 @@
 //! Checking an existing image against the rules that an exported one keeps.
 
+use super::available;
 use super::available::{Verified, check_state};
 use super::images::{by_id, snapshot_ids, tag};
-use super::{Making, available, lacks_proof};
+use super::making::Making;
+use super::proof::lacks_proof;
 use crate::job::{Job, timestamp_of};
 use crate::plan::{CONSISTENCY_TAG, FROZEN_TAG, RUN_TAG, SOURCE_TAG, VOLUMES_TAG, name};
 use action::failure::Failure;

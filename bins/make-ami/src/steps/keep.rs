@@ -1,0 +1,60 @@
+//! Whether what a failed run made stays, and how the failure says so.
+
+use crate::job::Job;
+use crate::settings::modes::OnTimeout;
+use crate::undo::{self, Journal};
+use action::exit::Exit;
+use action::export::quote::posix;
+use action::failure::Failure;
+
+/// Whether an unfinished image is worth keeping: its wait ran out of time, or of answers, but
+/// nothing says that it is bad.
+pub(super) fn keeps(failure: &Failure, on_timeout: OnTimeout) -> bool {
+    match failure.exit() {
+        Exit::Deadline => on_timeout == OnTimeout::Keep,
+        Exit::Unavailable => true,
+        _ => false,
+    }
+}
+
+/// Whether an available image goes because of this failure: somebody asked for the end.
+pub(super) fn gives_up(failure: &Failure, on_timeout: OnTimeout) -> bool {
+    match failure.exit() {
+        Exit::Deadline => on_timeout == OnTimeout::Clean,
+        Exit::Interrupted | Exit::Terminated => true,
+        _ => false,
+    }
+}
+
+/// The failure of a run whose images stay, with the commands that go on with them and that remove them.
+pub(super) fn kept(job: &Job, journal: &Journal, mut failure: Failure) -> Failure {
+    let made = &journal.made;
+    if journal.lost_reply {
+        let left = undo::perhaps(&job.home, journal);
+        failure = failure.remains(left.what, left.command);
+    }
+    let first = made.first().map_or("ami-…", |made| made.image_id.as_str());
+    let resume = format!("make-ami wait --image-id {first}");
+    let is_late = failure.exit() == Exit::Deadline;
+    let failure = made.iter().fold(failure, |failure, made| {
+        let what = format!("image {} in {}", made.image_id, made.place.region);
+        failure.remains(what, resume.clone())
+    });
+    let again = "running make-ami again in this build, with the same MAKE_AMI_RUN or AMI_NAME, adopts the image and goes on";
+    let clean = format!(
+        "to remove all of it: make-ami clean --resume {}",
+        posix(&journal.run)
+    );
+    if is_late {
+        return failure.hint(format!(
+            "{again}; give --timeout, and the build's own limit, more than the image needs; {clean}"
+        ));
+    }
+    if made.is_empty() {
+        return failure;
+    }
+    // The hint is that of what failed.
+    failure.changed(format!(
+        "the image is requested and stays; {again}; {clean}"
+    ))
+}

@@ -1,0 +1,57 @@
+//! What is known of an image while it is made: of a new one by its plan, of one that exists by its tags.
+
+use super::images;
+use crate::plan::{self, Plan};
+use crate::settings::Checked;
+use aws_sdk_ec2::types::Image;
+use std::collections::BTreeMap;
+
+/// An image that is being made, or goes on being made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Making {
+    /// Its run key.
+    pub run: String,
+    /// Its instance.
+    pub instance_id: String,
+    /// How still the instance was.
+    pub consistency: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// How many volumes it must hold.
+    pub volumes: usize,
+}
+
+impl Making {
+    /// What a plan makes.
+    #[must_use]
+    pub fn of_plan(plan: &Plan, volumes: usize) -> Self {
+        Self {
+            run: plan.run.clone(),
+            instance_id: plan.instance_id.clone(),
+            consistency: plan.consistency.to_string(),
+            tags: plan.tags.clone(),
+            volumes,
+        }
+    }
+
+    /// What an image's tags say of its making; the settings' own tags are added.
+    #[must_use]
+    pub fn of_image(image: &Image, settings: &Checked) -> Self {
+        let tag = |key| images::tag(image, key).unwrap_or_default().to_owned();
+        let mut tags = settings.tags.0.clone();
+        for one in image.tags() {
+            if let (Some(key), Some(value)) = (one.key(), one.value())
+                && !key.starts_with("aws:")
+            {
+                tags.insert(key.to_owned(), value.to_owned());
+            }
+        }
+        Self {
+            run: tag(plan::RUN_TAG),
+            instance_id: tag(plan::SOURCE_TAG),
+            consistency: tag(plan::CONSISTENCY_TAG),
+            volumes: tag(plan::VOLUMES_TAG).parse().unwrap_or_default(),
+            tags,
+        }
+    }
+}

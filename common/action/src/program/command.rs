@@ -1,0 +1,159 @@
+//! The command line of a program, and what is read from it before any setting.
+
+use super::Program;
+use crate::env_file::Dialect;
+use crate::failure::Failure;
+use crate::log;
+use crate::settings::given::Given;
+use crate::settings::layers::Declared;
+use crate::settings::value::{Switch, Timeout};
+use clap::error::ErrorKind;
+use clap::{ArgAction, ArgMatches, Args, Command};
+use serde::Deserialize;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The settings that every program has.
+#[derive(Debug, Args, Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Common {
+    /// Write the exports to this file instead of stdout; source it in the next buildspec item
+    #[arg(long, value_name = "FILE", help_heading = "Every program")]
+    pub(super) export_file: Given<PathBuf>,
+    /// Make read-only calls only and print the plan to stderr
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Every program")]
+    pub(super) dry_run: Given<Switch>,
+    /// With --dry-run, also write the plan to this file as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Every program")]
+    pub(super) plan_file: Given<PathBuf>,
+    /// The one deadline of the whole run, such as 90s, 20m or 6h
+    #[arg(long, value_name = "DURATION", help_heading = "Every program")]
+    pub(super) timeout: Given<Timeout>,
+    /// Log lines as text or json, on stderr
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Every program"
+    )]
+    pub(super) log_format: Given<log::Format>,
+    /// What to log: a level, or target=level pairs such as info,aws_config=debug
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "info",
+        help_heading = "Every program"
+    )]
+    pub(super) log: Given<log::Filter>,
+    /// Act although an earlier build phase failed (CODEBUILD_BUILD_SUCCEEDING=0)
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Every program")]
+    pub(super) even_if_failed: Given<Switch>,
+}
+
+/// The command line of a program, with every setting as a flag.
+#[must_use]
+pub fn command<S: Args>(program: &Program) -> Command {
+    let with_settings = |command: Command| {
+        let command = Common::augment_args(S::augment_args(command));
+        command
+            .mut_args(|argument| argument.required(false))
+            .mut_arg("timeout", |argument| argument.default_value(program.timeout))
+            .mut_args(|argument| {
+                let field = argument.get_id().as_str().to_owned();
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                let variable = program.variable(&field);
+                argument.help(format!("{help} [{variable}]"))
+            })
+            .arg(
+                clap::Arg::new("env_file")
+                    .long("env-file")
+                    .value_name("FILE")
+                    .action(ArgAction::Append)
+                    .help_heading("Every program")
+                    .help("Take variables from NAME=value lines; repeatable, the later file wins, the process environment wins over all"),
+            )
+            .arg(
+                clap::Arg::new("env_dialect")
+                    .long("env-dialect")
+                    .value_name("DIALECT")
+                    .help_heading("Every program")
+                    .help("How to read env files: portable (only lines that all readers agree on), docker, compose, dotenv or sh"),
+            )
+    };
+    let mut command = with_settings(Command::new(program.name))
+        .about(program.about)
+        .version(program.version)
+        .after_help(program.examples)
+        .subcommand_precedence_over_arg(true)
+        .args_conflicts_with_subcommands(true)
+        .disable_help_subcommand(true);
+    for (name, about) in program.commands {
+        command = command.subcommand(with_settings(Command::new(name)).about(*about));
+    }
+    command
+}
+
+/// Every setting of a program: field, variable, flag.
+pub(crate) fn declared<S: Args>(program: &Program) -> Vec<Declared> {
+    command::<S>(program)
+        .get_arguments()
+        .filter(|argument| {
+            !matches!(
+                argument.get_id().as_str(),
+                "env_file" | "env_dialect" | "help" | "version"
+            )
+        })
+        .map(|argument| {
+            let field = argument.get_id().to_string();
+            let flag = match argument.get_long() {
+                Some(long) => format!("--{long}"),
+                None => format!("<{}>", field.to_uppercase()),
+            };
+            Declared {
+                variable: program.variable(&field),
+                field,
+                flag,
+            }
+        })
+        .collect()
+}
+
+/// `-h` is the overview, `--help` the whole; after `--` both are arguments like any other.
+pub(super) fn asks_for_overview(error: &clap::Error, arguments: &[OsString]) -> bool {
+    let mut flags = arguments.iter().take_while(|argument| *argument != "--");
+    error.kind() == ErrorKind::DisplayHelp && !flags.any(|argument| argument == "--help")
+}
+
+pub(super) fn env_files(matches: &ArgMatches) -> Vec<PathBuf> {
+    matches
+        .get_raw("env_file")
+        .map(|files| files.map(PathBuf::from).collect())
+        .unwrap_or_default()
+}
+
+pub(super) fn env_dialect(matches: &ArgMatches) -> (Dialect, Option<String>) {
+    let Some(text) = matches.get_one::<String>("env_dialect") else {
+        return (Dialect::default(), None);
+    };
+    match text.parse() {
+        Ok(dialect) => (dialect, None),
+        Err(message) => (
+            Dialect::default(),
+            Some(format!("--env-dialect: {message}")),
+        ),
+    }
+}
+
+pub(super) fn usage_failure(program: &Program, error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let mut lines = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty());
+    let deed = lines.next().unwrap_or("wrong usage");
+    let failure = Failure::refused(deed.strip_prefix("error: ").unwrap_or(deed));
+    lines
+        .filter(|line| !line.starts_with("For more information"))
+        .fold(failure, |failure, line| failure.detail(line.trim_start()))
+        .hint(format!("`{} --help` lists every setting", program.name))
+}

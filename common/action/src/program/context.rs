@@ -1,0 +1,84 @@
+//! What surrounds a running action.
+
+use super::output::write_stderr;
+use crate::codebuild::CodeBuild;
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::redact;
+use crate::settings::layers::Environment;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What surrounds a running action.
+#[derive(Debug)]
+pub struct Context {
+    /// The subcommand, when one was given.
+    pub command: Option<String>,
+    /// Only look and print the plan.
+    pub dry_run: bool,
+    /// Where the plan goes as JSON.
+    pub plan_file: Option<PathBuf>,
+    /// When the run must be over.
+    pub deadline: Instant,
+    /// The deadline as it was given.
+    pub timeout: Duration,
+    /// The build around us.
+    pub codebuild: CodeBuild,
+    /// Whether to act although an earlier build phase failed.
+    pub even_if_failed: bool,
+    /// Whether we were asked to stop.
+    pub interrupt: Interrupt,
+    /// The environment, env files included; empty values are absent.
+    pub environment: Environment,
+}
+
+impl Context {
+    /// A variable of the environment around the program.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<String> {
+        variable(&self.environment, name)
+    }
+
+    /// Refuses to go on after a failed build phase, unless told otherwise or nothing is changed.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn refuse_after_failure(&self, program: &str) -> Result<(), Failure> {
+        if self.codebuild.succeeding != Some(false) || self.even_if_failed || self.dry_run {
+            return Ok(());
+        }
+        Err(build_failed_before(program))
+    }
+
+    /// Prints text for people to stderr.
+    pub fn show(&self, text: &str) {
+        write_stderr(text);
+    }
+
+    /// Prints a plan to stderr and, when asked for, writes it as JSON.
+    ///
+    /// # Errors
+    /// When the plan file cannot be written.
+    pub fn show_plan(&self, text: &str, json: &serde_json::Value) -> Result<(), Failure> {
+        write_stderr(text);
+        let Some(path) = &self.plan_file else {
+            return Ok(());
+        };
+        let json = format!("{json:#}\n");
+        std::fs::write(path, redact::redacted(&json).as_bytes()).map_err(|error| {
+            Failure::refused(format!("cannot write the plan file {}", path.display())).cause(error)
+        })
+    }
+}
+
+pub(super) fn build_failed_before(program: &str) -> Failure {
+    Failure::refused(format!(
+        "an earlier phase of this build failed (CODEBUILD_BUILD_SUCCEEDING=0); {program} does nothing"
+    ))
+    .hint("CodeBuild runs post_build after a failed build; --even-if-failed acts all the same")
+}
+
+pub(super) fn variable(environment: &Environment, name: &str) -> Option<String> {
+    Some(environment.get(name)?.value.to_str()?.to_owned())
+}
