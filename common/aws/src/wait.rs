@@ -3,6 +3,7 @@
 use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::{Interrupt, Signal};
+use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -96,8 +97,20 @@ pub async fn until<T>(
     loop {
         // Nobody may answer; a look changes nothing and can be dropped.
         let latest = deadline.max(Instant::now() + LAST_LOOK);
-        let looked = interrupt.race(timeout_at(latest, look())).await;
-        let (seen, pause) = match looked.map_err(Ended::Signal)? {
+        let mut looking = pin!(timeout_at(latest, look()));
+        let looked = loop {
+            let beat = sleep_until(said + HEARTBEAT);
+            tokio::select! {
+                biased;
+                looked = interrupt.race(&mut looking) => break looked.map_err(Ended::Signal)?,
+                () = beat => {
+                    let seen = if last.is_empty() { "no answer yet" } else { &last };
+                    tell(what, seen, started);
+                    said = Instant::now();
+                }
+            }
+        };
+        let (seen, pause) = match looked {
             Ok(Ok(Look::There(found))) => return Ok(found),
             Ok(Ok(Look::NotYet(seen))) => (seen, pace.next()),
             Ok(Ok(Look::NotYetFor(seen, pause))) => (seen, pause),

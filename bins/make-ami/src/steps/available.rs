@@ -3,7 +3,7 @@
 use super::images::{by_id, snapshot_ids, snapshots_of};
 use crate::cost::{GIB, gib};
 use crate::job::{Job, Place};
-use crate::pace::{PROOF, Pace};
+use crate::pace::{Ask, PROOF, Pace};
 use action::exit::Exit;
 use action::failure::Failure;
 use aws::wait::{self, Look, humane};
@@ -69,9 +69,20 @@ pub async fn wait(
     let started = Instant::now();
     let mut pace = Pace::default();
     let mut seen_good = false;
+    // Of an image that is pending: the snapshots of its mapping.
+    let mut pending: Option<Vec<String>> = None;
     let mut progress = String::new();
     let look = async || {
+        if let (Ask::Snapshots, Some(mapped)) = (pace.ask(), &pending) {
+            let snapshots = snapshots_of(place, image_id, mapped).await?;
+            check_snapshots(&snapshots, image_id, &place.region)?;
+            pace.progressed(started.elapsed(), fraction(&snapshots));
+            progress = describe(&snapshots, &pace, started.elapsed());
+            let pause = pace.pause(started.elapsed());
+            return Ok(Look::NotYetFor(format!("pending{progress}"), pause));
+        }
         pace.looked();
+        pending = None;
         let Some(image) = by_id(place, image_id).await? else {
             seen_good = false;
             if started.elapsed() < UNKNOWN_FOR {
@@ -83,19 +94,13 @@ pub async fn wait(
                 place.region
             )));
         };
-        let available = check_state(&image, image_id, &place.region)?;
-        if !available {
+        let mapped = snapshot_ids(&image);
+        if !check_state(&image, image_id, &place.region)? {
             seen_good = false;
-            if pace.wants_snapshots(started.elapsed()) {
-                let snapshots = snapshots_of(place, image_id, &snapshot_ids(&image)).await?;
-                check_snapshots(&snapshots, image_id, &place.region)?;
-                pace.progressed(started.elapsed(), fraction(&snapshots));
-                progress = describe(&snapshots, &pace, started.elapsed());
-            }
+            pending = Some(mapped);
             let pause = pace.pause(started.elapsed());
             return Ok(Look::NotYetFor(format!("pending{progress}"), pause));
         }
-        let mapped = snapshot_ids(&image);
         let snapshots = match mapped.is_empty() {
             true => Vec::new(),
             false => snapshots_of(place, image_id, &mapped).await?,
