@@ -184,7 +184,12 @@ fn prepare<S: Settings>(
     });
     let settings = raw.check(&mut faults);
     if !faults.is_empty() {
-        return Err(faults.into_failure(program.name));
+        let failure = faults.into_failure(program.name);
+        return Err(match export_path {
+            Some(_) => failure,
+            // It may have been given in a way that no setting can be read from.
+            None => export_file::despite(program, &arguments, failure, style),
+        });
     }
     let (Some(settings), Some(Timeout(timeout))) = (settings, timeout) else {
         return Err(Failure::failed(

@@ -258,6 +258,28 @@ fn a_stale_export_file_does_not_survive_a_mistyped_flag_either() {
 }
 
 #[test]
+fn a_stale_export_file_goes_whatever_its_name_is_made_of() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(std::ffi::OsStr::from_bytes(b"exp\xff"));
+    let ways = [
+        (
+            program().arg("--export-file").arg(&file),
+            "invalid UTF-8 was detected",
+        ),
+        (
+            program().env("EXPORT_VARS_EXPORT_FILE", &file),
+            "EXPORT_VARS_EXPORT_FILE: not UTF-8",
+        ),
+    ];
+    for (way, message) in ways {
+        std::fs::write(&file, "export A='stale'\n").unwrap();
+        way.arg("A=1").run().assert_code(2).assert_stderr(message);
+        assert!(!file.exists());
+    }
+}
+
+#[test]
 fn a_dry_run_leaves_the_old_export_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(".exports");

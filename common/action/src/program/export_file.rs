@@ -28,7 +28,7 @@ pub(super) fn open(
 }
 
 /// The same for a command line that cannot be read, as far as the file can be known: a stale file
-/// must not be sourced after a mistyped flag either. The last word of the failure is the usage's.
+/// must not be sourced after a mistyped flag either.
 pub(super) fn despite(
     program: &Program,
     arguments: &[OsString],
