@@ -5,16 +5,16 @@
 
 pub mod buildspec;
 pub mod consumer;
+mod ids;
 pub mod secrets;
 
-use crate::settings::Checked;
+use crate::settings::{Checked, Format};
 use crate::sources::Variable;
 use crate::table;
 use action::export::name::NameFault;
-use action::export::{ExportFault, Exports};
+use action::export::{ExportFault, Exports, Reader};
 use action::failure::Failure;
 use action::settings::layers::Environment;
-use action::settings::value::is_ec2_id;
 use contract::buildspec::Buildspec;
 
 /// What the variables are checked against, besides the settings.
@@ -38,7 +38,7 @@ pub fn check(
     let mut faults: Vec<String> = Vec::new();
     let mut warnings = Vec::new();
     let secrets = secrets::of_build(settings, around);
-    let mut exports = Exports::allowing(&settings.allow_name);
+    let mut exports = Exports::read_by(reader(settings), &settings.allow_name);
     // With each variable beyond the limit the sum grows; only the whole of it is told.
     let mut too_large = None;
     for variable in variables {
@@ -83,7 +83,7 @@ pub fn check(
 /// # Errors
 /// The first one that cannot travel; [`check`] has refused it before.
 pub fn exports(variables: &[Variable], settings: &Checked) -> Result<Exports, Failure> {
-    let mut exports = Exports::allowing(&settings.allow_name);
+    let mut exports = Exports::read_by(reader(settings), &settings.allow_name);
     for variable in variables {
         export(&mut exports, variable).map_err(|fault| {
             Failure::refused("a variable cannot be exported; nothing was exported")
@@ -91,6 +91,19 @@ pub fn exports(variables: &[Variable], settings: &Checked) -> Result<Exports, Fa
         })?;
     }
     Ok(exports)
+}
+
+/// Who reads what is written: limits of output variables are none of a file's.
+fn reader(settings: &Checked) -> Reader {
+    let for_pipeline = settings.buildspec.is_some()
+        || settings.parameter_overrides.is_some()
+        || !settings.consumers.is_empty();
+    match settings.format {
+        Format::Sh => Reader::Shell,
+        Format::Job => Reader::Pipeline,
+        _ if for_pipeline => Reader::Pipeline,
+        _ => Reader::File,
+    }
 }
 
 fn export(exports: &mut Exports, variable: &Variable) -> Result<(), ExportFault> {
@@ -103,7 +116,9 @@ fn export(exports: &mut Exports, variable: &Variable) -> Result<(), ExportFault>
 
 fn told(fault: &ExportFault) -> String {
     match fault {
-        ExportFault::Name(NameFault::Steering(name)) => {
+        ExportFault::Name(
+            NameFault::Steering(name) | NameFault::Aws(name) | NameFault::OfShell(name),
+        ) => {
             format!("{fault}; use --allow-name {name}")
         }
         ExportFault::Name(NameFault::NotAnIdentifier(name)) => fault
@@ -125,15 +140,7 @@ fn value(variable: &Variable, settings: &Checked) -> Result<(), String> {
             "{reference:?} was never resolved: set it on the pipeline action, not on the project"
         ));
     }
-    if let Some((prefix, kind)) = id_of(name)
-        && !value.is_empty()
-        && !is_ec2_id(value, prefix)
-    {
-        return Err(format!(
-            "{} is not {kind} id ({prefix} and 8 or 17 hexadecimal digits)",
-            shown(value, prefix)
-        ));
-    }
+    ids::check(name, value)?;
     if let Some(at) = value.find(char::is_control)
         && !settings.multiline
     {
@@ -159,35 +166,6 @@ fn unresolved(value: &str) -> Option<&str> {
     } else {
         "#{…}"
     })
-}
-
-/// The id that a variable of this name must hold: its prefix, and the kind with its article.
-fn id_of(name: &str) -> Option<(&'static str, &'static str)> {
-    match name {
-        "AMI_ID" | "AMIId" | "IMAGE_ID" | "ImageId" => Some(("ami-", "an AMI")),
-        "INSTANCE_ID" | "InstanceId" | "EC2_INSTANCE_ID" => Some(("i-", "an instance")),
-        "VPC_ID" | "VPCId" | "VpcId" => Some(("vpc-", "a VPC")),
-        "SUBNET_ID" | "SubnetId" => Some(("subnet-", "a subnet")),
-        "SECURITY_GROUP_ID" | "SecurityGroupId" => Some(("sg-", "a security group")),
-        "SNAPSHOT_ID" | "SnapshotId" => Some(("snap-", "a snapshot")),
-        "VOLUME_ID" | "VolumeId" => Some(("vol-", "a volume")),
-        _ if name.ends_with("_AMI_ID") => Some(("ami-", "an AMI")),
-        _ => None,
-    }
-}
-
-/// A malformed id for a message, and only its size when it may be something else, such as a secret.
-fn shown(value: &str, prefix: &str) -> String {
-    let harmless = value.len() <= 24
-        && value.starts_with(prefix)
-        && value
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if harmless {
-        format!("{value:?}")
-    } else {
-        format!("a value of {} bytes", value.len())
-    }
 }
 
 #[cfg(test)]

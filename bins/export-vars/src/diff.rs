@@ -1,5 +1,6 @@
 //! Two sets of variables beside each other.
 
+use crate::checks::secrets::{self, Known};
 use crate::settings::place::EnvFile;
 use crate::settings::{Checked, Format};
 use crate::sources::{Variable, files};
@@ -36,14 +37,15 @@ pub fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
         return Err(faults.into_iter().fold(refusal, Failure::detail));
     }
     let changes = compare(&before, &after);
+    let secrets = crate::secrets(settings, context)?;
     tracing::info!(
         "{} of {} variables differ",
         changes.iter().filter(|one| one.kind != Kind::Same).count(),
         changes.len()
     );
     Ok(Output::Data(match settings.format {
-        Format::Json => format!("{:#}\n", as_json(&changes)),
-        _ => as_table(&changes),
+        Format::Json => format!("{:#}\n", as_json(&changes, &secrets)),
+        _ => as_table(&changes, &secrets),
     }))
 }
 
@@ -126,7 +128,7 @@ impl Kind {
 
 impl Change {
     /// Both values for people. Two secrets of one length would look alike, so what differs is said.
-    fn shown(&self) -> (String, String) {
+    fn shown(&self, known: &[Known]) -> (String, String) {
         let show = |value: &Option<String>| {
             let value = value.as_deref();
             value.map_or_else(
@@ -138,19 +140,21 @@ impl Change {
         let secret = [&self.before, &self.after]
             .iter()
             .filter_map(|value| value.as_deref())
-            .any(|value| shape::masked(&self.name, value).is_some());
+            .any(|value| {
+                shape::masked(&self.name, value).is_some() || secrets::is_in(value, known)
+            });
         if !secret {
             return (show(&self.before), show(&self.after));
         }
         let mask = |value: &Option<String>| match value {
             None => "absent".to_owned(),
-            Some(value) => format!("*** ({} bytes)", value.len()),
+            Some(value) => table::masked(value),
         };
         (mask(&self.before), mask(&self.after))
     }
 }
 
-fn as_table(changes: &[Change]) -> String {
+fn as_table(changes: &[Change], known: &[Known]) -> String {
     let differing: Vec<&Change> = changes
         .iter()
         .filter(|one| one.kind != Kind::Same)
@@ -162,15 +166,15 @@ fn as_table(changes: &[Change]) -> String {
         .map(str::to_owned)
         .to_vec();
     let rows = differing.iter().map(|one| {
-        let (before, after) = one.shown();
+        let (before, after) = one.shown(known);
         vec![one.kind.sign().to_owned(), one.name.clone(), before, after]
     });
     table::text(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
 }
 
-fn as_json(changes: &[Change]) -> Value {
+fn as_json(changes: &[Change], known: &[Known]) -> Value {
     let changes = changes.iter().map(|one| {
-        let (before, after) = one.shown();
+        let (before, after) = one.shown(known);
         json!({"name": one.name, "change": one.kind.word(), "before": before, "after": after})
     });
     Value::Array(changes.collect())

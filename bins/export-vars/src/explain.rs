@@ -3,6 +3,7 @@
 //! What a reader takes from its own environment is shown as `<NAME>`: the values there are nobody's
 //! business. A value whose name or shape says that it is a secret is masked in every column.
 
+use crate::checks::secrets::{self, Known};
 use crate::settings::place::EnvFile;
 use crate::settings::{Checked, Format};
 use crate::sources::environment::not_utf8;
@@ -32,6 +33,7 @@ pub fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
             Failure::refused("there is no file to explain").hint("export-vars explain FILE")
         );
     }
+    let secrets = crate::secrets(settings, context)?;
     for path in &settings.variables {
         // A dialect in front, as --from-file has it, says nothing here: all are shown.
         let file = path
@@ -55,12 +57,8 @@ pub fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
         if settings.variables.len() > 1 {
             tables.push_str(&format!("{}\n", file.display()));
         }
-        tables.push_str(&as_table(&explained));
-        documents.extend(
-            explained
-                .iter()
-                .map(|one| as_json(&file.display().to_string(), one)),
-        );
+        tables.push_str(&as_table(&explained, &secrets));
+        documents.extend(as_json(&file.display().to_string(), &explained, &secrets));
     }
     Ok(Output::Data(match settings.format {
         Format::Json => format!("{:#}\n", Value::Array(documents)),
@@ -70,30 +68,71 @@ pub fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
 
 /// A row a line, a column a reader, the common spelling last.
 #[must_use]
-pub fn as_table(explained: &[Explained]) -> String {
+pub fn as_table(explained: &[Explained], known: &[Known]) -> String {
     let mut heading = vec!["line".to_owned()];
     heading.extend(Reader::ALL.iter().map(|reader| reader.name().to_owned()));
     heading.push("the same everywhere".to_owned());
-    let rows = explained.iter().map(|one| {
+    let rows = explained.iter().enumerate().map(|(index, one)| {
         let mut row = vec![lines(one)];
-        row.extend(Reader::ALL.into_iter().map(|reader| cell(one, reader)));
-        row.push(spelling(one));
+        let cells = Reader::ALL.into_iter();
+        row.extend(cells.map(|reader| cell(one, reader, known)));
+        let again = set_again(one, &explained[index + 1..]);
+        let again = again.map_or_else(String::new, |line| format!(" (set again on line {line})"));
+        row.push(format!("{}{again}", spelling(one, known)));
         row
     });
     table::text(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
 }
 
-fn as_json(file: &str, one: &Explained) -> Value {
-    let readings = Reader::ALL
-        .into_iter()
-        .map(|reader| (reader.name().to_owned(), Value::from(cell(one, reader))));
-    json!({
-        "file": file,
-        "line": one.line,
-        "agree": one.agrees(),
-        "readings": readings.collect::<Map<_, _>>(),
-        "same_everywhere": spelling(one),
-    })
+/// The same as data: values and spellings as they are, but for those that are masked.
+fn as_json(file: &str, explained: &[Explained], known: &[Known]) -> Vec<Value> {
+    let rows = explained.iter().enumerate().map(|(index, one)| {
+        let secret = is_secret(one, known);
+        let readings = Reader::ALL.into_iter().map(|reader| {
+            let statements = one.of(reader).iter();
+            let statements: Vec<Value> = statements
+                .map(|each| statement(each, one, secret))
+                .collect();
+            (reader.name().to_owned(), Value::from(statements))
+        });
+        json!({
+            "file": file,
+            "line": one.line,
+            "agree": one.agrees(),
+            "readings": readings.collect::<Map<_, _>>(),
+            "same_everywhere": spelling_as_json(one, secret),
+            "set_again": set_again(one, &explained[index + 1..]),
+        })
+    });
+    rows.collect()
+}
+
+fn statement(statement: &Statement, one: &Explained, secret: bool) -> Value {
+    let Statement { name, reading, .. } = statement;
+    let is_meant = one.meant().is_some_and(|(meant, _)| meant == name);
+    let name = if secret && !is_meant {
+        shown_name(name, secret)
+    } else {
+        name.clone()
+    };
+    match reading {
+        Reading::Value(value) if is_masked(&statement.name, value, secret) => {
+            json!({"name": name, "masked": table::masked(value)})
+        }
+        Reading::Value(value) => json!({"name": name, "value": opened(value)}),
+        Reading::Inherited(_) => json!({"name": name, "inherited": true}),
+        Reading::NoValue => json!({"name": name, "value": null}),
+        Reading::Dropped(why) => json!({"dropped": why}),
+        Reading::Refused(why) => json!({"error": why}),
+        Reading::Runs(what) => json!({"runs": what}),
+    }
+}
+
+/// The next line that sets the variable of this one: for every reader the later line counts.
+fn set_again(one: &Explained, later: &[Explained]) -> Option<usize> {
+    let (name, _) = one.meant()?;
+    let is_it = |one: &&Explained| one.meant().is_some_and(|(other, _)| other == name);
+    later.iter().find(is_it).map(|one| one.line)
 }
 
 fn lines(one: &Explained) -> String {
@@ -106,12 +145,12 @@ fn lines(one: &Explained) -> String {
 
 /// What one reader makes of a line.
 #[must_use]
-pub fn cell(one: &Explained, reader: Reader) -> String {
+pub fn cell(one: &Explained, reader: Reader, known: &[Known]) -> String {
     let statements = one.of(reader);
     if statements.is_empty() {
         return "nothing".to_owned();
     }
-    let secret = is_secret(one);
+    let secret = is_secret(one, known);
     let told = statements
         .iter()
         .map(|statement| told(statement, one, secret));
@@ -141,21 +180,12 @@ fn told(statement: &Statement, one: &Explained, secret: bool) -> String {
     }
 }
 
-fn spelling(one: &Explained) -> String {
-    let secret = is_secret(one);
-    if one.meant().is_some_and(|(_, value)| value.contains(OPEN)) {
+fn spelling(one: &Explained, known: &[Known]) -> String {
+    let secret = is_secret(one, known);
+    if has_host_value(one) {
         return "none: write the value out".to_owned();
     }
-    let hidden = |text: &str| {
-        let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        if !secret && shape::masked(name, value).is_none() {
-            return table::plain(text);
-        }
-        match value.chars().next() {
-            Some(quote @ ('"' | '\'')) => format!("{name}={quote}***{quote}"),
-            _ => format!("{name}=***"),
-        }
-    };
+    let hidden = |text: &str| hidden(text, secret).unwrap_or_else(|| table::whole(text));
     match one.spelling() {
         Spelling::Everywhere(text) => hidden(&text),
         Spelling::None => "none".to_owned(),
@@ -177,8 +207,43 @@ fn spelling(one: &Explained) -> String {
     }
 }
 
+fn spelling_as_json(one: &Explained, secret: bool) -> Value {
+    if has_host_value(one) {
+        return Value::Null;
+    }
+    let hidden = |text: String| hidden(&text, secret).unwrap_or(text);
+    match one.spelling() {
+        Spelling::Everywhere(text) => Value::from(hidden(text)),
+        Spelling::Split { raw, quoted } if raw.is_some() || quoted.is_some() => json!({
+            "docker_and_codebuild": raw.map(hidden),
+            "others": quoted.map(hidden),
+        }),
+        Spelling::Split { .. } | Spelling::None => Value::Null,
+    }
+}
+
+/// Whether the value is made of one in a reader's own environment.
+fn has_host_value(one: &Explained) -> bool {
+    one.meant().is_some_and(|(_, value)| value.contains(OPEN))
+}
+
+/// A spelling whose value is not shown; nothing when it may be.
+fn hidden(text: &str, secret: bool) -> Option<String> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    if !secret && shape::masked(name, value).is_none() {
+        return None;
+    }
+    Some(match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => format!("{name}={quote}***{quote}"),
+        _ => format!("{name}=***"),
+    })
+}
+
 /// Whether any reader finds a secret in the line.
-fn is_secret(one: &Explained) -> bool {
+fn is_secret(one: &Explained, known: &[Known]) -> bool {
+    if secrets::is_in(&one.text, known) {
+        return true;
+    }
     let before = one.text.split_once('=').map_or("", |(name, _)| name);
     let name = before.trim().trim_start_matches("export ").trim();
     if shape::is_secret_name(name) || shape::credential(&one.text).is_some() {
@@ -187,7 +252,7 @@ fn is_secret(one: &Explained) -> bool {
     one.readings.iter().any(|(_, statements)| {
         statements.iter().any(|statement| {
             let value = statement.reading.value().unwrap_or_default();
-            shape::masked(&statement.name, value).is_some()
+            shape::masked(&statement.name, value).is_some() || secrets::is_in(value, known)
         })
     })
 }
@@ -203,11 +268,17 @@ fn shown_name(name: &str, secret: bool) -> String {
 }
 
 fn masked(name: &str, value: &str, secret: bool) -> String {
-    if secret && !value.is_empty() {
-        return format!("*** ({} bytes)", value.len());
+    if is_masked(name, value, secret) {
+        return table::masked(value);
     }
+    opened(&table::plain(value))
+}
+
+fn is_masked(name: &str, value: &str, secret: bool) -> bool {
     let name = if is_identifier(name) { name } else { "" };
-    table::shown(name, value)
-        .replace(OPEN, "<")
-        .replace(CLOSE, ">")
+    !value.is_empty() && (secret || shape::masked(name, value).is_some())
+}
+
+fn opened(text: &str) -> String {
+    text.replace(OPEN, "<").replace(CLOSE, ">")
 }

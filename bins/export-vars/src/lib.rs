@@ -19,6 +19,8 @@ use action::exit::Exit;
 use action::failure::Failure;
 use action::program::{self, Context, Output, Permission, Program};
 use checks::Surroundings;
+use checks::secrets::Known;
+use contract::buildspec::Buildspec;
 use settings::{Checked, Format};
 use std::future::Future;
 use std::process::ExitCode;
@@ -77,6 +79,9 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
+    for warning in checks::secrets::unmatched(&settings, &context.environment) {
+        tracing::warn!("{warning}");
+    }
     match context.command.as_deref() {
         Some("explain") => explain::run(&settings, &context),
         Some("diff") => diff::run(&settings, &context),
@@ -89,8 +94,7 @@ async fn export(settings: &Checked, context: &Context) -> Result<Output, Failure
     if settings.format == Format::Job {
         context.refuse_after_failure(PROGRAM.name)?;
     }
-    let buildspec = settings.buildspec.as_deref();
-    let buildspec = buildspec.map(checks::buildspec::read).transpose()?;
+    let buildspec = buildspec(settings)?;
     let collected = sources::collect(settings, context).await?;
     let variables = collected.variables;
     let around = Surroundings {
@@ -102,7 +106,8 @@ async fn export(settings: &Checked, context: &Context) -> Result<Output, Failure
         tracing::warn!("{warning}");
     }
     if settings.print {
-        context.show(&table::variables(&variables));
+        let secrets = checks::secrets::of_build(settings, &around);
+        context.show(&table::variables(&variables, &secrets));
     }
     if context.dry_run {
         let (text, json) = sinks::plan(&variables, settings);
@@ -113,6 +118,25 @@ async fn export(settings: &Checked, context: &Context) -> Result<Output, Failure
         Format::Job => sinks::job::report(&variables, settings, context).await,
         _ => sinks::render(&variables, settings),
     }
+}
+
+/// The buildspec around, when one is given.
+fn buildspec(settings: &Checked) -> Result<Option<Buildspec>, Failure> {
+    let path = settings.buildspec.as_deref();
+    path.map(checks::buildspec::read).transpose()
+}
+
+/// The secrets of the build, for a table of anything.
+///
+/// # Errors
+/// A buildspec that cannot be read.
+pub(crate) fn secrets(settings: &Checked, context: &Context) -> Result<Vec<Known>, Failure> {
+    let buildspec = buildspec(settings)?;
+    let around = Surroundings {
+        environment: &context.environment,
+        buildspec: buildspec.as_ref(),
+    };
+    Ok(checks::secrets::of_build(settings, &around))
 }
 
 /// Does some work unless a signal or the deadline comes first.

@@ -20,8 +20,8 @@ pub struct Raw {
     /// Variables: NAME or a pattern such as APP_* takes them from the environment, NAME=value gives one; for explain and diff, the files
     #[arg(value_name = "NAME[=VALUE]", action = ArgAction::Append)]
     variables: Given<Arguments>,
-    /// Take every variable that another action wrote, out of its exports, JSON or env file; ARTIFACT::FILE looks in a build's other input artifacts; repeatable
-    #[arg(long, value_name = "[ARTIFACT::]FILE", action = ArgAction::Append)]
+    /// Take every variable that another action wrote, out of its exports, JSON or env file; ARTIFACT::FILE looks in a build's other input artifacts, #/POINTER inside a JSON object; repeatable
+    #[arg(long, value_name = "[NAME=][ARTIFACT::]FILE[#/POINTER]", action = ArgAction::Append)]
     from_manifest: Given<Lines>,
     /// Take every variable of an env file, read in this dialect or in that of --dialect; repeatable
     #[arg(long, value_name = "[DIALECT:]FILE", action = ArgAction::Append)]
@@ -86,13 +86,13 @@ pub struct Raw {
     /// With --buildspec, names of exported-variables that another item sets; repeatable
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append)]
     set_elsewhere: Given<Lines>,
-    /// Environment variables that hold secrets of this build; no value may contain one; repeatable
+    /// Environment variables that hold secrets of this build; no value may contain one, and none is shown; repeatable
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append)]
     secret: Given<Lines>,
     /// Export this name although its value is or looks like a secret; repeatable
     #[arg(long, value_name = "NAME", action = ArgAction::Append)]
     allow_secret: Given<Lines>,
-    /// Set this name although it changes how later commands run, such as PATH; repeatable
+    /// Set this name although it changes how later commands run, such as PATH, is a shell's own, such as UID, or starts with AWS_; repeatable
     #[arg(long, value_name = "NAME", action = ArgAction::Append)]
     allow_name: Given<Lines>,
     /// Allow values with line breaks and control characters

@@ -1,6 +1,6 @@
 //! Where values come from, in the order in which later ones win: what other actions wrote, env
-//! files, JSON and YAML files, stacks, parameters, tags, then names and assignments; last, what is
-//! renamed and made of others.
+//! files, JSON and YAML files, stacks, exports, parameters, tags, names, then assignments; last, what
+//! is renamed and made of others. Each flag is a source of its own.
 
 pub mod aws;
 pub mod document;
@@ -83,7 +83,13 @@ pub async fn collect(settings: &Checked, context: &Context) -> Result<Collected,
     if settings.has_aws_source() {
         found.extend(aws::collect(settings, context).await?);
     }
-    found.push(environment::named(&settings.variables, environment));
+    let empty = context.empty_variables();
+    let around = environment::Surroundings {
+        environment,
+        empty: &empty,
+        allow_empty: settings.allow_empty,
+    };
+    found.extend(environment::named(&settings.variables, &around));
     merge(found, settings)
 }
 

@@ -1,5 +1,6 @@
 //! Tables for people.
 
+use crate::checks::secrets::{self, Known};
 use crate::sources::Variable;
 use action::export::shape;
 
@@ -38,24 +39,37 @@ pub fn shown(name: &str, value: &str) -> String {
     shape::masked(name, value).unwrap_or_else(|| plain(value))
 }
 
-/// A value that is known to be no secret.
+/// What stands for a value that is a secret.
+#[must_use]
+pub fn masked(value: &str) -> String {
+    format!("*** ({} bytes)", value.len())
+}
+
+/// A value that is known to be no secret, cut where it is long.
 #[must_use]
 pub fn plain(value: &str) -> String {
-    let is_word = !value.is_empty()
-        && value
-            .chars()
-            .all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '`'));
-    let mut text: String = value.chars().take(WIDEST).map(picture).collect();
     let cut = value.chars().nth(WIDEST).is_some();
-    if cut {
-        text.push('…');
+    if !cut {
+        return whole(value);
     }
-    let text = if is_word { text } else { format!("`{text}`") };
-    if cut {
-        format!("{text} ({} bytes)", value.len())
-    } else {
-        text
-    }
+    let start: String = value.chars().take(WIDEST).chain(['…']).collect();
+    format!("{} ({} bytes)", quoted(&start, is_word(value)), value.len())
+}
+
+/// The same, however long it is.
+#[must_use]
+pub fn whole(value: &str) -> String {
+    quoted(value, is_word(value))
+}
+
+fn is_word(value: &str) -> bool {
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '`');
+    !value.is_empty() && value.chars().all(plain)
+}
+
+fn quoted(text: &str, is_word: bool) -> String {
+    let text: String = text.chars().map(picture).collect();
+    if is_word { text } else { format!("`{text}`") }
 }
 
 /// A name for a message. What is no name, such as a URL that was given without one, may hold a secret
@@ -80,16 +94,17 @@ fn picture(c: char) -> char {
     }
 }
 
-/// The variables with their values and places.
+/// The variables with their values and places. A secret of the build is masked, allowed or not.
 #[must_use]
-pub fn variables(variables: &[Variable]) -> String {
+pub fn variables(variables: &[Variable], known: &[Known]) -> String {
     let heading = ["variable", "value", "from"].map(str::to_owned).to_vec();
     let rows = variables.iter().map(|one| {
-        vec![
-            one.name.clone(),
-            shown(&one.name, &one.value),
-            one.place.clone(),
-        ]
+        let value = if secrets::is_in(&one.value, known) {
+            masked(&one.value)
+        } else {
+            shown(&one.name, &one.value)
+        };
+        vec![one.name.clone(), value, one.place.clone()]
     });
     text(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use action::export::Exports;
+use action::export::{Exports, Reader};
 use action::failure::Failure;
 use action::program::{Context, Output};
 use aws::error::AwsError;
@@ -107,9 +107,12 @@ async fn buildspec(settings: &Checked, context: &Context) -> Result<Output, Fail
     if let Some(why) = &outcome.failed {
         return Err(codebuild::failed(&shown, why));
     }
-    let mut exports = Exports::new();
+    // The buildspec exports what the build has: it sets no name anew.
+    let names = outcome.exports.iter().map(|(name, _)| name.clone());
+    let allowed: Vec<String> = names.filter(|name| !name.starts_with("AWS_")).collect();
+    let mut exports = Exports::read_by(Reader::Shell, &allowed);
     for (name, value) in outcome.exports {
-        exports.add(name, value).map_err(|fault| {
+        exports.pass_on(name, value).map_err(|fault| {
             Failure::failed(format!("{shown} exports what cannot travel")).cause(fault)
         })?;
     }

@@ -17,10 +17,23 @@ use value::ValueFault;
 /// bytes: <https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html>.
 pub const MAX_TOTAL_BYTES: usize = 122_880;
 
+/// Who reads the variables, and so what is asked of them besides what every reader asks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reader {
+    /// A shell of the build, whose exported variables become CodePipeline's.
+    #[default]
+    Shell,
+    /// CodePipeline.
+    Pipeline,
+    /// Neither: a program that reads a file.
+    File,
+}
+
 /// Checked variables in the order in which they were added.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exports {
     variables: Vec<(String, String)>,
+    reader: Reader,
     allowed: Vec<String>,
 }
 
@@ -65,12 +78,14 @@ impl Exports {
         Self::default()
     }
 
-    /// None yet; these names may be set although they change how later commands run.
+    /// None yet, for this reader; these names may be set although they change how later commands
+    /// run, are a shell's own or are dropped by CodeBuild.
     #[must_use]
-    pub fn allowing(names: &[String]) -> Self {
+    pub fn read_by(reader: Reader, allowed: &[String]) -> Self {
         Self {
             variables: Vec::new(),
-            allowed: names.to_vec(),
+            reader,
+            allowed: allowed.to_vec(),
         }
     }
 
@@ -102,10 +117,22 @@ impl Exports {
     ) -> Result<(), ExportFault> {
         let name = name.into();
         match name::check(&name) {
-            Err(NameFault::Steering(_)) if self.allowed.contains(&name) => {}
+            Err(fault) if self.admits(&fault) => {}
             checked => checked?,
         }
         self.keep(name, value.into())
+    }
+
+    /// Whether this fault of a name is none here.
+    fn admits(&self, fault: &NameFault) -> bool {
+        match fault {
+            NameFault::Steering(name) => self.allowed.contains(name),
+            NameFault::Aws(name) => self.reader == Reader::File || self.allowed.contains(name),
+            NameFault::OfShell(name) => self.reader != Reader::Shell || self.allowed.contains(name),
+            NameFault::NotAnIdentifier(_) | NameFault::TooLong(..) | NameFault::CodeBuild(_) => {
+                false
+            }
+        }
     }
 
     fn keep(&mut self, name: String, value: String) -> Result<(), ExportFault> {
@@ -129,11 +156,13 @@ impl Exports {
             .sum();
         let largest = self.iter().max_by_key(|(_, value)| value.len());
         match largest {
-            Some((name, value)) if total > MAX_TOTAL_BYTES => Err(ExportFault::TooLarge {
-                total,
-                largest: name.to_owned(),
-                largest_bytes: value.len(),
-            }),
+            Some((name, value)) if total > MAX_TOTAL_BYTES && self.reader != Reader::File => {
+                Err(ExportFault::TooLarge {
+                    total,
+                    largest: name.to_owned(),
+                    largest_bytes: value.len(),
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -171,7 +200,7 @@ impl Exports {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use super::{ExportFault, Exports};
+    use super::{ExportFault, Exports, Reader};
 
     #[test]
     fn keeps_order_and_quotes() {
@@ -193,6 +222,20 @@ mod tests {
             exports.add("A", "2"),
             Err(ExportFault::Conflict { .. })
         ));
+    }
+
+    #[test]
+    fn only_who_reads_output_variables_has_their_limits() {
+        let mut exports = Exports::read_by(Reader::File, &[]);
+        exports.add("AWS_REGION", "eu-west-1").unwrap();
+        exports.add("UID", "1000").unwrap();
+        exports.add("LOG", "x".repeat(100_000)).unwrap();
+        exports.add("MORE", "x".repeat(100_000)).unwrap();
+        let mut exports = Exports::read_by(Reader::Pipeline, &["AWS_REGION".to_owned()]);
+        exports.add("AWS_REGION", "eu-west-1").unwrap();
+        exports.add("UID", "1000").unwrap();
+        assert!(exports.add("AWS_PROFILE", "x").is_err());
+        assert!(Exports::new().add("UID", "1000").is_err());
     }
 
     #[test]

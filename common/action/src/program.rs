@@ -2,6 +2,7 @@
 
 mod command;
 mod context;
+mod export_file;
 mod output;
 
 use crate::codebuild::CodeBuild;
@@ -133,7 +134,10 @@ fn prepare<S: Settings>(
             return Ok(Prepared::Said(overview(program, &command::<S>(program))));
         }
         Err(error) if !error.use_stderr() => return Ok(Prepared::Said(error.render().to_string())),
-        Err(error) => return Err(usage_failure(program, &error)),
+        Err(error) => {
+            let failure = usage_failure(program, &error);
+            return Err(export_file::despite(program, &arguments, failure, style));
+        }
     };
     let (subcommand, matches) = match matches.subcommand() {
         Some((name, matches)) => (Some(name.to_owned()), matches),
@@ -174,13 +178,18 @@ fn prepare<S: Settings>(
     let even_if_failed = faults.switch("even_if_failed", common.even_if_failed);
     // First of all, so that no path through this run leaves a stale file to be sourced.
     let export_file = export_path.as_deref().and_then(|path| {
-        ExportFile::prepare(path)
+        export_file::open(path, &environment, dry_run)
             .map_err(|fault| faults.of("export_file", fault))
             .ok()
     });
     let settings = raw.check(&mut faults);
     if !faults.is_empty() {
-        return Err(faults.into_failure(program.name));
+        let failure = faults.into_failure(program.name);
+        return Err(match export_path {
+            Some(_) => failure,
+            // It may have been given in a way that no setting can be read from.
+            None => export_file::despite(program, &arguments, failure, style),
+        });
     }
     let (Some(settings), Some(Timeout(timeout))) = (settings, timeout) else {
         return Err(Failure::failed(

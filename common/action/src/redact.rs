@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::sync::{PoisonError, RwLock};
 
+use crate::export::quote;
 use crate::settings::secret::Secret;
 
 /// A secret shorter than this, in bytes, would also be found where it is none, and cannot be hidden.
@@ -53,7 +54,7 @@ fn replaced<'a>(text: &'a str, hidden: &[String]) -> Cow<'a, str> {
 /// each of these inside JSON or Rust's own quotes, and each of its lines by itself, because logs are cut
 /// into lines.
 fn forms(value: &str) -> Vec<String> {
-    let in_shell = |text: &str| text.replace('\'', r"'\''");
+    let in_shell = |text: &str| inner(&quote::posix(text));
     let lines = value.lines().map(str::trim);
     let mut forms: Vec<String> = [value]
         .into_iter()

@@ -155,6 +155,8 @@ fn kind_of<E>(error: &SdkError<E, Response>, code: Option<&str>, status: Option<
         (Some(_), _) => Kind::Refused,
         (None, Some(401 | 403)) => Kind::NotPermitted,
         (None, Some(404)) => Kind::Refused,
+        // The answer began: what was asked may be done, and the rest of it did not arrive.
+        (None, Some(200..300)) if is_cut(error) => Kind::Lost,
         (None, Some(_)) => Kind::Nonsense,
         (None, None) => match error {
             SdkError::DispatchFailure(failure) if failure.is_user() => Kind::Refused,
@@ -163,6 +165,12 @@ fn kind_of<E>(error: &SdkError<E, Response>, code: Option<&str>, status: Option<
             _ => Kind::Refused,
         },
     }
+}
+
+/// Whether the connection ended inside the body: one that was read whole is kept.
+fn is_cut<E>(error: &SdkError<E, Response>) -> bool {
+    let response = error.raw_response();
+    response.is_some_and(|response| response.body().bytes().is_none())
 }
 
 fn request_id(response: &Response) -> Option<&str> {

@@ -280,7 +280,7 @@ fn now() -> u64 {
 /// Quotes a word for a POSIX shell.
 #[must_use]
 pub fn quote(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
+    action::export::quote::posix(word)
 }
 
 /// What processors have instructions for comes first.

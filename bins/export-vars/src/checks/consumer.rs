@@ -33,7 +33,8 @@ pub fn value(variable: &Variable, settings: &Checked) -> Result<(), String> {
         Format::Dotenv => sinks::dotenv::check(name, value),
         Format::Gitlab => sinks::gitlab::check(value),
         Format::Azure => sinks::azure::check(name),
-        Format::Sh | Format::Github | Format::Json | Format::GetParam | Format::Job => Ok(()),
+        Format::GetParam => parameter_value(value),
+        Format::Sh | Format::Github | Format::Json | Format::Job => Ok(()),
     }
 }
 
@@ -136,6 +137,10 @@ fn parameter(name: &str, value: &str) -> Result<(), String> {
                 .to_owned(),
         );
     }
+    parameter_value(value)
+}
+
+fn parameter_value(value: &str) -> Result<(), String> {
     if value.len() > MAX_PARAMETER_VALUE {
         return Err(format!(
             "{} bytes; a template parameter has at most {MAX_PARAMETER_VALUE}",

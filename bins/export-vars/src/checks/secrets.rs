@@ -6,6 +6,7 @@ use crate::pattern;
 use crate::settings::Checked;
 use crate::sources::Variable;
 use action::export::shape;
+use action::settings::layers::Environment;
 use action::settings::secret::Secret;
 
 /// A secret that is shorter, in bytes, would be found where it is none; it is only compared whole.
@@ -28,7 +29,7 @@ pub struct Known {
 
 /// The secrets of this build, as far as its environment, its buildspec and the settings tell. Those
 /// that the project itself takes from Parameter Store or Secrets Manager carry no mark in the
-/// environment: `--secret` names them.
+/// environment, and only `codebuild:BatchGetBuilds` knows their types: `--secret` names them.
 #[must_use]
 pub fn of_build(settings: &Checked, around: &Surroundings<'_>) -> Vec<Known> {
     let source = |name: &str| {
@@ -56,6 +57,34 @@ pub fn of_build(settings: &Checked, around: &Surroundings<'_>) -> Vec<Known> {
     found.collect()
 }
 
+/// Patterns of `--secret` that no variable matches, so that a typo does not turn the guard off.
+#[must_use]
+pub fn unmatched(settings: &Checked, environment: &Environment) -> Vec<String> {
+    let alone = |given: &&String| !environment.keys().any(|name| pattern::matches(given, name));
+    let alone = settings.secret.iter().filter(alone);
+    alone
+        .map(|given| {
+            format!("--secret {given}: matches no variable of the environment and guards nothing")
+        })
+        .collect()
+}
+
+/// The secret that a value is, or holds.
+fn found<'a>(value: &str, known: &'a [Known]) -> Option<(&'a Known, bool)> {
+    known.iter().find_map(|one| {
+        let secret = one.value.reveal();
+        let is = value == secret;
+        let holds = secret.len() >= SHORTEST_PART && value.contains(secret);
+        (is || holds).then_some((one, is))
+    })
+}
+
+/// Whether a value is or holds a secret of this build, and so is not for every eye, allowed or not.
+#[must_use]
+pub fn is_in(value: &str, known: &[Known]) -> bool {
+    found(value, known).is_some()
+}
+
 /// Whether a value is, holds or looks like a secret without a doubt.
 ///
 /// # Errors
@@ -68,17 +97,12 @@ pub fn value(variable: &Variable, settings: &Checked, known: &[Known]) -> Result
     let advice = format!(
         "output variables are shown in plain text (--allow-secret {name} exports it all the same)"
     );
-    for secret in known {
-        let held = value == secret.value.reveal();
-        let part =
-            secret.value.reveal().len() >= SHORTEST_PART && value.contains(secret.value.reveal());
-        if held || part {
-            let verb = if held { "is" } else { "holds" };
-            return Err(format!(
-                "{verb} the value of {}, {}; {advice}",
-                secret.variable, secret.from
-            ));
-        }
+    if let Some((secret, is)) = found(value, known) {
+        let verb = if is { "is" } else { "holds" };
+        return Err(format!(
+            "{verb} the value of {}, {}; {advice}",
+            secret.variable, secret.from
+        ));
     }
     match shape::credential(value) {
         Some(kind) => Err(format!("holds {kind}; {advice}")),

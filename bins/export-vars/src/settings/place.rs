@@ -37,19 +37,30 @@ impl FromStr for EnvFile {
 /// What another action wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
+    /// The variable for the one value at the pointer; none for every value there.
+    pub name: Option<String>,
     /// The input artifact that holds it; none for a path of this build.
     pub artifact: Option<String>,
     /// The file, relative to the artifact.
     pub file: PathBuf,
+    /// The JSON Pointer (RFC 6901), empty for the whole document.
+    pub pointer: String,
 }
 
 impl FromStr for Manifest {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (artifact, file) = match text.split_once("::") {
+        let (name, place, pointer) = match text.find("#/") {
+            Some(at) => {
+                let (name, place) = named(&text[..at]);
+                (name, place, &text[at + 1..])
+            }
+            None => (None, text, ""),
+        };
+        let (artifact, file) = match place.split_once("::") {
             Some((artifact, file)) => (Some(artifact.to_owned()), file),
-            None => (None, text),
+            None => (None, place),
         };
         // An artifact's name is `[a-zA-Z0-9_\-]{1,100}`.
         let fits = |name: &String| {
@@ -59,11 +70,15 @@ impl FromStr for Manifest {
                     .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
         };
         if file.is_empty() || !artifact.iter().all(fits) {
-            return Err(format!("{text:?}: write FILE or ARTIFACT::FILE"));
+            return Err(format!(
+                "{text:?}: write FILE or ARTIFACT::FILE, and #/POINTER behind it for what is inside"
+            ));
         }
         Ok(Self {
+            name,
             artifact,
             file: PathBuf::from(file),
+            pointer: pointer.to_owned(),
         })
     }
 }

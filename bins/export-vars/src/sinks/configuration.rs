@@ -35,5 +35,16 @@ pub fn render(variables: &[Variable], base: Option<&Path>) -> Result<String, Fai
         ));
     };
     parameters.extend(json::object(variables));
+    let others: Vec<&str> = parameters
+        .iter()
+        .filter(|(_, value)| !value.is_string())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !others.is_empty() {
+        return Err(Failure::refused(
+            "Parameters of the base file holds what is no text; a template configuration has only strings",
+        )
+        .detail(format!("{}: write the value in quotes", others.join(", "))));
+    }
     Ok(format!("{:#}\n", Value::Object(document)))
 }

@@ -30,9 +30,9 @@ pub async fn collect(settings: &Checked, context: &Context) -> Result<Vec<Found>
         let session = Session::open(context).await?;
         let mut found = Vec::new();
         found.extend(stacks(&session, &settings.from_stack).await?);
-        found.push(exports(&session, &settings.from_export).await?);
-        found.push(parameters(&session, &settings.from_ssm).await?);
-        found.push(tags(&session, &settings.from_tag).await?);
+        found.extend(apart(exports(&session, &settings.from_export).await?));
+        found.extend(apart(parameters(&session, &settings.from_ssm).await?));
+        found.extend(apart(tags(&session, &settings.from_tag).await?));
         Ok(found)
     })
     .await
@@ -249,6 +249,14 @@ fn variable(name: &str, value: &str, place: String) -> Variable {
         value: value.to_owned(),
         place,
         passed_on: false,
+    }
+}
+
+/// Each variable as a source of its own, for each was asked for by a flag of its own.
+fn apart(found: Found) -> Vec<Found> {
+    match found {
+        Ok(variables) => variables.into_iter().map(|one| Ok(vec![one])).collect(),
+        faults => vec![faults],
     }
 }
 

@@ -3,7 +3,7 @@
 //! characters as they are that YAML forbids, is read by a JSON reader.
 
 use super::{Found, Variable, whole};
-use crate::settings::place::Pointer;
+use crate::settings::place::{Manifest, Pointer};
 use contract::finding::{Place, did_you_mean};
 use contract::yaml::{self, Content, Node, Style};
 use serde_json::Value;
@@ -34,6 +34,49 @@ pub fn at_pointer(source: &Pointer) -> Found {
 pub fn object(path: &Path, bytes: &[u8]) -> Found {
     let root = parse(path, bytes).map_err(|fault| vec![fault])?;
     members(&root, &path.display().to_string())
+}
+
+/// What a manifest gives: the value at its pointer, or the scalars of the object there. Lists, objects
+/// and nulls beside them are left out, and named in the log.
+///
+/// # Errors
+/// As [`at_pointer`]; an object without a scalar.
+pub fn scalars(path: &Path, bytes: &[u8], source: &Manifest) -> Found {
+    let one = |fault: String| vec![fault];
+    let root = parse(path, bytes).map_err(one)?;
+    let place = match source.pointer.as_str() {
+        "" => path.display().to_string(),
+        pointer => format!("{}#{pointer}", path.display()),
+    };
+    let node = follow(&root, &source.pointer).map_err(|fault| one(format!("{place}: {fault}")))?;
+    if let Some(name) = &source.name {
+        return Ok(vec![variable(name, node, &place).map_err(one)?]);
+    }
+    let is_scalar = |node: &Node| matches!(node.content, Content::Scalar(..)) && !node.is_null();
+    let entries = node.as_mapping().unwrap_or_default();
+    let left: Vec<&str> = entries
+        .iter()
+        .filter(|(_, value)| !is_scalar(value))
+        .filter_map(|(key, _)| key.as_str())
+        .collect();
+    if left.len() == entries.len() && !entries.is_empty() {
+        return Err(one(format!(
+            "{place} holds only lists, objects and nulls; point at a value, as in NAME={}#/{}",
+            path.display(),
+            left.join("/… or #/")
+        )));
+    }
+    if !left.is_empty() {
+        tracing::info!(
+            "{place}: left out {} (lists, objects and nulls; #/POINTER takes a value in one)",
+            left.join(", ")
+        );
+    }
+    let mut kept = node.clone();
+    if let Content::Mapping(entries) = &mut kept.content {
+        entries.retain(|(_, value)| is_scalar(value));
+    }
+    members(&kept, &place)
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Node, String> {

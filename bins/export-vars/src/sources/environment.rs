@@ -8,24 +8,41 @@ use contract::finding::did_you_mean;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
-/// Takes what the arguments name.
+/// Takes what the arguments name: first names and patterns, then, as a source of its own that wins
+/// over them, assignments.
 ///
 /// # Errors
 /// A name that is not set, a pattern that nothing matches, a value that is not UTF-8.
-pub fn named(arguments: &[String], environment: &Environment) -> Found {
-    whole(arguments.iter().flat_map(|text| taken(text, environment)))
-}
-
-/// What one argument stands for.
-fn taken(text: &str, environment: &Environment) -> Vec<Result<Variable, String>> {
-    if let Some((name, value)) = text.split_once('=') {
-        return vec![Ok(Variable {
+pub fn named(arguments: &[String], surroundings: &Surroundings<'_>) -> [Found; 2] {
+    let assigned = arguments.iter().enumerate().filter_map(|(index, text)| {
+        let (name, value) = text.split_once('=')?;
+        Some(Ok(Variable {
             name: name.to_owned(),
             value: value.to_owned(),
-            place: "the argument".to_owned(),
+            place: format!("argument {}", index + 1),
             passed_on: false,
-        })];
-    }
+        }))
+    });
+    let names = arguments.iter().filter(|text| !text.contains('='));
+    [
+        whole(names.flat_map(|text| taken(text, surroundings))),
+        whole(assigned),
+    ]
+}
+
+/// The environment that names are looked up in.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// Every variable that has a value.
+    pub environment: &'a Environment,
+    /// The names of those that are set and empty.
+    pub empty: &'a [String],
+    /// Whether those count.
+    pub allow_empty: bool,
+}
+
+/// What one name or pattern stands for.
+fn taken(text: &str, surroundings: &Surroundings<'_>) -> Vec<Result<Variable, String>> {
     let matches = |name: &str| {
         if pattern::is_pattern(text) {
             pattern::matches(text, name)
@@ -33,22 +50,34 @@ fn taken(text: &str, environment: &Environment) -> Vec<Result<Variable, String>>
             name == text
         }
     };
-    let found = environment.iter().filter(|(name, _)| matches(name));
-    let found: Vec<_> = found
-        .map(|(name, found)| {
-            let value = utf8(&found.value).map_err(|fault| format!("{name}: {fault}"))?;
-            Ok(Variable {
-                name: name.clone(),
-                value,
-                place: "the environment".to_owned(),
-                passed_on: true,
-            })
-        })
+    let passed_on = |name: &str, value: String| Variable {
+        name: name.to_owned(),
+        value,
+        place: "the environment".to_owned(),
+        passed_on: true,
+    };
+    let Surroundings {
+        environment,
+        empty,
+        allow_empty,
+    } = *surroundings;
+    let given = environment.iter().filter(|(name, _)| matches(name));
+    let given = given.map(|(name, found)| {
+        let value = utf8(&found.value).map_err(|fault| format!("{name}: {fault}"))?;
+        Ok(passed_on(name, value))
+    });
+    let empty: Vec<&String> = empty.iter().filter(|name| matches(name)).collect();
+    let allowed = empty.iter().filter(|_| allow_empty);
+    let found: Vec<_> = given
+        .chain(allowed.map(|name| Ok(passed_on(name, String::new()))))
         .collect();
-    if found.is_empty() {
-        return vec![Err(missing(text, environment))];
+    match empty.first() {
+        _ if !found.is_empty() => found,
+        Some(_) => vec![Err(format!(
+            "{text}: empty in the environment; nothing downstream can use it (--allow-empty to pass it)"
+        ))],
+        None => vec![Err(missing(text, environment))],
     }
-    found
 }
 
 fn missing(text: &str, environment: &Environment) -> String {
@@ -66,7 +95,7 @@ fn missing(text: &str, environment: &Environment) -> String {
     }
     let names = environment.keys().map(String::as_str);
     let hint = did_you_mean(text, names).map_or_else(String::new, |hint| format!(" ({hint})"));
-    format!("{text}: not set in the environment, or empty{hint}")
+    format!("{text}: not set in the environment{hint}")
 }
 
 /// A value as text.

@@ -21,8 +21,8 @@ pub fn env_file(source: &EnvFile, dialect: Dialect, environment: &Environment) -
     )
 }
 
-/// Every variable that another action wrote: a JSON object, an export file, an env file of plain
-/// `NAME=value` lines.
+/// Every variable that another action wrote: the scalars of a JSON object, an export file, an env file
+/// of plain `NAME=value` lines. What a variable cannot hold is left out of an object and named.
 ///
 /// # Errors
 /// An artifact that the build does not have, and as [`env_file()`].
@@ -35,7 +35,13 @@ pub fn manifest(source: &Manifest, environment: &Environment) -> Found {
     };
     let bytes = read(&path)?;
     if bytes.trim_ascii_start().starts_with(b"{") {
-        return document::object(&path, &bytes);
+        return document::scalars(&path, &bytes, source);
+    }
+    if !source.pointer.is_empty() {
+        return Err(vec![format!(
+            "{} is no JSON object; there is nothing in it to point at",
+            path.display()
+        )]);
     }
     // An export file is in this dialect, and a plain line is the same in all.
     assignments(&path, &bytes, Dialect::Sh, environment)

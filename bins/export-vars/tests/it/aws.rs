@@ -174,6 +174,12 @@ fn parameters_in_batches_of_ten_and_never_a_secret() {
         .assert_stderr("there is no parameter /none in eu-west-1, or no such version of it")
         .assert_stderr("parameter /secret in eu-west-1 is a SecureString; a secret is not exported: let its consumer read it")
         .refute_stderr("value-of");
+    asking(&fake)
+        .args(["--from-ssm", "A=/first", "--from-ssm", "A=/second"])
+        .run()
+        .assert_code(0)
+        .assert_stdout("export A='value-of-/second'\n")
+        .assert_stderr("parameter /second in eu-west-1: A already set by parameter /first in eu-west-1 to another value; the later one counts");
 }
 
 #[test]
@@ -238,6 +244,13 @@ fn a_denied_call_names_the_permission_that_it_needs() {
             .run()
             .assert_code(4)
             .assert_stderr("HTTP 502, body is text/html; charset=utf-8 (first 80 bytes: \"<html>Bad Gateway</html>\")");
+        fake.on(operation, [Reply::cut("<Response></Response>", 5)]);
+        asking(&fake)
+            .args([flag, place])
+            .run()
+            .assert_code(4)
+            .assert_stderr("cause: HTTP 200, body is text/xml")
+            .assert_stderr("hint: the answer was lost");
     }
 }
 

@@ -178,10 +178,10 @@ fn every_row_of_the_table_of_dialects_is_shown_so() {
         let explained = explain(line, &readers::host);
         assert_eq!(explained.len(), 1, "{line:?}");
         for (reader, wanted) in Reader::ALL.into_iter().zip(wanted) {
-            let cell = cell(&explained[0], reader);
+            let cell = cell(&explained[0], reader, &[]);
             assert_eq!(cell, wanted, "{line:?} for {}", reader.name());
         }
-        let table = as_table(&explained);
+        let table = as_table(&explained, &[]);
         let row = table.lines().nth(1).unwrap();
         assert!(row.ends_with(&format!("  {spelling}")), "{line:?}: {row}");
     }
@@ -211,13 +211,83 @@ fn every_row_is_what_the_real_programs_read() {
 }
 
 #[test]
-fn duplicates_are_told_line_by_line() {
-    let explained = explain("A=1\nA=2\n", &readers::host);
-    let lines: Vec<_> = explained
-        .iter()
-        .map(|one| (one.line, cell(one, Reader::Docker)))
+fn of_duplicates_the_later_one_counts_for_every_reader() {
+    let text = "A=1\nB=x\nA=2\n";
+    let explained = explain(text, &readers::host);
+    for reader in Reader::ALL {
+        let cells: Vec<_> = explained
+            .iter()
+            .map(|one| (one.line, cell(one, reader, &[])))
+            .collect();
+        let wanted = [
+            (1, "1".to_owned()),
+            (2, "x".to_owned()),
+            (3, "2".to_owned()),
+        ];
+        assert_eq!(cells, wanted, "{}", reader.name());
+        let read = reader.read(text, &readers::host);
+        let last = read.iter().rev().find(|one| one.name == "A").unwrap();
+        assert_eq!(last.reading.value(), Some("2"), "{}", reader.name());
+    }
+    let table = as_table(&explained, &[]);
+    let ends: Vec<_> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.rsplit("  ").next().unwrap())
         .collect();
-    assert_eq!(lines, [(1, "1".to_owned()), (2, "2".to_owned())]);
+    assert_eq!(ends, ["A=1 (set again on line 3)", "B=x", "A=2"]);
+    let python = real::python_dotenv(&[text.as_bytes()]).map(|found| found[0].clone());
+    let real = [
+        real::docker(text.as_bytes()),
+        real::compose(text.as_bytes()),
+        python,
+        real::dash(text.as_bytes()),
+    ];
+    for found in real.into_iter().flatten() {
+        assert_eq!(found.unwrap()["A"].as_deref(), Some("2"));
+    }
+}
+
+#[test]
+fn a_long_spelling_is_whole_and_read_back_by_every_reader() {
+    let url = format!(
+        "https://registry.example.com/{}",
+        "some/long/path/".repeat(4)
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("f.env");
+    std::fs::write(&file, format!("URL={url}\nNOTE=\"one\ntwo\"\nB=x;id\n")).unwrap();
+    let ran = program().arg("explain").arg(&file).run();
+    assert!(
+        ran.assert_code(0)
+            .stdout
+            .contains(&format!("  URL={url}\n")),
+        "{}",
+        ran.stdout
+    );
+    let ran = program()
+        .args(["explain", "--format", "json"])
+        .arg(&file)
+        .run();
+    let rows: serde_json::Value = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
+    let spelling = rows[0]["same_everywhere"].as_str().unwrap();
+    for reader in Reader::ALL {
+        let read = reader.read(&format!("{spelling}\n"), &readers::host);
+        assert_eq!(
+            read[0].reading.value(),
+            Some(url.as_str()),
+            "{}",
+            reader.name()
+        );
+    }
+    assert_eq!(rows[0]["readings"]["docker"][0]["value"], url.as_str());
+    assert_eq!(
+        rows[1]["same_everywhere"]["docker_and_codebuild"],
+        serde_json::Value::Null
+    );
+    assert_eq!(rows[1]["same_everywhere"]["others"], "NOTE='one\ntwo'");
+    assert_eq!(rows[1]["readings"]["compose"][0]["value"], "one\ntwo");
+    assert_eq!(rows[2]["same_everywhere"]["docker_and_codebuild"], "B=x;id");
 }
 
 #[test]
@@ -239,7 +309,7 @@ fn the_table_and_its_json_are_data_and_the_summary_is_not() {
     let rows: serde_json::Value = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
     assert_eq!(rows[1]["line"], 4);
     assert_eq!(rows[1]["agree"], false);
-    assert_eq!(rows[1]["readings"]["POSIX shell"], "runs a command");
+    assert_eq!(rows[1]["readings"]["POSIX shell"][0]["runs"], "a command");
 }
 
 #[test]

@@ -112,6 +112,19 @@ fn a_service_that_is_busy_is_asked_again_and_a_web_page_is_no_answer() {
 }
 
 #[test]
+fn an_answer_that_is_cut_is_lost_and_not_nonsense() {
+    let fake = FakeAws::start();
+    fake.on(PUT, [Reply::cut("{\"whole\": true}", 3)]);
+    reporting(&fake)
+        .arg("A=1")
+        .run()
+        .assert_code(4)
+        .assert_stderr("cause: HTTP 200")
+        .assert_stderr("hint: the answer was lost; running again looks first at what was done")
+        .refute_stderr("something other than AWS answered");
+}
+
+#[test]
 fn the_deadline_ends_a_call_that_is_never_answered() {
     let fake = FakeAws::start();
     fake.on(PUT, [Reply::hang(Duration::from_secs(50))]);

@@ -125,7 +125,7 @@ fn conflicts_name_both_places() {
         .args(["A=2", "--on-conflict", "refuse"])
         .run()
         .assert_code(2)
-        .assert_stderr("the argument: A already set by ")
+        .assert_stderr("argument 1: A already set by ")
         .assert_stderr("a.env:2 to another value");
     let ran = program().arg("--from-file").arg(&file).arg("A=2").run();
     ran.assert_code(0)
@@ -165,7 +165,7 @@ fn a_template_configuration_is_completed_and_the_rest_of_it_kept() {
     let base = folder.path().join("dev.json");
     std::fs::write(
         &base,
-        r#"{"Parameters":{"VPCId":"x","Size":"1"},"Tags":{"a":"b"}}"#,
+        r#"{"Parameters":{"VPCId":7,"Size":"1"},"Tags":{"a":"b"}}"#,
     )
     .unwrap();
     let ran = program()
@@ -181,6 +181,20 @@ fn a_template_configuration_is_completed_and_the_rest_of_it_kept() {
     let wanted =
         serde_json::json!({"Parameters":{"VPCId":"vpc-0a1b2c3d","Size":"1"},"Tags":{"a":"b"}});
     assert_eq!(document, wanted);
+}
+
+#[test]
+fn a_base_whose_parameters_are_no_text_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().join("dev.json");
+    std::fs::write(&base, r#"{"Parameters":{"N":1,"Size":"1"}}"#).unwrap();
+    program()
+        .args(["--format", "template-configuration", "A=x", "--base"])
+        .arg(&base)
+        .run()
+        .assert_code(2)
+        .assert_stderr("Parameters of the base file holds what is no text")
+        .assert_stderr("N: write the value in quotes");
 }
 
 #[test]
@@ -201,6 +215,84 @@ fn a_stale_export_file_never_survives_a_failure() {
     ran.assert_code(2);
     assert!(!file.exists());
     assert_eq!(ran.stdout, "", "with a file, stdout stays empty");
+}
+
+#[test]
+fn a_stale_export_file_does_not_survive_a_mistyped_flag_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(".exports");
+    let env_file = folder.path().join("dev.env");
+    std::fs::write(
+        &env_file,
+        format!("EXPORT_VARS_EXPORT_FILE={}\n", file.display()),
+    )
+    .unwrap();
+    let with_equals = format!("--export-file={}", file.display());
+    let ways = [
+        program()
+            .arg("--export-file")
+            .arg(&file)
+            .args(["--bogus", "A=1"]),
+        program().args(["--bogus", &with_equals, "A=1"]),
+        program()
+            .env("EXPORT_VARS_EXPORT_FILE", &file)
+            .args(["--bogus", "A=1"]),
+        program().arg("--bogus").arg("--env-file").arg(&env_file),
+    ];
+    for way in ways {
+        std::fs::write(&file, "export A='stale'\n").unwrap();
+        way.run()
+            .assert_code(2)
+            .assert_stderr("unexpected argument '--bogus' found")
+            .assert_stdout("");
+        assert!(!file.exists());
+    }
+    std::fs::create_dir(&file).unwrap();
+    program()
+        .arg("--bogus")
+        .arg("--export-file")
+        .arg(&file)
+        .run()
+        .assert_code(2)
+        .assert_stderr(".exports is a folder; an export file must be a plain file of its own");
+}
+
+#[test]
+fn a_stale_export_file_goes_whatever_its_name_is_made_of() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(std::ffi::OsStr::from_bytes(b"exp\xff"));
+    let ways = [
+        (
+            program().arg("--export-file").arg(&file),
+            "invalid UTF-8 was detected",
+        ),
+        (
+            program().env("EXPORT_VARS_EXPORT_FILE", &file),
+            "EXPORT_VARS_EXPORT_FILE: not UTF-8",
+        ),
+    ];
+    for (way, message) in ways {
+        std::fs::write(&file, "export A='stale'\n").unwrap();
+        way.arg("A=1").run().assert_code(2).assert_stderr(message);
+        assert!(!file.exists());
+    }
+}
+
+#[test]
+fn a_dry_run_leaves_the_old_export_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(".exports");
+    std::fs::write(&file, "export A='old'\n").unwrap();
+    for more in [&["A=1"][..], &["--bogus"], &["A-B=1"]] {
+        program()
+            .arg("--export-file")
+            .arg(&file)
+            .arg("--dry-run")
+            .args(more)
+            .run();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "export A='old'\n");
+    }
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn page_explains_as_the_program_does() {
     let file = folder.path().join("app.env");
     std::fs::write(
         &file,
-        "A=plain\nA=\"x y\"\nA=x #c\nA=x;id\nDB_PASSWORD='x y'\n",
+        "A=plain\nB=\"x y\"\nC=x #c\nD=x;id\nDB_PASSWORD='x y'\n",
     )
     .unwrap();
     let ran = program()

@@ -110,6 +110,51 @@ fn names_that_change_how_later_commands_run() {
 }
 
 #[test]
+fn aws_names_are_for_files_and_for_later_commands_alone() {
+    for format in ["docker", "json", "dotenv"] {
+        program()
+            .args(["--format", format, "AWS_REGION=eu-west-1"])
+            .run()
+            .assert_code(0);
+    }
+    refused(
+        &[
+            "--format",
+            "json",
+            "--consumer",
+            "commands-action",
+            "AWS_X=1",
+        ],
+        "\"AWS_X\": CodeBuild does not export names that start with AWS_; use --allow-name AWS_X",
+    );
+    program()
+        .args(["AWS_REGION=eu-west-1", "--allow-name", "AWS_REGION"])
+        .run()
+        .assert_code(0)
+        .assert_stdout("export AWS_REGION='eu-west-1'\n");
+}
+
+#[test]
+fn names_that_a_shell_keeps_for_itself() {
+    for name in [
+        "UID", "EUID", "PPID", "OPTIND", "RANDOM", "SECONDS", "LINENO", "GROUPS", "_",
+    ] {
+        refused(
+            &[&format!("{name}=5x")],
+            &format!(
+                "\"{name}\": a shell keeps this name for itself: it refuses the assignment, or later commands see another value; use --allow-name {name}"
+            ),
+        );
+    }
+    // Compose's files have it often, and no shell reads them.
+    program()
+        .args(["--format", "dotenv", "UID=1000"])
+        .run()
+        .assert_code(0)
+        .assert_stdout("UID=1000\n");
+}
+
+#[test]
 fn a_nul_byte() {
     let (_folder, path) = file("m.json", br#"{"id":"ab\u0000c"}"#);
     refused(
@@ -128,6 +173,10 @@ fn a_line_break_in_a_value_for_a_pipeline() {
     refused(
         &["NOTE=one\ntwo\u{1b}"],
         "NOTE: line 1 ends in a line break or holds a control character; pass --multiline if the consumer accepts it",
+    );
+    refused(
+        &["NOTE=one\u{1b}"],
+        "NOTE: line 1 ends in a line break or holds a control character",
     );
     let allowed = program().args(["NOTE=one\ntwo", "--multiline"]).run();
     assert_eq!(allowed.assert_code(0).exports()["NOTE"], "one\ntwo");
@@ -202,6 +251,29 @@ fn more_than_codepipeline_takes_in_all() {
 }
 
 #[test]
+fn files_have_other_limits_than_output_variables() {
+    let (log, more) = ("x".repeat(100_000), "x".repeat(30_000));
+    program()
+        .args(["--format", "json"])
+        .args([format!("LOG={log}"), format!("MORE={more}")])
+        .run()
+        .assert_code(0);
+    refused(
+        &[
+            "--format",
+            "get-param",
+            &format!("NOTE={}", "x".repeat(4097)),
+        ],
+        "NOTE: 4097 bytes; a template parameter has at most 4096",
+    );
+    program()
+        .args(["--format", "get-param"])
+        .arg(format!("NOTE={}", "x".repeat(4096)))
+        .run()
+        .assert_code(0);
+}
+
+#[test]
 fn one_value_near_the_kernels_limit() {
     let (_folder, path) = file(
         "m.json",
@@ -259,6 +331,22 @@ fn an_empty_value() {
     );
     let allowed = program().args(["NOTE=", "--allow-empty"]).run();
     allowed.assert_code(0).assert_stdout("export NOTE=''\n");
+    let program = || program().env("NOTE", "").env("NOTE_2", "x");
+    program().arg("NOTE").run().assert_code(2).assert_stderr(
+        "NOTE: empty in the environment; nothing downstream can use it (--allow-empty to pass it)",
+    );
+    for names in ["NOTE", "NOT?"] {
+        program()
+            .args([names, "--allow-empty"])
+            .run()
+            .assert_code(0)
+            .assert_stdout("export NOTE=''\n");
+    }
+    program()
+        .arg("NOTE*")
+        .run()
+        .assert_code(0)
+        .assert_stdout("export NOTE_2='x'\n");
 }
 
 #[test]
@@ -284,7 +372,7 @@ fn a_name_twice_with_two_values() {
     );
     refused(
         &["A=1", "A=2"],
-        "the argument: A already set by the argument to another value",
+        "argument 2: A already set by argument 1 to another value",
     );
 }
 
@@ -545,6 +633,41 @@ mod export_file {
     }
 
     #[test]
+    fn one_of_another_user() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".exports");
+        std::fs::write(&path, "export A='theirs'\n").unwrap();
+        // Only root can give a file away.
+        if std::os::unix::fs::chown(&path, Some(65_534), None).is_err() {
+            return;
+        }
+        export_to(&path).assert_code(2).assert_stderr(
+            ".exports belongs to another user (id 65534); an export file must be a plain file of its own",
+        );
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "export A='theirs'\n"
+        );
+    }
+
+    #[test]
+    fn one_to_which_a_github_step_appends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("output");
+        std::fs::write(&path, "EARLIER=1\n").unwrap();
+        for format in ["github", "sh"] {
+            program()
+                .env("GITHUB_OUTPUT", &path)
+                .args(["--format", format, "A=1", "--export-file"])
+                .arg(folder.path().join("../").join(folder.path().file_name().unwrap()).join("output"))
+                .run()
+                .assert_code(2)
+                .assert_stderr("is the file that GITHUB_OUTPUT names; writing it anew would lose what the step wrote there before: append to it, as in `… >> \"$GITHUB_OUTPUT\"`");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "EARLIER=1\n");
+        }
+    }
+
+    #[test]
     fn one_on_a_file_system_that_takes_no_files() {
         // The kernel's own file system is not for files of ours, root or not.
         export_to(Path::new("/proc/self/.exports"))
@@ -633,6 +756,55 @@ fn secrets_of_the_build_are_not_exported() {
         .args(["--allow-secret", "NOTE", "NOTE=fake-secret-for-tests"])
         .run()
         .assert_code(0);
+}
+
+#[test]
+fn a_secret_that_is_allowed_is_still_masked_for_people() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.env"), "NOTE=s3kr1t-value\n").unwrap();
+    std::fs::write(folder.path().join("b.env"), "NOTE=x-s3kr1t-value\n").unwrap();
+    let program = || {
+        program()
+            .dir(folder.path())
+            .env("DB", "s3kr1t-value")
+            .args(["--secret", "DB"])
+    };
+    let ran = program()
+        .args(["--allow-secret", "NOTE", "NOTE=s3kr1t-value", "--print"])
+        .run();
+    ran.assert_code(0)
+        .assert_stderr("NOTE      *** (12 bytes)")
+        .refute_stderr("s3kr1t");
+    assert_eq!(ran.exports()["NOTE"], "s3kr1t-value");
+    for format in ["sh", "json"] {
+        for command in [&["diff", "a.env", "b.env"][..], &["explain", "a.env"]] {
+            let ran = harness::Program::new(env!("CARGO_BIN_EXE_export-vars"))
+                .dir(folder.path())
+                .env("DB", "s3kr1t-value")
+                .args([command[0], "--secret", "DB", "--format", format])
+                .args(&command[1..])
+                .run();
+            ran.assert_code(0).refute_stderr("s3kr1t");
+            assert!(
+                ran.stdout.contains("*** (12 bytes)") && !ran.stdout.contains("s3kr1t"),
+                "{}",
+                ran.stdout
+            );
+        }
+    }
+}
+
+#[test]
+fn a_pattern_of_secrets_that_matches_nothing_is_warned_of() {
+    let ran = program()
+        .env("MY_SECRET", "from-the-project")
+        .args(["--secret", "MY_SECRETS", "--secret", "MY_*", "A=1"])
+        .run();
+    ran.assert_code(0)
+        .assert_stderr(
+            "--secret MY_SECRETS: matches no variable of the environment and guards nothing",
+        )
+        .refute_stderr("--secret MY_*");
 }
 
 #[test]

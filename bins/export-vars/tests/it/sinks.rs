@@ -2,6 +2,7 @@
 
 use crate::{program, readers};
 use action::env_file::spelling::{self, Reader};
+use action::export::name;
 use export_vars::sinks::{dotenv, gitlab};
 use harness::{FakeAws, Ran, Reply, readers as real, shells};
 use proptest::prelude::*;
@@ -38,6 +39,11 @@ fn taken(format: &str, pairs: &[(String, String)]) -> Option<(Vec<(String, Strin
         _ => gitlab::check(value).is_ok(),
     };
     let kept: Vec<(String, String)> = pairs.iter().filter(fits).cloned().collect();
+    // What is plain is taken: the program's own check must not refuse its way through this test.
+    let plain = |value: &str| value.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    for pair in pairs.iter().filter(|(_, value)| plain(value)) {
+        assert!(kept.contains(pair), "{format} refuses {pair:?}");
+    }
     if kept.is_empty() {
         return None;
     }
@@ -72,6 +78,23 @@ proptest! {
             for ((name, wanted), got) in pairs.iter().zip(got) {
                 prop_assert_eq!(wanted.as_bytes(), got.as_slice(), "{} in {:?}", name, shell);
             }
+        }
+    }
+
+    #[test]
+    fn every_name_that_is_taken_reaches_every_shell(
+        names in proptest::collection::btree_set("[A-Za-z_][A-Za-z0-9_]{0,7}|[A-Z]{2,8}", 8)
+    ) {
+        // ksh warns of a locale that is not there, and COLUMNS and its like are numbers to zsh.
+        let odd = |name: &str| name == "LANG" || name.starts_with("LC_") || name == "LINES" || name == "COLUMNS" || name == "TMOUT";
+        let names: Vec<String> = names.into_iter().filter(|name| name::check(name).is_ok() && !odd(name)).collect();
+        let pairs: Vec<(String, String)> = names.iter().map(|name| (name.clone(), "5x".to_owned())).collect();
+        let ran = write("sh", &pairs);
+        ran.assert_code(0);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for shell in shells::found() {
+            let got = shells::round_trip(&shell, &ran.stdout_bytes, &names);
+            prop_assert!(got.iter().all(|value| value == b"5x"), "{:?} in {:?}", names, shell);
         }
     }
 
@@ -184,6 +207,36 @@ proptest! {
                 .run();
             let found: BTreeMap<String, String> = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
             prop_assert_eq!(found, map(&pairs), "{}", format);
+        }
+    }
+}
+
+/// Whether a shell hands the assignment on to the commands after it.
+fn reaches(shell: &shells::Shell, name: &str) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("exports");
+    std::fs::write(&file, format!("export {name}='5x'\n")).unwrap();
+    let output = shell.run(". \"$1\" && exec /usr/bin/env -0", &[&file]);
+    let wanted = format!("{name}=5x");
+    let mut entries = output.stdout.split(|byte| *byte == 0);
+    output.status.success() && entries.any(|entry| entry == wanted.as_bytes())
+}
+
+#[test]
+fn names_of_the_shells_are_lost_in_one_of_them_and_others_in_none() {
+    let shells = shells::found();
+    // With one of the five missing, nothing is known of its own names.
+    if shells.len() == 5 {
+        for name in name::of_shells() {
+            assert!(shells.iter().any(|shell| !reaches(shell, name)), "{name}");
+        }
+    }
+    for name in [
+        "AMI_ID", "RELEASE", "HOSTNAME", "USER", "TZ", "TERM", "EDITOR", "OPTARG", "PS1", "VERSION",
+    ] {
+        assert_eq!(name::check(name), Ok(()));
+        for shell in &shells {
+            assert!(reaches(shell, name), "{name} in {}", shell.name);
         }
     }
 }
@@ -361,8 +414,8 @@ fn print_shows_a_table_to_people_and_masks_secrets() {
         .run();
     ran.assert_code(0)
         .assert_stderr("variable     value          from")
-        .assert_stderr("A            `x y`          the argument")
-        .assert_stderr("DB_PASSWORD  *** (7 bytes)  the argument")
+        .assert_stderr("A            `x y`          argument 1")
+        .assert_stderr("DB_PASSWORD  *** (7 bytes)  argument 2")
         .refute_stderr("hunter2");
     assert_eq!(ran.exports()["DB_PASSWORD"], "hunter2");
 }
@@ -381,7 +434,7 @@ fn a_dry_run_writes_nothing_and_tells_no_value() {
         .run();
     ran.assert_code(0)
         .assert_stdout("")
-        .assert_stderr("plan: export as sh\n  NOTE  7 bytes  from the argument")
+        .assert_stderr("plan: export as sh\n  NOTE  7 bytes  from argument 1")
         .refute_stderr("hunter2");
     assert!(!exports.exists());
     let plan = std::fs::read_to_string(plan).unwrap();

@@ -43,7 +43,7 @@ fn names_and_patterns_come_from_the_environment() {
         .run()
         .assert_code(2)
         .assert_stderr("\"APPS_*\": matches no variable of the environment")
-        .assert_stderr("OTTER: not set in the environment, or empty (did you mean OTHER?)");
+        .assert_stderr("OTTER: not set in the environment (did you mean OTHER?)");
 }
 
 #[test]
@@ -66,11 +66,81 @@ fn later_sources_win_and_say_so() {
             "f.env:1: B already set by m.json/B (line 1) to another value; the later one counts",
         )
         .assert_stderr(
-            "the argument: C already set by f.env:2 to another value; the later one counts",
+            "argument 1: C already set by f.env:2 to another value; the later one counts",
         );
     run(&["--on-conflict", "refuse"])
         .assert_code(2)
         .assert_stderr("f.env:1: B already set by m.json/B (line 1) to another value");
+}
+
+#[test]
+fn an_assignment_wins_over_a_name_whatever_the_order() {
+    for arguments in [["APP_*", "APP_TAG=2"], ["APP_TAG=2", "APP_*"]] {
+        let program = || program().env("APP_TAG", "1").args(arguments);
+        program()
+            .run()
+            .assert_code(0)
+            .assert_stdout("export APP_TAG='2'\n")
+            .assert_stderr(
+                "APP_TAG already set by the environment to another value; the later one counts",
+            );
+        program()
+            .args(["--on-conflict", "refuse"])
+            .run()
+            .assert_code(2);
+    }
+}
+
+/// What make-ami writes, in its shape.
+const MANIFEST: &str = r#"{
+  "image_id": "ami-0123456789abcdef0",
+  "name": "app-7",
+  "region": "eu-west-1",
+  "snapshots": [{"id": "snap-0123abcd", "volume_bytes": 8589934592, "full_bytes": null}],
+  "run": "r1",
+  "tags": {"app": "rag"},
+  "build": {"id": "make-ami:1", "commit": "0a1b", "pipeline": null},
+  "ssm_parameter": null,
+  "cost": {"usd_per_month": 0.4}
+}"#;
+
+#[test]
+fn the_manifest_of_make_ami_gives_its_scalars_and_more_by_a_pointer() {
+    let files = Files::new(&[("m.json", MANIFEST), ("deep.json", "{\"a\":{},\"b\":[]}")]);
+    let program = || files.program().env("CODEBUILD_SRC_DIR_Ami", files.path());
+    program()
+        .args(["--from-manifest", "Ami::m.json", "--rename", "AMI_ID=image_id"])
+        .run()
+        .assert_code(0)
+        .assert_stdout("export AMI_ID='ami-0123456789abcdef0'\nexport name='app-7'\nexport region='eu-west-1'\nexport run='r1'\n")
+        .assert_stderr("m.json: left out snapshots, tags, build, ssm_parameter, cost (lists, objects and nulls; #/POINTER takes a value in one)");
+    program()
+        .args(["--from-manifest", "AMI_ID=Ami::m.json#/image_id"])
+        .args(["--from-manifest", "SNAPSHOT_ID=m.json#/snapshots/0/id"])
+        .args(["--from-manifest", "m.json#/build"])
+        .run()
+        .assert_code(0)
+        .assert_stdout("export AMI_ID='ami-0123456789abcdef0'\nexport SNAPSHOT_ID='snap-0123abcd'\nexport id='make-ami:1'\nexport commit='0a1b'\n")
+        .assert_stderr("m.json#/build: left out pipeline ");
+    for (place, message) in [
+        ("X=m.json#/snapshots", "is a list or an object"),
+        (
+            "X=m.json#/images",
+            "there is nothing at this pointer: no \"images\"",
+        ),
+        (
+            "deep.json",
+            "deep.json holds only lists, objects and nulls; point at a value",
+        ),
+        ("m.json#/tags/app", "is text, not an object; give it a name"),
+        ("#/a", "write FILE or ARTIFACT::FILE"),
+    ] {
+        program()
+            .args(["--from-manifest", place])
+            .run()
+            .assert_code(2)
+            .assert_stderr(message);
+    }
 }
 
 #[test]

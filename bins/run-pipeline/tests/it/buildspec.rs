@@ -247,3 +247,15 @@ fn a_dry_run_only_lists_the_items() {
         .assert_stderr("buildspec.yml:2 touch made");
     assert!(!folder.path().join("made").exists());
 }
+
+#[test]
+fn what_codebuild_and_the_shell_set_is_passed_on() {
+    let ran = run("version: 0.2
+env: {exported-variables: [CODEBUILD_BUILD_ID, PATH, A]}
+phases: {build: {commands: ['A=1']}}
+");
+    let exports = ran.assert_code(0).exports();
+    assert!(exports["CODEBUILD_BUILD_ID"].contains(':'));
+    assert!(exports["PATH"].contains('/'));
+    assert_eq!(exports["A"], "1");
+}

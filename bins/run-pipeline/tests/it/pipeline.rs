@@ -487,3 +487,41 @@ fn the_same_pipeline_over_moto() {
     assert_eq!(report["App"]["Image"], "ami-0123456789abcdef0");
     program.run().assert_code(0).assert_stderr("the stack app");
 }
+
+#[test]
+fn files_of_export_vars_are_read_as_they_were_meant() {
+    let export_vars = Path::new(env!("CARGO_BIN_EXE_run-pipeline")).with_file_name("export-vars");
+    if !export_vars.is_file() {
+        harness::missing("export-vars beside run-pipeline");
+        return;
+    }
+    let note = "it's \"quoted\" \\ and\nhas two lines: é {}";
+    let spec = format!(
+        "version: 0.2
+env:
+  exported-variables: [AMI_ID, WHO, VERSION, CODEBUILD_INITIATOR]
+phases:
+  build:
+    commands:
+      - AMI_ID=ami-0123456789abcdef0
+      - |
+        note='{}'
+        {program} --format get-param --multiline note=\"$note\" > out.json
+        {program} --format template-configuration --multiline Size=\"$note\" > config.json
+artifacts: {{files: [out.json, config.json]}}
+",
+        note.replace('\'', r"'\''").replace('\n', "\n        "),
+        program = export_vars.display(),
+    );
+    let fake = fake(&spec);
+    let stacks = serve_stacks(&fake, None, &["CREATE_COMPLETE"]);
+    let folder = tempfile::tempdir().unwrap();
+    let definition = PIPELINE.replace("Src::config.json", "Made::config.json");
+    program(folder.path(), &definition)
+        .envs(fake.env())
+        .run()
+        .assert_code(0);
+    let given = stacks.lock().unwrap().parameters.clone();
+    assert_eq!(given["Note"], note);
+    assert_eq!(given["Size"], note);
+}

@@ -21,6 +21,19 @@ const STEERING: [&str; 13] = [
     "PROMPT_COMMAND",
 ];
 
+/// Names that a shell keeps for itself: it refuses the assignment, or hands on another value. Of dash,
+/// bash, busybox, zsh and ksh at least one does so with each; those in small letters are zsh's.
+const OF_SHELLS: &str = "\
+    ARGC BASHPID BASH_ALIASES BASH_ARGC BASH_ARGV BASH_CMDS BASH_COMMAND BASH_LINENO BASH_SOURCE \
+    BASH_SUBSHELL BASH_VERSINFO DIRSTACK EGID EPOCHREALTIME EPOCHSECONDS ERRNO EUID FUNCNAME GID \
+    GROUPS HISTCMD KSH_VERSION LINENO OPTIND PPID RANDOM SECONDS SHLVL SRANDOM TRY_BLOCK_ERROR \
+    TRY_BLOCK_INTERRUPT TTYIDLE UID USERNAME ZSH_EVAL_CONTEXT ZSH_SUBSHELL _ aliases argv builtins \
+    cdpath commands dirstack dis_aliases dis_builtins dis_functions dis_galiases dis_patchars \
+    dis_reswords fignore fpath funcfiletrace funcsourcetrace funcstack functions functrace \
+    galiases history historywords jobdirs jobstates jobtexts keymaps mailpath manpath module_path \
+    modules nameddirs options parameters patchars path pipestatus psvar reswords saliases signals \
+    status termcap terminfo userdirs usergroups watch widgets zsh_eval_context";
+
 /// Why a name cannot be exported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameFault {
@@ -43,6 +56,11 @@ pub enum NameFault {
     /// It would change how later commands run.
     #[error("{0:?}: would change how later commands run")]
     Steering(String),
+    /// A shell has it for itself.
+    #[error(
+        "{0:?}: a shell keeps this name for itself: it refuses the assignment, or later commands see another value"
+    )]
+    OfShell(String),
 }
 
 /// Whether `name` is a shell identifier: `[A-Za-z_][A-Za-z0-9_]*`.
@@ -59,6 +77,11 @@ pub fn is_identifier(name: &str) -> bool {
 #[must_use]
 pub fn is_steering(name: &str) -> bool {
     STEERING.contains(&name) || name.starts_with("LD_") || name.starts_with("BASH_FUNC_")
+}
+
+/// The names that a shell keeps for itself.
+pub fn of_shells() -> impl Iterator<Item = &'static str> {
+    OF_SHELLS.split(' ')
 }
 
 /// Checks that `name` can be set by a program and read by CodePipeline.
@@ -82,6 +105,9 @@ pub fn check(name: &str) -> Result<(), NameFault> {
     if is_steering(name) {
         return Err(NameFault::Steering(name.to_owned()));
     }
+    if of_shells().any(|kept| kept == name) {
+        return Err(NameFault::OfShell(name.to_owned()));
+    }
     Ok(())
 }
 
@@ -104,6 +130,8 @@ mod tests {
             ("CODEBUILD_X", "reserved by CodeBuild"),
             ("PATH", "would change how later commands run"),
             ("LD_PRELOAD", "would change how later commands run"),
+            ("UID", "a shell keeps this name for itself"),
+            ("_", "a shell keeps this name for itself"),
         ] {
             let said = said(name).unwrap_or_default();
             assert!(said.contains(part), "{name}: {said}");

@@ -51,16 +51,16 @@ pub fn credential(value: &str) -> Option<&'static str> {
     if value.contains("PRIVATE KEY-----") && value.contains("-----BEGIN ") {
         return Some("a private key");
     }
-    if words(value).any(is_access_key) {
+    if starts(value).any(is_access_key) {
         return Some("an AWS access key id");
     }
     if has_password_in_url(value) {
         return Some("a URL with a password");
     }
     TOKENS.iter().find_map(|(prefix, rest, kind)| {
-        let held = words(value).any(|word| {
-            word.strip_prefix(prefix)
-                .is_some_and(|after| after.len() >= *rest)
+        let held = starts(value).any(|text| {
+            let after = text.strip_prefix(prefix);
+            after.is_some_and(|after| length_of_token(after) >= *rest)
         });
         held.then_some(*kind)
     })
@@ -90,14 +90,32 @@ pub fn masked(name: &str, value: &str) -> Option<String> {
     (secret && !value.is_empty()).then(|| format!("*** ({} bytes)", value.len()))
 }
 
-/// `AKIA…` and `ASIA…`: four letters and sixteen of A to Z and 2 to 7.
+/// Whether a text starts with an access key id: `AKIA` or `ASIA` and sixteen of A to Z and digits, and
+/// no letter or digit after them.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>
-fn is_access_key(word: &str) -> bool {
-    word.len() == 20
-        && (word.starts_with("AKIA") || word.starts_with("ASIA"))
+fn is_access_key(text: &str) -> bool {
+    let word: Vec<u8> = text.bytes().take_while(u8::is_ascii_alphanumeric).collect();
+    (text.starts_with("AKIA") || text.starts_with("ASIA"))
+        && word.len() == 20
         && word
-            .bytes()
+            .iter()
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+/// The rest of a text from each place where a letter or digit follows none.
+fn starts(value: &str) -> impl Iterator<Item = &str> {
+    let mut inside = false;
+    value.char_indices().filter_map(move |(at, c)| {
+        let starts = c.is_ascii_alphanumeric() && !inside;
+        inside = c.is_ascii_alphanumeric();
+        starts.then(|| &value[at..])
+    })
+}
+
+/// How long the token is that a text starts with.
+fn length_of_token(text: &str) -> usize {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
+    text.bytes().take_while(is_part).count()
 }
 
 /// `scheme://user:password@host`.
@@ -154,6 +172,7 @@ fn bits_per_character(word: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::{credential, is_random, is_secret_name, masked};
+    use proptest::prelude::*;
 
     #[test]
     fn names_that_say_secret() {
@@ -201,8 +220,32 @@ mod tests {
             ("https://app@example.com/", None),
             ("ami-0123456789abcdef0", None),
             ("AKIAIOSFODNN7EXAMPLEX", None),
+            (
+                "AKIAIOSFODNN7EXAMPLE/20260101/eu-west-1/s3/aws4_request",
+                Some("an AWS access key id"),
+            ),
+            ("key-AKIAIOSFODNN7EXAMPLE", Some("an AWS access key id")),
+            ("xAKIAIOSFODNN7EXAMPLE", None),
+            (
+                "x_ghp_0123456789abcdefghijABCDEFGHIJ012345",
+                Some("a GitHub token"),
+            ),
+            ("ghp_short", None),
         ] {
             assert_eq!(credential(value), kind, "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_credential_is_seen_between_any_punctuation(
+            before in "(|[a-z0-9]{0,8}[ -/:-@\\[-`{-~])",
+            after in "(|[ -/:-@\\[-`{-~][a-z0-9]{0,8})",
+        ) {
+            for token in ["AKIAIOSFODNN7EXAMPLE", "ghp_0123456789abcdefghijABCDEFGHIJ012345"] {
+                let value = format!("{before}{token}{after}");
+                prop_assert!(credential(&value).is_some(), "{}", value);
+            }
         }
     }
 

@@ -40,6 +40,19 @@ impl Context {
         variable(&self.environment, name)
     }
 
+    /// The names of variables that the process has and that are empty, in order. For settings they
+    /// are unset.
+    #[must_use]
+    pub fn empty_variables(&self) -> Vec<String> {
+        let empty = std::env::vars_os().filter(|(_, value)| value.is_empty());
+        let names = empty.filter_map(|(name, _)| name.into_string().ok());
+        let mut names: Vec<String> = names
+            .filter(|name| !self.environment.contains_key(name))
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Refuses to go on after a failed build phase, unless told otherwise or nothing is changed.
     ///
     /// # Errors
