@@ -887,7 +887,7 @@ fn every_convention_over_resolved_templates_turns_red() {
     for (fault, file, old, new) in RESOLVED {
         let copy = Copy::new();
         copy.replace(file, old, new);
-        let faults = conventions::faults_around(copy.path(), file);
+        let faults = conventions::faults_around(copy.path(), file).into_vec();
         assert!(
             faults.iter().any(|one| one.contains(fault)),
             "no fault says {fault:?} for {new:?} in {file}: {faults:#?}"

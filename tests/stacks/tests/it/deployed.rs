@@ -151,7 +151,7 @@ fn network_buckets_application_and_a_new_image() {
     );
     let template = app["LaunchTemplateId"].clone();
     assert_eq!(image_of(&moto, &template, "1"), "ami-12c6146b");
-    application_is_there(&moto, &network, certificate);
+    application_is_there(&moto, &network, certificate, "1");
 
     // What the Deploy action does next time.
     let image = new_image(&moto);
@@ -159,6 +159,10 @@ fn network_buckets_application_and_a_new_image() {
     assert_eq!(app["LaunchTemplateId"], template);
     assert_eq!(image_of(&moto, &template, "2"), image);
     assert_eq!(image_of(&moto, &template, "1"), "ami-12c6146b");
+    application_is_there(&moto, &network, certificate, "2");
+    let query = [("LaunchTemplateId.1", template.as_str())];
+    let templates = moto.query("ec2", "DescribeLaunchTemplates", &query);
+    assert_eq!(one(&templates, "latestVersionNumber"), "2");
 }
 
 fn network_is_there(moto: &Moto, network: &BTreeMap<String, String>) {
@@ -209,7 +213,14 @@ fn buckets_are_there(moto: &Moto, buckets: &BTreeMap<String, String>) {
     assert_ne!(buckets["SourceBucketName"], buckets["ArtifactBucketName"]);
 }
 
-fn application_is_there(moto: &Moto, network: &BTreeMap<String, String>, certificate: &str) {
+/// Everything of the application as it is read back, with the version of its launch template that the
+/// group is to start.
+fn application_is_there(
+    moto: &Moto,
+    network: &BTreeMap<String, String>,
+    certificate: &str,
+    version: &str,
+) {
     let groups = moto.query("elasticloadbalancing", "DescribeTargetGroups", &[]);
     for (tag, expected) in [
         ("Port", "8001"),
@@ -247,9 +258,10 @@ fn application_is_there(moto: &Moto, network: &BTreeMap<String, String>, certifi
     assert_eq!(one(&groups, "VPCZoneIdentifier"), private);
 
     let template = physical(moto, "app", "LaunchTemplate");
+    assert_eq!(one(&groups, "Version"), version, "what the group starts");
     let query = [
         ("LaunchTemplateId", template.as_str()),
-        ("LaunchTemplateVersion.1", "1"),
+        ("LaunchTemplateVersion.1", version),
     ];
     let version = moto.query("ec2", "DescribeLaunchTemplateVersions", &query);
     for (tag, expected) in [
@@ -276,6 +288,10 @@ fn application_is_there(moto: &Moto, network: &BTreeMap<String, String>, certifi
     let ways_in = rules(&front);
     assert_eq!(one(&ways_in, "fromPort"), "8001");
     assert_eq!(one(&ways_in, "cidrIp"), "0.0.0.0/0");
+    let groups = moto.query("ec2", "DescribeSecurityGroups", &[("GroupId.1", &front)]);
+    let ways_out = one(&groups, "ipPermissionsEgress");
+    assert_eq!(one(ways_out, "fromPort"), "8001");
+    assert_eq!(one(ways_out, "groupId"), back, "{ways_out}");
 }
 
 #[test]
