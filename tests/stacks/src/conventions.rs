@@ -32,7 +32,11 @@ const LOOKS: [(&str, &[&str], Look); 10] = [
         &["app.yml", "app-ecs.yml", "pipeline.yml", "config"],
         rules::look,
     ),
-    ("programs that are fetched", &["pipeline.yml", "buildspecs"], fetch::look),
+    (
+        "programs that are fetched",
+        &["pipeline.yml", "buildspecs"],
+        fetch::look,
+    ),
     ("roles", &[".yml", "config"], roles::look),
     (
         "programs",
@@ -41,7 +45,7 @@ const LOOKS: [(&str, &[&str], Look); 10] = [
     ),
     (
         "files",
-        &["config", "rules", "app.yml", "pipeline.yml"],
+        &["config", "rules", "README.md", "app.yml", "pipeline.yml"],
         files::look,
     ),
 ];

@@ -27,7 +27,12 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
         .iter()
         .map(|one| {
             let when = &one["Notification"];
-            json!([when["NotificationType"], when["Threshold"], when["ThresholdType"], one["Subscribers"]])
+            json!([
+                when["NotificationType"],
+                when["Threshold"],
+                when["ThresholdType"],
+                one["Subscribers"]
+            ])
         })
         .collect();
     let topic = json!([{"SubscriptionType": "SNS", "Address": "Topic"}]);

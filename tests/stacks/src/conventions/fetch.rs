@@ -25,14 +25,13 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     let keys = asked(&read("buildspecs/install.sh")?);
     faults.at("buildspecs/install.sh");
     // What release-publish writes, and what a plain copy of the programs has.
-    faults.equal(
-        "what it asks for",
-        &json!(keys),
-        json!(["$1", "blobs/$2"]),
-    );
+    faults.equal("what it asks for", &json!(keys), json!(["$1", "blobs/$2"]));
     let stack = Stack::load(folder, "pipeline.yml")?
         .configured(folder, "pipeline-prod.json")?
-        .with(&[("ReleaseBucketName", "release"), ("ReleasePrefix", "programs")]);
+        .with(&[
+            ("ReleaseBucketName", "release"),
+            ("ReleasePrefix", "programs"),
+        ]);
     faults.at("pipeline.yml");
     let statements = statements::allowing(&stack)?;
     for (project, role) in BUILDS {

@@ -80,7 +80,8 @@ fn versions(folder: &Path, faults: &mut Faults) -> Result<(), String> {
         let text = read(&folder.join("cfn/rules").join(name))?;
         let packages = text.split("==").skip(1);
         faults.unless(
-            packages.clone().count() > 0 && packages.clone().all(|one| one.contains("--hash=sha256:")),
+            packages.clone().count() > 0
+                && packages.clone().all(|one| one.contains("--hash=sha256:")),
             format!("{name} has a package without its digests"),
         );
     }

@@ -260,8 +260,12 @@ fn deadlines(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
         .as_array()
         .cloned()
         .unwrap_or_default();
-    let own = variables.iter().find(|one| one["Name"] == "MAKE_AMI_TIMEOUT");
-    let own = own.and_then(|one| one["Value"].as_str()).unwrap_or_default();
+    let own = variables
+        .iter()
+        .find(|one| one["Name"] == "MAKE_AMI_TIMEOUT");
+    let own = own
+        .and_then(|one| one["Value"].as_str())
+        .unwrap_or_default();
     let own = humantime::parse_duration(own).unwrap_or(Duration::MAX);
     faults.unless(
         own < limit,

@@ -177,10 +177,8 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
             .filter(|one| one.owner == owner && is_of(&one.policy, policy))
             .collect();
         narrow(&statements, faults);
-        let granted: BTreeSet<String> = statements
-            .into_iter()
-            .flat_map(|one| one.actions)
-            .collect();
+        let granted: BTreeSet<String> =
+            statements.into_iter().flat_map(|one| one.actions).collect();
         let documented: BTreeSet<&str> = program.permissions.iter().map(|one| one.action).collect();
         let name = program.name;
         let spared: BTreeSet<&str> = NOT_NEEDED
@@ -203,12 +201,6 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
             faults.unless(
                 granted.contains(*action) || spared.contains(action),
                 format!("does not grant {action}, which {name} needs: grant it, or add it to NOT_NEEDED with the reason"),
-            );
-        }
-        for action in spared {
-            faults.unless(
-                documented.contains(action),
-                format!("NOT_NEEDED has {action}, which {name} does not document any more"),
             );
         }
     }

@@ -38,10 +38,7 @@ const ANY_RESOURCE: [(&str, &str, &str); 6] = [
 const TRUSTED_WITHOUT_CONDITION: [&str; 1] = ["ec2.amazonaws.com"];
 
 /// Services whose condition a parameter takes away, for no document promises that they send it.
-const UNPROVEN: [&str; 2] = [
-    "codepipeline.amazonaws.com",
-    "cloudformation.amazonaws.com",
-];
+const UNPROVEN: [&str; 2] = ["codepipeline.amazonaws.com", "cloudformation.amazonaws.com"];
 
 /// Which roles are passed, by whom.
 const PASSED: [(&str, &str); 2] = [
@@ -96,7 +93,12 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
                 trusted(&role, &statement, faults);
             }
         }
-        if stack.template().resources_of("AWS::IAM::Role").next().is_some() {
+        if stack
+            .template()
+            .resources_of("AWS::IAM::Role")
+            .next()
+            .is_some()
+        {
             bounded(name, &stack, faults)?;
         }
     }

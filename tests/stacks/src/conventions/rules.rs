@@ -44,15 +44,21 @@ const SPOT: [Case<'_>; 3] = [
 ];
 
 const PIPELINE: [Case<'_>; 6] = [
-    (&[("Environment", "prod"), ("DeployMode", "update")], &[UNASKED_PROD]),
-    (&[("Environment", "prod"), ("DeployMode", "change-set")], &[]),
-    (&[("DeployMode", "update")], &[]),
     (
-        &[("BuildVpcId", "vpc-00000001")],
-        &[NO_SUBNET, NO_GROUP],
+        &[("Environment", "prod"), ("DeployMode", "update")],
+        &[UNASKED_PROD],
     ),
     (
-        &[("BuildVpcId", "vpc-00000001"), ("BuildSubnetId1", "subnet-00000003")],
+        &[("Environment", "prod"), ("DeployMode", "change-set")],
+        &[],
+    ),
+    (&[("DeployMode", "update")], &[]),
+    (&[("BuildVpcId", "vpc-00000001")], &[NO_SUBNET, NO_GROUP]),
+    (
+        &[
+            ("BuildVpcId", "vpc-00000001"),
+            ("BuildSubnetId1", "subnet-00000003"),
+        ],
         &[NO_GROUP],
     ),
     (
@@ -95,7 +101,11 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     for environment in ENVIRONMENTS {
         for (name, stack, file) in [
             ("app.yml", &app, format!("{environment}.json")),
-            ("pipeline.yml", &pipeline, format!("pipeline-{environment}.json")),
+            (
+                "pipeline.yml",
+                &pipeline,
+                format!("pipeline-{environment}.json"),
+            ),
         ] {
             faults.at(name);
             let refused = stack.configured(folder, &file)?.refused()?;
