@@ -332,7 +332,10 @@ fn a_published_release_serves_and_what_is_missing_says_why_both_ways() {
     let folder = world.release().display().to_string();
     let shell = ["dash"];
     let from = |release: &str| {
-        let variables = [("ACTIONS_RELEASE", release), ("ACTIONS_DIGESTS", digests.as_str())];
+        let variables = [
+            ("ACTIONS_RELEASE", release),
+            ("ACTIONS_DIGESTS", digests.as_str()),
+        ];
         install(&shell, &world, &variables, &["tool"])
     };
     world.stand_in("aws", "echo \"denied: $4\" >&2\nexit 1");
