@@ -40,15 +40,21 @@ digest_of() (
     done
 )
 
-# fetch PROGRAM DIGEST FILE: by its content, as a release stores it, else by its name.
-fetch() {
-    case $ACTIONS_RELEASE in
-        s3://*)
-            aws s3 cp --only-show-errors "$ACTIONS_RELEASE/blobs/$2" "$3" 2>/dev/null \
-                || aws s3 cp --only-show-errors "$ACTIONS_RELEASE/$1" "$3"
-            ;;
-        */*) cp "$ACTIONS_RELEASE/blobs/$2" "$3" 2>/dev/null || cp "$ACTIONS_RELEASE/$1" "$3" ;;
+# copy FROM TO: out of the bucket or the folder.
+copy() {
+    case $1 in
+        s3://*) aws s3 cp --only-show-errors "$1" "$2" ;;
+        *) cp "$1" "$2" ;;
     esac
+}
+
+# fetch PROGRAM DIGEST FILE: by its content, as a release stores it, else by its name. Why the first is
+# not there is of interest only when the second is not there either.
+fetch() {
+    why=$(copy "$ACTIONS_RELEASE/blobs/$2" "$3" 2>&1) && return 0
+    copy "$ACTIONS_RELEASE/$1" "$3" && return 0
+    printf '%s\n' "$why" >&2
+    return 1
 }
 
 install_program() {
@@ -81,7 +87,8 @@ install_program() {
     # In the same folder, so that the rename at the end is one step.
     fetched=$bin/.$program.$$
     fetch "$program" "$digest" "$fetched" || fail 4 "cannot fetch $ACTIONS_RELEASE/$program" \
-        'hint: the role of this build needs s3:GetObject on it'
+        "nor $ACTIONS_RELEASE/blobs/$digest" \
+        'hint: one of the two must be there, and the role of this build needs s3:GetObject on it'
     is=$(sha256sum "$fetched")
     is=${is%% *}
     [ "$is" = "$digest" ] || fail 1 "$ACTIONS_RELEASE/$program is not what ACTIONS_DIGESTS names; it was not installed" \

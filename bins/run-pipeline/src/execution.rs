@@ -60,6 +60,38 @@ pub struct Ready<'a> {
     pub configuration: BTreeMap<String, String>,
 }
 
+/// What runs an action.
+#[derive(Debug, Clone, Copy)]
+enum Runner {
+    Source,
+    Build,
+    Deploy,
+}
+
+/// What runs the action; decided for all of them before the first one touches anything.
+fn runs_here(stage: &Stage, action: &Action) -> Result<Runner, Failure> {
+    let name = format!("{}/{}", stage.name, action.name);
+    match (action.category.as_str(), action.provider.as_str()) {
+        ("Source", "S3") => Ok(Runner::Source),
+        ("Build" | "Test", "CodeBuild") => Ok(Runner::Build),
+        ("Deploy", "CloudFormation") => match action.setting("ActionMode") {
+            None | Some("CREATE_UPDATE") => Ok(Runner::Deploy),
+            Some(mode) => Err(Failure::refused(format!(
+                "{name}: ActionMode {mode} does not run here"
+            ))
+            .hint("CREATE_UPDATE does; choose the stages before it with --stage")),
+        },
+        ("Approval", _) => Err(Failure::refused(format!(
+            "{name} waits for an approval, which nobody can give here"
+        ))
+        .hint("choose the stages around it with --stage")),
+        (category, provider) => Err(Failure::refused(format!(
+            "{name}: {provider} actions of the category {category} do not run here"
+        ))
+        .hint("S3 sources, CodeBuild and CloudFormation do; choose stages with --stage")),
+    }
+}
+
 impl Ready<'_> {
     /// `Stage/Action`, for messages.
     #[must_use]
@@ -164,8 +196,14 @@ impl<'a> Execution<'a> {
     /// Runs the stages; stops at the first action that fails.
     ///
     /// # Errors
-    /// The failure of that action, with what was done before it.
+    /// An action that does not run here, before any has run; the failure of one that ran, with what was
+    /// done before it.
     pub async fn run(&mut self, stages: &[&'a Stage]) -> Result<(), Failure> {
+        for stage in stages {
+            for action in &stage.actions {
+                runs_here(stage, action)?;
+            }
+        }
         tracing::info!("pipeline execution {} begins", self.id);
         for stage in stages {
             for group in stage.groups() {
@@ -198,22 +236,10 @@ impl<'a> Execution<'a> {
         tracing::info!("---- {name} ({}) ----", action.provider);
         let began = Instant::now();
         let ready = self.resolve(stage, action)?;
-        let variables = match (action.category.as_str(), action.provider.as_str()) {
-            ("Source", "S3") => s3_source::run(self, &ready).await?,
-            ("Build" | "Test", "CodeBuild") => codebuild::run(self, &ready).await?,
-            ("Deploy", "CloudFormation") => cloudformation::run(self, &ready).await?,
-            ("Approval", _) => {
-                return Err(Failure::refused(format!(
-                    "{name} waits for an approval, which nobody can give here"
-                ))
-                .hint("choose the stages around it with --stage"));
-            }
-            (category, provider) => {
-                return Err(Failure::refused(format!(
-                    "{name}: {provider} actions of the category {category} do not run here"
-                ))
-                .hint("S3 sources, CodeBuild and CloudFormation do; choose stages with --stage"));
-            }
+        let variables = match runs_here(stage, action)? {
+            Runner::Source => s3_source::run(self, &ready).await?,
+            Runner::Build => codebuild::run(self, &ready).await?,
+            Runner::Deploy => cloudformation::run(self, &ready).await?,
         };
         self.check_size(&name, &variables)?;
         let namespace = action.namespace.as_ref().map(|one| one.text.clone());

@@ -3,11 +3,13 @@
 mod alarms;
 mod app;
 mod contract_check;
+mod fetch;
 mod files;
 mod network;
 mod pipeline;
 mod programs;
 mod roles;
+mod rules;
 
 use std::path::Path;
 
@@ -19,12 +21,22 @@ pub const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
 type Look = fn(&Path, &mut Faults) -> Result<(), String>;
 
 /// What is looked at: a name, the files of `cfn/` that it rests on, and how.
-const LOOKS: [(&str, &[&str], Look); 8] = [
+const LOOKS: [(&str, &[&str], Look); 10] = [
     ("app.yml", &["app.yml", "app-ecs.yml", "config"], app::look),
     ("network.yml", &["network.yml"], network::look),
     ("pipeline.yml", &["pipeline.yml", "config"], pipeline::look),
     ("alarms.yml", &["alarms.yml"], alarms::look),
     ("the contract", &[".yml", "config"], contract_check::look),
+    (
+        "rules",
+        &["app.yml", "app-ecs.yml", "pipeline.yml", "config"],
+        rules::look,
+    ),
+    (
+        "programs that are fetched",
+        &["pipeline.yml", "buildspecs"],
+        fetch::look,
+    ),
     ("roles", &[".yml", "config"], roles::look),
     (
         "programs",
@@ -33,24 +45,24 @@ const LOOKS: [(&str, &[&str], Look); 8] = [
     ),
     (
         "files",
-        &["config", "rules", "app.yml", "pipeline.yml"],
+        &["config", "rules", "README.md", "app.yml", "pipeline.yml"],
         files::look,
     ),
 ];
 
 /// Everything that does not hold of the stacks in `folder`, which has `cfn/` and `buildspecs/`.
 #[must_use]
-pub fn faults(folder: &Path) -> Vec<String> {
+pub fn faults(folder: &Path) -> Faults {
     look(folder, |_| true)
 }
 
 /// The same, but only what rests on `file`, such as `cfn/app.yml`.
 #[must_use]
-pub fn faults_around(folder: &Path, file: &str) -> Vec<String> {
+pub fn faults_around(folder: &Path, file: &str) -> Faults {
     look(folder, |files| files.iter().any(|one| file.contains(one)))
 }
 
-fn look(folder: &Path, wanted: impl Fn(&[&str]) -> bool) -> Vec<String> {
+fn look(folder: &Path, wanted: impl Fn(&[&str]) -> bool) -> Faults {
     let mut faults = Faults::default();
     for (name, _, look) in LOOKS.iter().filter(|(_, files, _)| wanted(files)) {
         faults.at(name);
@@ -58,7 +70,7 @@ fn look(folder: &Path, wanted: impl Fn(&[&str]) -> bool) -> Vec<String> {
             faults.unless(false, error);
         }
     }
-    faults.into_vec()
+    faults
 }
 
 /// Which program's policy stands where, and what of it is not granted: for the test's own page.

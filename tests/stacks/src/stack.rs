@@ -160,6 +160,39 @@ impl Stack {
         Ok(node.map_or(Value::Null, |node| node.to_json()))
     }
 
+    /// What the template's `Rules` refuse of these values: the description of every assertion that
+    /// does not hold. An assertion over the account's own resources (`Fn::EachMemberIn`) is passed over.
+    ///
+    /// # Errors
+    /// When a rule cannot be resolved.
+    pub fn refused(&self) -> Result<Vec<String>, String> {
+        let evaluator = Evaluator::new(&self.template, &self.world).map_err(told)?;
+        let holds = |node: &Node| {
+            let truth = evaluator.node(node).map_err(|one| told(vec![one]))?;
+            Ok::<_, String>(truth.is_some_and(|node| node.as_str() == Some("true")))
+        };
+        let mut refused = Vec::new();
+        let rules = self.template.root.get("Rules").and_then(Node::as_mapping);
+        for (_, rule) in rules.unwrap_or_default() {
+            if let Some(condition) = rule.get("RuleCondition")
+                && !holds(condition)?
+            {
+                continue;
+            }
+            let assertions = rule.get("Assertions").and_then(Node::as_sequence);
+            for assertion in assertions.unwrap_or_default() {
+                let Some(assert) = assertion.get("Assert") else {
+                    continue;
+                };
+                if single(assert, "Fn::EachMemberIn").is_none() && !holds(assert)? {
+                    let description = assertion.get("AssertDescription").and_then(Node::as_str);
+                    refused.push(description.unwrap_or_default().to_owned());
+                }
+            }
+        }
+        Ok(refused)
+    }
+
     fn resource(&self, id: &str) -> Result<&Resource, String> {
         let missing = || format!("{} has no resource {id}", self.template.file);
         self.template.resource(id).ok_or_else(missing)

@@ -7,6 +7,7 @@ mod deploys;
 mod faults;
 mod hooks;
 mod host_keys;
+mod iam;
 mod in_place;
 mod killed;
 mod model;

@@ -3,6 +3,7 @@
 
 mod contract;
 mod faults;
+mod iam;
 mod local_files;
 mod moto;
 mod offline;

@@ -319,6 +319,33 @@ fn the_install_script_fetches_with_the_aws_cli() {
     }
 }
 
+/// A published release holds a program by its content only.
+#[test]
+fn a_published_release_serves_and_what_is_missing_says_why_both_ways() {
+    let world = World::new();
+    fs::create_dir_all(world.release().join("blobs")).unwrap();
+    let tool = world.release().join("tool");
+    fs::write(&tool, "#!/bin/sh\n").unwrap();
+    let sum = digest(&tool);
+    fs::rename(&tool, world.release().join("blobs").join(&sum)).unwrap();
+    let digests = format!("tool={sum}");
+    let folder = world.release().display().to_string();
+    let shell = ["dash"];
+    let from = |release: &str| {
+        let variables = [
+            ("ACTIONS_RELEASE", release),
+            ("ACTIONS_DIGESTS", digests.as_str()),
+        ];
+        install(&shell, &world, &variables, &["tool"])
+    };
+    world.stand_in("aws", "echo \"denied: $4\" >&2\nexit 1");
+    from("s3://b/p")
+        .assert_code(4)
+        .assert_stderr(&format!("denied: s3://b/p/blobs/{sum}"))
+        .assert_stderr("denied: s3://b/p/tool");
+    from(&folder).assert_code(0).refute_stderr("No such file");
+}
+
 fn shells() -> Vec<Vec<&'static str>> {
     let all = [vec!["dash"], vec!["bash", "--posix"], vec!["busybox", "sh"]];
     let there = |shell: &Vec<&str>| {
@@ -509,7 +536,24 @@ fn validation_passes_over_the_archive_and_turns_red_over_a_broken_one() {
         app.replace("HttpTokens: required", "HttpTokens: optional"),
     )
     .unwrap();
-    world.run("validate", &[]).assert_code(1);
+    // The first checker that finds something does not keep the others from their reports.
+    let config = fs::read_to_string(source.join("config.json")).unwrap();
+    fs::write(
+        source.join("config.json"),
+        config.replace("\"Spot\"", "\"Spott\""),
+    )
+    .unwrap();
+    fs::remove_dir_all(source.join("reports")).unwrap();
+    world
+        .run("validate", &[])
+        .assert_code(1)
+        .assert_stderr("not fit to deploy, by: contract cfn-guard");
+    for report in ["contract", "cfn-lint", "cfn-guard", "checkov"] {
+        assert!(
+            source.join(format!("reports/{report}.xml")).is_file(),
+            "{report}"
+        );
+    }
     let report = fs::read_to_string(source.join("reports/cfn-guard.xml")).unwrap();
     assert!(report.contains("metadata_needs_a_token"), "{report}");
 }

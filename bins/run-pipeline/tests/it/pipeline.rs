@@ -149,6 +149,42 @@ fn a_value_travels_from_the_build_to_the_stack() {
     fake.assert_all_scripted();
 }
 
+/// As in an environment that asks a person first: found out before an image is made, not after.
+#[test]
+fn what_does_not_run_here_is_refused_before_anything_ran() {
+    let approval = "        - Name: Ask
+          Actions:
+            - Name: Ask
+              ActionTypeId: {Category: Approval, Owner: AWS, Provider: Manual, Version: '1'}
+              Configuration: {CustomData: look}
+        - Name: Deploy
+";
+    let asking = PIPELINE.replace(
+        "        - Name: Deploy\n          Actions:",
+        &format!("{approval}          Actions:"),
+    );
+    let change_set = PIPELINE.replace("CREATE_UPDATE", "CHANGE_SET_REPLACE");
+    for (definition, said) in [
+        (&asking, "Ask/Ask waits for an approval"),
+        (
+            &change_set,
+            "Deploy/Deploy: ActionMode CHANGE_SET_REPLACE does not run here",
+        ),
+    ] {
+        let fake = fake(BUILDSPEC);
+        let folder = tempfile::tempdir().unwrap();
+        let program = program(folder.path(), definition).envs(fake.env());
+        let ran = program.run();
+        ran.assert_code(2)
+            .assert_stderr(said)
+            .assert_stderr("--stage")
+            .refute_stderr("done so far");
+        assert_eq!(fake.operations(), Vec::<String>::new());
+        // The stages before it run.
+        program.args(["--stage", "AMI"]).run().assert_code(0);
+    }
+}
+
 #[test]
 fn a_stack_that_is_there_is_updated_and_one_without_changes_is_left() {
     let fake = fake(BUILDSPEC);

@@ -26,24 +26,14 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     security_groups(&dev, faults)?;
     place(&dev, faults)?;
     scaling(&dev, faults)?;
-    alarms(&dev, faults)?;
+    alarms("app.yml", &dev, faults)?;
     let protected = |stack: &Stack| attribute(stack, "deletion_protection.enabled");
     faults.equal("deletion protection in dev", &protected(&dev)?, "false");
     faults.equal("deletion protection in prod", &protected(&prod)?, "true");
     tls("app.yml", &app, faults)?;
-    faults.at("app.yml");
-    for rule in [
-        "TlsUnlessSwitchedOff",
-        "ProdIsWhole",
-        "SubnetsBelongToTheVpc",
-    ] {
-        let rules = app.template().root.get("Rules");
-        let there = rules.is_some_and(|rules| rules.get(rule).is_some());
-        faults.unless(there, format!("the rule {rule} is missing"));
-    }
     let ecs = Stack::load(folder, "app-ecs.yml")?;
     tls("app-ecs.yml", &ecs, faults)?;
-    faults.at("app-ecs.yml");
+    alarms("app-ecs.yml", &ecs, faults)?;
     containers(&ecs, faults)
 }
 
@@ -263,7 +253,26 @@ fn scaling(dev: &Stack, faults: &mut Faults) -> Result<(), String> {
     Ok(())
 }
 
-fn alarms(dev: &Stack, faults: &mut Faults) -> Result<(), String> {
+/// What each alarm looks at: metric, dimensions, statistic, comparison, threshold.
+fn watched() -> Value {
+    let balancer = json!({"Name": "LoadBalancer", "Value": "LoadBalancer.LoadBalancerFullName"});
+    let target = json!({"Name": "TargetGroup", "Value": "TargetGroup.TargetGroupFullName"});
+    let group = json!({"Name": "AutoScalingGroupName", "Value": "AutoScalingGroup"});
+    let above = "GreaterThanThreshold";
+    json!({
+        "ApplicationErrors":
+            ["AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", [balancer, target], "Sum", above, "5"],
+        "LoadBalancerErrors":
+            ["AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", [balancer], "Sum", above, "5"],
+        "UnhealthyHosts":
+            ["AWS/ApplicationELB", "UnHealthyHostCount", [balancer, target], "Maximum", above, "0"],
+        "GroupAtMax":
+            ["AWS/AutoScaling", "GroupInServiceInstances", [group], "Minimum", "GreaterThanOrEqualToThreshold", "2"],
+    })
+}
+
+fn alarms(file: &str, dev: &Stack, faults: &mut Faults) -> Result<(), String> {
+    faults.at(file);
     let kind = "AWS::CloudWatch::Alarm";
     let none = json!(dev.ids(kind)?);
     faults.equal("alarms without a topic", &none, json!([]));
@@ -282,7 +291,30 @@ fn alarms(dev: &Stack, faults: &mut Faults) -> Result<(), String> {
             &alarm["AlarmActions"],
             json!([TOPIC]),
         );
+        let looks_at = [
+            "Namespace",
+            "MetricName",
+            "Dimensions",
+            "Statistic",
+            "ComparisonOperator",
+            "Threshold",
+        ]
+        .map(|key| alarm[key].clone());
+        faults.equal(
+            format!("what {id} looks at"),
+            &json!(looks_at),
+            watched()[&id].clone(),
+        );
     }
+    // A new instance is unhealthy until it has booted, which is no alarm.
+    let unhealthy = told.properties("UnhealthyHosts")?;
+    let number = |value: &Value| value.as_str().and_then(|text| text.parse::<u64>().ok());
+    let patience = number(&unhealthy["Period"]).zip(number(&unhealthy["EvaluationPeriods"]));
+    let patience = patience.map_or(0, |(seconds, times)| seconds * times);
+    faults.unless(
+        patience > SIGNAL_LIMIT_SECONDS,
+        format!("UnhealthyHosts waits {patience} s, no longer than an instance may boot"),
+    );
     let most = told.properties("AutoScalingGroup")?["MaxSize"].clone();
     let at_max = told.properties("GroupAtMax")?;
     faults.equal("threshold of GroupAtMax", &at_max["Threshold"], most);
@@ -312,6 +344,11 @@ fn tls(file: &str, app: &Stack, faults: &mut Faults) -> Result<(), String> {
         json!([{"CertificateArn": CERTIFICATE}]),
     );
     faults.equal("port", &listener["Port"], "8001");
+    faults.equal(
+        "what the listener does",
+        &listener["DefaultActions"],
+        json!([{"Type": "forward", "TargetGroupArn": "TargetGroup"}]),
+    );
     faults.equal("default of PlainHttp", &default_of(app, "PlainHttp"), "no");
     let plain = app.with(&[("CertificateArn", ""), ("PlainHttp", "yes")]);
     let listener = plain.properties("Listener")?;
@@ -378,6 +415,20 @@ fn containers(ecs: &Stack, faults: &mut Faults) -> Result<(), String> {
     );
     let provider = json!([{"CapacityProvider": "CapacityProvider", "Weight": "1"}]);
     faults.equal("capacity", &service["CapacityProviderStrategy"], provider);
+    // A new image reaches the instances that run.
+    let policy = ecs.attribute("AutoScalingGroup", "UpdatePolicy")?;
+    let rolling = &policy["AutoScalingRollingUpdate"];
+    faults.equal(
+        "how instances are replaced",
+        &json!([rolling["MinInstancesInService"], rolling["MaxBatchSize"]]),
+        json!(["1", "1"]),
+    );
+    let provider = ecs.properties("CapacityProvider")?;
+    faults.equal(
+        "draining of what is replaced",
+        &provider["AutoScalingGroupProvider"]["ManagedDraining"],
+        "ENABLED",
+    );
     let rollback = &service["DeploymentConfiguration"]["DeploymentCircuitBreaker"]["Rollback"];
     faults.equal("roll-back of a bad deployment", rollback, true);
     Ok(())

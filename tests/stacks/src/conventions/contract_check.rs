@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use contract::buildspec::Buildspec;
+use contract::buildspec_checks;
 use contract::check::{Archive, Definition, File, Subject, Written, check};
 use contract::evaluate::World;
 
@@ -56,6 +58,26 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
         }
         for unread in report.unread {
             faults.unless(false, format!("not looked into: {unread}"));
+        }
+    }
+    buildspecs(folder, faults)
+}
+
+/// Every buildspec, those too that no project of a template names: `package-template.yml` and
+/// `release.yml` run before and beside the pipeline.
+fn buildspecs(folder: &Path, faults: &mut Faults) -> Result<(), String> {
+    faults.at("the contract");
+    for (name, path) in archive(folder, "dev")? {
+        if !name.starts_with("buildspecs/") || !name.ends_with(".yml") {
+            continue;
+        }
+        let bytes = std::fs::read(&path).map_err(|error| format!("{name}: {error}"))?;
+        let findings = match Buildspec::parse(&name, &bytes) {
+            Ok(spec) => buildspec_checks::check(&spec),
+            Err(findings) => findings,
+        };
+        for finding in findings {
+            faults.unless(false, format!("{} {finding}", finding.rule.code));
         }
     }
     Ok(())

@@ -71,11 +71,20 @@ fn versions(folder: &Path, faults: &mut Faults) -> Result<(), String> {
             .map(|(name, version)| {
                 (
                     name.to_lowercase().replace('_', "-"),
-                    version.trim().to_owned(),
+                    version.trim_end_matches('\\').trim().to_owned(),
                 )
             })
             .collect()
     };
+    for name in ["cfn-lint.txt", "checkov.txt"] {
+        let text = read(&folder.join("cfn/rules").join(name))?;
+        let packages = text.split("==").skip(1);
+        faults.unless(
+            packages.clone().count() > 0
+                && packages.clone().all(|one| one.contains("--hash=sha256:")),
+            format!("{name} has a package without its digests"),
+        );
+    }
     let here = pins(&read(&repository().join("scripts/requirements.txt"))?);
     let there = pins(&read(&folder.join("cfn/rules/cfn-lint.txt"))?);
     faults.unless(there.contains_key("cfn-lint"), "cfn-lint is not pinned");

@@ -1,6 +1,7 @@
 //! `pipeline.yml`: one template, three environments, optional stages.
 
 use std::path::Path;
+use std::time::Duration;
 
 use contract::pipeline::{Action, Pipeline};
 use contract::pipeline_checks;
@@ -25,12 +26,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     build_network(&stack, faults)?;
     retention(&stack, faults)?;
     approval(&stack, faults)?;
-    for rule in ["BuildNetworkIsWhole", "ProdAsksFirst"] {
-        let rules = template.template().root.get("Rules");
-        let there = rules.is_some_and(|rules| rules.get(rule).is_some());
-        faults.unless(there, format!("the rule {rule} is missing"));
-    }
-    Ok(())
+    deadlines(&stack, faults)
 }
 
 fn names(pipeline: &Pipeline) -> Vec<&str> {
@@ -201,6 +197,11 @@ fn source(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
         json!([setting("S3ObjectKey")]),
     );
     faults.equal(
+        "what the rule starts",
+        &rule["Targets"][0]["Arn"],
+        "arn:aws:codepipeline:eu-central-1:123456789012:Pipeline",
+    );
+    faults.equal(
         "what the rule starts with",
         &rule["Targets"][0]["RoleArn"],
         "SourceRuleRole.Arn",
@@ -247,6 +248,29 @@ fn retention(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
             format!("the role retires images: {retires}, for {keep}"),
         );
     }
+    Ok(())
+}
+
+/// make-ami gives up before CodeBuild ends the build, and says how to go on.
+fn deadlines(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
+    let project = stack.properties("AmiProject")?;
+    let minutes = project["TimeoutInMinutes"].as_str().unwrap_or_default();
+    let limit = Duration::from_secs(60 * minutes.parse::<u64>().unwrap_or_default());
+    let variables = project["Environment"]["EnvironmentVariables"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let own = variables
+        .iter()
+        .find(|one| one["Name"] == "MAKE_AMI_TIMEOUT");
+    let own = own
+        .and_then(|one| one["Value"].as_str())
+        .unwrap_or_default();
+    let own = humantime::parse_duration(own).unwrap_or(Duration::MAX);
+    faults.unless(
+        own < limit,
+        format!("make-ami waits {own:?}, not less than its build's {limit:?}"),
+    );
     Ok(())
 }
 

@@ -38,10 +38,15 @@ const ANY_RESOURCE: [(&str, &str, &str); 6] = [
 const TRUSTED_WITHOUT_CONDITION: [&str; 1] = ["ec2.amazonaws.com"];
 
 /// Services whose condition a parameter takes away, for no document promises that they send it.
-const UNPROVEN: [&str; 3] = [
-    "codepipeline.amazonaws.com",
-    "events.amazonaws.com",
-    "cloudformation.amazonaws.com",
+const UNPROVEN: [&str; 2] = ["codepipeline.amazonaws.com", "cloudformation.amazonaws.com"];
+
+/// Which roles are passed, by whom.
+const PASSED: [(&str, &str); 2] = [
+    ("PipelinePolicy", "CloudFormationRole.Arn"),
+    (
+        "CloudFormationRole",
+        "arn:aws:iam::123456789012:role/rag-app-prod-InstanceRole-*",
+    ),
 ];
 
 /// Every stack that has roles, with every switch on.
@@ -88,10 +93,19 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
                 trusted(&role, &statement, faults);
             }
         }
+        if stack
+            .template()
+            .resources_of("AWS::IAM::Role")
+            .next()
+            .is_some()
+        {
+            bounded(name, &stack, faults)?;
+        }
     }
     let pipeline = Stack::load(folder, "pipeline.yml")?.configured(folder, "pipeline-prod.json")?;
     faults.at("pipeline.yml");
     switched(&pipeline, faults)?;
+    by_the_rule(&pipeline, faults)?;
     boundary(&pipeline, faults)
 }
 
@@ -127,11 +141,12 @@ fn permission(statement: &Statement, faults: &mut Faults) {
             condition["StringEquals"]["iam:PassedToService"].is_string(),
             format!("{place} passes a role to any service"),
         );
-        faults.unless(
-            resources
-                .iter()
-                .all(|one| !one.ends_with("role/*") && one != "*"),
-            format!("{place} passes any role"),
+        let passes = PASSED.iter().filter(|(by, _)| by == owner);
+        let passes: Vec<&str> = passes.map(|(_, role)| *role).collect();
+        faults.equal(
+            format!("what {place} passes"),
+            &json!(resources),
+            json!(passes),
         );
     }
     let any = resources.iter().any(|one| one == "*");
@@ -210,6 +225,39 @@ fn switched(pipeline: &Stack, faults: &mut Faults) -> Result<(), String> {
             format!("{role} shares {arn}"),
         );
         arns.push(arn.to_owned());
+    }
+    Ok(())
+}
+
+/// The rule's role is assumed for that rule only.
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html>
+fn by_the_rule(pipeline: &Stack, faults: &mut Faults) -> Result<(), String> {
+    let rule = pipeline.properties("SourceRule")?;
+    let name = rule["Name"].as_str().unwrap_or_default();
+    let expected = format!("arn:aws:events:eu-central-1:123456789012:rule/{name}");
+    let role = pipeline.properties("SourceRuleRole")?;
+    let trust = &role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"];
+    faults.equal(
+        "what SourceRuleRole is assumed for",
+        &trust["ArnLike"]["aws:SourceArn"],
+        expected,
+    );
+    Ok(())
+}
+
+/// Every role has the boundary that its stack was given, and none without.
+fn bounded(name: &str, stack: &Stack, faults: &mut Faults) -> Result<(), String> {
+    let parameter = match name {
+        "pipeline.yml" => "RolesBoundaryArn",
+        _ => "PermissionsBoundaryArn",
+    };
+    let arn = "arn:aws:iam::123456789012:policy/everyone";
+    let bound = stack.with(&[(parameter, arn)]);
+    for role in stack.ids("AWS::IAM::Role")? {
+        for (stack, expected) in [(stack, Value::Null), (&bound, arn.into())] {
+            let boundary = &stack.properties(&role)?["PermissionsBoundary"];
+            faults.equal(format!("boundary of {role}"), boundary, expected);
+        }
     }
     Ok(())
 }

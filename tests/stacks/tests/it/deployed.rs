@@ -151,7 +151,7 @@ fn network_buckets_application_and_a_new_image() {
     );
     let template = app["LaunchTemplateId"].clone();
     assert_eq!(image_of(&moto, &template, "1"), "ami-12c6146b");
-    application_is_there(&moto, &network, certificate);
+    application_is_there(&moto, &network, certificate, "1");
 
     // What the Deploy action does next time.
     let image = new_image(&moto);
@@ -159,6 +159,10 @@ fn network_buckets_application_and_a_new_image() {
     assert_eq!(app["LaunchTemplateId"], template);
     assert_eq!(image_of(&moto, &template, "2"), image);
     assert_eq!(image_of(&moto, &template, "1"), "ami-12c6146b");
+    application_is_there(&moto, &network, certificate, "2");
+    let query = [("LaunchTemplateId.1", template.as_str())];
+    let templates = moto.query("ec2", "DescribeLaunchTemplates", &query);
+    assert_eq!(one(&templates, "latestVersionNumber"), "2");
 }
 
 fn network_is_there(moto: &Moto, network: &BTreeMap<String, String>) {
@@ -209,7 +213,14 @@ fn buckets_are_there(moto: &Moto, buckets: &BTreeMap<String, String>) {
     assert_ne!(buckets["SourceBucketName"], buckets["ArtifactBucketName"]);
 }
 
-fn application_is_there(moto: &Moto, network: &BTreeMap<String, String>, certificate: &str) {
+/// Everything of the application as it is read back, with this version of its launch template. That the
+/// group starts the newest is the rule `group_follows_the_launch_template`: moto leaves it at its first.
+fn application_is_there(
+    moto: &Moto,
+    network: &BTreeMap<String, String>,
+    certificate: &str,
+    version: &str,
+) {
     let groups = moto.query("elasticloadbalancing", "DescribeTargetGroups", &[]);
     for (tag, expected) in [
         ("Port", "8001"),
@@ -249,7 +260,7 @@ fn application_is_there(moto: &Moto, network: &BTreeMap<String, String>, certifi
     let template = physical(moto, "app", "LaunchTemplate");
     let query = [
         ("LaunchTemplateId", template.as_str()),
-        ("LaunchTemplateVersion.1", "1"),
+        ("LaunchTemplateVersion.1", version),
     ];
     let version = moto.query("ec2", "DescribeLaunchTemplateVersions", &query);
     for (tag, expected) in [
@@ -276,6 +287,7 @@ fn application_is_there(moto: &Moto, network: &BTreeMap<String, String>, certifi
     let ways_in = rules(&front);
     assert_eq!(one(&ways_in, "fromPort"), "8001");
     assert_eq!(one(&ways_in, "cidrIp"), "0.0.0.0/0");
+    // moto leaves every group the way out that a new one has; the template's is checked resolved.
 }
 
 #[test]

@@ -3,4 +3,5 @@
 
 mod broken;
 mod deployed;
+mod page;
 mod whole;

@@ -6,6 +6,6 @@ use stacks::stack::repository;
 
 #[test]
 fn every_convention_holds() {
-    let faults = conventions::faults(repository());
+    let faults = conventions::faults(repository()).into_vec();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

@@ -1,0 +1,175 @@
+//! The page's policy is exactly what the code calls, and the pipeline's role grants what its build calls.
+
+use crate::aws::{ID, console, instance, with_instance};
+use crate::world::World;
+use harness::{FakeAws, Program, Reply};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const GROUP: &str =
+    "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/web/0123456789abcdef";
+
+fn called(aws: &FakeAws) -> BTreeSet<String> {
+    aws.operations().into_iter().collect()
+}
+
+/// An instance that is stopped until it is started, and lets in whoever pushes a key.
+fn cloud(world: &World) -> FakeAws {
+    let aws = FakeAws::start();
+    let is_started = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_started);
+    aws.on_call("ec2:DescribeInstances", move |_| {
+        let state = if seen.load(Ordering::SeqCst) {
+            "running"
+        } else {
+            "stopped"
+        };
+        instance(state, "203.0.113.7", "")
+    });
+    aws.on_call("ec2:StartInstances", move |_| {
+        is_started.store(true, Ordering::SeqCst);
+        Reply::xml(format!(
+            "<StartInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><instancesSet><item><instanceId>{ID}</instanceId>\
+             <currentState><code>0</code><name>pending</name></currentState><previousState><code>80</code><name>stopped</name></previousState>\
+             </item></instancesSet></StartInstancesResponse>"
+        ))
+    });
+    let authorized = world.sshd.folder().join("authorized_keys");
+    aws.on_call("ec2-instance-connect:SendSSHPublicKey", move |request| {
+        let asked = request.json();
+        let known = std::fs::read_to_string(&authorized).unwrap_or_default();
+        let key = asked["SSHPublicKey"].as_str().unwrap();
+        std::fs::write(&authorized, format!("{known}\n{key}\n")).unwrap();
+        Reply::json(&json!({"RequestId": "r", "Success": true}))
+    });
+    aws.on(
+        "codebuild:BatchGetBuilds",
+        [Reply::json(
+            &json!({"builds": [{"id": "web:1", "buildStatus": "STOPPED"}]}),
+        )],
+    );
+    aws.on("ec2:DescribeInstanceStatus", [Reply::xml(
+        "<DescribeInstanceStatusResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><instanceStatusSet/></DescribeInstanceStatusResponse>",
+    )]);
+    aws.on("ec2:DescribeSecurityGroups", [Reply::xml(
+        "<DescribeSecurityGroupsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><securityGroupInfo/></DescribeSecurityGroupsResponse>",
+    )]);
+    aws.on("ec2:GetConsoleOutput", [console("nothing here")]);
+    aws
+}
+
+/// A lock that another build has left on the host.
+fn leave_lock(world: &World) {
+    let lock = world.target().join(".deploy/lock");
+    std::fs::create_dir_all(&lock).unwrap();
+    let far = SystemTime::now() + Duration::from_secs(3600);
+    let far = far.duration_since(UNIX_EPOCH).unwrap().as_secs();
+    for (name, text) in [
+        ("owner", "build web:1"),
+        ("build", "web:1"),
+        ("token", "other"),
+        ("expires", &far.to_string()),
+    ] {
+        std::fs::write(lock.join(name), format!("{text}\n")).unwrap();
+    }
+}
+
+/// The same on a port where nobody listens.
+fn unanswered(program: &Program) -> Program {
+    program
+        .clone()
+        .env("DEPLOY_APP_ADDRESS", "127.0.0.1:1")
+        .env("DEPLOY_APP_SSH_TIMEOUT", "1s")
+}
+
+/// Runs everything that the settings can ask for.
+#[test]
+fn the_documented_policy_is_exactly_what_is_called() {
+    let Some(world) = World::start() else { return };
+    world.deploy();
+    let aws = cloud(&world);
+    aws.on(
+        "ssm:GetParameter",
+        [Reply::error(400, "ParameterNotFound", "")],
+    );
+    aws.on(
+        "ssm:SendCommand",
+        [Reply::json(&json!({"Command": {"CommandId": "c-1"}}))],
+    );
+    let line = world.sshd.host_key_line("ecdsa");
+    aws.on(
+        "ssm:GetCommandInvocation",
+        [Reply::json(&json!({
+            "CommandId": "c-1", "InstanceId": ID, "Status": "Success", "StatusDetails": "Success",
+            "StandardOutputContent": format!("{line} root@ip\n")
+        }))],
+    );
+    aws.on(
+        "ssm:PutParameter",
+        [Reply::json(&json!({"Version": 1, "Tier": "Standard"}))],
+    );
+    aws.on("elasticloadbalancing:DescribeTargetHealth", [Reply::xml(format!(
+        "<DescribeTargetHealthResponse xmlns=\"http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/\"><DescribeTargetHealthResult>\
+         <TargetHealthDescriptions><member><Target><Id>{ID}</Id><Port>8001</Port></Target><TargetHealth><State>healthy</State></TargetHealth>\
+         </member></TargetHealthDescriptions></DescribeTargetHealthResult></DescribeTargetHealthResponse>"
+    ))]);
+    let pem = std::fs::read_to_string(world.sshd.user_key_path("ed25519")).unwrap();
+    aws.on(
+        "secretsmanager:GetSecretValue",
+        [Reply::json(
+            &json!({"ARN": "arn:x", "Name": "web", "SecretString": pem}),
+        )],
+    );
+    leave_lock(&world);
+    world.write("content", "two");
+    world
+        .untrusting()
+        .envs(aws.env())
+        .env("INSTANCE_ID", ID)
+        .env("CODEBUILD_BUILD_ID", "web:2")
+        .env("DEPLOY_APP_TARGET_GROUP_ARN", GROUP)
+        .env_remove("DEPLOY_APP_SSH_KEY")
+        .run()
+        .assert_code(0);
+    let stored = with_instance(&world, &aws).env("DEPLOY_APP_SSH_KEY", "secretsmanager:web");
+    stored.run().assert_code(0);
+    unanswered(&stored).run().assert_code(4);
+    let permissions = deploy_app::PROGRAM.permissions.iter();
+    let documented: BTreeSet<String> = permissions.map(|one| one.action.to_owned()).collect();
+    assert_eq!(called(&aws), documented);
+    aws.assert_all_scripted();
+}
+
+/// What the role of the pipeline's Build stage grants for the program.
+fn granted() -> BTreeSet<String> {
+    let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cfn/pipeline.yml");
+    let template = std::fs::read_to_string(template).unwrap();
+    let (_, policy) = template.split_once("PolicyName: deploy-app\n").unwrap();
+    let (policy, _) = policy.split_once("- PolicyName:").unwrap();
+    policy
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Action: "))
+        .flat_map(|actions| actions.trim_matches(['[', ']']).split(", "))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// With the settings of the pipeline's project: a host key that is known, and no key of its own.
+#[test]
+fn the_pipelines_role_grants_exactly_what_its_build_calls() {
+    let Some(world) = World::start() else { return };
+    world.deploy();
+    let aws = cloud(&world);
+    leave_lock(&world);
+    world.write("content", "two");
+    let build = with_instance(&world, &aws)
+        .env("CODEBUILD_BUILD_ID", "web:2")
+        .env_remove("DEPLOY_APP_SSH_KEY");
+    build.run().assert_code(0);
+    unanswered(&build).run().assert_code(4);
+    assert_eq!(called(&aws), granted());
+    aws.assert_all_scripted();
+}
