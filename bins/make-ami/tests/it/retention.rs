@@ -197,17 +197,22 @@ async fn an_image_is_handed_over_in_time_when_older_ones_go_slowly() {
     let cloud = account([('a', 4), ('b', 3)]);
     cloud.world.outcomes([Course::available(minutes(57))]);
     CodeBuild::with([Build::running("web:1", SystemTime::now())]).serve(&cloud.fake);
-    cloud.fake.intercept(|request| match request.operation.as_str() {
-        "DescribeImageReferences" | "ListChangedBlocks" | "DeregisterImage" => {
-            Fate::Late(Duration::from_secs(50))
-        }
-        _ => Fate::Served,
-    });
+    cloud
+        .fake
+        .intercept(|request| match request.operation.as_str() {
+            "DescribeImageReferences" | "ListChangedBlocks" | "DeregisterImage" => {
+                Fate::Late(Duration::from_secs(50))
+            }
+            _ => Fate::Served,
+        });
     let run = cloud.run().in_build("web:1").set("app", "web");
     let run = run.set("keep", "1").set("retire", "deregister");
     let ended = run.end().await;
     ended.assert_code(0).assert_said("older");
-    assert!(ended.took < minutes(60) - Duration::from_secs(30), "{ended}");
+    assert!(
+        ended.took < minutes(60) - Duration::from_secs(30),
+        "{ended}"
+    );
     assert!(left(&cloud).contains('b'), "{ended}");
 }
 
