@@ -69,8 +69,8 @@ pub async fn apply(job: &mut Job) {
             humane(margin(whole))
         );
         job.context.deadline = deadline;
-        job.spare = margin(whole) / 2;
     }
+    job.spare = margin(whole) / 2;
 }
 
 /// How long before the build's end the run stops, of what is left: a short build gets a short margin.
@@ -95,11 +95,13 @@ async fn ask(job: &Job, id: &str) -> Result<Option<Told>, String> {
     for _ in 1..RETRIES {
         let Some(id) = &first else { break };
         // One that CodeBuild has forgotten was the first as far as anybody can tell.
-        let earlier = self::build(&client, id).await?;
-        let Some(earlier) = earlier.as_ref().and_then(retried) else {
+        let Ok(Some(earlier)) = self::build(&client, id).await else {
             break;
         };
-        first = Some(earlier);
+        match retried(&earlier) {
+            Some(before) => first = Some(before),
+            None => break,
+        }
     }
     Ok(Some(Told { ends, first }))
 }
