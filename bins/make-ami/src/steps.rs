@@ -84,10 +84,6 @@ pub async fn run(settings: Checked, context: Context) -> Result<Output, Failure>
 /// # Errors
 /// As [`run`].
 pub async fn act(job: &Job) -> Result<Output, Failure> {
-    do_command(job).await.map_err(undo::or_remains)
-}
-
-async fn do_command(job: &Job) -> Result<Output, Failure> {
     if !job.context.dry_run {
         manifest::forget(job)?;
     }
@@ -237,7 +233,7 @@ async fn create_still(
             let failure = without_image(job, journal, failure).await;
             return Err(match released {
                 Ok(_) => failure,
-                Err(worse) => failure.and(worse),
+                Err(worse) => undo::or_remains(failure.and(worse)),
             });
         }
     };

@@ -118,7 +118,7 @@ pub async fn all(job: &Job, journal: &Journal, failure: Failure) -> Failure {
     if left.is_empty() && found {
         tracing::info!("what this run had made is removed");
     }
-    with(failure, left)
+    or_remains(with(failure, left))
 }
 
 /// Removes a bad copy and whatever else carries the run's key where it is; adds to `failure` what could
@@ -127,7 +127,7 @@ pub async fn copy(journal: &Journal, place: &Place, image_id: &str, failure: Fai
     tracing::warn!(image_id, "removing the bad copy in {}", place.region);
     let mut left = remove(place, image_id).await;
     left.extend(sweep(place, journal, &[], &left, false).await.left);
-    with(failure, left)
+    or_remains(with(failure, left))
 }
 
 /// Removes what carries the run's key beside the images of a run that went well: the image of a lost reply
@@ -178,8 +178,8 @@ fn listing(place: &Place, run: &str, what: &str) -> String {
     )
 }
 
-/// Exit 130 and 143 promise that a stopped run has cleaned up: with something left it is
-/// [`Exit::Remains`].
+/// Exit 130 and 143 promise that a stopped run has cleaned up: where something is left that it could not undo,
+/// it is [`Exit::Remains`].
 pub fn or_remains(failure: Failure) -> Failure {
     let is_stopped = matches!(failure.exit(), Exit::Interrupted | Exit::Terminated);
     match is_stopped && !failure.remainders().is_empty() {

@@ -6,6 +6,7 @@ use super::Held;
 use crate::job::Job;
 use crate::plan::{Plan, STOPPED_TAG};
 use crate::steps::instance::Source;
+use crate::undo;
 use action::export::quote::posix;
 use action::failure::Failure;
 use action::interrupt::Interrupt;
@@ -66,7 +67,7 @@ pub(super) async fn hold(job: &Job, plan: &Plan, source: &Source) -> Result<Held
         Ok(()) => Ok(Held::Stopped),
         Err(failure) => Err(match let_go(job, id).await {
             Ok(()) => failure,
-            Err(worse) => failure.and(worse),
+            Err(worse) => undo::or_remains(failure.and(worse)),
         }),
     }
 }
