@@ -43,10 +43,11 @@ pub async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
         false => format!("plan: clean {target}{what}\n"),
     };
     let ids: Vec<&String> = journal.made.iter().map(|made| &made.image_id).collect();
-    let json = serde_json::json!({ "run": run, "deregister": ids, "start": marked });
+    let mut json = serde_json::json!({ "run": run, "deregister": ids, "start": marked });
     if job.context.dry_run {
         let findings = job.in_time(permissions(job, &journal)).await?;
         let text = format!("{text}{}", preflight::text(&findings));
+        json["permissions"] = preflight::json(&findings);
         job.context.show_plan(&text, &json)?;
         return preflight::verdict(&format!("{target} could not be removed"), &findings);
     }

@@ -77,6 +77,7 @@ pub(super) async fn show_plan(job: &Job, intended: Intended<'_>) -> Result<Outpu
     text.push_str(&preflight::text(&findings));
     text.push_str(price);
     text.push('\n');
+    json["permissions"] = preflight::json(&findings);
     json["adopt"] = adopted.into();
     json["cost"] = price.into();
     job.context.show_plan(&text, &json)?;
@@ -120,7 +121,9 @@ pub(super) async fn show_rest(
         making.instance_id,
         preflight::text(&findings)
     );
-    let json = serde_json::json!({ "adopt": image_id, "run": making.run });
+    let permissions = preflight::json(&findings);
+    let json =
+        serde_json::json!({ "adopt": image_id, "run": making.run, "permissions": permissions });
     job.context.show_plan(&text, &json)?;
     let region = &job.home.region;
     let deed = format!("image {image_id} in {region} could not be published as asked");

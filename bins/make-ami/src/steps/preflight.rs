@@ -19,6 +19,7 @@ use aws_sdk_ec2::types::{
 };
 use aws_smithy_runtime_api::http::Response;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// What a dry run found out about one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,17 @@ pub enum Answer {
     Failed(Failure),
     /// It cannot be asked beforehand: why.
     Open(&'static str),
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Permitted => f.write_str("permitted"),
+            Answer::Refused(error) => write!(f, "refused: {error}"),
+            Answer::Failed(why) => write!(f, "refused: {}", line(why)),
+            Answer::Open(why) => write!(f, "not asked: {why}"),
+        }
+    }
 }
 
 /// One call, and what EC2 says of it.
@@ -364,17 +376,20 @@ fn in_use(answer: Answer) -> Answer {
     }
 }
 
+/// The findings for machines: action and answer of each.
+#[must_use]
+pub fn json(findings: &[Finding]) -> serde_json::Value {
+    let each = findings.iter().map(|finding| {
+        serde_json::json!({ "action": finding.action, "answer": finding.answer.to_string() })
+    });
+    each.collect()
+}
+
 /// The findings for people.
 #[must_use]
 pub fn text(findings: &[Finding]) -> String {
-    let lines = findings.iter().map(|finding| {
-        let answer = match &finding.answer {
-            Answer::Permitted => "permitted".to_owned(),
-            Answer::Refused(error) => format!("refused: {error}"),
-            Answer::Failed(why) => format!("refused: {}", line(why)),
-            Answer::Open(why) => format!("not asked: {why}"),
-        };
-        format!("\n  {}: {answer}", finding.action)
-    });
+    let lines = findings
+        .iter()
+        .map(|finding| format!("\n  {}: {}", finding.action, finding.answer));
     format!("permissions:{}\n", lines.collect::<String>())
 }

@@ -136,7 +136,8 @@ async fn a_run_key_that_has_a_failed_and_a_good_image_goes_on_with_the_good_one(
     let failed = Image::available("ami-0aaaaaaaaaaaaaaaa", "web-41").state("failed");
     cloud.world.add_image(failed.tag("make-ami:run", "run-7"));
     let good = Image::available("ami-0bbbbbbbbbbbbbbbb", "web-42");
-    cloud.world.add_image(good.tag("make-ami:run", "run-7"));
+    let good = good.tag("make-ami:run", "run-7");
+    cloud.world.add_image(good.tag("make-ami:volumes", "1"));
     let resumed = cloud.run().unset("instance_id").set("resume", "run-7");
     let resumed = resumed.end().await;
     assert_eq!(resumed.assert_code(0).ami(), "ami-0bbbbbbbbbbbbbbbb");

@@ -673,6 +673,8 @@ async fn default_key_cannot_be_shared_packer_7410_8271() {
 #[tokio::test(start_paused = true)]
 async fn encrypted_copies_are_tagged_packer_6369_6434() {
     let cloud = Cloud::new();
+    let key = Key::customer("9234abcd-12ab-34cd-56ef-1234567890ab").alias("alias/images");
+    cloud.kms.add(key.region("us-east-1"));
     let ended = cloud
         .run()
         .all([
