@@ -20,6 +20,8 @@ pub struct Build {
     pub started: SystemTime,
     /// Its limit; nothing on Lambda compute, which has no such property.
     pub timeout_in_minutes: Option<u32>,
+    /// The id of the build that it retries by itself.
+    pub retried: Option<String>,
     /// `IN_PROGRESS`, `SUCCEEDED`, `FAILED`, `FAULT`, `TIMED_OUT` or `STOPPED`.
     pub status: String,
 }
@@ -31,6 +33,7 @@ impl Build {
             id: id.to_owned(),
             started,
             timeout_in_minutes: Some(60),
+            retried: None,
             status: "IN_PROGRESS".to_owned(),
         }
     }
@@ -39,6 +42,13 @@ impl Build {
     #[must_use]
     pub fn timeout_in_minutes(mut self, minutes: Option<u32>) -> Self {
         self.timeout_in_minutes = minutes;
+        self
+    }
+
+    /// Makes it an automatic retry of another build.
+    #[must_use]
+    pub fn retry_of(mut self, id: &str) -> Self {
+        self.retried = Some(id.to_owned());
         self
     }
 
@@ -63,6 +73,10 @@ impl Build {
             "queuedTimeoutInMinutes": 480,
             "buildComplete": is_complete,
         });
+        if let Some(id) = &self.retried {
+            let arn = format!("arn:aws:codebuild:eu-west-1:123456789012:build/{id}");
+            build["autoRetryConfig"] = json!({"autoRetryLimit": 2, "previousAutoRetry": arn});
+        }
         if let Some(minutes) = self.timeout_in_minutes {
             build["timeoutInMinutes"] = minutes.into();
         }

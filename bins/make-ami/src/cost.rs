@@ -137,6 +137,20 @@ pub fn after(stored: &Stored, rate: &Rate, kept: Duration) -> String {
     )
 }
 
+/// What both lines leave out: a copy has snapshots of its own, in full the first time, and its data are billed
+/// once more as transfer between Regions (<https://aws.amazon.com/ebs/pricing/>). Empty without copies.
+#[must_use]
+pub fn of_copies(copies: usize) -> String {
+    match copies {
+        0 => String::new(),
+        n => format!(
+            "; not counted: {n} {} of it, whose storage costs about as much in {} Region, and the transfer there",
+            if n == 1 { "copy" } else { "copies" },
+            if n == 1 { "its" } else { "each" },
+        ),
+    }
+}
+
 /// `30 days`, `2 hours`; what is neither, as humantime writes it.
 fn span(time: Duration) -> String {
     let seconds = time.as_secs();

@@ -24,7 +24,13 @@ pub struct Job {
     pub home: Place,
     /// The time.
     pub clock: Clock,
+    /// How long after the deadline an image that is ready may still be handed over: the build lives on for
+    /// longer than that.
+    pub spare: Duration,
 }
+
+/// Without a build's limit.
+const SPARE: Duration = Duration::from_secs(60);
 
 /// EC2 in a Region.
 #[derive(Debug, Clone)]
@@ -49,7 +55,14 @@ impl Job {
             session,
             home,
             clock: Clock::start(),
+            spare: SPARE,
         }
+    }
+
+    /// When the hand-over of an image that is ready must have come.
+    #[must_use]
+    pub fn hand_over_by(&self) -> Instant {
+        self.context.deadline + self.spare
     }
 
     /// EC2 in another Region, with the same account.
@@ -129,6 +142,12 @@ impl Clock {
         self.time_of_day
             .saturating_add(jiff::SignedDuration::try_from(self.elapsed()).unwrap_or_default())
             .unwrap_or(self.time_of_day)
+    }
+
+    /// When the run began.
+    #[must_use]
+    pub fn began(&self) -> Timestamp {
+        self.time_of_day
     }
 
     /// When the run began, to the nanosecond: no two tries of a run begin at once.

@@ -76,7 +76,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "ec2:CreateTags",
-            purpose: "tag image and snapshots at create, conditioned on `ec2:CreateAction` = `CreateImage`; with `MAKE_AMI_SNAPSHOT_TAGS=after`, after it; with `stop`, the instance",
+            purpose: "tag image and snapshots at create, conditioned on `ec2:CreateAction` = `CreateImage` (copies: `CopyImage`); with `quiesce`, also later, conditioned on the tag `make-ami:app` or `make-ami:run` that they have; with `MAKE_AMI_SNAPSHOT_TAGS=after`, snapshots that have none yet; with `stop`, the instance",
         },
         Permission {
             action: "ec2:DeregisterImage",
@@ -120,7 +120,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "kms:DescribeKey",
-            purpose: "`MAKE_AMI_SHARE_WITH` and an encrypted volume: refuse a key that cannot be shared, before anything is made",
+            purpose: "`MAKE_AMI_KMS_KEY`, and `MAKE_AMI_SHARE_WITH` with an encrypted volume: refuse a key that cannot be used or shared, before anything is made",
         },
         Permission {
             action: "ec2:ModifySnapshotAttribute",
@@ -151,6 +151,34 @@ pub const PROGRAM: Program = Program {
             purpose: "retention and `clean`: what still refers to an image",
         },
         Permission {
+            action: "ec2:DescribeImageAttribute",
+            purpose: "retention: whom an image is shared with",
+        },
+        Permission {
+            action: "ec2:DescribeLaunchTemplates",
+            purpose: "asked by EC2 itself for DescribeImageReferences (`aws:CalledVia` = `ec2-images.amazonaws.com`)",
+        },
+        Permission {
+            action: "ssm:DescribeParameters",
+            purpose: "likewise",
+        },
+        Permission {
+            action: "ssm:GetParameters",
+            purpose: "likewise",
+        },
+        Permission {
+            action: "imagebuilder:ListImageRecipes",
+            purpose: "likewise",
+        },
+        Permission {
+            action: "imagebuilder:ListContainerRecipes",
+            purpose: "likewise",
+        },
+        Permission {
+            action: "imagebuilder:GetContainerRecipe",
+            purpose: "likewise",
+        },
+        Permission {
             action: "ec2:DisableImage",
             purpose: "retention by the ladder",
         },
@@ -159,6 +187,19 @@ pub const PROGRAM: Program = Program {
                On a laptop, changing nothing:\n  make-ami --env-file dev.env --dry-run\n\n\
                After a deadline, with the image that was kept:\n  make-ami wait --image-id ami-0123456789abcdef0",
 };
+
+/// Permissions that no request of ours shows: EC2 asks for them on the caller's behalf when it answers
+/// DescribeImageReferences, beside those of instances and launch template versions. From the managed policy
+/// `AmazonEC2ImageReferencesAccessPolicy`
+/// (<https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEC2ImageReferencesAccessPolicy.html>).
+pub const ASKED_BY_EC2: [&str; 6] = [
+    "ec2:DescribeLaunchTemplates",
+    "ssm:DescribeParameters",
+    "ssm:GetParameters",
+    "imagebuilder:ListImageRecipes",
+    "imagebuilder:ListContainerRecipes",
+    "imagebuilder:GetContainerRecipe",
+];
 
 /// Runs the program on the process's arguments and environment.
 #[must_use]

@@ -3,7 +3,9 @@
 use crate::cost::{self, Rate, Stored};
 use crate::job::Job;
 use crate::steps::Finished;
+use action::export::file::{ExportFile, FileFault};
 use action::failure::Failure;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// The manifest. Sizes are bytes, times are UTC, money is US dollars.
@@ -16,7 +18,7 @@ pub fn manifest(job: &Job, finished: &Finished) -> Value {
         stored,
         retired,
         frozen,
-        ..
+        available,
     } = finished;
     let settings = &job.settings;
     let build = &job.context.codebuild;
@@ -49,7 +51,9 @@ pub fn manifest(job: &Job, finished: &Finished) -> Value {
             "pipeline": build.pipeline(),
         },
         "times": {
-            "finished": job.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "started": utc(job.clock.began()),
+            "available": utc(*available),
+            "finished": utc(job.clock.now()),
             "seconds": job.clock.elapsed().as_secs(),
         },
         "copies": copies.iter().map(|copy| json!({
@@ -68,14 +72,20 @@ pub fn manifest(job: &Job, finished: &Finished) -> Value {
             "usd_per_month": dollars(cost::of(billed, rate.price, cost::MONTH).0),
             "kept_seconds": settings.price_for.as_secs(),
             "usd_while_kept": dollars(cost::of(billed, rate.price, settings.price_for).0),
+            "copies_not_counted": copies.len(),
         },
         "retired": retired.iter().map(|step| json!({
+            "region": step.region,
             "image_id": step.image.id,
             "name": step.image.name,
             "step": step.rung.to_string(),
             "kept_because": step.references,
         })).collect::<Vec<_>>(),
     })
+}
+
+fn utc(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// What is billed, as far as it is known: never less than the truth.
@@ -87,38 +97,30 @@ fn dollars(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
 
-/// Removes the manifest of an earlier run, so that nobody takes it for this one's.
+/// Removes the manifest of an earlier run, so that nobody takes it for this one's, and makes sure that
+/// another can be written.
 ///
 /// # Errors
-/// When it is there and cannot be removed.
+/// When it cannot.
 pub fn forget(job: &Job) -> Result<(), Failure> {
-    let Some(path) = &job.settings.manifest else {
-        return Ok(());
-    };
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Failure::refused(format!(
-                "cannot remove the earlier manifest {}; nothing was touched",
-                path.display()
-            ))
-            .cause(error))
-        }
-        _ => Ok(()),
-    }
+    place(job).map(drop).map_err(|error| {
+        Failure::refused("there can be no manifest; nothing was touched").cause(error)
+    })
 }
 
-/// Writes the manifest where the settings say.
+/// Writes the manifest where the settings say, whole or not at all, as exports are.
 ///
 /// # Errors
 /// When the file cannot be written; the image is made and stays.
 pub fn write(job: &Job, finished: &Finished) -> Result<(), Failure> {
-    let Some(path) = &job.settings.manifest else {
-        return Ok(());
-    };
     let text = format!("{:#}\n", manifest(job, finished));
-    std::fs::write(path, text).map_err(|error| {
-        Failure::failed(format!("cannot write the manifest {}", path.display())).cause(error)
-    })
+    let written = place(job).and_then(|file| file.map_or(Ok(()), |file| file.write(&text)));
+    written.map_err(|error| Failure::failed("cannot write the manifest").cause(error))
+}
+
+fn place(job: &Job) -> Result<Option<ExportFile>, FileFault> {
+    let path = job.settings.manifest.as_deref();
+    path.map(ExportFile::prepare).transpose()
 }
 
 /// A few lines for people, at the end of the log.
@@ -159,5 +161,6 @@ pub fn summary(job: &Job, finished: &Finished) -> String {
         "\n  {}",
         cost::after(stored, &rate, job.settings.price_for)
     ));
+    text.push_str(&cost::of_copies(copies.len()));
     text
 }

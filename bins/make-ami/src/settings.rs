@@ -185,7 +185,7 @@ pub struct Publish {
     pub kms_key: Option<String>,
     /// Whom it is shared with.
     pub share_with: Vec<Principal>,
-    /// When it is deprecated, counted from now.
+    /// When it is deprecated, counted from its creation.
     pub deprecate_after: Option<Duration>,
     /// Where its id is written.
     pub ssm_parameter: Option<String>,

@@ -36,9 +36,10 @@ use action::program::{Context, Output};
 use available::Verified;
 use aws::session::Session;
 use aws_sdk_ec2::types::{Image, ImageState};
-use dry_run::show_plan;
+use dry_run::{Intended, show_plan, show_rest};
 use exports::{exports, started};
 use instance::Source;
+use jiff::Timestamp;
 use keep::{gives_up, keeps, kept};
 pub use making::Making;
 use proof::{frozen_of, lacks_proof, prove_frozen};
@@ -46,6 +47,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use still::Held;
 use tagging::tag;
+use tokio::time::timeout_at;
 
 /// All that a finished run has to tell.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub struct Finished {
     pub retired: Vec<retain::Step>,
     /// How long the instance stood still, where that was measured.
     pub frozen: Option<Duration>,
+    /// When the image was found available.
+    pub available: Timestamp,
 }
 
 /// Runs the program: the whole job, or the part that the subcommand names.
@@ -102,10 +106,20 @@ pub async fn act(job: &Job) -> Result<Output, Failure> {
 async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
     let (plan, source, adopted) = job.in_time(before(job)).await?;
     let rate = Rate::of(&job.home.region, job.settings.price);
-    let price = cost::before(source.bytes(), &rate, job.settings.price_for);
+    let mut price = cost::before(source.bytes(), &rate, job.settings.price_for);
+    price.push_str(&cost::of_copies(job.settings.publish.copy_to.len()));
+    let afterwards = job.in_time(check_afterwards(job, &source)).await;
     if job.context.dry_run {
-        return show_plan(job, &plan, &source, adopted.as_ref(), &price).await;
+        let intended = Intended {
+            plan: &plan,
+            source: &source,
+            adopted: adopted.as_ref(),
+            price: &price,
+            obstacle: afterwards.err(),
+        };
+        return show_plan(job, intended).await;
     }
+    afterwards?;
     let making = Making::of_plan(&plan, source.volumes.len());
     let mut journal = Journal::of(&plan.run);
     let frozen;
@@ -147,8 +161,13 @@ async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
     if adopted.is_none() {
         create::check_name_is_free(job, &plan).await?;
     }
-    sharing::check(job, &source).await?;
     Ok((plan, source, adopted))
+}
+
+/// Looks at what would go wrong only when the image is there; changes nothing.
+async fn check_afterwards(job: &Job, source: &Source) -> Result<(), Failure> {
+    sharing::check_copies(job).await?;
+    sharing::check(job, source).await
 }
 
 fn own_instance(job: &Job) -> Result<&Named, Failure> {
@@ -214,7 +233,7 @@ async fn create_still(
             let failure = without_image(job, journal, failure).await;
             return Err(match released {
                 Ok(_) => failure,
-                Err(worse) => failure.and(worse),
+                Err(worse) => undo::or_remains(failure.and(worse)),
             });
         }
     };
@@ -279,15 +298,16 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
         ))
         .hint(format!("make-ami clean --image-id {image_id}, and make a new one")));
     }
-    let making = Making::of_image(&image, &job.settings);
+    let Some(making) = Making::of_image(&image, &job.settings) else {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} has no tag {} with a number, so nobody can say whether it is whole; nothing was touched",
+            plan::VOLUMES_TAG
+        ))
+        .hint("give it the tag, with the number of the instance's EBS volumes"));
+    };
+    job.in_time(sharing::check_copies(job)).await?;
     if job.context.dry_run {
-        let text = format!(
-            "plan: go on with image {image_id} of {}\n",
-            making.instance_id
-        );
-        let json = serde_json::json!({ "adopt": image_id, "run": making.run });
-        job.context.show_plan(&text, &json)?;
-        return Ok(Output::Nothing);
+        return show_rest(job, &image, &making).await;
     }
     let mut journal = Journal::of(&making.run);
     journal.adopt(&job.home, &image);
@@ -329,6 +349,7 @@ async fn finish(
         }
         Err(failure) => return Err(undo::all(job, &journal, failure).await),
     };
+    let available = job.clock.now();
     let published = tag_and_publish(job, &making, &verified, frozen, &mut journal).await;
     let copies = match published {
         Ok(copies) => copies,
@@ -338,12 +359,16 @@ async fn finish(
         }
         Err(failure) => return Err(undo::all(job, &journal, failure).await),
     };
-    for left in undo::strays(job, &journal).await {
+    // From here on the image is ready: nothing may hold it up beyond the end of the build.
+    let strays = timeout_at(job.hand_over_by(), undo::strays(job, &journal));
+    let strays = strays.await;
+    for left in strays.unwrap_or_else(|_| vec![undo::perhaps(&job.home, &journal)]) {
         tracing::warn!("remains: {}\n    {}", left.what, left.command);
     }
     let finished = Finished {
         stored: measure::stored(job, &verified).await,
-        retired: retain::retire(job, image_id).await,
+        retired: retain::retire(job, image_id, &copies).await,
+        available,
         making,
         verified,
         copies,

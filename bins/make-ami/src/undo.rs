@@ -2,8 +2,9 @@
 
 use crate::job::{Job, Place};
 use crate::plan::RUN_TAG;
-use crate::steps::images::{by_id, snapshot_ids, snapshots, snapshots_of, tagged};
+use crate::steps::images::{self, by_id, snapshot_ids, snapshots, snapshots_of, tagged};
 use action::exit::Exit;
+use action::export::quote::posix;
 use action::failure::{Failure, Remainder};
 use aws::error::{AwsError, Kind};
 use aws_sdk_ec2::types::{Image, ImageState};
@@ -20,6 +21,8 @@ pub struct Journal {
     pub made: Vec<Made>,
     /// A reply of CreateImage was lost and its image was not found, so there may be one more.
     pub lost_reply: bool,
+    /// Where a copy was asked for and nobody knows whether it was made.
+    pub lost_copies: Vec<Place>,
     /// The first image was available before this run: somebody may use it, so that nothing is removed
     /// (<https://github.com/osbuild/osbuild-composer/issues/4418>).
     pub in_use: bool,
@@ -42,6 +45,7 @@ impl Journal {
             run: run.to_owned(),
             made: Vec::new(),
             lost_reply: false,
+            lost_copies: Vec::new(),
             in_use: false,
         }
     }
@@ -50,6 +54,12 @@ impl Journal {
     pub fn adopt(&mut self, place: &Place, image: &Image) {
         self.note(place, image.image_id().unwrap_or_default());
         self.in_use = image.state() == Some(&ImageState::Available);
+    }
+
+    /// Whether a copy may be in a Region that nobody has seen.
+    fn lost_copy_in(&self, place: &Place) -> bool {
+        let mut lost = self.lost_copies.iter();
+        lost.any(|lost| lost.region == place.region)
     }
 
     /// Notes an image.
@@ -64,6 +74,8 @@ impl Journal {
 /// How often an image that EC2 does not list yet is looked for or asked to go, and how long apart.
 const TRIES: u32 = 12;
 const PAUSE: Duration = Duration::from_secs(2);
+/// How often a snapshot is asked to go that is said to be in use by no image that is listed.
+const IN_USE_TRIES: u32 = 5;
 
 /// Removes what a failed run made, the last first, and whatever else carries its run key; adds to
 /// `failure` what could not be removed, with the command that does.
@@ -77,7 +89,8 @@ pub async fn all(job: &Job, journal: &Journal, failure: Failure) -> Failure {
         );
         left.extend(remove(place, image_id).await);
     }
-    let away = journal.made.iter().map(|made| &made.place);
+    let made = journal.made.iter().map(|made| &made.place);
+    let away = made.chain(&journal.lost_copies);
     let mut places = vec![&job.home];
     for place in away {
         if places.iter().all(|known| known.region != place.region) {
@@ -86,7 +99,11 @@ pub async fn all(job: &Job, journal: &Journal, failure: Failure) -> Failure {
     }
     let mut found = !journal.made.is_empty();
     for place in places {
-        let swept = sweep(place, journal, &[], &left).await;
+        let lost_copy = journal.lost_copy_in(place);
+        let swept = sweep(place, journal, &[], &left, journal.lost_reply || lost_copy).await;
+        if lost_copy && !swept.found {
+            left.push(perhaps_copy(place, journal));
+        }
         found |= swept.found;
         left.extend(swept.left);
     }
@@ -101,7 +118,7 @@ pub async fn all(job: &Job, journal: &Journal, failure: Failure) -> Failure {
     if left.is_empty() && found {
         tracing::info!("what this run had made is removed");
     }
-    with(failure, left)
+    or_remains(with(failure, left))
 }
 
 /// Removes a bad copy and whatever else carries the run's key where it is; adds to `failure` what could
@@ -109,8 +126,8 @@ pub async fn all(job: &Job, journal: &Journal, failure: Failure) -> Failure {
 pub async fn copy(journal: &Journal, place: &Place, image_id: &str, failure: Failure) -> Failure {
     tracing::warn!(image_id, "removing the bad copy in {}", place.region);
     let mut left = remove(place, image_id).await;
-    left.extend(sweep(place, journal, &[], &left).await.left);
-    with(failure, left)
+    left.extend(sweep(place, journal, &[], &left, false).await.left);
+    or_remains(with(failure, left))
 }
 
 /// Removes what carries the run's key beside the images of a run that went well: the image of a lost reply
@@ -124,7 +141,7 @@ pub async fn strays(job: &Job, journal: &Journal) -> Vec<Remainder> {
         .iter()
         .map(|made| made.image_id.as_str())
         .collect();
-    sweep(&job.home, journal, &good, &[]).await.left
+    sweep(&job.home, journal, &good, &[], true).await.left
 }
 
 /// The remainder of a run that does not know whether it made an image.
@@ -132,10 +149,42 @@ pub async fn strays(job: &Job, journal: &Journal) -> Vec<Remainder> {
 pub fn perhaps(place: &Place, journal: &Journal) -> Remainder {
     Remainder {
         what: "perhaps an image: a reply of CreateImage was lost".to_owned(),
-        command: format!(
-            "aws ec2 describe-images --region {} --owners self --filters 'Name=tag:{RUN_TAG},Values={}'",
-            place.region, journal.run
+        command: listing(place, &journal.run, "images"),
+    }
+}
+
+/// The remainder of a run that does not know whether it made a copy in a Region.
+#[must_use]
+pub fn perhaps_copy(place: &Place, journal: &Journal) -> Remainder {
+    Remainder {
+        what: format!(
+            "perhaps a copy in {}: a reply of CopyImage was lost",
+            place.region
         ),
+        command: listing(place, &journal.run, "images"),
+    }
+}
+
+/// The command that lists what carries the run's key: `images` or `snapshots`.
+fn listing(place: &Place, run: &str, what: &str) -> String {
+    let owner = match what {
+        "images" => "--owners",
+        _ => "--owner-ids",
+    };
+    format!(
+        "aws ec2 describe-{what} --region {} {owner} self --filters {}",
+        place.region,
+        posix(&format!("Name=tag:{RUN_TAG},Values={run}"))
+    )
+}
+
+/// Exit 130 and 143 promise that a stopped run has cleaned up: where something is left that it could not undo,
+/// it is [`Exit::Remains`].
+pub fn or_remains(failure: Failure) -> Failure {
+    let is_stopped = matches!(failure.exit(), Exit::Interrupted | Exit::Terminated);
+    match is_stopped && !failure.remainders().is_empty() {
+        true => failure.with_exit(Exit::Remains),
+        false => failure,
     }
 }
 
@@ -153,8 +202,14 @@ struct Swept {
 }
 
 /// Removes what carries the run's key, but not the images in `good` and what is listed in `known`. After a
-/// lost reply it looks for long, since nobody knows what it looks for.
-async fn sweep(place: &Place, journal: &Journal, good: &[&str], known: &[Remainder]) -> Swept {
+/// lost reply it looks for long (`patiently`), since nobody knows what it looks for.
+async fn sweep(
+    place: &Place,
+    journal: &Journal,
+    good: &[&str],
+    known: &[Remainder],
+    patiently: bool,
+) -> Swept {
     let run = &journal.run;
     let mut swept = Swept::default();
     let mut kept = Vec::new();
@@ -176,7 +231,7 @@ async fn sweep(place: &Place, journal: &Journal, good: &[&str], known: &[Remaind
                 swept.left.extend(remove(place, id).await);
             }
         }
-        if swept.found || !journal.lost_reply || tries == TRIES {
+        if swept.found || !patiently || tries == TRIES {
             break;
         }
         sleep(PAUSE).await;
@@ -203,20 +258,12 @@ fn names(left: &[Remainder], id: &str) -> bool {
 
 /// What a failed look leaves open.
 fn unswept(place: &Place, run: &str, what: &str, failure: &Failure) -> Remainder {
-    let owner = if what == "images" {
-        "--owners"
-    } else {
-        "--owner-ids"
-    };
     Remainder {
         what: format!(
             "perhaps {what} of run {run} ({})",
             failure.causes().join("; ")
         ),
-        command: format!(
-            "aws ec2 describe-{what} --region {} {owner} self --filters 'Name=tag:{RUN_TAG},Values={run}'",
-            place.region
-        ),
+        command: listing(place, run, what),
     }
 }
 
@@ -286,21 +333,27 @@ pub async fn remove(place: &Place, image_id: &str) -> Vec<Remainder> {
 /// Deletes a snapshot; gives it when that failed. One that is gone, or that another image uses, is fine.
 async fn delete_snapshot(place: &Place, id: &str) -> Option<Remainder> {
     let region = &place.region;
-    let error = place
-        .ec2
-        .delete_snapshot()
-        .snapshot_id(id)
-        .send()
-        .await
-        .err()?;
-    let error = AwsError::of(&error);
-    if error.is("InvalidSnapshot.NotFound") {
-        return None;
-    }
-    if error.is("InvalidSnapshot.InUse") {
-        tracing::info!("snapshot {id} stays: another image uses it");
-        return None;
-    }
+    let mut tries = 0;
+    let error = loop {
+        tries += 1;
+        let call = place.ec2.delete_snapshot().snapshot_id(id);
+        let error = AwsError::of(&call.send().await.err()?);
+        if error.is("InvalidSnapshot.NotFound") {
+            return None;
+        }
+        if !error.is("InvalidSnapshot.InUse") {
+            break error;
+        }
+        match images::using(place, id).await {
+            Ok(users) if !users.is_empty() => {
+                tracing::info!("snapshot {id} stays: {} uses it", users.join(", "));
+                return None;
+            }
+            // The image that was deregistered a moment ago may count as a user still.
+            _ if tries < IN_USE_TRIES => sleep(PAUSE).await,
+            _ => break error,
+        }
+    };
     Some(Remainder {
         what: format!("snapshot {id} in {region} ({error})"),
         command: format!("aws ec2 delete-snapshot --region {region} --snapshot-id {id}"),

@@ -81,6 +81,10 @@ struct Rules {
     copy_outcomes: Vec<Outcome>,
     /// How many readings do not show a new image yet.
     invisible_polls: u32,
+    /// How often CreateTags does not know a new image or its snapshots yet.
+    untaggable: u32,
+    /// How often DeleteSnapshot takes a snapshot for one of the image that is just gone.
+    lingering_use: u32,
     hides_mapping: bool,
     /// How many readings an instance needs to start, and to stop.
     start_polls: u32,
@@ -105,7 +109,7 @@ type Answer = Result<String, Reply>;
 /// What an operation does to the world.
 type Operation = fn(&mut State, &Request) -> Answer;
 
-const OPERATIONS: [(&str, Operation); 19] = [
+const OPERATIONS: [(&str, Operation); 20] = [
     ("DescribeInstances", State::describe_instances),
     ("DescribeVolumes", State::describe_volumes),
     ("StartInstances", State::start_instances),
@@ -115,6 +119,7 @@ const OPERATIONS: [(&str, Operation); 19] = [
     ("DescribeImages", State::describe_images),
     ("EnableImageDeprecation", State::enable_image_deprecation),
     ("DisableImage", State::disable_image),
+    ("DescribeImageAttribute", State::describe_image_attribute),
     ("ModifyImageAttribute", State::modify_image_attribute),
     ("DescribeSnapshots", State::describe_snapshots),
     ("ModifySnapshotAttribute", State::modify_snapshot_attribute),
@@ -142,6 +147,8 @@ impl Default for State {
                 outcomes: Vec::new(),
                 copy_outcomes: Vec::new(),
                 invisible_polls: 0,
+                untaggable: 0,
+                lingering_use: 0,
                 hides_mapping: false,
                 start_polls: 0,
                 stop_polls: 0,
@@ -302,6 +309,18 @@ impl Ec2World {
     /// the end does.
     pub fn hide_new_images(&self, polls: u32) {
         self.state().rules.invisible_polls = polls;
+    }
+
+    /// Lets the first `times` CreateTags of images or snapshots say that they do not exist, as a service
+    /// that is consistent only in the end does.
+    pub fn not_taggable_at_first(&self, times: u32) {
+        self.state().rules.untaggable = times;
+    }
+
+    /// Lets DeregisterImage leave the snapshots to be deleted, and the first `times` DeleteSnapshot say
+    /// that the image which is gone still uses them.
+    pub fn snapshots_linger(&self, times: u32) {
+        self.state().rules.lingering_use = times;
     }
 
     /// Leaves the snapshot ids out of DescribeImages while an image is pending, as EC2 may.

@@ -164,6 +164,28 @@ fn image(image: &Image, snapshots: &[Snapshot]) -> String {
     .concat()
 }
 
+/// DescribeImageAttribute's answer: who may launch an image, accounts by id, organisations and their
+/// units by ARN, everybody as `all`.
+pub(super) fn launch_permissions(id: &str, shared_with: &[String]) -> String {
+    let items: String = shared_with
+        .iter()
+        .map(|who| {
+            let kind = match who.as_str() {
+                "all" => "group",
+                who if who.contains(":ou/") => "organizationalUnitArn",
+                who if who.starts_with("arn:") => "organizationArn",
+                _ => "userId",
+            };
+            format!("<item>{}</item>\n", element(kind, who))
+        })
+        .collect();
+    let permissions = format!("<launchPermission>\n{items}</launchPermission>\n");
+    answer(
+        "DescribeImageAttribute",
+        &format!("{}{permissions}", element("imageId", id)),
+    )
+}
+
 /// DescribeSnapshots' answer.
 pub fn describe_snapshots(snapshots: &[Snapshot]) -> String {
     let mut items = String::new();

@@ -2,6 +2,7 @@
 
 use action::settings::value::is_ec2_id;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// A CloudFormation stack and the logical id of an instance in it, `STACK/LogicalId`.
@@ -199,11 +200,10 @@ impl FromStr for Mounts {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        // `/.`, `//boot` and `/./boot/` are other words for what is never frozen.
         let mounts: Vec<String> = listed(text)
-            .map(|mount| match mount.trim_end_matches('/') {
-                "" => "/".to_owned(),
-                trimmed => trimmed.to_owned(),
-            })
+            .map(|mount| Path::new(mount).components().collect::<PathBuf>())
+            .map(|path| path.to_string_lossy().into_owned())
             .collect();
         for mount in &mounts {
             if mount == "/" || mount == "/boot" || mount.starts_with("/boot/") {
@@ -300,7 +300,7 @@ mod tests {
             3
         );
         assert_eq!(
-            "/data/, /srv/x".parse::<Mounts>().unwrap().0,
+            "/data/, //srv/./x".parse::<Mounts>().unwrap().0,
             ["/data", "/srv/x"]
         );
         assert_eq!(
@@ -338,6 +338,9 @@ mod tests {
                 "neither an account id",
             ),
             (said("/".parse::<Mounts>().map(drop)), "never frozen"),
+            (said("/.".parse::<Mounts>().map(drop)), "never frozen"),
+            (said("//boot".parse::<Mounts>().map(drop)), "never frozen"),
+            (said("/./boot/".parse::<Mounts>().map(drop)), "never frozen"),
             (
                 said("/boot/efi".parse::<Mounts>().map(drop)),
                 "never frozen",

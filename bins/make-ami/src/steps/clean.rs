@@ -1,6 +1,7 @@
 //! Removing what a run left: its images, its snapshots, an instance that it stopped.
 
 use super::images::{by_id, tag, tagged};
+use super::preflight::{self, Finding};
 use super::{references, still};
 use crate::job::Job;
 use crate::plan::{RUN_TAG, STOPPED_TAG};
@@ -42,9 +43,13 @@ pub async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
         false => format!("plan: clean {target}{what}\n"),
     };
     let ids: Vec<&String> = journal.made.iter().map(|made| &made.image_id).collect();
-    let json = serde_json::json!({ "run": run, "deregister": ids, "start": marked });
+    let mut json = serde_json::json!({ "run": run, "deregister": ids, "start": marked });
     if job.context.dry_run {
-        return job.context.show_plan(&text, &json);
+        let findings = job.in_time(permissions(job, &journal)).await?;
+        let text = format!("{text}{}", preflight::text(&findings));
+        json["permissions"] = preflight::json(&findings);
+        job.context.show_plan(&text, &json)?;
+        return preflight::verdict(&format!("{target} could not be removed"), &findings);
     }
     tracing::info!("{}", text.trim_end());
     let unclean = Failure::failed(format!("{target} is not wholly removed"));
@@ -58,6 +63,21 @@ pub async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
         Exit::Remains => Err(unclean),
         _ => Ok(()),
     }
+}
+
+/// Asks whether the images may be removed.
+async fn permissions(job: &Job, journal: &Journal) -> Result<Vec<Finding>, Failure> {
+    let mut findings = Vec::new();
+    for Made { place, image_id } in &journal.made {
+        let image = by_id(place, image_id).await?;
+        for mut finding in preflight::removal(place, image.as_ref()).await {
+            if place.region != job.home.region {
+                finding.action.push_str(&format!(" in {}", place.region));
+            }
+            findings.push(finding);
+        }
+    }
+    Ok(findings)
 }
 
 /// Refuses when anything still names one of the images, in whatever Region.

@@ -1,24 +1,44 @@
 //! What a run would do, told and written down.
 
 use super::instance::Source;
-use super::{preflight, retain};
-use crate::job::Job;
+use super::making::Making;
+use super::preflight::{self, Answer, Finding};
+use super::retain;
+use crate::job::{Job, Place};
 use crate::plan::Plan;
+use crate::settings::Retention;
+use action::exit::Exit;
 use action::failure::Failure;
 use action::program::Output;
 use aws_sdk_ec2::types::Image;
 
+/// What a run that makes an image would do.
+pub(super) struct Intended<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) source: &'a Source,
+    /// The image that an earlier try of this run made.
+    pub(super) adopted: Option<&'a Image>,
+    /// The cost line.
+    pub(super) price: &'a str,
+    /// Why it could not be copied or shared as the settings ask.
+    pub(super) obstacle: Option<Failure>,
+}
+
 /// Prints the plan with what is against it and what it costs; fails where EC2 would refuse it.
-pub(super) async fn show_plan(
-    job: &Job,
-    plan: &Plan,
-    source: &Source,
-    adopted: Option<&Image>,
-    price: &str,
-) -> Result<Output, Failure> {
-    let findings = job
+pub(super) async fn show_plan(job: &Job, intended: Intended<'_>) -> Result<Output, Failure> {
+    let Intended {
+        plan,
+        source,
+        adopted,
+        price,
+        obstacle,
+    } = intended;
+    let mut findings = job
         .in_time(preflight::check(job, plan, source, adopted.is_some()))
         .await?;
+    if let Some(why) = obstacle {
+        findings.push(looked("copies and sharing", why)?);
+    }
     let adopted = adopted.and_then(|image| image.image_id());
     let mut text = match adopted {
         Some(image) => {
@@ -28,22 +48,85 @@ pub(super) async fn show_plan(
     };
     let mut json = plan.json();
     if let Some(retention) = &job.settings.retention {
-        // The image that will be made is the newest; until then the count is the same without it.
-        let steps = job
-            .in_time(retain::plan(job, retention, adopted.unwrap_or_default()))
-            .await?;
-        text.push_str(&retain::text(&steps, retention));
-        json["retention"] = steps
+        let mut all = Vec::new();
+        let away = job.settings.publish.copy_to.iter();
+        let places = away.map(|region| job.place(region));
+        for place in [job.home.clone()].into_iter().chain(places) {
+            // The image that will be made is the newest; until then the count is the same without it.
+            let current = adopted.filter(|_| place.region == job.home.region);
+            match retirement(job, &place, retention, current.unwrap_or_default()).await {
+                Ok(steps) => {
+                    text.push_str(&retain::text(&steps, retention, &place.region));
+                    all.extend(steps);
+                }
+                Err(why) => findings.push(looked("retention", why)?),
+            }
+        }
+        json["retention"] = all
             .iter()
-            .map(|step| serde_json::json!({ "image_id": step.image.id, "step": step.rung.to_string(), "kept_because": step.references }))
+            .map(|step| {
+                serde_json::json!({
+                    "region": step.region,
+                    "image_id": step.image.id,
+                    "step": step.rung.to_string(),
+                    "kept_because": step.references,
+                })
+            })
             .collect();
     }
     text.push_str(&preflight::text(&findings));
     text.push_str(price);
     text.push('\n');
+    json["permissions"] = preflight::json(&findings);
     json["adopt"] = adopted.into();
     json["cost"] = price.into();
     job.context.show_plan(&text, &json)?;
-    preflight::verdict(job, plan, &findings)?;
+    let deed = format!(
+        "an image of {} in {} could not be made as asked",
+        plan.instance_id, job.home.region
+    );
+    preflight::verdict(&deed, &findings)?;
+    Ok(Output::Nothing)
+}
+
+async fn retirement(
+    job: &Job,
+    place: &Place,
+    retention: &Retention,
+    current: &str,
+) -> Result<Vec<retain::Step>, Failure> {
+    job.in_time(retain::plan(job, place, retention, current))
+        .await
+}
+
+/// A failed look is one finding among the others; the deadline and signals end a dry run as any other.
+fn looked(what: &str, why: Failure) -> Result<Finding, Failure> {
+    match why.exit() {
+        Exit::Deadline | Exit::Interrupted | Exit::Terminated => Err(why),
+        _ => Ok(Finding::new(what, Answer::Failed(why))),
+    }
+}
+
+/// Prints what would follow an image that exists; fails where EC2 would refuse it.
+pub(super) async fn show_rest(
+    job: &Job,
+    image: &Image,
+    making: &Making,
+) -> Result<Output, Failure> {
+    let image_id = image.image_id().unwrap_or_default();
+    let asked = async { Ok(preflight::check_the_rest(job, image, &making.tags).await) };
+    let findings = job.in_time(asked).await?;
+    let text = format!(
+        "plan: go on with image {image_id} of {}\n{}",
+        making.instance_id,
+        preflight::text(&findings)
+    );
+    let permissions = preflight::json(&findings);
+    let json =
+        serde_json::json!({ "adopt": image_id, "run": making.run, "permissions": permissions });
+    job.context.show_plan(&text, &json)?;
+    let region = &job.home.region;
+    let deed = format!("image {image_id} in {region} could not be published as asked");
+    preflight::verdict(&deed, &findings)?;
     Ok(Output::Nothing)
 }

@@ -21,6 +21,18 @@ pub async fn named(place: &Place, name: &str) -> Result<Vec<Image>, Failure> {
     own(place, "name", name).await
 }
 
+/// The ids of the account's images that hold a snapshot.
+///
+/// # Errors
+/// When the call fails.
+pub async fn using(place: &Place, snapshot_id: &str) -> Result<Vec<String>, Failure> {
+    let images = own(place, "block-device-mapping.snapshot-id", snapshot_id).await?;
+    Ok(images
+        .into_iter()
+        .filter_map(|image| image.image_id)
+        .collect())
+}
+
 async fn own(place: &Place, filter: &str, value: &str) -> Result<Vec<Image>, Failure> {
     let filter = Filter::builder().name(filter).values(value).build();
     // A disabled image still owns its name, and is hidden unless asked for.

@@ -247,7 +247,7 @@ fn check_mode(instance: &Instance, id: &str, mode: Consistency) -> Result<(), Fa
         return Err(Failure::refused(format!(
             "instance {id} is of Auto Scaling group {group}, which replaces it as soon as it is down for a {mode} image; nothing was touched"
         ))
-        .hint("put it on standby first (aws autoscaling enter-standby), or use no-reboot or quiesce"));
+        .hint("use no-reboot or quiesce; on standby it would still be the group's: detach it first (aws autoscaling detach-instances) where it must stand still"));
     }
     let runs = state(instance) == Some(&InstanceStateName::Running);
     if mode == Consistency::Quiesce && !runs {

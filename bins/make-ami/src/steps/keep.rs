@@ -33,6 +33,10 @@ pub(super) fn kept(job: &Job, journal: &Journal, mut failure: Failure) -> Failur
         let left = undo::perhaps(&job.home, journal);
         failure = failure.remains(left.what, left.command);
     }
+    for place in &journal.lost_copies {
+        let left = undo::perhaps_copy(place, journal);
+        failure = failure.remains(left.what, left.command);
+    }
     let first = made.first().map_or("ami-…", |made| made.image_id.as_str());
     let resume = format!("make-ami wait --image-id {first}");
     let is_late = failure.exit() == Exit::Deadline;
@@ -41,8 +45,13 @@ pub(super) fn kept(job: &Job, journal: &Journal, mut failure: Failure) -> Failur
         failure.remains(what, resume.clone())
     });
     let again = "running make-ami again in this build, with the same MAKE_AMI_RUN or AMI_NAME, adopts the image and goes on";
+    let copies = &job.settings.publish.copy_to;
+    let copies = match copies.is_empty() {
+        true => String::new(),
+        false => format!(" --copy-to {}", copies.join(",")),
+    };
     let clean = format!(
-        "to remove all of it: make-ami clean --resume {}",
+        "to remove all of it: make-ami clean --resume {}{copies}",
         posix(&journal.run)
     );
     if is_late {

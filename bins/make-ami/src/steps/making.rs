@@ -34,9 +34,10 @@ impl Making {
         }
     }
 
-    /// What an image's tags say of its making; the settings' own tags are added.
+    /// What an image's tags say of its making; the settings' own tags are added. Nothing without the number
+    /// of its volumes, for then nobody can say whether it is whole.
     #[must_use]
-    pub fn of_image(image: &Image, settings: &Checked) -> Self {
+    pub fn of_image(image: &Image, settings: &Checked) -> Option<Self> {
         let tag = |key| images::tag(image, key).unwrap_or_default().to_owned();
         let mut tags = settings.tags.0.clone();
         for one in image.tags() {
@@ -46,12 +47,12 @@ impl Making {
                 tags.insert(key.to_owned(), value.to_owned());
             }
         }
-        Self {
+        Some(Self {
             run: tag(plan::RUN_TAG),
             instance_id: tag(plan::SOURCE_TAG),
             consistency: tag(plan::CONSISTENCY_TAG),
-            volumes: tag(plan::VOLUMES_TAG).parse().unwrap_or_default(),
+            volumes: tag(plan::VOLUMES_TAG).parse().ok()?,
             tags,
-        }
+        })
     }
 }

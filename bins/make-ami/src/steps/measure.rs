@@ -10,7 +10,7 @@ use aws_sdk_ebs::Client;
 use aws_sdk_ebs::config::retry::RetryConfig;
 use aws_sdk_ec2::types::{Snapshot, SnapshotState};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 /// The most pages of changed blocks that are read: 100 at 10,000 blocks of 512 KiB are 488 GiB of changes,
 /// for less than a tenth of a cent (<https://docs.aws.amazon.com/ebs/latest/userguide/ebsapi-pricing.html>).
@@ -23,10 +23,11 @@ const WITHIN: Duration = Duration::from_secs(60);
 pub async fn stored(job: &Job, verified: &Verified) -> Stored {
     let sizes = verified.snapshots.iter();
     let full: Option<u64> = sizes.clone().map(|snapshot| snapshot.full_bytes).sum();
+    let until = job.hand_over_by().min(Instant::now() + WITHIN);
     let changed = match job
         .context
         .interrupt
-        .race(timeout(WITHIN, changed(job, verified)))
+        .race(timeout_at(until, changed(job, verified)))
         .await
     {
         Ok(Ok(Ok(changed))) => changed,

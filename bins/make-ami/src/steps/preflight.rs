@@ -3,13 +3,14 @@
 use super::create::request;
 use super::images::{snapshot_ids, tagged};
 use super::instance::Source;
-use crate::job::Job;
-use crate::plan::{APP_TAG, Plan, SOURCE_TAG, STOPPED_TAG};
+use super::publish::copy_request;
+use crate::job::{Job, Place};
+use crate::plan::{APP_TAG, FROZEN_TAG, Plan, SOURCE_TAG, STOPPED_TAG};
 use crate::settings::modes::{Consistency, Retire, SnapshotTags};
 use crate::settings::places::Principal;
 use action::exit::Exit;
 use action::failure::Failure;
-use aws::error::{AwsError, Kind};
+use aws::error::AwsError;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
@@ -17,6 +18,8 @@ use aws_sdk_ec2::types::{
     LaunchPermissionModifications, SnapshotAttributeName, Tag,
 };
 use aws_smithy_runtime_api::http::Response;
+use std::collections::BTreeMap;
+use std::fmt;
 
 /// What a dry run found out about one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,17 +28,50 @@ pub enum Answer {
     Permitted,
     /// EC2 would not: why.
     Refused(AwsError),
+    /// A look that the run needs failed: why.
+    Failed(Failure),
     /// It cannot be asked beforehand: why.
     Open(&'static str),
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Permitted => f.write_str("permitted"),
+            Answer::Refused(error) => write!(f, "refused: {error}"),
+            Answer::Failed(why) => write!(f, "refused: {}", line(why)),
+            Answer::Open(why) => write!(f, "not asked: {why}"),
+        }
+    }
 }
 
 /// One call, and what EC2 says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The IAM action.
-    pub action: &'static str,
+    /// The IAM action, with the Region where it is not the image's own.
+    pub action: String,
     /// The answer.
     pub answer: Answer,
+}
+
+impl Finding {
+    /// What was found out about `action`.
+    #[must_use]
+    pub fn new(action: impl Into<String>, answer: Answer) -> Self {
+        Self {
+            action: action.into(),
+            answer,
+        }
+    }
+
+    /// How the run would end because of it, if it would.
+    fn exit(&self) -> Option<Exit> {
+        match &self.answer {
+            Answer::Refused(error) => Some(error.exit()),
+            Answer::Failed(why) => Some(why.exit()),
+            Answer::Permitted | Answer::Open(_) => None,
+        }
+    }
 }
 
 const NO_IMAGE: &str = "there is no image of this instance or application yet to ask with";
@@ -52,7 +88,7 @@ pub async fn check(
     adopts: bool,
 ) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
-    let mut add = |action, answer| findings.push(Finding { action, answer });
+    let mut add = |action: &str, answer| findings.push(Finding::new(action, answer));
     if !adopts {
         let create = request(job, plan).dry_run(true).send().await;
         let answer = name_is_ours(of(create));
@@ -76,44 +112,51 @@ pub async fn check(
         let start = job.home.ec2.start_instances().instance_ids(&source.id);
         add("ec2:StartInstances", of(start.dry_run(true).send().await));
     }
-    if !adopts && plan.consistency == Consistency::Quiesce {
+    let quiesces = !adopts && plan.consistency == Consistency::Quiesce;
+    if quiesces {
         add("ssm:SendCommand", Answer::Open(NO_DRY_RUN));
+        add("ssm:GetCommandInvocation", Answer::Open(NO_DRY_RUN));
     }
-    let earlier = earlier_image(job, plan).await?;
-    later_changes(job, earlier.as_ref(), &mut findings).await;
+    let earlier = earlier_image(job, &job.home, &plan.instance_id).await?;
+    if quiesces {
+        let image = earlier.as_ref().and_then(|image| image.image_id());
+        let answer = tagging(&job.home, image, FROZEN_TAG).await;
+        findings.push(Finding::new("ec2:CreateTags on the image, later", answer));
+    }
+    findings.extend(removal(&job.home, earlier.as_ref()).await);
+    findings.extend(later_changes(job, earlier.as_ref(), &plan.tags).await);
     Ok(findings)
+}
+
+/// Asks about what follows an image that exists already.
+pub async fn check_the_rest(
+    job: &Job,
+    image: &Image,
+    tags: &BTreeMap<String, String>,
+) -> Vec<Finding> {
+    let mut findings = removal(&job.home, Some(image)).await;
+    findings.extend(later_changes(job, Some(image), tags).await);
+    findings
 }
 
 /// Whether the run could do what it would.
 ///
 /// # Errors
-/// Every call that is refused, in one failure.
-pub fn verdict(job: &Job, plan: &Plan, findings: &[Finding]) -> Result<(), Failure> {
-    let refused: Vec<&Finding> = findings
-        .iter()
-        .filter(|finding| matches!(finding.answer, Answer::Refused(_)))
-        .collect();
-    if refused.is_empty() {
+/// Every call that is refused, in one failure; `deed` is what could not be done.
+pub fn verdict(deed: &str, findings: &[Finding]) -> Result<(), Failure> {
+    let exits: Vec<Exit> = findings.iter().filter_map(Finding::exit).collect();
+    if exits.is_empty() {
         return Ok(());
     }
-    let not_permitted = |finding: &&Finding| matches!(&finding.answer, Answer::Refused(error) if error.kind == Kind::NotPermitted);
-    let exit = match refused.iter().find(|finding| !not_permitted(finding)) {
-        Some(Finding {
-            answer: Answer::Refused(error),
-            ..
-        }) => error.exit(),
-        _ => Exit::NotPermitted,
-    };
-    let deed = format!(
-        "an image of {} in {} could not be made; nothing was touched",
-        plan.instance_id, job.home.region
-    );
-    let failure = Failure::new(exit, deed);
-    let failure = refused
-        .into_iter()
+    let other = exits.iter().find(|exit| **exit != Exit::NotPermitted);
+    let exit = other.copied().unwrap_or(Exit::NotPermitted);
+    let failure = Failure::new(exit, format!("{deed}; nothing was touched"));
+    let failure = findings
+        .iter()
         .fold(failure, |failure, finding| match &finding.answer {
             Answer::Refused(error) => failure.cause(format!("{}: {error}", finding.action)),
-            _ => failure,
+            Answer::Failed(why) => failure.cause(format!("{}: {}", finding.action, line(why))),
+            Answer::Permitted | Answer::Open(_) => failure,
         });
     if exit != Exit::NotPermitted {
         return Err(failure);
@@ -121,142 +164,181 @@ pub fn verdict(job: &Job, plan: &Plan, findings: &[Finding]) -> Result<(), Failu
     Err(failure.hint("allow these actions for the role that runs this; the page of make-ami has the whole policy"))
 }
 
+/// Whether an image and its snapshots may be removed.
+pub async fn removal(place: &Place, image: Option<&Image>) -> Vec<Finding> {
+    let image_id = image.and_then(|image| image.image_id());
+    let deregister = match image_id {
+        Some(id) => {
+            let call = place.ec2.deregister_image().image_id(id);
+            of(call.dry_run(true).send().await)
+        }
+        None => Answer::Open(NO_IMAGE),
+    };
+    let snapshot = image.and_then(|image| snapshot_ids(image).into_iter().next());
+    let delete = match snapshot {
+        Some(id) => {
+            let call = place.ec2.delete_snapshot().snapshot_id(id);
+            in_use(of(call.dry_run(true).send().await))
+        }
+        None => Answer::Open(NO_IMAGE),
+    };
+    vec![
+        Finding::new("ec2:DeregisterImage", deregister),
+        Finding::new("ec2:DeleteSnapshot", delete),
+    ]
+}
+
 /// Changes to an image can only be asked about with an image: an earlier one of ours, since policies
 /// look at its tags.
-async fn later_changes(job: &Job, earlier: Option<&Image>, findings: &mut Vec<Finding>) {
-    let mut add = |action, answer| findings.push(Finding { action, answer });
-    let ec2 = &job.home.ec2;
+async fn later_changes(
+    job: &Job,
+    earlier: Option<&Image>,
+    tags: &BTreeMap<String, String>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
     let publish = &job.settings.publish;
-    let id = earlier.and_then(|image| image.image_id());
-    add(
-        "ec2:DeregisterImage",
-        match id {
-            Some(id) => of(ec2
-                .deregister_image()
-                .image_id(id)
-                .dry_run(true)
-                .send()
-                .await),
-            None => Answer::Open(NO_IMAGE),
-        },
-    );
-    let snapshot = earlier.and_then(|image| snapshot_ids(image).into_iter().next());
-    add(
-        "ec2:DeleteSnapshot",
-        match &snapshot {
-            Some(id) => in_use(of(ec2
-                .delete_snapshot()
-                .snapshot_id(id)
-                .dry_run(true)
-                .send()
-                .await)),
-            None => Answer::Open(NO_IMAGE),
-        },
-    );
-    if job.settings.snapshot_tags == SnapshotTags::After {
-        let tag = Tag::builder().key(SOURCE_TAG).value("dry-run").build();
-        add(
-            "ec2:CreateTags on snapshots",
-            match &snapshot {
-                Some(id) => of(ec2
-                    .create_tags()
-                    .resources(id)
-                    .tags(tag)
-                    .dry_run(true)
-                    .send()
-                    .await),
-                None => Answer::Open(NO_IMAGE),
-            },
-        );
+    let quiesces = job.settings.consistency == Consistency::Quiesce;
+    let when = job.settings.snapshot_tags;
+    if when == SnapshotTags::After || (quiesces && when != SnapshotTags::None) {
+        let snapshot = earlier.and_then(|image| snapshot_ids(image).into_iter().next());
+        let key = match quiesces {
+            true => FROZEN_TAG,
+            false => SOURCE_TAG,
+        };
+        let answer = tagging(&job.home, snapshot.as_deref(), key).await;
+        findings.push(Finding::new("ec2:CreateTags on snapshots", answer));
     }
     let retire = job.settings.retention.as_ref().map(|one| one.retire);
-    if publish.deprecate_after.is_some() || retire == Some(Retire::Ladder) {
-        let at = DateTime::from_secs(job.clock.now().as_second() + 3_600);
-        add(
-            "ec2:EnableImageDeprecation",
-            match id {
-                Some(id) => {
-                    let call = ec2.enable_image_deprecation().image_id(id).deprecate_at(at);
-                    of(call.dry_run(true).send().await)
-                }
-                None => Answer::Open(NO_IMAGE),
-            },
-        );
-    }
-    if retire == Some(Retire::Ladder) {
-        add(
-            "ec2:DisableImage",
-            match id {
-                Some(id) => of(ec2.disable_image().image_id(id).dry_run(true).send().await),
-                None => Answer::Open(NO_IMAGE),
-            },
-        );
-    }
-    if !publish.share_with.is_empty() {
-        // The account itself: a permission that it has anyway.
-        let owner = earlier.and_then(|image| image.owner_id());
-        let has_accounts = publish
-            .share_with
-            .iter()
-            .any(|whom| matches!(whom, Principal::Account(_)));
-        if has_accounts {
-            add(
-                "ec2:ModifySnapshotAttribute",
-                match (&snapshot, owner) {
-                    (Some(id), Some(owner)) => {
-                        let permission = CreateVolumePermission::builder().user_id(owner).build();
-                        let added = CreateVolumePermissionModifications::builder()
-                            .add(permission)
-                            .build();
-                        let call = ec2
-                            .modify_snapshot_attribute()
-                            .snapshot_id(id)
-                            .attribute(SnapshotAttributeName::CreateVolumePermission)
-                            .create_volume_permission(added);
-                        of(call.dry_run(true).send().await)
-                    }
-                    _ => Answer::Open(NO_IMAGE),
-                },
-            );
+    let ladder = retire == Some(Retire::Ladder);
+    findings.extend(publishing(job, &job.home, earlier, ladder).await);
+    for region in &publish.copy_to {
+        let place = job.place(region);
+        let copy = match earlier {
+            Some(image) => {
+                let id = image.image_id().unwrap_or_default();
+                let name = image.name().unwrap_or_default();
+                let call = copy_request(job, &place, tags, id, name);
+                name_is_ours(of(call.dry_run(true).send().await))
+            }
+            None => Answer::Open(NO_IMAGE),
+        };
+        let mut there = vec![Finding::new("ec2:CopyImage, with ec2:CreateTags", copy)];
+        let instance = tags.get(SOURCE_TAG).map_or("", String::as_str);
+        match earlier_image(job, &place, instance).await {
+            Ok(earlier) => {
+                there.extend(removal(&place, earlier.as_ref()).await);
+                there.extend(publishing(job, &place, earlier.as_ref(), ladder).await);
+            }
+            Err(failure) => there.push(Finding::new("ec2:DescribeImages", Answer::Failed(failure))),
         }
-        add(
-            "ec2:ModifyImageAttribute",
-            match (id, owner) {
-                (Some(id), Some(owner)) => {
-                    let permission = LaunchPermission::builder().user_id(owner).build();
-                    let added = LaunchPermissionModifications::builder()
-                        .add(permission)
-                        .build();
-                    let call = ec2.modify_image_attribute().image_id(id);
-                    of(call.launch_permission(added).dry_run(true).send().await)
-                }
-                _ => Answer::Open(NO_IMAGE),
-            },
-        );
-    }
-    if let (Some(region), Some(image)) = (publish.copy_to.first(), earlier) {
-        let call = job
-            .place(region)
-            .ec2
-            .copy_image()
-            .source_region(&job.home.region)
-            .source_image_id(image.image_id().unwrap_or_default())
-            .name(image.name().unwrap_or_default())
-            .dry_run(true);
-        add("ec2:CopyImage", of(call.send().await));
+        for finding in &mut there {
+            finding.action.push_str(" in ");
+            finding.action.push_str(region);
+        }
+        findings.extend(there);
     }
     if publish.ssm_parameter.is_some() {
-        add("ssm:PutParameter", Answer::Open(NO_DRY_RUN));
+        let answer = Answer::Open(NO_DRY_RUN);
+        findings.push(Finding::new("ssm:PutParameter", answer));
     }
+    findings
+}
+
+/// Whether an image of this Region may be deprecated, shared and disabled, as far as the settings ask for it.
+async fn publishing(job: &Job, place: &Place, image: Option<&Image>, ladder: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add = |action: &str, answer| findings.push(Finding::new(action, answer));
+    let ec2 = &place.ec2;
+    let publish = &job.settings.publish;
+    let id = image.and_then(|image| image.image_id());
+    if publish.deprecate_after.is_some() || ladder {
+        let at = DateTime::from_secs(job.clock.now().as_second() + 3_600);
+        let answer = match id {
+            Some(id) => {
+                let call = ec2.enable_image_deprecation().image_id(id).deprecate_at(at);
+                of(call.dry_run(true).send().await)
+            }
+            None => Answer::Open(NO_IMAGE),
+        };
+        add("ec2:EnableImageDeprecation", answer);
+    }
+    if ladder {
+        let answer = match id {
+            Some(id) => of(ec2.disable_image().image_id(id).dry_run(true).send().await),
+            None => Answer::Open(NO_IMAGE),
+        };
+        add("ec2:DisableImage", answer);
+    }
+    if publish.share_with.is_empty() {
+        return findings;
+    }
+    // The account itself: a permission that it has anyway.
+    let owner = image.and_then(|image| image.owner_id());
+    let has_accounts = publish
+        .share_with
+        .iter()
+        .any(|whom| matches!(whom, Principal::Account(_)));
+    if has_accounts {
+        let snapshot = image.and_then(|image| snapshot_ids(image).into_iter().next());
+        let answer = match (snapshot, owner) {
+            (Some(id), Some(owner)) => {
+                let permission = CreateVolumePermission::builder().user_id(owner).build();
+                let added = CreateVolumePermissionModifications::builder()
+                    .add(permission)
+                    .build();
+                let call = ec2
+                    .modify_snapshot_attribute()
+                    .snapshot_id(id)
+                    .attribute(SnapshotAttributeName::CreateVolumePermission)
+                    .create_volume_permission(added);
+                of(call.dry_run(true).send().await)
+            }
+            _ => Answer::Open(NO_IMAGE),
+        };
+        add("ec2:ModifySnapshotAttribute", answer);
+    }
+    let answer = match (id, owner) {
+        (Some(id), Some(owner)) => {
+            let permission = LaunchPermission::builder().user_id(owner).build();
+            let added = LaunchPermissionModifications::builder()
+                .add(permission)
+                .build();
+            let call = ec2.modify_image_attribute().image_id(id);
+            of(call.launch_permission(added).dry_run(true).send().await)
+        }
+        _ => Answer::Open(NO_IMAGE),
+    };
+    add("ec2:ModifyImageAttribute", answer);
+    findings
+}
+
+/// Whether an image or a snapshot may be given a tag.
+async fn tagging(place: &Place, resource: Option<&str>, key: &str) -> Answer {
+    let Some(id) = resource else {
+        return Answer::Open(NO_IMAGE);
+    };
+    let tag = Tag::builder().key(key).value("0").build();
+    let call = place.ec2.create_tags().resources(id).tags(tag);
+    of(call.dry_run(true).send().await)
 }
 
 /// An earlier image of the application, or of the instance.
-async fn earlier_image(job: &Job, plan: &Plan) -> Result<Option<Image>, Failure> {
+async fn earlier_image(job: &Job, place: &Place, instance: &str) -> Result<Option<Image>, Failure> {
     let images = match &job.settings.app {
-        Some(app) => tagged(&job.home, APP_TAG, app).await?,
-        None => tagged(&job.home, SOURCE_TAG, &plan.instance_id).await?,
+        Some(app) => tagged(place, APP_TAG, app).await?,
+        None => tagged(place, SOURCE_TAG, instance).await?,
     };
     Ok(images.into_iter().next())
+}
+
+/// A failure in a line.
+fn line(failure: &Failure) -> String {
+    let mut text = failure.deed().to_owned();
+    for cause in failure.causes() {
+        text.push_str(": ");
+        text.push_str(cause);
+    }
+    text
 }
 
 /// Success is the error `DryRunOperation`.
@@ -294,16 +376,20 @@ fn in_use(answer: Answer) -> Answer {
     }
 }
 
+/// The findings for machines: action and answer of each.
+#[must_use]
+pub fn json(findings: &[Finding]) -> serde_json::Value {
+    let each = findings.iter().map(|finding| {
+        serde_json::json!({ "action": finding.action, "answer": finding.answer.to_string() })
+    });
+    each.collect()
+}
+
 /// The findings for people.
 #[must_use]
 pub fn text(findings: &[Finding]) -> String {
-    let lines = findings.iter().map(|finding| {
-        let answer = match &finding.answer {
-            Answer::Permitted => "permitted".to_owned(),
-            Answer::Refused(error) => format!("refused: {error}"),
-            Answer::Open(why) => format!("not asked: {why}"),
-        };
-        format!("\n  {}: {answer}", finding.action)
-    });
+    let lines = findings
+        .iter()
+        .map(|finding| format!("\n  {}: {}", finding.action, finding.answer));
     format!("permissions:{}\n", lines.collect::<String>())
 }

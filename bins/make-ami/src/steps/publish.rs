@@ -2,9 +2,9 @@
 
 use super::available::{self, Verified};
 use super::create::{is_good, is_worthless};
-use super::images::tagged;
+use super::images::{by_id, tagged};
 use super::tagging::sdk_tags;
-use crate::job::{Job, Place};
+use crate::job::{Job, Place, timestamp_of};
 use crate::plan::RUN_TAG;
 use crate::settings::places::Principal;
 use crate::undo::{self, Journal};
@@ -50,12 +50,13 @@ pub async fn publish(
     // All are asked for before the first is waited for: they go on at the same time.
     for region in &publish.copy_to {
         let place = job.place(region);
-        let image_id = copy(job, &place, &journal.run, tags, verified).await?;
+        let image_id = copy(job, &place, tags, verified, journal).await?;
         journal.note(&place, &image_id);
         copies.push((place, image_id));
     }
-    not_stopped(job)?;
+    in_time(job)?;
     share(&job.home, verified, &publish.share_with).await?;
+    let deprecate_at = deprecate_at(job, &verified.image_id).await?;
     let mut done = Vec::new();
     for (place, image_id) in copies {
         if publish.copy_wait {
@@ -71,29 +72,32 @@ pub async fn publish(
             };
             share(&place, &copied, &publish.share_with).await?;
         }
-        deprecate(job, &place, &image_id).await?;
+        deprecate(&place, &image_id, deprecate_at).await?;
         done.push(Copied {
             region: place.region,
             image_id,
             available: publish.copy_wait,
         });
     }
-    deprecate(job, &job.home, &verified.image_id).await?;
-    not_stopped(job)?;
+    deprecate(&job.home, &verified.image_id, deprecate_at).await?;
+    in_time(job)?;
     if let Some(name) = &publish.ssm_parameter {
         parameter(job, name, &verified.image_id).await?;
     }
     Ok(done)
 }
 
-fn not_stopped(job: &Job) -> Result<(), Failure> {
-    match job.context.interrupt.pending() {
-        Some(signal) => Err(Failure::interrupted(
-            signal,
-            "stopped before the image was published",
-        )),
-        None => Ok(()),
+/// Whether there is no signal and no deadline yet; calls that publish are not dropped half way.
+fn in_time(job: &Job) -> Result<(), Failure> {
+    if let Some(signal) = job.context.interrupt.pending() {
+        let deed = "stopped before the image was published";
+        return Err(Failure::interrupted(signal, deed));
     }
+    if Instant::now() >= job.context.deadline {
+        let late = "the deadline came before the image was published";
+        return Err(Failure::new(Exit::Deadline, late));
+    }
+    Ok(())
 }
 
 /// Copies the image to a Region, once: CopyImage has a client token, and an earlier try's copy is found
@@ -101,32 +105,20 @@ fn not_stopped(job: &Job) -> Result<(), Failure> {
 async fn copy(
     job: &Job,
     place: &Place,
-    run: &str,
     tags: &BTreeMap<String, String>,
     verified: &Verified,
+    journal: &mut Journal,
 ) -> Result<String, Failure> {
-    if place.region == job.home.region {
-        return Err(Failure::refused(format!(
-            "MAKE_AMI_COPY_TO names {}, where the image is made",
-            place.region
-        )));
-    }
+    let run = &journal.run.clone();
     let earlier = tagged(place, RUN_TAG, run).await?;
     if let Some(id) = good(&earlier) {
         tracing::info!("adopting the copy {id} in {}", place.region);
         return Ok(id);
     }
     remove_failed(place, &earlier).await?;
-    let key = &job.settings.publish.kms_key;
-    let call = copy_request(job, place, tags, verified)
-        .client_token(token(
-            run,
-            &verified.image_id,
-            &place.region,
-            &job.clock.started(),
-        ))
-        .set_encrypted(key.as_ref().map(|_| true))
-        .set_kms_key_id(key.clone());
+    let (id, name) = (&verified.image_id, &verified.name);
+    let token = token(run, id, &place.region, &job.clock.started());
+    let call = copy_request(job, place, tags, id, name).client_token(token);
     let deed = format!(
         "cannot copy image {} from {} to {}",
         verified.image_id, job.home.region, place.region
@@ -135,6 +127,10 @@ async fn copy(
         Ok(reply) => reply,
         Err(error) => {
             let error = AwsError::of(&error);
+            // Where no answer of EC2's own came back, the copy may have been made all the same.
+            if error.code.is_none() || error.status >= Some(500) {
+                journal.lost_copies.push(place.clone());
+            }
             // The copy of a try that was killed a moment ago, which was not listed before.
             if error.is("InvalidAMIName.Duplicate")
                 && let Some(id) = appears(job, place, run).await?
@@ -167,7 +163,7 @@ async fn appears(job: &Job, place: &Place, run: &str) -> Result<Option<String>, 
         if let Some(id) = good(&tagged(place, RUN_TAG, run).await?) {
             return Ok(Some(id));
         }
-        not_stopped(job)?;
+        in_time(job)?;
         job.pause(PAUSE).await;
     }
     Ok(None)
@@ -187,11 +183,14 @@ async fn remove_failed(place: &Place, earlier: &[Image]) -> Result<(), Failure> 
     Ok(())
 }
 
-fn copy_request(
+/// The request that copies an image of this Region to another, but for its token.
+#[must_use]
+pub fn copy_request(
     job: &Job,
     place: &Place,
     tags: &BTreeMap<String, String>,
-    verified: &Verified,
+    image_id: &str,
+    name: &str,
 ) -> aws_sdk_ec2::operation::copy_image::builders::CopyImageFluentBuilder {
     let tagged = |kind| {
         TagSpecification::builder()
@@ -199,12 +198,15 @@ fn copy_request(
             .set_tags(Some(sdk_tags(tags)))
             .build()
     };
+    let key = &job.settings.publish.kms_key;
     place
         .ec2
         .copy_image()
-        .source_image_id(&verified.image_id)
+        .source_image_id(image_id)
         .source_region(&job.home.region)
-        .name(&verified.name)
+        .name(name)
+        .set_encrypted(key.as_ref().map(|_| true))
+        .set_kms_key_id(key.clone())
         .tag_specifications(tagged(ResourceType::Image))
         .tag_specifications(tagged(ResourceType::Snapshot))
 }
@@ -277,12 +279,22 @@ async fn share(place: &Place, image: &Verified, with: &[Principal]) -> Result<()
     Ok(())
 }
 
-async fn deprecate(job: &Job, place: &Place, image_id: &str) -> Result<(), Failure> {
+/// When image and copies are deprecated: so long after the image was made, whenever it is published.
+async fn deprecate_at(job: &Job, image_id: &str) -> Result<Option<DateTime>, Failure> {
     let Some(after) = job.settings.publish.deprecate_after else {
-        return Ok(());
+        return Ok(None);
     };
+    let image = by_id(&job.home, image_id).await?;
+    let made = image.and_then(|image| timestamp_of(image.creation_date()?));
+    let now = job.clock.now();
     let seconds = i64::try_from(after.as_secs()).unwrap_or(i64::MAX);
-    let at = DateTime::from_secs(job.clock.now().as_second().saturating_add(seconds));
+    let at = made.unwrap_or(now).as_second().saturating_add(seconds);
+    // EC2 refuses a date that is less than a minute away.
+    Ok(Some(DateTime::from_secs(at.max(now.as_second() + 60))))
+}
+
+async fn deprecate(place: &Place, image_id: &str, at: Option<DateTime>) -> Result<(), Failure> {
+    let Some(at) = at else { return Ok(()) };
     let call = place.ec2.enable_image_deprecation().image_id(image_id);
     call.deprecate_at(at).send().await.map_err(|error| {
         let deed = format!(

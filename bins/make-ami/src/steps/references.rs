@@ -1,16 +1,23 @@
 //! What still names an image. EC2's own answer covers instances, launch templates, SSM parameters and
 //! Image Builder recipes; launch templates' default and latest versions and running instances are asked
-//! beside it, so that no one source decides alone.
+//! beside it, so that no one source decides alone. What other accounts do with an image nobody can see:
+//! one that is shared counts as used (<https://github.com/trussworks/truss-aws-tools/issues/176>).
 
 use crate::job::Place;
 use action::failure::Failure;
 use aws::error::AwsError;
-use aws_sdk_ec2::types::Filter;
+use aws_sdk_ec2::types::{
+    Filter, ImageAttributeName, ImageReferenceOptionName, ImageReferenceResourceType,
+    LaunchPermission, ResourceTypeOption, ResourceTypeRequest,
+};
 use std::collections::BTreeMap;
 
 /// DescribeImageReferences takes so many images in a call
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImageReferences.html>).
 const IMAGES_A_CALL: usize = 10;
+/// How many versions of a launch template are looked at, from the latest: the most that EC2 takes, where its
+/// default is 10 (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ResourceTypeOption.html>).
+const VERSION_DEPTH: &str = "10000";
 
 /// The references of each image; an image without any is absent.
 ///
@@ -33,6 +40,34 @@ pub async fn of(
     Ok(found)
 }
 
+/// Whom an image is shared with, in words.
+///
+/// # Errors
+/// A failed call: then nobody may conclude that there is none.
+pub async fn shared_with(place: &Place, image_id: &str) -> Result<Vec<String>, Failure> {
+    let call = place
+        .ec2
+        .describe_image_attribute()
+        .image_id(image_id)
+        .attribute(ImageAttributeName::LaunchPermission);
+    let reply = call
+        .send()
+        .await
+        .map_err(|error| unknown(place, &AwsError::of(&error), "ec2:DescribeImageAttribute"))?;
+    Ok(reply.launch_permissions().iter().map(whom).collect())
+}
+
+fn whom(permission: &LaunchPermission) -> String {
+    let arn = permission
+        .organization_arn()
+        .or(permission.organizational_unit_arn());
+    match (permission.user_id(), arn) {
+        (Some(id), _) => format!("a launch permission of account {id}"),
+        (None, Some(arn)) => format!("a launch permission of {arn}"),
+        (None, None) => "a launch permission of everybody".to_owned(),
+    }
+}
+
 type Found = BTreeMap<String, Vec<String>>;
 
 async fn told_by_ec2(place: &Place, images: &[String], found: &mut Found) -> Result<(), Failure> {
@@ -40,7 +75,19 @@ async fn told_by_ec2(place: &Place, images: &[String], found: &mut Found) -> Res
         .ec2
         .describe_image_references()
         .set_image_ids(Some(images.to_vec()))
-        .include_all_resource_types(true);
+        .include_all_resource_types(true)
+        // Beside all, this overrides the one default that is too small.
+        .resource_types(
+            ResourceTypeRequest::builder()
+                .resource_type(ImageReferenceResourceType::Ec2LaunchTemplate)
+                .resource_type_options(
+                    ResourceTypeOption::builder()
+                        .option_name(ImageReferenceOptionName::VersionDepth)
+                        .option_values(VERSION_DEPTH)
+                        .build(),
+                )
+                .build(),
+        );
     let pages = call.into_paginator().items().send();
     let all: Result<Vec<_>, _> = pages.collect().await;
     let all =

@@ -1,6 +1,8 @@
-//! Retiring older images of the application, once the new one is available.
+//! Retiring older images of the application, once the new one is available: where it was made, and where its
+//! copies are.
 
 use super::images::tagged;
+use super::publish;
 use super::references;
 use crate::job::{Job, Place, timestamp_of};
 use crate::plan::APP_TAG;
@@ -13,11 +15,13 @@ use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{Image, ImageState};
 use jiff::Timestamp;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 /// What happens to an older image, or why nothing does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
+    /// The Region that it is in.
+    pub region: String,
     /// The image.
     pub image: Old,
     /// What happens to it.
@@ -26,15 +30,60 @@ pub struct Step {
     pub references: Vec<String>,
 }
 
-/// Finding out what refers to older images may not hold up the hand-over for longer.
-const RETIRE_WITHIN: Duration = Duration::from_secs(120);
+/// Finding out what refers to older images may not hold up the hand-over for longer, in each Region.
+const PLAN_WITHIN: Duration = Duration::from_secs(120);
+/// Retiring may not hold it up for longer; what is left is for the next run.
+const RETIRE_WITHIN: Duration = Duration::from_secs(600);
+/// With less time than this nothing is begun.
+const AT_LEAST: Duration = Duration::from_secs(20);
 
-/// Retires older images. Whatever goes wrong here, the new image is good and is handed over.
-pub async fn retire(job: &Job, current: &str) -> Vec<Step> {
+/// Where the newest image is the one of this run.
+struct Newest {
+    place: Place,
+    image_id: String,
+    /// A copy that was not waited for may still fail, so that it does not count.
+    available: bool,
+}
+
+/// Retires older images, in the Region of the new one and those of its copies. Whatever goes wrong here, the
+/// new image is good and is handed over.
+pub async fn retire(job: &Job, current: &str, copies: &[publish::Copied]) -> Vec<Step> {
     let Some(retention) = &job.settings.retention else {
         return Vec::new();
     };
-    let planned = timeout(RETIRE_WITHIN, plan(job, retention, current));
+    let until = job.hand_over_by().min(Instant::now() + RETIRE_WITHIN);
+    let home = Newest {
+        place: job.home.clone(),
+        image_id: current.to_owned(),
+        available: true,
+    };
+    let away = copies.iter().map(|copy| Newest {
+        place: job.place(&copy.region),
+        image_id: copy.image_id.clone(),
+        available: copy.available,
+    });
+    let mut steps = Vec::new();
+    for newest in [home].into_iter().chain(away) {
+        if Instant::now() + AT_LEAST > until {
+            tracing::warn!(
+                "older images stay in {}: the time is short; the next run retires them",
+                newest.place.region
+            );
+            continue;
+        }
+        steps.extend(retire_in(job, retention, &newest, until).await);
+    }
+    steps
+}
+
+async fn retire_in(job: &Job, retention: &Retention, newest: &Newest, until: Instant) -> Vec<Step> {
+    let place = &newest.place;
+    let mut retention = retention.clone();
+    if !newest.available {
+        retention.keep = Some(retention.keep.unwrap_or(1) + 1);
+    }
+    let planned = plan(job, place, &retention, &newest.image_id);
+    let planned = timeout_at(until.min(Instant::now() + PLAN_WITHIN), planned);
     let planned = job.context.interrupt.race(planned).await;
     let steps = match planned {
         Ok(Ok(Ok(steps))) => steps,
@@ -51,25 +100,39 @@ pub async fn retire(job: &Job, current: &str) -> Vec<Step> {
             return Vec::new();
         }
     };
-    tracing::info!("{}", text(&steps, retention).trim_end());
-    for left in apply(job, &steps).await {
+    tracing::info!("{}", text(&steps, &retention, &place.region).trim_end());
+    for left in apply(job, place, &steps, until).await {
         tracing::warn!("remains: {}\n    {}", left.what, left.command);
     }
     steps
 }
 
-/// Decides what becomes of the application's older images.
+/// Decides what becomes of the application's older images in a Region.
 ///
 /// # Errors
 /// A failed call.
-pub async fn plan(job: &Job, retention: &Retention, current: &str) -> Result<Vec<Step>, Failure> {
+pub async fn plan(
+    job: &Job,
+    place: &Place,
+    retention: &Retention,
+    current: &str,
+) -> Result<Vec<Step>, Failure> {
     let now = job.clock.now();
-    let images = tagged(&job.home, APP_TAG, &retention.app).await?;
+    let images = tagged(place, APP_TAG, &retention.app).await?;
     let images: Vec<Old> = images.iter().filter_map(|image| old(image, now)).collect();
     let surplus = surplus(&images, current, retention, now);
     let ids: Vec<String> = surplus.iter().map(|image| image.id.clone()).collect();
-    let mut found = references::of(&job.home, &ids).await?;
+    let mut found = references::of(place, &ids).await?;
+    // Disabling takes the launch permissions away
+    // (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/disable-an-ami.html).
+    for image in surplus.iter().filter(|image| !image.disabled) {
+        let shared = references::shared_with(place, &image.id).await?;
+        if !shared.is_empty() {
+            found.entry(image.id.clone()).or_default().extend(shared);
+        }
+    }
     let step = |image: Old| Step {
+        region: place.region.clone(),
         rung: rung(&image, retention.retire),
         references: found.remove(&image.id).unwrap_or_default(),
         image,
@@ -99,9 +162,10 @@ fn old(image: &Image, now: Timestamp) -> Option<Old> {
 
 /// The plan for people.
 #[must_use]
-pub fn text(steps: &[Step], retention: &Retention) -> String {
+pub fn text(steps: &[Step], retention: &Retention, region: &str) -> String {
+    let app = &retention.app;
     if steps.is_empty() {
-        return format!("retention of {}: nothing to retire\n", retention.app);
+        return format!("retention of {app} in {region}: nothing to retire\n");
     }
     let lines = steps.iter().map(|step| {
         let Old {
@@ -120,28 +184,46 @@ pub fn text(steps: &[Step], retention: &Retention) -> String {
         }
     });
     format!(
-        "retention of {}:\n{}",
-        retention.app,
+        "retention of {app} in {region}:\n{}",
         lines.collect::<String>()
     )
 }
 
-/// Does what the plan says; gives what could not be removed.
-pub async fn apply(job: &Job, steps: &[Step]) -> Vec<Remainder> {
+/// Does what the plan says, until the time is over; gives what could not be removed.
+async fn apply(job: &Job, place: &Place, steps: &[Step], until: Instant) -> Vec<Remainder> {
     let mut left = Vec::new();
     for step in steps.iter().filter(|step| step.references.is_empty()) {
         if let Some(signal) = job.context.interrupt.pending() {
             tracing::warn!("the rest of the older images stays: {signal} received");
             break;
         }
-        let id = &step.image.id;
-        match step.rung {
-            Rung::Deprecate => left.extend(deprecate(&job.home, id, job.clock.now()).await),
-            Rung::Disable => left.extend(disable(&job.home, id).await),
-            Rung::Deregister => left.extend(undo::remove(&job.home, id).await),
+        if Instant::now() + AT_LEAST > until {
+            tracing::warn!(
+                "the rest of the older images stays: the time is short; the next run retires them"
+            );
+            break;
         }
+        let id = &step.image.id;
+        let done = timeout_at(until, take(job, place, step));
+        left.extend(done.await.unwrap_or_else(|_| {
+            let region = &place.region;
+            vec![Remainder {
+                what: format!("perhaps image {id} in {region} or its snapshots: the time was over while it was to {}", step.rung),
+                command: format!("aws ec2 describe-snapshots --region {region} --owner-ids self --filters 'Name=description,Values=Created by CreateImage(*) for {id}*'"),
+            }]
+        }));
     }
     left
+}
+
+/// Takes one step; gives what could not be done.
+async fn take(job: &Job, place: &Place, step: &Step) -> Vec<Remainder> {
+    let id = &step.image.id;
+    match step.rung {
+        Rung::Deprecate => Vec::from_iter(deprecate(place, id, job.clock.now()).await),
+        Rung::Disable => Vec::from_iter(disable(place, id).await),
+        Rung::Deregister => undo::remove(place, id).await,
+    }
 }
 
 async fn deprecate(place: &Place, id: &str, now: Timestamp) -> Option<Remainder> {

@@ -1,13 +1,44 @@
-//! Whether an image can be shared at all, asked before one is made: an image whose snapshots are
-//! encrypted with AWS's own key cannot (<https://github.com/hashicorp/packer/issues/7410>).
+//! Whether an image can be copied and shared as the settings ask, before one is made: an image whose snapshots
+//! are encrypted with AWS's own key cannot be shared (<https://github.com/hashicorp/packer/issues/7410>).
 
 use super::instance::Source;
 use crate::job::Job;
 use action::failure::Failure;
 use aws::error::AwsError;
 use aws_sdk_kms::config::Region;
-use aws_sdk_kms::types::KeyManagerType;
+use aws_sdk_kms::types::{KeyManagerType, KeyMetadata};
 use std::collections::BTreeSet;
+
+/// Refuses copies that could not be made in the end: in the image's own Region, or with a key that a Region
+/// does not have.
+///
+/// # Errors
+/// The refusal, or a failed call.
+pub async fn check_copies(job: &Job) -> Result<(), Failure> {
+    let publish = &job.settings.publish;
+    let home = &job.home.region;
+    if publish.copy_to.contains(home) {
+        return Err(Failure::refused(format!(
+            "MAKE_AMI_COPY_TO names {home}, where the image is made; nothing was touched"
+        ))
+        .hint("name the other Regions only"));
+    }
+    let Some(key) = &publish.kms_key else {
+        return Ok(());
+    };
+    for region in &publish.copy_to {
+        let found = look_at_key(job, region, key).await?;
+        if !found.enabled() {
+            let state = found
+                .key_state()
+                .map_or("not enabled", |state| state.as_str());
+            return Err(Failure::refused(format!(
+                "the key {key} in {region} is {state}, and a copy could not be encrypted with it; nothing was touched"
+            )));
+        }
+    }
+    Ok(())
+}
 
 /// Refuses what could not be shared in the end.
 ///
@@ -41,7 +72,7 @@ pub async fn check(job: &Job, source: &Source) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn refuse_key_of_aws(job: &Job, region: &str, key: &str) -> Result<(), Failure> {
+async fn look_at_key(job: &Job, region: &str, key: &str) -> Result<KeyMetadata, Failure> {
     let config = job.session.config.to_builder();
     let config = config.region(Region::new(region.to_owned())).build();
     let kms = aws_sdk_kms::Client::new(&config);
@@ -51,13 +82,23 @@ async fn refuse_key_of_aws(job: &Job, region: &str, key: &str) -> Result<(), Fai
         .send()
         .await
         .map_err(|error| {
+            let error = AwsError::of(&error);
+            if error.is("NotFoundException") {
+                let absent = format!("there is no key {key} in {region}; nothing was touched");
+                return Failure::refused(absent).cause(error).hint(
+                    "an alias must exist in each Region; a multi-Region key must be replicated",
+                );
+            }
             let deed = format!("cannot look at the key {key} in {region}");
-            AwsError::of(&error).failure(deed, "kms:DescribeKey")
+            error.failure(deed, "kms:DescribeKey")
         })?;
-    let manager = reply
-        .key_metadata()
-        .and_then(|metadata| metadata.key_manager());
-    if manager == Some(&KeyManagerType::Aws) {
+    let absent = || Failure::failed(format!("KMS says nothing of the key {key} in {region}"));
+    reply.key_metadata.ok_or_else(absent)
+}
+
+async fn refuse_key_of_aws(job: &Job, region: &str, key: &str) -> Result<(), Failure> {
+    let found = look_at_key(job, region, key).await?;
+    if found.key_manager() == Some(&KeyManagerType::Aws) {
         return Err(Failure::refused(format!(
             "an image encrypted with {key} in {region} cannot be shared: it is AWS's own key, and other accounts cannot use it; nothing was touched"
         ))

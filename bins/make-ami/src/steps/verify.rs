@@ -42,7 +42,8 @@ pub async fn verify(job: &Job, image_id: &str) -> Result<Verified, Failure> {
         ));
         return Err(broken.into_iter().fold(failure, Failure::detail));
     }
-    let volumes = Making::of_image(&image, &job.settings).volumes;
+    let making = Making::of_image(&image, &job.settings).ok_or_else(absent)?;
+    let volumes = making.volumes;
     available::wait(job, &job.home, image_id, volumes).await
 }
 
@@ -69,12 +70,16 @@ fn broken(image: &Image, job: &Job) -> Vec<String> {
     if let Err(fault) = name::check(image.name().unwrap_or_default()) {
         broken.push(fault);
     }
-    let volumes: usize = tag(image, VOLUMES_TAG)
-        .and_then(|number| number.parse().ok())
-        .unwrap_or_default();
+    let volumes: Option<usize> = tag(image, VOLUMES_TAG).and_then(|number| number.parse().ok());
     let mapped = snapshot_ids(image).len();
-    if mapped < volumes {
-        broken.push(format!("{mapped} of its {volumes} volumes are mapped"));
+    match volumes {
+        Some(volumes) if mapped < volumes => {
+            broken.push(format!("{mapped} of its {volumes} volumes are mapped"));
+        }
+        None if tag(image, VOLUMES_TAG).is_some() => {
+            broken.push(format!("its tag {VOLUMES_TAG} is no number"));
+        }
+        _ => {}
     }
     let deprecated = image.deprecation_time().and_then(timestamp_of);
     if deprecated.is_some_and(|at| at <= job.clock.now()) {

@@ -46,6 +46,8 @@ pub(crate) struct History {
     pub(crate) tags_after: bool,
     pub(crate) copy: Option<Outcome>,
     pub(crate) retention: bool,
+    /// Whether the image is shared with an account and written to a parameter.
+    pub(crate) published: bool,
     pub(crate) lease_first: bool,
 }
 
@@ -67,6 +69,7 @@ impl History {
             tags_after: false,
             copy: None,
             retention: false,
+            published: false,
             lease_first: false,
         }
     }
@@ -132,6 +135,8 @@ fn faults() -> impl Strategy<Value = Vec<(String, usize, Fault)>> {
         1 => Just("ec2:StartInstances"),
         1 => Just("ec2:StopInstances"),
         1 => Just("ec2:CopyImage"),
+        1 => Just("ec2:ModifyImageAttribute"),
+        1 => Just("ssm:PutParameter"),
     ]
     .prop_map(str::to_owned);
     proptest::collection::vec((operation, 0_usize..12, fault()), 0..7)
@@ -149,7 +154,7 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
         faults(),
         proptest::option::of(time()),
         time(),
-        any::<[bool; 4]>(),
+        any::<[bool; 5]>(),
         proptest::option::weighted(0.3, course()),
     );
     (world, end).prop_map(|(world, end)| {
@@ -164,7 +169,13 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
             faults,
             signal_at,
             timeout,
-            [clean_on_timeout, tags_after, retention, lease_first],
+            [
+                clean_on_timeout,
+                tags_after,
+                retention,
+                lease_first,
+                published,
+            ],
             copy,
         ) = end;
         History {
@@ -182,6 +193,7 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
             tags_after,
             copy: copy.map(|(copy, _)| copy),
             retention,
+            published,
             lease_first: lease_first && mode == Mode::Quiesce,
         }
     })

@@ -13,8 +13,9 @@ use run::{Ended, run};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Beyond the deadline a run may take its time to clean up and to start an instance, no more.
-const TO_CLEAN_UP: Duration = Duration::from_secs(3 * 3600);
+/// Beyond the deadline a run may take its time to clean up and to start an instance, no more: a call that hangs
+/// takes ten tries of two minutes.
+const TO_CLEAN_UP: Duration = Duration::from_secs(3600);
 
 /// What a run must keep, whatever happened.
 fn check(history: &History, ended: &Ended) -> Result<(), TestCaseError> {
@@ -47,9 +48,22 @@ fn check(history: &History, ended: &Ended) -> Result<(), TestCaseError> {
         // A copy that a good run made belongs to it.
         exported.extend(ended.copies.iter().map(|image| image.id.clone()));
     }
+    if let Some(id) = &ended.parameter {
+        let is_there = ended.images.iter().any(|image| image.id == *id);
+        prop_assert!(
+            is_there,
+            "the parameter holds {id}, which is gone\n{}",
+            ended.said
+        );
+    }
     let is_known = |id: &str| exported.contains(id) || ended.said.contains(id);
     // Where a reply was lost, the command that finds what there is names the run.
     let names_the_run = ended.said.contains("perhaps ");
+    prop_assert!(
+        !names_the_run || !history.faults.is_empty(),
+        "no reply was lost, and yet it does not know what there is\n{}",
+        ended.said
+    );
     for image in ended.images.iter().chain(&ended.copies) {
         prop_assert!(
             is_known(&image.id) || names_the_run,

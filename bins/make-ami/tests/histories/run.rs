@@ -13,6 +13,7 @@ use harness::ssm::Ssm;
 use harness::{FakeAws, Fate, Reply};
 use make_ami::job::Job;
 use make_ami::settings::modes::{Consistency, OnTimeout, QuiesceBy, Retire, SnapshotTags};
+use make_ami::settings::places::Principal;
 use make_ami::settings::{Checked, Named, Publish, Quiesce, Retention};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 const INSTANCE: &str = "i-0123456789abcdef0";
 const HOME: &str = "eu-west-1";
 const AWAY: &str = "us-east-1";
+const PARAMETER: &str = "/rag/ami";
 /// Made long before, of the same application; retention looks at it.
 const EARLIER: &str = "ami-0aaaaaaaaaaaaaaaa";
 
@@ -36,6 +38,8 @@ pub(crate) struct Ended {
     pub(crate) copies: Vec<Image>,
     pub(crate) snapshots: Vec<Snapshot>,
     pub(crate) instance_runs: bool,
+    /// What the parameter holds.
+    pub(crate) parameter: Option<String>,
     /// Calls of DescribeImages and DescribeSnapshots.
     pub(crate) looks: usize,
 }
@@ -105,6 +109,7 @@ async fn run_in_virtual_time(history: &History) -> Ended {
             .into_iter()
             .filter(|image| image.id != EARLIER)
             .collect(),
+        parameter: ssm.parameter(PARAMETER).map(|parameter| parameter.value),
         copies: world.images_in(AWAY),
         snapshots: snapshots
             .filter(|snapshot| !snapshot.id.starts_with("snap-0aaa"))
@@ -237,6 +242,11 @@ fn settings(history: &History) -> Checked {
         publish: Publish {
             copy_to: history.copy.iter().map(|_| AWAY.to_owned()).collect(),
             copy_wait: true,
+            share_with: match history.published {
+                true => vec![Principal::Account("111122223333".to_owned())],
+                false => Vec::new(),
+            },
+            ssm_parameter: history.published.then(|| PARAMETER.to_owned()),
             ..Publish::default()
         },
         retention: history.retention.then(|| Retention {

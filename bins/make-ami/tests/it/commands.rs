@@ -2,6 +2,7 @@
 
 use crate::INSTANCE;
 use crate::inside::Cloud;
+use harness::codebuild::{Build, CodeBuild};
 use harness::ec2::{Course, Image, Instance, LaunchTemplate};
 use std::time::Duration;
 
@@ -135,7 +136,8 @@ async fn a_run_key_that_has_a_failed_and_a_good_image_goes_on_with_the_good_one(
     let failed = Image::available("ami-0aaaaaaaaaaaaaaaa", "web-41").state("failed");
     cloud.world.add_image(failed.tag("make-ami:run", "run-7"));
     let good = Image::available("ami-0bbbbbbbbbbbbbbbb", "web-42");
-    cloud.world.add_image(good.tag("make-ami:run", "run-7"));
+    let good = good.tag("make-ami:run", "run-7");
+    cloud.world.add_image(good.tag("make-ami:volumes", "1"));
     let resumed = cloud.run().unset("instance_id").set("resume", "run-7");
     let resumed = resumed.end().await;
     assert_eq!(resumed.assert_code(0).ami(), "ami-0bbbbbbbbbbbbbbbb");
@@ -231,6 +233,43 @@ async fn clean_removes_by_id_and_by_key_and_copies_too() {
             assert!(cloud.world.snapshots_in(region).is_empty(), "{region}");
         }
     }
+}
+
+/// Counted as none, an image that lacks a volume would pass for whole.
+#[tokio::test(start_paused = true)]
+async fn an_image_without_the_number_of_its_volumes_is_not_gone_on_with() {
+    let cloud = Cloud::new();
+    cloud.run().command("start").end().await.assert_code(0);
+    cloud.world.change_image(IMAGE, |image| {
+        image.tags.retain(|(key, _)| key != "make-ami:volumes");
+    });
+    let ended = cloud.run().go_on("wait", IMAGE).end().await;
+    ended
+        .assert_code(2)
+        .assert_said("has no tag make-ami:volumes with a number");
+    assert!(!ended.changed_anything(), "{ended}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_automatic_retry_adopts_the_image_of_the_first_build() {
+    let cloud = Cloud::new();
+    cloud.world.outcomes([Course::available(30 * MINUTE)]);
+    let build = |id| Build::running(id, cloud.world.now()).timeout_in_minutes(Some(480));
+    CodeBuild::with([
+        build("web:1").status("FAILED"),
+        build("web:2").retry_of("web:1").status("FAILED"),
+        build("web:3").retry_of("web:2"),
+    ])
+    .serve(&cloud.fake);
+    let first = cloud.run().in_build("web:1").timeout(MINUTE).end().await;
+    first.assert_code(6);
+    let third = cloud.run().in_build("web:3").end().await;
+    assert_eq!(third.assert_code(0).ami(), IMAGE);
+    assert_eq!(cloud.world.images().len(), 1, "{third}");
+    // One that the user names is what he says.
+    let other = cloud.run().in_build("web:3").set("run", "mine");
+    let other = other.set("ami_name", "web-43").end().await;
+    assert_ne!(other.assert_code(0).ami(), IMAGE);
 }
 
 #[tokio::test(start_paused = true)]

@@ -303,12 +303,27 @@ async fn not_found_ten_times_after_create_ansible_4368_amazon_aws_1321() {
 async fn not_found_ten_times_with_tags_after_packer_plugin_amazon_662_mantle_1091() {
     let cloud = Cloud::new();
     cloud.world.hide_new_images(10);
+    cloud.world.not_taggable_at_first(10);
     let run = cloud.run().set("snapshot_tags", "after");
     let ended = run.end().await;
     let image = cloud.image(ended.assert_code(0).ami());
     let tags = cloud.snapshot(&image.snapshots()[0]).tags;
     assert!(
         tags.iter().any(|(key, _)| key == "make-ami:run"),
+        "{tags:?}"
+    );
+}
+
+/// The proof of a quiesced image is a tag, given while the image may not be known yet.
+#[tokio::test(start_paused = true)]
+async fn not_found_while_a_fresh_image_is_tagged_packer_plugin_amazon_662() {
+    let cloud = Cloud::new();
+    cloud.world.not_taggable_at_first(10);
+    let run = cloud.run().set("consistency", "quiesce");
+    let ended = run.set("quiesce_containers", "db").end().await;
+    let tags = cloud.image(ended.assert_code(0).ami()).tags;
+    assert!(
+        tags.iter().any(|(key, _)| key == "make-ami:frozen-ms"),
         "{tags:?}"
     );
 }
@@ -537,7 +552,7 @@ async fn images_in_use_are_kept_amicleaner_5_ami_management_32_truss_176() {
         .await;
     ended
         .assert_code(0)
-        .assert_said("launch template lt-0123456789abcdef0 version 1 refers to it")
+        .assert_said("launch-template/lt-0123456789abcdef0 refers to it, and 1 more")
         .assert_said("instance i-0fedcba9876543210 refers to it")
         .assert_said(&format!("{parameter} refers to it"));
     let mut left: Vec<String> = cloud.world.images().into_iter().map(|one| one.id).collect();
@@ -658,6 +673,8 @@ async fn default_key_cannot_be_shared_packer_7410_8271() {
 #[tokio::test(start_paused = true)]
 async fn encrypted_copies_are_tagged_packer_6369_6434() {
     let cloud = Cloud::new();
+    let key = Key::customer("9234abcd-12ab-34cd-56ef-1234567890ab").alias("alias/images");
+    cloud.kms.add(key.region("us-east-1"));
     let ended = cloud
         .run()
         .all([

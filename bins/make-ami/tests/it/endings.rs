@@ -2,8 +2,9 @@
 
 use crate::{INSTANCE, account, changed_anything, left_nothing, program};
 use harness::Reply;
+use harness::codebuild::{Build, CodeBuild};
 use harness::ec2::{Image, Outcome};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn a_lost_reply_of_create_image_is_found_again() {
@@ -97,6 +98,39 @@ fn the_deadline_with_clean_leaves_nothing() {
         .args(["--timeout", "3s", "--on-timeout", "clean"])
         .run();
     left_nothing(&ran, &world, 1);
+}
+
+/// The built binary asks for its build's limit, and heeds it.
+#[test]
+fn the_builds_own_limit_ends_the_run_before_it_ends_the_build() {
+    let (fake, world) = account();
+    world.outcomes([Outcome::Never]);
+    // An hour is CodeBuild's default; some seconds of it are left.
+    let began = SystemTime::now() - Duration::from_secs(3600 - 12);
+    CodeBuild::with([Build::running("web:1", began)]).serve(&fake);
+    let ran = program(&fake).env("CODEBUILD_BUILD_ID", "web:1").run();
+    ran.assert_code(6)
+        .assert_stderr("the build ends at")
+        .assert_stderr("make-ami wait --image-id ami-00000000000000001");
+}
+
+/// 143 promises that all is cleaned up.
+#[test]
+fn sigterm_with_something_that_cannot_be_removed_is_exit_5() {
+    let (fake, world) = account();
+    world.outcomes([Outcome::Never]);
+    fake.on("ec2:DeregisterImage", [Reply::unauthorized()]);
+    let running = program(&fake).spawn();
+    running.wait_for_stderr("waiting for image", Duration::from_secs(20));
+    running.signal(15);
+    let ran = running.finish();
+    ran.assert_code(5)
+        .assert_stderr("SIGTERM received")
+        .assert_stderr("remains: image ami-00000000000000001 in eu-west-1")
+        .assert_stderr(
+            "aws ec2 deregister-image --region eu-west-1 --image-id ami-00000000000000001",
+        );
+    assert_eq!(world.images().len(), 1);
 }
 
 #[test]

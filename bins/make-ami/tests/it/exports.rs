@@ -102,6 +102,19 @@ fn tags_after_leave_the_snapshots_tagged() {
 }
 
 #[test]
+fn without_snapshot_tags_the_image_alone_is_tagged() {
+    let (fake, world) = account();
+    program(&fake)
+        .env("MAKE_AMI_SNAPSHOT_TAGS", "none")
+        .run()
+        .assert_code(0);
+    let tags = &world.images()[0].tags;
+    assert!(tags.iter().any(|(key, _)| key == "make-ami:run"));
+    assert_eq!(world.snapshots()[0].tags, []);
+    assert!(fake.requests_for("ec2:CreateTags").is_empty());
+}
+
+#[test]
 fn after_a_failed_build_phase_nothing_is_done() {
     let (fake, _) = account();
     let failed = || program(&fake).env("CODEBUILD_BUILD_SUCCEEDING", "0");

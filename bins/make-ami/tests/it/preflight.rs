@@ -1,9 +1,10 @@
 //! Before anything is made: which instance, what a dry run asks and says.
 
 use crate::INSTANCE;
-use crate::inside::Cloud;
+use crate::inside::{Cloud, Run};
 use harness::Reply;
 use harness::ec2::{Image, Instance};
+use std::collections::BTreeMap;
 
 const OTHER: &str = "i-0fedcba9876543210";
 
@@ -212,10 +213,98 @@ async fn everything_that_is_denied_is_listed_together() {
         .assert_code(3)
         .assert_said("cause: ec2:CreateImage, with ec2:CreateTags: UnauthorizedOperation")
         .assert_said("cause: ec2:DeregisterImage: UnauthorizedOperation")
-        .assert_said("cause: ec2:CopyImage: UnauthorizedOperation")
+        .assert_said(
+            "cause: ec2:CopyImage, with ec2:CreateTags in us-east-1: UnauthorizedOperation",
+        )
         .assert_said("cause: ec2:ModifyImageAttribute: UnauthorizedOperation")
         .assert_said("nothing was touched");
     assert_eq!(cloud.world.images().len(), 1);
+}
+
+/// What a look of our own was denied stands beside what EC2 would deny.
+#[tokio::test(start_paused = true)]
+async fn denied_looks_are_findings_among_the_others() {
+    let cloud = with_an_earlier_image();
+    let newer = Image::available("ami-0bbbbbbbbbbbbbbbb", "web-40");
+    cloud.world.add_image(newer.tag("make-ami:app", "web"));
+    for operation in [
+        "kms:DescribeKey",
+        "ec2:DescribeImageReferences",
+        "ec2:CreateImage",
+    ] {
+        cloud.fake.on(operation, [Reply::unauthorized()]);
+    }
+    let run = cloud.run().dry_run().all(EVERYTHING).set("keep", "1");
+    let ended = run.set("kms_key", "alias/images").end().await;
+    ended
+        .assert_code(3)
+        .assert_said("cause: ec2:CreateImage, with ec2:CreateTags: UnauthorizedOperation")
+        .assert_said("cause: retention: cannot find out what refers to images in eu-west-1")
+        .assert_said("cause: copies and sharing: cannot look at the key alias/images in us-east-1");
+    assert!(!ended.said.contains("remains:"), "{ended}");
+}
+
+/// What EC2 says to a dry run that goes well: each action with the answer.
+async fn answers(run: Run<'_>) -> BTreeMap<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plan.json");
+    run.plan_file(&file).end().await.assert_code(0);
+    let plan: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let findings = plan["permissions"].as_array().unwrap().iter();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    findings
+        .map(|finding| (text(&finding["action"]), text(&finding["answer"])))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_asks_in_every_region_and_for_the_proof_of_quiescing() {
+    let cloud = with_an_earlier_image();
+    for region in ["us-east-1", "eu-central-1"] {
+        let copy = Image::available("ami-0cccccccccccccccc", "web-41");
+        let copy = copy.tag("make-ami:app", "web");
+        cloud.world.add_image_in(region, copy);
+    }
+    let run = cloud.run().dry_run().all(EVERYTHING);
+    let run = run.set("consistency", "quiesce");
+    let run = run.set("quiesce_containers", "db");
+    let run = run.set("copy_to", "us-east-1,eu-central-1");
+    let answers = answers(run).await;
+    assert_eq!(answers["ec2:CreateTags on the image, later"], "permitted");
+    assert!(answers["ssm:GetCommandInvocation"].starts_with("not asked"));
+    for region in ["us-east-1", "eu-central-1"] {
+        for action in [
+            "ModifyImageAttribute",
+            "EnableImageDeprecation",
+            "DeregisterImage",
+        ] {
+            let requests = cloud.fake.requests_for(&format!("ec2:{action}"));
+            let is_asked = requests
+                .iter()
+                .any(|one| one.region().as_deref() == Some(region));
+            assert!(is_asked, "{action} in {region}");
+            assert_eq!(answers[&format!("ec2:{action} in {region}")], "permitted");
+        }
+    }
+    // The subcommands ask too.
+    let id = "ami-0aaaaaaaaaaaaaaaa";
+    cloud.world.change_image(id, |image| {
+        let tags = [("run", "r"), ("volumes", "1"), ("instance", INSTANCE)];
+        let tags = tags.map(|(key, value)| (format!("make-ami:{key}"), value.to_owned()));
+        image.tags.extend(tags);
+    });
+    for command in ["wait", "clean"] {
+        let answers = self::answers(cloud.run().go_on(command, id).dry_run()).await;
+        assert_eq!(answers["ec2:DeregisterImage"], "permitted", "{command}");
+    }
+    cloud
+        .fake
+        .on("ec2:DeregisterImage", [Reply::unauthorized()]);
+    let ended = cloud.run().go_on("clean", id).dry_run().end().await;
+    ended.assert_code(3).assert_said(&format!(
+        "image {id} could not be removed; nothing was touched"
+    ));
 }
 
 #[tokio::test(start_paused = true)]

@@ -128,6 +128,63 @@ async fn sigterm_while_copies_are_made_removes_image_and_copies() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn copies_that_cannot_be_made_are_refused_before_anything_is() {
+    let cloud = Cloud::new();
+    let ended = cloud
+        .run()
+        .set("copy_to", "us-east-1,eu-west-1")
+        .end()
+        .await;
+    ended
+        .assert_code(2)
+        .assert_said("MAKE_AMI_COPY_TO names eu-west-1, where the image is made");
+    assert!(!ended.changed_anything(), "{ended}");
+    let copy = [("copy_to", "us-east-1"), ("kms_key", "alias/images")];
+    let ended = cloud.run().all(copy).end().await;
+    ended
+        .assert_code(2)
+        .assert_said("there is no key alias/images in us-east-1; nothing was touched");
+    assert!(!ended.changed_anything(), "{ended}");
+    let key = Key::customer("9234abcd-12ab-34cd-56ef-1234567890ab").alias("alias/images");
+    cloud.kms.add(key.region("us-east-1").state("Disabled"));
+    let ended = cloud.run().all(copy).end().await;
+    ended
+        .assert_code(2)
+        .assert_said("is Disabled, and a copy could not be encrypted");
+}
+
+/// Otherwise the copies would stay when the image is removed.
+#[tokio::test(start_paused = true)]
+async fn the_command_that_removes_an_image_names_the_regions_of_its_copies() {
+    let cloud = Cloud::new();
+    cloud
+        .fake
+        .on("ec2:ModifyImageAttribute", [Reply::unauthorized()]);
+    let run = cloud.run().in_build("web:1");
+    let run = run.set("copy_to", "us-east-1,eu-central-1");
+    let ended = run.set("share_with", "111122223333").end().await;
+    ended
+        .assert_code(5)
+        .assert_said("--copy-to us-east-1,eu-central-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_of_which_nobody_knows_whether_it_was_made_is_listed() {
+    let cloud = Cloud::new();
+    cloud
+        .fake
+        .intercept(|request| match request.name().as_str() {
+            "ec2:CopyImage" => Fate::Answered(Reply::close()),
+            _ => Fate::Served,
+        });
+    let ended = cloud.run().set("copy_to", "us-east-1").end().await;
+    ended
+        .assert_code(5)
+        .assert_said("perhaps a copy in us-east-1: a reply of CopyImage was lost")
+        .assert_said("aws ec2 describe-images --region us-east-1 --owners self");
+}
+
 // --- Sharing ------------------------------------------------------------------------------------
 
 const ORGANIZATION: &str = "arn:aws:organizations::123456789012:organization/o-exampleorgid";
@@ -243,6 +300,20 @@ async fn an_image_and_its_copies_are_deprecated_after_a_time() {
     let expected = harness::ec2::iso(cloud.world.now() + 90 * 24 * 60 * MINUTE);
     assert_eq!(day(&cloud.image(ended.ami())), expected[..10]);
     assert_eq!(day(&cloud.world.images_in("us-east-1")[0]), expected[..10]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_to_deprecation_counts_from_the_images_creation() {
+    let cloud = Cloud::new();
+    let created = cloud.world.now();
+    cloud.run().command("start").end().await.assert_code(0);
+    tokio::time::sleep(5 * 24 * 60 * MINUTE).await;
+    let id = cloud.world.images()[0].id.clone();
+    let run = cloud.run().go_on("wait", &id);
+    run.set("deprecate_after", "90d").end().await.assert_code(0);
+    let expected = harness::ec2::iso(created + 90 * 24 * 60 * MINUTE);
+    let found = cloud.image(&id).deprecation.unwrap();
+    assert_eq!(found[..10], expected[..10]);
 }
 
 // --- The parameter ------------------------------------------------------------------------------
@@ -387,20 +458,41 @@ async fn the_manifest_tells_what_was_made_of_what_and_what_it_costs() {
     assert_eq!(manifest["shared_with"][0], "account 111122223333");
     let seconds = manifest["times"]["seconds"].as_u64().unwrap();
     assert!((1800..2000).contains(&seconds), "{manifest:#}");
+    let times = ["started", "available", "finished"].map(|time| manifest["times"][time].as_str());
+    let times: Vec<&str> = times.into_iter().map(Option::unwrap).collect();
+    assert!(times[0] < times[1] && times[1] <= times[2], "{manifest:#}");
+    assert_eq!(manifest["cost"]["copies_not_counted"], 1);
+    ended.assert_said("not counted: 1 copy of it");
     // 10 GiB in all, at the list price.
     assert_eq!(manifest["cost"]["billed_bytes_at_most"], 10_u64 << 30);
     assert_eq!(manifest["cost"]["usd_per_month"], 0.5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_manifest_that_cannot_be_written_keeps_the_image() {
+async fn a_manifest_that_cannot_be_written_is_refused_first_and_later_keeps_the_image() {
     let cloud = Cloud::new();
     let run = cloud.run().set("manifest", "/nowhere/manifest.json");
     let ended = run.end().await;
     ended
-        .assert_code(5)
-        .assert_said("cannot write the manifest /nowhere/manifest.json")
+        .assert_code(2)
+        .assert_said("there can be no manifest; nothing was touched")
         .assert_said("No such file or directory");
+    assert!(ended.calls.is_empty(), "{ended}");
+    // Its folder goes while the image is made.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("manifest.json");
+    let folder = std::sync::Mutex::new(Some(folder));
+    cloud.fake.intercept(move |request| {
+        if request.operation == "CreateImage" {
+            drop(folder.lock().unwrap().take());
+        }
+        Fate::Served
+    });
+    let run = cloud.run().set("manifest", path.to_str().unwrap());
+    let ended = run.end().await;
+    ended
+        .assert_code(5)
+        .assert_said("cannot write the manifest");
     assert_eq!(cloud.world.images().len(), 1);
 }
 

@@ -1,9 +1,10 @@
 //! Retiring older images.
 
 use crate::inside::{Cloud, Event};
-use harness::Reply;
-use harness::ec2::{Image, iso};
-use std::time::Duration;
+use harness::codebuild::{Build, CodeBuild};
+use harness::ec2::{Course, Image, LaunchTemplate, iso};
+use harness::{Fate, Reply};
+use std::time::{Duration, SystemTime};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -119,6 +120,121 @@ async fn referenced_images_are_kept_with_the_reason_and_the_others_go() {
     assert_eq!(left(&cloud), "a");
 }
 
+/// A group may stay at a version that is neither the default nor among the last ten.
+#[tokio::test(start_paused = true)]
+async fn an_image_of_an_old_version_of_a_launch_template_is_kept() {
+    let cloud = account([('a', 4), ('b', 3)]);
+    let (old, new) = (id('a'), "ami-0ffffffffffffffff");
+    let versions = [old.as_str()].into_iter().chain([new; 14]);
+    let template = LaunchTemplate::new("lt-0123456789abcdef0", "web", versions);
+    cloud.world.add_launch_template(template);
+    let run = cloud.run().set("app", "web").set("keep", "1");
+    let ended = run.set("retire", "deregister").end().await;
+    ended
+        .assert_code(0)
+        .assert_said("launch-template/lt-0123456789abcdef0 refers to it");
+    assert_eq!(left(&cloud), "a", "{ended}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_shared_is_kept_since_nobody_sees_who_uses_it() {
+    let cloud = account([('a', 4), ('b', 3), ('c', 2)]);
+    let share = |letter, whom: &str| {
+        let whom = whom.to_owned();
+        let change = |image: &mut Image| image.shared_with.push(whom);
+        cloud.world.change_image(&id(letter), change);
+    };
+    share('a', "111122223333");
+    share('b', "all");
+    let run = cloud.run().set("app", "web").set("keep", "1");
+    let ended = run.set("retire", "deregister").end().await;
+    ended
+        .assert_code(0)
+        .assert_said("a launch permission of account 111122223333 refers to it")
+        .assert_said("a launch permission of everybody refers to it");
+    assert_eq!(left(&cloud), "ab", "{ended}");
+}
+
+/// Otherwise they would grow for ever: home's retention knows nothing of them.
+#[tokio::test(start_paused = true)]
+async fn copies_in_other_regions_are_retired_there() {
+    const AWAY: &str = "us-east-1";
+    let cloud = Cloud::new();
+    let run = async |name: &str, wait: &str| {
+        let settings = [
+            ("ami_name", name),
+            ("app", "web"),
+            ("keep", "1"),
+            ("retire", "deregister"),
+            ("copy_to", AWAY),
+            ("copy_wait", wait),
+        ];
+        cloud.run().all(settings).end().await
+    };
+    let names = |region: &str| {
+        let images = cloud.world.images_in(region).into_iter();
+        images.map(|image| image.name).collect::<Vec<_>>()
+    };
+    run("web-1", "yes").await.assert_code(0);
+    let second = run("web-2", "yes").await;
+    second
+        .assert_code(0)
+        .assert_said("retention of web in us-east-1:");
+    assert_eq!(names("eu-west-1"), ["web-2"], "{second}");
+    assert_eq!(names(AWAY), ["web-2"], "{second}");
+    assert_eq!(cloud.world.snapshots_in(AWAY).len(), 1);
+    // A copy that may still fail replaces none.
+    cloud.world.copy_outcomes([Course::available(DAY)]);
+    run("web-3", "no").await.assert_code(0);
+    assert_eq!(names(AWAY), ["web-2", "web-3"]);
+    assert_eq!(names("eu-west-1"), ["web-3"]);
+}
+
+/// The build would be over before the exports were written.
+#[tokio::test(start_paused = true)]
+async fn an_image_is_handed_over_in_time_when_older_ones_go_slowly() {
+    let minutes = |n: u64| Duration::from_secs(60 * n);
+    let cloud = account([('a', 4), ('b', 3)]);
+    cloud.world.outcomes([Course::available(minutes(57))]);
+    CodeBuild::with([Build::running("web:1", SystemTime::now())]).serve(&cloud.fake);
+    cloud
+        .fake
+        .intercept(|request| match request.operation.as_str() {
+            "DescribeImageReferences" | "ListChangedBlocks" | "DeregisterImage" => {
+                Fate::Late(Duration::from_secs(50))
+            }
+            _ => Fate::Served,
+        });
+    let run = cloud.run().in_build("web:1").set("app", "web");
+    let run = run.set("keep", "1").set("retire", "deregister");
+    let ended = run.end().await;
+    ended.assert_code(0).assert_said("older");
+    assert!(
+        ended.took < minutes(60) - Duration::from_secs(30),
+        "{ended}"
+    );
+    assert!(left(&cloud).contains('b'), "{ended}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn snapshots_that_count_as_used_for_a_moment_go_all_the_same() {
+    let cloud = account([('a', 4)]);
+    cloud.world.snapshots_linger(3);
+    let run = cloud.run().set("app", "web").set("keep", "1");
+    let ended = run.set("retire", "deregister").end().await;
+    ended.assert_code(0).refute_said("another image uses it");
+    let gone = cloud.world.snapshots();
+    assert!(gone.iter().all(|one| !one.id.contains("aaaa")), "{gone:?}");
+    // For good, it is listed.
+    let cloud = account([('a', 4)]);
+    cloud.world.snapshots_linger(99);
+    let run = cloud.run().set("app", "web").set("keep", "1");
+    let ended = run.set("retire", "deregister").end().await;
+    ended
+        .assert_code(0)
+        .assert_said("aws ec2 delete-snapshot --region eu-west-1 --snapshot-id snap-0aaaa");
+}
+
 #[tokio::test(start_paused = true)]
 async fn more_than_ten_images_are_asked_about_in_several_calls() {
     let cloud = Cloud::new();
@@ -144,6 +260,7 @@ async fn when_it_cannot_be_asked_what_is_used_everything_stays_and_the_run_succe
     for operation in [
         "ec2:DescribeImageReferences",
         "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeImageAttribute",
     ] {
         let cloud = account([('a', 4), ('b', 3)]);
         cloud.fake.on(operation, [Reply::unauthorized()]);

@@ -203,39 +203,134 @@ async fn a_deadline_in_every_step_leaves_nothing_with_clean() {
     deadline_everywhere("clean").await;
 }
 
-/// The same with everything that follows an available image: whatever names it, it exists.
+/// All that follows an available image.
+const EVERYTHING: [(&str, &str); 8] = [
+    ("app", "web"),
+    ("keep", "1"),
+    ("retire", "deregister"),
+    ("snapshot_tags", "after"),
+    ("copy_to", "us-east-1"),
+    ("share_with", "111122223333"),
+    ("deprecate_after", "90d"),
+    ("ssm_parameter", "/web/ami"),
+];
+const OLDER: &str = "ami-0aaaaaaaaaaaaaaaa";
+
+fn with_older() -> Cloud {
+    let cloud = account();
+    let older = Image::available(OLDER, "web-41");
+    cloud.world.add_image(older.tag("make-ami:app", "web"));
+    cloud
+}
+
+/// What a run made, in both Regions.
+fn made(cloud: &Cloud) -> Vec<Image> {
+    let mut images = cloud.world.images();
+    images.retain(|image| image.id != OLDER);
+    images.extend(cloud.world.images_in("us-east-1"));
+    images
+}
+
+/// The deadline comes at every second of publishing and retiring: what is there is exported or listed, and
+/// the next run goes on with it.
 #[tokio::test(start_paused = true)]
-async fn sigterm_in_every_step_of_publishing_leaves_nothing_that_is_not_named() {
-    let everything = [
-        ("app", "web"),
-        ("keep", "1"),
-        ("retire", "deregister"),
-        ("snapshot_tags", "after"),
-        ("copy_to", "us-east-1"),
-        ("share_with", "111122223333"),
-        ("deprecate_after", "90d"),
-        ("ssm_parameter", "/web/ami"),
-    ];
+async fn a_deadline_in_every_step_of_publishing_keeps_what_the_next_run_adopts() {
     let with_older = || {
-        let cloud = account();
-        let older = Image::available("ami-0aaaaaaaaaaaaaaaa", "web-41");
-        cloud.world.add_image(older.tag("make-ami:app", "web"));
+        let cloud = with_older();
+        let slow = Course::available(Duration::from_secs(20));
+        cloud.world.outcomes([slow.clone()]);
+        cloud.world.copy_outcomes([slow]);
         cloud
     };
     let cloud = with_older();
-    let calls = run(&cloud, "no-reboot").all(everything).end().await;
+    let start = tokio::time::Instant::now();
+    let undisturbed = run(&cloud, "no-reboot").all(EVERYTHING).end().await;
+    undisturbed.assert_code(0);
+    let whole = start.elapsed().as_secs();
+    for seconds in 1..=whole + 1 {
+        let cloud = with_older();
+        let late = run(&cloud, "no-reboot").all(EVERYTHING);
+        let late = late.timeout(Duration::from_secs(seconds)).end().await;
+        let context = format!("{seconds} s of {whole}");
+        match late.code {
+            Some(0) => assert_eq!(made(&cloud).len(), 2, "{context}\n{late}"),
+            Some(6) => {
+                for image in made(&cloud) {
+                    assert!(late.said.contains(&image.id), "{context}\n{late}");
+                }
+                assert!(
+                    cloud.ssm.parameter("/web/ami").is_none(),
+                    "{context}\n{late}"
+                );
+                let resumed = run(&cloud, "no-reboot").all(EVERYTHING).end().await;
+                assert_eq!(resumed.code, Some(0), "{context}\n{late}\n{resumed}");
+                assert_eq!(made(&cloud).len(), 2, "{context}\n{late}\n{resumed}");
+            }
+            _ => panic!("{context}\n{late}"),
+        }
+    }
+}
+
+/// What `start`, `wait` and `clean` have made or removed by then, the next run of them repairs.
+#[tokio::test(start_paused = true)]
+async fn sigterm_in_every_step_of_the_subcommands_leaves_nothing_that_is_not_named() {
+    for command in ["start", "wait", "clean"] {
+        let ready = async || {
+            let cloud = account();
+            if command != "start" {
+                let started = run(&cloud, "stop").command("start").end().await;
+                started.assert_code(0);
+            }
+            cloud
+        };
+        let cloud = ready().await;
+        let calls = run(&cloud, "stop").command(command).end().await;
+        let calls = calls.assert_code(0).calls.len();
+        for n in 0..calls {
+            let cloud = ready().await;
+            let stopped = run(&cloud, "stop").command(command);
+            let ended = stopped.at_call(n, Event::Sigterm).end().await;
+            if ended.calls.len() <= n {
+                break;
+            }
+            let context = format!("{command}, SIGTERM at call {n}, {}", ended.calls[n]);
+            assert!(
+                matches!(ended.code, Some(0 | 5 | 143)),
+                "{context}\n{ended}"
+            );
+            // Before `wait` and `clean` have begun, what `start` made is as it was.
+            if command == "start" {
+                nothing_unnamed(&cloud, &ended, &context);
+            }
+            let cleaned = run(&cloud, "stop").command("clean").end().await;
+            assert_eq!(cleaned.code, Some(0), "{context}\n{ended}\n{cleaned}");
+            let left = (cloud.world.images(), cloud.world.snapshots());
+            assert!(left.0.is_empty(), "{context}: {left:?}\n{cleaned}");
+            assert!(left.1.is_empty(), "{context}: {left:?}\n{cleaned}");
+            let state = cloud.instance().state;
+            assert!(
+                ["running", "pending"].contains(&state.as_str()),
+                "{context}: {state}\n{cleaned}"
+            );
+        }
+    }
+}
+
+/// The same with everything that follows an available image: whatever names it, it exists.
+#[tokio::test(start_paused = true)]
+async fn sigterm_in_every_step_of_publishing_leaves_nothing_that_is_not_named() {
+    let cloud = with_older();
+    let calls = run(&cloud, "no-reboot").all(EVERYTHING).end().await;
     let calls = calls.assert_code(0).calls.len();
     for n in 0..calls {
         let cloud = with_older();
-        let run = run(&cloud, "no-reboot").all(everything);
+        let run = run(&cloud, "no-reboot").all(EVERYTHING);
         let ended = run.at_call(n, Event::Sigterm).end().await;
         if ended.calls.len() <= n {
             break;
         }
         let context = format!("SIGTERM at call {n}, {}", ended.calls[n]);
-        let mut images = cloud.world.images();
-        images.retain(|image| image.id != "ami-0aaaaaaaaaaaaaaaa");
-        images.extend(cloud.world.images_in("us-east-1"));
+        let images = made(&cloud);
         match ended.code {
             Some(0) => assert_eq!(images.len(), 2, "{context}\n{ended}"),
             Some(143) => assert!(images.is_empty(), "{context}: {images:?}\n{ended}"),
@@ -250,9 +345,7 @@ async fn sigterm_in_every_step_of_publishing_leaves_nothing_that_is_not_named() 
         }
         // Nothing older goes before the new one is handed over.
         let older = cloud.world.images();
-        let is_there = older
-            .iter()
-            .any(|image| image.id == "ami-0aaaaaaaaaaaaaaaa");
+        let is_there = older.iter().any(|image| image.id == OLDER);
         assert!(is_there || ended.code == Some(0), "{context}\n{ended}");
     }
 }

@@ -88,6 +88,16 @@ impl State {
         Ok(xml::done("DisableImage"))
     }
 
+    pub(super) fn describe_image_attribute(&mut self, request: &Request) -> Answer {
+        let id = request.param("ImageId").ok_or_else(|| missing("ImageId"))?;
+        if request.param("Attribute") != Some("launchPermission") {
+            let message = "the fake EC2 knows no attribute but launchPermission; teach it";
+            return Err(Reply::error(501, "NotScripted", message));
+        }
+        let shared_with = self.image(id)?.shared_with.clone();
+        Ok(xml::launch_permissions(id, &shared_with))
+    }
+
     pub(super) fn modify_image_attribute(&mut self, request: &Request) -> Answer {
         let id = request.param("ImageId").ok_or_else(|| missing("ImageId"))?;
         let kinds = ["UserId", "OrganizationArn", "OrganizationalUnitArn"];

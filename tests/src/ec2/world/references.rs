@@ -1,9 +1,29 @@
 //! Who refers to an image: DescribeImageReferences and launch templates.
 
 use super::filters::Filters;
-use super::{Answer, State, missing};
+use super::{ACCOUNT, Answer, State, missing};
 use crate::ec2::{LaunchTemplate, xml};
 use crate::fake_aws::{Reply, Request};
+
+const LAUNCH_TEMPLATE: &str = "ec2:LaunchTemplate";
+
+/// How many versions of a launch template are looked at: ten unless the option says otherwise
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ResourceTypeOption.html>).
+fn version_depth(request: &Request) -> usize {
+    let types = (1..).map_while(|n| {
+        let kind = request.param(&format!("ResourceType.{n}.ResourceType"))?;
+        Some((n, kind))
+    });
+    let depth = types
+        .filter(|(_, kind)| *kind == LAUNCH_TEMPLATE)
+        .find_map(|(n, _)| {
+            let option = format!("ResourceType.{n}.ResourceTypeOption.1");
+            let name = request.param(&format!("{option}.OptionName"))?;
+            let value = request.param(&format!("{option}.OptionValue.1"))?;
+            (name == "version-depth").then(|| value.parse().expect("a number"))
+        });
+    depth.unwrap_or(10)
+}
 
 impl State {
     pub(super) fn describe_image_references(&mut self, request: &Request) -> Answer {
@@ -22,16 +42,33 @@ impl State {
         if !takes_all && types.is_empty() {
             return Err(missing("ResourceTypes or IncludeAllResourceTypes"));
         }
-        let wanted = |(image, kind, _): &&(String, String, String)| {
+        let wanted = |(image, kind, _): &(String, String, String)| {
             ids.contains(image) && (takes_all || types.contains(&kind.as_str()))
         };
-        let found = self.here.references.iter().filter(wanted);
-        let found: Vec<_> = found.cloned().collect();
+        let named = self.here.references.iter().cloned();
+        let found = named.chain(self.template_references(version_depth(request)));
+        let found: Vec<_> = found.filter(wanted).collect();
         let (found, next) = self.page(request, found);
         Ok(xml::with_next_page(
             xml::describe_image_references(&found),
             next.as_deref(),
         ))
+    }
+
+    /// The images that the last `depth` versions of each launch template name.
+    fn template_references(&self, depth: usize) -> Vec<(String, String, String)> {
+        let mut found = Vec::new();
+        for template in &self.here.templates {
+            let (region, id) = (&self.name, &template.id);
+            let arn = format!("arn:aws:ec2:{region}:{ACCOUNT}:launch-template/{id}");
+            for image in template.versions.iter().rev().take(depth).flatten() {
+                let reference = (image.clone(), LAUNCH_TEMPLATE.to_owned(), arn.clone());
+                if !found.contains(&reference) {
+                    found.push(reference);
+                }
+            }
+        }
+        found
     }
 
     pub(super) fn describe_launch_templates(&mut self, request: &Request) -> Answer {

@@ -33,7 +33,7 @@ impl State {
         if let Some((code, _)) = self.here.undeletable.get(id) {
             return code.clone();
         }
-        if self.user_of(id).is_some() {
+        if self.user_of(id).is_some() || self.rules.lingering_use > 0 {
             return "skipped".to_owned();
         }
         self.here.snapshots.retain(|snapshot| snapshot.id != id);
@@ -46,6 +46,11 @@ impl State {
         self.snapshot(&id)?;
         if let Some(image) = self.user_of(&id) {
             let message = format!("The snapshot {id} is currently in use by {image}");
+            return Err(Reply::error(400, "InvalidSnapshot.InUse", message));
+        }
+        if self.rules.lingering_use > 0 {
+            self.rules.lingering_use -= 1;
+            let message = format!("The snapshot {id} is currently in use by an image");
             return Err(Reply::error(400, "InvalidSnapshot.InUse", message));
         }
         match self.here.undeletable.get(&id) {

@@ -29,6 +29,24 @@ impl State {
             return Err(Reply::error(400, "InvalidID", message));
         }
         refuse_dry_run(request)?;
+        let fresh = ids.iter().find_map(|id| {
+            let code = match id.split('-').next() {
+                Some("ami") => "InvalidAMIID.NotFound",
+                Some("snap") => "InvalidSnapshot.NotFound",
+                _ => return None,
+            };
+            Some((id, code))
+        });
+        if let Some((id, code)) = fresh
+            && self.rules.untaggable > 0
+        {
+            self.rules.untaggable -= 1;
+            return Err(Reply::error(
+                400,
+                code,
+                format!("The ID '{id}' does not exist"),
+            ));
+        }
         for id in &ids {
             if let Some(tags) = self.tags_of(id) {
                 change(tags);

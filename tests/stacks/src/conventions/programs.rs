@@ -80,7 +80,7 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 10] = [
             "ec2:ModifySnapshotAttribute",
             "ec2:ModifyImageAttribute",
         ],
-        "MAKE_AMI_SHARE_WITH is not set",
+        "MAKE_AMI_SHARE_WITH and MAKE_AMI_KMS_KEY are not set",
     ),
     (
         "make-ami",

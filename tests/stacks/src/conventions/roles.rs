@@ -9,7 +9,7 @@ use crate::stack::{Stack, TOPIC};
 use crate::statements::{self, Statement};
 
 /// Statements whose resource is `*`, with the reason; everything else names what it is about.
-const ANY_RESOURCE: [(&str, &str, &str); 6] = [
+const ANY_RESOURCE: [(&str, &str, &str); 7] = [
     ("DeployRole", "Look", "EC2 takes no resource for looking"),
     (
         "DeployRole",
@@ -21,6 +21,11 @@ const ANY_RESOURCE: [(&str, &str, &str); 6] = [
         "AmiRole",
         "LookWhoUsesImages",
         "EC2 takes no resource for looking",
+    ),
+    (
+        "AmiRole",
+        "LookThroughImageReferences",
+        "held to EC2's own look for references by its condition",
     ),
     (
         "CloudFormationRole",

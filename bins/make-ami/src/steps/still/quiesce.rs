@@ -255,6 +255,14 @@ mod tests {
                 ),
                 ("fsfreeze", "[ \"$1 $2\" != '-f /bad' ]"),
                 ("mountpoint", "[ \"$2\" != /none ]"),
+                (
+                    "stat",
+                    "case $4 in /|/bind) echo 1;; /boot|/bind-of-boot) echo 2;; /sub) echo 8;; *) echo 9;; esac",
+                ),
+                (
+                    "findmnt",
+                    "case $6 in /|/sub) echo /dev/xvda1;; *) echo \"/dev/$6\";; esac",
+                ),
                 ("sync", ""),
             ] {
                 let path = host.path("bin").join(name);
@@ -287,7 +295,10 @@ mod tests {
         fn log(&self) -> Vec<String> {
             let text = std::fs::read_to_string(self.path("log")).unwrap_or_default();
             text.lines()
-                .filter(|line| !line.contains("inspect") && !line.contains("mountpoint"))
+                .filter(|line| {
+                    let questions = ["docker inspect", "mountpoint", "stat", "findmnt"];
+                    !questions.iter().any(|question| line.starts_with(question))
+                })
                 .map(str::to_owned)
                 .collect()
         }
@@ -389,6 +400,19 @@ mod tests {
         assert_eq!(failed.status.code(), Some(201), "{failed:?}");
         assert!(String::from_utf8_lossy(&failed.stderr).contains("cannot freeze /bad"));
         assert_eq!(host.log()[4..], ["fsfreeze -u /data", "docker unpause db"]);
+    }
+
+    #[test]
+    fn no_other_way_to_the_root_file_system_is_frozen() {
+        for mount in ["/bind", "/bind-of-boot", "/sub"] {
+            let host = Host::new();
+            let failed = host.freeze(&quiesce(&["db"], &["/data", mount], 30));
+            assert_eq!(failed.status.code(), Some(201), "{failed:?}");
+            let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+            let expected = format!("{mount} is of the file system of / or /boot");
+            assert!(said.contains(&expected), "{said}");
+            assert_eq!(host.log(), Vec::<String>::new());
+        }
     }
 
     #[test]

@@ -37,6 +37,18 @@ undo() {
     return "$undone"
 }
 
+# is_needed MOUNT: it has the device of / or /boot, or nobody can tell. A subvolume has a device number
+# of its own, so that its source is compared too, where there is a findmnt.
+is_needed() {
+    own=$(stat -L -c %d "$1") || return 0
+    source=$(findmnt -n -v -o SOURCE --target "$1" 2>/dev/null) || source=
+    for needed in / /boot; do
+        [ "$own" != "$(stat -L -c %d "$needed" 2>/dev/null)" ] || return 0
+        [ -z "$source" ] || [ "$source" != "$(findmnt -n -v -o SOURCE --target "$needed" 2>/dev/null)" ] || return 0
+    done
+    return 1
+}
+
 fail() {
     echo "still: $*" >&2
     if mkdir "$here/claim" 2>/dev/null; then undo || exit 202; fi
@@ -56,6 +68,11 @@ freeze() {
             mountpoint -q "$mount" || { echo "$mount"; break; }
         done >"$here/absent"
         [ ! -s "$here/absent" ] || fail "$(cat "$here/absent") is not a mount point"
+        # A bind mount, or a subvolume, of the root file system would stop everything, the thaw too.
+        printf '%s\n' "$MOUNTS" | while IFS= read -r mount; do
+            is_needed "$mount" && { echo "$mount"; break; }
+        done >"$here/absent"
+        [ ! -s "$here/absent" ] || fail "$(cat "$here/absent") is of the file system of / or /boot, which is never frozen"
     fi
     # The lease runs first: from here on the instance lets itself go, whatever becomes of us.
     setsid sh "$0" lease </dev/null >/dev/null 2>&1 &

@@ -6,6 +6,8 @@ use super::Held;
 use crate::job::Job;
 use crate::plan::{Plan, STOPPED_TAG};
 use crate::steps::instance::Source;
+use crate::undo;
+use action::export::quote::posix;
 use action::failure::Failure;
 use action::interrupt::Interrupt;
 use aws::error::AwsError;
@@ -28,7 +30,8 @@ pub(super) async fn hold(job: &Job, plan: &Plan, source: &Source) -> Result<Held
         let ours = source.stopped_by.as_deref() == Some(plan.run.as_str());
         if let Some(other) = source.stopped_by.as_deref().filter(|_| !ours) {
             tracing::warn!(
-                "{id} was stopped by run {other}, which has not started it again; `make-ami clean --resume '{other}'` does"
+                "{id} was stopped by run {other}, which has not started it again; `make-ami clean --resume {}` does",
+                posix(other)
             );
         }
         return Ok(if ours { Held::Stopped } else { Held::Nothing });
@@ -64,7 +67,7 @@ pub(super) async fn hold(job: &Job, plan: &Plan, source: &Source) -> Result<Held
         Ok(()) => Ok(Held::Stopped),
         Err(failure) => Err(match let_go(job, id).await {
             Ok(()) => failure,
-            Err(worse) => failure.and(worse),
+            Err(worse) => undo::or_remains(failure.and(worse)),
         }),
     }
 }
@@ -118,7 +121,12 @@ pub(super) async fn let_go(job: &Job, id: &str) -> Result<(), Failure> {
         }
         Ok(Look::NotYet(format!("it is {}", word(state))))
     };
-    let deadline = job.context.deadline.max(Instant::now() + START_WITHIN);
+    // A run that was told to stop does not hold its build up for the rest of its deadline.
+    let at_least = Instant::now() + START_WITHIN;
+    let deadline = match job.context.interrupt.pending() {
+        Some(_) => at_least,
+        None => job.context.deadline.max(at_least),
+    };
     let waited = wait::until(&what, deadline, &Interrupt::never(), PACE, look).await;
     waited.map_err(|ended| lost(ended.into_failure(&what)))?;
     let unmark = job.home.ec2.delete_tags().resources(id);
