@@ -104,6 +104,12 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
     for path in &left {
         wanted.remove(path);
     }
+    if let Some(bundle) = bundle_below(settings) {
+        wanted.retain(|path, _| {
+            let rest = path.strip_prefix(&bundle);
+            rest.is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        });
+    }
     if wanted.is_empty() {
         return Err(Failure::refused(deed()).cause("nothing is left to ship"));
     }
@@ -145,6 +151,15 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
         digest,
         release,
     })
+}
+
+/// The folder for the failure bundle where it lies in the application: what an earlier run left there is no
+/// part of it.
+fn bundle_below(settings: &Checked) -> Option<String> {
+    let source = settings.source.canonicalize().ok()?;
+    let bundle = settings.bundle.as_ref()?.canonicalize().ok()?;
+    let below = bundle.strip_prefix(source).ok()?.to_str()?;
+    Some(below.to_owned()).filter(|below| !below.is_empty())
 }
 
 /// Files that neither group nor others may read. Of modes the manifest has the executable bit only, as git

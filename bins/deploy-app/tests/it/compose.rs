@@ -142,6 +142,7 @@ fn an_unhealthy_image_is_rolled_back_to_the_kept_one() {
     assert!(read("containers/app-1.state.json").contains("refused"));
     assert!(read("containers.json").contains("app-1"));
     assert!(read("host.txt").contains("$ df -Pk"));
+    assert!(read("host.txt").contains("$ out of memory"));
     assert!(read("health.txt").contains(": 500"));
     assert!(read("failure.txt").contains("did not become healthy"));
     let summary: serde_json::Value = serde_json::from_str(&read("failure.json")).unwrap();

@@ -332,22 +332,29 @@ fn every_kind_of_key_logs_in() {
     }
     // EC2 hands RSA keys out in the old PEM form; the server takes no SHA-1 signature.
     let key = world.state().join("key.pem");
-    std::fs::copy(world.sshd.user_key_path("rsa"), &key).unwrap();
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let converted = std::process::Command::new("ssh-keygen")
-        .args(["-q", "-p", "-m", "PEM", "-N", "", "-f"])
-        .arg(&key)
-        .status();
-    assert!(converted.unwrap().success());
-    assert!(
-        std::fs::read_to_string(&key)
-            .unwrap()
-            .starts_with("-----BEGIN RSA PRIVATE KEY-----")
-    );
-    world
-        .program()
-        .env("DEPLOY_APP_SSH_KEY", &key)
-        .env("DEPLOY_APP_DRY_RUN", "1")
-        .run()
-        .assert_code(0);
+    for (kind, form, label) in [
+        ("rsa", "PEM", "RSA PRIVATE KEY"),
+        ("rsa", "PKCS8", "PRIVATE KEY"),
+        ("ecdsa", "PEM", "EC PRIVATE KEY"),
+        ("ecdsa", "PKCS8", "PRIVATE KEY"),
+    ] {
+        std::fs::copy(world.sshd.user_key_path(kind), &key).unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let converted = std::process::Command::new("ssh-keygen")
+            .args(["-q", "-p", "-m", form, "-N", "", "-f"])
+            .arg(&key)
+            .status();
+        assert!(converted.unwrap().success());
+        let text = std::fs::read_to_string(&key).unwrap();
+        assert!(
+            text.starts_with(&format!("-----BEGIN {label}-----")),
+            "{kind} {form}"
+        );
+        world
+            .program()
+            .env("DEPLOY_APP_SSH_KEY", &key)
+            .env("DEPLOY_APP_DRY_RUN", "1")
+            .run()
+            .assert_code(0);
+    }
 }

@@ -31,6 +31,7 @@ config) printf '{"services":{"app":{"build":{"context":"%s"},"labels":{"file":"%
 build) echo "docker: $*"; log build; echo "$RELEASE_ID" >"$(image target-app-app)"
     [ ! -e fail-build ] || { echo 'no space left on device' >&2; exit 1; };;
 up) echo "docker: $*"
+    case "$*" in *--build*) echo "$RELEASE_ID" >"$(image target-app-app)";; esac
     log "up$(echo " $*" | grep -o ' --build')$(echo " $*" | grep -o ' --force-recreate') of $(cat "$(image target-app-app)")"
     # As Compose: a container that runs, of the same image and configuration, is left as it is.
     case "$*" in *--force-recreate*) anew=1;; *) anew=;; esac

@@ -193,6 +193,20 @@ fn environment_files_stay_here_unless_they_are_named() {
 }
 
 #[test]
+fn a_failure_bundle_of_an_earlier_run_is_no_part_of_the_application() {
+    let Some(world) = World::start() else { return };
+    world.write("bundle/failure.txt", "it failed");
+    world.write("bundles", "shipped");
+    world
+        .program()
+        .env("DEPLOY_APP_BUNDLE", world.source().join("bundle"))
+        .run()
+        .assert_code(0);
+    let current = world.target().join("current");
+    assert!(!current.join("bundle").exists() && current.join("bundles").exists());
+}
+
+#[test]
 fn the_wrong_key_or_user_is_not_permitted() {
     let Some(world) = World::start() else { return };
     let other = Sshd::start().unwrap();
