@@ -246,7 +246,7 @@ impl State {
         self.tools.iter().any(|known| known == tool)
     }
 
-    /// The release to go back to: the newest that was healthy once and is older than the current one.
+    /// The release to go back to: the newest that is proven healthy and older than the current one.
     #[must_use]
     pub fn before_current(&self) -> Option<&str> {
         let current = self.current_name()?;

@@ -125,7 +125,7 @@ fn choose(remote: &Remote<'_>, state: &State) -> Result<(String, String), Failur
         }
         None => state.before_current().ok_or_else(|| {
             known(Failure::refused(format!(
-                "there is no release before {current} on {shown} that was healthy once"
+                "there is no release before {current} on {shown} that is proven healthy"
             )))
         })?,
     };
@@ -138,7 +138,7 @@ fn remark(state: &State, name: &str) -> &'static str {
     } else if state.proven.contains(name) {
         ""
     } else {
-        ", which was never healthy"
+        ", which is not proven healthy"
     }
 }
 

@@ -170,7 +170,9 @@ fn environment_files_stay_here_unless_they_are_named() {
     program
         .run()
         .assert_code(0)
-        .assert_stderr("not shipped, because environment files usually hold secrets: .env ");
+        .assert_stderr(
+            "not shipped, because environment files usually hold secrets: .env, .env-prod, .env.example, .env_local, .envrc (",
+        );
     let current = world.target().join("current");
     assert!(!current.join(".env").exists());
     let mode = std::fs::metadata(current.join("conf/.env.prod"))
