@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use action::failure::Failure;
 use action::program::Context;
 use bundle::digest::Digest;
+use bundle::manifest::{Kind, Manifest};
 use bundle::names::{Names, bytes};
-use bundle::secrets;
 use bundle::tree::{Rules, Source, TreeError};
 use jiff::Timestamp;
 
@@ -24,10 +24,24 @@ pub struct Application {
     pub wanted: Tree,
     /// Where each file is read.
     pub sources: BTreeMap<String, Origin>,
+    /// Files that only their owner may read here; they stay so on the host.
+    pub private: Vec<String>,
     /// The digest of `wanted`.
     pub digest: Digest,
     /// The name that a release of it would get now.
     pub release: String,
+}
+
+impl Application {
+    /// Whether this path, or anything below it, is part of it; the empty path is all of it.
+    #[must_use]
+    pub fn holds(&self, path: &str) -> bool {
+        path.is_empty()
+            || self.wanted.keys().any(|held| {
+                held.strip_prefix(path)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+    }
 }
 
 /// Reads and hashes the application, on threads of their own; refuses what must not be shipped.
@@ -50,11 +64,16 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
         )
     };
     let source = Source::root(&settings.source);
-    let read = tokio::task::spawn_blocking(move || bundle::tree::read(&[source], &rules));
+    let read = tokio::task::spawn_blocking(move || {
+        bundle::tree::read(&[source], &rules).map(|manifest| {
+            let private = private_files(&manifest);
+            (manifest, private)
+        })
+    });
     let read = read
         .await
         .map_err(|error| Failure::failed(deed()).cause(error))?;
-    let manifest = read.map_err(|error| {
+    let (manifest, mut private) = read.map_err(|error| {
         match error {
             TreeError::Refused(refusals) => refusals.to_string().lines().fold(Failure::refused(deed()), Failure::detail)
                 .hint("list in .deployignore (gitignore syntax) what shall not be shipped; nothing was touched"),
@@ -85,6 +104,12 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
     for path in &left {
         wanted.remove(path);
     }
+    if let Some(bundle) = bundle_below(settings) {
+        wanted.retain(|path, _| {
+            let rest = path.strip_prefix(&bundle);
+            rest.is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        });
+    }
     if wanted.is_empty() {
         return Err(Failure::refused(deed()).cause("nothing is left to ship"));
     }
@@ -105,6 +130,7 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
         .filter(|entry| wanted.contains_key(&entry.path))
         .map(|entry| (entry.path.clone(), Origin::from(entry)))
         .collect();
+    private.retain(|path| matches!(wanted.get(path), Some(Kind::File { .. })));
     let digest = sync::digest(&wanted);
     let utc = Timestamp::now().strftime("%Y%m%d%H%M%S").to_string();
     let release = release::name(
@@ -121,9 +147,34 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
     Ok(Application {
         wanted,
         sources,
+        private,
         digest,
         release,
     })
+}
+
+/// The folder for the failure bundle where it lies in the application: what an earlier run left there is no
+/// part of it.
+fn bundle_below(settings: &Checked) -> Option<String> {
+    let source = settings.source.canonicalize().ok()?;
+    let bundle = settings.bundle.as_ref()?.canonicalize().ok()?;
+    let below = bundle.strip_prefix(source).ok()?.to_str()?;
+    Some(below.to_owned()).filter(|below| !below.is_empty())
+}
+
+/// Files that neither group nor others may read. Of modes the manifest has the executable bit only, as git
+/// has it: these are told beside it.
+fn private_files(manifest: &Manifest) -> Vec<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let is_private = |path: &std::path::Path| {
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o044 == 0)
+    };
+    manifest
+        .entries()
+        .iter()
+        .filter(|entry| matches!(entry.kind, Kind::File { .. }) && is_private(&entry.source))
+        .map(|entry| entry.path.clone())
+        .collect()
 }
 
 /// The `.env` files of a tree that are not named.
@@ -131,7 +182,8 @@ fn env_files(tree: &Tree, named: &[String]) -> Vec<String> {
     tree.keys()
         .filter(|path| {
             let name = path.rsplit('/').next().unwrap_or(path);
-            secrets::is_env_file(name) && !named.contains(path)
+            // Whatever their names go on with, `.envrc` or `.env-prod`: samples as well are for people.
+            name.starts_with(".env") && !named.contains(path)
         })
         .cloned()
         .collect()

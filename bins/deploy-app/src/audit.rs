@@ -32,6 +32,8 @@ pub struct Entry<'a> {
     pub model: Option<(&'a str, &'a Ensured)>,
     /// Why it failed.
     pub failure: Option<&'a Failure>,
+    /// What became of a failed one.
+    pub outcome: Option<&'a str>,
     /// How long it took.
     pub took: Duration,
 }
@@ -52,6 +54,7 @@ impl Entry<'_> {
             })),
             "result": if self.failure.is_none() { "done" } else { "failed" },
             "failure": self.failure.map(Failure::deed),
+            "outcome": self.outcome,
             "seconds": self.took.as_secs(),
         })
     }

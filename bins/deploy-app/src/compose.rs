@@ -16,12 +16,23 @@ pub struct Service {
     pub context: Option<String>,
     /// Folders in the container that outlive it.
     pub volumes: Vec<String>,
+    /// Files and folders of the release that are mounted into its containers.
+    pub binds: Vec<Bind>,
     /// Where Ollama keeps its models, if the service says so.
     pub ollama_models: Option<String>,
     /// Ports that are published on the host.
     pub ports: Vec<u16>,
     /// Its whole configuration, without the folder of the release: equal when nothing changed.
     pub configuration: String,
+}
+
+/// A file or folder of the release that a container sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bind {
+    /// Its path in the release; empty for the release itself.
+    pub path: String,
+    /// Whether the container may write there.
+    pub writable: bool,
 }
 
 /// Reads the services of a project whose release lies in `folder`.
@@ -61,6 +72,18 @@ pub fn services(config: &[u8], project: &str, folder: &str) -> Result<Vec<Servic
                     .filter(|volume| volume.get("type").and_then(Value::as_str) != Some("tmpfs"))
                     .filter_map(|volume| text(volume.get("target")))
                     .collect(),
+                binds: list("volumes")
+                    .filter(|volume| volume.get("type").and_then(Value::as_str) == Some("bind"))
+                    .filter_map(|volume| {
+                        let source = text(volume.get("source"))?;
+                        let below = source.strip_prefix(folder)?;
+                        let is_read_only = volume.get("read_only").and_then(Value::as_bool);
+                        (below.is_empty() || below.starts_with('/')).then(|| Bind {
+                            path: below.trim_matches('/').to_owned(),
+                            writable: is_read_only != Some(true),
+                        })
+                    })
+                    .collect(),
                 ollama_models: service
                     .get("environment")
                     .and_then(|environment| text(environment.get("OLLAMA_MODELS"))),
@@ -83,6 +106,8 @@ pub enum Touched {
     Rebuilt,
     /// Its configuration changed.
     Restarted,
+    /// It mounts files of the release, which lie in another folder in each release.
+    Mounts,
     /// It is new.
     Started,
     /// It is not in the new release.
@@ -96,6 +121,9 @@ impl std::fmt::Display for Touched {
         f.write_str(match self {
             Self::Rebuilt => "rebuilt and restarted, because files of it change",
             Self::Restarted => "restarted, because its configuration changes",
+            Self::Mounts => {
+                "restarted, because it mounts files of the release, which lie elsewhere in each release"
+            }
             Self::Started => "started",
             Self::Removed => "removed",
             Self::Left => "left alone",
@@ -104,10 +132,13 @@ impl std::fmt::Display for Touched {
 }
 
 /// What becomes of each service when `changed` paths change and the configuration becomes `after`.
+/// `moves` is whether the new release runs in another folder than the old one: the absolute path of a mount
+/// is part of what Compose compares.
 #[must_use]
 pub fn touched<'a>(
     before: &[Service],
     after: &[Service],
+    moves: bool,
     changed: impl Iterator<Item = &'a str> + Clone,
 ) -> Vec<(String, Touched)> {
     let mut all: Vec<(String, Touched)> = after
@@ -126,6 +157,7 @@ pub fn touched<'a>(
                 None => Touched::Started,
                 Some(_) if service.context.as_ref().is_some_and(is_in) => Touched::Rebuilt,
                 Some(old) if old.configuration != service.configuration => Touched::Restarted,
+                Some(_) if moves && !service.binds.is_empty() => Touched::Mounts,
                 Some(_) => Touched::Left,
             };
             (service.name.clone(), touched)
@@ -138,6 +170,26 @@ pub fn touched<'a>(
             .map(|old| (old.name.clone(), Touched::Removed)),
     );
     all
+}
+
+/// What containers may write to in the release's folder: service and path. `shared` paths lead out of it.
+pub fn writable<'a>(
+    services: &'a [Service],
+    shared: &'a [String],
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let is_shared = move |path: &str| {
+        shared.iter().any(|shared| {
+            path.strip_prefix(shared.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    };
+    services.iter().flat_map(move |service| {
+        service
+            .binds
+            .iter()
+            .filter(move |bind| bind.writable && !is_shared(&bind.path))
+            .map(|bind| (service.name.as_str(), bind.path.as_str()))
+    })
 }
 
 /// The service that is Ollama: the one that publishes the port, or runs an image of that name.
@@ -313,6 +365,16 @@ fn built(services: &[Service]) -> impl Iterator<Item = &Service> {
     services.iter().filter(|service| service.context.is_some())
 }
 
+/// Removes the kept images of these releases.
+#[must_use]
+pub fn remove_images(project: &str, releases: &[String]) -> String {
+    format!(
+        r#"gone={gone}; docker image ls --filter label=com.docker.compose.project={project} --format '{{{{.Repository}}}}:{{{{.Tag}}}}' | while read -r i; do
+case $i in *:deploy-*) case $gone in *" ${{i##*:deploy-}} "*) docker image rm "$i" >/dev/null;; esac;; esac; done"#,
+        gone = quote(&format!(" {} ", releases.join(" "))),
+    )
+}
+
 /// Removes kept images of releases that are not there any more, and what the project's builds left
 /// without a name. Images of anybody else are not looked at.
 #[must_use]
@@ -375,33 +437,55 @@ mod tests {
     #[test]
     fn only_what_changed_is_touched() {
         let before = read(CONFIG);
-        let touched = |after: &str, changed: &[&str]| {
+        let touched = |after: &str, changed: &[&str], moves: bool| {
             let after = services(
                 after.replace("/r/", "/s/").as_bytes(),
                 "app",
                 "/srv/app/releases/s",
             );
-            super::touched(&before, &after.unwrap(), changed.iter().copied())
+            super::touched(&before, &after.unwrap(), moves, changed.iter().copied())
                 .into_iter()
                 .map(|(name, touched)| format!("{name} {touched:?}"))
                 .collect::<Vec<_>>()
         };
         assert_eq!(
-            touched(CONFIG, &["README.md", "apiary"]),
+            touched(CONFIG, &["README.md", "apiary"], false),
             ["api Left", "ollama Left"]
         );
         assert_eq!(
-            touched(CONFIG, &["api/main.py"]),
+            touched(CONFIG, &["README.md"], true),
+            ["api Mounts", "ollama Left"]
+        );
+        assert_eq!(
+            touched(CONFIG, &["api/main.py"], true),
             ["api Rebuilt", "ollama Left"]
         );
         assert_eq!(
-            touched(&CONFIG.replace("\"A\":\"1\"", "\"A\":\"2\""), &[]),
+            touched(&CONFIG.replace("\"A\":\"1\"", "\"A\":\"2\""), &[], true),
             ["api Restarted", "ollama Left"]
         );
         assert_eq!(
-            touched(&CONFIG.replace("\"ollama\":{", "\"llm\":{"), &[]),
+            touched(&CONFIG.replace("\"ollama\":{", "\"llm\":{"), &[], false),
             ["api Left", "llm Started", "ollama Removed"]
         );
+    }
+
+    #[test]
+    fn mounts_that_a_container_may_write_to_are_known() {
+        let services = read(CONFIG);
+        let none: [String; 0] = [];
+        let found = |services: &[Service], shared: &[String]| {
+            writable(services, shared)
+                .map(|(service, path)| format!("{service} {path}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found(&services, &none), ["api conf"]);
+        assert_eq!(found(&services, &["conf".to_owned()]), Vec::<String>::new());
+        assert_eq!(found(&services, &["con".to_owned()]), ["api conf"]);
+        let config = CONFIG.replace("\"type\":\"bind\"", "\"type\":\"bind\",\"read_only\":true");
+        assert_eq!(found(&read(&config), &none), Vec::<String>::new());
+        let other = CONFIG.replace("releases/r/conf", "releases/rest/conf");
+        assert_eq!(found(&read(&other), &none), Vec::<String>::new());
     }
 
     #[test]

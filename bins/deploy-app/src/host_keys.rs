@@ -11,8 +11,10 @@
 //! address that another instance has next is then no false alarm, and a console that is gone no loss.
 
 use std::path::Path;
+use std::time::Duration;
 
 use action::failure::Failure;
+use tokio::time::{Instant, sleep};
 
 use crate::host::exec::Bounds;
 use crate::host::known_hosts;
@@ -23,6 +25,9 @@ use crate::ssm::Ssm;
 
 /// What RunCommand runs.
 const READ_KEYS: &str = "cat /etc/ssh/ssh_host_*_key.pub";
+
+/// Between two questions for the keys of an instance that is starting.
+const PAUSE: Duration = Duration::from_secs(3);
 
 /// What a host is believed by, and whether it is to be stored once it has proven itself.
 #[derive(Debug, Clone)]
@@ -47,11 +52,16 @@ pub enum Store {
     },
 }
 
-/// Climbs the ladder.
+/// Climbs the ladder. With `looks_only` nothing is run on the instance to learn its keys.
 ///
 /// # Errors
 /// A refusal that says what each rung gave and how to tell us the host's key.
-pub async fn learn(settings: &Checked, way: &Way<'_>, bounds: &Bounds) -> Result<Belief, Failure> {
+pub async fn learn(
+    settings: &Checked,
+    way: &Way<'_>,
+    looks_only: bool,
+    bounds: &Bounds,
+) -> Result<Belief, Failure> {
     let known = |known: Known, source: String, store: Option<Store>| Belief {
         trust: Trust::Known(Known {
             names: way.names(),
@@ -76,7 +86,7 @@ pub async fn learn(settings: &Checked, way: &Way<'_>, bounds: &Bounds) -> Result
         let name = settings.host_key_parameter.as_ref()?;
         Some(name.replace(INSTANCE, &seen.id))
     });
-    if let Some((cloud, seen)) = way.instance {
+    if let Some((cloud, _)) = way.instance {
         let ssm = Ssm::new(&cloud.session);
         let store = |must| {
             parameter
@@ -100,36 +110,9 @@ pub async fn learn(settings: &Checked, way: &Way<'_>, bounds: &Bounds) -> Result
             keys,
             ..Known::default()
         };
-        match cloud.ec2.console(&seen.id).await {
-            Ok(console) => {
-                let keys = trust::console_keys(&console);
-                if !keys.is_empty() {
-                    let source = format!("the console of {}", seen.id);
-                    return Ok(known(from(keys), source, store(false)));
-                }
-                said.push(format!("the console of {} shows no host keys (they are printed at first boot, and kept for about an hour)", seen.id));
-            }
-            Err(error) => said.push(format!(
-                "the console of {} cannot be read: {error}",
-                seen.id
-            )),
-        }
-        match ssm
-            .run(&seen.id, READ_KEYS, bounds.deadline, &bounds.interrupt)
-            .await
-        {
-            Ok(output) => {
-                let keys: Vec<HostKey> = output
-                    .lines()
-                    .filter_map(|line| HostKey::parse(line).ok())
-                    .collect();
-                if !keys.is_empty() {
-                    let source = format!("SSM RunCommand on {}", seen.id);
-                    return Ok(known(from(keys), source, store(false)));
-                }
-                said.push("SSM RunCommand found no /etc/ssh/ssh_host_*_key.pub".to_owned());
-            }
-            Err(error) => said.push(format!("SSM RunCommand cannot read them: {error}")),
+        match ask_instance(settings, way, looks_only, bounds).await? {
+            Ok((source, keys)) => return Ok(known(from(keys), source, store(false))),
+            Err(why) => said.extend(why),
         }
     }
     if settings.trust_on_first_use {
@@ -156,6 +139,92 @@ pub async fn learn(settings: &Checked, way: &Way<'_>, bounds: &Bounds) -> Result
             "set DEPLOY_APP_HOST_KEY to the lines of /etc/ssh/ssh_host_*_key.pub of the host, or DEPLOY_APP_KNOWN_HOSTS to a \
              known_hosts file that lists it; DEPLOY_APP_TRUST_ON_FIRST_USE=yes believes it once and writes it down",
         ))
+}
+
+/// The keys and where they were learnt, or what each place said instead.
+type Told = Result<(String, Vec<HostKey>), Vec<String>>;
+
+/// Asks the console and then the instance itself; one that was just started is asked until it may have come
+/// up, since its console is still empty and its agent not known to SSM.
+async fn ask_instance(
+    settings: &Checked,
+    way: &Way<'_>,
+    looks_only: bool,
+    bounds: &Bounds,
+) -> Result<Told, Failure> {
+    let limit = bounds.within(settings.ssh_timeout).deadline;
+    let mut is_said = false;
+    loop {
+        let said = match ask_once(way, looks_only, bounds).await {
+            Ok(told) => return Ok(Ok(told)),
+            Err(said) => said,
+        };
+        let may_come = looks_only || said.iter().any(|why| Ssm::is_unregistered(why));
+        // Who believes a first use does not wait for anything better.
+        let waits = may_come && way.is_young() && !settings.trust_on_first_use;
+        if !waits || Instant::now() >= limit {
+            return Ok(Err(said));
+        }
+        if !is_said {
+            tracing::info!(
+                "waiting for the host keys of {}, which was just started: {}",
+                way.shown(),
+                said.join("; ")
+            );
+            is_said = true;
+        }
+        let rest = PAUSE.min(limit - Instant::now());
+        bounds.interrupt.race(sleep(rest)).await.map_err(|signal| {
+            Failure::interrupted(
+                signal,
+                format!("stopped waiting for the host keys of {}", way.shown()),
+            )
+        })?;
+    }
+}
+
+async fn ask_once(way: &Way<'_>, looks_only: bool, bounds: &Bounds) -> Told {
+    let Some((cloud, seen)) = way.instance else {
+        return Err(Vec::new());
+    };
+    let mut said = Vec::new();
+    match cloud.ec2.console(&seen.id).await {
+        Ok(console) => {
+            let keys = trust::console_keys(&console);
+            if !keys.is_empty() {
+                return Ok((format!("the console of {}", seen.id), keys));
+            }
+            said.push(format!("the console of {} shows no host keys (they are printed at first boot, and kept for about an hour)", seen.id));
+        }
+        Err(error) => said.push(format!(
+            "the console of {} cannot be read: {error}",
+            seen.id
+        )),
+    }
+    if looks_only {
+        said.push(
+            "SSM RunCommand, which runs a command on the instance, is not used by a dry run"
+                .to_owned(),
+        );
+        return Err(said);
+    }
+    let output = Ssm::new(&cloud.session)
+        .run(&seen.id, READ_KEYS, bounds.deadline, &bounds.interrupt)
+        .await;
+    match output {
+        Ok(output) => {
+            let keys: Vec<HostKey> = output
+                .lines()
+                .filter_map(|line| HostKey::parse(line).ok())
+                .collect();
+            if !keys.is_empty() {
+                return Ok((format!("SSM RunCommand on {}", seen.id), keys));
+            }
+            said.push("SSM RunCommand found no /etc/ssh/ssh_host_*_key.pub".to_owned());
+        }
+        Err(error) => said.push(format!("SSM RunCommand cannot read them: {error}")),
+    }
+    Err(said)
 }
 
 fn unusable(source: &str, fault: &str) -> Failure {

@@ -39,7 +39,13 @@ pub struct Seen {
     pub zone: Option<String>,
     /// Ids of its security groups.
     pub groups: Vec<String>,
+    /// When it was started last, in seconds since 1970.
+    pub launched: Option<i64>,
 }
+
+/// So long after its start an instance may still be on its way: cloud-init writes host keys and
+/// `authorized_keys`, agents come up. Nobody promises a number; minutes are what people report.
+const YOUNG: Duration = Duration::from_secs(600);
 
 /// An instance's state: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +135,17 @@ impl Seen {
                 .iter()
                 .filter_map(|group| group.group_id().map(str::to_owned))
                 .collect(),
+            launched: instance.launch_time().map(|time| time.secs()),
         }
+    }
+
+    /// Whether it was started so recently that what is missing on it may still come; `now` in seconds
+    /// since 1970.
+    #[must_use]
+    pub fn is_young(&self, now: i64) -> bool {
+        let young = i64::try_from(YOUNG.as_secs()).unwrap_or(i64::MAX);
+        self.launched
+            .is_some_and(|launched| now.saturating_sub(launched) < young)
     }
 }
 
@@ -252,16 +268,19 @@ impl Ec2 {
         interrupt: &Interrupt,
     ) -> Result<(Seen, bool), Failure> {
         let mut started = false;
+        // What EC2 said before the start, as long as it shows what was before the start.
+        let mut stale = None;
         let what = format!("instance {id} to run");
         let seen = wait::until(&what, deadline, interrupt, PACE, async || {
             let seen = self.look(id).await?;
             match seen.state.next() {
                 Next::Go => return Ok(Look::There(seen)),
                 Next::GiveUp => return Err(self.gone(&seen)),
-                Next::Wait => {}
+                Next::Wait => stale = None,
                 Next::Start if started => {
                     // Eventual consistency may show the old state for a moment; a reason tells a failed start.
                     if let Some(reason) = seen.reason.as_deref().filter(|reason| is_failure(reason))
+                        && seen.reason != stale
                     {
                         return Err(Failure::failed(format!(
                             "instance {id} in {} did not start",
@@ -271,8 +290,14 @@ impl Ec2 {
                     }
                 }
                 Next::Start => {
-                    self.start(id).await?;
+                    // Somebody else changed its state since we looked, or EC2 is not ready: look again.
+                    if !self.start(id).await? {
+                        return Ok(Look::NotYet(
+                            "it is stopped, and EC2 does not start it yet".to_owned(),
+                        ));
+                    }
                     started = true;
+                    stale = seen.reason;
                     return Ok(Look::NotYet("was stopped, starting it".to_owned()));
                 }
             }
@@ -310,17 +335,17 @@ impl Ec2 {
         )
     }
 
-    async fn start(&self, id: &str) -> Result<(), Failure> {
+    /// Asks for a start; false when EC2 finds the instance in a state in which it starts none.
+    async fn start(&self, id: &str) -> Result<bool, Failure> {
         match self.client.start_instances().instance_ids(id).send().await {
             Ok(_) => {
                 tracing::info!("started instance {id}");
-                Ok(())
+                Ok(true)
             }
             Err(error) => {
                 let error = AwsError::of(&error);
-                // Somebody else changed its state since we looked: look again.
                 if error.is("IncorrectInstanceState") {
-                    return Ok(());
+                    return Ok(false);
                 }
                 Err(error.failure(
                     format!("cannot start instance {id} in {}", self.region),

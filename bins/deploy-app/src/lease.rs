@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::host::exec::{Bounds, Input, Show};
 use crate::host::ssh::Session;
 use crate::release::lock::{self, Claim, Holder, Locked};
+use crate::release::scripts;
 use crate::remote::Remote;
 
 /// Between two tries for a held lock.
@@ -160,6 +161,18 @@ impl Lease {
             return Err(lost(&self.target));
         }
         Ok(())
+    }
+
+    /// Asks the host whether it is still ours: before a command that no [`Lease::fence`] can stand in.
+    ///
+    /// # Errors
+    /// [`Exit::Lost`] when it is not; otherwise what kept the host from answering.
+    pub async fn confirm(&self, remote: &Remote<'_>, bounds: &Bounds) -> Result<(), Failure> {
+        self.check()?;
+        let script = scripts::fenced(&remote.settings.paths, &self.fence(), ":");
+        remote
+            .release("look at the deployment lock", &script, bounds)
+            .await
     }
 
     /// Gives the lock back, over a connection that may be another one by now.

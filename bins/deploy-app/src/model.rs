@@ -195,8 +195,8 @@ async fn tags(session: &Session, model: &Model, bounds: &Bounds) -> Result<Optio
     }
 }
 
-/// Free bytes where models may go, the least of them; none when the host does not tell. Where Ollama
-/// really keeps them only Ollama knows: Docker's folder, that of its service, or the user's.
+/// Free bytes where models may go; none when the host does not tell. Where Ollama really keeps them only
+/// Ollama knows: the first that is there of Docker's folder, that of its service, and the user's.
 async fn free(session: &Session, bounds: &Bounds) -> Option<u64> {
     let script = "for d in \"$(docker info --format '{{.DockerRootDir}}' 2>/dev/null)\" /usr/share/ollama \"$HOME\"; do \
                   [ -n \"$d\" ] && [ -d \"$d\" ] && df -Pk \"$d\" | { read -r _; read -r _ _ _ free _ && echo \"$free\"; } && exit 0; done; exit 0";

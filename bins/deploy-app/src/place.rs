@@ -89,7 +89,10 @@ pub async fn put(
     for (script, input) in [
         (scripts::keep_replaced(paths, release, fence), first),
         (scripts::remove_files(paths, fence), list(&moves.remove)),
-        (scripts::remove_folders(paths), list(&moves.fold)),
+        (
+            scripts::fenced(paths, fence, &scripts::remove_folders(paths)),
+            list(&moves.fold),
+        ),
         (scripts::place(paths, release, fence), list(&moves.place)),
     ] {
         remote.with_paths(&deed, &script, input, bounds).await?;

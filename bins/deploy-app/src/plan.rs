@@ -54,6 +54,7 @@ impl Plan {
             text.push_str(&format!("  {deed}\n"));
         }
         if self.unknown.is_some() {
+            text.push_str(&self.permissions_line());
             return text;
         }
         text.push_str(&format!(
@@ -86,14 +87,18 @@ impl Plan {
         for deed in &self.deeds {
             text.push_str(&format!("  {deed}\n"));
         }
-        if !self.permissions.is_empty() {
-            let actions = self.permissions.join(", ");
-            text.push_str(&format!("  permissions: {actions}\n"));
-        }
+        text.push_str(&self.permissions_line());
         if self.release.is_none() && self.deeds.is_empty() {
             text.push_str("  nothing to do\n");
         }
         text
+    }
+
+    fn permissions_line(&self) -> String {
+        if self.permissions.is_empty() {
+            return String::new();
+        }
+        format!("  permissions: {}\n", self.permissions.join(", "))
     }
 
     /// For programs.

@@ -24,8 +24,9 @@ const TRY_LIMIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_secs(1);
 /// A waiting line is printed this often.
 const HEARTBEAT: Duration = Duration::from_secs(30);
-/// On an instance the agent that lets pushed keys in may come up after sshd: so many refusals are borne.
-const REFUSALS: u32 = 3;
+/// On an instance what lets keys in may come up after sshd: refusals are borne for this long, or on one that
+/// was just started for as long as it may take to answer at all.
+const REFUSED_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where the host is and how to get in.
 #[derive(Debug)]
@@ -55,6 +56,27 @@ impl Way<'_> {
         let address = self.route.address();
         let address = known_hosts::known_hosts_name(&address.host, address.port);
         id.into_iter().chain([address]).collect()
+    }
+
+    /// Whether it is an instance that may still be starting.
+    #[must_use]
+    pub fn is_young(&self) -> bool {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        self.instance.is_some_and(|(_, seen)| seen.is_young(now))
+    }
+
+    /// How long refusals of the key are borne, of the time that the host may take to answer at all.
+    /// Elsewhere than on an instance a key that is refused stays refused; so it is with a stored one, but
+    /// for an instance whose cloud-init still has to write it down.
+    fn bears_refusals(&self, whole: Duration) -> Duration {
+        match (&self.instance, &self.key) {
+            (Some(_), _) if self.is_young() => whole,
+            (Some(_), None) => REFUSED_LIMIT.min(whole),
+            _ => Duration::ZERO,
+        }
     }
 
     /// How messages name the host.
@@ -87,7 +109,8 @@ pub async fn connect(
     let limit = deadline.min(Instant::now() + settings.ssh_timeout);
     let started = Instant::now();
     let mut said = started;
-    let mut refusals = 0;
+    let bears = way.bears_refusals(settings.ssh_timeout);
+    let mut refused: Option<Instant> = None;
     loop {
         let one = attempt(
             settings,
@@ -115,13 +138,12 @@ pub async fn connect(
                 ));
             }
         };
-        if matches!(error, ConnectError::Authentication { .. }) {
-            refusals += 1;
-        }
-        let bears =
-            error.is_passing() || (way.instance.is_some() && refusals < REFUSALS && refusals > 0);
         let now = Instant::now();
-        if !bears || now >= limit {
+        let is_borne = match &error {
+            ConnectError::Authentication { .. } => now < *refused.get_or_insert(now) + bears,
+            other => other.is_passing(),
+        };
+        if !is_borne || now >= limit {
             return Err(failure(settings, way, &error, deadline).await);
         }
         if now > said + HEARTBEAT || said == started {

@@ -8,7 +8,7 @@
 //! lists/<release>       its files and links, as `xargs -0` reads them
 //! pieces/<release>      the pieces of its large files
 //! stamps/<release>      a digest over inode, size, mode and change time of its files when they were last verified
-//! proven/<release>      it was healthy once, and may be gone back to
+//! proven/<release>      it was healthy when it was started last, and may be gone back to
 //! replaced/<release>    in-place: files of somebody else's that it took the place of
 //! logs/                 what start and stop commands printed
 //! audit.jsonl           a line for each deployment
@@ -107,7 +107,7 @@ pub struct State {
     pub foreign: Option<String>,
     /// Our releases, oldest first.
     pub releases: Vec<String>,
-    /// Those of them that were healthy once.
+    /// Those of them that were healthy when they were started last.
     pub proven: BTreeSet<String>,
     /// Who holds the lock, in their own words.
     pub lock: Option<String>,
@@ -246,7 +246,7 @@ impl State {
         self.tools.iter().any(|known| known == tool)
     }
 
-    /// The release to go back to: the newest that was healthy once and is older than the current one.
+    /// The release to go back to: the newest that is proven healthy and older than the current one.
     #[must_use]
     pub fn before_current(&self) -> Option<&str> {
         let current = self.current_name()?;
@@ -257,8 +257,40 @@ impl State {
             .find(|name| *name < current && self.proven.contains(*name))
     }
 
+    /// Whether the current release was proven healthy. One that was not may not even have been started:
+    /// somebody was stopped between the switch and the proof, and what answers may be the release before.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.current_name()
+            .is_some_and(|current| self.proven.contains(current))
+    }
+
+    /// The release that comes back when `next` does not become healthy: the current one, or where that was
+    /// never proven the newest that was.
+    #[must_use]
+    pub fn fallback(&self, next: &str) -> Option<&str> {
+        let current = self
+            .current_name()
+            .filter(|current| *current != next && self.is_proven());
+        current.or_else(|| {
+            let others = self.releases.iter().rev().map(String::as_str);
+            others
+                .filter(|name| Some(*name) != self.current_name() && *name != next)
+                .find(|name| self.proven.contains(*name))
+        })
+    }
+
+    /// Those of [`State::to_prune`] that may go without the lock: a newer one than the current may be what
+    /// the lock's holder is deploying right now.
+    #[must_use]
+    pub fn to_prune_unlocked(&self, keep: usize, joins: bool) -> Vec<String> {
+        let mut old = self.to_prune(keep, joins);
+        old.retain(|name| Some(name.as_str()) < self.current_name());
+        old
+    }
+
     /// Releases that go so that `keep` remain once a new one has joined them: first those that never
-    /// were healthy, then the oldest; never the current one.
+    /// were healthy, then the oldest; never the current one, nor the one that comes back in its place.
     #[must_use]
     pub fn to_prune(&self, keep: usize, joins: bool) -> Vec<String> {
         let spare = (self.releases.len() + usize::from(joins)).saturating_sub(keep.max(1));
@@ -266,6 +298,7 @@ impl State {
             .releases
             .iter()
             .filter(|name| Some(name.as_str()) != self.current_name())
+            .filter(|name| self.is_proven() || Some(name.as_str()) != self.fallback(""))
             // What of it lies in the open is told by its manifest only.
             .filter(|name| Some(*name) != self.placing.as_ref())
             .collect();
@@ -407,5 +440,35 @@ mod tests {
             ..state
         };
         assert_eq!(stopped.to_prune(3, true), [release(2), release(3)]);
+    }
+
+    #[test]
+    fn what_a_killed_deployment_left_is_neither_gone_back_to_nor_taken_for_done() {
+        let release = |n: u8| format!("2026112309430{n}-0123456");
+        let state = |current: u8, proven: &[u8]| State {
+            current: Some(super::Current {
+                name: release(current),
+                ..super::Current::default()
+            }),
+            releases: (1..=4).map(release).collect(),
+            proven: proven.iter().copied().map(release).collect(),
+            ..State::default()
+        };
+        let killed = state(3, &[1, 2]);
+        assert!(!killed.is_proven() && state(2, &[1, 2]).is_proven());
+        assert_eq!(killed.fallback(&release(4)), Some(release(2).as_str()));
+        assert_eq!(killed.fallback(&release(2)), Some(release(1).as_str()));
+        assert_eq!(
+            state(2, &[1, 2]).fallback(&release(4)),
+            Some(release(2).as_str())
+        );
+        assert_eq!(state(3, &[]).fallback(&release(4)), None);
+        // What comes back in place of the current one stays, and without the lock so does what is newer.
+        assert_eq!(killed.to_prune(1, true), [release(4), release(1)]);
+        assert_eq!(killed.to_prune_unlocked(1, true), [release(1)]);
+        assert_eq!(
+            State::default().to_prune_unlocked(1, true),
+            Vec::<String>::new()
+        );
     }
 }

@@ -101,9 +101,21 @@ impl<'a> Remote<'a> {
         input: Input,
         bounds: &Bounds,
     ) -> Result<Output, Failure> {
+        self.shown_script(deed, script, input, Show::Nothing, bounds)
+            .await
+    }
+
+    async fn shown_script(
+        &self,
+        deed: &str,
+        script: &str,
+        input: Input,
+        show: Show,
+        bounds: &Bounds,
+    ) -> Result<Output, Failure> {
         let output = self
             .session
-            .run(script, input, Show::Nothing, bounds)
+            .run(script, input, show, bounds)
             .await
             .map_err(|error| self.no_result(deed, &error))?;
         if output.status == lock::LOST {
@@ -193,7 +205,7 @@ impl<'a> Remote<'a> {
     ) -> Result<(), Failure> {
         let output = self
             .session
-            .run(&command.script, Input::Empty, Show::Nothing, bounds)
+            .run(&command.script, Input::Empty, Show::Tail, bounds)
             .await;
         self.succeeded(deed, output.map_err(|error| self.no_result(deed, &error))?)
             .map(drop)
@@ -203,7 +215,7 @@ impl<'a> Remote<'a> {
     pub async fn tail(&self, command: &Command, bounds: &Bounds) -> Vec<String> {
         let output = self
             .session
-            .run(&command.script, Input::Empty, Show::Nothing, bounds)
+            .run(&command.script, Input::Empty, Show::Tail, bounds)
             .await;
         output.map(|output| output.tail).unwrap_or_default()
     }
@@ -217,7 +229,13 @@ impl<'a> Remote<'a> {
         let paths = &self.settings.paths;
         let script = release::look(paths, digest);
         let output = self
-            .script("look at the target folder", &script, Input::Empty, bounds)
+            .shown_script(
+                "look at the target folder",
+                &script,
+                Input::Empty,
+                Show::Progress("compare"),
+                bounds,
+            )
             .await?;
         let state = State::parse(&output.stdout);
         let missing = state.missing_tools();
@@ -339,7 +357,13 @@ impl<'a> Remote<'a> {
         let (tell, chunks) = tokio::sync::mpsc::channel(4);
         let sender = tokio::task::spawn_blocking(move || upload.send(tell));
         let output = self
-            .script(deed, &script, Input::Chunks(chunks), bounds)
+            .shown_script(
+                deed,
+                &script,
+                Input::Chunks(chunks),
+                Show::Progress("send"),
+                bounds,
+            )
             .await;
         // It ends by itself: nobody listens any more.
         drop(sender.await);
@@ -359,7 +383,10 @@ impl<'a> Remote<'a> {
         let deed = format!("put release {release} into place");
         let paths = &self.settings.paths;
         let script = scripts::list_live(paths, release, sync::has_long(wanted));
-        let output = self.script(&deed, &script, Input::Empty, bounds).await?;
+        let show = Show::Progress("verify");
+        let output = self
+            .shown_script(&deed, &script, Input::Empty, show, bounds)
+            .await?;
         let (stamp, mut faults) = stamped(&output.stdout, wanted);
         // Whatever else is there was there before, or is the application's.
         faults.retain(|fault| fault.what != What::Foreign);

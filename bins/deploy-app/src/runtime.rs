@@ -14,6 +14,18 @@ pub struct Command {
     pub name: &'static str,
     /// The script.
     pub script: String,
+    /// The same for people, without what surrounds a command of the application.
+    pub shown: String,
+}
+
+impl Command {
+    fn new(name: &'static str, script: String) -> Self {
+        Self {
+            name,
+            shown: script.clone(),
+            script,
+        }
+    }
 }
 
 /// Makes commands for one application.
@@ -34,10 +46,11 @@ impl Commands<'_> {
     #[must_use]
     pub fn check(&self) -> Option<Command> {
         match self.run {
-            Run::Compose { .. } => Some(Command {
-                name: "docker",
-                script: "docker compose version --short && docker version --format '{{.Server.Version}}'".to_owned(),
-            }),
+            Run::Compose { .. } => Some(Command::new(
+                "docker",
+                "docker compose version --short && docker version --format '{{.Server.Version}}'"
+                    .to_owned(),
+            )),
             Run::Command { .. } | Run::None => None,
         }
     }
@@ -47,37 +60,36 @@ impl Commands<'_> {
     #[must_use]
     pub fn build(&self, release: &str) -> Option<Command> {
         match self.run {
-            Run::Compose { .. } => Some(Command {
-                name: "build",
-                script: format!(
+            Run::Compose { .. } => Some(Command::new(
+                "build",
+                format!(
                     "export BUILDX_NO_DEFAULT_ATTESTATIONS=1; {}",
                     self.compose(release, &self.stored(release), "build")
                 ),
-            }),
+            )),
             Run::Command { .. } | Run::None => None,
         }
     }
 
     /// Starts a release; with Compose, changed services are replaced. `build` builds first, from the
-    /// cache: the images of an old release may be gone.
+    /// cache: the images of an old release may be gone. `anew` replaces containers that run and did not
+    /// change as well, which `up` alone leaves as they are.
     #[must_use]
-    pub fn start(&self, release: &str, build: bool) -> Option<Command> {
-        let script = match self.run {
+    pub fn start(&self, release: &str, build: bool, anew: bool) -> Option<Command> {
+        match self.run {
             Run::Compose { .. } => {
                 let build = if build { " --build" } else { "" };
+                let anew = if anew { " --force-recreate" } else { "" };
                 let up = format!(
-                    "up -d{build} --wait --wait-timeout {} --remove-orphans",
+                    "up -d{build}{anew} --wait --wait-timeout {} --remove-orphans",
                     self.wait.as_secs().max(1)
                 );
-                self.compose(release, &self.paths.live(release), &up)
+                let script = self.compose(release, &self.paths.live(release), &up);
+                Some(Command::new("start", script))
             }
-            Run::Command { start, .. } => self.command(start, release, "start"),
-            Run::None => return None,
-        };
-        Some(Command {
-            name: "start",
-            script,
-        })
+            Run::Command { start, .. } => Some(self.live(start, release, "start")),
+            Run::None => None,
+        }
     }
 
     /// Stops what runs before another release is started; Compose does that by itself.
@@ -86,10 +98,7 @@ impl Commands<'_> {
         match self.run {
             Run::Command {
                 stop: Some(stop), ..
-            } => Some(Command {
-                name: "stop",
-                script: self.command(stop, release, "stop"),
-            }),
+            } => Some(self.live(stop, release, "stop")),
             _ => None,
         }
     }
@@ -101,10 +110,10 @@ impl Commands<'_> {
             Run::Command {
                 status: Some(status),
                 ..
-            } => Some(Command {
-                name: "status",
-                script: self.command(status, release, "status"),
-            }),
+            } => Some(Command::new(
+                "status",
+                self.whole(status, release, "status"),
+            )),
             _ => None,
         }
     }
@@ -114,30 +123,24 @@ impl Commands<'_> {
     #[must_use]
     pub fn before(&self, release: &str) -> Option<Command> {
         let before = self.hooks.before.as_ref()?;
-        Some(Command {
-            name: "before",
-            script: self.command_in(&self.stored(release), before, release, "before"),
-        })
+        Some(self.command(&self.stored(release), before, release, "before"))
     }
 
     /// The hook after the proof of health.
     #[must_use]
     pub fn after(&self, release: &str) -> Option<Command> {
         let after = self.hooks.after.as_ref()?;
-        Some(Command {
-            name: "after",
-            script: self.command(after, release, "after"),
-        })
+        Some(self.live(after, release, "after"))
     }
 
     /// Takes away what a first release started. Volumes stay: they hold data.
     #[must_use]
     pub fn down(&self, release: &str) -> Option<Command> {
         match self.run {
-            Run::Compose { .. } => Some(Command {
-                name: "stop",
-                script: self.compose(release, &self.paths.live(release), "down --remove-orphans"),
-            }),
+            Run::Compose { .. } => Some(Command::new(
+                "stop",
+                self.compose(release, &self.paths.live(release), "down --remove-orphans"),
+            )),
             _ => self.stop(release),
         }
     }
@@ -157,10 +160,7 @@ impl Commands<'_> {
             Run::Command { .. } => format!("tail -n 50 {}", quote(&self.log(release, "start"))),
             Run::None => return None,
         };
-        Some(Command {
-            name: "logs",
-            script,
-        })
+        Some(Command::new("logs", script))
     }
 
     /// A Compose command in the folder that the release runs in; none without Compose.
@@ -177,6 +177,18 @@ impl Commands<'_> {
     pub fn compose_stored(&self, release: &str, what: &str) -> Option<String> {
         match self.run {
             Run::Compose { .. } => Some(self.compose(release, &self.stored(release), what)),
+            Run::Command { .. } | Run::None => None,
+        }
+    }
+
+    /// A Compose command in the release's own folder that reads the project from its standard input; none
+    /// without Compose.
+    #[must_use]
+    pub fn compose_told(&self, release: &str, what: &str) -> Option<String> {
+        match self.run {
+            Run::Compose { .. } => {
+                Some(self.compose_call(release, &self.stored(release), " -f -", what))
+            }
             Run::Command { .. } | Run::None => None,
         }
     }
@@ -212,26 +224,54 @@ impl Commands<'_> {
     /// Name and folder are always given: Compose would otherwise take both from a path that
     /// changes with each release, and see a new project (docker/compose#6515).
     fn compose(&self, release: &str, folder: &str, what: &str) -> String {
+        let what = format!("{what} </dev/null");
+        self.compose_call(release, folder, "", &what)
+    }
+
+    fn compose_call(&self, release: &str, folder: &str, file: &str, what: &str) -> String {
         let quoted = quote(folder);
         format!(
-            "cd {quoted} && {}docker compose -p {} --project-directory {quoted} --ansi never {what} </dev/null",
+            "cd {quoted} && {}docker compose -p {} --project-directory {quoted}{file} --ansi never {what}",
             self.variables(release, folder),
             self.project().unwrap_or_default(),
         )
     }
 
-    fn command(&self, command: &str, release: &str, what: &str) -> String {
-        self.command_in(&self.paths.live(release), command, release, what)
+    /// A command of the application in the folder that the release runs in.
+    fn live(&self, command: &str, release: &str, what: &'static str) -> Command {
+        self.command(&self.paths.live(release), command, release, what)
     }
 
     /// The output goes to a file that only the user may read: a daemon that keeps our pipe open would
-    /// hold up the connection for as long as it lives. What it said until the command ended is printed after.
-    fn command_in(&self, folder: &str, command: &str, release: &str, what: &str) -> String {
-        let log = quote(&self.log(release, what));
+    /// hold up the connection for as long as it lives. Beside the command a loop prints what has come,
+    /// until the command has ended and all that it said is printed. It is the loop that runs in the
+    /// background: what a shell starts there ignores SIGINT for good, a daemon's children included.
+    fn command(&self, folder: &str, command: &str, release: &str, what: &'static str) -> Command {
+        let script = format!(
+            r#"log={log}; cd {folder} && (umask 077; : >"$log") || exit; rm -f "$log.end"
+(n=0; while :; do e=; if [ -e "$log.end" ] || ! kill -0 $$ 2>/dev/null; then e=1; fi; s=$(($(wc -c <"$log")))
+if [ "$s" -gt "$n" ]; then tail -c +$((n + 1)) "$log" | head -c $((s - n)); n=$s; fi
+[ -z "$e" ] || exit 0; sleep 0.1 2>/dev/null || sleep 1; done) &
+{variables}sh -c {command} </dev/null >"$log" 2>&1; status=$?; : >"$log.end"; wait; rm -f "$log.end"; exit $status"#,
+            log = quote(&self.log(release, what)),
+            folder = quote(folder),
+            variables = self.variables(release, folder),
+            command = quote(command)
+        );
+        Command {
+            name: what,
+            script,
+            shown: format!("cd {} && {command}", quote(folder)),
+        }
+    }
+
+    /// The same for a command that is asked again and again, and whose output is of interest at its end.
+    fn whole(&self, command: &str, release: &str, what: &str) -> String {
+        let (log, folder) = (quote(&self.log(release, what)), self.paths.live(release));
         format!(
             "cd {} && (umask 077; : >{log}) && {}sh -c {} </dev/null >{log} 2>&1; status=$?; cat {log}; exit $status",
-            quote(folder),
-            self.variables(release, folder),
+            quote(&folder),
+            self.variables(release, &folder),
             quote(command)
         )
     }
@@ -272,7 +312,7 @@ mod tests {
             wait: Duration::from_secs(120),
         };
         let script = commands
-            .start("20261123094308-0123456", false)
+            .start("20261123094308-0123456", false, false)
             .map(|command| command.script);
         assert_eq!(
             script.as_deref(),
@@ -304,18 +344,18 @@ mod tests {
             wait: Duration::from_secs(1),
         };
         let script = commands
-            .start("r", false)
+            .start("r", false, false)
             .map(|command| command.script)
             .unwrap_or_default();
         assert!(
             script.contains(r"sh -c './start '\''x y'\'' && echo $RELEASE_ID' </dev/null"),
             "{script}"
         );
-        assert!(script.starts_with("cd '/srv/app' && "), "{script}");
+        assert!(script.contains("; cd '/srv/app' && "), "{script}");
         assert!(commands.build("r").is_none() && commands.stop("r").is_none());
         let before = commands.before("r").map(|command| command.script);
         assert!(
-            before.is_some_and(|script| script.starts_with("cd '/srv/app/.deploy/releases/r'"))
+            before.is_some_and(|script| script.contains("; cd '/srv/app/.deploy/releases/r' && "))
         );
     }
 }

@@ -61,7 +61,7 @@ pub struct Raw {
     /// The application's folder here
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     source: Given<PathBuf>,
-    /// .env files that shall be shipped, one path a line; the others stay here
+    /// Files named .env* that shall be shipped, one path a line; the others stay here
     #[arg(long, value_name = "PATHS")]
     include: Given<Lines>,
     /// The application's folder on the host

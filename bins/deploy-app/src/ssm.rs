@@ -72,6 +72,14 @@ impl Ssm {
             .map_err(|error| AwsError::of(&error).to_string())
     }
 
+    /// Whether an error of [`Ssm::run`] is what SSM says of an instance whose agent it has not heard of: also
+    /// of one that is still starting.
+    /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_SendCommand.html>
+    #[must_use]
+    pub fn is_unregistered(error: &str) -> bool {
+        error.contains("InvalidInstanceId")
+    }
+
     /// Runs a shell command on the instance through its SSM agent, and gives its output. Of the output
     /// SSM keeps the first 24,000 characters.
     ///

@@ -23,6 +23,8 @@ pub enum Images {
     Fresh,
     /// They were kept when it ran last; built again where they are gone.
     Kept,
+    /// As [`Images::Kept`], and containers that run are made anew as well: what is in them hangs.
+    KeptInNewContainers,
 }
 
 /// The services of a release, as Compose reads them in its own folder; none without Compose.
@@ -58,8 +60,9 @@ pub async fn start(
     images: Images,
     bounds: &Bounds,
 ) -> Result<(), Failure> {
-    let build = images == Images::Kept && !recall(remote, commands, release, bounds).await;
-    let Some(start) = commands.start(release, build) else {
+    let build = images != Images::Fresh && !recall(remote, commands, release, bounds).await;
+    let anew = images == Images::KeptInNewContainers;
+    let Some(start) = commands.start(release, build, anew) else {
         return Ok(());
     };
     let deed = format!("start release {release}");
@@ -184,17 +187,14 @@ async fn pause(bounds: &Bounds) -> Result<(), Failure> {
 /// The first of them that does not.
 pub async fn prove(
     remote: &Remote<'_>,
+    commands: &Commands<'_>,
     release: &str,
     bounds: &Bounds,
 ) -> Result<Option<Ensured>, Failure> {
     let (settings, session) = (remote.settings, &remote.session);
-    let mut ensured = None;
-    if let Some(model) = &settings.model {
-        remote.stages.begin("model");
-        ensured = Some(model::ensure(session, model, bounds).await?);
-        if model.warm_up {
-            model::warm_up(session, model, bounds).await?;
-        }
+    let ensured = model(remote, commands, release, bounds).await?;
+    if let Some(model) = settings.model.as_ref().filter(|model| model.warm_up) {
+        model::warm_up(session, model, bounds).await?;
     }
     if let Some(health) = &settings.health {
         remote.stages.begin("health");
@@ -205,6 +205,40 @@ pub async fn prove(
         target.prove(bounds, settings.health_timeout).await?;
     }
     Ok(ensured)
+}
+
+/// Makes sure that the model is there, where one is named, and that it is pulled to where it stays.
+///
+/// # Errors
+/// A refusal when Ollama's service keeps its models inside its container; as [`model::ensure`].
+pub async fn model(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    release: &str,
+    bounds: &Bounds,
+) -> Result<Option<Ensured>, Failure> {
+    let Some(model) = &remote.settings.model else {
+        return Ok(None);
+    };
+    remote.stages.begin("model");
+    let there = model::is_there(&remote.session, model, bounds).await;
+    if !matches!(there, Ok(Some(_))) {
+        keeps_models(remote, &services(remote, commands, release, bounds).await?)?;
+    }
+    let ensured = model::ensure(&remote.session, model, bounds).await?;
+    Ok(Some(ensured))
+}
+
+/// Refuses services of which Ollama's keeps its models inside its container.
+///
+/// # Errors
+/// The refusal.
+pub fn keeps_models(remote: &Remote<'_>, services: &[Service]) -> Result<(), Failure> {
+    let model = remote.settings.model.as_ref();
+    match model.and_then(|model| compose::ollama(services, model.url.port)) {
+        Some(service) if !compose::keeps_models(service) => Err(model::not_kept(&service.name)),
+        _ => Ok(()),
+    }
 }
 
 /// The instance in its target group, where one is named.
@@ -230,6 +264,19 @@ pub async fn unwell(
         && let Err(seen) = health::is_well(&remote.session, health, release, bounds).await
     {
         return Some(seen);
+    }
+    if let Some(script) = commands.compose_live(release, "ps -a --format json") {
+        let listed = remote
+            .script("list the containers", &script, Input::Empty, bounds)
+            .await;
+        let containers = match listed {
+            Ok(output) => compose::containers(&output.stdout),
+            Err(failure) => Err(failure.deed().to_owned()),
+        };
+        match containers.map(|containers| compose::judge(&containers)) {
+            Ok(Verdict::Good | Verdict::Coming(_)) => {}
+            Ok(Verdict::Bad(seen)) | Err(seen) => return Some(seen),
+        }
     }
     if let Some(status) = commands.status(release)
         && remote

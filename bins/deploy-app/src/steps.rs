@@ -155,7 +155,7 @@ async fn connected(
         instance: host.instance.as_ref().map(|(cloud, seen)| (cloud, seen)),
         key,
     };
-    let belief = host_keys::learn(settings, &way, bounds).await?;
+    let belief = host_keys::learn(settings, &way, context.dry_run, bounds).await?;
     // Where nothing is started, the application is read and the host looked at side by side.
     let reading = Work::of(&job, application, settings, context);
     let reaching = async {
@@ -167,7 +167,7 @@ async fn connected(
         Ok((remote, seen))
     };
     let (work, (remote, seen)) = tokio::try_join!(reading, reaching)?;
-    if !context.dry_run || settings.known_hosts.is_some() {
+    if !context.dry_run {
         remote.store_belief().await?;
     }
     let ended = match &work {
@@ -198,19 +198,21 @@ async fn reach<'a>(
     reached
 }
 
+/// Refuses names under which nothing can be hidden: a slip there would print the secret.
 fn check_secrets(settings: &Checked, context: &Context) -> Result<(), Failure> {
     for name in &settings.secrets {
-        if context
-            .variable(name)
-            .is_some_and(|value| value.len() < SHORTEST)
-        {
-            return Err(Failure::refused(format!(
-                "the secret {name} is too short to be hidden in logs; nothing was touched"
-            ))
-            .hint(format!(
-                "secrets in DEPLOY_APP_SECRETS need {SHORTEST} bytes or more"
-            )));
-        }
+        let fault = match context.variable(name) {
+            None => format!("DEPLOY_APP_SECRETS names {name}, and no such variable is set"),
+            Some(value) if value.len() < SHORTEST => {
+                format!("the secret {name} is too short to be hidden in logs")
+            }
+            Some(_) => continue,
+        };
+        return Err(
+            Failure::refused(format!("{fault}; nothing was touched")).hint(format!(
+                "name variables that are set, one a line, with values of {SHORTEST} bytes or more"
+            )),
+        );
     }
     Ok(())
 }

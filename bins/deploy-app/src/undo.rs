@@ -1,19 +1,23 @@
 //! Taking back what a failed run did: the release before runs again, nothing of the new one stays.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use action::exit::Exit;
 use action::failure::Failure;
+use action::program::Context;
 
+use crate::audit::{self, Entry};
+use crate::failure_bundle;
 use crate::health;
 use crate::host::exec::Bounds;
-use crate::lease::Lease;
+use crate::lease::{self, Lease};
 use crate::place;
-use crate::release::{lock, scripts};
+use crate::release::{State, lock, scripts};
 use crate::remote::Remote;
 use crate::runtime::Commands;
 use crate::start::{self, Images};
 use crate::sync::Tree;
-use std::collections::BTreeSet;
 
 /// How long taking back may take: a start of the old release is part of it.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -28,37 +32,85 @@ pub struct Done {
     pub lease: Option<Lease>,
     /// The release that is being brought to run.
     pub release: String,
-    /// Whether that release was made by this run, and goes when it fails.
+    /// Whether that release was made by this run, or by one that died before it was proven; it goes when
+    /// it fails.
     pub made: bool,
-    /// Whether `current` was switched to it, and what was current before.
+    /// Whether `current` was switched to it, and what comes back when it fails.
     pub switched: Option<Before>,
-    /// In-place: what lay there before and what was to lie there.
-    pub trees: Option<(Tree, Tree)>,
+    /// In-place: what lies where.
+    pub trees: Option<Trees>,
     /// Whether commands of the new release may have run.
     pub started: bool,
 }
 
-/// What was current before the switch.
+impl Done {
+    /// The condition for a script that only the holder of the lock may run.
+    fn fence(&self) -> Result<String, Failure> {
+        match &self.lease {
+            Some(lease) => Ok(lease.fence()),
+            None => Err(Failure::failed("the deployment lock was never taken")),
+        }
+    }
+}
+
+/// In-place: what lies in the target folder.
+#[derive(Debug, Clone, Default)]
+pub struct Trees {
+    /// What may have lain there before.
+    pub old: Tree,
+    /// What was to lie there.
+    pub new: Tree,
+    /// What lies there once it is taken back.
+    pub back: Tree,
+}
+
+/// What comes back when a release fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Before {
     /// Nothing: this was the first release.
     Nothing,
-    /// This release.
+    /// This release, which was healthy when it was started last.
     Release(String),
+    /// Nothing: this release was current, and neither it nor any other was ever proven healthy.
+    Unproven(String),
 }
 
-/// Takes back everything, over a new connection where the old one is gone.
+impl Before {
+    /// What comes back when `next` fails.
+    #[must_use]
+    pub fn of(state: &State, next: &str) -> Self {
+        match (state.fallback(next), state.current_name()) {
+            (Some(release), _) => Self::Release(release.to_owned()),
+            (None, Some(current)) => Self::Unproven(current.to_owned()),
+            (None, None) => Self::Nothing,
+        }
+    }
+}
+
+/// What is said about a failed run, beside its failure.
+#[derive(Debug)]
+pub struct Told<'a> {
+    /// Who ran it.
+    pub context: &'a Context,
+    /// Its line in the record of deployments, but for failure and outcome.
+    pub entry: Entry<'a>,
+    /// Whether the host is asked what may explain the failure.
+    pub explains: bool,
+}
+
+/// Takes back everything, over a new connection where the old one is gone, and writes down how that ended.
 pub async fn undo(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     done: &mut Done,
     failure: Failure,
+    told: &Told<'_>,
 ) -> Failure {
     if done.lease.is_none() {
         return failure;
     }
     if !remote.session.is_closed() {
-        return take_back(remote, commands, done, failure).await;
+        return take_back(remote, commands, done, failure, told).await;
     }
     tracing::warn!(
         "the connection to {} is gone, connecting again to clean up",
@@ -69,7 +121,10 @@ pub async fn undo(
             if let Some(lease) = &mut done.lease {
                 lease.move_to(again.session.clone());
             }
-            let failure = take_back(&again, commands, done, failure).await;
+            if told.explains && !done.release.is_empty() {
+                failure_bundle::gather(&again, commands, &done.release).await;
+            }
+            let failure = take_back(&again, commands, done, failure, told).await;
             again.session.close().await;
             failure
         }
@@ -113,41 +168,140 @@ async fn take_back(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     done: &Done,
-    mut failure: Failure,
+    failure: Failure,
+    told: &Told<'_>,
 ) -> Failure {
     let bounds = Bounds::cleanup(LIMIT);
-    let paths = &remote.settings.paths;
+    let confirmed = match &done.lease {
+        Some(lease) => lease.confirm(remote, &bounds).await,
+        None => Ok(()),
+    };
+    let (failure, outcome) = match confirmed {
+        // Whatever is there now belongs to whoever has the lock.
+        Err(error) if error.exit() == Exit::Lost => lost(remote, done, &failure),
+        _ => take_deeds_back(remote, commands, done, failure, &bounds).await,
+    };
+    let entry = Entry {
+        failure: Some(&failure),
+        outcome: Some(&outcome),
+        ..told.entry.clone()
+    };
+    audit::record(remote, told.context, &entry).await;
+    unlock(remote, done, failure, &bounds).await
+}
+
+/// The failure of a run that may take nothing back any more, and the words for the record.
+fn lost(remote: &Remote<'_>, done: &Done, failure: &Failure) -> (Failure, String) {
+    let lost = lease::lost(&remote.settings.paths.target);
+    let failure = match failure.exit() {
+        Exit::Lost => failure.clone(),
+        Exit::Interrupted | Exit::Terminated => failure.clone().cause(lost.deed()),
+        _ => failure
+            .causes()
+            .iter()
+            .fold(lost.cause(failure.deed()), Failure::cause),
+    };
+    let failure = if done.made {
+        failure.changed(format!(
+            "release {} was brought to {} and stays there, because it is the other deployment's to remove",
+            done.release, remote.shown
+        ))
+    } else {
+        failure
+    };
+    (
+        failure,
+        "the lock was lost, nothing was taken back".to_owned(),
+    )
+}
+
+async fn take_deeds_back(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    done: &Done,
+    mut failure: Failure,
+    bounds: &Bounds,
+) -> (Failure, String) {
+    let mut outcome = "nothing was switched".to_owned();
     let mut may_remove = done.made;
     if let Some(before) = &done.switched {
         if done.started {
             failure = with_logs(remote, commands, &done.release, failure).await;
         }
-        let taken_back;
-        (failure, taken_back) = match before {
-            Before::Release(before) => {
-                roll_back(remote, commands, done, before, failure, &bounds).await
+        let taken_back = match before {
+            Before::Release(before) => roll_back(remote, commands, done, before, bounds).await,
+            Before::Nothing | Before::Unproven(_) => {
+                take_down(remote, commands, done, bounds).await
             }
-            Before::Nothing => take_down(remote, commands, done, failure, &bounds).await,
         };
-        may_remove &= taken_back;
+        match taken_back {
+            Ok(how) => {
+                failure = failure.detail(&how);
+                outcome = how;
+            }
+            Err(error) if error.exit() == Exit::Lost => return lost(remote, done, &failure),
+            Err(error) => {
+                tracing::warn!("{error}");
+                outcome = format!("taking back failed: {}", error.deed());
+                failure = not_taken_back(remote, done, before, failure, &error);
+                may_remove = false;
+            }
+        }
     } else if done.made {
         failure = failure.detail("nothing was switched: what ran before still runs");
     }
     if may_remove {
-        let release = &done.release;
+        failure = remove(remote, done, failure, bounds).await;
+    }
+    (failure, outcome)
+}
+
+/// What a failed run leaves when it could not be taken back.
+fn not_taken_back(
+    remote: &Remote<'_>,
+    done: &Done,
+    before: &Before,
+    failure: Failure,
+    error: &Failure,
+) -> Failure {
+    let (release, shown) = (&done.release, &remote.shown);
+    let (cause, what) = match before {
+        Before::Release(before) => (
+            format!("and rolling back failed: {}", error.deed()),
+            format!(
+                "release {release} on {shown} was to be replaced by {before}, which does not run well either"
+            ),
+        ),
+        Before::Nothing | Before::Unproven(_) => (
+            format!("and taking it down failed: {}", error.deed()),
+            format!("release {release} on {shown}, which is not healthy"),
+        ),
+    };
+    failure
+        .cause(cause)
+        .remains(what, "deploy-app with a good application")
+}
+
+/// Removes the failed release.
+async fn remove(remote: &Remote<'_>, done: &Done, failure: Failure, bounds: &Bounds) -> Failure {
+    let (paths, release) = (&remote.settings.paths, &done.release);
+    let removed = async {
         let script = scripts::remove(paths, std::slice::from_ref(release));
-        if let Err(error) = remote
-            .release("remove the failed release", &script, &bounds)
+        let script = scripts::fenced(paths, &done.fence()?, &script);
+        remote
+            .release("remove the failed release", &script, bounds)
             .await
-        {
+    };
+    match removed.await {
+        Ok(()) => failure,
+        Err(error) => {
             tracing::warn!("{error}");
-            failure = failure.remains(
+            failure.remains(
                 format!("release {release} on {}", remote.shown),
                 scripts::remove_by_hand(paths, release),
-            );
+            )
         }
     }
-    unlock(remote, done, failure, &bounds).await
 }
 
 /// The last lines of an application that is not well.
@@ -195,7 +349,7 @@ pub async fn unlock(
     }
 }
 
-/// In-place: everything that this run may have put there goes, and what was there before comes back.
+/// In-place: everything that this run may have put there goes, and what shall lie there comes back.
 async fn put_back(
     remote: &Remote<'_>,
     done: &Done,
@@ -203,111 +357,93 @@ async fn put_back(
     fence: &str,
     bounds: &Bounds,
 ) -> Result<(), Failure> {
-    let Some((old, new)) = &done.trees else {
+    let Some(Trees { old, new, back }) = &done.trees else {
         return Ok(());
     };
     let paths = &remote.settings.paths;
     // Which of the new files are there is not known: all that may be are ours to remove or replace.
     let mut there = old.clone();
     there.extend(new.clone());
-    let all: BTreeSet<String> = old
-        .keys()
-        .filter(|path| old.get(*path) != new.get(*path))
-        .cloned()
+    let all: BTreeSet<String> = back
+        .iter()
+        .filter(|(path, kind)| old.get(*path) != Some(kind) || new.get(*path) != Some(kind))
+        .map(|(path, _)| path.clone())
         .collect();
     let name = before.unwrap_or(&done.release);
-    place::put(remote, name, (&there, old, &all), fence, bounds).await?;
+    place::put(remote, name, (&there, back, &all), fence, bounds).await?;
     let script = scripts::restore_replaced(paths, &done.release);
     remote
-        .release("bring back what the release replaced", &script, bounds)
+        .release(
+            "bring back what the release replaced",
+            &scripts::fenced(paths, fence, &script),
+            bounds,
+        )
         .await
 }
 
+/// Has the release before run again; says how that went. Its commands run only while the lock is ours:
+/// each of them comes right after a script that the lock stands before.
 async fn roll_back(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     done: &Done,
     before: &str,
-    failure: Failure,
     bounds: &Bounds,
-) -> (Failure, bool) {
+) -> Result<String, Failure> {
     tracing::warn!("rolling back to release {before}");
-    let fence = done.lease.as_ref().map_or_else(String::new, Lease::fence);
-    let back = async {
-        put_back(remote, done, Some(before), &fence, bounds).await?;
-        let switch = scripts::switch(&remote.settings.paths, before, &fence);
-        remote.release("switch back", &switch, bounds).await?;
-        if done.started {
-            if let Some(stop) = commands.stop(before) {
-                remote
-                    .command(&stop, "stop the failed release", bounds)
-                    .await?;
-            }
-            start::start(remote, commands, before, Images::Kept, bounds).await?;
-            if let Some(health) = &remote.settings.health {
-                health::prove(&remote.session, health, before, bounds).await?;
-            }
-        }
-        Ok::<(), Failure>(())
-    };
-    match back.await {
-        Ok(()) if done.started && remote.settings.health.is_some() => (
-            failure.detail(format!(
-                "rolled back: release {before} runs again and is healthy"
-            )),
-            true,
-        ),
-        Ok(()) => (
-            failure.detail(format!("rolled back: release {before} is current again")),
-            true,
-        ),
-        Err(error) => {
-            tracing::warn!("{error}");
-            let failure = failure.cause(format!("and rolling back failed: {}", error.deed())).remains(
-                format!("release {} on {} was to be replaced by {before}, which does not run well either", done.release, remote.shown),
-                "deploy-app with a good application",
-            );
-            (failure, false)
-        }
+    let fence = done.fence()?;
+    let paths = &remote.settings.paths;
+    put_back(remote, done, Some(before), &fence, bounds).await?;
+    let switch = scripts::switch(paths, before, &fence, done.started);
+    remote.release("switch back", &switch, bounds).await?;
+    if !done.started {
+        return Ok(format!("rolled back: release {before} is current again"));
     }
+    if let Some(stop) = commands.stop(before) {
+        remote
+            .command(&stop, "stop the failed release", bounds)
+            .await?;
+    }
+    start::start(remote, commands, before, Images::Kept, bounds).await?;
+    let health = remote.settings.health.as_ref();
+    if let Some(health) = health {
+        health::prove(&remote.session, health, before, bounds).await?;
+    }
+    let proven = scripts::fenced(paths, &fence, &scripts::prove(paths, before));
+    remote
+        .release("write down that it is healthy", &proven, bounds)
+        .await?;
+    Ok(match health {
+        Some(_) => format!("rolled back: release {before} runs again and is healthy"),
+        None => format!("rolled back: release {before} is current again"),
+    })
 }
 
+/// Takes away what nothing comes back for; says so.
 async fn take_down(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     done: &Done,
-    failure: Failure,
     bounds: &Bounds,
-) -> (Failure, bool) {
-    tracing::warn!("taking the first release down again");
-    let fence = done.lease.as_ref().map_or_else(String::new, Lease::fence);
-    let down = async {
-        if let Some(down) = commands.down(&done.release).filter(|_| done.started) {
-            remote
-                .command(&down, "stop the failed release", bounds)
-                .await?;
-        }
-        put_back(remote, done, None, &fence, bounds).await?;
-        remote
-            .release(
-                "remove the link `current`",
-                &scripts::unswitch(&remote.settings.paths),
-                bounds,
-            )
-            .await
+) -> Result<String, Failure> {
+    let fence = done.fence()?;
+    let told = match &done.switched {
+        Some(Before::Unproven(before)) => format!(
+            "taken down: release {before}, which was current, was never proven healthy, and there is no other to go back to"
+        ),
+        _ => "taken down: there is no release to go back to".to_owned(),
     };
-    match down.await {
-        Ok(()) => (failure, true),
-        Err(error) => {
-            tracing::warn!("{error}");
-            let failure = failure.remains(
-                format!(
-                    "release {} on {}, which is not healthy",
-                    done.release, remote.shown
-                ),
-                "deploy-app with a good application",
-            );
-            (failure, false)
-        }
+    tracing::warn!("taking release {} down again", done.release);
+    if let Some(down) = commands.down(&done.release).filter(|_| done.started) {
+        remote
+            .command(&down, "stop the failed release", bounds)
+            .await?;
     }
+    put_back(remote, done, None, &fence, bounds).await?;
+    let paths = &remote.settings.paths;
+    let script = scripts::fenced(paths, &fence, &scripts::unswitch(paths));
+    remote
+        .release("remove the link `current`", &script, bounds)
+        .await?;
+    Ok(told)
 }

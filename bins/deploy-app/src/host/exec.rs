@@ -1,5 +1,6 @@
 //! One command on the host, from its start to its exit status.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use action::interrupt::{Interrupt, Signal};
@@ -84,8 +85,12 @@ impl Bounds {
 /// How the output of a command is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Show {
-    /// Kept for the caller.
+    /// Data for the caller.
     Nothing,
+    /// As [`Show::Nothing`], and that it still runs is logged, under this name.
+    Progress(&'static str),
+    /// Lines for people, kept for when they are needed.
+    Tail,
     /// Each line is also logged as it comes, under this name.
     Lines(&'static str),
 }
@@ -105,6 +110,23 @@ pub(super) fn lost(error: russh::Error) -> ExecError {
     ExecError::Lost(error.to_string())
 }
 
+/// What is said about a command that has run for another [`HEARTBEAT`], nothing where it says enough itself.
+fn sign_of_life(show: Show, silent: Duration, sent: u64) -> Option<String> {
+    match show {
+        Show::Nothing | Show::Tail => None,
+        Show::Lines(_) if silent < HEARTBEAT => None,
+        Show::Lines(name) => Some(format!(
+            "{name}: still running, last output {} s ago",
+            silent.as_secs()
+        )),
+        Show::Progress(name) if sent > 0 => Some(format!(
+            "{name}: still running, {} MB sent so far",
+            sent / 1_000_000
+        )),
+        Show::Progress(name) => Some(format!("{name}: still running")),
+    }
+}
+
 /// Feeds the command and reads it until the channel has closed. There is no order between the end
 /// of the data and the exit status, so nothing but the closed channel ends the reading.
 pub(super) async fn collect(
@@ -114,16 +136,17 @@ pub(super) async fn collect(
     bounds: &Bounds,
 ) -> Result<Output, ExecError> {
     let (mut read, write) = channel.split();
+    let sent = AtomicU64::new(0);
     let feed = async {
         match input {
             Input::Empty => {}
             Input::Bytes(bytes) => write.data_bytes(bytes).await.map_err(lost)?,
             Input::Chunks(mut chunks) => {
                 while let Some(chunk) = chunks.recv().await {
-                    write
-                        .data_bytes(chunk.map_err(ExecError::Input)?)
-                        .await
-                        .map_err(lost)?;
+                    let chunk = chunk.map_err(ExecError::Input)?;
+                    let length = chunk.len() as u64;
+                    write.data_bytes(chunk).await.map_err(lost)?;
+                    sent.fetch_add(length, Ordering::Relaxed);
                 }
             }
         }
@@ -135,7 +158,7 @@ pub(super) async fn collect(
     let mut over = bounds.deadline;
     let mut output = Output::default();
     let mut status = None;
-    let mut lines = [Lines::default(), Lines::default()];
+    let mut lines = [Lines::of_stdout(), Lines::of_stderr()];
     let mut last_output = Instant::now();
     let mut heartbeat = interval_at(last_output + HEARTBEAT, HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -179,9 +202,9 @@ pub(super) async fn collect(
             },
             signal = bounds.interrupt.signalled(), if stopping.is_none() => Some(ExecError::Interrupted(signal)),
             _ = heartbeat.tick() => {
-                let silent = last_output.elapsed();
-                if silent >= HEARTBEAT && let Show::Lines(name) = show {
-                    tracing::info!("{name}: still running, last output {} s ago", silent.as_secs());
+                let sent = sent.load(Ordering::Relaxed);
+                if let Some(line) = sign_of_life(show, last_output.elapsed(), sent) {
+                    tracing::info!("{line}");
                 }
                 None
             }
@@ -208,4 +231,30 @@ pub(super) async fn collect(
     }
     output.status = status.ok_or(ExecError::NoStatus)??;
     Ok(output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Show, sign_of_life};
+    use std::time::Duration;
+
+    #[test]
+    fn what_runs_for_long_and_says_nothing_is_told_to_be_alive() {
+        let told = |show, silent, sent| sign_of_life(show, Duration::from_secs(silent), sent);
+        assert_eq!(
+            told(Show::Lines("build"), 31, 0).as_deref(),
+            Some("build: still running, last output 31 s ago")
+        );
+        assert_eq!(told(Show::Lines("build"), 2, 0), None);
+        assert_eq!(
+            told(Show::Progress("send"), 31, 70_000_000).as_deref(),
+            Some("send: still running, 70 MB sent so far")
+        );
+        assert_eq!(
+            told(Show::Progress("verify"), 31, 0).as_deref(),
+            Some("verify: still running")
+        );
+        assert_eq!(told(Show::Nothing, 31, 0), None);
+        assert_eq!(told(Show::Tail, 31, 0), None);
+    }
 }

@@ -5,23 +5,40 @@ use super::exec::Show;
 /// How many of the last lines of a command are kept for an error message.
 const TAIL_LINES: usize = 200;
 
+/// What is longer than this is no line for people; the rest of it is left out.
+const LINE_BYTES: usize = 16 * 1024;
+
 /// Cuts one stream into lines as they come.
 #[derive(Default)]
 pub(super) struct Lines {
     partial: Vec<u8>,
+    /// Whether this is where commands put what they were asked for.
+    may_be_data: bool,
 }
 
 impl Lines {
+    pub(super) fn of_stdout() -> Self {
+        Self {
+            may_be_data: true,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn of_stderr() -> Self {
+        Self::default()
+    }
+
     pub(super) fn push(&mut self, data: &[u8], show: Show, tail: &mut Vec<String>) {
+        let is_for_us = matches!(show, Show::Nothing | Show::Progress(_));
         // The bulk answers of our own scripts are data, not lines for people.
-        if show == Show::Nothing && data.len() > 4096 {
+        if is_for_us && self.may_be_data && data.len() > 4096 {
             return;
         }
         for byte in data {
             // Progress displays return the carriage; each state of theirs is a line to us.
             if matches!(byte, b'\n' | b'\r') {
                 self.finish(show, tail);
-            } else {
+            } else if self.partial.len() < LINE_BYTES {
                 self.partial.push(*byte);
             }
         }
@@ -66,11 +83,33 @@ mod tests {
 
     #[test]
     fn lines_are_cut_whatever_the_chunks() {
-        let (mut lines, mut tail) = (Lines::default(), Vec::new());
+        let (mut lines, mut tail) = (Lines::of_stdout(), Vec::new());
         for chunk in ["on", "e\ntw", "o\r\n\nthree", " \u{1b}[1mfo", "ur"] {
             lines.push(chunk.as_bytes(), Show::Nothing, &mut tail);
         }
         lines.finish(Show::Nothing, &mut tail);
         assert_eq!(tail, ["one", "two", "three four"]);
+    }
+
+    #[test]
+    fn the_last_words_are_kept_however_much_comes_at_once() {
+        let text: String = (0..1000).map(|n| format!("{n:0100}\n")).collect();
+        let kept = |mut lines: Lines, show, text: &str| {
+            let mut tail = Vec::new();
+            lines.push(text.as_bytes(), show, &mut tail);
+            lines.finish(show, &mut tail);
+            tail
+        };
+        for tail in [
+            kept(Lines::of_stdout(), Show::Tail, &text),
+            kept(Lines::of_stderr(), Show::Nothing, &text),
+        ] {
+            assert_eq!(tail.len(), 200);
+            assert_eq!(tail[199], format!("{:0100}", 999));
+        }
+        // An answer to one of our own scripts is no text for people.
+        assert!(kept(Lines::of_stdout(), Show::Nothing, &text).is_empty());
+        let endless = kept(Lines::of_stdout(), Show::Tail, &"x".repeat(1_000_000));
+        assert_eq!(endless[0].len(), super::LINE_BYTES);
     }
 }

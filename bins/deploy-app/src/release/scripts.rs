@@ -5,6 +5,12 @@ use crate::layout::{Layout, Paths};
 use crate::release::STAMP;
 use crate::sync::listing;
 
+/// A script that only the holder of the lock may run; `fence` is [`crate::lease::Lease::fence`].
+#[must_use]
+pub fn fenced(paths: &Paths, fence: &str, script: &str) -> String {
+    format!("cd {} || exit 1\n{fence}\n{script}", paths.quoted())
+}
+
 /// Unpacks the stream on standard input as a partial release, puts together the files that were sent in
 /// pieces, and prints the stamp of what is there now, and what that is. `again` adds to what is there.
 #[must_use]
@@ -33,6 +39,18 @@ cd "$p"; stamp
         target = paths.quoted(),
         partial = quote(&paths.partial(release)),
         z = if gzip { "z" } else { "" },
+    )
+}
+
+/// Takes the files of a partial release that are named on standard input, as
+/// [`crate::sync::upload::null_separated`] writes them, from everybody but their owner, and prints the stamp
+/// of what is there now.
+#[must_use]
+pub fn make_private(paths: &Paths, release: &str) -> String {
+    format!(
+        "set -e; cd {target}; T=$(pwd); n={release}; cd {partial}; xargs -0 sh -c 'find \"$@\" \\( -perm -040 -o -perm -004 \\) -exec chmod go-rwx {{}} +' sh\n{STAMP}\nstamp",
+        target = paths.quoted(),
+        partial = quote(&paths.partial(release)),
     )
 }
 
@@ -95,13 +113,21 @@ pub fn commit(paths: &Paths, release: &str, shared: &[String]) -> String {
 }
 
 /// Makes `current` lead to the release, in one rename: at any moment it is the old one or the new one.
-/// Nobody does so who has lost the lock.
+/// Nobody does so who has lost the lock, and `current` never leads to a folder that is gone. With `starts`
+/// the release counts as proven only once it is so again: whoever is stopped before has proven nothing.
 #[must_use]
-pub fn switch(paths: &Paths, release: &str, fence: &str) -> String {
+pub fn switch(paths: &Paths, release: &str, fence: &str, starts: bool) -> String {
+    let doubt = if starts {
+        format!("rm -f .deploy/proven/{release}; ")
+    } else {
+        String::new()
+    };
     format!(
-        "set -e; cd {}; {fence}; rm -f .deploy/current.new; ln -s releases/{release} .deploy/current.new; mv -T .deploy/current.new {}; rm -f .deploy/placing",
-        paths.quoted(),
-        paths.current()
+        "set -e; cd {target}; {fence}; [ -d {stored} ] || {{ echo 'the folder of release {release} is gone' >&2; exit 1; }}; {doubt}\
+         rm -f .deploy/current.new; ln -s releases/{release} .deploy/current.new; mv -T .deploy/current.new {current}; rm -f .deploy/placing",
+        target = paths.quoted(),
+        stored = paths.stored(release),
+        current = paths.current()
     )
 }
 
@@ -114,7 +140,8 @@ pub fn unswitch(paths: &Paths) -> String {
     )
 }
 
-/// Removes releases, whole or partial, with what is kept beside them. Never one that `current` leads to.
+/// Removes releases, whole or partial, with what is kept beside them, all but their logs: those tell what
+/// was wrong with one that failed. Never one that `current` leads to.
 #[must_use]
 pub fn remove(paths: &Paths, releases: &[String]) -> String {
     let mut script = format!(
@@ -124,13 +151,23 @@ pub fn remove(paths: &Paths, releases: &[String]) -> String {
     );
     for release in releases {
         script.push_str(&format!(
-            "if [ \"$c\" != releases/{release} ]; then rm -rf {stored} {partial} {partial}.pieces .deploy/*/{release} .deploy/logs/{release}-* || status=1; else status=1; fi; ",
+            "if [ \"$c\" != releases/{release} ]; then rm -rf {stored} {partial} {partial}.pieces .deploy/*/{release} || status=1; else status=1; fi; ",
             stored = paths.stored(release),
             partial = quote(&paths.partial(release)),
         ));
     }
     script.push_str("exit $status");
     script
+}
+
+/// Removes the logs of releases that are not there any more.
+#[must_use]
+pub fn remove_logs(paths: &Paths) -> String {
+    format!(
+        "cd {}/.deploy/logs 2>/dev/null || exit 0; for l in *; do r=${{l%-*}}; [ -d ../../{store}/\"$r\" ] || rm -f \"$l\"; done",
+        paths.quoted(),
+        store = paths.store()
+    )
 }
 
 /// The command by which a person removes a release.

@@ -129,10 +129,7 @@ impl Settings for Raw {
         }
         let lock_wait = faults.required("lock_wait", self.lock_wait);
         let lease = faults.required("lease", self.lease);
-        let secrets = faults
-            .optional("secrets", self.secrets)
-            .unwrap_or_default()
-            .0;
+        let secrets = secrets(faults, self.secrets);
         let bundle = faults.optional("bundle", self.bundle);
         let release = release(faults, self.release);
         let model = match (model_name, ollama_url, stall) {
@@ -221,13 +218,36 @@ fn target_group(faults: &mut Faults, given: Given<String>, has_instance: bool) -
 
 fn release(faults: &mut Faults, given: Given<String>) -> Option<String> {
     let release = faults.optional("release", given)?;
-    if !crate::release::is_name(&release) {
+    if matches!(release.as_str(), "rollback" | "releases") {
+        faults.of(
+            "release",
+            format!("the command comes first: `deploy-app {release} …`"),
+        );
+    } else if !crate::release::is_name(&release) {
         faults.of(
             "release",
             format!("{release:?} is not the name of a release, such as 20261123094308-1a2b3c4; `deploy-app releases` lists them"),
         );
     }
     Some(release)
+}
+
+fn secrets(faults: &mut Faults, given: Given<Lines>) -> Vec<String> {
+    let names = faults.optional("secrets", given).unwrap_or_default().0;
+    for name in &names {
+        let is_name = !name.starts_with(|c: char| c.is_ascii_digit())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !is_name {
+            // What is no name may be the secret itself.
+            faults.of(
+                "secrets",
+                "holds something that is no name of a variable; write names, not values, one a line",
+            );
+        }
+    }
+    names
 }
 
 fn is_inside(path: &Path, folder: &Path) -> bool {

@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use super::look::{self, CLEANUP, Compared};
 use super::plan;
-use super::switch::Switch;
+use super::switch::{Switch, stop_what_runs};
 use crate::application::Application;
 use crate::audit::{self, Entry};
-use crate::compose;
+use crate::compose::{self, Service};
 use crate::failure_bundle;
-use crate::host::exec::Bounds;
+use crate::host::exec::{Bounds, Input};
 use crate::host::ssh::quote;
 use crate::lease;
 use crate::model::{self, Ensured};
@@ -23,8 +23,8 @@ use crate::remote::Remote;
 use crate::runtime::Commands;
 use crate::start::{self, Images};
 use crate::sync::Tree;
-use crate::sync::upload::Upload;
-use crate::undo::{self, Before, Done};
+use crate::sync::upload::{Upload, null_separated};
+use crate::undo::{self, Before, Done, Told};
 
 /// Compares, then acts or tells. Gives the release that runs and whether anything was changed. `seen` is
 /// what a look told before the application was known.
@@ -50,9 +50,17 @@ pub(super) async fn ship(
         return untouched(remote, current, bounds).await.map(Some);
     }
     look::check_runtime(remote, bounds).await?;
-    look::check_space(remote, application, &compared.state, &compared.diff)?;
     remote.stages.begin("prune");
-    prune(remote, &compared.state, !compared.is_same(), bounds).await;
+    let joins = !compared.is_same();
+    if compared
+        .state
+        .to_prune(remote.settings.keep_releases, joins)
+        .is_empty()
+    {
+        // Nothing of ours can make room: no need to wait for the lock with this.
+        check_space(remote, application, &compared, bounds).await?;
+    }
+    prune_unlocked(remote, &compared.state, joins, bounds).await;
     let mut done = Done::default();
     let deployed = act(remote, application, context, bounds, &mut done).await;
     finish(
@@ -108,6 +116,7 @@ pub(super) async fn finish(
             if deployed.changed {
                 audit::record(remote, context, &entry).await;
             }
+            let changed = deployed.changed;
             let lost = Failure::failed(format!(
                 "release {} runs and is healthy, but the lock could not be given back",
                 deployed.release
@@ -117,7 +126,10 @@ pub(super) async fn finish(
             if !lock.remainders().is_empty() {
                 tracing::warn!("{lock}");
             }
-            Ok(Some((deployed.release, deployed.changed)))
+            if changed {
+                write_to_disk(remote).await;
+            }
+            Ok(Some((deployed.release, changed)))
         }
         Err(failure) => {
             if !done.release.is_empty() {
@@ -128,15 +140,16 @@ pub(super) async fn finish(
             if !done.release.is_empty() && !is_stopped {
                 failure_bundle::gather(remote, &commands, &done.release).await;
             }
-            if done.lease.is_some() && !remote.session.is_closed() {
-                let entry = Entry {
-                    release: &done.release,
-                    failure: Some(&failure),
+            let release = done.release.clone();
+            let told = Told {
+                context,
+                entry: Entry {
+                    release: &release,
                     ..entry
-                };
-                audit::record(remote, context, &entry).await;
-            }
-            Err(undo::undo(remote, &commands, &mut done, failure).await)
+                },
+                explains: !is_stopped,
+            };
+            Err(undo::undo(remote, &commands, &mut done, failure, &told).await)
         }
     }
 }
@@ -148,10 +161,11 @@ async fn untouched(
     bounds: &Bounds,
 ) -> Result<(String, bool), Failure> {
     let settings = remote.settings;
-    let mut changed = false;
-    if let Some(model) = &settings.model {
-        remote.stages.begin("model");
-        changed = model::ensure(&remote.session, model, bounds).await?.pulled;
+    let commands = look::commands(remote);
+    let model = start::model(remote, &commands, current, bounds).await?;
+    let changed = model.is_some_and(|model| model.pulled);
+    if changed {
+        write_to_disk(remote).await;
     }
     if let Some(target) = start::target(remote) {
         remote.stages.begin("target group");
@@ -174,10 +188,10 @@ async fn act(
     done.lease = Some(lease);
     // Somebody else may have deployed while we looked or waited.
     remote.stages.begin("compare");
-    let compared = look::compare(remote, application, None, true, bounds).await?;
+    let mut compared = look::compare(remote, application, None, true, bounds).await?;
     let current = compared.state.current_name().map(str::to_owned);
     match (&current, compared.is_same(), &compared.state.placing) {
-        (Some(current), true, None) if compared.unwell.is_none() => {
+        (Some(current), true, None) if compared.doubt().is_none() => {
             tracing::info!("release {current} is there by now, and healthy");
             return Ok(Deployed {
                 release: current.clone(),
@@ -185,8 +199,23 @@ async fn act(
                 model: None,
             });
         }
-        (Some(current), true, None) => return restart(remote, current, bounds, done).await,
+        (Some(current), true, None) if compared.state.is_proven() => {
+            return restart(remote, current, bounds, done).await;
+        }
+        (Some(current), true, None) => {
+            return resume(remote, application, &compared, current, bounds, done).await;
+        }
         _ => {}
+    }
+    let pruned = prune(remote, &compared.state, true, bounds).await;
+    if let Err(failure) = check_space(remote, application, &compared, bounds).await {
+        if !pruned {
+            return Err(failure);
+        }
+        let now = remote.look(release::UNKNOWN, bounds).await?;
+        let free = (now.free_kib, now.free_inodes);
+        (compared.state.free_kib, compared.state.free_inodes) = free;
+        check_space(remote, application, &compared, bounds).await?;
     }
     let release = release::next_name(&application.release, &compared.state.releases);
     done.release.clone_from(&release);
@@ -201,12 +230,14 @@ async fn act(
         Some(_) => application.wanted.clone(),
         None => Tree::new(),
     };
-    let pulled = prepare(remote, &commands, &release, bounds).await?;
+    let pulled = prepare(remote, &commands, &release, application, bounds).await?;
     let switch = Switch {
         remote,
         commands: &commands,
         release: &release,
-        before: current.as_deref(),
+        current: current.as_deref(),
+        before: Before::of(&compared.state, &release),
+        resumes: false,
         images: Images::Fresh,
         trees: (&old, &application.wanted),
         altered: &compared.diff.changed,
@@ -275,7 +306,18 @@ async fn send(
         diff.removed.len(),
         upload.content_bytes()
     );
-    let stamp = remote.receive(upload, bounds).await?;
+    let mut stamp = remote.receive(upload, bounds).await?;
+    if !application.private.is_empty() {
+        let script = scripts::make_private(&settings.paths, release);
+        let private = null_separated(application.private.iter().map(String::as_str));
+        let deed = "keep private files private";
+        let output = remote
+            .script(deed, &script, Input::Bytes(private), bounds)
+            .await?;
+        stamp = String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned();
+    }
     let mut commit = scripts::commit(&settings.paths, release, &settings.shared);
     if !scripts::moves_files(&settings.paths) {
         commit.push_str("; ");
@@ -294,28 +336,25 @@ async fn prepare(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     release: &str,
+    application: &Application,
     bounds: &Bounds,
 ) -> Result<bool, Failure> {
-    let mut pulled = false;
     if let Some(build) = commands.build(release) {
         remote.stages.begin("build");
+        let services = start::services(remote, commands, release, bounds).await?;
+        start::keeps_models(remote, &services)?;
+        check_mounts(remote, application, &services)?;
         remote
             .command(&build, &format!("build release {release}"), bounds)
             .await?;
-        let services = start::services(remote, commands, release, bounds).await?;
         let keep = compose::keep_images(&services, release);
         if !keep.is_empty() {
             remote
                 .release("keep the images of the release", &keep, bounds)
                 .await?;
         }
-        if let Some(model) = &remote.settings.model
-            && let Some(service) = compose::ollama(&services, model.url.port)
-            && !compose::keeps_models(service)
-        {
-            return Err(model::not_kept(&service.name));
-        }
     }
+    let mut pulled = false;
     if let Some(model) = &remote.settings.model
         && let Ok(None) = model::is_there(&remote.session, model, bounds).await
     {
@@ -332,7 +371,72 @@ async fn prepare(
     Ok(pulled)
 }
 
-/// The files are right and the application is not: it is started again.
+/// Refuses what would be lost with the next release, and warns of what would change older ones: releases
+/// share their files by hard links, and a container that writes into one writes into all.
+fn check_mounts(
+    remote: &Remote<'_>,
+    application: &Application,
+    services: &[Service],
+) -> Result<(), Failure> {
+    let settings = remote.settings;
+    if scripts::moves_files(&settings.paths) {
+        return Ok(());
+    }
+    for (service, path) in compose::writable(services, &settings.shared) {
+        if application.holds(path) {
+            tracing::warn!(
+                "the service {service} may write to `./{path}`, which older releases have as well: what it changes there is changed in them too; mount it with :ro, or use a volume"
+            );
+            continue;
+        }
+        return Err(Failure::refused(format!(
+            "the service {service} mounts `./{path}`, which is not part of the application: what it writes there would be left behind by the next release"
+        ))
+        .hint("use a named volume, or list the path in DEPLOY_APP_SHARED: it is then a folder in shared/ that all releases see"));
+    }
+    Ok(())
+}
+
+/// The wanted release is current, and whoever made it so was stopped before it was proven: what runs may
+/// be the release before. It is brought to run as if it had just been switched to.
+async fn resume(
+    remote: &Remote<'_>,
+    application: &Application,
+    compared: &Compared,
+    current: &str,
+    bounds: &Bounds,
+    done: &mut Done,
+) -> Result<Deployed, Failure> {
+    let doubt = compared.doubt().unwrap_or_default();
+    tracing::warn!("release {current} is there, but {doubt}: starting it again");
+    let commands = look::commands(remote);
+    current.clone_into(&mut done.release);
+    done.made = true;
+    let switch = Switch {
+        remote,
+        commands: &commands,
+        release: current,
+        current: Some(current),
+        before: Before::of(&compared.state, current),
+        resumes: true,
+        images: match &compared.unwell {
+            Some(_) => Images::KeptInNewContainers,
+            None => Images::Kept,
+        },
+        trees: (&application.wanted, &application.wanted),
+        altered: &[],
+        placing: None,
+    };
+    let model = switch.go(done, bounds).await?;
+    clean_up(remote, bounds).await;
+    Ok(Deployed {
+        release: current.to_owned(),
+        changed: true,
+        model,
+    })
+}
+
+/// The files are right, it was healthy once, and the application is not well: it is started again.
 async fn restart(
     remote: &Remote<'_>,
     current: &str,
@@ -345,12 +449,11 @@ async fn restart(
     current.clone_into(&mut done.release);
     let started = async {
         if let Some(stop) = commands.stop(current) {
-            remote
-                .command(&stop, "stop the application", bounds)
-                .await?;
+            stop_what_runs(remote, &stop, bounds).await?;
         }
-        start::start(remote, &commands, current, Images::Kept, bounds).await?;
-        start::prove(remote, current, bounds).await
+        let images = Images::KeptInNewContainers;
+        start::start(remote, &commands, current, images, bounds).await?;
+        start::prove(remote, &commands, current, bounds).await
     };
     match started.await {
         Ok(model) => Ok(Deployed {
@@ -371,26 +474,68 @@ async fn restart(
     }
 }
 
-/// Removes what is not kept: old releases and their images. Failing costs room only.
-async fn prune(remote: &Remote<'_>, state: &State, joins: bool, bounds: &Bounds) {
-    let settings = remote.settings;
-    let old = state.to_prune(settings.keep_releases, joins);
-    if !old.is_empty() {
-        let script = scripts::remove(&settings.paths, &old);
-        match remote.release("remove old releases", &script, bounds).await {
-            Ok(()) => tracing::info!("removed old releases: {}", old.join(", ")),
-            Err(failure) => tracing::warn!("{failure}"),
-        }
-    }
-    if let Some(project) = look::commands(remote).project() {
-        let mut kept = state.releases.clone();
-        kept.retain(|release| !old.contains(release));
-        let script = compose::prune_images(&quote(project), &kept);
+/// Refuses a release for which there is no room on the target's disk, or on Docker's.
+async fn check_space(
+    remote: &Remote<'_>,
+    application: &Application,
+    compared: &Compared,
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    let docker = look::docker_kib(remote, bounds).await;
+    look::check_space(remote, application, &compared.state, &compared.diff, docker)
+}
+
+/// Removes what is not kept and nobody can be deploying: a lock that somebody holds does not keep a disk
+/// from being cleared. Failing costs room only.
+async fn prune_unlocked(remote: &Remote<'_>, state: &State, joins: bool, bounds: &Bounds) {
+    let old = state.to_prune_unlocked(remote.settings.keep_releases, joins);
+    remove_releases(remote, &old, bounds).await;
+    if let Some(project) = look::commands(remote).project()
+        && !old.is_empty()
+    {
+        let script = compose::remove_images(&quote(project), &old);
         if let Err(failure) = remote.release("remove old images", &script, bounds).await {
             tracing::warn!("{failure}");
         }
     }
     remote.evidence.forget();
+}
+
+/// Removes what is not kept: old releases, their images and their logs; under the lock. Failing costs room
+/// only. Gives whether anything may have gone.
+async fn prune(remote: &Remote<'_>, state: &State, joins: bool, bounds: &Bounds) -> bool {
+    let settings = remote.settings;
+    let old = state.to_prune(settings.keep_releases, joins);
+    remove_releases(remote, &old, bounds).await;
+    let mut sweep = scripts::remove_logs(&settings.paths);
+    let commands = look::commands(remote);
+    if let Some(project) = commands.project() {
+        let mut kept = state.releases.clone();
+        kept.retain(|release| !old.contains(release));
+        sweep = format!(
+            "({sweep})\n{}",
+            compose::prune_images(&quote(project), &kept)
+        );
+    }
+    if let Err(failure) = remote
+        .release("remove what old releases left", &sweep, bounds)
+        .await
+    {
+        tracing::warn!("{failure}");
+    }
+    remote.evidence.forget();
+    !old.is_empty() || commands.project().is_some()
+}
+
+async fn remove_releases(remote: &Remote<'_>, old: &[String], bounds: &Bounds) {
+    if old.is_empty() {
+        return;
+    }
+    let script = scripts::remove(&remote.settings.paths, old);
+    match remote.release("remove old releases", &script, bounds).await {
+        Ok(()) => tracing::info!("removed old releases: {}", old.join(", ")),
+        Err(failure) => tracing::warn!("{failure}"),
+    }
 }
 
 /// What need not succeed for the deployment to be a success.
@@ -402,11 +547,19 @@ pub(super) async fn clean_up(remote: &Remote<'_>, bounds: &Bounds) {
     {
         prune(remote, &state, false, bounds).await;
     }
-    // An image that is made next must find everything on the disk.
+}
+
+/// The last deed of a run that changed anything: an image that is made next must find all of it on the
+/// disk, the record of the deployment and the lock that is gone included.
+async fn write_to_disk(remote: &Remote<'_>) {
+    let bounds = Bounds::cleanup(SYNC_LIMIT);
     if let Err(failure) = remote
-        .release("write everything to disk", "sync", bounds)
+        .release("write everything to disk", "sync", &bounds)
         .await
     {
         tracing::warn!("{failure}");
     }
 }
+
+/// How long a host may take to write gigabytes to its disk.
+const SYNC_LIMIT: Duration = Duration::from_secs(300);

@@ -89,6 +89,7 @@ pub(super) async fn find(
             return Ok(Found::NotRunning(Box::new(Plan {
                 host: id.clone(),
                 target: settings.paths.target.clone(),
+                permissions: super::plan::permissions(settings, true),
                 deeds: vec![deed, "ship the application and start it".to_owned()],
                 unknown: Some(unknown),
                 ..Plan::default()

@@ -7,7 +7,7 @@ use bundle::manifest::Kind;
 
 use super::without_compose;
 use crate::application::Application;
-use crate::host::exec::Bounds;
+use crate::host::exec::{Bounds, Input};
 use crate::release::State;
 use crate::remote::Remote;
 use crate::runtime::Commands;
@@ -39,9 +39,21 @@ impl Compared {
         self.state.current.is_some() && self.diff.is_empty()
     }
 
-    /// Whether it is there and well.
+    /// Whether it is there, was proven, and is well.
     pub(super) fn is_done(&self) -> bool {
-        self.is_same() && self.unwell.is_none() && self.state.placing.is_none()
+        self.is_same() && self.doubt().is_none() && self.state.placing.is_none()
+    }
+
+    /// Why the wanted release, which is current, is started all the same.
+    pub(super) fn doubt(&self) -> Option<String> {
+        match &self.unwell {
+            Some(unwell) => Some(unwell.clone()),
+            // What answers may be the release before it.
+            None if !self.state.is_proven() => {
+                Some("it was not proven healthy after its last start".to_owned())
+            }
+            None => None,
+        }
     }
 }
 
@@ -92,6 +104,7 @@ pub(super) fn check_space(
     application: &Application,
     state: &State,
     diff: &Diff,
+    docker_kib: Option<u64>,
 ) -> Result<(), Failure> {
     let settings = remote.settings;
     // In-place there is a second copy of everything that moves.
@@ -109,10 +122,11 @@ pub(super) fn check_space(
         inodes += 1;
     }
     let (kib, inodes) = (kib * copies, inodes * copies);
+    let shown = &remote.shown;
     let refused = |free: u64, needed: u64, what: &str| {
         Failure::refused(format!(
-            "{} has {free} {what} free for {}, the release needs {needed} {what}; nothing was touched",
-            remote.shown, settings.paths.target
+            "{shown} has {free} {what} free for {}, the release needs {needed} {what}; nothing was sent",
+            settings.paths.target
         ))
         .hint("make room, or lower DEPLOY_APP_KEEP_RELEASES")
     };
@@ -122,8 +136,29 @@ pub(super) fn check_space(
         (_, Some(free)) if free > 0 && free < inodes + inodes / 10 => {
             Err(refused(free, inodes, "inodes"))
         }
-        _ => Ok(()),
+        _ => match docker_kib {
+            Some(free) if free < kib + kib / 10 + DOCKER_MARGIN => Err(Failure::refused(format!(
+                "{shown} has {free} KiB free where Docker keeps its images, the release needs {} KiB there; nothing was sent",
+                kib + DOCKER_MARGIN
+            ))
+            .hint("make room: `docker system df` on the host shows what takes it, `docker builder prune` removes the build cache")),
+            _ => Ok(()),
+        },
     }
+}
+
+/// What a build needs beside the application itself, in KiB: less is a disk that is about to be full.
+const DOCKER_MARGIN: u64 = 100 * 1024;
+
+/// Free KiB where Docker keeps its images; none without Docker here, or when it does not tell.
+pub(super) async fn docker_kib(remote: &Remote<'_>, bounds: &Bounds) -> Option<u64> {
+    commands(remote).project()?;
+    let script = "d=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null) && [ -d \"$d\" ] && df -Pk \"$d\" | { read -r _; read -r _ _ _ free _ && echo \"$free\"; }; exit 0";
+    let output = remote
+        .script("look at Docker's disk", script, Input::Empty, bounds)
+        .await
+        .ok()?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().ok()
 }
 
 /// Time left for what must not be cut off at once.

@@ -7,11 +7,13 @@ use super::look::{self, Compared};
 use crate::application::Application;
 use crate::compose::{self, Service};
 use crate::host::exec::{Bounds, Input, Show};
+use crate::key_source::KeySource;
 use crate::model;
 use crate::plan::{Entry, Plan};
-use crate::release;
+use crate::release::{self, scripts};
 use crate::remote::Remote;
 use crate::runtime::{Command, Commands};
+use crate::settings::Checked;
 use crate::sync::{Tree, size};
 
 /// The names under which Compose looks for a project, the first that is there:
@@ -32,11 +34,7 @@ pub(super) async fn of_deployment(
 ) -> Plan {
     let settings = remote.settings;
     let commands = look::commands(remote);
-    let Compared {
-        state,
-        diff,
-        unwell,
-    } = &compared;
+    let Compared { state, diff, .. } = &compared;
     let current = state.current_name();
     let is_new = !compared.is_same();
     let release = release::next_name(&application.release, &state.releases);
@@ -45,7 +43,7 @@ pub(super) async fn of_deployment(
         deeds.push(format!("wait for {lock}, who holds the lock"));
     }
     let shown = |deed: &str, command: Option<Command>| {
-        command.map(|command| format!("{deed}: {}", command.script))
+        command.map(|command| format!("{deed}: {}", command.shown))
     };
     if is_new {
         let old = state.to_prune(settings.keep_releases, true);
@@ -70,11 +68,15 @@ pub(super) async fn of_deployment(
         deeds.extend(shown("before the switch", commands.before(&release)));
         deeds.extend(shown("stop", commands.stop(&release)).filter(|_| current.is_some()));
         deeds.extend(services(remote, application, &compared, &commands, bounds).await);
-        deeds.extend(shown("start", commands.start(&release, false)));
+        deeds.extend(shown("start", commands.start(&release, false, false)));
         deeds.extend(shown("after the start", commands.after(&release)));
-    } else if let (Some(current), Some(unwell)) = (current, unwell) {
-        deeds.push(format!("start the current release again, because {unwell}"));
-        deeds.extend(shown("start", commands.start(current, false)));
+    } else if let (Some(current), Some(doubt)) = (current, compared.doubt()) {
+        deeds.push(format!("start the current release again, because {doubt}"));
+        deeds.extend(shown("stop", commands.stop(current)));
+        let anew = compared.unwell.is_some();
+        deeds.extend(shown("start", commands.start(current, false, anew)));
+        let after = commands.after(current).filter(|_| !state.is_proven());
+        deeds.extend(shown("after the start", after));
     }
     let sized = |paths: &[String], tree: &Tree| {
         let size_of = |path: &String| tree.get(path).map_or(0, size);
@@ -106,21 +108,24 @@ pub(super) async fn of_deployment(
             .map(|(_, kind)| size(kind))
             .sum(),
         deeds,
-        permissions: permissions(remote),
+        permissions: permissions(settings, remote.way.instance.is_some()),
         unknown: None,
     }
 }
 
 /// The IAM actions that this configuration uses.
-pub(super) fn permissions(remote: &Remote<'_>) -> Vec<String> {
-    let settings = remote.settings;
-    if remote.way.instance.is_none() {
-        return Vec::new();
+pub(super) fn permissions(settings: &Checked, has_instance: bool) -> Vec<String> {
+    let of_key = match &settings.ssh_key {
+        Some(KeySource::Secret { .. }) => Some("secretsmanager:GetSecretValue"),
+        Some(KeySource::Parameter(_)) => Some("ssm:GetParameter"),
+        Some(KeySource::File { .. }) => None,
+        None => Some("ec2-instance-connect:SendSSHPublicKey").filter(|_| has_instance),
+    };
+    let mut actions: Vec<&str> = of_key.into_iter().collect();
+    if !has_instance {
+        return actions.into_iter().map(str::to_owned).collect();
     }
-    let mut actions = vec!["ec2:DescribeInstances", "ec2:StartInstances"];
-    if settings.ssh_key.is_none() {
-        actions.push("ec2-instance-connect:SendSSHPublicKey");
-    }
+    actions.extend(["ec2:DescribeInstances", "ec2:StartInstances"]);
     if settings.pinned.is_empty() && settings.known_hosts.is_none() {
         actions.extend([
             "ssm:GetParameter",
@@ -134,6 +139,8 @@ pub(super) fn permissions(remote: &Remote<'_>) -> Vec<String> {
         actions.push("elasticloadbalancing:DescribeTargetHealth");
     }
     actions.push("codebuild:BatchGetBuilds");
+    actions.sort_unstable();
+    actions.dedup();
     actions.into_iter().map(str::to_owned).collect()
 }
 
@@ -169,17 +176,24 @@ async fn services(
             }
             None => before.clone(),
         };
-        Ok::<_, String>(compose::touched(
-            &before,
-            &after,
-            changed.map(String::as_str),
-        ))
+        let moves = !scripts::moves_files(&remote.settings.paths);
+        let touched = compose::touched(&before, &after, moves, changed.map(String::as_str))
+            .into_iter()
+            .map(|(service, touched)| format!("service {service}: {touched}"));
+        let written = compose::writable(&after, &remote.settings.shared)
+            .filter(|_| moves)
+            .map(|(service, path)| {
+                let what = if application.holds(path) {
+                    "what it changes there is changed in older releases too"
+                } else {
+                    "it is refused, because the path is not part of the application"
+                };
+                format!("service {service} may write to `./{path}`: {what}")
+            });
+        Ok::<_, String>(touched.chain(written).collect::<Vec<_>>())
     };
     match told.await {
-        Ok(touched) => touched
-            .into_iter()
-            .map(|(service, touched)| format!("service {service}: {touched}"))
-            .collect(),
+        Ok(told) => told,
         Err(why) => vec![format!("which services change cannot be told: {why}")],
     }
 }
@@ -222,14 +236,7 @@ async fn read(
     let paths = &remote.settings.paths;
     let script = match &file {
         Input::Empty => commands.compose_stored(current, "config --format json"),
-        // The last file is read from standard input, which the command leaves to us then.
-        _ => commands
-            .compose_stored(current, "config --format json")
-            .map(|script| {
-                script
-                    .replace(" --ansi never", " -f - --ansi never")
-                    .replace(" </dev/null", "")
-            }),
+        _ => commands.compose_told(current, "config --format json"),
     };
     let script = script.unwrap_or_default();
     let output = remote
@@ -263,16 +270,16 @@ pub(super) fn of_rollback(
         "switch from release {current} to release {release}"
     ));
     let shown = |deed: &str, command: Option<Command>| {
-        command.map(|command| format!("{deed}: {}", command.script))
+        command.map(|command| format!("{deed}: {}", command.shown))
     };
     deeds.extend(shown("stop", commands.stop(release)));
-    deeds.extend(shown("start", commands.start(release, false)));
+    deeds.extend(shown("start", commands.start(release, false, false)));
     let plan = Plan {
         host: remote.shown.clone(),
         target: remote.settings.paths.target.clone(),
         current: Some(current.to_owned()),
         deeds,
-        permissions: permissions(remote),
+        permissions: permissions(remote.settings, remote.way.instance.is_some()),
         ..Plan::default()
     };
     Ok((plan.text(), plan.json()))

@@ -17,7 +17,7 @@ use crate::remote::Remote;
 use crate::start::Images;
 use crate::sync::Tree;
 use crate::sync::listing::{Listing, What};
-use crate::undo::Done;
+use crate::undo::{Before, Done};
 
 /// The digest of no tree: whatever is current is told in full.
 const NO_TREE: &str = "-";
@@ -32,7 +32,7 @@ pub(super) async fn go_back(
     remote.stages.begin("compare");
     let state = remote.look(NO_TREE, bounds).await?;
     let (current, release) = choose(remote, &state)?;
-    if current == release {
+    if current == release && state.is_proven() {
         tracing::info!("release {current} is current already: nothing to go back to");
         return Ok(Some((current, false)));
     }
@@ -60,7 +60,8 @@ async fn act(
     // Somebody else may have deployed while we waited.
     let state = remote.look(NO_TREE, bounds).await?;
     let (current, again) = choose(remote, &state)?;
-    if again != release || current == release {
+    let resumes = current == release;
+    if again != release || (resumes && state.is_proven()) {
         return Err(Failure::new(
             action::exit::Exit::Lost,
             format!("another deployment made {current} current meanwhile; nothing was touched"),
@@ -80,7 +81,9 @@ async fn act(
         remote,
         commands: &commands,
         release,
-        before: Some(&current),
+        current: Some(&current),
+        before: Before::of(&state, release),
+        resumes,
         images: Images::Kept,
         trees: (&old, wanted),
         altered: &altered,
@@ -122,7 +125,7 @@ fn choose(remote: &Remote<'_>, state: &State) -> Result<(String, String), Failur
         }
         None => state.before_current().ok_or_else(|| {
             known(Failure::refused(format!(
-                "there is no release before {current} on {shown} that was healthy once"
+                "there is no release before {current} on {shown} that is proven healthy"
             )))
         })?,
     };
@@ -135,7 +138,7 @@ fn remark(state: &State, name: &str) -> &'static str {
     } else if state.proven.contains(name) {
         ""
     } else {
-        ", which was never healthy"
+        ", which is not proven healthy"
     }
 }
 

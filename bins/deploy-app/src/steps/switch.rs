@@ -2,25 +2,32 @@
 
 use std::collections::BTreeSet;
 
+use action::exit::Exit;
 use action::failure::Failure;
 
 use crate::host::exec::Bounds;
-use crate::lease::Lease;
+use crate::lease;
 use crate::model::Ensured;
 use crate::place;
 use crate::release::scripts;
 use crate::remote::Remote;
-use crate::runtime::Commands;
+use crate::runtime::{Command, Commands};
 use crate::start::{self, Images};
 use crate::sync::Tree;
-use crate::undo::{Before, Done};
+use crate::undo::{Before, Done, Trees};
 
 /// From one release to another, until it is proven.
 pub(super) struct Switch<'a> {
     pub(super) remote: &'a Remote<'a>,
     pub(super) commands: &'a Commands<'a>,
     pub(super) release: &'a str,
-    pub(super) before: Option<&'a str>,
+    /// What is current.
+    pub(super) current: Option<&'a str>,
+    /// What comes back when it fails.
+    pub(super) before: Before,
+    /// Whether this goes on from where somebody was stopped: the release is current already, and what runs
+    /// is not known.
+    pub(super) resumes: bool,
     pub(super) images: Images,
     /// In-place: what lies there now and what shall.
     pub(super) trees: (&'a Tree, &'a Tree),
@@ -39,18 +46,14 @@ impl Switch<'_> {
     ) -> Result<Option<Ensured>, Failure> {
         let (remote, release) = (self.remote, self.release);
         let paths = &remote.settings.paths;
-        let fence = match &done.lease {
-            Some(lease) => {
-                lease.check()?;
-                Lease::fence(lease)
-            }
-            None => "false".to_owned(),
-        };
+        let lease = done
+            .lease
+            .as_ref()
+            .ok_or_else(|| lease::lost(&paths.target))?;
+        lease.check()?;
+        let fence = lease.fence();
         remote.stages.begin("switch");
-        done.switched = Some(
-            self.before
-                .map_or(Before::Nothing, |before| Before::Release(before.to_owned())),
-        );
+        done.switched = Some(self.before.clone());
         if scripts::moves_files(paths) {
             let stamp = self.put(&fence, done, bounds).await?;
             let remember = scripts::remember_stamp(paths, release, &stamp);
@@ -61,7 +64,7 @@ impl Switch<'_> {
         remote
             .release(
                 "switch to the release",
-                &scripts::switch(paths, release, &fence),
+                &scripts::switch(paths, release, &fence, true),
                 bounds,
             )
             .await?;
@@ -70,14 +73,18 @@ impl Switch<'_> {
         if let Some(stop) = self
             .commands
             .stop(release)
-            .filter(|_| self.before.is_some())
+            .filter(|_| self.current.is_some())
         {
-            remote
-                .command(&stop, "stop the release before", bounds)
-                .await?;
+            if self.resumes {
+                stop_what_runs(remote, &stop, bounds).await?;
+            } else {
+                remote
+                    .command(&stop, "stop the release before", bounds)
+                    .await?;
+            }
         }
         start::start(remote, self.commands, release, self.images, bounds).await?;
-        let model = start::prove(remote, release, bounds).await?;
+        let model = start::prove(remote, self.commands, release, bounds).await?;
         if let Some(after) = self.commands.after(release) {
             remote.stages.begin("after");
             remote
@@ -88,11 +95,28 @@ impl Switch<'_> {
         remote
             .release(
                 "write down that the release is healthy",
-                &scripts::prove(paths, release),
+                &scripts::fenced(paths, &fence, &scripts::prove(paths, release)),
                 bounds,
             )
             .await?;
         Ok(model)
+    }
+
+    /// In-place: what lies there once the release is taken back.
+    async fn back(&self, bounds: &Bounds) -> Result<Tree, Failure> {
+        match &self.before {
+            Before::Release(before) if self.current == Some(before) => Ok(self.trees.0.clone()),
+            Before::Release(before) => {
+                let manifest = self.remote.manifest(before, bounds).await?;
+                manifest.ok_or_else(|| {
+                    Failure::failed(format!(
+                        "cannot read the manifest of release {before} on {}, which would come back",
+                        self.remote.shown
+                    ))
+                })
+            }
+            Before::Nothing | Before::Unproven(_) => Ok(Tree::new()),
+        }
     }
 
     /// In-place: moves the files.
@@ -108,7 +132,11 @@ impl Switch<'_> {
             }
             altered.extend(new.keys().cloned());
         }
-        done.trees = Some((there.clone(), new.clone()));
+        done.trees = Some(Trees {
+            old: there.clone(),
+            new: new.clone(),
+            back: self.back(bounds).await?,
+        });
         place::put(
             self.remote,
             self.release,
@@ -117,5 +145,22 @@ impl Switch<'_> {
             bounds,
         )
         .await
+    }
+}
+
+/// Stops an application of which it is not known whether it runs: a stop command that fails may have found
+/// nothing to stop.
+pub(super) async fn stop_what_runs(
+    remote: &Remote<'_>,
+    stop: &Command,
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    match remote.command(stop, "stop the application", bounds).await {
+        Err(failure) if matches!(failure.exit(), Exit::Failed | Exit::NotPermitted) => {
+            tracing::warn!("{failure}");
+            remote.evidence.forget();
+            Ok(())
+        }
+        ended => ended,
     }
 }

@@ -9,6 +9,21 @@ pub(crate) const ID: &str = "i-0123456789abcdef0";
 
 /// EC2's answer about one instance.
 pub(crate) fn instance(state: &str, address: &str, reason: &str) -> Reply {
+    launched(state, address, reason, "")
+}
+
+/// EC2's answer about an instance that was started a moment ago.
+pub(crate) fn young_instance() -> Reply {
+    let now = std::process::Command::new("date")
+        .args(["-u", "+%Y-%m-%dT%H:%M:%S.000Z"])
+        .output()
+        .unwrap();
+    let now = String::from_utf8(now.stdout).unwrap();
+    let launch = format!("<launchTime>{}</launchTime>", now.trim());
+    launched("running", "203.0.113.7", "", &launch)
+}
+
+fn launched(state: &str, address: &str, reason: &str, launch: &str) -> Reply {
     let code = match state {
         "pending" => 0,
         "running" => 16,
@@ -31,7 +46,7 @@ pub(crate) fn instance(state: &str, address: &str, reason: &str) -> Reply {
         "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><reservationSet><item><instancesSet><item>\
          <instanceId>{ID}</instanceId><instanceState><code>{code}</code><name>{state}</name></instanceState>{ip}\
          <privateIpAddress>10.0.0.7</privateIpAddress><placement><availabilityZone>eu-west-1a</availabilityZone></placement>\
-         <groupSet><item><groupId>sg-0123456789abcdef0</groupId><groupName>web</groupName></item></groupSet>{reason}\
+         <groupSet><item><groupId>sg-0123456789abcdef0</groupId><groupName>web</groupName></item></groupSet>{reason}{launch}\
          </item></instancesSet></item></reservationSet></DescribeInstancesResponse>"
     ))
 }
@@ -122,6 +137,61 @@ fn a_stopped_instance_is_started_and_waited_for() {
     assert_eq!(exports["INSTANCE_ID"], ID);
     assert_eq!(aws.requests_for("ec2:StartInstances").len(), 1);
     aws.assert_all_scripted();
+}
+
+#[test]
+fn an_instance_that_ec2_does_not_start_yet_is_asked_again() {
+    let Some(world) = World::start() else { return };
+    let aws = FakeAws::start();
+    let is_started = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_started);
+    aws.on_call("ec2:DescribeInstances", move |_| {
+        match seen.load(Ordering::SeqCst) {
+            false => instance("stopped", "", ""),
+            true => instance("running", "203.0.113.7", ""),
+        }
+    });
+    let start = Arc::clone(&is_started);
+    aws.on_call("ec2:StartInstances", move |request| {
+        if request.turn == 0 {
+            return Reply::error(400, "IncorrectInstanceState", "not in a state");
+        }
+        start.store(true, Ordering::SeqCst);
+        started()
+    });
+    with_instance(&world, &aws)
+        .run()
+        .assert_code(0)
+        .assert_stderr("EC2 does not start it yet");
+    assert_eq!(aws.requests_for("ec2:StartInstances").len(), 2);
+    // Nothing was started: nothing is said to stay.
+    let aws = FakeAws::start();
+    aws.on("ec2:DescribeInstances", [instance("stopped", "", "")]);
+    aws.on(
+        "ec2:StartInstances",
+        [Reply::error(400, "IncorrectInstanceState", "")],
+    );
+    with_instance(&world, &aws)
+        .env("DEPLOY_APP_TIMEOUT", "4s")
+        .run()
+        .assert_code(6)
+        .refute_stderr("was started and stays so");
+}
+
+#[test]
+fn why_an_instance_stopped_long_ago_is_no_failed_start() {
+    let Some(world) = World::start() else { return };
+    let aws = FakeAws::start();
+    let old = "Server.ScheduledStop: stopped for maintenance";
+    let states = [
+        instance("stopped", "", old),
+        instance("stopped", "", old),
+        instance("pending", "", ""),
+        instance("running", "203.0.113.7", ""),
+    ];
+    aws.on("ec2:DescribeInstances", states);
+    aws.on("ec2:StartInstances", [started()]);
+    with_instance(&world, &aws).run().assert_code(0);
 }
 
 #[test]
@@ -246,7 +316,9 @@ fn a_dry_run_of_a_stopped_instance_starts_nothing() {
     program
         .run()
         .assert_code(0)
-        .assert_stderr(&format!("start instance {ID}"));
+        .assert_stderr(&format!("start instance {ID}"))
+        .assert_stderr("permissions: ")
+        .assert_stderr("ec2:StartInstances");
     assert_eq!(
         aws.requests_for("ec2:StartInstances")[0].param("DryRun"),
         Some("true")
@@ -293,6 +365,30 @@ fn without_a_stored_key_one_is_pushed_before_connecting() {
         .run()
         .assert_code(3)
         .assert_stderr("ec2-instance-connect:SendSSHPublicKey");
+}
+
+#[test]
+fn a_pushed_key_is_pushed_again_until_the_instance_lets_it_in() {
+    let Some(world) = World::start() else { return };
+    let aws = FakeAws::start();
+    aws.on("ec2:DescribeInstances", [young_instance()]);
+    let authorized = world.sshd.folder().join("authorized_keys");
+    std::fs::write(&authorized, "").unwrap();
+    aws.on_call("ec2-instance-connect:SendSSHPublicKey", move |request| {
+        // The agent comes up late.
+        if request.turn >= 5 {
+            let asked = request.json();
+            std::fs::write(&authorized, asked["SSHPublicKey"].as_str().unwrap()).unwrap();
+        }
+        Reply::json(&serde_json::json!({"RequestId": "r", "Success": true}))
+    });
+    with_instance(&world, &aws)
+        .env_remove("DEPLOY_APP_SSH_KEY")
+        .env("DEPLOY_APP_SSH_TIMEOUT", "60s")
+        .run()
+        .assert_code(0);
+    let pushed = aws.requests_for("ec2-instance-connect:SendSSHPublicKey");
+    assert_eq!(pushed.len(), 6);
 }
 
 #[test]

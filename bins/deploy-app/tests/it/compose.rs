@@ -1,29 +1,20 @@
 //! What Docker Compose is told, in which order. The `docker` here is a script that writes down how it
 //! was called and starts the application itself; `real_compose` uses the real one.
 
-use crate::world::{World, executable, release};
+use crate::world::{Tools, World, release};
 use harness::Program;
-use harness::sshd::Options;
 use std::path::Path;
-use tempfile::TempDir;
 
 /// A host on which `docker` is our script.
-struct Docker {
-    world: World,
-    tools: TempDir,
+pub(crate) struct Docker {
+    pub(crate) world: World,
+    tools: Tools,
 }
 
 impl Docker {
-    fn start() -> Option<Self> {
-        let tools = TempDir::with_prefix("docker").unwrap();
-        let path = format!(
-            "PATH={}:/usr/local/bin:/usr/bin:/bin",
-            tools.path().display()
-        );
-        let world = World::start_with(&Options {
-            env: vec![path],
-            ..Options::default()
-        })?;
+    pub(crate) fn start() -> Option<Self> {
+        let tools = Tools::new();
+        let world = World::start_with(&tools.options())?;
         let script = format!(
             "#!/bin/sh\ntools={tools}; target={target}; export {variables}\n{}",
             include_str!("fake-docker.sh"),
@@ -31,13 +22,11 @@ impl Docker {
             target = quoted(&world.target()),
             variables = world.variables(),
         );
-        let docker = tools.path().join("docker");
-        std::fs::write(&docker, script).unwrap();
-        executable(&docker);
+        tools.write("docker", &script);
         Some(Self { world, tools })
     }
 
-    fn program(&self) -> Program {
+    pub(crate) fn program(&self) -> Program {
         self.world
             .program()
             .env("DEPLOY_APP_RUNTIME", "compose")
@@ -153,6 +142,7 @@ fn an_unhealthy_image_is_rolled_back_to_the_kept_one() {
     assert!(read("containers/app-1.state.json").contains("refused"));
     assert!(read("containers.json").contains("app-1"));
     assert!(read("host.txt").contains("$ df -Pk"));
+    assert!(read("host.txt").contains("$ out of memory"));
     assert!(read("health.txt").contains(": 500"));
     assert!(read("failure.txt").contains("did not become healthy"));
     let summary: serde_json::Value = serde_json::from_str(&read("failure.json")).unwrap();
@@ -235,6 +225,125 @@ fn a_container_that_is_unhealthy_fails_although_the_url_answers() {
         .assert_stderr("app is unhealthy")
         .assert_stderr("rolled back");
     assert_eq!(docker.world.current(), Some(first));
+}
+
+#[test]
+fn a_release_that_does_not_fit_where_docker_keeps_its_images_is_refused() {
+    let Some(docker) = Docker::start() else {
+        return;
+    };
+    docker.tools.write(
+        "df",
+        "#!/bin/sh\ncase $2 in /) free=50;; *) free=99999999;; esac\necho head; echo \"x 0 0 $free 0% /\"\n",
+    );
+    docker
+        .program()
+        .run()
+        .assert_code(2)
+        .assert_stderr("50 KiB free where Docker keeps its images")
+        .assert_stderr("docker system df");
+    assert_eq!(docker.world.current(), None);
+}
+
+#[test]
+fn models_in_a_container_are_refused_also_when_nothing_else_changed() {
+    let Some(docker) = Docker::start() else {
+        return;
+    };
+    docker.deploy();
+    docker.set("volumes", "[]");
+    let ollama = crate::model::ollama("{\"status\":\"success\"}");
+    docker
+        .program()
+        .env("DEPLOY_APP_OLLAMA_MODEL", "llama3.2:3b")
+        .env(
+            "DEPLOY_APP_OLLAMA_URL",
+            format!("http://127.0.0.1:{}", ollama.port),
+        )
+        .run()
+        .assert_code(2)
+        .assert_stderr("the service ollama keeps its models inside its container");
+    assert_eq!(ollama.pulls.load(std::sync::atomic::Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_container_that_hangs_is_made_anew() {
+    let Some(docker) = Docker::start() else {
+        return;
+    };
+    // Whoever starts it cures it; as long as it runs it is ill.
+    let start = std::fs::read_to_string(docker.world.source().join("start")).unwrap();
+    docker.world.write(
+        "start",
+        &start.replace("#!/bin/sh\n", "#!/bin/sh\nrm -f broken\n"),
+    );
+    let first = docker.deploy();
+    std::fs::write(docker.world.target().join("current/broken"), "").unwrap();
+    let ran = docker.program().run();
+    ran.assert_code(0).assert_stderr("starting it again");
+    assert_eq!(
+        docker.calls(),
+        [format!("up --force-recreate of {first} {first} {first}")]
+    );
+    assert_eq!(docker.world.answer(), Some((200, first, "one".to_owned())));
+}
+
+#[test]
+fn an_unchanged_deployment_reads_the_containers() {
+    let Some(docker) = Docker::start() else {
+        return;
+    };
+    docker.deploy();
+    // The health URL answers; the second service is dead.
+    docker.set("job", "3");
+    docker
+        .program()
+        .run()
+        .assert_code(5)
+        .assert_stderr("starting it again")
+        .assert_stderr("job has ended with status 3")
+        .refute_stderr("nothing to deploy");
+}
+
+#[test]
+fn what_a_container_writes_into_a_release_is_refused_or_warned_of() {
+    let Some(docker) = Docker::start() else {
+        return;
+    };
+    docker.world.write("conf/app.ini", "x");
+    let dry = docker.program().env("DEPLOY_APP_DRY_RUN", "1");
+    docker.deploy();
+    docker.world.write("compose.yaml", "v2");
+    docker.set(
+        "mounts",
+        "[{\"type\":\"bind\",\"source\":\"RELEASE/conf\",\"target\":\"/conf\"}]",
+    );
+    dry.run()
+        .assert_code(0)
+        .assert_stderr("service app may write to `./conf`: what it changes there");
+    docker
+        .program()
+        .run()
+        .assert_code(0)
+        .assert_stderr("the service app may write to `./conf`, which older releases have as well");
+    docker.set(
+        "mounts",
+        "[{\"type\":\"bind\",\"source\":\"RELEASE/data\",\"target\":\"/data\"}]",
+    );
+    docker.world.write("compose.yaml", "v3");
+    let current = docker.world.current();
+    docker
+        .program()
+        .run()
+        .assert_code(2)
+        .assert_stderr("mounts `./data`, which is not part of the application")
+        .assert_stderr("DEPLOY_APP_SHARED");
+    assert_eq!(docker.world.current(), current);
+    docker
+        .program()
+        .env("DEPLOY_APP_SHARED", "data")
+        .run()
+        .assert_code(0);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 # The docker of the tests, after lines that set: tools (our folder), target (the target folder), the
 # application's variables. It writes down how it was called, keeps images as files, and starts the
-# application itself. Files in $tools change its mind: v1, job, ignored-by-wait.
+# application itself. Files in $tools change its mind: v1, job, ignored-by-wait, mounts, volumes.
 log() { echo "$1 ${RELEASE_ID-} $(basename "$(readlink "$target/current")")" >>"$tools/log"; }
 image() { printf '%s/images/%s' "$tools" "$(printf %s "$1" | tr '/:' '__')"; }
 mkdir -p "$tools/images"
@@ -26,16 +26,24 @@ if [ "$1 $2" = '-f -' ]; then file=$(cat); shift 2; else file=$(cat compose.yaml
 [ "$1 $2" = '--ansi never' ] || { echo "what? $*" >&2; exit 9; }
 shift 2
 case $1 in
-config) printf '{"services":{"app":{"build":{"context":"%s"},"labels":{"file":"%s"}},"ollama":{"image":"ollama/ollama","volumes":%s}}}\n' \
-    "$folder" "$file" "$(cat "$tools/volumes" 2>/dev/null || echo '[{"type":"volume","target":"/root/.ollama"}]')";;
+config) printf '{"services":{"app":{"build":{"context":"%s"},"labels":{"file":"%s"},"volumes":%s},"ollama":{"image":"ollama/ollama","volumes":%s}}}\n' \
+    "$folder" "$file" "$(sed "s|RELEASE|$folder|" "$tools/mounts" 2>/dev/null || echo '[]')" "$(cat "$tools/volumes" 2>/dev/null || echo '[{"type":"volume","target":"/root/.ollama"}]')";;
 build) echo "docker: $*"; log build; echo "$RELEASE_ID" >"$(image target-app-app)"
     [ ! -e fail-build ] || { echo 'no space left on device' >&2; exit 1; };;
-up) echo "docker: $*"; log "up$(echo " $*" | grep -o ' --build') of $(cat "$(image target-app-app)")"
-    ./stop; ./start >/dev/null 2>&1 </dev/null
-    # A container that is up can be stopped.
-    n=0; while [ ! -s "$STATE/pid" ] && [ $n -lt 100 ]; do n=$((n + 1)); sleep 0.1; done
+up) echo "docker: $*"
+    case "$*" in *--build*) echo "$RELEASE_ID" >"$(image target-app-app)";; esac
+    log "up$(echo " $*" | grep -o ' --build')$(echo " $*" | grep -o ' --force-recreate') of $(cat "$(image target-app-app)")"
+    # As Compose: a container that runs, of the same image and configuration, is left as it is.
+    case "$*" in *--force-recreate*) anew=1;; *) anew=;; esac
+    what="$(cat "$(image target-app-app)") $file"
+    if [ -n "$anew" ] || [ "$what" != "$(cat "$tools/container" 2>/dev/null)" ] || ! kill -0 "$(cat "$STATE/pid")" 2>/dev/null; then
+        ./stop; ./start >/dev/null 2>&1 </dev/null
+        # A container that is up can be stopped.
+        n=0; while [ ! -s "$STATE/pid" ] && [ $n -lt 100 ]; do n=$((n + 1)); sleep 0.1; done
+        printf '%s' "$what" >"$tools/container"
+    fi
     [ ! -e "$tools/ignored-by-wait" ] || { echo 'container job exited (0)' >&2; exit 1; };;
-down) log down; ./stop;;
+down) log down; ./stop; rm -f "$tools/container";;
 ps) case "$*" in
     *json*)
         health=healthy; [ ! -e unhealthy ] || health=unhealthy

@@ -110,6 +110,150 @@ fn a_held_lock_stops_the_deployment_and_an_expired_one_does_not() {
     world.assert_unlocked();
 }
 
+/// Makes somebody else hold the lock.
+fn steal(world: &World) {
+    std::fs::write(world.target().join(".deploy/lock/token"), "other\n").unwrap();
+}
+
+fn holder(world: &World) -> String {
+    std::fs::read_to_string(world.target().join(".deploy/lock/token")).unwrap()
+}
+
+#[test]
+fn whoever_lost_the_lock_takes_nothing_down() {
+    let Some(world) = World::start() else { return };
+    world.write("broken", "");
+    let running = world
+        .program()
+        .env("DEPLOY_APP_HEALTH_TIMEOUT", "4s")
+        .spawn();
+    running.wait_for_stderr("it answers 500", Duration::from_secs(60));
+    steal(&world);
+    let ran = running.finish();
+    ran.assert_code(7)
+        .assert_stderr("was lost to another deployment")
+        .assert_stderr("did not become healthy");
+    // Whatever runs there belongs to the other one.
+    assert_eq!(world.answer().unwrap().0, 500);
+    assert!(world.current().is_some() && world.releases().len() == 1);
+    assert_eq!(holder(&world), "other\n");
+    let audit = world.audit();
+    let line = audit.last().unwrap();
+    assert_eq!(line["result"], "failed");
+    assert!(line["outcome"].as_str().unwrap().contains("lock was lost"));
+}
+
+#[test]
+fn whoever_lost_the_lock_neither_rolls_back_nor_proves_nor_switches() {
+    let Some(world) = World::start() else { return };
+    let first = world.deploy();
+    let steal = format!(
+        "echo other >'{}/.deploy/lock/token'",
+        world.target().display()
+    );
+    world.write("content", "two");
+    let program = || world.program().env("DEPLOY_APP_LEASE", "2s");
+    program()
+        .env("DEPLOY_APP_BEFORE", &steal)
+        .run()
+        .assert_code(7);
+    assert_eq!(world.current(), Some(first.clone()));
+    assert_eq!(world.answer(), Some((200, first.clone(), "one".to_owned())));
+    // After the switch: what the hook fails for is not undone.
+    std::fs::remove_dir_all(world.target().join(".deploy/lock")).unwrap();
+    program()
+        .env("DEPLOY_APP_AFTER", format!("{steal}; false"))
+        .run()
+        .assert_code(7);
+    assert_eq!(world.answer().unwrap().2, "two");
+    std::fs::remove_dir_all(world.target().join(".deploy/lock")).unwrap();
+    world.write("content", "three");
+    program()
+        .env("DEPLOY_APP_AFTER", &steal)
+        .run()
+        .assert_code(7);
+    let current = world.current().unwrap();
+    assert!(!world.target().join(".deploy/proven").join(current).exists());
+}
+
+#[test]
+fn a_lock_is_renewed_for_as_long_as_the_deployment_takes() {
+    let Some(world) = World::start() else { return };
+    world.deploy();
+    world.write("content", "two");
+    let go = world.state().join("go");
+    let hook = format!("while [ ! -e {} ]; do sleep 0.1; done", go.display());
+    let running = world
+        .program()
+        .env("DEPLOY_APP_LEASE", "2s")
+        .env("DEPLOY_APP_BEFORE", hook)
+        .spawn();
+    running.wait_for_stderr("stage before\n", Duration::from_secs(60));
+    // Longer than two leases.
+    world
+        .program()
+        .env("DEPLOY_APP_LOCK_WAIT", "5s")
+        .run()
+        .assert_code(7)
+        .refute_stderr("took over");
+    std::fs::write(go, "").unwrap();
+    let ran = running.finish();
+    ran.assert_code(0);
+    assert_eq!(world.answer(), Some((200, release(&ran), "two".to_owned())));
+}
+
+#[test]
+fn what_the_holder_of_the_lock_is_deploying_is_not_pruned() {
+    let Some(world) = World::start() else { return };
+    let program = || world.program().env("DEPLOY_APP_KEEP_RELEASES", "3");
+    for content in ["1", "2", "3"] {
+        world.write("content", content);
+        program().run().assert_code(0);
+    }
+    world.write("content", "4");
+    let go = world.state().join("go");
+    let hook = format!("while [ ! -e {} ]; do sleep 0.1; done", go.display());
+    let holder = program().env("DEPLOY_APP_BEFORE", hook).spawn();
+    holder.wait_for_stderr("stage before\n", Duration::from_secs(60));
+    world.write("content", "5");
+    let waiting = program().spawn();
+    waiting.wait_for_stderr("waiting for another deployment", Duration::from_secs(60));
+    std::fs::write(go, "").unwrap();
+    holder.finish().assert_code(0);
+    waiting.finish().assert_code(0);
+    assert_eq!(world.answer().unwrap().2, "5");
+    assert_eq!(world.releases().len(), 3);
+}
+
+#[test]
+fn the_last_words_of_a_talkative_application_are_told_and_kept() {
+    let Some(world) = World::start() else { return };
+    let start = std::fs::read_to_string(world.source().join("start")).unwrap();
+    let talk = "#!/bin/sh\nseq -f '%0200.0f' 400\necho 'FATAL: no such table'\n";
+    world.write("start", &start.replace("#!/bin/sh\n", talk));
+    world.write("broken", "");
+    let bundle = world.state().join("bundle");
+    world
+        .program()
+        .env("DEPLOY_APP_BUNDLE", &bundle)
+        .run()
+        .assert_code(1)
+        .assert_stderr("log: FATAL: no such table");
+    let kept = std::fs::read_to_string(bundle.join("application.log")).unwrap();
+    assert!(kept.contains("FATAL: no such table"));
+    // On the host as well, until the next deployment.
+    let logs = || {
+        let found = std::fs::read_dir(world.target().join(".deploy/logs")).unwrap();
+        let names = found.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect::<Vec<_>>()
+    };
+    let failed = logs();
+    assert!(failed.iter().any(|name| name.ends_with("-start.log")));
+    std::fs::remove_file(world.source().join("broken")).unwrap();
+    world.deploy();
+    assert!(logs().iter().all(|name| !failed.contains(name)));
+}
+
 #[test]
 fn two_deployments_at_once_do_not_mix() {
     let Some(world) = World::start() else { return };
@@ -194,10 +338,26 @@ fn declared_secrets_are_hidden_in_what_the_host_prints() {
         .assert_stderr("token is [secret]")
         .refute_stderr("hunter2");
     program
+        .clone()
         .env("TOKEN", "abc")
         .run()
         .assert_code(2)
         .assert_stderr("too short");
+    // Names under which nothing would be hidden.
+    for names in ["TOKEN,OTHER", "TOKEN OTHER", "hunter2-itself"] {
+        program
+            .clone()
+            .env("DEPLOY_APP_SECRETS", names)
+            .run()
+            .assert_code(2)
+            .assert_stderr("DEPLOY_APP_SECRETS")
+            .refute_stderr("hunter2");
+    }
+    program
+        .env("DEPLOY_APP_SECRETS", "TOKN")
+        .run()
+        .assert_code(2)
+        .assert_stderr("DEPLOY_APP_SECRETS names TOKN, and no such variable is set");
 }
 
 #[test]
@@ -210,12 +370,21 @@ fn a_connection_that_is_cut_is_made_again_to_roll_back() {
         "#!/bin/sh\np=$PPID; while [ \"$(cat /proc/$p/comm)\" = sh ]; do p=$(cut -d ' ' -f 4 /proc/$p/stat); done\n\
          echo cutting; kill -9 \"$p\"; sleep 30\n",
     );
-    let ran = world.program().run();
+    let bundle = world.state().join("bundle");
+    let ran = world.program().env("DEPLOY_APP_BUNDLE", &bundle).run();
     ran.assert_code(1)
         .assert_stderr("connecting again to clean up")
         .assert_stderr("rolled back");
     assert_eq!(world.answer(), Some((200, first.clone(), "one".to_owned())));
-    assert_eq!(world.releases(), [first]);
+    assert_eq!(world.releases(), std::slice::from_ref(&first));
+    assert!(bundle.join("host.txt").exists());
+    let audit = world.audit();
+    let line = audit.last().unwrap();
+    assert_eq!(line["result"], "failed");
+    assert_eq!(
+        line["outcome"],
+        format!("rolled back: release {first} runs again and is healthy")
+    );
     world.assert_unlocked();
 }
 

@@ -44,6 +44,35 @@ fn hooks_run_around_the_start_and_a_failing_one_stops_or_rolls_back() {
 }
 
 #[test]
+fn what_a_hook_prints_is_shown_as_it_comes() {
+    let Some(world) = World::start() else { return };
+    let go = world.state().join("go");
+    let hook = format!(
+        "echo step one; while [ ! -e {} ]; do sleep 0.05; done; printf 'step two'",
+        go.display()
+    );
+    let running = world.program().env("DEPLOY_APP_BEFORE", hook).spawn();
+    running.wait_for_stderr("before: step one", std::time::Duration::from_secs(60));
+    std::fs::write(go, "").unwrap();
+    let ran = running.finish();
+    ran.assert_code(0).assert_stderr("before: step two");
+    assert_eq!(ran.stderr.matches("step one\n").count(), 1, "{ran}");
+}
+
+#[test]
+fn healthy_answers_count_in_a_row_only() {
+    let Some(world) = World::start() else { return };
+    world.write("flaps", "");
+    world
+        .program()
+        .env("DEPLOY_APP_HEALTH_TIMEOUT", "4s")
+        .run()
+        .assert_code(1)
+        .assert_stderr("did not become healthy")
+        .assert_stderr("it answers 500");
+}
+
+#[test]
 fn a_status_command_is_asked_until_it_succeeds() {
     let Some(world) = World::start() else { return };
     let ready = world.state().join("ready");

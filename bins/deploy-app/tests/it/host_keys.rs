@@ -1,6 +1,6 @@
 //! The ladder by which an instance's host keys are learnt.
 
-use crate::aws::{ID, console, instance};
+use crate::aws::{ID, console, instance, young_instance};
 use crate::world::World;
 use harness::sshd::{Options, Sshd};
 use harness::{FakeAws, Program, Reply};
@@ -164,6 +164,39 @@ fn an_old_instance_is_asked_through_ssm() {
         .run()
         .assert_code(2)
         .assert_stderr("the command ended as Failed: cat: no such file");
+}
+
+#[test]
+fn an_instance_that_was_just_started_is_asked_until_it_has_come_up() {
+    let Some(world) = World::start() else { return };
+    let aws = aws();
+    aws.on("ec2:DescribeInstances", [young_instance()]);
+    aws.on(
+        "ec2:GetConsoleOutput",
+        [
+            console(""),
+            console(""),
+            printed(&world.sshd.host_key_line("ecdsa")),
+        ],
+    );
+    program(&world, &aws)
+        .run()
+        .assert_code(0)
+        .assert_stderr("waiting for the host keys of");
+    assert_eq!(aws.requests_for("ssm:SendCommand").len(), 2);
+    // A dry run asks the console, and runs nothing on the instance.
+    let before = aws.requests_for("ssm:SendCommand").len();
+    program(&world, &aws)
+        .env("DEPLOY_APP_DRY_RUN", "1")
+        .run()
+        .assert_code(0);
+    assert_eq!(aws.requests_for("ssm:SendCommand").len(), before);
+    aws.on("ec2:GetConsoleOutput", [console("")]);
+    program(&world, &aws)
+        .env("DEPLOY_APP_SSH_TIMEOUT", "1s")
+        .run()
+        .assert_code(2)
+        .assert_stderr("nothing is known about the host key");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Killed at every step: `current` is the old release or the new one, and whole, and the next
 //! deployment succeeds by itself.
 
+use crate::compose::Docker;
+use crate::model::ollama;
 use crate::world::{World, release};
 use harness::Program;
 use std::path::Path;
@@ -10,13 +12,43 @@ use std::time::Duration;
 const KILL: i32 = 9;
 
 /// The stages of a deployment that changes something, in order.
-const STAGES: [&str; 9] = [
-    "find", "connect", "compare", "prune", "lock", "send", "switch", "start", "health",
+const STAGES: [&str; 12] = [
+    "find", "connect", "compare", "prune", "lock", "send", "before", "switch", "start", "health",
+    "after", "finish",
 ];
 
 fn program(world: &World) -> Program {
-    // A killed deployment gives nothing back: its lock is waited out.
-    world.program().env("DEPLOY_APP_LEASE", "2s")
+    mortal(world, world.program())
+}
+
+/// A killed deployment gives nothing back: its lock is waited out.
+fn mortal(world: &World, program: Program) -> Program {
+    let told = world.state().join("after");
+    program
+        .env("DEPLOY_APP_LEASE", "2s")
+        .env("DEPLOY_APP_BEFORE", "true")
+        .env(
+            "DEPLOY_APP_AFTER",
+            format!("echo $RELEASE_ID >>{}", told.display()),
+        )
+}
+
+/// The releases whose hook after the proof ran.
+fn told(world: &World) -> Vec<String> {
+    let text = std::fs::read_to_string(world.state().join("after")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Runs until `is_there`, and is killed at once.
+fn kill_when(program: &Program, is_there: impl Fn() -> bool) {
+    let running = program.spawn();
+    let began = std::time::Instant::now();
+    while !is_there() {
+        assert!(began.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    running.signal(KILL);
+    assert_eq!(running.finish().signal, Some(KILL));
 }
 
 /// What a release of a round holds: a few files that are changed together, and one that takes time.
@@ -40,15 +72,16 @@ fn round_of(folder: &Path) -> Option<String> {
     is_whole.then_some(content)
 }
 
-#[test]
-fn killed_at_every_stage_current_is_old_or_new_and_whole() {
-    let Some(world) = World::start() else { return };
-    write(&world, 0);
-    program(&world).run().assert_code(0);
-    for (at, stage) in STAGES.iter().enumerate() {
+/// Kills at every one of the stages; the deployment after it must make the new application answer.
+fn kill_at(stages: &[&str], world: &World, program: &Program) {
+    // An application that does not name its release: the old one cannot be told from the new by its answer.
+    world.write("anonymous", "");
+    write(world, 0);
+    program.run().assert_code(0);
+    for (at, stage) in stages.iter().enumerate() {
         let (old, new) = (format!("round {at}"), format!("round {}", at + 1));
-        write(&world, at + 1);
-        let running = program(&world).spawn();
+        write(world, at + 1);
+        let running = program.spawn();
         running.wait_for_stderr(&format!("stage {stage}\n"), Duration::from_secs(60));
         running.signal(KILL);
         let ran = running.finish();
@@ -58,20 +91,121 @@ fn killed_at_every_stage_current_is_old_or_new_and_whole() {
             current.as_ref() == Some(&old) || current.as_ref() == Some(&new),
             "killed at {stage}: current is {current:?}"
         );
-        let ran = program(&world).run();
+        let ran = program.run();
         ran.assert_code(0);
         assert_eq!(
             round_of(&world.target().join("current")),
             Some(new.clone()),
             "{stage}"
         );
-        assert_eq!(world.answer(), Some((200, release(&ran), new)), "{stage}");
+        assert_eq!(world.answer(), Some((200, String::new(), new)), "{stage}");
+        assert_eq!(told(world).last(), Some(&release(&ran)), "{stage}: after");
+        let proven = world.target().join(".deploy/proven").join(release(&ran));
+        assert!(proven.exists(), "{stage}");
         let partial = world
             .releases()
             .into_iter()
             .find(|name| name.starts_with('.'));
         assert_eq!(partial, None, "{stage}");
     }
+}
+
+#[test]
+fn killed_at_every_stage_current_is_old_or_new_and_whole() {
+    let Some(world) = World::start() else { return };
+    kill_at(&STAGES, &world, &program(&world));
+}
+
+#[test]
+fn killed_at_every_stage_of_compose_the_new_container_runs_in_the_end() {
+    let Some(docker) = Docker::start() else {
+        return;
+    };
+    let ollama = ollama("{\"status\":\"success\"}");
+    let program = mortal(&docker.world, docker.program())
+        .env("DEPLOY_APP_OLLAMA_MODEL", "llama3.2:3b")
+        .env(
+            "DEPLOY_APP_OLLAMA_URL",
+            format!("http://127.0.0.1:{}", ollama.port),
+        );
+    let stages = [
+        "build", "before", "switch", "start", "model", "health", "after", "finish",
+    ];
+    kill_at(&stages, &docker.world, &program);
+}
+
+#[test]
+fn killed_once_current_has_changed_the_next_deployment_starts_it() {
+    let Some(world) = World::start() else { return };
+    world.write("anonymous", "");
+    let first = release(program(&world).run().assert_code(0));
+    for content in ["two", "three"] {
+        world.write("content", content);
+        let before = world.current();
+        kill_when(&program(&world), || world.current() != before);
+        let dry = program(&world).env("DEPLOY_APP_DRY_RUN", "1").run();
+        dry.assert_code(0)
+            .assert_stderr("start the current release again, because ");
+        let ran = program(&world).run();
+        ran.assert_code(0)
+            .assert_stderr("starting it again")
+            .refute_stderr("nothing to deploy");
+        assert_eq!(ran.exports()["DEPLOY_CHANGED"], "1");
+        assert_eq!(
+            world.answer(),
+            Some((200, String::new(), content.to_owned()))
+        );
+        assert_eq!(told(&world).last(), Some(&release(&ran)));
+        let audit = world.audit();
+        assert_eq!(audit.last().unwrap()["release"], release(&ran).as_str());
+        program(&world)
+            .run()
+            .assert_code(0)
+            .assert_stderr("nothing to deploy");
+    }
+    // Going back as well: what is there then is a release that was healthy once, and not what runs.
+    let before = world.current();
+    let back = program(&world).arg("rollback").arg(&first);
+    kill_when(&back, || world.current() != before);
+    back.run().assert_code(0);
+    assert_eq!(world.answer(), Some((200, String::new(), "one".to_owned())));
+}
+
+#[test]
+fn what_a_killed_deployment_left_is_not_gone_back_to() {
+    let Some(world) = World::start() else { return };
+    let first = release(program(&world).run().assert_code(0));
+    world.write("content", "two");
+    let before = world.current();
+    kill_when(&program(&world), || world.current() != before);
+    let killed = world.current().unwrap();
+    world.write("broken", "");
+    let ran = program(&world).run();
+    ran.assert_code(1).assert_stderr(&format!(
+        "rolled back: release {first} runs again and is healthy"
+    ));
+    assert_ne!(killed, first);
+    assert_eq!(world.current(), Some(first.clone()));
+    assert_eq!(world.answer(), Some((200, first, "one".to_owned())));
+    let audit = world.audit();
+    let line = audit.last().unwrap();
+    assert_eq!(line["result"], "failed");
+    assert!(line["outcome"].as_str().unwrap().starts_with("rolled back"));
+}
+
+#[test]
+fn with_nothing_proven_a_failed_deployment_says_that_there_is_nothing_to_go_back_to() {
+    let Some(world) = World::start() else { return };
+    kill_when(&program(&world), || world.current().is_some());
+    let killed = world.current().unwrap();
+    world.write("broken", "");
+    program(&world)
+        .run()
+        .assert_code(1)
+        .assert_stderr(&format!(
+            "release {killed}, which was current, was never proven healthy, and there is no other to go back to"
+        ));
+    assert_eq!((world.answer(), world.current()), (None, None));
 }
 
 #[test]

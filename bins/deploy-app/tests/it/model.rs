@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 
 /// An Ollama that lists what was pulled; `end` is the last line of a pull. A pull whose `end` is
 /// empty says nothing and holds the connection, the first time.
-struct Ollama {
-    port: u16,
-    pulls: Arc<AtomicUsize>,
+pub(crate) struct Ollama {
+    pub(crate) port: u16,
+    pub(crate) pulls: Arc<AtomicUsize>,
 }
 
-fn ollama(end: &'static str) -> Ollama {
+pub(crate) fn ollama(end: &'static str) -> Ollama {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (pulls, models) = (
@@ -115,6 +115,12 @@ fn a_missing_model_is_pulled_once() {
             "DEPLOY_APP_OLLAMA_URL",
             format!("http://127.0.0.1:{}", ollama.port),
         );
+    program
+        .clone()
+        .env("DEPLOY_APP_DRY_RUN", "1")
+        .run()
+        .assert_code(0)
+        .assert_stderr("pull the model llama3.2:3b through");
     program
         .run()
         .assert_code(0)

@@ -5,6 +5,7 @@ use harness::sshd::{Options, Sshd};
 use harness::{FakeAws, Program};
 use std::io::Read as _;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 
 #[test]
 fn a_wrong_host_key_is_refused() {
@@ -67,9 +68,11 @@ fn an_unknown_host_is_refused_unless_first_use_is_trusted() {
         .env("DEPLOY_APP_KNOWN_HOSTS", &known_hosts)
         .env("DEPLOY_APP_DRY_RUN", "1");
     trusting.run().assert_code(2);
-    trusting
-        .clone()
-        .env("DEPLOY_APP_TRUST_ON_FIRST_USE", "yes")
+    let first_use = trusting.clone().env("DEPLOY_APP_TRUST_ON_FIRST_USE", "yes");
+    first_use.run().assert_code(0);
+    assert!(!known_hosts.exists(), "a dry run writes nothing down");
+    first_use
+        .env_remove("DEPLOY_APP_DRY_RUN")
         .run()
         .assert_code(0)
         .assert_stderr("on first use");
@@ -155,20 +158,54 @@ fn environment_files_stay_here_unless_they_are_named() {
     let Some(world) = World::start() else { return };
     world.write(".env", "PASSWORD=x");
     world.write("conf/.env.prod", "PASSWORD=y");
-    world.write(".env.example", "PASSWORD=");
+    for name in [".env.example", ".envrc", ".env-prod", ".env_local"] {
+        world.write(name, "PASSWORD=");
+    }
+    std::fs::set_permissions(
+        world.source().join("conf/.env.prod"),
+        std::fs::Permissions::from_mode(0o600),
+    )
+    .unwrap();
     let program = world.program().env("DEPLOY_APP_INCLUDE", "conf/.env.prod");
     program
         .run()
         .assert_code(0)
-        .assert_stderr("not shipped, because environment files usually hold secrets: .env ");
+        .assert_stderr(
+            "not shipped, because environment files usually hold secrets: .env, .env-prod, .env.example, .env_local, .envrc (",
+        );
     let current = world.target().join("current");
     assert!(!current.join(".env").exists());
-    assert!(current.join("conf/.env.prod").exists() && current.join(".env.example").exists());
+    let mode = std::fs::metadata(current.join("conf/.env.prod"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600, "what nobody else may read stays so");
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr("nothing to deploy");
+    for absent in [".env.example", ".envrc", ".env-prod", ".env_local"] {
+        assert!(!current.join(absent).exists(), "{absent}");
+    }
     program
         .env("DEPLOY_APP_INCLUDE", ".env.staging")
         .run()
         .assert_code(2)
         .assert_stderr("DEPLOY_APP_INCLUDE names `.env.staging`, which is not there");
+}
+
+#[test]
+fn a_failure_bundle_of_an_earlier_run_is_no_part_of_the_application() {
+    let Some(world) = World::start() else { return };
+    world.write("bundle/failure.txt", "it failed");
+    world.write("bundles", "shipped");
+    world
+        .program()
+        .env("DEPLOY_APP_BUNDLE", world.source().join("bundle"))
+        .run()
+        .assert_code(0);
+    let current = world.target().join("current");
+    assert!(!current.join("bundle").exists() && current.join("bundles").exists());
 }
 
 #[test]

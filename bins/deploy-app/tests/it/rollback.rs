@@ -104,11 +104,19 @@ fn a_rollback_that_is_not_healthy_is_taken_back_itself() {
         Some((200, second.clone(), "two".to_owned()))
     );
     assert_eq!(world.releases(), [first.clone(), second]);
+    // It was not healthy when it was started last: it must be named to be tried again.
+    world
+        .program()
+        .arg("rollback")
+        .run()
+        .assert_code(2)
+        .assert_stderr(&format!("there is {first}, which is not proven healthy"));
     // A release whose own files were altered is no release to go back to.
     std::fs::write(old.join("content"), "forged").unwrap();
     world
         .program()
         .arg("rollback")
+        .arg(&first)
         .run()
         .assert_code(2)
         .assert_stderr("`content` has other content");

@@ -13,10 +13,14 @@ const APP: &str = r#"
 import http.server, os, sys
 port, pid_file = int(sys.argv[1]), sys.argv[2]
 class Handler(http.server.BaseHTTPRequestHandler):
+    asked = 0
     def do_GET(self):
+        Handler.asked += 1
+        flaps = os.path.exists("flaps") and Handler.asked % 2 == 0
         body = open("content").read().encode()
-        self.send_response(500 if os.path.exists("broken") else 200)
-        self.send_header("X-Release-Id", os.environ["RELEASE_ID"])
+        self.send_response(500 if flaps or os.path.exists("broken") else 200)
+        if not os.path.exists("anonymous"):
+            self.send_header("X-Release-Id", os.environ["RELEASE_ID"])
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -138,7 +142,7 @@ impl World {
         release(&ran)
     }
 
-    /// What the application answers: status, release and content.
+    /// What the application answers: status, release (empty where it names none) and content.
     pub(crate) fn answer(&self) -> Option<(u16, String, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.write_all(b"GET /collection HTTP/1.0\r\n\r\n").ok()?;
@@ -147,7 +151,8 @@ impl World {
         let status = text.split(' ').nth(1)?.parse().ok()?;
         let release = text
             .lines()
-            .find_map(|line| line.strip_prefix("X-Release-Id: "))?
+            .find_map(|line| line.strip_prefix("X-Release-Id: "))
+            .unwrap_or_default()
             .to_owned();
         let (_, body) = text.split_once("\r\n\r\n")?;
         Some((status, release, body.to_owned()))
@@ -185,6 +190,15 @@ impl World {
             .count()
     }
 
+    /// The lines of the record of deployments.
+    pub(crate) fn audit(&self) -> Vec<serde_json::Value> {
+        std::fs::read_to_string(self.target().join(".deploy/audit.jsonl"))
+            .unwrap_or_default()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
     pub(crate) fn assert_unlocked(&self) {
         let left: Vec<_> = std::fs::read_dir(self.target().join(".deploy"))
             .map(|found| {
@@ -203,6 +217,36 @@ impl Drop for World {
         // It runs in a session of its own, out of the reach of the sshd that started it.
         if let Ok(pid) = std::fs::read_to_string(self.state().join("pid")) {
             drop(std::process::Command::new("kill").arg(pid.trim()).status());
+        }
+    }
+}
+
+/// A folder for programs that the host finds before its own.
+pub(crate) struct Tools(TempDir);
+
+impl Tools {
+    pub(crate) fn new() -> Self {
+        Self(TempDir::with_prefix("tools").unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, script: &str) {
+        let path = self.path().join(name);
+        std::fs::write(&path, script).unwrap();
+        executable(&path);
+    }
+
+    /// A server on which they are found.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            env: vec![format!(
+                "PATH={}:/usr/local/bin:/usr/bin:/bin",
+                self.path().display()
+            )],
+            ..Options::default()
         }
     }
 }
