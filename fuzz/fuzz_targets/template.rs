@@ -78,6 +78,6 @@ fn contract(bytes: &[u8]) -> Report {
             key: "template.zip".to_owned(),
         }),
         buildspecs: vec![("p".to_owned(), "app.yml".to_owned())],
-        packages_local_paths: false,
+        local_files: None,
     })
 }

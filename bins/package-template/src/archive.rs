@@ -1,6 +1,6 @@
 //! Reading what goes into the archive, checking it, packing it in memory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use action::failure::Failure;
 use bundle::digest::{Digest, digest};
@@ -13,7 +13,7 @@ use contract::local;
 use contract::template::Template;
 use contract::template_checks::{Size, sizes};
 
-use crate::references::{Asset, Packager, Shelf};
+use crate::references::{Asset, Packager, Shelf, neat};
 use crate::settings::{Contents, Item};
 
 /// The largest input artifact of a CloudFormation action, in bytes; AWS says "256 MB", and this is
@@ -107,11 +107,18 @@ impl Read {
                 "{shown} is a folder; name the template itself first"
             )));
         }
+        for path in manifest.left_out() {
+            tracing::info!(
+                "left out {}: it belongs to version control or a file manager",
+                path.display()
+            );
+        }
         let world = pipeline
             .as_ref()
             .map(|one| one.world.clone())
             .unwrap_or_default();
         let read = |name: &str| findings::read(&manifest, name);
+        let local_files: &check::LocalFiles<'_> = &local_file;
         let report = check::check(&Subject {
             archive: Names {
                 names: Some(findings::names(&manifest)),
@@ -126,7 +133,7 @@ impl Read {
             }),
             written,
             buildspecs: contents.buildspecs.clone(),
-            packages_local_paths: packages,
+            local_files: packages.then_some(local_files),
         });
         Ok(Self {
             manifest,
@@ -241,6 +248,16 @@ impl Packaged {
             assets: self.assets,
         })
     }
+}
+
+/// The file behind a local path of a template that is shown by that name.
+fn local_file(template: &str, path: &str) -> Option<check::File> {
+    let folder = Path::new(template).parent().unwrap_or(Path::new(""));
+    let path = folder.join(path);
+    Some(check::File {
+        bytes: std::fs::read(&path).ok()?,
+        shown: findings::shown(&neat(&path)),
+    })
 }
 
 /// The template first, then everything else: as they were named, or where the pipeline names them.

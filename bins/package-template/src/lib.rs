@@ -29,7 +29,7 @@ use crate::archive::{Archive, Packaged, Pipeline, Read};
 use crate::plan::Ending;
 use crate::references::Shelf;
 use crate::settings::{Raw, Settings, Target};
-use crate::upload::{Decision, Uploader};
+use crate::upload::Uploader;
 
 /// What the program is; its page is generated from this.
 pub const PROGRAM: Program = Program {
@@ -68,7 +68,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "s3:ListBucket",
-            purpose: "on the bucket: without it S3 answers 403, not 404, for a key that does not exist yet",
+            purpose: "on the bucket: without it S3 answers 403, not 404, for a key that does not exist yet; on the bucket of `--asset-bucket`, to find its region",
         },
         Permission {
             action: "s3:GetObject",
@@ -162,8 +162,9 @@ async fn upload(
     let bucket = match shelf {
         None => target.name.clone(),
         Some(mut shelf) => {
-            if shelf.region != uploader.region() {
-                uploader.region().clone_into(&mut shelf.region);
+            let region = uploader.open_shelf(&shelf.bucket).await?;
+            if shelf.region != region {
+                shelf.region = region;
                 packaged = read.package(&shelf);
             }
             shelf.bucket
@@ -186,10 +187,9 @@ async fn upload(
         plan::show(&archive, &ending, context)?;
         return Ok(Output::Nothing);
     }
-    if !matches!(decision, Decision::Unchanged { .. }) {
-        // First what the archive names, then what names it.
-        uploader.store_assets(&bucket, &archive.assets).await?;
-    }
+    // First what the archive names, then what names it; of an archive that is there already, what was
+    // deleted meanwhile.
+    uploader.store_assets(&bucket, &archive.assets).await?;
     let done = uploader.carry_out(decision, &archive).await?;
     let version = [("TEMPLATE_VERSION_ID", done.version.as_str())];
     exports(&archive, done.changed, &version)
@@ -201,7 +201,8 @@ async fn pipeline(settings: &Settings, context: &Context) -> Result<Option<Pipel
     let file = match &contents.pipeline {
         None => return Ok(None),
         Some(settings::Pipeline::Live(name)) => {
-            live::fetch(name, settings.region.as_deref(), context).await?
+            let region = settings.pipeline_region.as_ref().or(settings.region.as_ref());
+            live::fetch(name, region.map(String::as_str), context).await?
         }
         Some(settings::Pipeline::File(path)) => contract::check::File {
             shown: path.display().to_string(),
@@ -212,7 +213,8 @@ async fn pipeline(settings: &Settings, context: &Context) -> Result<Option<Pipel
             })?,
         },
     };
-    let region = settings.region(context);
+    let region = settings.pipeline_region.clone();
+    let region = region.or_else(|| settings.region(context));
     let mut world = match &region {
         Some(region) => World::in_region(region, "${AWS::AccountId}", "${AWS::StackName}"),
         None => World::default(),

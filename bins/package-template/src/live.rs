@@ -78,6 +78,7 @@ fn action(action: &ActionDeclaration) -> Value {
         "runOrder": action.run_order().unwrap_or(1),
         "configuration": configuration,
         "inputArtifacts": inputs.map(|one| json!({"name": one.name()})).collect::<Vec<_>>(),
+        "outputVariables": action.output_variables(),
         "outputArtifacts": outputs.map(|one| json!({"name": one.name()})).collect::<Vec<_>>(),
     });
     for (key, text) in [

@@ -82,7 +82,7 @@ fn text(archive: &Archive, ending: &Ending<'_>) -> String {
     {
         for (asset, there) in archive.assets.iter().zip(there) {
             let deed = if *there { "there is" } else { "would store" };
-            let source = asset.source.display();
+            let source = findings::shown(&asset.source);
             let _ = writeln!(text, "{deed} s3://{bucket}/{} ({source})", asset.key);
         }
         text.push_str(&changes(current, archive));
@@ -125,7 +125,7 @@ fn changes(current: &Current, archive: &Archive) -> String {
 }
 
 fn asset_json(asset: &Asset, there: bool) -> serde_json::Value {
-    json!({"key": asset.key, "bytes": asset.bytes.len(), "source": asset.source.display().to_string(), "there": there})
+    json!({"key": asset.key, "bytes": asset.bytes.len(), "source": findings::shown(&asset.source), "there": there})
 }
 
 fn changes_json(current: &Current, archive: &Archive) -> serde_json::Value {

@@ -13,7 +13,8 @@ use bundle::pack::pack;
 use bundle::tree::{self, Rules, Source};
 use contract::check::Report;
 use contract::edit::{self, Edit, Value};
-use contract::finding::Finding;
+use contract::evaluate::partition;
+use contract::finding::{Finding, Place};
 use contract::local::{self, Form, Local};
 use contract::rule;
 use contract::template::Template;
@@ -41,11 +42,7 @@ impl Shelf {
     /// The object's https URL. A bucket with dots in its name fits no certificate of S3's, so that it
     /// is named in the path. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>
     fn https(&self, key: &str) -> String {
-        let suffix = if self.region.starts_with("cn-") {
-            "amazonaws.com.cn"
-        } else {
-            "amazonaws.com"
-        };
+        let (_, suffix) = partition(&self.region);
         let Self { bucket, region, .. } = self;
         if bucket.contains('.') {
             format!("https://s3.{region}.{suffix}/{bucket}/{key}")
@@ -112,8 +109,14 @@ impl<'a> Packager<'a> {
         self.open.push(canonical(path));
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut edits = Vec::new();
-        for one in local::find(root) {
-            match self.one(&shown, folder, &one) {
+        let found = local::find(root);
+        let places: Vec<_> = found.iter().map(|one| one.node.place).collect();
+        for one in found {
+            let fits = match edit::elsewhere(text, root, one.node, &places) {
+                None => self.one(&shown, folder, &one),
+                Some(other) => Err(shared(&shown, &one, other)),
+            };
+            match fits {
                 Ok(edit) => edits.push(edit),
                 Err(finding) => self.report.findings.push(finding),
             }
@@ -162,7 +165,9 @@ impl<'a> Packager<'a> {
     /// Packages a file or folder and gives its key.
     fn package(&mut self, path: &Path, form: Form) -> Result<String, String> {
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!("there is no {}", findings::shown(path)),
+            std::io::ErrorKind::NotFound => {
+                format!("there is no {}", findings::shown(&neat(path)))
+            }
             _ => error.to_string(),
         })?;
         if matches!(form, Form::Template | Form::Include) {
@@ -207,7 +212,7 @@ impl<'a> Packager<'a> {
         if self.open.contains(&canonical(path)) {
             return Err("it includes itself".to_owned());
         }
-        let shown = findings::shown(path);
+        let shown = findings::shown(&neat(path));
         let bytes = fs::read(path).map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         self.report.texts.insert(shown.clone(), text.clone());
@@ -256,10 +261,40 @@ impl<'a> Packager<'a> {
             key: key.clone(),
             sha256: Digest::of(&bytes),
             bytes,
-            source: source.to_owned(),
+            source: neat(source),
             content_type,
         });
         key
+    }
+}
+
+/// A path that an edit would change for others too, behind an alias.
+fn shared(file: &str, one: &Local<'_>, other: Place) -> Finding {
+    let message = format!(
+        "{} is the local path {:?}, which line {} uses by an anchor and an alias for something else",
+        one.what(),
+        one.path,
+        other.line
+    );
+    Finding::new(&rule::LOCAL_PATH, file, Some(one.node.place), message)
+        .hint("write the path out in both places, without the anchor")
+}
+
+/// A path without `..` in it, as far as its folder is there.
+pub(crate) fn neat(path: &Path) -> PathBuf {
+    let folder = path.parent().map(|folder| {
+        if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        }
+    });
+    match (
+        folder.and_then(|folder| folder.canonicalize().ok()),
+        path.file_name(),
+    ) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => canonical(path),
     }
 }
 
@@ -337,6 +372,50 @@ mod tests {
             .replace("\"../src\"", &format!("\"s3://my-bucket/{}\"", zip.key))
             .replace("job.py", &format!("s3://my-bucket/{}", job.key));
         assert_eq!(edited, expected);
+    }
+
+    #[test]
+    fn an_included_piece_is_packaged_with_what_it_names() {
+        let top = "Transform: {Name: AWS::Include, Parameters: {Location: parts/inc.yml}} # piece\nResources: {}\n";
+        let piece = "F:\r\n  Type: AWS::Lambda::Function # code\r\n  Properties: {Code: '../../src/f.py'}\r\n";
+        let folder = project(&[
+            ("cfn/t.yml", top),
+            ("cfn/parts/inc.yml", piece),
+            ("src/f.py", "1"),
+        ]);
+        let (edited, assets, found) = packaged(folder.path(), &shelf("b", "eu-west-1"));
+        assert_eq!(found, [] as [&str; 0]);
+        let asset = |end: &str| assets.iter().find(|one| one.key.ends_with(end)).unwrap();
+        let (piece_there, code) = (asset(".yml"), asset(".zip"));
+        assert_eq!(
+            edited,
+            top.replace("parts/inc.yml", &format!("s3://b/{}", piece_there.key))
+        );
+        let expected = piece.replace(
+            "'../../src/f.py'",
+            &format!("{{\"S3Bucket\": \"b\", \"S3Key\": \"{}\"}}", code.key),
+        );
+        assert_eq!(String::from_utf8_lossy(&piece_there.bytes), expected);
+        let source = folder.path().canonicalize().unwrap().join("src/f.py");
+        assert_eq!(code.source, source, "no `..` is left in it");
+    }
+
+    #[test]
+    fn a_path_that_an_alias_uses_for_something_else_is_not_replaced() {
+        let text = "Resources:\n  F: {Type: AWS::Lambda::Function, Properties: {Code: &d ./f.py, Environment: {Variables: {DIR: *d}}}}\n";
+        let folder = project(&[("cfn/t.yml", text), ("cfn/f.py", "1")]);
+        let (edited, _, found) = packaged(folder.path(), &shelf("b", "eu-west-1"));
+        assert_eq!(edited, text);
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0].starts_with("T302 Code of F") && found[0].contains("line 2 uses by an anchor"),
+            "{found:?}"
+        );
+        let both = "Resources:\n  F: {Type: AWS::Lambda::Function, Properties: {Code: &d ./f.py}}\n  G: {Type: AWS::Lambda::Function, Properties: {Code: *d}}\n";
+        fs::write(folder.path().join("cfn/t.yml"), both).unwrap();
+        let (edited, _, found) = packaged(folder.path(), &shelf("b", "eu-west-1"));
+        assert_eq!(found, [] as [&str; 0]);
+        assert_eq!(edited.matches("S3Bucket").count(), 2);
     }
 
     #[test]

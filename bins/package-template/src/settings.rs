@@ -48,7 +48,10 @@ pub struct Raw {
     /// The pipeline to check against: its template, the JSON of `aws codepipeline get-pipeline`, or live:NAME for the deployed one
     #[arg(long, value_name = "FILE|live:NAME")]
     pipeline: Given<Pipeline>,
-    /// JSON file with parameters of the pipeline's template, in any form that AWS takes; repeatable, one a line in the variable; without any, what depends on a parameter is not looked into
+    /// The pipeline's region, when it is not that of the bucket
+    #[arg(long, value_name = "REGION")]
+    pipeline_region: Given<String>,
+    /// JSON file with parameters of the pipeline's template, in any form that AWS takes; repeatable, one a line in the variable; what depends on a parameter without a value here and without a default is not looked into
     #[arg(long, value_name = "FILE", action = clap::ArgAction::Append)]
     pipeline_parameters: Given<Lines>,
     /// The logical id of the pipeline, when its template has several
@@ -93,6 +96,8 @@ pub struct Settings {
     pub assets: Option<Assets>,
     /// The bucket's region, when it is not that of the environment.
     pub region: Option<String>,
+    /// The pipeline's region, when it is not that of the bucket.
+    pub pipeline_region: Option<String>,
     /// The form of check's report.
     pub format: Format,
     /// Where check's report goes.
@@ -289,6 +294,7 @@ impl action::settings::Settings for Raw {
         let sources = items(listed, faults);
         let configurations = faults.optional("config", self.config).unwrap_or_default().0;
         let pipeline = faults.optional("pipeline", self.pipeline);
+        let pipeline_region = faults.optional("pipeline_region", self.pipeline_region);
         let files = faults.optional("pipeline_parameters", self.pipeline_parameters);
         let pipeline_id = faults.optional("pipeline_id", self.pipeline_id);
         let buildspecs = faults
@@ -388,6 +394,7 @@ impl action::settings::Settings for Raw {
             written: written?,
             assets,
             region,
+            pipeline_region,
             format,
             report_file,
         })

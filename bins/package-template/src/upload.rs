@@ -20,7 +20,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketVersioningStatus, ServerSideEncryption};
+use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumAlgorithm, ServerSideEncryption};
 use aws_smithy_types::base64;
 use bundle::digest::Digest;
 use tokio::time::Instant;
@@ -79,6 +79,17 @@ pub fn decide(seen: Option<Seen>, digest: Digest, force: bool) -> Decision {
     }
 }
 
+impl Decision {
+    /// Whether the key still holds what was compared.
+    fn still_holds(&self, seen: Option<&Seen>) -> bool {
+        match (self, seen) {
+            (Self::Create, None) => true,
+            (Self::Replace { etag, .. }, Some(seen)) => *etag == seen.etag,
+            _ => false,
+        }
+    }
+}
+
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
@@ -88,10 +99,15 @@ pub struct Done {
     pub changed: bool,
 }
 
+/// How often an upload is sent that S3 refuses for a conflict with another operation.
+const MAX_TRIES: u32 = 3;
+
 /// The way to one object.
 #[derive(Debug)]
 pub struct Uploader<'a> {
     client: Client,
+    /// For the bucket of packaged files, when that is in another region.
+    shelf: Option<Client>,
     session: Session,
     path_style: bool,
     target: &'a Bucket,
@@ -111,6 +127,7 @@ impl<'a> Uploader<'a> {
         let region = session.region.clone();
         Ok(Self {
             client: client(&session, path_style, &region),
+            shelf: None,
             session,
             path_style,
             target,
@@ -271,38 +288,45 @@ impl<'a> Uploader<'a> {
     /// [`Exit::Lost`] when another writer came first; what S3 refuses; a stored object that is not
     /// what was sent.
     pub async fn carry_out(&self, decision: Decision, archive: &Archive) -> Result<Done, Failure> {
-        let (condition, replaced) = match decision {
-            Decision::Unchanged { version } => {
-                tracing::info!(
-                    "{} holds this content already in version {version}",
-                    self.object()
-                );
-                return Ok(Done {
-                    version,
-                    changed: false,
-                });
+        if let Decision::Unchanged { version } = decision {
+            tracing::info!(
+                "{} holds this content already in version {version}",
+                self.object()
+            );
+            return Ok(Done {
+                version,
+                changed: false,
+            });
+        }
+        let mut tries = 1;
+        loop {
+            let put = match &decision {
+                Decision::Replace { etag, .. } => self.put(archive).if_match(etag),
+                _ => self.put(archive).if_none_match("*"),
+            };
+            let error = match self.bounded("the upload was confirmed", put.send()).await? {
+                Ok(reply) => {
+                    let version = reply::verified(&reply, archive, self.target)?;
+                    tracing::info!(
+                        "uploaded {} ({} bytes) as version {version}",
+                        self.object(),
+                        archive.bytes.len()
+                    );
+                    return Ok(Done {
+                        version,
+                        changed: true,
+                    });
+                }
+                Err(error) => AwsError::of(&error),
+            };
+            // "On a 409 failure you should fetch the object's ETag and retry the upload" (S3 API reference,
+            // PutObject): what was compared must still be there.
+            let conflict = error.status == Some(409) && tries < MAX_TRIES;
+            if !conflict || !decision.still_holds(self.look_at_key().await?.as_ref()) {
+                return self.after_failure(&error, archive, &decision).await;
             }
-            Decision::Create => (self.put(archive).if_none_match("*"), None),
-            Decision::Replace { etag, version } => (self.put(archive).if_match(etag), version),
-        };
-        let call = condition.send();
-        match self.bounded("the upload was confirmed", call).await? {
-            Ok(reply) => {
-                let version = reply::verified(&reply, archive, self.target)?;
-                tracing::info!(
-                    "uploaded {} ({} bytes) as version {version}",
-                    self.object(),
-                    archive.bytes.len()
-                );
-                Ok(Done {
-                    version,
-                    changed: true,
-                })
-            }
-            Err(error) => {
-                self.after_failure(&AwsError::of(&error), archive, replaced)
-                    .await
-            }
+            tries += 1;
+            tracing::info!("{} is being written by others; once more", self.object());
         }
     }
 
@@ -315,6 +339,7 @@ impl<'a> Uploader<'a> {
             .key(&target.key)
             .body(ByteStream::from(archive.bytes.clone()))
             .content_type("application/zip")
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(base64::encode(archive.sha256.as_bytes()))
             .metadata(DIGEST_KEY, archive.digest.to_string())
             .metadata(
@@ -336,8 +361,12 @@ impl<'a> Uploader<'a> {
         &self,
         error: &AwsError,
         archive: &Archive,
-        replaced: Option<String>,
+        decision: &Decision,
     ) -> Result<Done, Failure> {
+        let replaced = match decision {
+            Decision::Replace { version, .. } => version.as_ref(),
+            _ => None,
+        };
         let lost_race = matches!(error.status, Some(409 | 412));
         if lost_race || matches!(error.kind, Kind::Lost | Kind::Unavailable | Kind::Nonsense) {
             let now = self.look_at_key().await;
@@ -347,7 +376,7 @@ impl<'a> Uploader<'a> {
                 ..
             })) = now
                 && digest == archive.digest
-                && Some(&version) != replaced.as_ref()
+                && Some(&version) != replaced
             {
                 tracing::info!(
                     "{} has this content as version {version}, although the upload was not confirmed",
@@ -367,6 +396,16 @@ impl<'a> Uploader<'a> {
             )
             .cause(error)
             .hint("another build wrote it; run again to compare with what is there now"));
+        }
+        // S3 answers If-Match so when the key holds nothing any more (user guide, "Conditional writes").
+        let was_there = matches!(decision, Decision::Replace { .. });
+        if was_there && error.status == Some(404) && !error.is("NoSuchBucket") {
+            return Err(Failure::new(
+                Exit::Lost,
+                format!("{deed}: it was deleted since it was compared"),
+            )
+            .cause(error)
+            .hint("run again: it is then written where nothing is"));
         }
         Err(reply::explain(
             error,

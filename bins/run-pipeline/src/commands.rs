@@ -205,7 +205,7 @@ async fn check(settings: &Checked, context: &Context) -> Result<Output, Failure>
         }),
         written: None,
         buildspecs: Vec::new(),
-        packages_local_paths: false,
+        local_files: None,
     });
     let tool = Tool {
         name: crate::PROGRAM.name,

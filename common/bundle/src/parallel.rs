@@ -42,6 +42,34 @@ pub(crate) fn map<T: Sync, S, R: Send>(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::sync::{Condvar, Mutex};
+    use std::time::Duration;
+
+    /// Each job waits for the other one to run: behind each other neither would meet it.
+    #[test]
+    fn jobs_run_side_by_side() {
+        if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+            return;
+        }
+        let (running, changed) = (Mutex::new(0), Condvar::new());
+        let met = super::map(
+            &[(), ()],
+            1,
+            || (),
+            |(), ()| {
+                let mut count = running.lock().unwrap();
+                *count += 1;
+                changed.notify_all();
+                let patience = Duration::from_secs(20);
+                let waited = changed.wait_timeout_while(count, patience, |count| *count < 2);
+                *waited.unwrap().0
+            },
+        );
+        assert_eq!(met, [2, 2]);
+    }
+
     #[test]
     fn results_keep_the_order_of_the_items() {
         for count in [0, 1, 15, 16, 1000] {

@@ -4,13 +4,14 @@ mod content;
 mod refusal;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, FileType};
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ignore::WalkBuilder;
 use thiserror::Error;
@@ -183,8 +184,8 @@ fn display_paths(paths: &[PathBuf]) -> String {
 
 /// Walks the sources, applies the rules, hashes what is left.
 ///
-/// Files are hashed on all cores. Empty folders are entries; a folder that only holds left-out files
-/// is not, because on a fresh checkout it would not exist.
+/// Files are hashed on all cores. Empty folders are entries, unless another source puts something into
+/// them; a folder that only holds left-out files is not, because on a fresh checkout it would not exist.
 ///
 /// # Errors
 /// [`TreeError::Refused`] lists every refused entry at once; see [`TreeError`] for the rest.
@@ -216,8 +217,10 @@ pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
             );
         }
     }
+    found.drop_filled_folders();
     found.check_names_against_each_other(rules);
     let read = content::read_all(&found.files, rules)?;
+    let mut files = Vec::with_capacity(found.files.len());
     for (file, content) in found.files.into_iter().zip(read) {
         if let Some(kind) = content.private_key {
             found.refusals.push(Refusal {
@@ -225,7 +228,7 @@ pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
                 why: Why::PrivateKey { kind },
             });
         }
-        found.entries.push(Entry {
+        files.push(Entry {
             path: file.name,
             kind: Kind::File {
                 mode: content.mode,
@@ -240,11 +243,12 @@ pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
     if !found.refusals.is_empty() {
         return Err(TreeError::Refused(Refusals::new(found.refusals)));
     }
-    if found.entries.is_empty() {
+    files.extend(found.others.into_iter().map(|(_, entry)| entry));
+    if files.is_empty() {
         let roots = sources.iter().map(|source| source.path.clone()).collect();
         return Err(TreeError::Empty { roots });
     }
-    Ok(Manifest::from_checked(found.entries))
+    Ok(Manifest::from_checked(files).without(found.left_out))
 }
 
 /// Files that are in memory already, under the same rules for names and secrets as those on a disk.
@@ -311,9 +315,11 @@ struct FoundFile {
 #[derive(Default)]
 struct Found {
     files: Vec<FoundFile>,
-    /// Links and empty folders; files join them once read.
-    entries: Vec<Entry>,
+    /// Links and empty folders, each with its path as the user would write it.
+    others: Vec<(PathBuf, Entry)>,
     refusals: Vec<Refusal>,
+    /// Litter in folders.
+    left_out: Vec<PathBuf>,
 }
 
 impl Found {
@@ -380,7 +386,7 @@ impl Found {
             );
             return Ok(());
         }
-        self.entries.push(Entry {
+        let entry = Entry {
             path: name.to_owned(),
             kind: Kind::Symlink {
                 target: text.to_owned(),
@@ -388,8 +394,28 @@ impl Found {
             source: source.to_owned(),
             content: None,
             segments: Vec::new(),
-        });
+        };
+        self.others.push((shown.to_owned(), entry));
         Ok(())
+    }
+
+    /// Forgets empty folders that another source fills, or that two sources bring.
+    fn drop_filled_folders(&mut self) {
+        let names = self.files.iter().map(|file| file.name.as_str());
+        let others = self.others.iter().map(|(_, entry)| entry.path.as_str());
+        let mut filled: HashSet<String> = HashSet::new();
+        for name in names.chain(others) {
+            let mut above = name;
+            while let Some((folder, _)) = above.rsplit_once('/') {
+                if !filled.insert(folder.to_owned()) {
+                    break;
+                }
+                above = folder;
+            }
+        }
+        // A folder's own name joins those that are taken, so that the second one goes.
+        self.others
+            .retain(|(_, entry)| entry.kind != Kind::EmptyDir || filled.insert(entry.path.clone()));
     }
 
     /// Refuses names used twice, files where another entry needs a folder, and case clashes.
@@ -398,11 +424,11 @@ impl Found {
             .files
             .iter()
             .map(|file| (file.name.as_str(), &file.shown));
-        let links = self
-            .entries
+        let others = self
+            .others
             .iter()
-            .map(|entry| (entry.path.as_str(), &entry.source));
-        let mut all: Vec<_> = not_folders.chain(links).collect();
+            .map(|(shown, entry)| (entry.path.as_str(), shown));
+        let mut all: Vec<_> = not_folders.chain(others).collect();
         all.sort_unstable();
         let mut refusals = Vec::new();
         let mut refuse = |shown: &PathBuf, why| {
@@ -462,7 +488,8 @@ fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Resul
         path: source.path.clone(),
         source: error,
     };
-    for item in walker(root, rules).build() {
+    let left_out = Arc::default();
+    for item in walker(root, rules, &left_out).build() {
         let item = item.map_err(walk_error)?;
         if let Some(error) = item.error() {
             return Err(walk_error(error.clone()));
@@ -497,13 +524,16 @@ fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Resul
                 continue;
             }
             match names::check(&name, rules.names) {
-                Ok(()) => found.entries.push(Entry {
-                    path: name,
-                    kind: Kind::EmptyDir,
-                    source: item.path().to_owned(),
-                    content: None,
-                    segments: Vec::new(),
-                }),
+                Ok(()) => {
+                    let entry = Entry {
+                        path: name,
+                        kind: Kind::EmptyDir,
+                        source: item.path().to_owned(),
+                        content: None,
+                        segments: Vec::new(),
+                    };
+                    found.others.push((shown, entry));
+                }
                 Err(fault) => found.refuse(&shown, Why::Name(fault)),
             }
         } else if kind.is_some_and(|kind| kind.is_symlink()) {
@@ -515,6 +545,12 @@ fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Resul
             found.add(&name, &shown, item.path(), kind, rules);
         }
     }
+    let left_out = left_out.lock().unwrap_or_else(PoisonError::into_inner);
+    let shown = left_out.iter().map(|path: &PathBuf| {
+        let below = path.strip_prefix(root).unwrap_or(path);
+        source.path.join(below)
+    });
+    found.left_out.extend(shown);
     Ok(())
 }
 
@@ -530,7 +566,8 @@ fn is_empty(folder: &Path) -> io::Result<bool> {
     Ok(fs::read_dir(folder)?.next().is_none())
 }
 
-fn walker(root: &Path, rules: &Rules) -> WalkBuilder {
+/// Walks a folder without what the rules leave out; litter is noted.
+fn walker(root: &Path, rules: &Rules, left_out: &Arc<Mutex<Vec<PathBuf>>>) -> WalkBuilder {
     let mut builder = WalkBuilder::new(root);
     // Hidden files travel, and no `.gitignore` has a say: only the ignore file that was asked for.
     builder.standard_filters(false).follow_links(false);
@@ -539,6 +576,7 @@ fn walker(root: &Path, rules: &Rules) -> WalkBuilder {
     }
     let ignore_file = rules.ignore_file.clone();
     let exclude_litter = rules.exclude_litter;
+    let left_out = Arc::clone(left_out);
     builder.filter_entry(move |item| {
         let name = item.file_name();
         let litter = exclude_litter
@@ -548,7 +586,12 @@ fn walker(root: &Path, rules: &Rules) -> WalkBuilder {
         let is_ignore_file = ignore_file
             .as_deref()
             .is_some_and(|ignore_file| name == OsStr::new(ignore_file));
-        item.depth() == 0 || !(litter || is_ignore_file)
+        let taken = item.depth() == 0 || !(litter || is_ignore_file);
+        if litter && !taken {
+            let mut left_out = left_out.lock().unwrap_or_else(PoisonError::into_inner);
+            left_out.push(item.path().to_owned());
+        }
+        taken
     });
     builder
 }

@@ -318,6 +318,33 @@ fn several_sources_make_one_bundle() {
 }
 
 #[test]
+fn an_empty_folder_that_another_source_fills_is_no_clash() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("e/a")).unwrap();
+    write(root.path(), "f.yml", "x");
+    let at = |path: &str, name: &str| Source::named(root.path().join(path), name);
+    let both = [at("e", "app"), at("f.yml", "app/a/f")];
+    let manifest = tree::read(&both, &Rules::default()).unwrap();
+    assert_eq!(names(&manifest), ["app/a/f"]);
+    let alone = tree::read(&both[1..], &Rules::default()).unwrap();
+    assert_eq!(digest::digest(&manifest), digest::digest(&alone));
+    // The same folder from two sources is one; a file in its place is none.
+    let twice = [at("e", "app"), at("e", "app")];
+    assert_eq!(
+        names(&tree::read(&twice, &Rules::default()).unwrap()),
+        ["app/a"]
+    );
+    let file = [at("e", "app"), at("f.yml", "app/a")];
+    let Err(TreeError::Refused(refusals)) = tree::read(&file, &Rules::default()) else {
+        panic!("nothing was refused")
+    };
+    assert!(
+        refusals.to_string().contains("already has the name"),
+        "{refusals}"
+    );
+}
+
+#[test]
 fn nothing_to_bundle_is_an_error() {
     let root = tempfile::tempdir().unwrap();
     assert!(matches!(
@@ -386,6 +413,8 @@ fn litter_is_left_out_of_folders_and_refused_by_name() {
         .map(|entry| entry.path.as_str())
         .collect();
     assert_eq!(names, ["a/kept"]);
+    let left_out = [".git", "__MACOSX", "a/.DS_Store"].map(|name| root.path().join(name));
+    assert_eq!(manifest.left_out(), left_out, "and it says so");
     let at = |name: &str| root.path().join(name);
     for source in [
         Source::named(at(".git"), ".git"),

@@ -126,7 +126,9 @@ impl Item {
 /// What happens when a phase fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
-    /// Nothing is said: a failed `build` is still followed by `post_build`.
+    /// Nothing is said: a failed `build` is still followed by `post_build`. Also `RETRY` with its forms:
+    /// CodeBuild repeats the phase, and what follows the last try is not documented; to be settled with a
+    /// phase that always fails.
     #[default]
     Default,
     /// No later phase runs.

@@ -49,11 +49,12 @@ pub fn check(spec: &Buildspec) -> Vec<Finding> {
         .filter(|one| !is_child(one))
         .flat_map(Command::sets)
         .collect();
-    for (item, commands) in &scripts {
+    for (at, (item, commands)) in scripts.iter().enumerate() {
         let mut look = Look {
             spec,
             item,
             commands,
+            later: &scripts[at + 1..],
             exported: &exported,
             findings: &mut findings,
         };
@@ -85,6 +86,8 @@ struct Look<'a> {
     spec: &'a Buildspec,
     item: &'a Item,
     commands: &'a [Command],
+    /// The items that run after it.
+    later: &'a [(&'a Item, Vec<Command>)],
     exported: &'a [&'a str],
     findings: &'a mut Vec<Finding>,
 }
@@ -208,13 +211,21 @@ impl Look<'_> {
             if let Some(name) = command
                 .sets()
                 .iter()
-                .find(|name| self.exported.contains(name))
+                .find(|name| self.exported.contains(name) || self.is_read_later(name))
             {
                 set.get_or_insert_with(|| (*name).to_owned());
             } else if command.sources().is_some() && !self.exported.is_empty() {
                 set.get_or_insert_with(|| "what it sourced".to_owned());
             }
         }
+    }
+
+    /// Whether a later item reads a variable that it does not set itself.
+    fn is_read_later(&self, name: &str) -> bool {
+        self.later.iter().any(|(item, commands)| {
+            let mut own = commands.iter().flat_map(Command::sets);
+            reads_variable(&item.script, name) && !own.any(|one| one == name)
+        })
     }
 
     fn children(&mut self, in_shell: &[&str]) {
@@ -337,7 +348,7 @@ pub fn sets(spec: &Buildspec, name: &str, given: Option<&[&str]>) -> Set {
         || name.starts_with("CODEBUILD_")
         || ALWAYS.contains(&name)
         || given.is_some_and(|names| names.contains(&name))
-        || items(spec).any(|item| names_variable(&item.script, name))
+        || items(spec).any(|item| names_variable(&without_children(&item.script), name))
     {
         return Set::Yes;
     }
@@ -377,6 +388,39 @@ pub fn sets(spec: &Buildspec, name: &str, given: Option<&[&str]>) -> Set {
         open |= command.name() == Some("eval");
     }
     if open { Set::Maybe } else { Set::No }
+}
+
+/// Whether a script reads a variable, as `$NAME` or `${NAME…}`.
+fn reads_variable(script: &str, name: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    ["$", "${"].iter().any(|sign| {
+        let wanted = format!("{sign}{name}");
+        script
+            .match_indices(&wanted)
+            .any(|(at, _)| !script[at + wanted.len()..].starts_with(word))
+    })
+}
+
+/// A script without what it gives to shells of their own, `bash -c "…"`: what is set there ends there.
+fn without_children(script: &str) -> String {
+    let mut rest = script.to_owned();
+    for command in shell::commands(script).iter().flatten() {
+        let program = command.name().and_then(|name| name.rsplit('/').next());
+        if !matches!(program, Some("sh" | "bash" | "dash" | "ksh" | "zsh")) {
+            continue;
+        }
+        let arguments = command.arguments();
+        let is_flag =
+            |text: &str| text.starts_with('-') && !text.starts_with("--") && text.ends_with('c');
+        let inner = arguments
+            .iter()
+            .position(|word| is_flag(&word.text))
+            .and_then(|at| arguments.get(at + 1));
+        if let Some(inner) = inner.filter(|inner| !inner.text.is_empty()) {
+            rest = rest.replace(&inner.text, "");
+        }
+    }
+    rest
 }
 
 /// Whether a script names a variable other than to read it.
@@ -506,6 +550,38 @@ mod tests {
         let mut windows = spec("      - export X=$(aws x)\n");
         windows.env.shell = Some("powershell.exe".to_owned());
         assert_eq!(check(&windows), []);
+    }
+
+    #[test]
+    fn what_a_later_item_reads_is_lost_with_exit() {
+        let exits = "      - export TAG=1; exit 0\n";
+        assert_eq!(
+            found(&format!("{exits}      - docker build -t x:$TAG .\n")),
+            ["B204 b.yml:7:9: `exit` loses TAG, which the item has set"]
+        );
+        for later in ["echo ${TAG:-none}", "echo ${TAG}"] {
+            assert_eq!(
+                found(&format!("{exits}      - {later}\n")).len(),
+                1,
+                "{later}"
+            );
+        }
+        for later in ["echo $TAGS", "TAG=2 && echo $TAG", "echo TAG"] {
+            let none: [&str; 0] = [];
+            assert_eq!(found(&format!("{exits}      - {later}\n")), none, "{later}");
+        }
+    }
+
+    #[test]
+    fn a_shell_of_its_own_sets_nothing() {
+        let says = |item: &str| {
+            let item = format!("      - '{item}'\n");
+            sets(&spec(&item), "AMI_ID", Some(&[]))
+        };
+        assert_eq!(says("bash -c \"export AMI_ID=1\""), Set::No);
+        assert_eq!(says("/bin/sh -ec \"AMI_ID=1; echo done\""), Set::No);
+        assert_eq!(says("bash -c \"make\" && export AMI_ID=1"), Set::Yes);
+        assert_eq!(says("AMI_ID=$(bash -c \"make id\")"), Set::Yes);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! CAPABILITY_AUTO_EXPAND only where no change set is reviewed first.
 
 use crate::finding::Place;
-use crate::template::Template;
+use crate::template::{Resource, Template};
 use crate::template_checks::has_function;
 use crate::yaml::Node;
 
@@ -53,7 +53,8 @@ pub fn needed(template: &Template) -> Vec<Need> {
             });
         }
     };
-    for resource in &template.resources {
+    let resources = all_resources(template);
+    for resource in &resources {
         let Some((kind, name)) = IAM.iter().find(|(kind, _)| *kind == resource.kind) else {
             continue;
         };
@@ -79,21 +80,30 @@ pub fn needed(template: &Template) -> Vec<Need> {
     let role = for_all
         .iter()
         .try_fold(&template.root, |node, key| node.get(key));
-    for resource in template.resources_of("AWS::Serverless::Function") {
-        let own = resource
-            .properties
-            .as_ref()
-            .and_then(|node| node.get("Role"));
-        if own.is_none() && role.is_none() {
-            need(
-                "CAPABILITY_IAM",
-                format!(
-                    "{} is a function without Role, for which SAM makes one",
-                    resource.id
-                ),
-                resource.node.place,
-            );
-        }
+    for resource in &resources {
+        let own = property(resource, "Role");
+        let what = match resource.kind.as_str() {
+            "AWS::Serverless::Function" if own.is_none() && role.is_none() => {
+                "a function without Role, for which SAM makes one"
+            }
+            "AWS::Serverless::StateMachine" if own.is_none() => {
+                "a state machine without Role, for which SAM makes one"
+            }
+            "AWS::Serverless::Connector"
+                if property(resource, "Source").is_some_and(|one| has_role(one, &resources)) =>
+            {
+                "a connector, for which SAM makes a policy"
+            }
+            kind if RUNS_WITH_ROLE.contains(&kind) && resource.node.get("Connectors").is_some() => {
+                "a resource with Connectors, for which SAM makes policies"
+            }
+            _ => continue,
+        };
+        need(
+            "CAPABILITY_IAM",
+            format!("{} is {what}", resource.id),
+            resource.node.place,
+        );
     }
     if let Some((key, value)) = template.root.entry("Transform")
         && !value.is_null()
@@ -119,6 +129,61 @@ pub fn needed(template: &Template) -> Vec<Need> {
         );
     }
     needs
+}
+
+/// What runs with a role, so that a connector from it becomes a managed policy for that role; other
+/// sources get a policy of the destination, which is no IAM resource.
+/// Source: SAM, `samtranslator/model/connector_profiles/profiles.json`.
+const RUNS_WITH_ROLE: [&str; 4] = [
+    "AWS::Serverless::Function",
+    "AWS::Serverless::StateMachine",
+    "AWS::Lambda::Function",
+    "AWS::StepFunctions::StateMachine",
+];
+
+fn property<'r>(resource: &'r Resource, name: &str) -> Option<&'r Node> {
+    resource.properties.as_ref()?.get(name)
+}
+
+/// Whether the end of a connector runs with a role: by its `Type`, or by the resource that `Id` names.
+fn has_role(end: &Node, resources: &[Resource]) -> bool {
+    let text = |key| end.get(key).and_then(Node::as_str);
+    let named = resources
+        .iter()
+        .find(|one| Some(one.id.as_str()) == text("Id"));
+    let kind = text("Type").or(named.map(|one| one.kind.as_str()));
+    kind.is_some_and(|kind| RUNS_WITH_ROLE.contains(&kind))
+}
+
+/// The resources, those of loops once.
+fn all_resources(template: &Template) -> Vec<Resource> {
+    let mut all = template.resources.clone();
+    if let Some(section) = template.root.get("Resources") {
+        in_loops(section, &mut all);
+    }
+    all
+}
+
+/// `Fn::ForEach::Name: [identifier, collection, body]`; the body holds resources, or loops again.
+fn in_loops(section: &Node, all: &mut Vec<Resource>) {
+    for (key, value) in section.as_mapping().unwrap_or_default() {
+        if !key
+            .as_str()
+            .is_some_and(|key| key.starts_with("Fn::ForEach::"))
+        {
+            continue;
+        }
+        let Some([_, _, body]) = value.as_sequence() else {
+            continue;
+        };
+        all.extend(
+            body.as_mapping()
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|(id, node)| Resource::of(id.as_str()?, node)),
+        );
+        in_loops(body, all);
+    }
 }
 
 #[cfg(test)]
@@ -165,6 +230,26 @@ mod tests {
         assert_eq!(
             of(&sam.replace("X: 1", "Role: r")),
             ["CAPABILITY_AUTO_EXPAND"]
+        );
+        let machine = sam.replace("::Function", "::StateMachine");
+        assert_eq!(of(&machine), ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]);
+        let connector = |source: &str| {
+            of(&format!(
+                "Transform: AWS::Serverless-2016-10-31\nResources:\n  F: {{Type: AWS::Lambda::Function, Properties: {{Role: r}}}}\n  \
+                 C: {{Type: AWS::Serverless::Connector, Properties: {{Source: {source}, Destination: {{Id: T}}, Permissions: [Write]}}}}"
+            ))
+        };
+        assert_eq!(connector("{Id: F}").len(), 2);
+        assert_eq!(
+            connector("{Type: AWS::StepFunctions::StateMachine}").len(),
+            2
+        );
+        assert_eq!(connector("{Type: AWS::SNS::Topic}").len(), 1);
+        let looped = "Transform: AWS::LanguageExtensions\nResources:\n  Fn::ForEach::Roles:\n  - Name\n  - [A, B]\n  \
+                      - 'Role${Name}': {Type: AWS::IAM::Role, Properties: {RoleName: !Sub '${Name}'}}";
+        assert_eq!(
+            of(looped),
+            ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
         );
         let need = Need {
             capability: "CAPABILITY_IAM",

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::evaluate::{Evaluator, World};
-use crate::finding::{Finding, Severity, did_you_mean};
+use crate::finding::{Finding, Place, Severity, did_you_mean};
 use crate::local;
 use crate::parameters::{self, Configuration};
 use crate::pipeline::Pipeline;
@@ -58,6 +58,9 @@ pub struct Written {
     pub key: String,
 }
 
+/// Reads the file behind a local path; see [`Subject::local_files`].
+pub type LocalFiles<'a> = dyn Fn(&str, &str) -> Option<File> + 'a;
+
 /// What is checked.
 pub struct Subject<'a> {
     /// The source archive.
@@ -73,8 +76,9 @@ pub struct Subject<'a> {
     /// Names in the archive of buildspecs, by the project that uses them; for projects that the
     /// definition does not hold.
     pub buildspecs: Vec<(String, String)>,
-    /// Whether local paths in templates are uploaded and replaced; otherwise each is a finding.
-    pub packages_local_paths: bool,
+    /// Reads the file behind a local path of a template that is shown by the first name, where local paths
+    /// are uploaded and replaced; without it, each such path is a finding.
+    pub local_files: Option<&'a LocalFiles<'a>>,
 }
 
 /// What was found.
@@ -142,6 +146,7 @@ pub fn check(subject: &Subject<'_>) -> Report {
     if let Some(definition) = &subject.pipeline {
         run.pipeline(definition);
     }
+    run.report.place_inline(&run.inline);
     let read = run.templates.iter().filter(|(_, read)| read.is_some());
     run.report.templates = read.map(|(name, _)| name.clone()).collect();
     run.report.sort();
@@ -171,7 +176,7 @@ pub fn named(definition: &Definition<'_>, written: Option<Written>) -> Named {
         pipeline: None,
         written,
         buildspecs: Vec::new(),
-        packages_local_paths: true,
+        local_files: None,
     };
     let mut run = Run::new(&subject);
     let mut named = Named::default();
@@ -203,6 +208,38 @@ struct Run<'a> {
     templates: BTreeMap<String, Option<Rc<Template>>>,
     /// The parameters of configuration files by their names and their template's.
     configurations: BTreeMap<(String, String), Vec<String>>,
+    /// Buildspecs that are written inside a template, by the name that their findings have.
+    inline: BTreeMap<String, Inline>,
+}
+
+/// Where a buildspec is written inside a template.
+struct Inline {
+    /// The template.
+    file: String,
+    /// The value.
+    place: Place,
+    /// Where its text begins, when its lines are the template's.
+    lines: Option<Place>,
+}
+
+impl Report {
+    /// Moves findings in buildspecs that are no files to the template that they are written in.
+    fn place_inline(&mut self, inline: &BTreeMap<String, Inline>) {
+        for finding in &mut self.findings {
+            let Some(found) = inline.get(&finding.file) else {
+                continue;
+            };
+            finding.file.clone_from(&found.file);
+            finding.place = Some(match (found.lines, finding.place) {
+                (Some(first), Some(inner)) if inner.line > 0 => Place {
+                    line: first.line + inner.line - 1,
+                    column: first.column + inner.column.max(1) - 1,
+                    ..Place::default()
+                },
+                _ => found.place,
+            });
+        }
+    }
 }
 
 /// A pipeline with what stands around it.
@@ -221,6 +258,7 @@ impl<'a> Run<'a> {
             report: Report::default(),
             templates: BTreeMap::new(),
             configurations: BTreeMap::new(),
+            inline: BTreeMap::new(),
         }
     }
 }
@@ -262,7 +300,7 @@ impl Run<'_> {
                 .and_then(|file| match Template::parse(&file.shown, &file.bytes) {
                     Ok(template) => {
                         self.find_all(template_checks::check(&template, file.bytes.len()));
-                        if !self.subject.packages_local_paths {
+                        if self.subject.local_files.is_none() {
                             self.find_all(local_paths(&template));
                         }
                         Some(Rc::new(template))
@@ -327,6 +365,12 @@ impl Run<'_> {
             match action.provider.as_str() {
                 "CodeBuild" => self.build(&around, action, &mut keys, &mut never_set),
                 "CloudFormation" => self.deployment(&around, action, &mut keys),
+                // Only the variables that it lists leave it (CodePipeline user guide, "Commands action
+                // reference").
+                "Commands" if !around.pipeline.open => {
+                    let namespace = action.namespace.iter().map(|text| text.text.clone());
+                    keys.extend(namespace.map(|name| (name, action.variables.clone())));
+                }
                 _ => {}
             }
         }

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+use crate::finding::Place;
 use crate::yaml::{Content, Node, Style};
 
 /// What stands in place of a value.
@@ -97,6 +98,45 @@ pub fn apply(text: &str, edits: &[Edit]) -> Result<String, EditError> {
     Ok(out)
 }
 
+/// Where else in the tree an edit of a node would change a value that is not edited: behind an alias of the
+/// node's anchor, or inside an alias of a mapping or list around it. `edited` are the places of all edits,
+/// one for each time that a value is met.
+#[must_use]
+pub fn elsewhere(text: &str, root: &Node, node: &Node, edited: &[Place]) -> Option<Place> {
+    let range = |place: &Place| place.start..place.end;
+    let met = edited.iter().filter(|one| range(one) == range(&node.place));
+    let mut all = Vec::new();
+    places(root, &mut all);
+    let same: Vec<&Place> = all
+        .iter()
+        .filter(|one| range(one) == range(&node.place))
+        .collect();
+    if same.len() > met.count() {
+        return Some(node.place);
+    }
+    let alias = format!("*{}", anchor(text, node)?);
+    all.into_iter()
+        .filter(|one| text.get(range(one)) == Some(alias.as_str()))
+        .find(|one| !edited.iter().any(|edit| range(edit) == range(one)))
+}
+
+/// The name of a node's anchor.
+fn anchor<'t>(text: &'t str, node: &Node) -> Option<&'t str> {
+    let before = text.get(..node.place.start)?.trim_end();
+    let mut words = before.rsplit(|c: char| c.is_whitespace() || "[{,".contains(c));
+    words.next()?.strip_prefix('&')
+}
+
+/// The places of all values, those of aliases once more.
+fn places(node: &Node, all: &mut Vec<Place>) {
+    all.push(node.place);
+    match &node.content {
+        Content::Scalar(..) => {}
+        Content::Sequence(items) => items.iter().for_each(|item| places(item, all)),
+        Content::Mapping(entries) => entries.iter().for_each(|(_, value)| places(value, all)),
+    }
+}
+
 /// The new value in the old one's manner.
 fn written(value: &Value, old: &str) -> String {
     match value {
@@ -181,6 +221,28 @@ mod tests {
             edited("k: &a ./x.yml\nm: *a\n", &["m"], &url),
             format!("k: &a ./x.yml\nm: {URL}\n")
         );
+    }
+
+    #[test]
+    fn an_anchor_or_an_alias_that_would_change_with_an_edit_is_found() {
+        let elsewhere = |text: &str, paths: &[&[&str]]| {
+            let root = parse("t", text).unwrap();
+            let get = |path: &&[&str]| path.iter().fold(&root, |node, key| node.get(key).unwrap());
+            let edited: Vec<_> = paths.iter().map(|path| get(path).place).collect();
+            super::elsewhere(text, &root, get(&paths[0]), &edited).map(|place| place.line)
+        };
+        let scalar = "k: &a ./x\nl: 1\nm: *a\n";
+        assert_eq!(elsewhere(scalar, &[&["k"]]), Some(3));
+        assert_eq!(elsewhere(scalar, &[&["k"], &["m"]]), None);
+        assert_eq!(
+            elsewhere(scalar, &[&["m"]]),
+            None,
+            "an alias stands for itself"
+        );
+        let around = "k: &a {c: ./x}\nm: *a\n";
+        assert_eq!(elsewhere(around, &[&["k", "c"]]), Some(1));
+        assert_eq!(elsewhere(around, &[&["k", "c"], &["m", "c"]]), None);
+        assert_eq!(elsewhere("k: {c: &a ./x}\n", &[&["k", "c"]]), None);
     }
 
     #[test]

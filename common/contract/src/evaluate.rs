@@ -3,7 +3,9 @@
 //! The result of evaluating a node is a node again, without tags and functions, so that
 //! what is built from it can still point into the file. What only a deployed stack knows
 //! stays symbolic: `Ref` of a resource is its logical id, `Fn::GetAtt` is
-//! `LogicalId.Attribute`. A function that is not known here is an error, never a guess.
+//! `LogicalId.Attribute`, and in a lenient world both are marked as unknown. A function that is
+//! not known here is an error, never a guess; a condition over what is not known is neither true
+//! nor false.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -26,7 +28,7 @@ pub struct World {
     /// Exported outputs of other stacks, for `Fn::ImportValue`.
     pub imports: BTreeMap<String, String>,
     /// Whether a value that is not known here is no error but stays a text that says so, such as
-    /// `${SourceBucketName}`; see [`is_unknown`].
+    /// `${SourceBucketName}`; see [`is_unknown`]. Resources are then such texts too: `${Project}`.
     pub lenient: bool,
 }
 
@@ -37,17 +39,43 @@ pub fn is_unknown(text: &str) -> bool {
     text.contains("${") || text.contains("{{resolve:")
 }
 
+/// Whether a text is the reference to a resource: its logical id, marked as unknown or not.
+#[must_use]
+pub fn is_resource(text: &str, id: &str) -> bool {
+    let marked = text
+        .strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'));
+    marked.unwrap_or(text) == id
+}
+
+/// The partitions besides `aws` by the beginning of their regions' names, with the end of their hosts' names.
+/// Source: botocore's `partitions.json`.
+const PARTITIONS: [(&str, &str, &str); 7] = [
+    ("cn-", "aws-cn", "amazonaws.com.cn"),
+    ("us-gov-", "aws-us-gov", "amazonaws.com"),
+    ("us-iso-", "aws-iso", "c2s.ic.gov"),
+    ("us-isob-", "aws-iso-b", "sc2s.sgov.gov"),
+    ("eu-isoe-", "aws-iso-e", "cloud.adc-e.uk"),
+    ("us-isof-", "aws-iso-f", "csp.hci.ic.gov"),
+    ("eusc-", "aws-eusc", "amazonaws.eu"),
+];
+
+/// The partition of a region, and `AWS::URLSuffix` there.
+#[must_use]
+pub fn partition(region: &str) -> (&'static str, &'static str) {
+    let found = PARTITIONS
+        .iter()
+        .find(|(start, ..)| region.starts_with(start));
+    found.map_or(("aws", "amazonaws.com"), |(_, name, suffix)| {
+        (*name, *suffix)
+    })
+}
+
 impl World {
     /// The pseudo parameters of an account and a region; the partition follows the region.
     #[must_use]
     pub fn in_region(region: &str, account: &str, stack: &str) -> Self {
-        let (partition, suffix) = if region.starts_with("cn-") {
-            ("aws-cn", "amazonaws.com.cn")
-        } else if region.starts_with("us-gov-") {
-            ("aws-us-gov", "amazonaws.com")
-        } else {
-            ("aws", "amazonaws.com")
-        };
+        let (partition, suffix) = partition(region);
         let stack_id =
             format!("arn:{partition}:cloudformation:{region}:{account}:stack/{stack}/local");
         let pseudo = [
@@ -177,7 +205,8 @@ impl<'a> Evaluator<'a> {
     /// Whether a named condition holds.
     ///
     /// # Errors
-    /// A condition that is not declared, needs itself, or cannot be resolved.
+    /// A condition that is not declared, needs itself, or cannot be resolved, as one over a value that is
+    /// not known here.
     pub fn condition(&self, name: &str, place: Place) -> Result<bool, Finding> {
         let Some((_, node)) = self.template.conditions.iter().find(|(one, _)| one == name) else {
             let names = self.template.conditions.iter().map(|(one, _)| one.as_str());
@@ -212,7 +241,7 @@ impl<'a> Evaluator<'a> {
             return self.parameter(parameter, place).map(Some);
         }
         if self.template.resource(name).is_some() {
-            return Ok(Some(Node::text(name, place)));
+            return Ok(Some(Node::text(self.deployed(name), place)));
         }
         if name.starts_with("AWS::") {
             return Err(self
@@ -231,6 +260,15 @@ impl<'a> Evaluator<'a> {
                 format!("{name} is neither a parameter nor a resource"),
             )
             .maybe_hint(did_you_mean(name, parameters.chain(resources))))
+    }
+
+    /// A text for what only a deployed stack knows.
+    fn deployed(&self, text: &str) -> String {
+        if self.world.lenient {
+            format!("${{{text}}}")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn parameter(&self, parameter: &Parameter, place: Place) -> Result<Node, Finding> {

@@ -3,7 +3,7 @@
 //! It is read from an `AWS::CodePipeline::Pipeline` of an evaluated template or from the
 //! JSON of `aws codepipeline get-pipeline`; the two differ in the case of the first letter.
 
-use crate::evaluate::Evaluator;
+use crate::evaluate::{Evaluator, is_unknown};
 use crate::finding::{Finding, Place};
 use crate::rule;
 use crate::template::Template;
@@ -23,6 +23,8 @@ pub struct Pipeline {
     pub variables: Vec<(String, Option<String>)>,
     /// The stages in order.
     pub stages: Vec<Stage>,
+    /// Whether more may be in it than is here: a list, an action or an order depends on what is not known.
+    pub open: bool,
 }
 
 /// A stage.
@@ -76,6 +78,8 @@ pub struct Action {
     pub outputs: Vec<Text>,
     /// Its configuration, in the order of the file; values are text, before resolution.
     pub configuration: Vec<(String, Text)>,
+    /// Names of the variables that a Commands action makes (`OutputVariables`).
+    pub variables: Vec<String>,
     /// Its region, when it is not the pipeline's.
     pub region: Option<String>,
     /// Its own role.
@@ -209,8 +213,10 @@ impl Pipeline {
         let mut reader = Reader {
             file,
             faults: Vec::new(),
+            open: false,
         };
-        let pipeline = reader.pipeline(node);
+        let mut pipeline = reader.pipeline(node);
+        pipeline.open = reader.open;
         if reader.faults.is_empty() {
             Ok(pipeline)
         } else {
@@ -222,6 +228,13 @@ impl Pipeline {
 struct Reader<'a> {
     file: &'a str,
     faults: Vec<Finding>,
+    /// Whether something was left out because it is not known.
+    open: bool,
+}
+
+/// Whether a node stands for something that is not known here, such as a choice by an unknown condition.
+fn is_open(node: &Node) -> bool {
+    node.as_str().is_some_and(is_unknown)
 }
 
 /// A field under its CloudFormation name (`RunOrder`) or its API name (`runOrder`).
@@ -240,12 +253,16 @@ impl Reader<'_> {
         for stage in self.list(node, "Stages", "the pipeline") {
             let name = self.required(stage, "Name", "a stage");
             let what = format!("stage {name}");
-            let actions = self
-                .list(stage, "Actions", &what)
-                .iter()
-                .map(|action| self.action(action, &name))
-                .collect::<Vec<_>>();
-            if actions.is_empty() {
+            let mut actions = Vec::new();
+            for action in self.list(stage, "Actions", &what) {
+                // What an action is set to do is part of it: without that it is not known either.
+                if field(action, "Configuration").is_some_and(is_open) {
+                    self.open = true;
+                } else {
+                    actions.push(self.action(action, &name));
+                }
+            }
+            if actions.is_empty() && !self.open {
                 self.fault(stage, format!("{what} has no actions"));
             }
             stages.push(Stage {
@@ -254,13 +271,12 @@ impl Reader<'_> {
                 place: stage.place,
             });
         }
-        if stages.is_empty() {
+        if stages.is_empty() && !self.open {
             self.fault(node, "the pipeline has no stages".to_owned());
         }
-        let variables = field(node, "Variables")
-            .and_then(Node::as_sequence)
-            .unwrap_or_default()
-            .iter()
+        let variables = self
+            .list(node, "Variables", "the pipeline")
+            .into_iter()
             .map(|one| {
                 (
                     self.required(one, "Name", "a pipeline variable"),
@@ -275,6 +291,7 @@ impl Reader<'_> {
                 .map_or_else(String::new, |name| name.text),
             variables,
             stages,
+            open: false,
         }
     }
 
@@ -288,6 +305,10 @@ impl Reader<'_> {
         let kind = kind.unwrap_or(node);
         let run_order = match field(node, "RunOrder") {
             None => 1,
+            Some(order) if is_open(order) => {
+                self.open = true;
+                1
+            }
             Some(order) => match order.as_str().and_then(|text| text.parse::<u32>().ok()) {
                 Some(order @ 1..=999) => order,
                 _ => {
@@ -308,6 +329,11 @@ impl Reader<'_> {
             inputs: self.artifacts(node, "InputArtifacts", &what),
             outputs: self.artifacts(node, "OutputArtifacts", &what),
             configuration: self.configuration(node, &what),
+            variables: self
+                .list(node, "OutputVariables", &what)
+                .into_iter()
+                .filter_map(|name| name.as_str().map(str::to_owned))
+                .collect(),
             region: self.text(node, "Region").map(|text| text.text),
             role: self.text(node, "RoleArn").map(|text| text.text),
             place: node.place,
@@ -347,18 +373,8 @@ impl Reader<'_> {
     }
 
     fn artifacts(&mut self, action: &Node, key: &str, what: &str) -> Vec<Text> {
-        let Some(node) = field(action, key) else {
-            return Vec::new();
-        };
-        let Some(items) = node.as_sequence() else {
-            self.fault(
-                node,
-                format!("{key} of {what} is {}, not a list", node.kind()),
-            );
-            return Vec::new();
-        };
         let mut names = Vec::new();
-        for item in items {
+        for item in self.list(action, key, what) {
             match field(item, "Name").and_then(Node::as_str) {
                 Some(name) => names.push(Text {
                     text: name.to_owned(),
@@ -372,17 +388,25 @@ impl Reader<'_> {
         names
     }
 
-    fn list<'n>(&mut self, node: &'n Node, key: &str, what: &str) -> &'n [Node] {
+    /// The items that are known.
+    fn list<'n>(&mut self, node: &'n Node, key: &str, what: &str) -> Vec<&'n Node> {
         let Some(value) = field(node, key) else {
-            return &[];
+            return Vec::new();
         };
+        if is_open(value) {
+            self.open = true;
+            return Vec::new();
+        }
         if value.as_sequence().is_none() {
             self.fault(
                 value,
                 format!("{key} of {what} is {}, not a list", value.kind()),
             );
         }
-        value.as_sequence().unwrap_or_default()
+        let items = value.as_sequence().unwrap_or_default();
+        let known: Vec<&Node> = items.iter().filter(|item| !is_open(item)).collect();
+        self.open |= known.len() < items.len();
+        known
     }
 
     fn required(&mut self, node: &Node, key: &str, what: &str) -> String {
@@ -396,7 +420,12 @@ impl Reader<'_> {
     }
 
     fn text(&mut self, node: &Node, key: &str) -> Option<Text> {
-        let value = field(node, key)?;
+        // A field of what is not known is not known.
+        let value = if is_open(node) {
+            node
+        } else {
+            field(node, key)?
+        };
         match value.as_str() {
             Some(text) => Some(Text {
                 text: text.to_owned(),

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::evaluate::is_unknown;
 use crate::finding::{Finding, did_you_mean};
 use crate::pipeline::{Action, Pipeline, Text};
 use crate::rule::{self, Rule};
@@ -80,7 +81,7 @@ impl Checker<'_> {
         let mut findings = Vec::new();
         let file = &self.pipeline.file;
         let count = self.pipeline.stages.len();
-        if !(2..=50).contains(&count) {
+        if !self.pipeline.open && !(2..=50).contains(&count) {
             findings.push(Finding::new(
                 &rule::STAGE_COUNT,
                 file,
@@ -90,7 +91,7 @@ impl Checker<'_> {
         }
         let mut stage_names = BTreeSet::new();
         for (index, stage) in self.pipeline.stages.iter().enumerate() {
-            if !stage_names.insert(&stage.name) {
+            if !stage_names.insert(&stage.name) && !is_unknown(&stage.name) {
                 let message = format!("stage name {} stands twice", stage.name);
                 findings.push(Finding::new(
                     &rule::NAME_TWICE,
@@ -101,7 +102,7 @@ impl Checker<'_> {
             }
             let mut action_names = BTreeSet::new();
             for action in &stage.actions {
-                if !action_names.insert(&action.name) {
+                if !action_names.insert(&action.name) && !is_unknown(&action.name) {
                     let message =
                         format!("action name {}/{} stands twice", stage.name, action.name);
                     findings.push(Finding::new(
@@ -112,7 +113,7 @@ impl Checker<'_> {
                     ));
                 }
                 let source = action.category == "Source";
-                if source != (index == 0) {
+                if source != (index == 0) && !is_unknown(&action.category) {
                     let message = if source {
                         format!(
                             "{}/{}: a source action stands only in the first stage",
@@ -150,6 +151,9 @@ impl Checker<'_> {
                 continue;
             };
             let name = namespace.text.as_str();
+            if is_unknown(name) {
+                continue;
+            }
             if !variables::is_name(name) || name.len() > 100 {
                 findings.push(self.error(
                     &rule::NAMESPACE_NAME,
@@ -207,6 +211,9 @@ impl Checker<'_> {
         for one in &self.placed {
             for output in &one.action.outputs {
                 let name = output.text.as_str();
+                if is_unknown(name) {
+                    continue;
+                }
                 if let Some(other) = made.insert(name, one) {
                     findings.push(self.error(
                         &rule::ARTIFACT_TWICE,
@@ -220,9 +227,14 @@ impl Checker<'_> {
                 }
             }
         }
+        let mut outputs = self.placed.iter().flat_map(|one| &one.action.outputs);
+        let unknown_output = self.pipeline.open || outputs.any(|text| is_unknown(&text.text));
         for one in &self.placed {
             for text in one.action.inputs.iter().chain(&one.action.outputs) {
                 let name = text.text.as_str();
+                if is_unknown(name) {
+                    continue;
+                }
                 let fine = name
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
@@ -240,6 +252,7 @@ impl Checker<'_> {
             for input in &one.action.inputs {
                 let name = input.text.as_str();
                 match made.get(name) {
+                    None if is_unknown(name) || unknown_output => {}
                     None => findings.push(
                         self.error(
                             &rule::ARTIFACT_NOT_MADE,
@@ -248,7 +261,7 @@ impl Checker<'_> {
                         )
                         .maybe_hint(did_you_mean(name, made.keys().copied())),
                     ),
-                    Some(maker) if maker.position >= one.position => findings.push(self.error(
+                    Some(maker) if self.is_not_earlier(maker, one) => findings.push(self.error(
                         &rule::ARTIFACT_LATER,
                         input,
                         format!(
@@ -272,13 +285,17 @@ impl Checker<'_> {
                     self.error(rule, value, format!("{}: {field}: {message}", one.name()))
                 };
                 if let Err(error) = variables::check_length(field, &value.text, "") {
-                    findings.push(at(&rule::SETTING_TOO_LONG, error.to_string()));
+                    // The message begins with the field.
+                    let message = format!("{}: {error}", one.name());
+                    findings.push(self.error(&rule::SETTING_TOO_LONG, value, message));
                 }
                 if field == "Commands" {
                     // The shell's own `#{` may stand in there.
                     continue;
                 }
                 match variables::references(&value.text) {
+                    // A value may stand in there.
+                    Err(_) if is_unknown(&value.text) => {}
                     Err(error) => {
                         findings.push(at(&rule::MALFORMED_REFERENCE, error.to_string()));
                     }
@@ -298,6 +315,12 @@ impl Checker<'_> {
             }
         }
         self.findings.extend(findings);
+    }
+
+    /// Whether an action does not run before another; unknown orders inside a stage are no fault.
+    fn is_not_earlier(&self, maker: &Placed<'_>, consumer: &Placed<'_>) -> bool {
+        let unknown = self.pipeline.open && maker.position.0 == consumer.position.0;
+        maker.position >= consumer.position && !unknown
     }
 
     /// Whether a reference can be resolved when its consumer runs.
@@ -325,7 +348,7 @@ impl Checker<'_> {
                 .iter()
                 .map(|(name, _)| name.as_str())
                 .collect();
-            return if names.contains(&key.as_str()) {
+            return if names.contains(&key.as_str()) || self.pipeline.open {
                 Ok(())
             } else {
                 let message = format!("{shown}: the pipeline declares no variable {key}");
@@ -341,6 +364,13 @@ impl Checker<'_> {
                 .is_some_and(|text| &text.text == namespace)
         });
         let Some(maker) = maker else {
+            let unknown = |one: &Placed<'_>| {
+                let namespace = one.action.namespace.as_ref();
+                namespace.is_some_and(|text| is_unknown(&text.text))
+            };
+            if self.pipeline.open || is_unknown(namespace) || self.placed.iter().any(unknown) {
+                return Ok(());
+            }
             let known = self
                 .placed
                 .iter()
@@ -349,7 +379,7 @@ impl Checker<'_> {
             let message = format!("{shown}: no such namespace");
             return Err((&rule::UNKNOWN_NAMESPACE, message, hint));
         };
-        if maker.position >= consumer.position {
+        if self.is_not_earlier(maker, consumer) {
             let message = format!(
                 "{shown}: {} makes it and does not run earlier",
                 maker.name()
@@ -361,7 +391,7 @@ impl Checker<'_> {
             ));
         }
         match keys.get(namespace) {
-            Some(known) if !known.contains(key) => {
+            Some(known) if !known.contains(key) && !is_unknown(key) => {
                 let message = format!("{shown}: {} makes no variable {key}", maker.name());
                 let listed = if known.is_empty() {
                     "none".to_owned()
@@ -490,7 +520,7 @@ mod tests {
         check_changed(
             "StackName: s",
             &format!("StackName: {}", "x".repeat(1001)),
-            "StackName has 1001 characters, the limit is 1000",
+            "Deploy/CF: StackName has 1001 characters, the limit is 1000",
         );
     }
 }

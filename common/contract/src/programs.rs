@@ -39,8 +39,8 @@ pub const PROGRAMS: [Program; 6] = [
         exports: None,
     },
     Program {
-        name: "job-worker",
-        exports: None,
+        name: "signal-health",
+        exports: Some(&[]),
     },
 ];
 
@@ -58,9 +58,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_program_is_listed() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bins");
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort_unstable();
+        let mut listed = PROGRAMS.map(|program| program.name);
+        listed.sort_unstable();
+        assert_eq!(listed.as_slice(), names);
+    }
+
+    #[test]
     fn the_exports_are_those_of_the_programs_pages() {
         for program in PROGRAMS {
-            let Some(exports) = program.exports else {
+            let Some(exports) = program.exports.filter(|exports| !exports.is_empty()) else {
                 continue;
             };
             let path = format!(

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::evaluate::Evaluator;
+use crate::evaluate::{Evaluator, is_unknown};
 use crate::finding::{Finding, Place};
 use crate::rule;
 use crate::template::{Resource, Template};
-use crate::yaml::Node;
+use crate::yaml::{Content, Node, Style};
 
 /// The resource type of a build project.
 pub const PROJECT_TYPE: &str = "AWS::CodeBuild::Project";
@@ -22,10 +22,14 @@ pub struct Project {
     pub buildspec: Spec,
     /// Where that is said.
     pub buildspec_place: Place,
+    /// Where the text of one that is written inside the project begins, when its lines are the file's.
+    pub buildspec_lines: Option<Place>,
     /// Its plain environment variables.
     pub variables: Vec<(String, String)>,
     /// Variables whose values a store holds: name and type.
     pub stored: Vec<(String, String)>,
+    /// Whether it may have more variables, which depend on what is not known.
+    pub open: bool,
     /// Its image.
     pub image: String,
     /// How long a build may take.
@@ -54,6 +58,18 @@ pub fn projects(template: &Template, evaluator: &Evaluator<'_>) -> Result<Vec<Pr
         .collect()
 }
 
+/// Where the lines of a literal block stand, as it is or as the text of Fn::Sub.
+fn lines(node: &Node) -> Option<Place> {
+    match &node.content {
+        Content::Scalar(_, Style::Literal) => Some(Place {
+            line: node.first_text_line(),
+            ..node.place
+        }),
+        Content::Mapping(_) => lines(node.get("Fn::Sub")?),
+        _ => None,
+    }
+}
+
 fn project(file: &str, resource: &Resource, evaluator: &Evaluator<'_>) -> Result<Project, Finding> {
     let fault = |node: &Node, message: String| {
         Finding::new(&rule::PIPELINE_SHAPE, file, Some(node.place), message)
@@ -68,7 +84,9 @@ fn project(file: &str, resource: &Resource, evaluator: &Evaluator<'_>) -> Result
     };
     let find = |path: &[&str]| path.iter().try_fold(&node, |node, key| node.get(key));
     let text = |path: &[&str]| find(path).and_then(Node::as_str);
+    let is_open = |node: &Node| node.as_str().is_some_and(is_unknown);
     let buildspec = match text(&["Source", "BuildSpec"]) {
+        None if find(&["Source"]).is_some_and(is_open) => Spec::File("${Source}".to_owned()),
         None | Some("") => Spec::File("buildspec.yml".to_owned()),
         Some(inline) if inline.contains('\n') || inline.starts_with('{') => {
             Spec::Inline(inline.to_owned())
@@ -79,7 +97,7 @@ fn project(file: &str, resource: &Resource, evaluator: &Evaluator<'_>) -> Result
     let minutes = text(&["TimeoutInMinutes"]).unwrap_or("60");
     let minutes = match minutes.parse::<u64>() {
         Ok(minutes) => minutes,
-        Err(_) if crate::evaluate::is_unknown(minutes) => 60,
+        Err(_) if is_unknown(minutes) => 60,
         Err(_) => {
             return Err(fault(
                 &node,
@@ -87,12 +105,15 @@ fn project(file: &str, resource: &Resource, evaluator: &Evaluator<'_>) -> Result
             ));
         }
     };
-    let listed = find(&["Environment", "EnvironmentVariables"])
-        .and_then(Node::as_sequence)
-        .unwrap_or_default();
+    let listed = find(&["Environment", "EnvironmentVariables"]);
+    let mut open = find(&["Environment"]).is_some_and(is_open) || listed.is_some_and(is_open);
     let mut variables = Vec::new();
     let mut stored = Vec::new();
-    for one in listed {
+    for one in listed.and_then(Node::as_sequence).unwrap_or_default() {
+        if is_open(one) {
+            open = true;
+            continue;
+        }
         let get = |key: &str| one.get(key).and_then(Node::as_str);
         let (Some(name), Some(value)) = (get("Name"), get("Value")) else {
             return Err(fault(
@@ -112,8 +133,13 @@ fn project(file: &str, resource: &Resource, evaluator: &Evaluator<'_>) -> Result
         buildspec_place: find(&["Source", "BuildSpec"])
             .or_else(|| find(&["Source"]))
             .map_or(resource.node.place, |node| node.place),
+        buildspec_lines: resource
+            .properties
+            .as_ref()
+            .and_then(|properties| lines(properties.get("Source")?.get("BuildSpec")?)),
         variables,
         stored,
+        open,
         image: text(&["Environment", "Image"])
             .unwrap_or_default()
             .to_owned(),

@@ -110,9 +110,10 @@ rules! {
     Error NO_TYPE "T003" "no-type"
         "A resource or a parameter has no Type."
         "write its type, such as `Type: AWS::S3::Bucket`" ANATOMY;
-    Warning UNKNOWN_SECTION "T004" "unknown-section"
-        "A key at the top is not a section of a template."
-        "rename or remove it" ANATOMY;
+    Error UNKNOWN_SECTION "T004" "unknown-section"
+        "A key at the top is not a section of a template: CloudFormation refuses it with \"Invalid template property or properties\" (seen by others; to be settled with ValidateTemplate)."
+        "rename or remove it"
+        "https://github.com/Versent/cfn-check/issues/3";
     Error DEFAULT_NOT_TEXT "T005" "default-not-text"
         "The default of a parameter is a list or a mapping."
         "write one text; a list is comma separated" PARAMETERS;
@@ -120,6 +121,10 @@ rules! {
         "A key beside a resource's Type is not an attribute of resources; CloudFormation refuses it."
         "move it under Properties, or correct it"
         "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-product-attribute-reference.html";
+    Error LOGICAL_ID "T007" "logical-id"
+        "The name of a parameter, a resource or an output has other characters than letters and digits, or more than 255."
+        "rename it"
+        "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html";
     Error TOO_LARGE "T101" "too-large"
         "The template is larger than 1,000,000 bytes."
         "divide the template into stacks of their own, or nest them" CFN_QUOTAS;
@@ -239,7 +244,7 @@ rules! {
         "ParameterOverrides is not a JSON object of texts, Fn::GetParam and Fn::GetArtifactAtt."
         "write a JSON object such as {\"AMIId\":\"#{AMIcreation.AMI_ID}\"}" CFN_ACTION;
     Error POLLING_AND_RULE "P403" "polling-and-rule"
-        "An event rule starts the pipeline while its source also polls: each change runs twice."
+        "An event rule of S3's events starts the pipeline while its source also polls: each change runs twice."
         "write `PollForSourceChanges: 'false'`; left out it means true"
         "https://github.com/awsdocs/aws-codepipeline-user-guide/issues/8";
     Warning REPLACE_ON_FAILURE "P404" "replace-on-failure"
@@ -266,7 +271,7 @@ rules! {
         "Something in the buildspec is missing or of the wrong kind."
         "see the reference of buildspecs" BUILDSPEC;
     Error BUILDSPEC_VERSION "B002" "buildspec-version"
-        "The buildspec's version is not 0.2: with 0.1 each command has a shell of its own and exports cannot work."
+        "The buildspec's version is not 0.2: with 0.1 each command has a shell of its own and exports cannot work (a note where nothing is exported)."
         "write `version: 0.2`" BUILDSPEC;
     Warning UNKNOWN_BUILDSPEC_KEY "B003" "unknown-buildspec-key"
         "A key of the buildspec is not known there and is ignored."

@@ -79,6 +79,20 @@ pub struct Resource {
     pub node: Node,
 }
 
+impl Resource {
+    /// A declaration with a type; nothing for one without.
+    pub(crate) fn of(id: &str, node: &Node) -> Option<Self> {
+        let text = |key| node.get(key).and_then(Node::as_str).map(str::to_owned);
+        Some(Self {
+            id: id.to_owned(),
+            kind: text("Type")?,
+            properties: node.get("Properties").cloned(),
+            condition: text("Condition"),
+            node: node.clone(),
+        })
+    }
+}
+
 impl Template {
     /// Reads a template in YAML or JSON.
     ///
@@ -245,7 +259,9 @@ impl Reader<'_> {
             if id.starts_with("Fn::") {
                 continue;
             }
-            let Some(kind) = node.get("Type").and_then(Node::as_str) else {
+            if let Some(resource) = Resource::of(&id, &node) {
+                resources.push(resource);
+            } else {
                 if is_written_by_macro(root) {
                     continue;
                 }
@@ -255,18 +271,7 @@ impl Reader<'_> {
                     format!("resource {id} has no Type"),
                     Some("write its type, such as `Type: AWS::S3::Bucket`"),
                 );
-                continue;
-            };
-            resources.push(Resource {
-                kind: kind.to_owned(),
-                properties: node.get("Properties").cloned(),
-                condition: node
-                    .get("Condition")
-                    .and_then(Node::as_str)
-                    .map(str::to_owned),
-                id,
-                node,
-            });
+            }
         }
         if resources.is_empty() && self.faults.is_empty() && !has_function(root) {
             self.fault(

@@ -53,6 +53,7 @@ pub fn check(template: &Template, bytes: usize) -> Vec<Finding> {
     findings.extend(yaml11::check(&template.file, &template.root));
     findings.extend(hard_coded_images(template));
     if !is_transformed(template) {
+        findings.extend(logical_ids(template));
         findings.extend(attributes(template));
         findings.extend(undeclared_names(template));
     }
@@ -157,6 +158,36 @@ fn limits(template: &Template, bytes: usize) -> Vec<Finding> {
                 default.len()
             );
             findings.push(Finding::new(&rule::TOO_LONG, file, place, message));
+        }
+    }
+    findings
+}
+
+/// The longest name of a parameter, a resource or an output, in characters.
+/// Source: CloudFormation user guide, "Quotas".
+const MAX_NAME: usize = 255;
+
+/// A finding for each name of a parameter, a resource or an output that cannot be one.
+fn logical_ids(template: &Template) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for section in ["Parameters", "Resources", "Outputs"] {
+        let entries = template.root.get(section).and_then(Node::as_mapping);
+        for (key, _) in entries.unwrap_or_default() {
+            let name = key.as_str().unwrap_or_default();
+            let count = name.chars().count();
+            let message = if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
+                format!("{name:?} in {section} is not a name of letters and digits only")
+            } else if count > MAX_NAME {
+                format!("a name in {section} has {count} characters, the limit is {MAX_NAME}")
+            } else {
+                continue;
+            };
+            findings.push(Finding::new(
+                &rule::LOGICAL_ID,
+                &template.file,
+                Some(key.place),
+                message,
+            ));
         }
     }
     findings
@@ -485,6 +516,24 @@ mod tests {
             ["T103 t.yml:1:1: 501 resources, CloudFormation's limit is 500"]
         );
         let small = "Resources: {A: {Type: 'AWS::S3::Bucket'}}";
+        for (section, one, limit) in [
+            ("Parameters", "{Type: String}", 200),
+            ("Mappings", "{a: {b: c}}", 200),
+            ("Outputs", "{Value: x}", 200),
+        ] {
+            let with = |count: usize| {
+                let many: Vec<String> = (0..count).map(|n| format!("N{n}: {one}")).collect();
+                found(&format!("{section}: {{{}}}\n{small}", many.join(", ")))
+            };
+            assert_eq!(with(limit), [] as [&str; 0], "{section}");
+            let said = format!(
+                "{} {}, CloudFormation's limit is {limit}",
+                limit + 1,
+                section.to_lowercase()
+            );
+            let over = with(limit + 1);
+            assert!(over.len() == 1 && over[0].ends_with(&said), "{over:?}");
+        }
         let template = Template::parse("t.yml", small.as_bytes()).unwrap();
         let code = |bytes| check(&template, bytes).first().map(|one| one.rule.code);
         assert_eq!(code(51_200), None);
@@ -497,6 +546,36 @@ mod tests {
             "y".repeat(4097)
         );
         assert_eq!(found(&long).len(), 2);
+    }
+
+    #[test]
+    fn names_are_letters_and_digits() {
+        let longest = "A".repeat(255);
+        assert_eq!(
+            found(&format!(
+                "Resources: {{{longest}: {{Type: AWS::S3::Bucket}}}}"
+            )),
+            [] as [&str; 0]
+        );
+        for (text, said) in [
+            (
+                format!("Resources: {{{longest}B: {{Type: AWS::S3::Bucket}}}}"),
+                "T007 t.yml:1:13: a name in Resources has 256 characters, the limit is 255",
+            ),
+            (
+                "Resources: {Bad-Id: {Type: AWS::S3::Bucket}}".to_owned(),
+                "T007 t.yml:1:13: \"Bad-Id\" in Resources is not a name of letters and digits only",
+            ),
+        ] {
+            assert!(
+                found(&text).iter().any(|one| one.starts_with(said)),
+                "{:?}",
+                found(&text)
+            );
+        }
+        // A macro may take any name.
+        let looped = "Transform: X\nResources: {Bad-Id: {Type: AWS::S3::Bucket}}";
+        assert_eq!(found(looped), [] as [&str; 0]);
     }
 
     #[test]

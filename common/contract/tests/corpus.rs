@@ -53,7 +53,7 @@ fn valid_templates_have_no_findings() {
             pipeline: None,
             written: None,
             buildspecs: Vec::new(),
-            packages_local_paths: false,
+            local_files: None,
         });
         let found: Vec<String> = report
             .findings

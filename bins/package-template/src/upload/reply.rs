@@ -45,8 +45,11 @@ pub(super) fn verified(
         }
         None => {
             // S3 always answers it; some that speak S3's language do not.
-            tracing::warn!("the endpoint did not confirm the SHA-256 of version {version}");
-            Ok(version.to_owned())
+            let deed = format!(
+                "s3://{name}/{key} was stored, and the answer holds no SHA-256 to prove what"
+            );
+            Err(remains(deed, version)
+                .hint("something other than S3 answered, or between here and S3 headers are taken away: check AWS_ENDPOINT_URL and HTTPS_PROXY"))
         }
     }
 }

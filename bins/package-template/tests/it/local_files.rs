@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use harness::{FakeAws, Reply};
 use tempfile::TempDir;
 
-use crate::world::{program, project, uploading, versioning, write};
+use crate::world::{Bucket, program, project, uploading, versioning, write, wrong_checksum};
 
 const TEMPLATE: &str = "# The application.
 Resources:
@@ -49,6 +49,9 @@ fn bucket(aws: &FakeAws) -> Objects {
     });
     let world = Arc::clone(&objects);
     aws.on_call("s3:PutObject", move |request| {
+        if let Some(refusal) = wrong_checksum(request) {
+            return refusal;
+        }
         let mut world = world.lock().unwrap();
         if request.header("if-none-match") == Some("*") && world.contains_key(&request.path) {
             return Reply::error(412, "PreconditionFailed", "no");
@@ -94,7 +97,6 @@ fn they_are_stored_first_and_only_their_paths_change() {
             put.header("x-amz-server-side-encryption-aws-kms-key-id"),
             Some("alias/k")
         );
-        assert!(put.header("x-amz-checksum-sha256").is_some());
     }
     let key = |end: &str| keys.iter().find(|key| key.ends_with(end)).unwrap();
     let (job, code, nested) = (key(".py"), key(".zip"), key(".yml"));
@@ -126,6 +128,7 @@ fn they_are_stored_first_and_only_their_paths_change() {
 fn a_dry_run_tells_of_them_and_a_bucket_of_their_own_takes_them() {
     let (aws, folder) = (FakeAws::start(), with_local_files());
     bucket(&aws);
+    aws.on("s3:HeadBucket", [Reply::empty(200)]);
     let program = uploading(&folder, &aws).args([
         "--asset-bucket",
         "asset-bucket",
@@ -149,6 +152,79 @@ fn a_dry_run_tells_of_them_and_a_bucket_of_their_own_takes_them() {
             "source-bucket"
         ]
     );
+}
+
+#[test]
+fn their_bucket_may_be_in_another_region() {
+    let (aws, folder) = (FakeAws::start(), with_local_files());
+    let objects = bucket(&aws);
+    let moved = |status| Reply::empty(status).header("x-amz-bucket-region", "ap-southeast-2");
+    for status in [200, 301] {
+        aws.on("s3:HeadBucket", [moved(status)]);
+        let ran = uploading(&folder, &aws)
+            .args(["--asset-bucket", "asset-bucket", "--force"])
+            .run();
+        ran.assert_code(0)
+            .assert_stderr("the bucket asset-bucket is in ap-southeast-2");
+    }
+    for put in aws.requests_for("s3:PutObject") {
+        let of_assets = put.bucket_and_key().0 == "asset-bucket";
+        let signed = put.header("authorization").unwrap();
+        assert_eq!(
+            signed.contains("/ap-southeast-2/s3/"),
+            of_assets,
+            "{signed}"
+        );
+    }
+    let objects = objects.lock().unwrap();
+    let archive = objects
+        .iter()
+        .find(|(path, _)| path.ends_with("/template.zip"));
+    let template = template_in(archive.unwrap().1);
+    assert!(
+        template.contains("https://asset-bucket.s3.ap-southeast-2.amazonaws.com/assets/"),
+        "{template}"
+    );
+    drop(objects);
+
+    aws.on("s3:HeadBucket", [Reply::empty(404)]);
+    let ran = uploading(&folder, &aws)
+        .args(["--asset-bucket", "asset-bucket"])
+        .run();
+    ran.assert_code(2)
+        .assert_stderr("correct PACKAGE_TEMPLATE_ASSET_BUCKET");
+}
+
+#[test]
+fn what_was_deleted_is_stored_again_beside_an_archive_that_is_unchanged() {
+    let (aws, folder) = (FakeAws::start(), with_local_files());
+    let archive = Bucket::in_fake(&aws);
+    let is_asset = |request: &harness::Request| request.bucket_and_key().1.starts_with("assets/");
+    let world = archive.clone();
+    aws.on_call("s3:HeadObject", move |request| {
+        if is_asset(request) {
+            Reply::empty(404)
+        } else {
+            world.head()
+        }
+    });
+    let world = archive.clone();
+    aws.on_call("s3:PutObject", move |request| {
+        if !is_asset(request) {
+            return world.put(request);
+        }
+        wrong_checksum(request).unwrap_or_else(|| {
+            let checksum = request.header("x-amz-checksum-sha256").unwrap();
+            Reply::empty(200).header("x-amz-checksum-sha256", checksum)
+        })
+    });
+    let program = uploading(&folder, &aws);
+    program.run().assert_code(0);
+    assert_eq!(aws.requests_for("s3:PutObject").len(), 4);
+    let ran = program.run();
+    assert_eq!(ran.assert_code(0).exports()["TEMPLATE_CHANGED"], "0");
+    ran.assert_stderr("stored nested/job.py as s3://source-bucket/assets/");
+    assert_eq!(aws.requests_for("s3:PutObject").len(), 7);
 }
 
 #[test]

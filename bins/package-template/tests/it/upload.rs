@@ -1,8 +1,9 @@
 //! The way to the bucket and back.
 
 use std::io::Cursor;
-use std::time::Duration;
 
+use aws_smithy_types::base64;
+use bundle::digest::Digest;
 use harness::program::exports_of;
 use harness::{FakeAws, Reply};
 
@@ -64,7 +65,11 @@ fn the_first_upload_is_one_proven_conditional_put() {
         summary.starts_with("commit 0a1b2c3d (content "),
         "{summary}"
     );
-    assert!(put.header("x-amz-checksum-sha256").is_some());
+    let sha256 = Digest::of(&object.body);
+    assert_eq!(
+        put.header("x-amz-checksum-sha256"),
+        Some(base64::encode(sha256.as_bytes()).as_str())
+    );
 
     let mut zip = zip::ZipArchive::new(Cursor::new(object.body)).unwrap();
     let names: Vec<_> = zip
@@ -131,6 +136,15 @@ fn a_dry_run_reads_only_and_tells_the_plan() {
     ran.assert_code(0).assert_stdout("");
     ran.assert_stderr("app/run")
         .assert_stderr("app.yml  <- template");
+    for size in [
+        &format!("{:>10} of 1000000 bytes of template", TEMPLATE.len()),
+        "         1 of 500 resources",
+        "         1 of 200 parameters",
+        "         0 of 200 outputs",
+        "of 256000000 bytes of archive",
+    ] {
+        ran.assert_stderr(size);
+    }
     ran.assert_stderr("would upload s3://source-bucket/template.zip, which does not exist yet");
     assert_eq!(
         aws.operations(),
@@ -314,9 +328,56 @@ fn who_loses_the_race_says_so_and_overwrites_nothing() {
         .assert_stderr("PreconditionFailed");
     assert_eq!(bucket.current().unwrap().body, b"theirs");
 
-    let conflict = Reply::error(409, "ConditionalRequestConflict", "conflict");
-    aws.first("s3:PutObject", [conflict]);
+    uploading(&folder, &aws).run().assert_code(0);
+}
+
+#[test]
+fn a_conflict_is_tried_again_while_nothing_changed() {
+    let conflict = || Reply::error(409, "ConditionalRequestConflict", "conflict");
+    let (aws, folder) = (FakeAws::start(), project());
+    let bucket = Bucket::in_fake(&aws);
+    bucket.overwrite();
+    aws.first("s3:PutObject", [conflict(), conflict()]);
+    let exports = uploading(&folder, &aws).run().assert_code(0).exports();
+    assert_eq!(exports["TEMPLATE_VERSION_ID"], "version-2");
+    assert_eq!(aws.requests_for("s3:PutObject").len(), 3);
+    // Not for ever.
+    let (aws, folder) = (FakeAws::start(), project());
+    Bucket::in_fake(&aws);
+    aws.on("s3:PutObject", [conflict()]);
+    let ran = uploading(&folder, &aws).run();
+    ran.assert_code(7)
+        .assert_stderr("ConditionalRequestConflict")
+        .assert_stderr("run again");
+    assert_eq!(aws.requests_for("s3:PutObject").len(), 3);
+    // And not over what another one wrote meanwhile.
+    let (aws, folder) = (FakeAws::start(), project());
+    let bucket = Bucket::in_fake(&aws);
+    let other = bucket.clone();
+    aws.on_call("s3:PutObject", move |_| {
+        other.overwrite();
+        Reply::error(409, "ConditionalRequestConflict", "conflict")
+    });
     uploading(&folder, &aws).run().assert_code(7);
+    assert_eq!(aws.requests_for("s3:PutObject").len(), 1);
+    assert_eq!(bucket.current().unwrap().body, b"theirs");
+}
+
+#[test]
+fn a_key_that_is_deleted_meanwhile_is_a_lost_race() {
+    let (aws, folder) = (FakeAws::start(), project());
+    let bucket = Bucket::in_fake(&aws);
+    bucket.overwrite();
+    let seen = Reply::empty(200)
+        .header("etag", "\"etag-1\"")
+        .header("x-amz-version-id", "version-1");
+    bucket.delete();
+    aws.first("s3:HeadObject", [seen]);
+    let ran = uploading(&folder, &aws).run();
+    ran.assert_code(7).assert_stdout("(exit 7)\n");
+    ran.assert_stderr("it was deleted since it was compared")
+        .assert_stderr("NoSuchKey")
+        .assert_stderr("run again");
     uploading(&folder, &aws).run().assert_code(0);
 }
 
@@ -371,6 +432,10 @@ fn a_stored_object_that_is_not_what_was_sent_is_reported_as_a_remainder() {
             "was stored with the SHA-256 AAAA",
         ),
         (Reply::empty(200), "was written without a version"),
+        (
+            Reply::empty(200).header("x-amz-version-id", "version-9"),
+            "holds no SHA-256 to prove what",
+        ),
     ] {
         let (aws, folder) = (FakeAws::start(), project());
         Bucket::in_fake(&aws);
@@ -389,31 +454,4 @@ fn it_works_over_https_with_an_authority_of_its_own() {
     uploading(&folder, &aws).run().assert_code(0);
     let ran = uploading(&folder, &aws).env_remove("AWS_CA_BUNDLE").run();
     ran.assert_code(4);
-}
-
-#[test]
-fn of_two_packagers_at_once_one_wins_and_nothing_is_lost() {
-    let aws = FakeAws::start();
-    let bucket = Bucket::in_fake(&aws);
-    let (mine, yours) = (project(), project());
-    write(
-        yours.path(),
-        "cfn/app.yml",
-        &format!("# another\n{TEMPLATE}"),
-    );
-    // Both look before either writes.
-    let look = || Reply::after(Duration::from_millis(500), Reply::empty(404));
-    aws.first("s3:HeadObject", [look(), look()]);
-    let running = [
-        uploading(&mine, &aws).spawn(),
-        uploading(&yours, &aws).spawn(),
-    ];
-    let mut codes = running.map(|running| running.finish().code.unwrap());
-    codes.sort_unstable();
-    assert_eq!(codes, [0, 7]);
-    assert_eq!(
-        bucket.current().unwrap().number,
-        1,
-        "one version, the winner's"
-    );
 }

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use aws_smithy_types::base64;
+use bundle::digest::Digest;
 use harness::{FakeAws, Program, Reply, Request};
 use tempfile::TempDir;
 
@@ -90,10 +92,7 @@ impl Bucket {
         let bucket = Self::default();
         aws.on("s3:GetBucketVersioning", [versioning("Enabled")]);
         let world = bucket.clone();
-        aws.on_call("s3:HeadObject", move |_| match &*world.0.lock().unwrap() {
-            None => Reply::empty(404),
-            Some(object) => object.described(Reply::empty(200)),
-        });
+        aws.on_call("s3:HeadObject", move |_| world.head());
         let world = bucket.clone();
         aws.on_call("s3:GetObject", move |_| match &*world.0.lock().unwrap() {
             None => Reply::error(404, "NoSuchKey", "The specified key does not exist."),
@@ -108,6 +107,11 @@ impl Bucket {
         self.0.lock().unwrap().clone()
     }
 
+    /// Somebody deletes it.
+    pub(crate) fn delete(&self) {
+        *self.0.lock().unwrap() = None;
+    }
+
     /// Another writer stores something.
     pub(crate) fn overwrite(&self) {
         let mut current = self.0.lock().unwrap();
@@ -119,7 +123,19 @@ impl Bucket {
         });
     }
 
-    fn put(&self, request: &Request) -> Reply {
+    /// The answer to HeadObject.
+    pub(crate) fn head(&self) -> Reply {
+        match &*self.0.lock().unwrap() {
+            None => Reply::empty(404),
+            Some(object) => object.described(Reply::empty(200)),
+        }
+    }
+
+    /// The answer to PutObject.
+    pub(crate) fn put(&self, request: &Request) -> Reply {
+        if let Some(refusal) = wrong_checksum(request) {
+            return refusal;
+        }
         let mut current = self.0.lock().unwrap();
         let fits = match (
             request.header("if-none-match"),
@@ -131,6 +147,9 @@ impl Bucket {
             (None, None, _) => true,
             _ => false,
         };
+        if current.is_none() && request.header("if-match").is_some() {
+            return Reply::error(404, "NoSuchKey", "The specified key does not exist.");
+        }
         if !fits {
             return Reply::error(
                 412,
@@ -154,6 +173,19 @@ impl Bucket {
         *current = Some(object);
         reply
     }
+}
+
+/// What S3 says to a body that is not the one whose SHA-256 was announced.
+pub(crate) fn wrong_checksum(request: &Request) -> Option<Reply> {
+    let right = base64::encode(Digest::of(&request.body).as_bytes());
+    let refusal = || {
+        Reply::error(
+            400,
+            "BadDigest",
+            "The SHA256 you specified did not match the calculated checksum.",
+        )
+    };
+    (request.header("x-amz-checksum-sha256") != Some(right.as_str())).then(refusal)
 }
 
 pub(crate) fn versioning(status: &str) -> Reply {

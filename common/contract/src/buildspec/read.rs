@@ -1,6 +1,6 @@
 //! From the tree to the model, collecting every fault on the way.
 
-use crate::finding::{Finding, did_you_mean};
+use crate::finding::{Finding, Severity, did_you_mean};
 use crate::rule::{self, Rule};
 use crate::yaml::{Content, Node, Style};
 use crate::yaml11;
@@ -130,10 +130,24 @@ impl Reader<'_> {
             Some(node) => match node.as_str().unwrap_or_default() {
                 "0.2" => {}
                 "0.1" => {
+                    let exported = root
+                        .get("env")
+                        .and_then(|env| env.get("exported-variables"))
+                        .and_then(Node::as_sequence);
                     let message =
                         "version 0.1 runs each command in its own shell; exports cannot work";
-                    self.broken(&rule::BUILDSPEC_VERSION, node, message.to_owned())
-                        .hint = Some("write `version: 0.2`".to_owned());
+                    let mut finding = Finding::new(
+                        &rule::BUILDSPEC_VERSION,
+                        self.file,
+                        Some(node.place),
+                        message,
+                    )
+                    .hint("write `version: 0.2`");
+                    // CodeBuild takes it, and nothing is lost that anybody asked for; it is not run here.
+                    if exported.is_none_or(<[_]>::is_empty) {
+                        finding.severity = Severity::Note;
+                    }
+                    self.faults.push(finding);
                 }
                 other => {
                     let message = format!("version {other:?} is not a version of a buildspec");
@@ -253,11 +267,13 @@ impl Reader<'_> {
         match text.as_str() {
             "ABORT" => OnFailure::Abort,
             "CONTINUE" => OnFailure::Continue,
+            // RETRY, RETRY-count, RETRY-regex, RETRY-count-regex.
+            other if other == "RETRY" || other.starts_with("RETRY-") => OnFailure::Default,
             other => {
                 let node = phase.get("on-failure").unwrap_or(phase);
-                let known = ["ABORT", "CONTINUE"];
+                let known = ["ABORT", "CONTINUE", "RETRY"];
                 let hint = did_you_mean(other, known)
-                    .unwrap_or_else(|| "write ABORT or CONTINUE".to_owned());
+                    .unwrap_or_else(|| "write ABORT, CONTINUE or RETRY".to_owned());
                 self.fault(node, format!("on-failure {other:?} is not supported"))
                     .hint = Some(hint);
                 OnFailure::Default

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
+use crate::finding::Severity;
 
 const GOOD: &str = r#"version: 0.2
 run-as: app
@@ -66,10 +67,36 @@ fn a_buildspec_is_read_with_its_lines() {
 
 #[test]
 fn version_0_1_is_refused_with_its_reason() {
-    assert!(faults("version: 0.1\nphases: {}\n").contains(
-        "b.yml:1:10: version 0.1 runs each command in its own shell; exports cannot work"
-    ));
+    let text = "version: 0.1\nenv: {exported-variables: [X]}\nphases: {}\n";
+    let said = "b.yml:1:10: version 0.1 runs each command in its own shell; exports cannot work";
+    assert!(faults(text).contains(said));
     assert!(faults("version: 2\nphases: {}\n").contains("\"2\" is not a version"));
+}
+
+#[test]
+fn version_0_1_without_exports_and_every_form_of_retry_are_no_errors() {
+    let text = b"version: 0.1\nphases: {build: {commands: [make]}}\n";
+    let faults_of = Buildspec::parse("b.yml", text).unwrap_err();
+    let notes: Vec<_> = faults_of
+        .iter()
+        .map(|one| (one.rule.code, one.severity))
+        .collect();
+    assert_eq!(
+        notes,
+        [("B002", Severity::Note)],
+        "nothing that fails a check"
+    );
+    for value in ["RETRY", "RETRY-3", "'RETRY-.*throttl.*'", "RETRY-3-x"] {
+        let text =
+            format!("version: 0.2\nphases: {{build: {{on-failure: {value}, commands: [make]}}}}\n");
+        let spec = Buildspec::parse("b.yml", text.as_bytes()).unwrap();
+        assert_eq!(spec.phase(PhaseName::Build).on_failure, OnFailure::Default);
+        assert_eq!(spec.warnings, []);
+    }
+    assert!(
+        faults("version: 0.2\nphases: {build: {on-failure: RETRYX}}\n")
+            .contains("did you mean RETRY?")
+    );
 }
 
 #[test]

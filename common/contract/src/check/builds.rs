@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::buildspec::Buildspec;
 use crate::buildspec_checks::{self, Set};
-use crate::evaluate::is_unknown;
+use crate::evaluate::{is_resource, is_unknown};
 use crate::finding::{Finding, Place};
 use crate::pipeline::Action;
 use crate::project::{Project, Spec};
 use crate::rule;
 use crate::variables;
 
-use super::{Around, Run};
+use super::{Around, Inline, Run};
 
 /// An exported variable that nothing sets.
 pub(super) struct NeverSet {
@@ -35,7 +35,9 @@ impl Run<'_> {
         let project = around
             .projects
             .iter()
-            .find(|one| one.id == name || one.name == name);
+            .find(|one| is_resource(name, &one.id) || one.name == name);
+        let referred = project.filter(|one| is_resource(name, &one.id));
+        let name = referred.map_or(name, |one| one.id.as_str());
         let Some(spec) = self.spec(around, action, name, project) else {
             return;
         };
@@ -51,7 +53,7 @@ impl Run<'_> {
             keys.insert(namespace.clone(), names.collect());
         }
         // Who knows the project knows every variable that the build begins with.
-        let given = project.map(|project| {
+        let given = project.filter(|project| !project.open).map(|project| {
             let own = project.variables.iter().chain(&project.stored);
             let mut names: Vec<String> = own.map(|(name, _)| name.clone()).collect();
             names.extend(action_variables(action));
@@ -85,10 +87,17 @@ impl Run<'_> {
             Some(Project {
                 id,
                 buildspec: Spec::Inline(text),
+                buildspec_place: place,
+                buildspec_lines: lines,
                 ..
             }) => {
                 let shown = format!("{pipeline} (BuildSpec of {id})");
-                self.report.texts.insert(shown.clone(), text.clone());
+                let inline = Inline {
+                    file: pipeline.clone(),
+                    place: *place,
+                    lines: *lines,
+                };
+                self.inline.insert(shown.clone(), inline);
                 return Some(Buildspec::parse(&shown, text.as_bytes()));
             }
             Some(Project {

@@ -1,10 +1,11 @@
 //! CloudFormation actions: the files that each names, the values that it gives, what it acknowledges.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::capabilities;
+use crate::capabilities::{self, Need};
 use crate::evaluate::is_unknown;
 use crate::finding::{Finding, Place, did_you_mean};
+use crate::local::{self, Form};
 use crate::parameters;
 use crate::pipeline::{Action, Text};
 use crate::rule;
@@ -83,14 +84,9 @@ impl Run<'_> {
     fn mode(&mut self, around: &Around, action: &Action, mode: &str) {
         let file = &around.pipeline.file;
         if mode == "REPLACE_ON_FAILURE" {
-            let names = [
-                &action.name,
-                action.setting("StackName").unwrap_or_default(),
-            ];
-            if !names
-                .iter()
-                .any(|name| name.to_ascii_lowercase().contains("test"))
-            {
+            let stack = action.setting("StackName").unwrap_or_default();
+            let is_spared = [action.name.as_str(), stack].into_iter().any(is_for_tests);
+            if !is_spared && !is_unknown(stack) {
                 let place = action.place_of("ActionMode");
                 let message = format!("{} deletes the stack when it failed", action.name);
                 self.find(Finding::new(
@@ -145,6 +141,10 @@ impl Run<'_> {
             return None;
         }
         if Some(artifact) != around.artifact.as_deref() {
+            self.report.unread.push(format!(
+                "{path} of {}: it is in the artifact {artifact}",
+                action.name
+            ));
             return None;
         }
         let what = format!("{}: {field} {path}", action.name);
@@ -153,8 +153,13 @@ impl Run<'_> {
     }
 
     fn is_input(&mut self, around: &Around, action: &Action, artifact: &str, place: Place) -> bool {
-        if action.inputs.iter().any(|input| input.text == artifact) {
+        let mut inputs = action.inputs.iter();
+        if inputs.any(|input| input.text == artifact || is_unknown(&input.text)) {
             return true;
+        }
+        // What the action takes may depend on what is not known.
+        if around.pipeline.open && action.inputs.is_empty() {
+            return false;
         }
         let known = action.inputs.iter().map(|input| input.text.as_str());
         let message = format!("{}: {artifact} is not an input artifact", action.name);
@@ -179,7 +184,18 @@ impl Run<'_> {
         what: &str,
     ) -> Option<()> {
         match self.has(path) {
-            Some(true) => return Some(()),
+            Some(true) if (self.subject.archive.read)(path).is_some() => return Some(()),
+            Some(true) => {
+                let artifact = around.artifact.as_deref().unwrap_or_default();
+                let message = format!("{what} is no plain file in artifact {artifact}");
+                let file = &around.pipeline.file;
+                self.find(
+                    Finding::new(&rule::FILE_NOT_IN_ARTIFACT, file, Some(place), message).hint(
+                        "a symbolic link stays a link in the archive: name the file that it leads to",
+                    ),
+                );
+                return None;
+            }
             None if (self.subject.archive.read)(path).is_some() => return Some(()),
             None => {
                 self.report.unread.push(format!(
@@ -262,6 +278,10 @@ impl Run<'_> {
             }
         };
         for (name, value) in map {
+            if is_unknown(&name) {
+                given.whole = false;
+                continue;
+            }
             let place = (text.place, text.place);
             let plain = value.as_str().unwrap_or("#{function}");
             let findings = parameters::given(&file, place, &name, plain, template);
@@ -414,16 +434,18 @@ impl Run<'_> {
                     .hint(format!("write {}", acknowledged.join(","))),
             );
         }
-        for need in capabilities::needed(template) {
+        let mut needs: Vec<(String, Need)> = Vec::new();
+        self.needs(template, &mut needs, &mut BTreeSet::new());
+        for (of, need) in needs {
             // A change set shows what a macro made, so that nothing must be acknowledged before.
-            let reviewed =
-                mode == "CHANGE_SET_REPLACE" && need.capability == "CAPABILITY_AUTO_EXPAND";
+            let reviewed = (mode == "CHANGE_SET_REPLACE" || is_unknown(mode))
+                && need.capability == "CAPABILITY_AUTO_EXPAND";
             if reviewed || need.is_covered(&acknowledged) {
                 continue;
             }
             let message = format!(
-                "{}: {} is not acknowledged, and {}:{}: {}",
-                action.name, need.capability, template.file, need.place.line, need.why
+                "{}: {} is not acknowledged, and {of}:{}: {}",
+                action.name, need.capability, need.place.line, need.why
             );
             let all: Vec<&str> = acknowledged
                 .iter()
@@ -435,6 +457,79 @@ impl Run<'_> {
                 Finding::new(&rule::CAPABILITIES, file, Some(place), message)
                     .hint(format!("write `Capabilities: {}`", all.join(","))),
             );
+        }
+    }
+
+    /// What a template and the nested ones that are packaged with it need, the first reason for each
+    /// capability, with the file that has it: the one who creates the stack acknowledges for all of them.
+    fn needs(
+        &self,
+        template: &Template,
+        needs: &mut Vec<(String, Need)>,
+        seen: &mut BTreeSet<String>,
+    ) {
+        if !seen.insert(template.file.clone()) {
+            return;
+        }
+        for need in capabilities::needed(template) {
+            if needs
+                .iter()
+                .all(|(_, one)| one.capability != need.capability)
+            {
+                needs.push((template.file.clone(), need));
+            }
+        }
+        let Some(read) = self.subject.local_files else {
+            return;
+        };
+        for one in local::find(&template.root) {
+            let file = (one.form == Form::Template).then(|| read(&template.file, one.path));
+            let nested = file.flatten();
+            // Who packages it says what is wrong with it.
+            let nested = nested.and_then(|file| Template::parse(&file.shown, &file.bytes).ok());
+            if let Some(nested) = nested {
+                self.needs(&nested, needs, seen);
+            }
+        }
+    }
+}
+
+/// Whether a name says by one of its words that it is for tests: `app-test`, `TestStack`, not `latest`.
+fn is_for_tests(name: &str) -> bool {
+    let mut words = vec![String::new()];
+    let mut after_lower = false;
+    for c in name.chars() {
+        if !c.is_ascii_alphabetic() || c.is_ascii_uppercase() && after_lower {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_ascii_alphabetic()) {
+            word.push(c.to_ascii_lowercase());
+        }
+        after_lower = c.is_ascii_lowercase();
+    }
+    words
+        .iter()
+        .any(|word| matches!(word.as_str(), "test" | "tests" | "testing"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_for_tests;
+
+    #[test]
+    fn a_name_is_for_tests_by_a_whole_word() {
+        for name in [
+            "test",
+            "app-test",
+            "test_1",
+            "TestStack",
+            "RunTests",
+            "app-TEST-2",
+        ] {
+            assert!(is_for_tests(name), "{name}");
+        }
+        for name in ["latest", "contest-prod", "Attestation", "app", ""] {
+            assert!(!is_for_tests(name), "{name}");
         }
     }
 }

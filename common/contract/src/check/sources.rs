@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::evaluate::is_unknown;
+use crate::evaluate::{function, is_unknown};
 use crate::finding::{Finding, did_you_mean};
 use crate::pipeline::{Action, PIPELINE_TYPE};
 use crate::rule;
 use crate::template::Resource;
+use crate::template_checks::refers_to;
 use crate::yaml::{Content, Node};
 
 use super::{Around, Run};
@@ -62,6 +63,10 @@ impl Run<'_> {
         if let Some(action) = sources.iter().copied().find(|action| fits(action)) {
             return output(action);
         }
+        // One that is not known may be the one.
+        if around.pipeline.open {
+            return only();
+        }
         let object = match &written.bucket {
             Some(bucket) => format!("s3://{bucket}/{}", written.key),
             None => written.key.clone(),
@@ -116,7 +121,7 @@ impl Run<'_> {
             let message = format!("{} reads {key}, which is no zip by its name", action.name);
             self.find(Finding::new(&rule::NOT_ZIPPED, file, Some(place), message));
         }
-        let rules = event_rules(around);
+        let rules = event_rules(around, action);
         let polls = action
             .setting("PollForSourceChanges")
             .is_none_or(|text| !text.eq_ignore_ascii_case("false") && !is_unknown(text));
@@ -147,23 +152,13 @@ impl Run<'_> {
         else {
             return;
         };
-        let keys = pattern
-            .get("detail")
-            .and_then(|node| node.get("object"))
-            .and_then(|node| node.get("key"))
-            .and_then(Node::as_sequence);
         let wanted = action.setting("S3ObjectKey").unwrap_or_default();
-        let Some(keys) = keys.filter(|_| !is_unknown(wanted)) else {
+        let Some(plain) = plain_keys(pattern).filter(|_| !is_unknown(wanted)) else {
             return;
         };
-        // A prefix, a wildcard or a function may match it; only plain texts are compared.
-        let plain: Vec<&str> = keys
-            .iter()
-            .filter(|node| node.tag.is_none())
-            .filter_map(Node::as_str)
-            .collect();
-        if plain.len() == keys.len() && !plain.contains(&wanted) {
-            let place = keys.first().map_or(rule.node.place, |node| node.place);
+        if !plain.contains(&wanted) {
+            let first = object_keys(pattern).and_then(<[Node]>::first);
+            let place = first.map_or(rule.node.place, |node| node.place);
             let message = format!(
                 "{} watches {}, and {} reads {wanted}",
                 rule.id,
@@ -179,11 +174,15 @@ impl Run<'_> {
 }
 
 /// Whether a text is known only once a stack is deployed: a parameter has no value here, and a resource has
-/// its logical id for a name.
+/// its logical id for a name where the values of all parameters are given.
 fn is_open(around: &Around, text: &str) -> bool {
     let template = around.template.iter();
     let mut ids = template.flat_map(|template| &template.resources);
-    is_unknown(text) || ids.any(|resource| text.contains(&resource.id))
+    let is = |id: &str| {
+        text.strip_prefix(id)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    is_unknown(text) || ids.any(|resource| is(&resource.id))
 }
 
 fn s3_sources(around: &Around) -> impl Iterator<Item = &Action> {
@@ -193,8 +192,10 @@ fn s3_sources(around: &Around) -> impl Iterator<Item = &Action> {
         .filter(|action| action.category == "Source" && action.provider == "S3")
 }
 
-/// The event rules of the template that have the pipeline as a target.
-fn event_rules(around: &Around) -> Vec<&Resource> {
+/// The event rules of the template that start the pipeline when the action's object changes: S3's events,
+/// with the pipeline as a target. A rule that exists on a condition, or that is switched off, is none: whether
+/// it is there is not known.
+fn event_rules<'a>(around: &'a Around, action: &Action) -> Vec<&'a Resource> {
     let Some(template) = &around.template else {
         return Vec::new();
     };
@@ -202,26 +203,70 @@ fn event_rules(around: &Around) -> Vec<&Resource> {
         .resources_of(PIPELINE_TYPE)
         .map(|one| one.id.as_str())
         .collect();
+    let is_target = |node: &Node| {
+        pipelines.iter().any(|id| refers_to(node, id)) || names(node, &around.pipeline.name)
+    };
+    let is_alone = s3_sources(around).count() == 1;
+    let wanted = action.setting("S3ObjectKey").unwrap_or_default();
     template
         .resources_of("AWS::Events::Rule")
+        .filter(|rule| rule.condition.is_none())
         .filter(|rule| {
-            let targets = rule
-                .properties
-                .as_ref()
-                .and_then(|node| node.get("Targets"));
-            targets.is_some_and(|targets| {
-                pipelines.iter().any(|id| names(targets, id))
-                    || !around.pipeline.name.is_empty() && names(targets, &around.pipeline.name)
-            })
+            let get = |key| rule.properties.as_ref().and_then(|node| node.get(key));
+            let (Some(pattern), Some(targets)) = (get("EventPattern"), get("Targets")) else {
+                return false;
+            };
+            let off = get("State").is_some_and(|node| {
+                // ENABLED_WITH_… are on as well.
+                !node
+                    .as_str()
+                    .is_some_and(|state| state.starts_with("ENABLED"))
+            });
+            let targets = targets.as_sequence().unwrap_or_default();
+            // With several sources a rule is that of the source whose key it watches.
+            let is_ours = is_alone || plain_keys(pattern).is_none_or(|keys| keys.contains(&wanted));
+            let mut arns = targets.iter().filter_map(|target| target.get("Arn"));
+            !off && is_of_s3(pattern) && is_ours && arns.any(is_target)
         })
         .collect()
 }
 
-/// Whether any text below a node holds a word.
-fn names(node: &Node, word: &str) -> bool {
-    match &node.content {
-        Content::Scalar(text, _) => text.contains(word),
-        Content::Sequence(items) => items.iter().any(|item| names(item, word)),
-        Content::Mapping(entries) => entries.iter().any(|(_, value)| names(value, word)),
+/// Whether a pattern is of S3's events, its own or those of CloudTrail.
+fn is_of_s3(pattern: &Node) -> bool {
+    let holds = |node: Option<&Node>, wanted: &str| {
+        let items = node.and_then(Node::as_sequence).unwrap_or_default();
+        items.iter().any(|item| item.as_str() == Some(wanted))
+    };
+    let of_trail = pattern
+        .get("detail")
+        .and_then(|node| node.get("eventSource"));
+    holds(pattern.get("source"), "aws.s3") || holds(of_trail, "s3.amazonaws.com")
+}
+
+/// The keys of objects that a pattern watches.
+fn object_keys(pattern: &Node) -> Option<&[Node]> {
+    let detail = pattern.get("detail")?;
+    detail.get("object")?.get("key")?.as_sequence()
+}
+
+/// The same where all of them are plain texts: a prefix, a wildcard or a function may match much.
+fn plain_keys(pattern: &Node) -> Option<Vec<&str>> {
+    let plain = |node: &Node| function(node).is_none() && node.as_str().is_some();
+    let keys = object_keys(pattern).filter(|keys| keys.iter().all(plain))?;
+    Some(keys.iter().filter_map(Node::as_str).collect())
+}
+
+/// Whether an ARN, as a text or as a function over texts, ends with a pipeline's name.
+fn names(arn: &Node, name: &str) -> bool {
+    if name.is_empty() {
+        return false;
+    }
+    match &arn.content {
+        Content::Scalar(text, _) => {
+            let before = text.strip_suffix(name);
+            before.is_some_and(|before| before.is_empty() || before.ends_with(':'))
+        }
+        Content::Sequence(items) => items.iter().any(|item| names(item, name)),
+        Content::Mapping(entries) => entries.iter().any(|(_, value)| names(value, name)),
     }
 }

@@ -3,7 +3,7 @@
 use crate::finding::{Finding, Place, did_you_mean};
 use crate::yaml::{Content, Node};
 
-use super::{Argument, Evaluator, function};
+use super::{Argument, Evaluator, function, is_unknown};
 
 /// The functions that are resolved here.
 const KNOWN: [&str; 14] = [
@@ -102,9 +102,22 @@ impl Evaluator<'_> {
         }
         if name == "Fn::Equals" {
             let [left, right] = self.items(name, bare, place)?;
-            let left = self.node(left)?.map(|node| node.to_json());
-            let right = self.node(right)?.map(|node| node.to_json());
-            return Ok(as_text(left.as_ref()) == as_text(right.as_ref()));
+            let side = |node: &Node| -> Result<Option<String>, Finding> {
+                let value = self.node(node)?.map(|node| node.to_json());
+                Ok(as_text(value.as_ref()))
+            };
+            let (left, right) = (side(left)?, side(right)?);
+            let unknown = |text: &Option<String>| text.as_deref().is_some_and(is_unknown);
+            // One unknown value equals itself; what a function gives is known by the function's name only.
+            let function =
+                |text: &Option<String>| text.as_deref().is_some_and(|text| text.contains("${Fn::"));
+            if self.world.lenient
+                && (unknown(&left) || unknown(&right))
+                && (left != right || function(&left))
+            {
+                return Err(self.fault(place, "Fn::Equals compares what is not known here"));
+            }
+            return Ok(left == right);
         }
         let items = bare
             .as_sequence()
@@ -117,10 +130,20 @@ impl Evaluator<'_> {
             );
             return Err(self.fault(place, message));
         }
-        let mut truths = Vec::with_capacity(items.len());
-        for item in items {
-            truths.push(self.truth(item)?);
+        let truths: Vec<_> = items.iter().map(|item| self.truth(item)).collect();
+        // One known false decides an And, one known true an Or, whatever the others are.
+        let decides = match name {
+            "Fn::And" => Some(false),
+            "Fn::Or" => Some(true),
+            _ => None,
+        };
+        if self.world.lenient
+            && let Some(truth) = decides
+            && truths.contains(&Ok(truth))
+        {
+            return Ok(truth);
         }
+        let truths = truths.into_iter().collect::<Result<Vec<bool>, _>>()?;
         Ok(match name {
             "Fn::And" => truths.iter().all(|truth| *truth),
             "Fn::Or" => truths.iter().any(|truth| *truth),
@@ -192,7 +215,7 @@ impl Evaluator<'_> {
                 .fault(place, format!("{id}.{attribute}: {id} is not a resource"))
                 .maybe_hint(did_you_mean(id, ids)));
         }
-        Ok(format!("{id}.{attribute}"))
+        Ok(self.deployed(&format!("{id}.{attribute}")))
     }
 
     fn join(&self, bare: &Node, place: Place) -> Result<String, Finding> {

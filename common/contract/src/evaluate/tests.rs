@@ -95,6 +95,61 @@ fn conditions() {
     );
 }
 
+/// What a lenient evaluation makes of a text, with `Env` and `Kind` unknown.
+fn unknown(value: &str) -> Value {
+    let text = format!(
+        "Parameters: {{Env: {{Type: String}}, Kind: {{Type: String}}, Size: {{Type: String, Default: big}}}}\n\
+         Conditions:\n  IsProd: !Equals [!Ref Env, prod]\n  IsBig: !Equals [!Ref Size, big]\n  \
+         Not: !Not [!Condition IsProd]\n  And: !And [!Condition IsProd, !Condition IsBig]\n  \
+         AndNot: !And [!Condition IsProd, !Not [!Condition IsBig]]\n  \
+         Or: !Or [!Condition IsProd, !Condition IsBig]\n  Same: !Equals [!Ref Env, !Ref Env]\n  \
+         Functions: !Equals [!Select [0, !Ref Env], !Select [0, !Ref Kind]]\n\
+         Resources: {{Bucket: {{Type: 'AWS::S3::Bucket'}}}}\nOutputs:\n  O: {value}\n"
+    );
+    let template = Template::parse("t.yml", text.as_bytes()).unwrap();
+    let world = World {
+        lenient: true,
+        ..World::default()
+    };
+    let evaluator = Evaluator::new(&template, &world).unwrap();
+    let node = evaluator.node(&template.outputs[0].1).unwrap().unwrap();
+    node.to_json()
+}
+
+#[test]
+fn a_condition_over_what_is_not_known_is_neither_true_nor_false() {
+    let branch = |condition: &str| unknown(&format!("!If [{condition}, 'a', 'b']"));
+    for condition in ["IsProd", "Not", "And", "Functions"] {
+        assert_eq!(branch(condition), json!("${Fn::If}"), "{condition}");
+    }
+    // What one known part decides is known.
+    assert_eq!(branch("IsBig"), json!("a"));
+    assert_eq!(branch("AndNot"), json!("b"));
+    assert_eq!(branch("Or"), json!("a"));
+    assert_eq!(branch("Same"), json!("a"));
+}
+
+#[test]
+fn resources_are_marked_where_values_may_be_unknown() {
+    assert_eq!(unknown("!Ref Bucket"), json!("${Bucket}"));
+    assert_eq!(unknown("!Sub 'x-${Bucket.Arn}'"), json!("x-${Bucket.Arn}"));
+    assert!(is_resource("${Bucket}", "Bucket") && is_resource("Bucket", "Bucket"));
+    assert!(!is_resource("${Bucket.Arn}", "Bucket"));
+}
+
+#[test]
+fn partitions_follow_the_region() {
+    for (region, expected) in [
+        ("eu-west-1", ("aws", "amazonaws.com")),
+        ("cn-north-1", ("aws-cn", "amazonaws.com.cn")),
+        ("us-gov-west-1", ("aws-us-gov", "amazonaws.com")),
+        ("us-iso-east-1", ("aws-iso", "c2s.ic.gov")),
+        ("us-isob-east-1", ("aws-iso-b", "sc2s.sgov.gov")),
+    ] {
+        assert_eq!(partition(region), expected, "{region}");
+    }
+}
+
 #[test]
 fn faults_name_the_function_and_the_place() {
     let check = |value: &str, expected: &str| {

@@ -51,7 +51,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
                 key: "template.zip".to_owned(),
             }),
             buildspecs: Vec::new(),
-            packages_local_paths: false,
+            local_files: None,
         });
         for finding in report.findings {
             faults.unless(false, format!("{} {finding}", finding.rule.code));
