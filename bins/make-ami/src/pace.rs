@@ -19,8 +19,10 @@ const FAR: f64 = 60.0;
 const BLIND: f64 = 20.0;
 /// How far ahead a look is put, as a part of the time that seems to be left.
 const AHEAD: f64 = 0.6;
-/// After so many looks at the snapshots the image itself is looked at, which may have failed meanwhile.
+/// After so many looks at the snapshots the image itself is looked at, which may have failed meanwhile: while
+/// they tell how far they are, and while they do not.
 const IMAGE_EVERY: u32 = 6;
+const IMAGE_EVERY_BLIND: u32 = 1;
 /// From when on calls count, in seconds.
 const COUNTED_FROM: f64 = 300.0;
 /// What is held back for the looks that prove the image.
@@ -83,8 +85,11 @@ impl Pace {
     /// What the next look asks for.
     #[must_use]
     pub fn ask(&self) -> Ask {
-        let is_known = self.calls > 0;
-        if is_known && !self.copied && self.since_image < IMAGE_EVERY {
+        let most = match self.rate() {
+            Some(_) => IMAGE_EVERY,
+            None => IMAGE_EVERY_BLIND,
+        };
+        if self.calls > 0 && !self.copied && self.since_image < most {
             Ask::Snapshots
         } else {
             Ask::Image
