@@ -23,6 +23,8 @@ const AHEAD: f64 = 0.6;
 /// they tell how far they are, and while they do not.
 const IMAGE_EVERY: u32 = 6;
 const IMAGE_EVERY_BLIND: u32 = 1;
+/// And after so long in any case, in seconds.
+const IMAGE_WITHIN: f64 = 100.0;
 /// From when on calls count, in seconds.
 const COUNTED_FROM: f64 = 300.0;
 /// What is held back for the looks that prove the image.
@@ -49,6 +51,8 @@ pub struct Pace {
     calls: u32,
     /// How often the snapshots were asked for since the image was.
     since_image: u32,
+    /// When the image was looked at.
+    image: f64,
     /// When snapshots were asked for, and how far they were: 0 to 1.
     progress: Vec<(f64, f64)>,
     /// Every snapshot is completed; only the image's own state is missing.
@@ -57,9 +61,10 @@ pub struct Pace {
 
 impl Pace {
     /// Counts a look at the image.
-    pub fn looked(&mut self) {
+    pub fn looked(&mut self, elapsed: Duration) {
         self.calls += 1;
         self.since_image = 0;
+        self.image = elapsed.as_secs_f64();
     }
 
     /// Counts a look at the snapshots: how much of the data is copied, 0 to 1.
@@ -84,12 +89,13 @@ impl Pace {
 
     /// What the next look asks for.
     #[must_use]
-    pub fn ask(&self) -> Ask {
+    pub fn ask(&self, elapsed: Duration) -> Ask {
+        let is_due = self.since_image > 0 && elapsed.as_secs_f64() - self.image >= IMAGE_WITHIN;
         let most = match self.rate() {
             Some(_) => IMAGE_EVERY,
             None => IMAGE_EVERY_BLIND,
         };
-        if self.calls > 0 && !self.copied && self.since_image < most {
+        if self.calls > 0 && !self.copied && !is_due && self.since_image < most {
             Ask::Snapshots
         } else {
             Ask::Image
@@ -132,12 +138,13 @@ impl Pace {
         let calls = f64::from(self.calls);
         let spare = elapsed.max(COUNTED_FROM) / STOCK_POLL.as_secs_f64() - HELD_BACK - calls;
         let near = NEAR * (EASY / spare.max(1.0)).max(1.0);
+        let doubled = FIRST * f64::from(1_u32 << self.calls.saturating_sub(1).min(10));
         let wanted = match left {
             Some(left) => (left * AHEAD).max(near).min(FAR),
-            None => (FIRST * f64::from(1_u32 << self.calls.saturating_sub(1).min(10))).min(BLIND),
+            None => doubled.min(BLIND),
         };
         let spread = (COUNTED_FROM - elapsed) / spare.max(1.0) * SPREAD;
-        let wanted = wanted.max(spread);
+        let wanted = wanted.max(spread.min(doubled));
         if spare >= 1.0 {
             return Duration::from_secs_f64(wanted);
         }
@@ -181,12 +188,12 @@ mod tests {
     /// Waits up to so many minutes, with the most that their median lag and their longest may be, in seconds,
     /// while the progress tells something, and where it does not.
     const BANDS: [(f64, [f64; 2], [f64; 2]); 6] = [
-        (2.0, [12.0, 60.0], [15.0, 75.0]),
-        (3.0, [12.0, 60.0], [20.0, 75.0]),
-        (5.0, [12.0, 60.0], [40.0, 120.0]),
-        (10.0, [8.0, 60.0], [15.0, 75.0]),
-        (30.0, [4.0, 60.0], [12.0, 75.0]),
-        (360.0, [3.0, 60.0], [12.0, 75.0]),
+        (2.0, [16.0, 75.0], [15.0, 75.0]),
+        (3.0, [16.0, 75.0], [25.0, 75.0]),
+        (5.0, [16.0, 75.0], [40.0, 140.0]),
+        (10.0, [8.0, 75.0], [15.0, 75.0]),
+        (30.0, [4.0, 75.0], [12.0, 75.0]),
+        (360.0, [3.0, 75.0], [12.0, 75.0]),
     ];
     /// How many of the curves tell something.
     const TELLING: usize = 5;
@@ -205,9 +212,9 @@ mod tests {
         let call = 0.2;
         loop {
             now += call;
-            match pace.ask() {
+            match pace.ask(Duration::from_secs_f64(now)) {
                 Ask::Image => {
-                    pace.looked();
+                    pace.looked(Duration::from_secs_f64(now));
                     if now >= available {
                         // Its snapshots, and the second look that proves it, with its snapshots.
                         now += PROOF.as_secs_f64() * jitter() + 3.0 * call;

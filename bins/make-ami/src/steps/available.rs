@@ -73,7 +73,7 @@ pub async fn wait(
     let mut pending: Option<Vec<String>> = None;
     let mut progress = String::new();
     let look = async || {
-        if let (Ask::Snapshots, Some(mapped)) = (pace.ask(), &pending) {
+        if let (Ask::Snapshots, Some(mapped)) = (pace.ask(started.elapsed()), &pending) {
             let snapshots = snapshots_of(place, image_id, mapped).await?;
             check_snapshots(&snapshots, image_id, &place.region)?;
             pace.progressed(started.elapsed(), fraction(&snapshots));
@@ -81,7 +81,7 @@ pub async fn wait(
             let pause = pace.pause(started.elapsed());
             return Ok(Look::NotYetFor(format!("pending{progress}"), pause));
         }
-        pace.looked();
+        pace.looked(started.elapsed());
         pending = None;
         let Some(image) = by_id(place, image_id).await? else {
             seen_good = false;

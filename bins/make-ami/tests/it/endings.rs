@@ -45,7 +45,7 @@ fn old_one_liner_create_fails_stops_the_build_and_exports_nothing() {
 fn old_one_liner_wait_fails_stops_the_build_exports_nothing_and_leaves_nothing() {
     let (fake, world) = account();
     world.outcomes([Outcome::Failed {
-        after_polls: 2,
+        after_polls: 1,
         code: "Client.InstanceTerminated".to_owned(),
         message: "the instance was rebooted".to_owned(),
     }]);
@@ -74,9 +74,9 @@ fn what_cannot_be_removed_is_listed_with_the_command_that_does() {
 #[test]
 fn the_deadline_keeps_the_image_and_the_next_run_adopts_it() {
     let (fake, world) = account();
-    world.outcomes([Outcome::Available { after_polls: 5 }]);
+    world.outcomes([Outcome::Available { after_polls: 2 }]);
     program(&fake)
-        .args(["--timeout", "3s"])
+        .args(["--timeout", "2s"])
         .run()
         .assert_code(6)
         .assert_stderr("the deadline came while waiting for image ami-")
