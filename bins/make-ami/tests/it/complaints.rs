@@ -74,7 +74,7 @@ async fn registered_means_available_twoliter_582() {
 
 /// Nightly jobs failed at the timeout and left finished images untagged.
 #[tokio::test(start_paused = true)]
-async fn images_of_late_runs_are_tagged_all_the_same_va_gov_cms_1720() {
+async fn images_of_late_runs_are_tagged_all_the_same_va_gov_cms_1720_origin_ci_tool_111() {
     let cloud = Cloud::new();
     cloud.world.outcomes([Course::available(HOUR)]);
     let run = cloud.run().set("tags", "team=web").timeout(10 * MINUTE);
@@ -426,13 +426,16 @@ async fn image_used_while_it_is_pending_packer_12162() {
 
 /// A timeout or Ctrl-C left image and snapshot behind, untagged.
 #[tokio::test(start_paused = true)]
-async fn orphan_after_a_timeout_packer_10248_8149() {
+async fn orphan_after_a_timeout_packer_10248_8149_open_cloud_config_115() {
     let cloud = Cloud::new();
+    let before = format!("{:?}", cloud.world.instances());
     cloud.world.outcomes([Course::never(HOUR)]);
     let run = cloud.run().set("on_timeout", "clean").timeout(HOUR);
     run.end().await.assert_code(1);
     assert!(cloud.world.images().is_empty());
     assert!(cloud.world.snapshots().is_empty());
+    // Nothing was started for it that could live on, and its instance is as it was.
+    assert_eq!(format!("{:?}", cloud.world.instances()), before);
 }
 
 /// Snapshots survived the deregistration of their image.
