@@ -24,6 +24,8 @@ pub struct Build {
     pub retried: Option<String>,
     /// `IN_PROGRESS`, `SUCCEEDED`, `FAILED`, `FAULT`, `TIMED_OUT` or `STOPPED`.
     pub status: String,
+    /// The project's variables: name and type, such as `PARAMETER_STORE`.
+    pub variables: Vec<(String, String)>,
 }
 
 impl Build {
@@ -35,6 +37,7 @@ impl Build {
             timeout_in_minutes: Some(60),
             retried: None,
             status: "IN_PROGRESS".to_owned(),
+            variables: Vec::new(),
         }
     }
 
@@ -49,6 +52,13 @@ impl Build {
     #[must_use]
     pub fn retry_of(mut self, id: &str) -> Self {
         self.retried = Some(id.to_owned());
+        self
+    }
+
+    /// Adds a variable of the project, of type `PLAINTEXT`, `PARAMETER_STORE` or `SECRETS_MANAGER`.
+    #[must_use]
+    pub fn variable(mut self, name: &str, kind: &str) -> Self {
+        self.variables.push((name.to_owned(), kind.to_owned()));
         self
     }
 
@@ -73,6 +83,12 @@ impl Build {
             "queuedTimeoutInMinutes": 480,
             "buildComplete": is_complete,
         });
+        let variables = self.variables.iter();
+        let variables: Vec<Value> = variables
+            .map(|(name, kind)| json!({"name": name, "value": format!("/of/{name}"), "type": kind}))
+            .collect();
+        build["environment"] = json!({"type": "LINUX_CONTAINER", "image": "aws/codebuild/standard:7.0",
+            "computeType": "BUILD_GENERAL1_SMALL", "environmentVariables": variables});
         if let Some(id) = &self.retried {
             let arn = format!("arn:aws:codebuild:eu-west-1:123456789012:build/{id}");
             build["autoRetryConfig"] = json!({"autoRetryLimit": 2, "previousAutoRetry": arn});

@@ -24,6 +24,8 @@ pub struct Surroundings<'a> {
     pub environment: &'a Environment,
     /// The buildspec around, when one is given.
     pub buildspec: Option<&'a Buildspec>,
+    /// From [`crate::project::secrets`].
+    pub project: &'a [(String, String)],
 }
 
 /// Checks all variables, and reports every fault at once. What may be meant is a warning.

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod explain;
 pub mod pattern;
 pub mod policy;
+pub mod project;
 pub mod settings;
 pub mod sinks;
 pub mod sources;
@@ -64,6 +65,10 @@ pub const PROGRAM: Program = Program {
             action: "codepipeline:PutJobSuccessResult",
             purpose: "`--format job`",
         },
+        Permission {
+            action: "codebuild:BatchGetBuilds",
+            purpose: "in a build, to know which variables its project takes from Parameter Store or Secrets Manager; without it a warning says so",
+        },
     ],
     examples: "In a buildspec, as two items:\n  export-vars IMAGE_TAG=\"$TAG\" --export-file \"$PWD/.exports\"\n  . \"$PWD/.exports\"\n\n\
                A value out of a JSON or YAML file, an output of a stack, a parameter:\n  export-vars --from-json AMI_ID=manifest.json#/image/id --from-stack VPC_ID=network.VpcId --from-ssm TAG=/app/tag\n\n\
@@ -97,9 +102,11 @@ async fn export(settings: &Checked, context: &Context) -> Result<Output, Failure
     let buildspec = buildspec(settings)?;
     let collected = sources::collect(settings, context).await?;
     let variables = collected.variables;
+    let project = project::secrets(context).await;
     let around = Surroundings {
         environment: &context.environment,
         buildspec: buildspec.as_ref(),
+        project: &project,
     };
     let warnings = checks::check(&variables, settings, &around)?;
     for warning in collected.warnings.iter().chain(&warnings) {
@@ -135,6 +142,7 @@ pub(crate) fn secrets(settings: &Checked, context: &Context) -> Result<Vec<Known
     let around = Surroundings {
         environment: &context.environment,
         buildspec: buildspec.as_ref(),
+        project: &[],
     };
     Ok(checks::secrets::of_build(settings, &around))
 }

@@ -27,9 +27,7 @@ pub struct Known {
     value: Secret,
 }
 
-/// The secrets of this build, as far as its environment, its buildspec and the settings tell. Those
-/// that the project itself takes from Parameter Store or Secrets Manager carry no mark in the
-/// environment, and only `codebuild:BatchGetBuilds` knows their types: `--secret` names them.
+/// The secrets of this build, as far as its environment, its buildspec, its project and the settings tell.
 #[must_use]
 pub fn of_build(settings: &Checked, around: &Surroundings<'_>) -> Vec<Known> {
     let source = |name: &str| {
@@ -41,6 +39,8 @@ pub fn of_build(settings: &Checked, around: &Surroundings<'_>) -> Vec<Known> {
             Some("from Secrets Manager".to_owned())
         } else if spec.is_some_and(|spec| listed(&spec.env.parameter_store)) {
             Some("from Parameter Store".to_owned())
+        } else if let Some((_, from)) = around.project.iter().find(|(known, _)| known == name) {
+            Some(from.clone())
         } else if pattern::any(&settings.secret, name) {
             Some("named by --secret".to_owned())
         } else {

@@ -14,6 +14,7 @@ fn said(name: &str, value: &str, settings: &Checked) -> String {
     let around = Surroundings {
         environment: &Environment::new(),
         buildspec: None,
+        project: &[],
     };
     check(&[variable], settings, &around).map_or_else(
         |failure| failure.to_string(),
@@ -90,6 +91,7 @@ fn the_sum_is_told_once() {
     let around = Surroundings {
         environment: &Environment::new(),
         buildspec: None,
+        project: &[],
     };
     let variables: Vec<Variable> = (0..4)
         .map(|index| Variable {

@@ -1,9 +1,11 @@
 //! Values from AWS: against a scripted one, and against moto for the wire format.
 
 use crate::program;
+use harness::codebuild::{Build, CodeBuild};
 use harness::moto::Moto;
 use harness::{FakeAws, Program, Reply};
 use serde_json::json;
+use std::time::SystemTime;
 
 fn asking(fake: &FakeAws) -> Program {
     program().envs(fake.env()).env("AWS_MAX_ATTEMPTS", "2")
@@ -297,4 +299,71 @@ fn moto_answers_every_source() {
     run(&["--from-stack", "none"])
         .assert_code(2)
         .assert_stderr("cannot read the outputs of stack none");
+}
+
+/// In a build of the project `app`, whose variables are a plain one and two that are secrets.
+fn in_a_build(fake: &FakeAws) -> Program {
+    let build = "app:0a1b2c3d";
+    let codebuild = CodeBuild::with([Build::running(build, SystemTime::now())
+        .variable("STAGE", "PLAINTEXT")
+        .variable("DB", "PARAMETER_STORE")
+        .variable("TOKEN", "SECRETS_MANAGER")]);
+    codebuild.serve(fake);
+    asking(fake)
+        .env("CODEBUILD_BUILD_ID", build)
+        .env("STAGE", "production")
+        .env("DB", "pw of the database")
+        .env("TOKEN", "token of the app")
+}
+
+#[test]
+fn what_the_build_project_takes_from_a_store_of_secrets_is_not_exported() {
+    let fake = FakeAws::start();
+    in_a_build(&fake)
+        .args(["NOTE=it is pw of the database", "T=token of the app"])
+        .run()
+        .assert_code(2)
+        .assert_stderr(
+            "NOTE: holds the value of DB, which the build project takes from Parameter Store;",
+        )
+        .assert_stderr(
+            "T: is the value of TOKEN, which the build project takes from Secrets Manager;",
+        )
+        .refute_stderr("pw of the database")
+        .refute_stderr("token of the app");
+    assert_eq!(fake.operations(), ["codebuild:BatchGetBuilds"]);
+    in_a_build(&fake)
+        .args(["STAGE", "--print"])
+        .run()
+        .assert_code(0)
+        .assert_stdout("export STAGE='production'\n");
+}
+
+#[test]
+fn a_build_that_may_not_ask_which_variables_are_secrets_is_warned() {
+    let fake = FakeAws::start();
+    let build = in_a_build(&fake);
+    fake.on(
+        "codebuild:BatchGetBuilds",
+        [Reply::error(
+            400,
+            "AccessDeniedException",
+            "User is not authorized to perform: codebuild:BatchGetBuilds",
+        )],
+    );
+    build
+        .arg("STAGE")
+        .run()
+        .assert_code(0)
+        .assert_stdout("export STAGE='production'\n")
+        .assert_stderr("is not known (codebuild:BatchGetBuilds: ")
+        .assert_stderr("name them with --secret");
+    // Nobody to ask as, nobody asked.
+    program()
+        .bare()
+        .env("CODEBUILD_BUILD_ID", "app:0a1b2c3d")
+        .arg("A=1")
+        .run()
+        .assert_code(0)
+        .refute_stderr("is not known");
 }
