@@ -156,10 +156,14 @@ fn narrow(statements: &[Statement], faults: &mut Faults) {
                 format!("{owner}, {sid} is about any instance"),
             );
         }
-        // Tags are given to what is created, in the call that creates it.
+        // Tags are given to what is created, in the call that creates it; later only the named ones, and only
+        // to what is the application's.
         let tags = one.actions.iter().any(|action| action == "ec2:CreateTags");
+        let at_creation = one.condition["StringEquals"]["ec2:CreateAction"].is_string();
+        let proof = one.condition["ForAllValues:StringEquals"]["aws:TagKeys"].is_array()
+            && !one.condition["StringEquals"]["aws:ResourceTag/make-ami:app"].is_null();
         faults.unless(
-            !tags || one.condition["StringEquals"]["ec2:CreateAction"].is_string(),
+            !tags || at_creation || proof,
             format!("{owner}, {sid} tags anything"),
         );
     }

@@ -401,7 +401,7 @@ const GUARDED: [(&str, &str, &str, &str); 64] = [
 ];
 
 /// For the conventions over resolved templates: part of the fault, file, old, new.
-const RESOLVED: [(&str, &str, &str, &str); 168] = [
+const RESOLVED: [(&str, &str, &str, &str); 169] = [
     // The application.
     (
         "update policy (rolling)",
@@ -1288,6 +1288,12 @@ const RESOLVED: [(&str, &str, &str, &str); 168] = [
         PIPELINE,
         "ec2:CreateAction: CreateImage",
         "ec2:CreateActions: CreateImage",
+    ),
+    (
+        "TagWhatItCreatedWithProof tags anything",
+        PIPELINE,
+        "                  ForAllValues:StringEquals: {aws:TagKeys: ['make-ami:frozen-ms']}\n",
+        "",
     ),
     (
         "which deploy-app does not need here",
