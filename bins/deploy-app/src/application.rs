@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use action::failure::Failure;
 use action::program::Context;
 use bundle::digest::Digest;
-use bundle::manifest::{Kind, Manifest};
 use bundle::names::{Names, bytes};
 use bundle::tree::{Rules, Source, TreeError};
 use jiff::Timestamp;
@@ -24,8 +23,6 @@ pub struct Application {
     pub wanted: Tree,
     /// Where each file is read.
     pub sources: BTreeMap<String, Origin>,
-    /// Files that only their owner may read here; they stay so on the host.
-    pub private: Vec<String>,
     /// The digest of `wanted`.
     pub digest: Digest,
     /// The name that a release of it would get now.
@@ -44,19 +41,26 @@ impl Application {
     }
 }
 
+/// How an application is read.
+#[must_use]
+pub fn rules() -> Rules {
+    Rules {
+        ignore_file: Some(".deployignore".to_owned()),
+        names: Names::Bytes,
+        // Left behind by `read`, unless named.
+        refuse_env_files: false,
+        segments: Some(SEGMENT),
+        private_modes: true,
+        ..Rules::default()
+    }
+}
+
 /// Reads and hashes the application, on threads of their own; refuses what must not be shipped.
 ///
 /// # Errors
 /// A refusal that lists all of it; nothing was touched.
 pub async fn read(settings: &Checked, context: &Context) -> Result<Application, Failure> {
-    let rules = Rules {
-        ignore_file: Some(".deployignore".to_owned()),
-        names: Names::Bytes,
-        // Left behind below, unless named.
-        refuse_env_files: false,
-        segments: Some(SEGMENT),
-        ..Rules::default()
-    };
+    let rules = rules();
     let deed = || {
         format!(
             "cannot ship the application in `{}`",
@@ -64,16 +68,11 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
         )
     };
     let source = Source::root(&settings.source);
-    let read = tokio::task::spawn_blocking(move || {
-        bundle::tree::read(&[source], &rules).map(|manifest| {
-            let private = private_files(&manifest);
-            (manifest, private)
-        })
-    });
+    let read = tokio::task::spawn_blocking(move || bundle::tree::read(&[source], &rules));
     let read = read
         .await
         .map_err(|error| Failure::failed(deed()).cause(error))?;
-    let (manifest, mut private) = read.map_err(|error| {
+    let manifest = read.map_err(|error| {
         match error {
             TreeError::Refused(refusals) => refusals.to_string().lines().fold(Failure::refused(deed()), Failure::detail)
                 .hint("list in .deployignore (gitignore syntax) what shall not be shipped; nothing was touched"),
@@ -130,7 +129,6 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
         .filter(|entry| wanted.contains_key(&entry.path))
         .map(|entry| (entry.path.clone(), Origin::from(entry)))
         .collect();
-    private.retain(|path| matches!(wanted.get(path), Some(Kind::File { .. })));
     let digest = sync::digest(&wanted);
     let utc = Timestamp::now().strftime("%Y%m%d%H%M%S").to_string();
     let release = release::name(
@@ -147,7 +145,6 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
     Ok(Application {
         wanted,
         sources,
-        private,
         digest,
         release,
     })
@@ -160,21 +157,6 @@ fn bundle_below(settings: &Checked) -> Option<String> {
     let bundle = settings.bundle.as_ref()?.canonicalize().ok()?;
     let below = bundle.strip_prefix(source).ok()?.to_str()?;
     Some(below.to_owned()).filter(|below| !below.is_empty())
-}
-
-/// Files that neither group nor others may read. Of modes the manifest has the executable bit only, as git
-/// has it: these are told beside it.
-fn private_files(manifest: &Manifest) -> Vec<String> {
-    use std::os::unix::fs::MetadataExt as _;
-    let is_private = |path: &std::path::Path| {
-        std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o044 == 0)
-    };
-    manifest
-        .entries()
-        .iter()
-        .filter(|entry| matches!(entry.kind, Kind::File { .. }) && is_private(&entry.source))
-        .map(|entry| entry.path.clone())
-        .collect()
 }
 
 /// The `.env` files of a tree that are not named.

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::host::exec::{Bounds, Input, Show};
 use crate::host::ssh::Session;
+use crate::release;
 use crate::release::lock::{self, Claim, Holder, Locked};
 use crate::release::scripts;
 use crate::remote::Remote;
@@ -32,15 +33,17 @@ pub struct Lease {
     renewal: JoinHandle<()>,
 }
 
-/// Takes the lock, waiting for whoever holds it.
+/// Takes the lock, waiting for whoever holds it. What a [`release::quick_look`] by its holder printed comes with
+/// it, for [`Remote::seen`].
 ///
 /// # Errors
 /// [`Exit::Lost`] when it is still held at the end of the wait.
 pub async fn take(
     remote: &Remote<'_>,
     context: &Context,
+    digest: &str,
     bounds: &Bounds,
-) -> Result<Lease, Failure> {
+) -> Result<(Lease, Vec<u8>), Failure> {
     let settings = remote.settings;
     let paths = &settings.paths;
     let now = SystemTime::now()
@@ -55,8 +58,9 @@ pub async fn take(
     let until = bounds.deadline.min(Instant::now() + settings.lock_wait);
     let (mut said, mut asked): (Option<Instant>, Option<Instant>) = (None, None);
     let mut dead: Option<String> = None;
+    let look = release::quick_look(paths, digest);
     loop {
-        let script = lock::take(&paths.target, paths.store(), &claim, dead.as_deref());
+        let script = lock::take(&paths.target, paths.store(), &claim, dead.as_deref(), &look);
         let output = remote
             .script("take the deployment lock", &script, Input::Empty, bounds)
             .await?;
@@ -65,11 +69,8 @@ pub async fn take(
                 if let Some(from) = from {
                     tracing::warn!("took over the lock of {from}, which is gone");
                 }
-                return Ok(Lease::held(
-                    claim,
-                    paths.target.clone(),
-                    remote.session.clone(),
-                ));
+                let lease = Lease::held(claim, paths.target.clone(), remote.session.clone());
+                return Ok((lease, output.stdout));
             }
             Some(Locked::Held(holder)) => holder,
             None => {

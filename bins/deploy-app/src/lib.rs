@@ -46,6 +46,7 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     prefix: "DEPLOY_APP_",
     plain: &["INSTANCE_ID"],
+    none_when_empty: &["DEPLOY_APP_HEALTH_URL"],
     commands: &[
         (
             "rollback",

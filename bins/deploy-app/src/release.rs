@@ -132,6 +132,16 @@ pub const UNKNOWN: &str = "";
 /// holds is told only where it may matter, and not at all while that is [`UNKNOWN`].
 #[must_use]
 pub fn look(paths: &Paths, digest: &str) -> String {
+    look_at(paths, digest, "true")
+}
+
+/// The same as far as it takes no time: no file is read, see [`State::tells_all_of`].
+#[must_use]
+pub fn quick_look(paths: &Paths, digest: &str) -> String {
+    look_at(paths, digest, "false")
+}
+
+fn look_at(paths: &Paths, digest: &str, reads: &str) -> String {
     let tools = TOOLS
         .iter()
         .chain(&OPTIONAL)
@@ -156,7 +166,7 @@ D=$(sha256sum <"$M" 2>/dev/null); D=${{D%% *}}; W='{digest}'; echo "digest $D"
 if [ -n "$W" ] && [ "$D" != "$W" ]; then echo '== manifest'; cat "$M" 2>/dev/null; exit 0; fi
 cd {live} || exit 0; before=$(stamp)
 if [ "$before" = "$(cat "$T/.deploy/stamps/$n" 2>/dev/null)" ]; then echo '== verified'; exit 0; fi
-[ -n "$W" ] || exit 0
+[ -n "$W" ] && {reads} || exit 0
 echo '== listing'; echo "$before"
 {list}exit 0"#,
         list = listing::script(true),
@@ -224,14 +234,20 @@ impl State {
         self.current.as_ref().map(|current| current.name.as_str())
     }
 
-    /// Whether a look with [`UNKNOWN`] tells all that one with this digest would: nothing is there, or
-    /// exactly this.
+    /// Whether a [`quick_look`], or one with [`UNKNOWN`], tells all that a [`look`] with this digest would:
+    /// nothing is there, exactly this, or something else of which the manifest is told.
     #[must_use]
     pub fn tells_all_of(&self, digest: &str) -> bool {
-        self.current.as_ref().is_none_or(|current| {
-            let is_verified = current.manifest.is_none() && current.listing.is_none();
-            is_verified && self.digest.as_deref() == Some(digest)
-        })
+        let Some(current) = &self.current else {
+            return true;
+        };
+        match self.digest.as_deref() == Some(digest) {
+            true => current.manifest.is_none() && current.listing.is_none(),
+            false => current
+                .manifest
+                .as_ref()
+                .is_some_and(|tree| !tree.is_empty()),
+        }
     }
 
     /// Required tools that the host does not have.
@@ -411,6 +427,8 @@ mod tests {
         let same = look("== verified\n");
         assert!(same.tells_all_of(&digest) && !same.tells_all_of(&"1".repeat(64)));
         assert!(State::default().tells_all_of(&digest), "nothing is there");
+        let other = look("== manifest\ndeploy-app manifest 2\n040000\t-\t0\tempty\n");
+        assert!(other.tells_all_of(&"1".repeat(64)) && !look("").tells_all_of(&"1".repeat(64)));
         let current = same.current.unwrap_or_default();
         assert_eq!((current.manifest, current.listing), (None, None));
     }

@@ -226,8 +226,7 @@ impl<'a> Remote<'a> {
     /// # Errors
     /// When the host lacks a tool, or `current` is not ours.
     pub async fn look(&self, digest: &str, bounds: &Bounds) -> Result<State, Failure> {
-        let paths = &self.settings.paths;
-        let script = release::look(paths, digest);
+        let script = release::look(&self.settings.paths, digest);
         let output = self
             .shown_script(
                 "look at the target folder",
@@ -237,7 +236,32 @@ impl<'a> Remote<'a> {
                 bounds,
             )
             .await?;
-        let state = State::parse(&output.stdout);
+        self.seen(&output.stdout)
+    }
+
+    /// The same, unless a look before told all of it.
+    ///
+    /// # Errors
+    /// As [`Remote::look`].
+    pub async fn look_unless(
+        &self,
+        seen: Option<State>,
+        digest: &str,
+        bounds: &Bounds,
+    ) -> Result<State, Failure> {
+        match seen.filter(|seen| seen.tells_all_of(digest)) {
+            Some(seen) => Ok(seen),
+            None => self.look(digest, bounds).await,
+        }
+    }
+
+    /// Reads what a look printed.
+    ///
+    /// # Errors
+    /// As [`Remote::look`].
+    pub fn seen(&self, printed: &[u8]) -> Result<State, Failure> {
+        let paths = &self.settings.paths;
+        let state = State::parse(printed);
         let missing = state.missing_tools();
         if !missing.is_empty() {
             return Err(

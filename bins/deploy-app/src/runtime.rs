@@ -181,16 +181,28 @@ impl Commands<'_> {
         }
     }
 
-    /// A Compose command in the release's own folder that reads the project from its standard input; none
-    /// without Compose.
+    /// A Compose command in the release's own folder that reads the project from its standard input, and
+    /// what overrides it from this text; none without Compose.
     #[must_use]
-    pub fn compose_told(&self, release: &str, what: &str) -> Option<String> {
-        match self.run {
-            Run::Compose { .. } => {
-                Some(self.compose_call(release, &self.stored(release), " -f -", what))
-            }
-            Run::Command { .. } | Run::None => None,
-        }
+    pub fn compose_told(
+        &self,
+        release: &str,
+        overrides: Option<&str>,
+        what: &str,
+    ) -> Option<String> {
+        let Run::Compose { .. } = self.run else {
+            return None;
+        };
+        let folder = self.stored(release);
+        let Some(text) = overrides else {
+            return Some(self.compose_call(release, &folder, " -f -", what));
+        };
+        // Compose takes one file from its standard input: the other one has a descriptor of its own. No line
+        // of the text is as long as this mark, or it is none.
+        let longest = text.lines().map(str::len).max().unwrap_or(0);
+        let mark = "_".repeat(longest + 1);
+        let what = format!("{what} 3<<'{mark}'\n{text}\n{mark}");
+        Some(self.compose_call(release, &folder, " -f - -f /dev/fd/3", &what))
     }
 
     /// The Compose project.
@@ -323,6 +335,12 @@ mod tests {
             )
         );
         assert_eq!(commands.stop("r"), None);
+        let told = commands.compose_told("r", Some("a: $b\n____"), "config");
+        assert!(told.is_some_and(|told| {
+            told.ends_with(
+                " -f - -f /dev/fd/3 --ansi never config 3<<'______'\na: $b\n____\n______",
+            )
+        }));
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub struct Raw {
     /// Hook of the release, run by sh in its folder once it is proven healthy; rolls back when it fails
     #[arg(long, value_name = "COMMAND")]
     after: Given<String>,
-    /// http:// address, as the host sees it, that answers 200 when the application is well, or none; unset: http://127.0.0.1:8001/collection unless the runtime is none
+    /// http:// address, as the host sees it, that answers 200 when the application is well; empty or none: no health check; unset: http://127.0.0.1:8001/collection unless the runtime is none
     #[arg(long, value_name = "URL")]
     health_url: Given<String>,
     /// How many healthy answers in a row prove it

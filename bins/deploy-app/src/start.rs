@@ -11,6 +11,7 @@ use crate::host::exec::{Bounds, Input};
 use crate::model::{self, Ensured};
 use crate::remote::Remote;
 use crate::runtime::Commands;
+use crate::settings::Run;
 use crate::target_group::Target;
 
 /// Between two looks at containers, or two questions for the status.
@@ -199,6 +200,10 @@ pub async fn prove(
     if let Some(health) = &settings.health {
         remote.stages.begin("health");
         health::prove(session, health, release, bounds).await?;
+    } else if settings.run != Run::None {
+        tracing::warn!(
+            "DEPLOY_APP_HEALTH_URL is none: release {release} counts as healthy because it runs"
+        );
     }
     if let Some(target) = target(remote) {
         remote.stages.begin("target group");

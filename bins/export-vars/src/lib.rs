@@ -33,6 +33,7 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     prefix: "EXPORT_VARS_",
     plain: &[],
+    none_when_empty: &[],
     commands: &[
         (
             "explain",

@@ -25,6 +25,7 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     prefix: "MAKE_AMI_",
     plain: &["INSTANCE_ID", "AMI_NAME"],
+    none_when_empty: &[],
     commands: &[
         (
             "start",

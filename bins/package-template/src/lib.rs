@@ -38,6 +38,7 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     prefix: "PACKAGE_TEMPLATE_",
     plain: &[],
+    none_when_empty: &[],
     commands: &[
         (
             "check",

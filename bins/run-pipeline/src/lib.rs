@@ -29,6 +29,7 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     prefix: "RUN_PIPELINE_",
     plain: &[],
+    none_when_empty: &[],
     commands: &[
         (
             "buildspec",

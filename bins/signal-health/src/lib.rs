@@ -26,6 +26,7 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     prefix: "SIGNAL_HEALTH_",
     plain: &["INSTANCE_ID"],
+    none_when_empty: &[],
     commands: &[],
     timeout: "25m",
     changes_the_world: true,

@@ -47,6 +47,8 @@ pub struct Program {
     pub prefix: &'static str,
     /// Variables that carry no prefix because today's buildspecs use them.
     pub plain: &'static [&'static str],
+    /// Variables that say `none` when they are given empty; every other one is unset then.
+    pub none_when_empty: &'static [&'static str],
     /// Subcommands with their one-line help; empty for most.
     pub commands: &'static [(&'static str, &'static str)],
     /// The default of `--timeout`, such as `6h`.
@@ -145,7 +147,8 @@ fn prepare<S: Settings>(
     };
     let files = env_files(matches);
     let (dialect, dialect_fault) = env_dialect(matches);
-    let (environment, file_faults) = layers::environment(std::env::vars_os(), &files, dialect);
+    let (environment, file_faults) =
+        layers::environment(program, std::env::vars_os(), &files, dialect);
     let (layers, layer_faults) =
         Layers::merge(program, declared::<S>(program), matches, &environment);
     let pairs: Vec<_> = layers.pairs().collect();

@@ -7,13 +7,17 @@ use std::sync::Arc;
 
 use crate::digest::Digest;
 
-/// A file's permissions, reduced to the one bit that travels.
+/// A file's permissions, reduced to what travels: a zip archive has the first two, as git has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// 0644.
     Plain,
     /// 0755: its owner may execute it.
     Executable,
+    /// 0600; only where [`crate::tree::Rules::private_modes`] asks for it.
+    Private,
+    /// 0700; only where [`crate::tree::Rules::private_modes`] asks for it.
+    PrivateExecutable,
 }
 
 impl Mode {
@@ -27,12 +31,35 @@ impl Mode {
         }
     }
 
-    /// The permission bits, 0o644 or 0o755.
+    /// The same for a file that only its owner may use.
+    #[must_use]
+    pub const fn private(self) -> Self {
+        match self {
+            Self::Plain | Self::Private => Self::Private,
+            Self::Executable | Self::PrivateExecutable => Self::PrivateExecutable,
+        }
+    }
+
+    /// Whether only its owner may use the file.
+    #[must_use]
+    pub const fn is_private(self) -> bool {
+        matches!(self, Self::Private | Self::PrivateExecutable)
+    }
+
+    /// Whether its owner may execute the file.
+    #[must_use]
+    pub const fn is_executable(self) -> bool {
+        matches!(self, Self::Executable | Self::PrivateExecutable)
+    }
+
+    /// The permission bits.
     #[must_use]
     pub const fn bits(self) -> u32 {
         match self {
             Self::Plain => 0o644,
             Self::Executable => 0o755,
+            Self::Private => 0o600,
+            Self::PrivateExecutable => 0o700,
         }
     }
 }
@@ -59,17 +86,16 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Git's six octal digits for this kind: the first field of a digest record.
+    /// Six octal digits for this kind, git's where git has it: the first field of a digest record.
     #[must_use]
     pub const fn git_mode(&self) -> &'static str {
         match self {
-            Self::File {
-                mode: Mode::Plain, ..
-            } => "100644",
-            Self::File {
-                mode: Mode::Executable,
-                ..
-            } => "100755",
+            Self::File { mode, .. } => match mode {
+                Mode::Plain => "100644",
+                Mode::Executable => "100755",
+                Mode::Private => "100600",
+                Mode::PrivateExecutable => "100700",
+            },
             Self::Symlink { .. } => "120000",
             Self::EmptyDir => "040000",
         }

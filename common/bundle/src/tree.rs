@@ -109,6 +109,8 @@ pub struct Rules {
     /// Files longer than this many bytes are hashed in segments of this length, on all cores, and have a
     /// digest of their own kind: [`Digest::of_segments`]. Without it, every digest is that of the whole.
     pub segments: Option<u64>,
+    /// Tell files that others may not read from those that they may; otherwise all may be read.
+    pub private_modes: bool,
 }
 
 impl Default for Rules {
@@ -121,6 +123,7 @@ impl Default for Rules {
             refuse_private_keys: true,
             refuse_env_files: true,
             segments: None,
+            private_modes: false,
         }
     }
 }
@@ -136,6 +139,7 @@ impl Rules {
             refuse_private_keys: false,
             refuse_env_files: false,
             segments: None,
+            private_modes: false,
         }
     }
 }

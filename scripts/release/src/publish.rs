@@ -29,6 +29,7 @@ pub const PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
     prefix: "RELEASE_PUBLISH_",
     plain: &[],
+    none_when_empty: &[],
     commands: &[],
     timeout: "30m",
     changes_the_world: true,

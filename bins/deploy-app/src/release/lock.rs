@@ -42,9 +42,9 @@ pub struct Holder {
 
 /// Makes the folders and takes the lock, a folder that is renamed into place with its content: of two
 /// that try at once, one wins. An expired lock is taken over; so is the one with the token `dead`,
-/// whose holder is known to be gone.
+/// whose holder is known to be gone. Whoever has it runs `then` at once: what was seen before may have changed.
 #[must_use]
-pub fn take(target: &str, store: &str, claim: &Claim, dead: Option<&str>) -> String {
+pub fn take(target: &str, store: &str, claim: &Claim, dead: Option<&str>, then: &str) -> String {
     let Claim {
         owner,
         build,
@@ -71,7 +71,8 @@ if [ "$(cat lock/token 2>/dev/null)" != {token} ]; then
   rm -rf "$new"; build=$(cat lock/build 2>/dev/null || :)
   echo "held $(($(cat lock/expires 2>/dev/null || echo "$now") - now)) $(cat lock/token 2>/dev/null || echo -) ${{build:--}} $(cat lock/owner 2>/dev/null || echo somebody)"; exit 0
 fi
-rm -rf lock.stale.* lock.gone.*; echo taken"#,
+rm -rf lock.stale.* lock.gone.*; echo taken; set +e
+{then}"#,
         target = quote(target),
         owner = quote(owner),
         build = quote(build.as_deref().unwrap_or("")),

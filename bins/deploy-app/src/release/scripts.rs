@@ -42,18 +42,6 @@ cd "$p"; stamp
     )
 }
 
-/// Takes the files of a partial release that are named on standard input, as
-/// [`crate::sync::upload::null_separated`] writes them, from everybody but their owner, and prints the stamp
-/// of what is there now.
-#[must_use]
-pub fn make_private(paths: &Paths, release: &str) -> String {
-    format!(
-        "set -e; cd {target}; T=$(pwd); n={release}; cd {partial}; xargs -0 sh -c 'find \"$@\" \\( -perm -040 -o -perm -004 \\) -exec chmod go-rwx {{}} +' sh\n{STAMP}\nstamp",
-        target = paths.quoted(),
-        partial = quote(&paths.partial(release)),
-    )
-}
-
 /// Prints the stamp of the folder that a release runs in, and what the folder holds.
 #[must_use]
 pub fn list_live(paths: &Paths, release: &str, has_long: bool) -> String {

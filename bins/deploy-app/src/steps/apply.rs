@@ -14,7 +14,7 @@ use crate::application::Application;
 use crate::audit::{self, Entry};
 use crate::compose::{self, Service};
 use crate::failure_bundle;
-use crate::host::exec::{Bounds, Input};
+use crate::host::exec::Bounds;
 use crate::host::ssh::quote;
 use crate::lease;
 use crate::model::{self, Ensured};
@@ -23,7 +23,7 @@ use crate::remote::Remote;
 use crate::runtime::Commands;
 use crate::start::{self, Images};
 use crate::sync::Tree;
-use crate::sync::upload::{Upload, null_separated};
+use crate::sync::upload::Upload;
 use crate::undo::{self, Before, Done, Told};
 
 /// Compares, then acts or tells. Gives the release that runs and whether anything was changed. `seen` is
@@ -37,7 +37,9 @@ pub(super) async fn ship(
 ) -> Result<Option<(String, bool)>, Failure> {
     let began = Instant::now();
     remote.stages.begin("compare");
-    let compared = look::compare(remote, application, seen, !context.dry_run, bounds).await?;
+    let digest = application.digest.to_string();
+    let state = remote.look_unless(seen, &digest, bounds).await?;
+    let compared = look::compare(remote, application, state, !context.dry_run, bounds).await;
     if context.dry_run {
         if !compared.is_done() {
             look::check_runtime(remote, bounds).await?;
@@ -184,11 +186,14 @@ async fn act(
     done: &mut Done,
 ) -> Result<Deployed, Failure> {
     remote.stages.begin("lock");
-    let lease = lease::take(remote, context, bounds).await?;
+    let digest = application.digest.to_string();
+    let (lease, printed) = lease::take(remote, context, &digest, bounds).await?;
     done.lease = Some(lease);
     // Somebody else may have deployed while we looked or waited.
     remote.stages.begin("compare");
-    let mut compared = look::compare(remote, application, None, true, bounds).await?;
+    let seen = remote.seen(&printed)?;
+    let state = remote.look_unless(Some(seen), &digest, bounds).await?;
+    let mut compared = look::compare(remote, application, state, true, bounds).await;
     let current = compared.state.current_name().map(str::to_owned);
     match (&current, compared.is_same(), &compared.state.placing) {
         (Some(current), true, None) if compared.doubt().is_none() => {
@@ -306,18 +311,7 @@ async fn send(
         diff.removed.len(),
         upload.content_bytes()
     );
-    let mut stamp = remote.receive(upload, bounds).await?;
-    if !application.private.is_empty() {
-        let script = scripts::make_private(&settings.paths, release);
-        let private = null_separated(application.private.iter().map(String::as_str));
-        let deed = "keep private files private";
-        let output = remote
-            .script(deed, &script, Input::Bytes(private), bounds)
-            .await?;
-        stamp = String::from_utf8_lossy(&output.stdout)
-            .trim_end()
-            .to_owned();
-    }
+    let stamp = remote.receive(upload, bounds).await?;
     let mut commit = scripts::commit(&settings.paths, release, &settings.shared);
     if !scripts::moves_files(&settings.paths) {
         commit.push_str("; ");

@@ -57,20 +57,15 @@ impl Compared {
     }
 }
 
-/// Looks at the host, unless a look before knew enough. Changes nothing; but with `may_remember`, what is
-/// remembered there about its own files.
+/// Compares what a look at the host found. Changes nothing; but with `may_remember`, what is remembered there
+/// about its own files.
 pub(super) async fn compare(
     remote: &Remote<'_>,
     application: &Application,
-    seen: Option<State>,
+    state: State,
     may_remember: bool,
     bounds: &Bounds,
-) -> Result<Compared, Failure> {
-    let digest = application.digest.to_string();
-    let state = match seen.filter(|seen| seen.tells_all_of(&digest)) {
-        Some(seen) => seen,
-        None => remote.look(&digest, bounds).await?,
-    };
+) -> Compared {
     let diff = remote
         .compare(&application.wanted, &state, may_remember, bounds)
         .await;
@@ -80,11 +75,11 @@ pub(super) async fn compare(
         _ => None,
     };
     remote.evidence.forget();
-    Ok(Compared {
+    Compared {
         state,
         diff,
         unwell,
-    })
+    }
 }
 
 /// Has the host say that it can run the application, before anything is changed there.

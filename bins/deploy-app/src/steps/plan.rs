@@ -25,6 +25,20 @@ const COMPOSE_FILES: [&str; 4] = [
     "docker-compose.yml",
 ];
 
+/// The names under which it looks for what overrides the project.
+const OVERRIDE_FILES: [&str; 4] = [
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+];
+
+/// A project as it will be: the texts of its Compose file and of the file that overrides it.
+struct Project {
+    file: Vec<u8>,
+    overrides: Option<String>,
+}
+
 /// The plan of a deployment.
 pub(super) async fn of_deployment(
     remote: &Remote<'_>,
@@ -159,21 +173,11 @@ async fn services(
         return vec!["every service is built and started".to_owned()];
     };
     let told = async {
-        let before = read(remote, commands, project, current, Input::Empty, bounds).await?;
+        let before = read(remote, commands, project, current, None, bounds).await?;
         let diff = &compared.diff;
         let changed = diff.added.iter().chain(&diff.changed).chain(&diff.removed);
-        let after = match new_compose_file(application, compared)? {
-            Some(text) => {
-                read(
-                    remote,
-                    commands,
-                    project,
-                    current,
-                    Input::Bytes(text),
-                    bounds,
-                )
-                .await?
-            }
+        let after = match new_project(application, compared)? {
+            Some(new) => read(remote, commands, project, current, Some(new), bounds).await?,
             None => before.clone(),
         };
         let moves = !scripts::moves_files(&remote.settings.paths);
@@ -190,7 +194,17 @@ async fn services(
                 };
                 format!("service {service} may write to `./{path}`: {what}")
             });
-        Ok::<_, String>(touched.chain(written).collect::<Vec<_>>())
+        let model = remote.settings.model.as_ref();
+        let lost = model
+            .and_then(|model| compose::ollama(&after, model.url.port))
+            .filter(|service| !compose::keeps_models(service))
+            .map(|service| {
+                format!(
+                    "service {} keeps its models inside its container: it is refused, because each new one would pull them again",
+                    service.name
+                )
+            });
+        Ok::<_, String>(touched.chain(written).chain(lost).collect::<Vec<_>>())
     };
     match told.await {
         Ok(told) => told,
@@ -198,50 +212,56 @@ async fn services(
     }
 }
 
-/// The text of the application's Compose file, when it changed.
-fn new_compose_file(
-    application: &Application,
-    compared: &Compared,
-) -> Result<Option<Vec<u8>>, String> {
-    let diff = &compared.diff;
-    let Some(name) = COMPOSE_FILES
-        .into_iter()
-        .find(|name| application.wanted.contains_key(*name))
-    else {
+/// The application's project, when a file of it changed.
+fn new_project(application: &Application, compared: &Compared) -> Result<Option<Project>, String> {
+    let first_of = |names: [&'static str; 4]| {
+        names
+            .into_iter()
+            .find(|name| application.wanted.contains_key(*name))
+    };
+    let Some(file) = first_of(COMPOSE_FILES) else {
         return Err(format!("there is none of {}", COMPOSE_FILES.join(", ")));
     };
-    let touches = |path: &String| {
-        COMPOSE_FILES.contains(&path.as_str()) || path.contains("compose.override.")
-    };
-    let all = diff.added.iter().chain(&diff.changed).chain(&diff.removed);
-    if !all.clone().any(touches) {
+    let is_of_it = |path: &str| COMPOSE_FILES.contains(&path) || OVERRIDE_FILES.contains(&path);
+    let diff = &compared.diff;
+    let mut all = diff.added.iter().chain(&diff.changed).chain(&diff.removed);
+    if !all.any(|path| is_of_it(path)) {
         return Ok(None);
     }
-    let path = &application.sources.get(name).ok_or("it is a link")?.path;
-    std::fs::read(path)
-        .map(Some)
-        .map_err(|error| format!("{}: {error}", path.display()))
+    let text = |name: &str| {
+        let source = application.sources.get(name);
+        let path = &source.ok_or_else(|| format!("{name} is a link"))?.path;
+        std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let overrides = first_of(OVERRIDE_FILES)
+        .map(|name| String::from_utf8(text(name)?).map_err(|error| format!("{name}: {error}")));
+    Ok(Some(Project {
+        file: text(file)?,
+        overrides: overrides.transpose()?,
+    }))
 }
 
-/// The services as Compose reads them in the current release's folder, from its own file or another
-/// one's text.
+/// The services as Compose reads them in the current release's folder, from its own files or from others.
 async fn read(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     project: &str,
     current: &str,
-    file: Input,
+    new: Option<Project>,
     bounds: &Bounds,
 ) -> Result<Vec<Service>, String> {
     let paths = &remote.settings.paths;
-    let script = match &file {
-        Input::Empty => commands.compose_stored(current, "config --format json"),
-        _ => commands.compose_told(current, "config --format json"),
+    let what = "config --format json";
+    let (script, input) = match new {
+        None => (commands.compose_stored(current, what), Input::Empty),
+        Some(Project { file, overrides }) => (
+            commands.compose_told(current, overrides.as_deref(), what),
+            Input::Bytes(file),
+        ),
     };
-    let script = script.unwrap_or_default();
     let output = remote
         .session
-        .run(&script, file, Show::Nothing, bounds)
+        .run(&script.unwrap_or_default(), input, Show::Nothing, bounds)
         .await
         .map_err(|error| error.to_string())?;
     if output.status != 0 {

@@ -56,9 +56,11 @@ async fn act(
     done: &mut Done,
 ) -> Result<Deployed, Failure> {
     remote.stages.begin("lock");
-    done.lease = Some(lease::take(remote, context, bounds).await?);
+    let (lease, printed) = lease::take(remote, context, NO_TREE, bounds).await?;
+    done.lease = Some(lease);
     // Somebody else may have deployed while we waited.
-    let state = remote.look(NO_TREE, bounds).await?;
+    let seen = remote.seen(&printed)?;
+    let state = remote.look_unless(Some(seen), NO_TREE, bounds).await?;
     let (current, again) = choose(remote, &state)?;
     let resumes = current == release;
     if again != release || (resumes && state.is_proven()) {

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
 use bundle::digest::Digest;
-use bundle::manifest::{Kind, Mode};
+use bundle::manifest::Kind;
 use bundle::names::bytes;
 
 use super::Tree;
@@ -35,6 +35,8 @@ pub struct Listing {
     pub hashes: BTreeMap<String, Digest>,
     /// Files that their owner may execute.
     pub executable: BTreeSet<String>,
+    /// Files that others may not read.
+    pub private: BTreeSet<String>,
     /// Links with their text.
     pub links: BTreeMap<String, String>,
 }
@@ -55,7 +57,7 @@ pub enum What {
     Missing,
     /// Its content is another.
     Content,
-    /// It may be executed and must not be, or the other way round.
+    /// It may be executed, or read by others, and must not be, or the other way round.
     Mode,
     /// It is no link, or one that leads elsewhere.
     Link,
@@ -103,6 +105,8 @@ impl Listing {
         while let Some(item) = items.next() {
             if let Some(path) = item.strip_prefix(b"x") {
                 listing.executable.extend(path_of(path));
+            } else if let Some(path) = item.strip_prefix(b"p") {
+                listing.private.extend(path_of(path));
             } else if let (Some(link), Some(target)) = (item.strip_prefix(b"l"), items.next())
                 && let Some(link) = path_of(link)
             {
@@ -130,7 +134,8 @@ impl Listing {
                     None => add(path, What::Missing),
                     Some(found) if found != sha256 => add(path, What::Content),
                     Some(_) => {
-                        if self.executable.contains(path) != (*mode == Mode::Executable) {
+                        let found = (self.executable.contains(path), self.private.contains(path));
+                        if found != (mode.is_executable(), mode.is_private()) {
                             add(path, What::Mode);
                         }
                     }

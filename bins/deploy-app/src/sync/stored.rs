@@ -49,6 +49,8 @@ pub fn from_text(text: &str) -> Option<Tree> {
             let kind = match mode {
                 "100644" => file(Mode::Plain)?,
                 "100755" => file(Mode::Executable)?,
+                "100600" => file(Mode::Private)?,
+                "100700" => file(Mode::PrivateExecutable)?,
                 "120000" => Kind::Symlink {
                     target: unescape(what),
                 },

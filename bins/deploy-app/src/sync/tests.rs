@@ -4,10 +4,11 @@ use super::listing::{Listing, SEGMENT, What, script};
 use super::pieces::Pieces;
 use super::upload::{Origin, Upload, null_separated};
 use super::*;
+use crate::application;
 use crate::layout::{Layout, Paths};
 use crate::release::scripts;
 use bundle::manifest::Mode;
-use bundle::names::{Names, bytes};
+use bundle::names::bytes;
 use bundle::tree::{Rules, Source};
 use proptest::prelude::*;
 use std::io::Write as _;
@@ -77,6 +78,8 @@ fn differences_are_named() {
 fn a_stored_manifest_reads_back() {
     let stored = tree(&[
         ("a b\\c", file("1", Mode::Executable)),
+        ("p", file("1", Mode::Private)),
+        ("q", file("1", Mode::PrivateExecutable)),
         (
             "l",
             Kind::Symlink {
@@ -136,14 +139,15 @@ fn every_fault_of_an_unpacked_release_is_found() {
         ("b", file("2", Mode::Executable)),
         ("c", file("3", Mode::Plain)),
         ("d", file("1", Mode::Executable)),
+        ("e", file("1", Mode::Private)),
+        ("f", file("1", Mode::Plain)),
         ("l", Kind::Symlink { target: "a".into() }),
     ]);
     let text = format!(
-        "{}  ./a\n{}  ./b\n{}  ./x\n{}  ./d\n== segments\n\0x./a\0l./l\0b\0",
+        "{0}  ./a\n{1}  ./b\n{2}  ./x\n{0}  ./d\n{0}  ./e\n{0}  ./f\n== segments\n\0x./a\0p./f\0l./l\0b\0",
         Digest::of(b"1"),
         Digest::of(b"!"),
         Digest::of(b"9"),
-        Digest::of(b"1")
     );
     let faults: Vec<String> = Listing::parse(text.as_bytes())
         .faults(&wanted)
@@ -157,6 +161,8 @@ fn every_fault_of_an_unpacked_release_is_found() {
             "`b` has other content",
             "`c` is missing",
             "`d` has another mode",
+            "`e` has another mode",
+            "`f` has another mode",
             "link `l` is missing or leads elsewhere",
             "`x` does not belong there",
         ]
@@ -292,13 +298,7 @@ impl Target {
 }
 
 fn read(source: &Path) -> (Tree, BTreeMap<String, Origin>) {
-    let rules = Rules {
-        names: Names::Bytes,
-        refuse_env_files: false,
-        segments: Some(SEGMENT),
-        ..Rules::default()
-    };
-    let manifest = bundle::tree::read(&[Source::root(source)], &rules).unwrap();
+    let manifest = bundle::tree::read(&[Source::root(source)], &application::rules()).unwrap();
     let sources = manifest.entries().iter();
     let sources = sources.map(|entry| (entry.path.clone(), Origin::from(entry)));
     (wanted(&manifest, &[]).unwrap(), sources.collect())
@@ -438,7 +438,7 @@ fn what_was_damaged_on_the_host_is_noticed_when_it_is_linked() {
 /// One edit of a random tree.
 #[derive(Debug, Clone)]
 enum Edit {
-    Write(String, Vec<u8>, bool),
+    Write(String, Vec<u8>, u32),
     Link(String, String),
     Folder(String),
     Remove(String),
@@ -463,9 +463,13 @@ fn name() -> impl Strategy<Value = String> {
     proptest::collection::vec(part, 1..3).prop_map(|parts| parts.join("/"))
 }
 
+fn mode() -> impl Strategy<Value = u32> {
+    proptest::sample::select(vec![0o644, 0o755, 0o600, 0o700, 0o640])
+}
+
 fn edits() -> impl Strategy<Value = Vec<Edit>> {
     let edit = prop_oneof![
-        4 => (name(), proptest::collection::vec(any::<u8>(), 0..40), any::<bool>()).prop_map(|(n, c, x)| Edit::Write(n, c, x)),
+        4 => (name(), proptest::collection::vec(any::<u8>(), 0..40), mode()).prop_map(|(n, c, mode)| Edit::Write(n, c, mode)),
         1 => (name(), prop_oneof![Just("a".to_owned()), Just("./a/../b".to_owned()), Just("z".repeat(150)), Just("line\nfeed\n".to_owned())]).prop_map(|(n, t)| Edit::Link(n, t)),
         1 => name().prop_map(Edit::Folder),
         1 => name().prop_map(Edit::Remove),
@@ -488,10 +492,9 @@ fn apply(root: &Path, edit: &Edit) {
         std::fs::remove_file(&path).unwrap();
     }
     match edit {
-        Edit::Write(_, content, executable) => {
+        Edit::Write(_, content, mode) => {
             std::fs::write(&path, content).unwrap();
-            let mode = if *executable { 0o755 } else { 0o644 };
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(*mode)).unwrap();
         }
         Edit::Link(name, target) => {
             // Only links that stay inside and lead nowhere else travel; others are refused earlier.

@@ -156,7 +156,7 @@ impl Upload {
                 let mut header = self.header(EntryType::Regular, mode.bits());
                 header.set_size(*size);
                 // A file that grows meanwhile must not shift the stream; verification finds it.
-                let exact = io::Read::take(io::Read::chain(file, io::repeat(0)), *size);
+                let exact = Read::take(Read::chain(file, io::repeat(0)), *size);
                 tar.append_data(&mut header, &name, exact)
             }
             Kind::Symlink { target } => {
@@ -224,20 +224,17 @@ impl Upload {
         file: &mut std::fs::File,
         parts: &[Part],
     ) -> io::Result<()> {
-        let mut content = Vec::new();
-        for part in parts {
-            if let Part::New { offset, length } = part {
-                file.seek(SeekFrom::Start(*offset))?;
-                file.take(*length).read_to_end(&mut content)?;
-            }
-        }
+        let new = parts.iter().filter(|part| matches!(part, Part::New { .. }));
+        let length = new.map(Part::length).sum();
         let mut header = self.header(EntryType::Regular, 0o600);
-        header.set_size(content.len() as u64);
-        tar.append_data(
-            &mut header,
-            format!("{}/{n}", self.delta_folder()),
-            content.as_slice(),
-        )
+        header.set_size(length);
+        let parts = NewParts {
+            file,
+            parts: parts.iter(),
+            left: 0,
+        };
+        let exact = Read::take(Read::chain(parts, io::repeat(0)), length);
+        tar.append_data(&mut header, format!("{}/{n}", self.delta_folder()), exact)
     }
 
     /// What is kept beside the release: its manifest, the list of its files, the pieces of the large ones,
@@ -276,6 +273,32 @@ impl Upload {
         header.set_gid(0);
         header.set_size(0);
         header
+    }
+}
+
+/// Reads the new parts of a file, one after the other.
+struct NewParts<'a> {
+    file: &'a mut std::fs::File,
+    parts: slice::Iter<'a, Part>,
+    /// Bytes of the present part that are still to come.
+    left: u64,
+}
+
+impl Read for NewParts<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.left == 0 {
+            match self.parts.next() {
+                None => return Ok(0),
+                Some(Part::Old { .. }) => {}
+                Some(Part::New { offset, length }) => {
+                    self.file.seek(SeekFrom::Start(*offset))?;
+                    self.left = *length;
+                }
+            }
+        }
+        let read = Read::take(&mut *self.file, self.left).read(buffer)?;
+        self.left -= read as u64;
+        Ok(read)
     }
 }
 

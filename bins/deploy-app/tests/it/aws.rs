@@ -9,7 +9,12 @@ pub(crate) const ID: &str = "i-0123456789abcdef0";
 
 /// EC2's answer about one instance.
 pub(crate) fn instance(state: &str, address: &str, reason: &str) -> Reply {
-    launched(state, address, reason, "")
+    launched(state, (address, "10.0.0.7"), reason, "")
+}
+
+/// EC2's answer about a running instance with these addresses; empty is none.
+pub(crate) fn instance_at(public: &str, private: &str) -> Reply {
+    launched("running", (public, private), "", "")
 }
 
 /// EC2's answer about an instance that was started a moment ago.
@@ -20,10 +25,10 @@ pub(crate) fn young_instance() -> Reply {
         .unwrap();
     let now = String::from_utf8(now.stdout).unwrap();
     let launch = format!("<launchTime>{}</launchTime>", now.trim());
-    launched("running", "203.0.113.7", "", &launch)
+    launched("running", ("203.0.113.7", "10.0.0.7"), "", &launch)
 }
 
-fn launched(state: &str, address: &str, reason: &str, launch: &str) -> Reply {
+fn launched(state: &str, (public, private): (&str, &str), reason: &str, launch: &str) -> Reply {
     let code = match state {
         "pending" => 0,
         "running" => 16,
@@ -32,8 +37,8 @@ fn launched(state: &str, address: &str, reason: &str, launch: &str) -> Reply {
         "stopping" => 64,
         _ => 80,
     };
-    let ip = if state == "running" {
-        format!("<ipAddress>{address}</ipAddress>")
+    let ip = if state == "running" && !public.is_empty() {
+        format!("<ipAddress>{public}</ipAddress>")
     } else {
         String::new()
     };
@@ -45,7 +50,7 @@ fn launched(state: &str, address: &str, reason: &str, launch: &str) -> Reply {
     Reply::xml(format!(
         "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><reservationSet><item><instancesSet><item>\
          <instanceId>{ID}</instanceId><instanceState><code>{code}</code><name>{state}</name></instanceState>{ip}\
-         <privateIpAddress>10.0.0.7</privateIpAddress><placement><availabilityZone>eu-west-1a</availabilityZone></placement>\
+         <privateIpAddress>{private}</privateIpAddress><placement><availabilityZone>eu-west-1a</availabilityZone></placement>\
          <groupSet><item><groupId>sg-0123456789abcdef0</groupId><groupName>web</groupName></item></groupSet>{reason}{launch}\
          </item></instancesSet></item></reservationSet></DescribeInstancesResponse>"
     ))

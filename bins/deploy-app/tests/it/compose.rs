@@ -383,6 +383,17 @@ fn a_dry_run_tells_what_becomes_of_each_service() {
     dry.run()
         .assert_code(0)
         .assert_stderr("service app: rebuilt and restarted");
+    // A model that would be lost, and a file that overrides the project: the real Compose has a test of it.
+    docker.set("volumes", "[]");
+    dry.clone()
+        .env("DEPLOY_APP_OLLAMA_MODEL", "llama3.2:3b")
+        .run()
+        .assert_code(0)
+        .assert_stderr("service ollama keeps its models inside its container: it is refused");
+    docker.world.write("compose.override.yaml", "ours");
+    dry.run()
+        .assert_code(0)
+        .assert_stderr("service app: rebuilt and restarted");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a deployment does to the host.
 
+use harness::sshd::Options;
+
 use crate::world::{Tools, World, executable, release};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
@@ -63,6 +65,64 @@ fn a_second_deployment_of_the_same_changes_nothing() {
     assert_eq!(release(&ran), first);
     assert_eq!(world.starts(), 1);
     assert_eq!(world.releases(), [first]);
+}
+
+#[test]
+fn an_unchanged_deployment_is_one_command_on_the_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("commands");
+    let options = Options {
+        config: vec![format!(
+            "ForceCommand echo >>{}; eval \"$SSH_ORIGINAL_COMMAND\"",
+            log.display()
+        )],
+        ..Options::default()
+    };
+    let Some(world) = World::start_with(&options) else {
+        return;
+    };
+    let program = world.files_only();
+    program.run().assert_code(0);
+    assert!(std::fs::read(&log).unwrap().len() > 1);
+    std::fs::remove_file(&log).unwrap();
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr("nothing to deploy");
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "\n");
+}
+
+#[test]
+fn who_may_read_a_file_is_a_change_like_its_content() {
+    let Some(world) = World::start() else { return };
+    world.write("conf", "x");
+    let there = |release: &str| {
+        let path = world.target().join("releases").join(release).join("conf");
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    };
+    let here = |mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(world.source().join("conf"), mode).unwrap();
+    };
+    here(0o600);
+    let first = world.deploy();
+    assert_eq!(there(&first), 0o600);
+    here(0o644);
+    let ran = world.program().run();
+    ran.assert_code(0)
+        .assert_stderr("0 added, 1 changed, 0 removed");
+    assert_eq!(there(&release(&ran)), 0o644);
+    assert_eq!(there(&first), 0o600, "the old release stays what it was");
+    // On the host there is no group to share it with.
+    here(0o640);
+    assert_eq!(there(&world.deploy()), 0o600);
+    // And what is altered there is noticed.
+    let conf = world.target().join("current/conf");
+    std::fs::set_permissions(conf, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let ran = world.program().run();
+    ran.assert_code(0)
+        .assert_stderr("0 added, 1 changed, 0 removed");
+    assert_eq!(there(&release(&ran)), 0o600);
 }
 
 #[test]

@@ -22,7 +22,13 @@ esac
 [ "$1 $2 $3 $4" = "compose -p target-app --project-directory" ] || { echo "what? $*" >&2; exit 9; }
 cd "$5" || exit 9
 folder=$5; shift 5
-if [ "$1 $2" = '-f -' ]; then file=$(cat); shift 2; else file=$(cat compose.yaml 2>/dev/null); fi
+if [ "$1 $2" = '-f -' ]; then
+    file=$(cat); shift 2
+    if [ "$1 $2" = '-f /dev/fd/3' ]; then file="$file+$(cat /dev/fd/3)"; shift 2; fi
+else
+    file=$(cat compose.yaml 2>/dev/null)
+    [ ! -e compose.override.yaml ] || file="$file+$(cat compose.override.yaml)"
+fi
 [ "$1 $2" = '--ansi never' ] || { echo "what? $*" >&2; exit 9; }
 shift 2
 case $1 in

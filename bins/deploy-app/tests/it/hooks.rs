@@ -116,9 +116,20 @@ fn a_healthy_answer_may_have_to_contain_a_text() {
 fn without_a_health_url_nothing_is_asked() {
     let Some(world) = World::start() else { return };
     world.write("broken", "");
-    world
-        .program()
-        .env("DEPLOY_APP_HEALTH_URL", "none")
-        .run()
-        .assert_code(0);
+    let none = "DEPLOY_APP_HEALTH_URL is none: release";
+    let program = world.program().env("DEPLOY_APP_HEALTH_URL", "none");
+    program.run().assert_code(0).assert_stderr(none);
+    // Empty says so as well: in the environment, in an env file, and as a flag.
+    world.write("broken", "1");
+    let program = world.program().env("DEPLOY_APP_HEALTH_URL", "");
+    program.run().assert_code(0).assert_stderr(none);
+    world.write("broken", "2");
+    let file = world.source().with_file_name("empty.env");
+    std::fs::write(&file, "DEPLOY_APP_HEALTH_URL=\n").unwrap();
+    let program = world.program().env_remove("DEPLOY_APP_HEALTH_URL");
+    let program = program.arg("--env-file").arg(&file);
+    program.run().assert_code(0).assert_stderr(none);
+    world.write("broken", "3");
+    let program = world.program().arg("--health-url=");
+    program.run().assert_code(0).assert_stderr(none);
 }

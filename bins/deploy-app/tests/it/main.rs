@@ -1,6 +1,7 @@
 //! The built `deploy-app` against a real OpenSSH server and a scripted AWS.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod address;
 mod aws;
 mod compose;
 mod deploys;

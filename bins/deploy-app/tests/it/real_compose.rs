@@ -213,6 +213,17 @@ fn the_example_is_deployed_changed_broken_and_gone_back_to() {
     dry.assert_code(0)
         .assert_stderr("service app: rebuilt and restarted")
         .assert_stderr("service ollama: left alone");
+    // What overrides the project is read as well, before it is there.
+    let overrides = source.join("compose.override.yaml");
+    std::fs::write(
+        &overrides,
+        "services:\n  ollama:\n    environment:\n      OLLAMA_DEBUG: \"1\"\n",
+    )
+    .unwrap();
+    let dry = program.clone().env("DEPLOY_APP_DRY_RUN", "1").run();
+    dry.assert_code(0)
+        .assert_stderr("service ollama: restarted, because its configuration changes");
+    std::fs::remove_file(&overrides).unwrap();
     let second = release(program.run().assert_code(0));
     let (answering, body) = served(app);
     assert_eq!(answering, second);

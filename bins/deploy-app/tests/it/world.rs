@@ -129,6 +129,18 @@ impl World {
             .limit(Duration::from_secs(120))
     }
 
+    /// Ready to deploy files, and to start nothing.
+    pub(crate) fn files_only(&self) -> Program {
+        let away = [
+            "DEPLOY_APP_START",
+            "DEPLOY_APP_STOP",
+            "DEPLOY_APP_HEALTH_URL",
+        ];
+        away.into_iter()
+            .fold(self.program(), Program::env_remove)
+            .env("DEPLOY_APP_RUNTIME", "none")
+    }
+
     /// Ready to deploy.
     pub(crate) fn program(&self) -> Program {
         self.untrusting()

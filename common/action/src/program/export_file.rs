@@ -39,7 +39,8 @@ pub(super) fn despite(
         .into_iter()
         .map(PathBuf::from)
         .collect();
-    let (environment, _) = layers::environment(std::env::vars_os(), &files, Dialect::default());
+    let (environment, _) =
+        layers::environment(program, std::env::vars_os(), &files, Dialect::default());
     let set = |field: &str| {
         let found = environment.get(&program.variable(field));
         found.map(|found| found.value.clone())

@@ -30,7 +30,7 @@ pub struct Variable {
 }
 
 /// The environment after env files: what the process has, and under it what the files give.
-/// Empty values are unset.
+/// Holds no empty values: see [`Program::none_when_empty`].
 pub type Environment = BTreeMap<String, Variable>;
 
 /// A setting's declaration, as far as merging needs it.
@@ -72,12 +72,13 @@ impl Layers {
                 // No argument can hold a NUL, so nothing in one can look like a second one.
                 parts.join(std::ffi::OsStr::new("\0"))
             });
-            let from_environment = environment
-                .get(variable)
-                .filter(|found| !found.value.is_empty());
+            let from_environment = environment.get(variable);
             let is_typed = matches.value_source(field) == Some(ValueSource::CommandLine);
             let (value, origin) = match (from_flags, from_environment) {
-                (Some(typed), _) if is_typed => (typed, Origin::Flag),
+                (Some(typed), _) if is_typed => (
+                    said(program, variable, typed).unwrap_or_default(),
+                    Origin::Flag,
+                ),
                 (_, Some(found)) => (found.value.clone(), found.origin.clone()),
                 (Some(default), None) => (default, Origin::Default),
                 (None, None) => continue,
@@ -170,23 +171,34 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, candidate)| candidate)
 }
 
+/// What a variable's text says: empty is nothing, and for the few that a program names `none`.
+fn said(program: &Program, variable: &str, text: OsString) -> Option<OsString> {
+    match text.is_empty() {
+        false => Some(text),
+        true if program.none_when_empty.contains(&variable) => Some("none".into()),
+        true => None,
+    }
+}
+
 /// The process's environment with the env files under it.
 pub(crate) fn environment(
+    program: &Program,
     process: impl Iterator<Item = (OsString, OsString)>,
     files: &[PathBuf],
     dialect: crate::env_file::Dialect,
 ) -> (Environment, Vec<String>) {
     let mut faults = Vec::new();
     let process: Environment = process
-        .filter(|(_, value)| !value.is_empty())
         .filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            let value = said(program, &name, value)?;
             let origin = Origin::Environment;
-            Some((name.into_string().ok()?, Variable { value, origin }))
+            Some((name, Variable { value, origin }))
         })
         .collect();
     let mut merged = Environment::new();
     for path in files {
-        match read_file(path, dialect, &process) {
+        match read_file(program, path, dialect, &process) {
             Ok(variables) => merged.extend(variables),
             Err(messages) => faults.extend(messages),
         }
@@ -196,6 +208,7 @@ pub(crate) fn environment(
 }
 
 fn read_file(
+    program: &Program,
     path: &Path,
     dialect: crate::env_file::Dialect,
     process: &Environment,
@@ -214,13 +227,10 @@ fn read_file(
     })?;
     Ok(assignments
         .into_iter()
-        .filter(|assignment| !assignment.value.is_empty())
-        .map(|assignment| {
-            let variable = Variable {
-                value: assignment.value.into(),
-                origin: Origin::File(path.to_owned(), assignment.line),
-            };
-            (assignment.name, variable)
+        .filter_map(|assignment| {
+            let value = said(program, &assignment.name, assignment.value.into())?;
+            let origin = Origin::File(path.to_owned(), assignment.line);
+            Some((assignment.name, Variable { value, origin }))
         })
         .collect())
 }

@@ -66,8 +66,13 @@ fn buffer() -> Vec<u8> {
 fn read_one(path: &Path, rules: &Rules, buffer: &mut [u8]) -> io::Result<Content> {
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
+    let bits = metadata.permissions().mode();
+    let mode = Mode::from_bits(bits);
     let mut content = Content {
-        mode: Mode::from_bits(metadata.permissions().mode()),
+        mode: match rules.private_modes && bits & 0o004 == 0 {
+            true => mode.private(),
+            false => mode,
+        },
         size: 0,
         sha256: Digest::of(b""),
         segments: Vec::new(),
