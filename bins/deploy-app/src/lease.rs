@@ -176,13 +176,19 @@ impl Lease {
             .await
     }
 
-    /// Gives the lock back, over a connection that may be another one by now.
+    /// Gives the lock back, over a connection that may be another one by now, and runs `then`.
     ///
     /// # Errors
     /// When the host does not do it; the lock expires by itself then.
-    pub async fn give_back(&self, remote: &Remote<'_>, bounds: &Bounds) -> Result<(), Failure> {
+    pub async fn give_back(
+        &self,
+        remote: &Remote<'_>,
+        then: &str,
+        bounds: &Bounds,
+    ) -> Result<(), Failure> {
         self.renewal.abort();
         let script = lock::give_back(&self.target, &self.claim.token);
+        let script = format!("({script}); status=$?; {then}; exit $status");
         remote.release("give back the lock", &script, bounds).await
     }
 

@@ -187,7 +187,7 @@ async fn take_back(
         ..told.entry.clone()
     };
     audit::record(remote, told.context, &entry).await;
-    unlock(remote, done, failure, &bounds).await
+    unlock(remote, done, failure, ":", &bounds).await
 }
 
 /// The failure of a run that may take nothing back any more, and the words for the record.
@@ -323,17 +323,18 @@ pub async fn with_logs(
     })
 }
 
-/// Gives the lock back.
+/// Gives the lock back, and runs `then`.
 pub async fn unlock(
     remote: &Remote<'_>,
     done: &Done,
     failure: Failure,
+    then: &str,
     bounds: &Bounds,
 ) -> Failure {
     let Some(lease) = &done.lease else {
         return failure;
     };
-    match lease.give_back(remote, bounds).await {
+    match lease.give_back(remote, then, bounds).await {
         Ok(()) => failure,
         Err(error) => {
             tracing::warn!("{error}");

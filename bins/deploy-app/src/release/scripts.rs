@@ -18,17 +18,19 @@ pub fn unpack(paths: &Paths, release: &str, gzip: bool, again: bool, has_long: b
     let begin = if again {
         String::new()
     } else {
-        // Under our lock, whatever else is partial belongs to a deployment that died.
+        // Under our lock, whatever else is partial belongs to a deployment that died. What failed before was
+        // told by its logs until now.
         format!(
-            "rm -rf {store}/.*.partial {store}/.*.partial.pieces; mkdir \"$p\"",
-            store = paths.store()
+            "rm -rf {store}/.*.partial {store}/.*.partial.pieces; ({logs}) || :; mkdir \"$p\"",
+            store = paths.store(),
+            logs = remove_logs(paths)
         )
     };
     format!(
         r#"set -e; umask 022; cd {target}; T=$(pwd); n={release}; p={partial}; {begin}
 # As much at once as a pipe holds, where tar can be told.
 case $(tar --version 2>/dev/null) in *GNU*) b='-b 128';; *) b=;; esac
-tar -x{z}po $b -f -
+tar -x{z}mpo $b -f -
 if [ -e "$p.pieces/assemble" ]; then sh "$p.pieces/assemble"; rm -rf "$p.pieces"; fi
 # Waited for at the end of the deployment; begun while the processors are busy with hashing.
 sync </dev/null >/dev/null 2>&1 &
@@ -149,8 +151,7 @@ pub fn remove(paths: &Paths, releases: &[String]) -> String {
 }
 
 /// Removes the logs of releases that are not there any more.
-#[must_use]
-pub fn remove_logs(paths: &Paths) -> String {
+fn remove_logs(paths: &Paths) -> String {
     format!(
         "cd {}/.deploy/logs 2>/dev/null || exit 0; for l in *; do r=${{l%-*}}; [ -d ../../{store}/\"$r\" ] || rm -f \"$l\"; done",
         paths.quoted(),

@@ -1,6 +1,6 @@
 //! Bringing a release to the host and into service.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use action::exit::Exit;
 use action::failure::Failure;
@@ -124,12 +124,13 @@ pub(super) async fn finish(
                 deployed.release
             ));
             // The deployment is done; a lock that stays expires by itself.
-            let lock = undo::unlock(remote, &done, lost, &Bounds::cleanup(CLEANUP)).await;
+            let (then, limit) = match changed {
+                true => (WRITE_TO_DISK, SYNC_LIMIT),
+                false => (":", CLEANUP),
+            };
+            let lock = undo::unlock(remote, &done, lost, then, &Bounds::cleanup(limit)).await;
             if !lock.remainders().is_empty() {
                 tracing::warn!("{lock}");
-            }
-            if changed {
-                write_to_disk(remote).await;
             }
             Ok(Some((deployed.release, changed)))
         }
@@ -276,9 +277,6 @@ async fn send(
     let settings = remote.settings;
     let diff = &compared.diff;
     let current = compared.state.current_name().map(str::to_owned);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
     let has_large = application
         .wanted
         .values()
@@ -301,7 +299,6 @@ async fn send(
         release: release.to_owned(),
         paths: settings.paths.clone(),
         gzip: compared.state.has("gzip") && !is_near,
-        mtime: now.as_secs(),
         only: None,
     };
     tracing::info!(
@@ -495,27 +492,19 @@ async fn prune_unlocked(remote: &Remote<'_>, state: &State, joins: bool, bounds:
     remote.evidence.forget();
 }
 
-/// Removes what is not kept: old releases, their images and their logs; under the lock. Failing costs room
-/// only. Gives whether anything may have gone.
+/// Removes what is not kept: old releases and their images; under the lock. Failing costs room only. Gives
+/// whether anything may have gone.
 async fn prune(remote: &Remote<'_>, state: &State, joins: bool, bounds: &Bounds) -> bool {
-    let settings = remote.settings;
-    let old = state.to_prune(settings.keep_releases, joins);
+    let old = state.to_prune(remote.settings.keep_releases, joins);
     remove_releases(remote, &old, bounds).await;
-    let mut sweep = scripts::remove_logs(&settings.paths);
     let commands = look::commands(remote);
     if let Some(project) = commands.project() {
         let mut kept = state.releases.clone();
         kept.retain(|release| !old.contains(release));
-        sweep = format!(
-            "({sweep})\n{}",
-            compose::prune_images(&quote(project), &kept)
-        );
-    }
-    if let Err(failure) = remote
-        .release("remove what old releases left", &sweep, bounds)
-        .await
-    {
-        tracing::warn!("{failure}");
+        let sweep = compose::prune_images(&quote(project), &kept);
+        if let Err(failure) = remote.release("remove old images", &sweep, bounds).await {
+            tracing::warn!("{failure}");
+        }
     }
     remote.evidence.forget();
     !old.is_empty() || commands.project().is_some()
@@ -543,17 +532,20 @@ pub(super) async fn clean_up(remote: &Remote<'_>, bounds: &Bounds) {
     }
 }
 
-/// The last deed of a run that changed anything: an image that is made next must find all of it on the
-/// disk, the record of the deployment and the lock that is gone included.
+/// Has everything written to disk, where no lock was taken that would be given back with it.
 async fn write_to_disk(remote: &Remote<'_>) {
     let bounds = Bounds::cleanup(SYNC_LIMIT);
     if let Err(failure) = remote
-        .release("write everything to disk", "sync", &bounds)
+        .release("write everything to disk", WRITE_TO_DISK, &bounds)
         .await
     {
         tracing::warn!("{failure}");
     }
 }
+
+/// The last deed of a run that changed anything: an image that is made next must find all of it on the
+/// disk, the record of the deployment and the lock that is gone included.
+const WRITE_TO_DISK: &str = "sync";
 
 /// How long a host may take to write gigabytes to its disk.
 const SYNC_LIMIT: Duration = Duration::from_secs(300);

@@ -249,7 +249,6 @@ impl Target {
             release: name.to_owned(),
             paths: self.paths.clone(),
             gzip: true,
-            mtime: 1_700_000_000,
             only: None,
         };
         (upload, found, stored)
@@ -409,7 +408,6 @@ fn what_was_damaged_on_the_host_is_noticed_when_it_is_linked() {
         release: "20260101000001-abcdef0".to_owned(),
         paths: target.paths.clone(),
         gzip: true,
-        mtime: 0,
         only: None,
     };
     let faults = |target: &Target, upload: Upload, again| {

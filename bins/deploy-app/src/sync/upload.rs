@@ -57,8 +57,6 @@ pub struct Upload {
     pub paths: Paths,
     /// Whether the stream is compressed.
     pub gzip: bool,
-    /// Modification time of what is sent, in seconds since 1970.
-    pub mtime: u64,
     /// Only these paths, whole, into what was unpacked before: what did not arrive.
     pub only: Option<BTreeSet<String>>,
 }
@@ -123,7 +121,7 @@ impl Upload {
                     if let Some(known) = self.pieces.get(from) {
                         made.pieces.insert(path.to_owned(), known.clone());
                     }
-                    let mut header = self.header(EntryType::Link, mode.bits());
+                    let mut header = Self::header(EntryType::Link, mode.bits());
                     let stored = format!("{}/{from}", self.paths.stored(current));
                     return link(tar, &mut header, &name, &bytes::to_bytes(&stored));
                 }
@@ -153,18 +151,18 @@ impl Upload {
                     }
                     file.rewind().map_err(at)?;
                 }
-                let mut header = self.header(EntryType::Regular, mode.bits());
+                let mut header = Self::header(EntryType::Regular, mode.bits());
                 header.set_size(*size);
                 // A file that grows meanwhile must not shift the stream; verification finds it.
                 let exact = Read::take(Read::chain(file, io::repeat(0)), *size);
                 tar.append_data(&mut header, &name, exact)
             }
             Kind::Symlink { target } => {
-                let mut header = self.header(EntryType::Symlink, 0o777);
+                let mut header = Self::header(EntryType::Symlink, 0o777);
                 link(tar, &mut header, &name, &bytes::to_bytes(target))
             }
             Kind::EmptyDir => {
-                let mut header = self.header(EntryType::Directory, 0o755);
+                let mut header = Self::header(EntryType::Directory, 0o755);
                 let mut name = name.into_os_string();
                 name.push("/");
                 tar.append_data(&mut header, name, io::empty())
@@ -226,7 +224,7 @@ impl Upload {
     ) -> io::Result<()> {
         let new = parts.iter().filter(|part| matches!(part, Part::New { .. }));
         let length = new.map(Part::length).sum();
-        let mut header = self.header(EntryType::Regular, 0o600);
+        let mut header = Self::header(EntryType::Regular, 0o600);
         header.set_size(length);
         let parts = NewParts {
             file,
@@ -257,18 +255,19 @@ impl Upload {
             files.push((format!("{}/assemble", self.delta_folder()), script));
         }
         for (name, content) in files {
-            let mut header = self.header(EntryType::Regular, 0o644);
+            let mut header = Self::header(EntryType::Regular, 0o644);
             header.set_size(content.len() as u64);
             tar.append_data(&mut header, name, content.as_slice())?;
         }
         Ok(())
     }
 
-    fn header(&self, kind: EntryType, mode: u32) -> Header {
+    /// Without a time: the host's clock tells it there.
+    fn header(kind: EntryType, mode: u32) -> Header {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
         header.set_mode(mode);
-        header.set_mtime(self.mtime);
+        header.set_mtime(0);
         header.set_uid(0);
         header.set_gid(0);
         header.set_size(0);
@@ -362,8 +361,9 @@ fn link<W: Write>(
     tar.append_data(header, name, io::empty())
 }
 
-/// How much is handed over at once, in bytes.
-const CHUNK: usize = 256 * 1024;
+/// How much is handed over at once, in bytes: as much as a pipe holds, and little enough that no allocator asks
+/// the kernel for new memory each time.
+const CHUNK: usize = 64 * 1024;
 
 /// Hands bytes to the connection in large pieces.
 struct Chunks {
@@ -373,11 +373,12 @@ struct Chunks {
 
 impl Write for Chunks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= CHUNK {
+        let fits = bytes.len().min(CHUNK - self.buffer.len());
+        self.buffer.extend_from_slice(&bytes[..fits]);
+        if self.buffer.len() == CHUNK {
             self.flush()?;
         }
-        Ok(bytes.len())
+        Ok(fits)
     }
 
     fn flush(&mut self) -> io::Result<()> {
