@@ -1,0 +1,398 @@
+//! The pipeline and its roles, broken.
+
+use super::{Change, Validated};
+
+const PIPELINE: &str = "cfn/pipeline.yml";
+
+pub(super) const GUARDED: &[Change] = &[
+    (
+        "pipeline_is_v2_and_takes_every_archive",
+        PIPELINE,
+        "PipelineType: V2",
+        "PipelineType: V1",
+    ),
+    (
+        "pipeline_is_v2_and_takes_every_archive",
+        PIPELINE,
+        "ExecutionMode: QUEUED",
+        "ExecutionMode: SUPERSEDED",
+    ),
+    (
+        "polling_is_off",
+        PIPELINE,
+        "                PollForSourceChanges: 'false'\n",
+        "",
+    ),
+    (
+        "polling_is_off",
+        PIPELINE,
+        "PollForSourceChanges: 'false'",
+        "PollForSourceChanges: 'true'",
+    ),
+    (
+        "event_rule_sees_every_write",
+        PIPELINE,
+        "detail-type: [Object Created]",
+        "detail-type: [AWS API Call via CloudTrail]",
+    ),
+    (
+        "builds_take_their_buildspec_from_the_archive",
+        PIPELINE,
+        "BuildSpec: buildspecs/make-ami.yml",
+        "BuildSpec: 'arn:aws:s3:::bucket/buildspec.yml'",
+    ),
+    ("logs_end", PIPELINE, "      RetentionInDays: 30\n", ""),
+    (
+        "builds_trust_their_project_only",
+        PIPELINE,
+        "              StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}\n              ArnLike",
+        "              ArnLike",
+    ),
+    (
+        "services_are_trusted_one_at_a_time",
+        PIPELINE,
+        "Principal: {Service: events.amazonaws.com}",
+        "Principal: {Service: [events.amazonaws.com, codebuild.amazonaws.com]}",
+    ),
+    (
+        "services_are_trusted_one_at_a_time",
+        PIPELINE,
+        "Principal: {Service: cloudformation.amazonaws.com}",
+        "Principal: {AWS: !Ref AWS::AccountId}",
+    ),
+];
+
+pub(super) const RESOLVED: &[Change] = &[
+    (
+        "namespace of AMI",
+        PIPELINE,
+        "Namespace: AMIcreation",
+        "Namespace: Ami",
+    ),
+    (
+        "no such namespace",
+        PIPELINE,
+        "#{AMIcreation.AMI_ID}",
+        "#{AMIcreaton.AMI_ID}",
+    ),
+    (
+        "overrides of Deploy",
+        PIPELINE,
+        "'{\"AMIId\":\"#{AMIcreation.AMI_ID}\"}'",
+        "'{\"AMIId\":\"ami-0123456789abcdef0\"}'",
+    ),
+    (
+        "template of Deploy",
+        PIPELINE,
+        "TemplatePath: SourceOutput::app.yml",
+        "TemplatePath: SourceOutput::cfn/app.yml",
+    ),
+    (
+        "how it is deployed",
+        PIPELINE,
+        "ActionMode: CREATE_UPDATE",
+        "ActionMode: REPLACE_ON_FAILURE",
+    ),
+    ("run orders", PIPELINE, "RunOrder: 2", "RunOrder: 1"),
+    (
+        "watched key",
+        PIPELINE,
+        "object: {key: [template.zip]}",
+        "object: {key: [archive.zip]}",
+    ),
+    (
+        "there is no buildspecs/make-ami.yaml",
+        PIPELINE,
+        "BuildSpec: buildspecs/make-ami.yml",
+        "BuildSpec: buildspecs/make-ami.yaml",
+    ),
+    (
+        "shares",
+        PIPELINE,
+        "ServiceRole: !GetAtt AmiRole.Arn\n      Source: {Type: CODEPIPELINE, BuildSpec: buildspecs/make-ami.yml}",
+        "ServiceRole: !GetAtt DeployRole.Arn\n      Source: {Type: CODEPIPELINE, BuildSpec: buildspecs/deploy-app.yml}",
+    ),
+    (
+        "does not get ACTIONS_DIGESTS",
+        PIPELINE,
+        "          - {Name: ACTIONS_DIGESTS, Value: !Ref ProgramDigests}\n",
+        "",
+    ),
+    // The roles.
+    (
+        "passes a role to any service",
+        PIPELINE,
+        "            Condition: {StringEquals: {iam:PassedToService: cloudformation.amazonaws.com}}\n",
+        "",
+    ),
+    (
+        "what PipelinePolicy, PassStackRole passes",
+        PIPELINE,
+        "            Action: iam:PassRole\n            Resource: !GetAtt CloudFormationRole.Arn",
+        "            Action: iam:PassRole\n            Resource: '*'",
+    ),
+    (
+        "allows s3:*",
+        PIPELINE,
+        "Action: [s3:GetObject, s3:GetObjectVersion, s3:PutObject]",
+        "Action: s3:*",
+    ),
+    (
+        "is about any resource",
+        PIPELINE,
+        "            Resource: !Sub 'arn:${AWS::Partition}:s3:::${ArtifactBucketName}/*'",
+        "            Resource: '*'",
+    ),
+    (
+        "account that PipelineRole is assumed for",
+        PIPELINE,
+        "Principal: {Service: codepipeline.amazonaws.com}\n            Action: sts:AssumeRole\n            Condition: !If\n              - HasSourceAccountConditions\n              - StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}\n",
+        "Principal: {Service: codepipeline.amazonaws.com}\n            Action: sts:AssumeRole\n            Condition: !If\n              - HasSourceAccountConditions\n              - StringEquals: {aws:PrincipalAccount: !Ref AWS::AccountId}\n",
+    ),
+    (
+        "condition of making roles",
+        PIPELINE,
+        "StringEquals: {iam:PermissionsBoundary: !Ref PermissionsBoundaryArn}",
+        "StringEquals: {iam:PermissionsBoundary: none}",
+    ),
+    (
+        "does not grant ec2:CreateImage",
+        PIPELINE,
+        "Action: ec2:CreateImage",
+        "Action: ec2:DescribeImages",
+    ),
+    (
+        "grants ec2:TerminateInstances, which make-ami does not document",
+        PIPELINE,
+        "Action: ec2:CreateImage",
+        "Action: [ec2:CreateImage, ec2:TerminateInstances]",
+    ),
+    ("AMIID", PIPELINE, "{\"AMIId\":", "{\"AMIID\":"),
+    (
+        "application.yml",
+        PIPELINE,
+        "SourceOutput::app.yml",
+        "SourceOutput::application.yml",
+    ),
+    (
+        "archive.zip",
+        PIPELINE,
+        "S3ObjectKey: template.zip",
+        "S3ObjectKey: archive.zip",
+    ),
+    (
+        "CAPABILITY_IAM",
+        PIPELINE,
+        "Capabilities: CAPABILITY_IAM",
+        "Capabilities: CAPABILITY_AUTO_EXPAND",
+    ),
+    (
+        "refused of [(\"Environment\", \"prod\"), (\"DeployMode\", \"update\")]",
+        PIPELINE,
+        "      - Assert: !Equals [!Ref DeployMode, change-set]",
+        "      - Assert: !Not [!Equals [!Ref DeployMode, anything]]",
+    ),
+    (
+        "refused of [(\"BuildVpcId\"",
+        PIPELINE,
+        "      - Assert: !Not [!Equals [!Ref BuildSecurityGroupId, '']]",
+        "      - Assert: !Not [!Equals [!Ref BuildVpcId, '']]",
+    ),
+    (
+        "namespace of Deploy",
+        PIPELINE,
+        "Namespace: App\n",
+        "Namespace: Application\n",
+    ),
+    (
+        "configuration of Deploy",
+        PIPELINE,
+        "TemplateConfiguration: SourceOutput::config.json",
+        "TemplateConfiguration: SourceOutput::pipeline.json",
+    ),
+    (
+        "stages with [(\"Validation\", \"yes\")",
+        PIPELINE,
+        "HasValidation: !Equals [!Ref Validation, 'yes']",
+        "HasValidation: !Equals [!Ref ImageScan, 'yes']",
+    ),
+    (
+        "ValidateProject exists: true",
+        PIPELINE,
+        "    Type: AWS::CodeBuild::Project\n    Condition: HasValidation\n",
+        "    Type: AWS::CodeBuild::Project\n",
+    ),
+    (
+        "polling is \"true\"",
+        PIPELINE,
+        "PollForSourceChanges: 'false'",
+        "PollForSourceChanges: 'true'",
+    ),
+    (
+        "watched bucket",
+        PIPELINE,
+        "bucket: {name: [!Ref SourceBucketName]}",
+        "bucket: {name: [!Ref ArtifactBucketName]}",
+    ),
+    (
+        "what the rule starts is",
+        PIPELINE,
+        "codepipeline:${AWS::Region}:${AWS::AccountId}:${Pipeline}'",
+        "codepipeline:${AWS::Region}:${AWS::AccountId}:another'",
+    ),
+    (
+        "what the rule starts with",
+        PIPELINE,
+        "RoleArn: !GetAtt SourceRuleRole.Arn",
+        "RoleArn: !GetAtt PipelineRole.Arn",
+    ),
+    (
+        "network of the build",
+        PIPELINE,
+        "SecurityGroupIds: [!Ref BuildSecurityGroupId]",
+        "SecurityGroupIds: [!Ref BuildVpcId]",
+    ),
+    (
+        "network without a VPC",
+        PIPELINE,
+        "      VpcConfig: !If\n        - HasBuildVpc\n",
+        "      VpcConfig: !If\n        - HasSourceAccountConditions\n",
+    ),
+    (
+        "MAKE_AMI_KEEP for 4",
+        PIPELINE,
+        "HasRetention: !Not [!Equals [!Ref KeepImages, 0]]",
+        "HasRetention: !Not [!Equals [!Ref KeepImages, 4]]",
+    ),
+    (
+        "make-ami waits 43200s",
+        PIPELINE,
+        "{Name: MAKE_AMI_TIMEOUT, Value: 7h}",
+        "{Name: MAKE_AMI_TIMEOUT, Value: 12h}",
+    ),
+    (
+        "ChangeSetName that is carried out",
+        PIPELINE,
+        "ChangeSetName: !Sub '${AWS::StackName}-next'\n                Namespace",
+        "ChangeSetName: !Sub '${AWS::StackName}-last'\n                Namespace",
+    ),
+    (
+        "who is asked is",
+        PIPELINE,
+        "NotificationArn: !If [HasAlarmTopic, !Ref AlarmTopicArn, !Ref AWS::NoValue]",
+        "NotificationArn: !Ref AppStackName",
+    ),
+    (
+        "has a statement without a Sid",
+        PIPELINE,
+        "              - Sid: StartPipeline\n                Effect: Allow",
+        "              - Effect: Allow",
+    ),
+    (
+        "StartPipeline says nothing",
+        PIPELINE,
+        "Action: codepipeline:StartPipelineExecution",
+        "Action: []",
+    ),
+    (
+        "is about any bucket",
+        PIPELINE,
+        "'arn:${AWS::Partition}:s3:::${SourceBucketName}/template.zip'",
+        "'arn:${AWS::Partition}:s3:::*'",
+    ),
+    (
+        "what CloudFormationRole, PassInstanceRole passes",
+        PIPELINE,
+        "                # As exact as it can be: the application stack makes the role and its name ends at random.\n                Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-InstanceRole-*'",
+        "                Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/r*'",
+    ),
+    (
+        "CloudFormationRole is trusted to no service",
+        PIPELINE,
+        "Principal: {Service: cloudformation.amazonaws.com}",
+        "Principal: {AWS: !Ref AWS::AccountId}",
+    ),
+    (
+        "deed of SourceRuleRole",
+        PIPELINE,
+        "Principal: {Service: events.amazonaws.com}\n            Action: sts:AssumeRole",
+        "Principal: {Service: events.amazonaws.com}\n            Action: sts:TagSession",
+    ),
+    (
+        "has a condition: true, with the switch off",
+        PIPELINE,
+        "HasSourceAccountConditions: !Equals [!Ref SourceAccountConditions, 'yes']",
+        "HasSourceAccountConditions: !Equals [!Ref Environment, prod]",
+    ),
+    (
+        "ScanRole shares",
+        PIPELINE,
+        "project/${AWS::StackName}-scan'}",
+        "project/${AWS::StackName}-validate'}",
+    ),
+    (
+        "what SourceRuleRole is assumed for",
+        PIPELINE,
+        "rule/${AWS::StackName}-source'",
+        "rule/*'",
+    ),
+    (
+        "condition of LogIn",
+        PIPELINE,
+        "                Condition: {StringEquals: {ec2:osuser: !Ref SshUser}}\n",
+        "",
+    ),
+    (
+        "is about any instance",
+        PIPELINE,
+        "Action: ec2-instance-connect:SendSSHPublicKey\n                Resource: !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/${InstanceId}'",
+        "Action: ec2-instance-connect:SendSSHPublicKey\n                Resource: !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/*'",
+    ),
+    (
+        "tags anything",
+        PIPELINE,
+        "ec2:CreateAction: CreateImage",
+        "ec2:CreateActions: CreateImage",
+    ),
+    (
+        "TagWhatItCreatedWithProof tags anything",
+        PIPELINE,
+        "                  ForAllValues:StringEquals: {aws:TagKeys: ['make-ami:frozen-ms']}\n",
+        "",
+    ),
+    (
+        "which deploy-app does not need here",
+        PIPELINE,
+        "Action: [ec2:StartInstances, ec2:GetConsoleOutput]",
+        "Action: [ec2:StartInstances, ec2:GetConsoleOutput, ssm:SendCommand]",
+    ),
+    (
+        "what DeployRole fetches",
+        PIPELINE,
+        "${ReleasePrefix}/blobs/*'\n                  - !Sub 'arn:${AWS::Partition}:s3:::${ReleaseBucketName}/${ReleasePrefix}/deploy-app'",
+        "${ReleasePrefix}/deploy-app'",
+    ),
+    (
+        "what AmiRole fetches",
+        PIPELINE,
+        "${ReleasePrefix}/make-ami'",
+        "${ReleasePrefix}/*'",
+    ),
+];
+
+pub(super) const CHECKED: &[Validated] = &[
+    (
+        "lint",
+        "E3703",
+        PIPELINE,
+        "TemplatePath: SourceOutput::app.yml",
+        "TemplatePath: BuildOutput::app.yml",
+    ),
+    (
+        "lint",
+        "W3037",
+        PIPELINE,
+        "ec2:CreateImage",
+        "ec2:MakeImage",
+    ),
+];
