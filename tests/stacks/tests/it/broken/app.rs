@@ -468,10 +468,16 @@ pub(super) const RESOLVED: &[Change] = &[
         "      - Assert: !Equals [!Ref Spot, !Ref Spot]",
     ),
     (
-        "what SubnetsBelongToTheVpc asserts",
+        "refused of [] is [\"SubnetId1 and",
         APP,
         "- Fn::RefAll: AWS::EC2::VPC::Id",
         "- Fn::RefAll: AWS::EC2::Subnet::Id",
+    ),
+    (
+        "refused of [(\"SubnetId1\"",
+        APP,
+        "            - Fn::ValueOfAll: [AWS::EC2::Subnet::Id, VpcId]\n",
+        "            - Fn::RefAll: AWS::EC2::VPC::Id\n",
     ),
     (
         "condition of InstanceRole",

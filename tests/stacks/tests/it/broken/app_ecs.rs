@@ -110,4 +110,10 @@ pub(super) const RESOLVED: &[Change] = &[
         "ArnLike: {aws:SourceArn: !Sub 'arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:*'}",
         "ArnLike: {aws:SourceArn: '*'}",
     ),
+    (
+        "refused of [(\"PrivateSubnetId1\"",
+        ECS,
+        "  PrivateSubnetId1:\n    Type: AWS::EC2::Subnet::Id\n",
+        "  PrivateSubnetId1:\n    Type: String\n",
+    ),
 ];
