@@ -480,6 +480,30 @@ pub(super) const RESOLVED: &[Change] = &[
         "            - Fn::RefAll: AWS::EC2::VPC::Id\n",
     ),
     (
+        "what InstanceRole names",
+        APP,
+        "RoleName: !Sub '${AWS::StackName}-${AWS::Region}-instance'",
+        "RoleName: !Sub '${AWS::StackName}-instance'",
+    ),
+    (
+        "what LoadBalancer names",
+        APP,
+        "      # As above. VPCId would replace it, but the load balancer cannot leave its network either.\n      Name: !Ref AWS::StackName\n",
+        "",
+    ),
+    (
+        "what TagWhatItMakes is held to",
+        APP,
+        "{Key: Name, Value: !Sub '${AWS::StackName}-instances'}",
+        "{Key: Name, Value: !Sub '${AWS::StackName}-machines'}",
+    ),
+    (
+        "RoleName of InstanceRole may have 72 characters",
+        APP,
+        "RoleName: !Sub '${AWS::StackName}-${AWS::Region}-instance'",
+        "RoleName: !Sub '${AWS::StackName}-${AWS::Region}-the-role-of-each-instance'",
+    ),
+    (
         "condition of InstanceRole",
         APP,
         "Principal: {Service: ec2.amazonaws.com}\n            Action: sts:AssumeRole\n",

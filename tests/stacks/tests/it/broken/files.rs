@@ -89,6 +89,12 @@ pub(super) const RESOLVED: &[Change] = &[
         "\"AppStackName\": \"rag-app\"",
     ),
     (
+        "AppVpcId is",
+        "cfn/config/pipeline-dev.json",
+        "\"AppVpcId\": \"vpc-00000000000000000\"",
+        "\"AppVpcId\": \"vpc-00000000000000001\"",
+    ),
+    (
         "alarms.yml is not explained",
         "cfn/README.md",
         "`alarms.yml`",

@@ -60,6 +60,36 @@ pub(super) const GUARDED: &[Change] = &[
         "Principal: {Service: cloudformation.amazonaws.com}",
         "Principal: {AWS: !Ref AWS::AccountId}",
     ),
+    (
+        "roles_pass_exact_roles",
+        PIPELINE,
+        "Action: iam:PassRole\n                Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-${AWS::Region}-instance'",
+        "Action: iam:PassRole\n                Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-InstanceRole-*'",
+    ),
+    (
+        "roles_pass_exact_roles",
+        PIPELINE,
+        "                Condition: {StringEquals: {iam:PassedToService: ec2.amazonaws.com}}\n",
+        "",
+    ),
+    (
+        "roles_pass_exact_roles",
+        PIPELINE,
+        "Action: [iam:AttachRolePolicy, iam:DetachRolePolicy]",
+        "Action: [iam:AttachRolePolicy, iam:DetachRolePolicy, iam:PassRole]",
+    ),
+    (
+        "policies_pass_exact_roles",
+        PIPELINE,
+        "            Action: iam:PassRole\n            Resource: !GetAtt CloudFormationRole.Arn",
+        "            Action: iam:PassRole\n            Resource: '*'",
+    ),
+    (
+        "policies_pass_exact_roles",
+        PIPELINE,
+        "            Condition: {StringEquals: {iam:PassedToService: cloudformation.amazonaws.com}}\n",
+        "",
+    ),
 ];
 
 pub(super) const RESOLVED: &[Change] = &[
@@ -120,7 +150,7 @@ pub(super) const RESOLVED: &[Change] = &[
     ),
     // The roles.
     (
-        "passes a role to any service",
+        "whom PipelinePolicy, PassStackRole passes it to",
         PIPELINE,
         "            Condition: {StringEquals: {iam:PassedToService: cloudformation.amazonaws.com}}\n",
         "",
@@ -134,7 +164,7 @@ pub(super) const RESOLVED: &[Change] = &[
     (
         "allows s3:*",
         PIPELINE,
-        "Action: [s3:GetObject, s3:GetObjectVersion, s3:PutObject]",
+        "Action: [s3:GetObject, s3:GetObjectVersion, s3:PutObject, s3:PutObjectAcl]",
         "Action: s3:*",
     ),
     (
@@ -181,10 +211,16 @@ pub(super) const RESOLVED: &[Change] = &[
         "S3ObjectKey: archive.zip",
     ),
     (
-        "CAPABILITY_IAM",
+        "CAPABILITY_NAMED_IAM",
         PIPELINE,
-        "Capabilities: CAPABILITY_IAM",
+        "Capabilities: CAPABILITY_NAMED_IAM",
         "Capabilities: CAPABILITY_AUTO_EXPAND",
+    ),
+    (
+        "CAPABILITY_NAMED_IAM is not acknowledged",
+        PIPELINE,
+        "Capabilities: CAPABILITY_NAMED_IAM",
+        "Capabilities: CAPABILITY_IAM",
     ),
     (
         "refused of [(\"Environment\", \"prod\"), (\"DeployMode\", \"update\")]",
@@ -303,8 +339,50 @@ pub(super) const RESOLVED: &[Change] = &[
     (
         "what CloudFormationRole, PassInstanceRole passes",
         PIPELINE,
-        "                # As exact as it can be: the application stack makes the role and its name ends at random.\n                Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-InstanceRole-*'",
-        "                Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/r*'",
+        "Action: iam:PassRole\n                Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-${AWS::Region}-instance'",
+        "Action: iam:PassRole\n                Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-${AWS::Region}-*'",
+    ),
+    (
+        "ChangeSecurityGroups is about all of",
+        PIPELINE,
+        "                Condition: {ArnEquals: {ec2:Vpc: !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc/${AppVpcId}'}}\n",
+        "",
+    ),
+    (
+        "LoadBalancer is about all of",
+        PIPELINE,
+        "targetgroup/${AppStackName}/*",
+        "targetgroup/*",
+    ),
+    (
+        "KeepArtifacts does not allow s3:PutObjectAcl",
+        PIPELINE,
+        "s3:PutObject, s3:PutObjectAcl]",
+        "s3:PutObject]",
+    ),
+    (
+        "where MakeGroupsAndTemplate may",
+        PIPELINE,
+        ":vpc/${AppVpcId}'\n",
+        ":vpc/*'\n",
+    ),
+    (
+        "what ChangeLaunchTemplate is held to",
+        PIPELINE,
+        "aws:ResourceTag/Name: !Ref AppStackName}",
+        "aws:ResourceTag/Project: !Ref Project}",
+    ),
+    (
+        "the pattern of AppStackName",
+        PIPELINE,
+        "{0,28}[A-Za-z0-9])?$",
+        "{0,126}[A-Za-z0-9])?$",
+    ),
+    (
+        "and IAM takes 10240",
+        PIPELINE,
+        "${AWS::AccountId}",
+        "${AWS::StackId}${AWS::StackId}${AWS::StackId}",
     ),
     (
         "CloudFormationRole is trusted to no service",
