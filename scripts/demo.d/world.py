@@ -89,6 +89,7 @@ def make(folder):
     pipeline = configuration("cfn/config/pipeline-dev.json", {
         "SourceBucketName": source, "ArtifactBucketName": artifacts, "ReleaseBucketName": source,
         "InstanceId": instance_id, "SshUser": host["user"], "HostKey": host["host_key"], "AppStackName": app_stack,
+        "AppVpcId": network["VPCId"],
         # Retention asks which images are in use, by calls that moto does not know.
         "KeepImages": "0",
     })

@@ -19,6 +19,7 @@ pub mod kms;
 pub mod missing;
 pub mod moto;
 pub mod page;
+pub mod policy;
 pub mod program;
 pub mod readers;
 pub mod shells;

@@ -5,6 +5,7 @@ mod app;
 mod contract_check;
 mod fetch;
 mod files;
+mod names;
 mod network;
 mod pipeline;
 mod programs;
@@ -21,7 +22,7 @@ pub const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
 type Look = fn(&Path, &mut Faults) -> Result<(), String>;
 
 /// What is looked at: a name, the files of `cfn/` that it rests on, and how.
-const LOOKS: [(&str, &[&str], Look); 10] = [
+const LOOKS: [(&str, &[&str], Look); 11] = [
     ("app.yml", &["app.yml", "app-ecs.yml", "config"], app::look),
     ("network.yml", &["network.yml"], network::look),
     ("pipeline.yml", &["pipeline.yml", "config"], pipeline::look),
@@ -38,6 +39,7 @@ const LOOKS: [(&str, &[&str], Look); 10] = [
         fetch::look,
     ),
     ("roles", &[".yml", "config"], roles::look),
+    ("names", &["app.yml", "pipeline.yml", "config"], names::look),
     (
         "programs",
         &["app.yml", "buckets.yml", "pipeline.yml"],

@@ -17,8 +17,9 @@ pub fn repository() -> &'static Path {
 }
 
 /// A value for each parameter that no configuration file has.
-const SAMPLES: [(&str, &str); 13] = [
+const SAMPLES: [(&str, &str); 14] = [
     ("AMIId", "ami-0123456789abcdef0"),
+    ("AppVpcId", "vpc-0123456789abcdef0"),
     ("AppImage", "example/rag-app:1"),
     ("BaseImageId", "ami-0123456789abcdef0"),
     ("CertificateArn", CERTIFICATE),
@@ -32,6 +33,9 @@ const SAMPLES: [(&str, &str); 13] = [
     ("BuildSubnetId1", ""),
     ("BuildSecurityGroupId", ""),
 ];
+
+/// The one subnet that is not of the stack's network.
+pub const ELSEWHERE: &str = "subnet-0fffffffffffffff0";
 
 /// A certificate's ARN.
 pub const CERTIFICATE: &str = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b";
@@ -161,13 +165,16 @@ impl Stack {
     }
 
     /// What the template's `Rules` refuse of these values: the description of every assertion that
-    /// does not hold. An assertion over the account's own resources (`Fn::EachMemberIn`) is passed over.
+    /// does not hold.
     ///
     /// # Errors
     /// When a rule cannot be resolved.
     pub fn refused(&self) -> Result<Vec<String>, String> {
         let evaluator = Evaluator::new(&self.template, &self.world).map_err(told)?;
         let holds = |node: &Node| {
+            if let Some(lists) = single(node, "Fn::EachMemberIn") {
+                return self.each_member_in(lists);
+            }
             let truth = evaluator.node(node).map_err(|one| told(vec![one]))?;
             Ok::<_, String>(truth.is_some_and(|node| node.as_str() == Some("true")))
         };
@@ -184,13 +191,59 @@ impl Stack {
                 let Some(assert) = assertion.get("Assert") else {
                     continue;
                 };
-                if single(assert, "Fn::EachMemberIn").is_none() && !holds(assert)? {
+                if !holds(assert)? {
                     let description = assertion.get("AssertDescription").and_then(Node::as_str);
                     refused.push(description.unwrap_or_default().to_owned());
                 }
             }
         }
         Ok(refused)
+    }
+
+    /// Whether each member of the first list is one of the second, for lists over the account's own
+    /// resources; every subnet but [`ELSEWHERE`] is of the stack's network.
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-rules.html>
+    fn each_member_in(&self, lists: &Node) -> Result<bool, String> {
+        let lists = lists.as_sequence().unwrap_or_default();
+        let lists: Vec<Vec<String>> = lists
+            .iter()
+            .map(|list| self.of_the_account(list))
+            .collect::<Result<_, _>>()?;
+        let [members, all] = &lists[..] else {
+            return Err("Fn::EachMemberIn takes two lists".to_owned());
+        };
+        Ok(members.iter().all(|one| all.contains(one)))
+    }
+
+    /// The values of `Fn::RefAll`, or of `Fn::ValueOfAll` for a subnet's `VpcId`.
+    fn of_the_account(&self, list: &Node) -> Result<Vec<String>, String> {
+        if let Some(kind) = single(list, "Fn::RefAll").and_then(Node::as_str) {
+            return Ok(self.values_of(kind));
+        }
+        let arguments = single(list, "Fn::ValueOfAll").and_then(Node::as_sequence);
+        let arguments: Vec<_> = arguments.into_iter().flatten().map(Node::as_str).collect();
+        match arguments[..] {
+            [Some(kind @ "AWS::EC2::Subnet::Id"), Some("VpcId")] => {
+                let network = &self.world.parameters["VPCId"];
+                let of = |subnet| match subnet {
+                    ELSEWHERE => "vpc-elsewhere".to_owned(),
+                    _ => network.clone(),
+                };
+                let subnets = self.values_of(kind);
+                Ok(subnets.iter().map(|subnet| of(subnet.as_str())).collect())
+            }
+            _ => Err(format!("the account has no answer to {}", list.to_json())),
+        }
+    }
+
+    /// The values of all parameters of a type.
+    fn values_of(&self, kind: &str) -> Vec<String> {
+        let parameters = self.template.parameters.iter();
+        parameters
+            .filter(|parameter| parameter.kind == kind)
+            .filter_map(|parameter| self.world.parameters.get(&parameter.name))
+            .cloned()
+            .collect()
     }
 
     fn resource(&self, id: &str) -> Result<&Resource, String> {

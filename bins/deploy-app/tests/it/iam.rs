@@ -146,15 +146,7 @@ fn the_documented_policy_is_exactly_what_is_called() {
 /// What the role of the pipeline's Build stage grants for the program.
 fn granted() -> BTreeSet<String> {
     let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cfn/pipeline.yml");
-    let template = std::fs::read_to_string(template).unwrap();
-    let (_, policy) = template.split_once("PolicyName: deploy-app\n").unwrap();
-    let (policy, _) = policy.split_once("- PolicyName:").unwrap();
-    policy
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("Action: "))
-        .flat_map(|actions| actions.trim_matches(['[', ']']).split(", "))
-        .map(str::to_owned)
-        .collect()
+    harness::policy::granted(template, "PolicyName: deploy-app")
 }
 
 /// With the settings of the pipeline's project: a host key that is known, and no key of its own.

@@ -57,14 +57,7 @@ fn the_documented_policy_is_exactly_what_is_called() {
 /// What `PackagePolicy` grants.
 fn granted() -> BTreeSet<String> {
     let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cfn/buckets.yml");
-    let template = std::fs::read_to_string(template).unwrap();
-    let (_, policy) = template.split_once("  PackagePolicy:\n").unwrap();
-    policy
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("Action: "))
-        .flat_map(|actions| actions.trim_matches(['[', ']']).split(", "))
-        .map(str::to_owned)
-        .collect()
+    harness::policy::granted(template, "PackagePolicy:")
 }
 
 /// Encrypted with S3's own keys, as the bucket is, and checked against a file.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::ENVIRONMENTS;
 use crate::faults::Faults;
@@ -44,7 +44,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     versions(folder, faults)
 }
 
-/// The pipeline deploys into the stack of its own environment.
+/// The pipeline deploys into the stack and the network of its own environment.
 fn same_names(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     for environment in ENVIRONMENTS {
         let file = format!("pipeline-{environment}.json");
@@ -54,6 +54,12 @@ fn same_names(folder: &Path, faults: &mut Faults) -> Result<(), String> {
         faults.unless(
             name.ends_with(environment),
             format!("AppStackName is {name}"),
+        );
+        let app = configuration(folder, &format!("{environment}.json"))?;
+        faults.equal(
+            "AppVpcId",
+            &json!(given.get("AppVpcId")),
+            json!(app.get("VPCId")),
         );
     }
     Ok(())

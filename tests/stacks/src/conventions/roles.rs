@@ -45,14 +45,103 @@ const TRUSTED_WITHOUT_CONDITION: [&str; 1] = ["ec2.amazonaws.com"];
 /// Services whose condition a parameter takes away, for no document promises that they send it.
 const UNPROVEN: [&str; 2] = ["codepipeline.amazonaws.com", "cloudformation.amazonaws.com"];
 
-/// Which roles are passed, by whom.
-const PASSED: [(&str, &str); 2] = [
-    ("PipelinePolicy", "CloudFormationRole.Arn"),
+/// Which roles are passed: by whom, the one role, to which service.
+const PASSED: [(&str, &str, &str); 2] = [
+    (
+        "PipelinePolicy",
+        "CloudFormationRole.Arn",
+        "cloudformation.amazonaws.com",
+    ),
     (
         "CloudFormationRole",
-        "arn:aws:iam::123456789012:role/rag-app-prod-InstanceRole-*",
+        "arn:aws:iam::123456789012:role/rag-app-prod-eu-central-1-instance",
+        "ec2.amazonaws.com",
     ),
 ];
+
+/// Kinds of things that AWS names by ids of its own: `kind/*` is all of the account.
+const KINDS: [&str; 12] = [
+    ":image/",
+    ":instance/",
+    ":instance-profile/",
+    ":launch-template/",
+    ":listener/app/",
+    ":loadbalancer/app/",
+    ":network-interface/",
+    ":role/",
+    ":security-group/",
+    ":snapshot/",
+    ":targetgroup/",
+    ":vpc/",
+];
+
+/// Statements about all of a kind that no condition holds, with the reason.
+const ANY_OF_A_KIND: [(&str, &str, &str); 3] = [
+    (
+        "AmiRole",
+        "CreateImage",
+        "image and snapshots have no ids before; the instance is exact",
+    ),
+    (
+        "AmiRole",
+        "CountChangedBlocks",
+        "which snapshots is known when they are made; it reads no block",
+    ),
+    (
+        "CloudFormationRole",
+        "MakeGroupsAndTemplate",
+        "they have no ids before, and may be tagged only later; the groups' network is exact",
+    ),
+];
+
+/// What CodePipeline's documents list for its role, by statement; an action that fails for the lack of one says
+/// little more than that.
+/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html>,
+/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3.html#edit-role-s3source>
+const DOCUMENTED: [(&str, &[&str]); 5] = [
+    (
+        "WatchSourceBucket",
+        &[
+            "s3:GetBucketVersioning",
+            "s3:GetBucketAcl",
+            "s3:GetBucketLocation",
+        ],
+    ),
+    (
+        "ReadSource",
+        &[
+            "s3:GetObject",
+            "s3:GetObjectVersion",
+            "s3:GetObjectTagging",
+            "s3:GetObjectVersionTagging",
+        ],
+    ),
+    (
+        "FindArtifactBucket",
+        &[
+            "s3:GetBucketVersioning",
+            "s3:GetBucketAcl",
+            "s3:GetBucketLocation",
+        ],
+    ),
+    (
+        "KeepArtifacts",
+        &[
+            "s3:GetObject",
+            "s3:GetObjectVersion",
+            "s3:PutObject",
+            "s3:PutObjectAcl",
+        ],
+    ),
+    (
+        "RunBuilds",
+        &["codebuild:BatchGetBuilds", "codebuild:StartBuild"],
+    ),
+];
+
+/// What IAM takes for the inline policies of one role, without white space.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+const INLINE_LIMIT: usize = 10_240;
 
 /// Every stack that has roles, with every switch on.
 fn stacks(folder: &Path) -> Result<Vec<(&'static str, Stack)>, String> {
@@ -97,6 +186,13 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
             for statement in trust {
                 trusted(&role, &statement, faults);
             }
+            let size = inline_size(&stack.properties(&role)?);
+            faults.unless(
+                size <= INLINE_LIMIT,
+                format!(
+                    "the policies in {role} have {size} characters, and IAM takes {INLINE_LIMIT}"
+                ),
+            );
         }
         if stack
             .template()
@@ -111,6 +207,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     faults.at("pipeline.yml");
     switched(&pipeline, faults)?;
     by_the_rule(&pipeline, faults)?;
+    documented(&pipeline, faults)?;
     boundary(&pipeline, faults)
 }
 
@@ -142,16 +239,18 @@ fn permission(statement: &Statement, faults: &mut Faults) {
         if name != "PassRole" {
             continue;
         }
-        faults.unless(
-            condition["StringEquals"]["iam:PassedToService"].is_string(),
-            format!("{place} passes a role to any service"),
-        );
-        let passes = PASSED.iter().filter(|(by, _)| by == owner);
-        let passes: Vec<&str> = passes.map(|(_, role)| *role).collect();
+        let passed: Vec<_> = PASSED.iter().filter(|(by, ..)| by == owner).collect();
+        let roles: Vec<&str> = passed.iter().map(|(_, role, _)| *role).collect();
         faults.equal(
             format!("what {place} passes"),
             &json!(resources),
-            json!(passes),
+            json!(roles),
+        );
+        let service = passed.first().map_or("no service", |(.., to)| to);
+        faults.equal(
+            format!("whom {place} passes it to"),
+            condition,
+            json!({"StringEquals": {"iam:PassedToService": service}}),
         );
     }
     let any = resources.iter().any(|one| one == "*");
@@ -159,6 +258,17 @@ fn permission(statement: &Statement, faults: &mut Faults) {
         .iter()
         .any(|(role, excused, _)| owner == role && sid == excused);
     faults.unless(!any || excused, format!("{place} is about any resource"));
+    let all_of_a_kind = resources.iter().find(|one| {
+        let kind = one.strip_suffix('*').unwrap_or_default();
+        KINDS.iter().any(|bare| kind.ends_with(bare))
+    });
+    let excused = ANY_OF_A_KIND
+        .iter()
+        .any(|(role, excused, _)| owner == role && sid == excused);
+    faults.unless(
+        all_of_a_kind.is_none() || !condition.is_null() || excused,
+        format!("{place} is about all of {all_of_a_kind:?}"),
+    );
     // A bucket's objects, never all buckets.
     for resource in resources {
         faults.unless(
@@ -166,6 +276,15 @@ fn permission(statement: &Statement, faults: &mut Faults) {
             format!("{place} is about any bucket"),
         );
     }
+}
+
+/// The characters of a role's inline policies as IAM counts them.
+fn inline_size(role: &Value) -> usize {
+    let policies = role["Policies"].as_array().map_or(&[][..], Vec::as_slice);
+    policies
+        .iter()
+        .map(|one| one["PolicyDocument"].to_string().len())
+        .sum()
 }
 
 fn trusted(role: &str, statement: &Value, faults: &mut Faults) {
@@ -247,6 +366,22 @@ fn by_the_rule(pipeline: &Stack, faults: &mut Faults) -> Result<(), String> {
         &trust["ArnLike"]["aws:SourceArn"],
         expected,
     );
+    Ok(())
+}
+
+/// CodePipeline's role has at least what its documents list.
+fn documented(pipeline: &Stack, faults: &mut Faults) -> Result<(), String> {
+    let all = statements::allowing(pipeline)?;
+    for (sid, actions) in DOCUMENTED {
+        let found = all.iter().find(|one| one.sid == sid);
+        let allowed = found.map_or(&[][..], |one| &one.actions);
+        for action in actions {
+            faults.unless(
+                allowed.iter().any(|one| one == action),
+                format!("{sid} does not allow {action}, which CodePipeline needs"),
+            );
+        }
+    }
     Ok(())
 }
 

@@ -41,7 +41,7 @@ fn deploy(
         ("TemplateBody".to_owned(), body),
         (
             "Capabilities.member.1".to_owned(),
-            "CAPABILITY_IAM".to_owned(),
+            "CAPABILITY_NAMED_IAM".to_owned(),
         ),
     ];
     for (number, (name, value)) in parameters.iter().enumerate() {
@@ -235,8 +235,14 @@ fn application_is_there(
     let balancers = moto.query("elasticloadbalancing", "DescribeLoadBalancers", &[]);
     assert_eq!(one(&balancers, "Scheme"), "internet-facing");
     let balancer = one(&balancers, "LoadBalancerArn");
+    // Names that stand in ARNs, which the pipeline's role is held to.
+    assert!(balancer.contains(":loadbalancer/app/app/"), "{balancer}");
+    let targets = one(&groups, "TargetGroupArn");
+    assert!(targets.contains(":targetgroup/app/"), "{targets}");
     let query = [("LoadBalancerArn", balancer)];
     let listeners = moto.query("elasticloadbalancing", "DescribeListeners", &query);
+    let listener = one(&listeners, "ListenerArn");
+    assert!(listener.contains(":listener/app/app/"), "{listener}");
     assert_eq!(one(&listeners, "Port"), "8001");
     assert_eq!(one(&listeners, "Protocol"), "HTTPS");
     assert_eq!(one(&listeners, "CertificateArn"), certificate);
@@ -270,6 +276,10 @@ fn application_is_there(
     ] {
         assert_eq!(one(&version, tag), expected, "{tag} of the launch template");
     }
+    let profile = one(&version, "iamInstanceProfile");
+    let profile = one(profile, "arn").rsplit('/').next();
+    let region = balancer.split(':').nth(3).unwrap();
+    assert_eq!(profile, Some(format!("app-{region}-instance").as_str()));
 
     let (front, back) = (
         physical(moto, "app", "LoadBalancerSecurityGroup"),

@@ -3,5 +3,6 @@
 
 mod broken;
 mod deployed;
+mod handlers;
 mod page;
 mod whole;
