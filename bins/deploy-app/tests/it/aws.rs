@@ -608,18 +608,7 @@ fn the_lock_of_a_build_that_ended_is_taken_over() {
         Reply::json(&serde_json::json!({"builds": [{"id": "web:1", "buildStatus": status}]}))
     };
     aws.on("codebuild:BatchGetBuilds", [builds("IN_PROGRESS")]);
-    let lock = world.target().join(".deploy/lock");
-    std::fs::create_dir_all(&lock).unwrap();
-    let far = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
-    let far = far.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    for (name, text) in [
-        ("owner", "build web:1"),
-        ("build", "web:1"),
-        ("token", "other"),
-        ("expires", &far.to_string()),
-    ] {
-        std::fs::write(lock.join(name), format!("{text}\n")).unwrap();
-    }
+    world.leave_lock();
     world.write("content", "two");
     let program = with_instance(&world, &aws).env("CODEBUILD_BUILD_ID", "web:2");
     program

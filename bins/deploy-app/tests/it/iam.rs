@@ -7,7 +7,6 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const GROUP: &str =
     "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/web/0123456789abcdef";
@@ -61,22 +60,6 @@ fn cloud(world: &World) -> FakeAws {
     aws
 }
 
-/// A lock that another build has left on the host.
-fn leave_lock(world: &World) {
-    let lock = world.target().join(".deploy/lock");
-    std::fs::create_dir_all(&lock).unwrap();
-    let far = SystemTime::now() + Duration::from_secs(3600);
-    let far = far.duration_since(UNIX_EPOCH).unwrap().as_secs();
-    for (name, text) in [
-        ("owner", "build web:1"),
-        ("build", "web:1"),
-        ("token", "other"),
-        ("expires", &far.to_string()),
-    ] {
-        std::fs::write(lock.join(name), format!("{text}\n")).unwrap();
-    }
-}
-
 /// The same on a port where nobody listens.
 fn unanswered(program: &Program) -> Program {
     program
@@ -123,7 +106,7 @@ fn the_documented_policy_is_exactly_what_is_called() {
             &json!({"ARN": "arn:x", "Name": "web", "SecretString": pem}),
         )],
     );
-    leave_lock(&world);
+    world.leave_lock();
     world.write("content", "two");
     world
         .untrusting()
@@ -155,7 +138,7 @@ fn the_pipelines_role_grants_exactly_what_its_build_calls() {
     let Some(world) = World::start() else { return };
     world.deploy();
     let aws = cloud(&world);
-    leave_lock(&world);
+    world.leave_lock();
     world.write("content", "two");
     let build = with_instance(&world, &aws)
         .env("CODEBUILD_BUILD_ID", "web:2")

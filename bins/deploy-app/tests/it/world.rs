@@ -5,7 +5,7 @@ use harness::{Program, Ran};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// The application: answers 200 with its content and its release, or 500 when the tree says so.
@@ -127,6 +127,22 @@ impl World {
             .env("DEPLOY_APP_HEALTH_TIMEOUT", "8s")
             .env("DEPLOY_APP_SSH_TIMEOUT", "20s")
             .limit(Duration::from_secs(120))
+    }
+
+    /// Leaves the lock of another build, web:1, on the host.
+    pub(crate) fn leave_lock(&self) {
+        let lock = self.target().join(".deploy/lock");
+        std::fs::create_dir_all(&lock).unwrap();
+        let far = SystemTime::now() + Duration::from_secs(3600);
+        let far = far.duration_since(UNIX_EPOCH).unwrap().as_secs();
+        for (name, text) in [
+            ("owner", "build web:1"),
+            ("build", "web:1"),
+            ("token", "other"),
+            ("expires", &far.to_string()),
+        ] {
+            std::fs::write(lock.join(name), format!("{text}\n")).unwrap();
+        }
     }
 
     /// Ready to deploy files, and to start nothing.
