@@ -9,6 +9,7 @@ mod endings;
 mod exports;
 mod iam;
 mod inside;
+mod let_go;
 mod moto;
 mod preflight;
 mod publish;
