@@ -19,6 +19,7 @@ pub mod quiet;
 pub mod references;
 pub mod retain;
 pub mod sharing;
+mod spot;
 pub mod still;
 mod tagging;
 pub mod verify;

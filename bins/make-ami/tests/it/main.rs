@@ -15,6 +15,7 @@ mod preflight;
 mod publish;
 mod retention;
 mod settings;
+mod spot;
 mod still;
 mod stopped;
 mod waiting;
