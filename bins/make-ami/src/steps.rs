@@ -327,10 +327,11 @@ async fn find_target(job: &Job, target: &Target) -> Result<Image, Failure> {
         }
     };
     found.ok_or_else(|| {
-        Failure::refused(format!(
-            "{target} has no image in {}; nothing was touched",
-            job.home.region
-        ))
+        let region = &job.home.region;
+        Failure::refused(match target {
+            Target::Image(_) => format!("{target} in {region} does not exist; nothing was touched"),
+            Target::Run(_) => format!("{target} has no image in {region}; nothing was touched"),
+        })
         .hint("check AWS_REGION and the account; an image of a moment ago may not be listed yet")
     })
 }
