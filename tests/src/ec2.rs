@@ -6,6 +6,7 @@ mod instance;
 mod launch_template;
 mod outcome;
 mod snapshot;
+mod spot;
 mod time;
 mod world;
 mod xml;
@@ -18,6 +19,7 @@ pub use instance::{Instance, Volume};
 pub use launch_template::LaunchTemplate;
 pub use outcome::{Course, End, Outcome, Progress};
 pub use snapshot::Snapshot;
+pub use spot::SpotRequest;
 pub use time::iso;
 pub use world::Ec2World;
 pub use xml::{

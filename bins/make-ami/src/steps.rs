@@ -19,6 +19,8 @@ pub mod quiet;
 pub mod references;
 pub mod retain;
 pub mod sharing;
+mod sight;
+mod spot;
 pub mod still;
 mod tagging;
 pub mod verify;
@@ -33,7 +35,7 @@ use crate::settings::{Checked, Named};
 use crate::undo::{self, Journal};
 use action::failure::Failure;
 use action::program::{Context, Output};
-use available::Verified;
+use available::{NotAvailable, Verified};
 use aws::session::Session;
 use aws_sdk_ec2::types::{Image, ImageState};
 use dry_run::{Intended, show_plan, show_rest};
@@ -325,10 +327,11 @@ async fn find_target(job: &Job, target: &Target) -> Result<Image, Failure> {
         }
     };
     found.ok_or_else(|| {
-        Failure::refused(format!(
-            "{target} has no image in {}; nothing was touched",
-            job.home.region
-        ))
+        let region = &job.home.region;
+        Failure::refused(match target {
+            Target::Image(_) => format!("{target} in {region} does not exist; nothing was touched"),
+            Target::Run(_) => format!("{target} has no image in {region}; nothing was touched"),
+        })
         .hint("check AWS_REGION and the account; an image of a moment ago may not be listed yet")
     })
 }
@@ -344,10 +347,16 @@ async fn finish(
     let waited = available::wait(job, &job.home, image_id, making.volumes).await;
     let verified = match waited {
         Ok(verified) => verified,
-        Err(failure) if journal.in_use || keeps(&failure, job.settings.on_timeout) => {
-            return Err(kept(job, &journal, failure));
+        Err(NotAvailable { failure, is_gone }) => {
+            if is_gone {
+                journal.is_gone(image_id);
+            }
+            let stays = journal.in_use || keeps(&failure, job.settings.on_timeout);
+            return Err(match stays {
+                true => kept(job, &journal, failure),
+                false => undo::all(job, &journal, failure).await,
+            });
         }
-        Err(failure) => return Err(undo::all(job, &journal, failure).await),
     };
     let available = job.clock.now();
     let published = tag_and_publish(job, &making, &verified, frozen, &mut journal).await;

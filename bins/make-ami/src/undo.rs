@@ -2,6 +2,7 @@
 
 use crate::job::{Job, Place};
 use crate::plan::RUN_TAG;
+use crate::steps::available::NotAvailable;
 use crate::steps::images::{self, by_id, snapshot_ids, snapshots, snapshots_of, tagged};
 use action::exit::Exit;
 use action::export::quote::posix;
@@ -35,6 +36,8 @@ pub struct Made {
     pub place: Place,
     /// Its id.
     pub image_id: String,
+    /// Whether somebody else deregistered it since.
+    pub is_gone: bool,
 }
 
 impl Journal {
@@ -67,7 +70,16 @@ impl Journal {
         self.made.push(Made {
             place: place.clone(),
             image_id: image_id.to_owned(),
+            is_gone: false,
         });
+    }
+
+    /// Notes that an image was deregistered by somebody else.
+    pub fn is_gone(&mut self, image_id: &str) {
+        let mut made = self.made.iter_mut();
+        if let Some(made) = made.find(|made| made.image_id == image_id) {
+            made.is_gone = true;
+        }
     }
 }
 
@@ -81,12 +93,17 @@ const IN_USE_TRIES: u32 = 5;
 /// `failure` what could not be removed, with the command that does.
 pub async fn all(job: &Job, journal: &Journal, failure: Failure) -> Failure {
     let mut left = Vec::new();
-    for Made { place, image_id } in journal.made.iter().rev() {
-        tracing::warn!(
-            image_id,
-            "removing the unfinished image in {}",
-            place.region
-        );
+    for made in journal.made.iter().rev() {
+        let Made {
+            place, image_id, ..
+        } = made;
+        let region = &place.region;
+        if made.is_gone {
+            tracing::warn!(image_id, "removing the snapshots of the image in {region}");
+            left.extend(remove_snapshots(place, image_id, &journal.run).await);
+            continue;
+        }
+        tracing::warn!(image_id, "removing the unfinished image in {region}");
         left.extend(remove(place, image_id).await);
     }
     let made = journal.made.iter().map(|made| &made.place);
@@ -123,9 +140,13 @@ pub async fn all(job: &Job, journal: &Journal, failure: Failure) -> Failure {
 
 /// Removes a bad copy and whatever else carries the run's key where it is; adds to `failure` what could
 /// not be removed.
-pub async fn copy(journal: &Journal, place: &Place, image_id: &str, failure: Failure) -> Failure {
+pub async fn copy(journal: &Journal, place: &Place, image_id: &str, bad: NotAvailable) -> Failure {
+    let NotAvailable { failure, is_gone } = bad;
     tracing::warn!(image_id, "removing the bad copy in {}", place.region);
-    let mut left = remove(place, image_id).await;
+    let mut left = match is_gone {
+        true => Vec::new(),
+        false => remove(place, image_id).await,
+    };
     left.extend(sweep(place, journal, &[], &left, false).await.left);
     or_remains(with(failure, left))
 }
@@ -294,7 +315,7 @@ pub async fn remove(place: &Place, image_id: &str) -> Vec<Remainder> {
             break;
         };
         let error = AwsError::of(&error);
-        let gone = error.is("InvalidAMIID.NotFound") || error.is("InvalidAMIID.Unavailable");
+        let gone = images::is_unknown(&error);
         // One that was listed and is not any more is gone; one that never was may still appear.
         if gone && !unlisted {
             break;
@@ -326,6 +347,19 @@ pub async fn remove(place: &Place, image_id: &str) -> Vec<Remainder> {
             what: format!("image {image_id} in {region}, deregistered but still listed"),
             command: deregister(),
         });
+    }
+    left
+}
+
+/// Deletes the snapshots of an image that is gone, which only their descriptions name; gives what could not be deleted.
+async fn remove_snapshots(place: &Place, image_id: &str, run: &str) -> Vec<Remainder> {
+    let snapshots = match snapshots_of(place, image_id, &[]).await {
+        Ok(snapshots) => snapshots,
+        Err(failure) => return vec![unswept(place, run, "snapshots", &failure)],
+    };
+    let mut left = Vec::new();
+    for id in snapshots.iter().filter_map(|one| one.snapshot_id()) {
+        left.extend(delete_snapshot(place, id).await);
     }
     left
 }

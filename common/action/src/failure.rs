@@ -99,10 +99,12 @@ impl Failure {
     }
 
     /// Adds what went wrong while this failure was being undone: its words become causes, what it
-    /// leaves behind remains.
+    /// leaves behind remains; its hint counts where this failure has none.
     pub fn and(mut self, other: Failure) -> Self {
         self.causes.push(other.deed);
+        self.causes.extend(other.details);
         self.causes.extend(other.causes);
+        self.hint = self.hint.or(other.hint);
         self.changed.extend(other.changed);
         other.remains.into_iter().fold(self, |failure, left| {
             failure.remains(left.what, left.command)
@@ -186,13 +188,25 @@ mod tests {
     #[test]
     fn a_failure_of_the_undoing_adds_what_it_leaves() {
         let undoing = Failure::failed("cannot start i-1")
+            .detail("last seen: it is pending")
             .cause("no capacity")
-            .remains("instance i-1, stopped", "aws ec2 start-instances …");
-        let both = Failure::failed("cannot image i-1").and(undoing);
+            .remains("instance i-1, stopped", "aws ec2 start-instances …")
+            .hint("try later");
+        let both = Failure::failed("cannot image i-1").and(undoing.clone());
         assert_eq!(both.exit(), Exit::Remains);
         assert_eq!(both.deed(), "cannot image i-1");
-        assert_eq!(both.causes(), ["cannot start i-1", "no capacity"]);
+        assert_eq!(
+            both.causes(),
+            [
+                "cannot start i-1",
+                "last seen: it is pending",
+                "no capacity"
+            ]
+        );
         assert_eq!(both.remainders().len(), 1);
+        assert!(both.to_string().ends_with("hint: try later"), "{both}");
+        let own = Failure::failed("cannot image i-1").hint("its own");
+        assert!(own.and(undoing).to_string().ends_with("hint: its own"));
     }
 
     #[test]

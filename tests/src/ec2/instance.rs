@@ -1,6 +1,7 @@
 //! Instances and their volumes with the attributes that the programs read.
 
 use super::Tags;
+use super::spot::SpotRequest;
 use super::world::ACCOUNT;
 
 /// One GiB in bytes.
@@ -86,6 +87,8 @@ pub struct Instance {
     pub kind: String,
     /// `spot` or `scheduled`; nothing for an instance on demand.
     pub lifecycle: Option<String>,
+    /// What a Spot Instance was launched by; EC2 lists it for a while only once it is cancelled.
+    pub spot: Option<SpotRequest>,
     /// Whether it is set up to hibernate.
     pub hibernation: bool,
     /// `ebs` or `instance-store`.
@@ -115,6 +118,7 @@ impl Instance {
             image: "ami-0000000000000ba5e".to_owned(),
             kind: "t3.large".to_owned(),
             lifecycle: None,
+            spot: None,
             hibernation: false,
             root_device_type: "ebs".to_owned(),
             root_device: "/dev/xvda".to_owned(),
@@ -146,6 +150,15 @@ impl Instance {
     #[must_use]
     pub fn in_group(self, group: &str) -> Self {
         self.tag("aws:autoscaling:groupName", group)
+    }
+
+    /// Makes it a Spot Instance of a request that is `one-time` or `persistent`.
+    #[must_use]
+    pub fn of_spot_request(mut self, kind: &str) -> Self {
+        let request = self.id.replacen("i-", "sir-", 1);
+        self.lifecycle = Some("spot".to_owned());
+        self.spot = Some(SpotRequest::active(&request, kind));
+        self
     }
 
     /// Makes it the resource `logical_id` of a CloudFormation stack, as its tags say.

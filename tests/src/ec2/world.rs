@@ -17,6 +17,7 @@ mod instances;
 mod references;
 mod removal;
 mod snapshots;
+mod spot;
 mod tags;
 
 use std::collections::{BTreeMap, HashMap};
@@ -109,9 +110,13 @@ type Answer = Result<String, Reply>;
 /// What an operation does to the world.
 type Operation = fn(&mut State, &Request) -> Answer;
 
-const OPERATIONS: [(&str, Operation); 20] = [
+const OPERATIONS: [(&str, Operation); 21] = [
     ("DescribeInstances", State::describe_instances),
     ("DescribeVolumes", State::describe_volumes),
+    (
+        "DescribeSpotInstanceRequests",
+        State::describe_spot_instance_requests,
+    ),
     ("StartInstances", State::start_instances),
     ("StopInstances", State::stop_instances),
     ("CreateImage", State::create_image),

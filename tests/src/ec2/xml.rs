@@ -2,6 +2,7 @@
 
 mod instances;
 mod references;
+mod spot;
 
 use std::fmt::Write as _;
 
@@ -10,6 +11,7 @@ pub use instances::{describe_instances, instance_changes};
 pub(super) use references::{
     describe_image_references, describe_launch_template_versions, describe_launch_templates,
 };
+pub(super) use spot::describe_spot_instance_requests;
 
 use super::{Image, Snapshot};
 use crate::fake_aws::{REQUEST_ID, escaped};

@@ -1,6 +1,7 @@
 //! Waiting until an image is truly available.
 
 use super::images::{by_id, snapshot_ids, snapshots_of};
+use super::sight::{Absence, LOOK_AGAIN, Sight};
 use crate::cost::{GIB, gib};
 use crate::job::{Job, Place};
 use crate::pace::{Ask, PROOF, Pace};
@@ -11,9 +12,6 @@ use aws_sdk_ec2::types::{Image, ImageState, Snapshot, SnapshotState};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a fresh image may be unknown to DescribeImages
-/// (<https://github.com/ansible/ansible/issues/4368>: about one in ten is at first).
-const UNKNOWN_FOR: Duration = Duration::from_secs(300);
 /// The pause after a look that EC2 did not answer.
 const UNANSWERED: Duration = Duration::from_secs(15);
 
@@ -43,6 +41,15 @@ pub struct Copied {
     pub encrypted: bool,
 }
 
+/// Why an image was not found available.
+#[derive(Debug)]
+pub struct NotAvailable {
+    /// What ended the wait.
+    pub failure: Failure,
+    /// Whether it was listed, and somebody deregistered it.
+    pub is_gone: bool,
+}
+
 impl Verified {
     /// The ids of the snapshots.
     #[must_use]
@@ -64,10 +71,11 @@ pub async fn wait(
     place: &Place,
     image_id: &str,
     volumes: usize,
-) -> Result<Verified, Failure> {
+) -> Result<Verified, NotAvailable> {
     let what = format!("image {image_id} in {} to be available", place.region);
     let started = Instant::now();
     let mut pace = Pace::default();
+    let mut sight = Sight::default();
     let mut seen_good = false;
     // Of an image that is pending: the snapshots of its mapping.
     let mut pending: Option<Vec<String>> = None;
@@ -85,15 +93,31 @@ pub async fn wait(
         pending = None;
         let Some(image) = by_id(place, image_id).await? else {
             seen_good = false;
-            if started.elapsed() < UNKNOWN_FOR {
-                let pause = pace.pause(started.elapsed());
-                return Ok(Look::NotYetFor("not listed yet".to_owned(), pause));
-            }
-            return Err(Failure::failed(format!(
-                "image {image_id} in {} does not exist",
-                place.region
-            )));
+            let elapsed = started.elapsed();
+            return match sight.missed(elapsed) {
+                Absence::NotYet => {
+                    let pause = pace.pause(elapsed);
+                    Ok(Look::NotYetFor("not listed yet".to_owned(), pause))
+                }
+                Absence::Unclear => {
+                    let seen = "it was listed, and EC2 does not know it now".to_owned();
+                    Ok(Look::NotYetFor(seen, LOOK_AGAIN))
+                }
+                Absence::Never => Err(Failure::failed(format!(
+                    "image {image_id} in {} does not exist",
+                    place.region
+                ))),
+                Absence::Gone(missing_for, looks) => Err(Failure::failed(format!(
+                    "image {image_id} in {} is deregistered",
+                    place.region
+                ))
+                .cause(format!(
+                    "it was listed, and EC2 has not known it for {} now, in {looks} looks",
+                    humane(missing_for)
+                ))),
+            };
         };
+        sight.listed();
         let mapped = snapshot_ids(&image);
         if !check_state(&image, image_id, &place.region)? {
             seen_good = false;
@@ -137,7 +161,10 @@ pub async fn wait(
     };
     let (deadline, interrupt) = (job.context.deadline, &job.context.interrupt);
     let waited = wait::until(&what, deadline, interrupt, wait::Pace::default(), patient).await;
-    let verified = waited.map_err(|ended| ended.into_failure(&what))?;
+    let verified = waited.map_err(|ended| NotAvailable {
+        failure: ended.into_failure(&what),
+        is_gone: sight.is_gone(),
+    })?;
     let took = humane(started.elapsed());
     tracing::info!(
         image_id,

@@ -30,10 +30,14 @@ pub async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
     }
     job.in_time(refuse_used(job, target, &journal.made)).await?;
     let marked = job.in_time(marked_instances(job, &run)).await?;
-    let lines = journal.made.iter().map(|Made { place, image_id }| {
-        let region = &place.region;
-        format!("\n  deregister {image_id} in {region} and delete its snapshots")
-    });
+    let lines = journal.made.iter().map(
+        |Made {
+             place, image_id, ..
+         }| {
+            let region = &place.region;
+            format!("\n  deregister {image_id} in {region} and delete its snapshots")
+        },
+    );
     let starts = marked
         .iter()
         .map(|id| format!("\n  start instance {id}, which the run stopped"));
@@ -68,7 +72,10 @@ pub async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
 /// Asks whether the images may be removed.
 async fn permissions(job: &Job, journal: &Journal) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
-    for Made { place, image_id } in &journal.made {
+    for Made {
+        place, image_id, ..
+    } in &journal.made
+    {
         let image = by_id(place, image_id).await?;
         for mut finding in preflight::removal(place, image.as_ref()).await {
             if place.region != job.home.region {
@@ -90,7 +97,15 @@ async fn refuse_used(job: &Job, target: &Target, made: &[Made]) -> Result<(), Fa
             .filter(|made| made.place.region == *region)
             .map(|made| made.image_id.clone())
             .collect();
-        for (id, references) in references::of(&job.place(region), &ids).await? {
+        let place = job.place(region);
+        let found = references::of(&place, &ids).await?;
+        // What is gone needs no look; of another image that EC2 tells nothing about, nobody may conclude anything.
+        let mut unknown = found.unknown.values();
+        if let Some(error) = unknown.find(|error| !error.is("InvalidAMIID.NotFound")) {
+            let action = "ec2:DescribeImageReferences";
+            return Err(references::failure(&place, error, action));
+        }
+        for (id, references) in found.of {
             lines.extend(
                 references
                     .iter()

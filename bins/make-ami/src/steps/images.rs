@@ -65,14 +65,20 @@ pub async fn by_id(place: &Place, image_id: &str) -> Result<Option<Image>, Failu
         Ok(reply) => Ok(reply.images.unwrap_or_default().into_iter().next()),
         Err(error) => {
             let error = AwsError::of(&error);
-            // `.Malformed` would be an answer about the id itself.
-            if error.is("InvalidAMIID.NotFound") || error.is("InvalidAMIID.Unavailable") {
+            if is_unknown(&error) {
                 return Ok(None);
             }
             let deed = format!("cannot look at image {image_id} in {}", place.region);
             Err(error.failure(deed, "ec2:DescribeImages"))
         }
     }
+}
+
+/// Whether EC2 does not know an image that it was asked for: never made, not listed yet, or deregistered. `.Malformed`
+/// would be an answer about the id itself.
+#[must_use]
+pub fn is_unknown(error: &AwsError) -> bool {
+    error.is("InvalidAMIID.NotFound") || error.is("InvalidAMIID.Unavailable")
 }
 
 /// The snapshots of an image's mapping.

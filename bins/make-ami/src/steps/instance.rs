@@ -1,5 +1,6 @@
 //! The source instance, before anything is made: which one it is, and whether it can be imaged.
 
+use super::spot;
 use crate::job::{Job, Place};
 use crate::plan::STOPPED_TAG;
 use crate::settings::Named;
@@ -63,6 +64,7 @@ pub async fn find(job: &Job, named: &Named) -> Result<Source, Failure> {
     let instance = settled(job, instance, &id).await?;
     judge(&instance, &id, &job.home.region)?;
     check_mode(&instance, &id, job.settings.consistency)?;
+    check_spot(job, &instance, &id).await?;
     source(job, &instance, id).await
 }
 
@@ -89,7 +91,8 @@ fn state(instance: &Instance) -> Option<&InstanceStateName> {
     instance.state().and_then(|state| state.name())
 }
 
-fn tag<'a>(instance: &'a Instance, key: &str) -> Option<&'a str> {
+/// The value of an instance's tag.
+pub(super) fn tag<'a>(instance: &'a Instance, key: &str) -> Option<&'a str> {
     let tags = instance.tags().iter();
     tags.filter(|tag| tag.key() == Some(key))
         .find_map(|tag| tag.value())
@@ -256,16 +259,29 @@ fn check_mode(instance: &Instance, id: &str, mode: Consistency) -> Result<(), Fa
         ))
         .hint("a stopped instance is still by itself: use no-reboot"));
     }
-    if instance.instance_lifecycle() == Some(&InstanceLifecycleType::Spot) {
-        tracing::warn!(
-            "instance {id} is a Spot Instance: an interruption while it is imaged fails the image"
-        );
-    }
     if mode == Consistency::NoReboot && runs {
         tracing::warn!(
             "no-reboot: the image is as after a power cut; what {id} has not written to its volumes will be missing"
         );
     }
+    Ok(())
+}
+
+/// Refuses a Spot Instance that is to be stopped and cannot be, and says what is odd about any other.
+async fn check_spot(job: &Job, instance: &Instance, id: &str) -> Result<(), Failure> {
+    if instance.instance_lifecycle() != Some(&InstanceLifecycleType::Spot) {
+        return Ok(());
+    }
+    let stands = matches!(
+        state(instance),
+        Some(InstanceStateName::Stopping | InstanceStateName::Stopped)
+    );
+    if job.settings.consistency == Consistency::Stop && !stands {
+        spot::check_stop(&job.home, instance, id).await?;
+    }
+    tracing::warn!(
+        "instance {id} is a Spot Instance: an interruption while it is imaged fails the image"
+    );
     Ok(())
 }
 

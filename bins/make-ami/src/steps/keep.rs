@@ -2,7 +2,7 @@
 
 use crate::job::Job;
 use crate::settings::modes::OnTimeout;
-use crate::undo::{self, Journal};
+use crate::undo::{self, Journal, Made};
 use action::exit::Exit;
 use action::export::quote::posix;
 use action::failure::Failure;
@@ -28,7 +28,8 @@ pub(super) fn gives_up(failure: &Failure, on_timeout: OnTimeout) -> bool {
 
 /// The failure of a run whose images stay, with the commands that go on with them and that remove them.
 pub(super) fn kept(job: &Job, journal: &Journal, mut failure: Failure) -> Failure {
-    let made = &journal.made;
+    let made = journal.made.iter().filter(|made| !made.is_gone);
+    let made: Vec<&Made> = made.collect();
     if journal.lost_reply {
         let left = undo::perhaps(&job.home, journal);
         failure = failure.remains(left.what, left.command);

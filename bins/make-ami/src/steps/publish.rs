@@ -64,11 +64,11 @@ pub async fn publish(
             let copied = match available::wait(job, &place, &image_id, volumes).await {
                 Ok(copied) => copied,
                 // The image itself is good and stays; a bad copy of it does not.
-                Err(failure) if failure.exit() == Exit::Failed => {
+                Err(bad) if bad.failure.exit() == Exit::Failed => {
                     journal.made.retain(|made| made.image_id != image_id);
-                    return Err(undo::copy(journal, &place, &image_id, failure).await);
+                    return Err(undo::copy(journal, &place, &image_id, bad).await);
                 }
-                Err(failure) => return Err(failure),
+                Err(unfinished) => return Err(unfinished.failure),
             };
             share(&place, &copied, &publish.share_with).await?;
         }

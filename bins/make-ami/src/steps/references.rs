@@ -3,12 +3,13 @@
 //! beside it, so that no one source decides alone. What other accounts do with an image nobody can see:
 //! one that is shared counts as used (<https://github.com/trussworks/truss-aws-tools/issues/176>).
 
+use super::images::is_unknown;
 use crate::job::Place;
 use action::failure::Failure;
 use aws::error::AwsError;
 use aws_sdk_ec2::types::{
-    Filter, ImageAttributeName, ImageReferenceOptionName, ImageReferenceResourceType,
-    LaunchPermission, ResourceTypeOption, ResourceTypeRequest,
+    Filter, ImageAttributeName, ImageReference, ImageReferenceOptionName,
+    ImageReferenceResourceType, LaunchPermission, ResourceTypeOption, ResourceTypeRequest,
 };
 use std::collections::BTreeMap;
 
@@ -19,42 +20,53 @@ const IMAGES_A_CALL: usize = 10;
 /// default is 10 (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ResourceTypeOption.html>).
 const VERSION_DEPTH: &str = "10000";
 
-/// The references of each image; an image without any is absent.
+/// What names images.
+#[derive(Debug, Default)]
+pub struct References {
+    /// The references of each image; an image without any is absent.
+    pub of: Found,
+    /// Images that EC2 says it does not know, with its words: of them it told nothing.
+    pub unknown: BTreeMap<String, AwsError>,
+}
+
+/// The references of each image.
 ///
 /// # Errors
 /// A failed call: then nobody may conclude that there is none.
-pub async fn of(
-    place: &Place,
-    images: &[String],
-) -> Result<BTreeMap<String, Vec<String>>, Failure> {
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+pub async fn of(place: &Place, images: &[String]) -> Result<References, Failure> {
+    let mut found = References::default();
     for some in images.chunks(IMAGES_A_CALL) {
         told_by_ec2(place, some, &mut found).await?;
-        launch_templates(place, some, &mut found).await?;
-        instances(place, some, &mut found).await?;
+        launch_templates(place, some, &mut found.of).await?;
+        instances(place, some, &mut found.of).await?;
     }
-    for references in found.values_mut() {
+    for references in found.of.values_mut() {
         references.sort();
         references.dedup();
     }
     Ok(found)
 }
 
-/// Whom an image is shared with, in words.
+/// Whom an image is shared with, in words; EC2's own words when it does not know the image.
 ///
 /// # Errors
 /// A failed call: then nobody may conclude that there is none.
-pub async fn shared_with(place: &Place, image_id: &str) -> Result<Vec<String>, Failure> {
+pub async fn shared_with(
+    place: &Place,
+    image_id: &str,
+) -> Result<Result<Vec<String>, AwsError>, Failure> {
     let call = place
         .ec2
         .describe_image_attribute()
         .image_id(image_id)
         .attribute(ImageAttributeName::LaunchPermission);
-    let reply = call
-        .send()
-        .await
-        .map_err(|error| unknown(place, &AwsError::of(&error), "ec2:DescribeImageAttribute"))?;
-    Ok(reply.launch_permissions().iter().map(whom).collect())
+    match call.send().await {
+        Ok(reply) => Ok(Ok(reply.launch_permissions().iter().map(whom).collect())),
+        Err(error) => match AwsError::of(&error) {
+            error if is_unknown(&error) => Ok(Err(error)),
+            error => Err(failure(place, &error, "ec2:DescribeImageAttribute")),
+        },
+    }
 }
 
 fn whom(permission: &LaunchPermission) -> String {
@@ -68,9 +80,55 @@ fn whom(permission: &LaunchPermission) -> String {
     }
 }
 
+/// The references of images, by the images' ids.
 type Found = BTreeMap<String, Vec<String>>;
 
-async fn told_by_ec2(place: &Place, images: &[String], found: &mut Found) -> Result<(), Failure> {
+/// One image that EC2 does not know makes it refuse the call for all: it is left out, and the rest asked about again.
+async fn told_by_ec2(
+    place: &Place,
+    images: &[String],
+    found: &mut References,
+) -> Result<(), Failure> {
+    let mut known = images.to_vec();
+    while !known.is_empty() {
+        let error = match ask_ec2(place, &known).await {
+            Ok(references) => {
+                for reference in references {
+                    if let (Some(image), Some(arn)) = (reference.image_id, reference.arn) {
+                        found.of.entry(image).or_default().push(arn);
+                    }
+                }
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        // One at least in each round, so that there are no more rounds than images.
+        let named = named_unknown(&error, &known);
+        if named.is_empty() {
+            return Err(failure(place, &error, "ec2:DescribeImageReferences"));
+        }
+        known.retain(|id| !named.contains(id));
+        let unknown = named.into_iter().map(|id| (id, error.clone()));
+        found.unknown.extend(unknown);
+    }
+    Ok(())
+}
+
+/// Those of the images that EC2 names as unknown: `The image id '[ami-1]' does not exist`, or several of them
+/// (<https://github.com/cloud-custodian/cloud-custodian/pull/3630>).
+fn named_unknown(error: &AwsError, images: &[String]) -> Vec<String> {
+    if !is_unknown(error) {
+        return Vec::new();
+    }
+    let said = error.to_string();
+    let words: Vec<&str> = said
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+        .collect();
+    let is_named = |id: &&String| words.contains(&id.as_str());
+    images.iter().filter(is_named).cloned().collect()
+}
+
+async fn ask_ec2(place: &Place, images: &[String]) -> Result<Vec<ImageReference>, AwsError> {
     let call = place
         .ec2
         .describe_image_references()
@@ -90,18 +148,7 @@ async fn told_by_ec2(place: &Place, images: &[String], found: &mut Found) -> Res
         );
     let pages = call.into_paginator().items().send();
     let all: Result<Vec<_>, _> = pages.collect().await;
-    let all =
-        all.map_err(|error| unknown(place, &AwsError::of(&error), "ec2:DescribeImageReferences"))?;
-    for reference in all {
-        let (Some(image), Some(arn)) = (reference.image_id(), reference.arn()) else {
-            continue;
-        };
-        found
-            .entry(image.to_owned())
-            .or_default()
-            .push(arn.to_owned());
-    }
-    Ok(())
+    all.map_err(|error| AwsError::of(&error))
 }
 
 fn images_filter(images: &[String]) -> Filter {
@@ -126,7 +173,7 @@ async fn launch_templates(
     let pages = call.into_paginator().items().send();
     let all: Result<Vec<_>, _> = pages.collect().await;
     let all = all.map_err(|error| {
-        unknown(
+        failure(
             place,
             &AwsError::of(&error),
             "ec2:DescribeLaunchTemplateVersions",
@@ -154,7 +201,7 @@ async fn instances(place: &Place, images: &[String], found: &mut Found) -> Resul
     let pages = call.into_paginator().items().send();
     let all: Result<Vec<_>, _> = pages.collect().await;
     let all =
-        all.map_err(|error| unknown(place, &AwsError::of(&error), "ec2:DescribeInstances"))?;
+        all.map_err(|error| failure(place, &AwsError::of(&error), "ec2:DescribeInstances"))?;
     for instance in all.iter().flat_map(|one| one.instances()) {
         let state = instance.state().and_then(|state| state.name());
         let is_gone =
@@ -169,7 +216,49 @@ async fn instances(place: &Place, images: &[String], found: &mut Found) -> Resul
     Ok(())
 }
 
-fn unknown(place: &Place, error: &AwsError, action: &str) -> Failure {
+/// The failure of a look for references.
+pub(super) fn failure(place: &Place, error: &AwsError, action: &str) -> Failure {
     let deed = format!("cannot find out what refers to images in {}", place.region);
     error.failure(deed, action)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::named_unknown;
+    use aws::error::AwsError;
+    use aws_sdk_ec2::error::SdkError;
+    use aws_sdk_ec2::operation::describe_image_references::DescribeImageReferencesError;
+    use aws_smithy_runtime_api::http::{Response, StatusCode};
+
+    fn refusal(code: &str, message: &str) -> AwsError {
+        let metadata = aws_sdk_ec2::error::ErrorMetadata::builder();
+        let metadata = metadata.code(code).message(message).build();
+        let error = DescribeImageReferencesError::generic(metadata);
+        let status = StatusCode::try_from(400).unwrap();
+        AwsError::of(&SdkError::service_error(
+            error,
+            Response::new(status, "".into()),
+        ))
+    }
+
+    #[test]
+    fn the_images_that_ec2_names_are_found_in_its_words() {
+        let ids = [
+            "ami-1a2b3c4d",
+            "ami-1a2b3c4d5e6f78901",
+            "ami-0ffffffffffffffff",
+        ];
+        let ids = ids.map(str::to_owned);
+        let named = |code, message| named_unknown(&refusal(code, message), &ids);
+        let one = "The image id '[ami-1a2b3c4d5e6f78901]' does not exist";
+        assert_eq!(named("InvalidAMIID.NotFound", one), ids[1..2]);
+        let two = "The image ids '[ami-1a2b3c4d, ami-1a2b3c4d5e6f78901]' do not exist";
+        assert_eq!(named("InvalidAMIID.NotFound", two), ids[..2]);
+        let gone = "The image ID 'ami-0ffffffffffffffff' is no longer available";
+        assert_eq!(named("InvalidAMIID.Unavailable", gone), ids[2..]);
+        // Nothing is left out for another reason, or without a name.
+        assert_eq!(named("InvalidParameterValue", one), [] as [String; 0]);
+        assert_eq!(named("InvalidAMIID.NotFound", "no"), [] as [String; 0]);
+    }
 }

@@ -3,7 +3,7 @@
 
 use super::images::tagged;
 use super::publish;
-use super::references;
+use super::references::{self, References};
 use crate::job::{Job, Place, timestamp_of};
 use crate::plan::APP_TAG;
 use crate::retention::{Old, Rung, rung, surplus};
@@ -122,14 +122,25 @@ pub async fn plan(
     let images: Vec<Old> = images.iter().filter_map(|image| old(image, now)).collect();
     let surplus = surplus(&images, current, retention, now);
     let ids: Vec<String> = surplus.iter().map(|image| image.id.clone()).collect();
-    let mut found = references::of(place, &ids).await?;
+    let References {
+        of: mut found,
+        mut unknown,
+    } = references::of(place, &ids).await?;
     // Disabling takes the launch permissions away
     // (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/disable-an-ami.html).
     for image in surplus.iter().filter(|image| !image.disabled) {
-        let shared = references::shared_with(place, &image.id).await?;
-        if !shared.is_empty() {
-            found.entry(image.id.clone()).or_default().extend(shared);
+        if unknown.contains_key(&image.id) {
+            continue;
         }
+        match references::shared_with(place, &image.id).await? {
+            Ok(shared) if shared.is_empty() => {}
+            Ok(shared) => found.entry(image.id.clone()).or_default().extend(shared),
+            Err(error) => drop(unknown.insert(image.id.clone(), error)),
+        }
+    }
+    for (id, error) in &unknown {
+        let region = &place.region;
+        tracing::info!("image {id} in {region} is left out, for EC2 does not know it: {error}");
     }
     let step = |image: Old| Step {
         region: place.region.clone(),
@@ -137,7 +148,10 @@ pub async fn plan(
         references: found.remove(&image.id).unwrap_or_default(),
         image,
     };
-    Ok(surplus.into_iter().map(step).collect())
+    let known = surplus
+        .into_iter()
+        .filter(|image| !unknown.contains_key(&image.id));
+    Ok(known.map(step).collect())
 }
 
 /// Images that are finished; one that is still being made belongs to its own run.

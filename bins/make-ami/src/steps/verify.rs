@@ -44,7 +44,8 @@ pub async fn verify(job: &Job, image_id: &str) -> Result<Verified, Failure> {
     }
     let making = Making::of_image(&image, &job.settings).ok_or_else(absent)?;
     let volumes = making.volumes;
-    available::wait(job, &job.home, image_id, volumes).await
+    let verified = available::wait(job, &job.home, image_id, volumes).await;
+    verified.map_err(|not| not.failure)
 }
 
 /// The rules that the image's description alone can break.

@@ -40,6 +40,8 @@ pub(crate) struct History {
     pub(crate) failed_names_are_free: bool,
     /// The n-th call of an operation (any operation: `*`), and what goes wrong with it.
     pub(crate) faults: Vec<(String, usize, Fault)>,
+    /// How often the SDK tries a call: `AWS_MAX_ATTEMPTS`.
+    pub(crate) attempts: u32,
     pub(crate) signal_at: Option<Duration>,
     pub(crate) timeout: Duration,
     pub(crate) clean_on_timeout: bool,
@@ -63,6 +65,7 @@ impl History {
             mapping_hidden: false,
             failed_names_are_free: false,
             faults: Vec::new(),
+            attempts: 10,
             signal_at: None,
             timeout: Duration::from_secs(6 * 3600),
             clean_on_timeout: false,
@@ -151,7 +154,7 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
     ];
     let world = (mode, 1_usize..4, course(), 0_u32..11, any::<[bool; 2]>());
     let end = (
-        faults(),
+        (faults(), prop_oneof![3 => Just(10_u32), 1 => Just(1)]),
         proptest::option::of(time()),
         time(),
         any::<[bool; 5]>(),
@@ -166,7 +169,7 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
             [mapping_hidden, failed_names_are_free],
         ) = world;
         let (
-            faults,
+            (faults, attempts),
             signal_at,
             timeout,
             [
@@ -187,6 +190,7 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
             mapping_hidden,
             failed_names_are_free,
             faults,
+            attempts,
             signal_at,
             timeout: timeout + Duration::from_secs(10),
             clean_on_timeout,

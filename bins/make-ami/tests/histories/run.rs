@@ -199,7 +199,7 @@ fn job(history: &History, fake: &FakeAws, interrupt: Interrupt, started: Instant
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(HOME))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .retry_config(retries())
+        .retry_config(retries().with_max_attempts(history.attempts))
         .timeout_config(timeouts())
         .http_client(fake.http_client())
         .build();

@@ -316,3 +316,19 @@ async fn clean_and_wait_do_not_ask_whether_the_instance_could_be_imaged() {
         assert_eq!(cloud.world.images().len(), left, "{ended}");
     }
 }
+
+/// A mistyped id, or one of another Region.
+#[tokio::test(start_paused = true)]
+async fn wait_says_plainly_that_there_is_no_such_image() {
+    let cloud = Cloud::new();
+    let ended = cloud.run().go_on("wait", "ami-0123456789abcdef0").end();
+    ended.await.assert_code(2).assert_said(
+        "image ami-0123456789abcdef0 in eu-west-1 does not exist; nothing was touched",
+    );
+    let run = cloud.run().unset("instance_id").command("wait");
+    run.set("resume", "web:1/i/stop/web")
+        .end()
+        .await
+        .assert_code(2)
+        .assert_said("run web:1/i/stop/web has no image in eu-west-1; nothing was touched");
+}

@@ -31,7 +31,8 @@ fn documented() -> BTreeSet<String> {
 async fn the_documented_policy_is_exactly_what_is_called() {
     let key = Key::customer("1234abcd-12ab-34cd-56ef-1234567890ab");
     let disk = Volume::new("vol-000000000000da7a0", "/dev/sdf", 8).encrypted(&key.arn());
-    let cloud = Cloud::with([Instance::running(INSTANCE).volume(disk)]);
+    let instance = Instance::running(INSTANCE).of_spot_request("persistent");
+    let cloud = Cloud::with([instance.volume(disk)]);
     cloud.kms.add(key);
     let alias = Key::customer("9234abcd-12ab-34cd-56ef-1234567890ab").alias("alias/images");
     cloud.kms.add(alias.region("us-east-1"));

@@ -276,6 +276,56 @@ async fn when_it_cannot_be_asked_what_is_used_everything_stays_and_the_run_succe
     }
 }
 
+/// Somebody removes an image between the look for it and the questions about it; EC2 then answers none of the ten.
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_gone_meanwhile_does_not_keep_the_others() {
+    for (operation, code) in [
+        ("DescribeImageReferences", "InvalidAMIID.NotFound"),
+        ("DescribeImageReferences", "InvalidAMIID.Unavailable"),
+        ("DescribeImageAttribute", "InvalidAMIID.NotFound"),
+    ] {
+        let cloud = account([('a', 4), ('b', 3), ('c', 2), ('d', 1)]);
+        cloud.fake.intercept(move |request| {
+            let mut asked = request.list("ImageId");
+            asked.extend(request.param("ImageId").map(str::to_owned));
+            // It names one of the two in each answer.
+            let gone = [id('b'), id('c')].into_iter();
+            let gone = gone.filter(|_| request.operation == operation);
+            match gone.filter(|gone| asked.contains(gone)).last() {
+                Some(gone) => {
+                    let message = format!("The image id '[{gone}]' does not exist");
+                    Fate::Answered(Reply::error(400, code, message))
+                }
+                None => Fate::Served,
+            }
+        });
+        let run = cloud.run().set("app", "web").set("keep", "1");
+        let ended = run.set("retire", "deregister").end().await;
+        ended
+            .assert_code(0)
+            .assert_said(&format!("image {} in eu-west-1 is left out", id('b')))
+            .assert_said(&format!("image {} in eu-west-1 is left out", id('c')))
+            .assert_said(&format!("deregister {} (web-a", id('a')))
+            .refute_said(&format!("deregister {}", id('b')));
+        assert_eq!(left(&cloud), "bc", "{operation}: {ended}");
+        assert!(ended.count("ec2:DescribeImageReferences") <= 3, "{ended}");
+    }
+}
+
+/// Without a name nobody knows which it is.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_names_no_image_keeps_all() {
+    let cloud = account([('a', 4), ('b', 3)]);
+    let refusal = Reply::error(400, "InvalidAMIID.NotFound", "The image does not exist");
+    cloud.fake.on("ec2:DescribeImageReferences", [refusal]);
+    let run = cloud.run().set("app", "web").set("keep", "1");
+    let ended = run.set("retire", "deregister").end().await;
+    ended
+        .assert_code(0)
+        .assert_said("older images stay: cannot find out what refers");
+    assert_eq!(left(&cloud), "ab");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_retired_is_said_and_is_no_failure() {
     let cloud = account([('a', 4)]);

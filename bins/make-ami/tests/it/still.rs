@@ -129,25 +129,6 @@ async fn members_of_an_auto_scaling_group_are_not_taken_down() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_spot_instance_that_cannot_be_stopped_is_refused_with_a_way_out() {
-    let cloud = Cloud::new();
-    cloud.world.change_instance(INSTANCE, |instance| {
-        instance.lifecycle = Some("spot".to_owned());
-    });
-    let refusal = "You can't stop the Spot Instance because it is associated with a one-time Spot Instance request";
-    let refusal = Reply::error(400, "UnsupportedOperation", refusal);
-    cloud.fake.on("ec2:StopInstances", [refusal]);
-    let ended = cloud.run().set("consistency", "stop").end().await;
-    ended
-        .assert_code(1)
-        .assert_said("is a Spot Instance")
-        .assert_said("use reboot, no-reboot or quiesce");
-    assert_eq!(cloud.instance().state, "running");
-    assert!(cloud.instance().tags.is_empty());
-    assert!(cloud.world.images().is_empty());
-}
-
 // --- quiesce ------------------------------------------------------------------------------------
 
 /// A host on which what is sent by SSM really runs, with stand-ins for the programs that need a

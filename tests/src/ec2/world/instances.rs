@@ -1,6 +1,7 @@
 //! Instances and their volumes.
 
 use super::filters::Filters;
+use super::spot::refuse_stop;
 use super::{Answer, State, refuse_dry_run};
 use crate::ec2::instance::stopped_by_user;
 use crate::ec2::time::user_initiated;
@@ -101,6 +102,11 @@ impl State {
     }
 
     pub(super) fn stop_instances(&mut self, request: &Request) -> Answer {
+        if !request.flag("DryRun") {
+            for id in request.list("InstanceId") {
+                refuse_stop(self.instance(&id)?)?;
+            }
+        }
         let polls = self.rules.stop_polls;
         let changes = self.change_states(request, |state| match state {
             "running" | "pending" | "stopping" if polls > 0 => Ok("stopping"),
@@ -159,6 +165,13 @@ impl State {
                 instance.state_reason = None;
                 instance.transition_reason.clear();
             }
+        }
+        if let Some(request) = &mut instance.spot {
+            let word = match state {
+                "stopping" | "stopped" => "disabled",
+                _ => "active",
+            };
+            word.clone_into(&mut request.state);
         }
         match state {
             "stopped" => instance.public_ip = None,

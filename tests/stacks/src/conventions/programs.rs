@@ -60,7 +60,12 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 10] = [
     ),
     (
         "make-ami",
-        &["ec2:StopInstances", "ec2:StartInstances", "ec2:DeleteTags"],
+        &[
+            "ec2:DescribeSpotInstanceRequests",
+            "ec2:StopInstances",
+            "ec2:StartInstances",
+            "ec2:DeleteTags",
+        ],
         "MAKE_AMI_CONSISTENCY=stop is not set",
     ),
     (

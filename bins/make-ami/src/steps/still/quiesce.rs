@@ -5,6 +5,7 @@ use crate::job::Job;
 use crate::settings::Quiesce;
 use crate::settings::modes::QuiesceBy;
 use crate::steps::instance::Source;
+use crate::undo;
 use action::export::quote::posix;
 use action::failure::Failure;
 use action::interrupt::Interrupt;
@@ -68,7 +69,7 @@ pub(super) async fn hold(job: &Job, source: &Source) -> Result<Lease, Failure> {
     // It is not known how far it came.
     Err(match let_go(job, lease).await {
         Ok(_) => failure,
-        Err(worse) => failure.cause(worse.deed()),
+        Err(worse) => undo::or_remains(failure.and(worse)),
     })
 }
 

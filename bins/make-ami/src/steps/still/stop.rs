@@ -56,7 +56,7 @@ pub(super) async fn hold(job: &Job, plan: &Plan, source: &Source) -> Result<Held
             let failure = error.failure(deed, "ec2:StopInstances");
             Err(if error.is("UnsupportedOperation") {
                 failure.hint(
-                    "a one-time Spot Instance cannot be stopped: use reboot, no-reboot or quiesce",
+                    "EC2 does not stop every instance, such as most Spot Instances: use reboot, no-reboot or quiesce",
                 )
             } else {
                 failure

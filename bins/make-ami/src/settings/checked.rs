@@ -1,0 +1,96 @@
+//! The settings after checking.
+
+use super::modes::{Consistency, OnTimeout, QuiesceBy, Retire, SnapshotTags};
+use super::places::{Price, Principal, StackResource, Target};
+use super::tags::{TagExpression, Tags};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What names the instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// Its id.
+    Id(String),
+    /// Its tags.
+    Tags(TagExpression),
+    /// Its place in a CloudFormation stack.
+    Stack(StackResource),
+}
+
+/// What quiescing does on the instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quiesce {
+    /// The containers that stand still.
+    pub containers: Vec<String>,
+    /// How.
+    pub by: QuiesceBy,
+    /// The mount points to freeze.
+    pub mounts: Vec<String>,
+    /// When the instance thaws by itself.
+    pub lease: Duration,
+}
+
+/// What happens to an available image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Publish {
+    /// The regions that get a copy.
+    pub copy_to: Vec<String>,
+    /// Whether copies are waited for.
+    pub copy_wait: bool,
+    /// The key of the copies.
+    pub kms_key: Option<String>,
+    /// Whom it is shared with.
+    pub share_with: Vec<Principal>,
+    /// When it is deprecated, counted from its creation.
+    pub deprecate_after: Option<Duration>,
+    /// Where its id is written.
+    pub ssm_parameter: Option<String>,
+}
+
+/// Which older images of the application go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// The application.
+    pub app: String,
+    /// How many of the newest stay whatever their age.
+    pub keep: Option<usize>,
+    /// How old one may become.
+    pub max_age: Option<Duration>,
+    /// How they go.
+    pub retire: Retire,
+}
+
+/// The settings after checking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The instance; always there when an image is made.
+    pub instance: Option<Named>,
+    /// The name's template.
+    pub ami_name: String,
+    /// The application.
+    pub app: Option<String>,
+    /// What makes two tries one run, where the user says it.
+    pub run: Option<String>,
+    /// How still the instance is.
+    pub consistency: Consistency,
+    /// What quiescing does.
+    pub quiesce: Quiesce,
+    /// The user's tags.
+    pub tags: Tags,
+    /// When snapshots get their tags.
+    pub snapshot_tags: SnapshotTags,
+    /// What happens at the deadline.
+    pub on_timeout: OnTimeout,
+    /// The image to go on with.
+    pub target: Option<Target>,
+    /// What happens to the available image.
+    pub publish: Publish,
+    /// Which older images go.
+    pub retention: Option<Retention>,
+    /// Where the manifest goes.
+    pub manifest: Option<PathBuf>,
+    /// The price that overrides the table.
+    pub price: Option<Price>,
+    /// How long the image is kept, for the cost line.
+    pub price_for: Duration,
+}

@@ -1,0 +1,129 @@
+//! What settings must keep beside their own form, most of it between several.
+
+use super::modes::Consistency;
+use super::{Publish, Quiesce};
+use action::settings::faults::Faults;
+
+pub(super) fn check_names(
+    name: Option<&str>,
+    app: Option<&str>,
+    run: Option<&str>,
+    faults: &mut Faults,
+) {
+    if let Some(name) = name {
+        if let Err(fault) = crate::plan::name::check_template(name) {
+            faults.of("ami_name", fault);
+        }
+        if name.contains("{app}") && app.is_none() {
+            faults.of(
+                "ami_name",
+                "{app} is in the name, but MAKE_AMI_APP is not set",
+            );
+        }
+    }
+    // It becomes part of a name and a tag's value.
+    if let Some(app) = app
+        && (app.chars().count() > 60 || crate::plan::name::bad_character(app).is_some())
+    {
+        faults.of(
+            "app",
+            format!("{app:?}: at most 60 characters of those that an image's name may hold"),
+        );
+    }
+    if let Some(run) = run
+        && (run.chars().count() > 128 || run.contains("#{"))
+    {
+        faults.of(
+            "run",
+            if run.contains("#{") {
+                format!("{run:?} was not resolved; the action's configuration resolves #{{…}}, an env file does not")
+            } else {
+                "more than 128 characters".to_owned()
+            },
+        );
+    }
+}
+
+pub(super) fn check_publish(publish: &Publish, faults: &mut Faults) {
+    if publish.kms_key.is_some() && publish.copy_to.is_empty() {
+        faults.of(
+            "kms_key",
+            "CreateImage cannot change an image's encryption; only copies are encrypted with a key: set MAKE_AMI_COPY_TO",
+        );
+    }
+    // A key's ARN is of one region; an alias is looked up in each.
+    if let Some(key) = &publish.kms_key
+        && let Some(region) = key
+            .strip_prefix("arn:")
+            .and_then(|arn| arn.split(':').nth(2))
+        && !key.contains("key/mrk-")
+        && let Some(other) = publish.copy_to.iter().find(|to| *to != region)
+    {
+        faults.of(
+            "kms_key",
+            format!("{key} is of {region}, and the copy in {other} cannot use it; name an alias or a multi-Region key"),
+        );
+    }
+    if !publish.copy_to.is_empty() && !publish.copy_wait && !publish.share_with.is_empty() {
+        faults.of(
+            "copy_wait",
+            "copies are shared when they are available, so they must be waited for",
+        );
+    }
+    if let Some(age) = publish.deprecate_after
+        && !(60..=10 * 365 * 86_400).contains(&age.as_secs())
+    {
+        faults.of(
+            "deprecate_after",
+            "EC2 takes a date between a minute and ten years from now",
+        );
+    }
+    if let Some(name) = &publish.ssm_parameter
+        && !is_parameter_name(name)
+    {
+        faults.of(
+            "ssm_parameter",
+            format!(
+                "{name:?} is not a parameter's name (letters, digits, _.-/; a path begins with /)"
+            ),
+        );
+    }
+}
+
+/// SSM's rule: <https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html>.
+fn is_parameter_name(name: &str) -> bool {
+    let fine = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "_.-/".contains(c));
+    let first = name.trim_start_matches('/').to_ascii_lowercase();
+    fine && !first.is_empty()
+        && !first.starts_with("aws")
+        && !first.starts_with("ssm")
+        && (name.starts_with('/') || !name.contains('/'))
+        && !name.ends_with('/')
+}
+
+/// The shortest lease that can outlast a CreateImage, and the longest that a service may stand still.
+const LEASES: std::ops::RangeInclusive<u64> = 10..=900;
+
+pub(super) fn check_quiesce(
+    consistency: Option<Consistency>,
+    quiesce: &Quiesce,
+    faults: &mut Faults,
+) {
+    let named = !quiesce.containers.is_empty() || !quiesce.mounts.is_empty();
+    if named && consistency.is_some_and(|mode| mode != Consistency::Quiesce) {
+        faults.add(
+            "MAKE_AMI_QUIESCE_CONTAINERS and MAKE_AMI_QUIESCE_MOUNTS are for MAKE_AMI_CONSISTENCY=quiesce",
+        );
+    }
+    if consistency == Some(Consistency::Quiesce) && !named {
+        faults.of(
+            "consistency",
+            "quiesce needs MAKE_AMI_QUIESCE_CONTAINERS or MAKE_AMI_QUIESCE_MOUNTS: what is to stand still?",
+        );
+    }
+    if !LEASES.contains(&quiesce.lease.as_secs()) {
+        faults.of("quiesce_lease", "10 seconds to 15 minutes are sensible");
+    }
+}
