@@ -21,6 +21,7 @@ pub mod moto;
 pub mod page;
 pub mod program;
 pub mod readers;
+pub mod schema;
 pub mod shells;
 pub mod sshd;
 pub mod ssm;
