@@ -7,7 +7,7 @@ use action::program::Context;
 use bundle::digest::Digest;
 use bundle::manifest::{Kind, Manifest};
 use bundle::names::{Names, bytes};
-use bundle::tree::{Rules, Source, TreeError};
+use bundle::tree::{Litter, Rules, Source, TreeError};
 use jiff::Timestamp;
 
 use crate::layout::Layout;
@@ -52,6 +52,7 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
     let rules = Rules {
         ignore_file: Some(".deployignore".to_owned()),
         names: Names::Bytes,
+        litter: Litter::LeaveOut,
         // Left behind below, unless named.
         refuse_env_files: false,
         segments: Some(SEGMENT),

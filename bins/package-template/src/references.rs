@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bundle::digest::{Digest, digest};
 use bundle::pack::pack;
-use bundle::tree::{self, Rules, Source};
+use bundle::tree::{self, Rules, Source, TreeError};
 use contract::check::Report;
 use contract::edit::{self, Edit, Value};
 use contract::evaluate::partition;
@@ -21,7 +21,7 @@ use contract::template::Template;
 use contract::template_checks;
 use contract::yaml::{self, Node};
 
-use crate::archive::MAX_ARCHIVE;
+use crate::archive::{MAX_ARCHIVE, way_forward};
 
 /// Where packaged files go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,15 +81,13 @@ pub struct Packager<'a> {
 }
 
 impl<'a> Packager<'a> {
-    /// For one shelf; `ignore_file` names the ignore files of folders.
+    /// For one shelf; the rules are those of folders that templates name, and the same as the archive's: whoever
+    /// can read the archive can read what it names.
     #[must_use]
-    pub fn new(shelf: &'a Shelf, ignore_file: Option<&str>) -> Self {
+    pub fn new(shelf: &'a Shelf, rules: Rules) -> Self {
         Self {
             shelf,
-            rules: Rules {
-                ignore_file: ignore_file.map(str::to_owned),
-                ..Rules::default()
-            },
+            rules,
             assets: BTreeMap::new(),
             open: Vec::new(),
             report: Report::default(),
@@ -145,10 +143,12 @@ impl<'a> Packager<'a> {
             .hint("write one path that all rounds of the loop share"));
         }
         let path = folder.join(one.path);
-        let key = self.package(&path, one.form).map_err(|why| {
-            let message = format!("{} is the local path {:?}: {why}", one.what(), one.path);
-            fault(&rule::LOCAL_FILE, message)
-        })?;
+        let key = self
+            .package(&path, one.form)
+            .map_err(|Unfit { why, hint }| {
+                let message = format!("{} is the local path {:?}: {why}", one.what(), one.path);
+                fault(&rule::LOCAL_FILE, message).maybe_hint(hint)
+            })?;
         let value = match one.form {
             Form::Template => Value::Text(self.shelf.https(&key)),
             Form::Url | Form::ZipUrl | Form::Include => Value::Text(self.shelf.s3(&key)),
@@ -163,7 +163,7 @@ impl<'a> Packager<'a> {
     }
 
     /// Packages a file or folder and gives its key.
-    fn package(&mut self, path: &Path, form: Form) -> Result<String, String> {
+    fn package(&mut self, path: &Path, form: Form) -> Result<String, Unfit> {
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
                 format!("there is no {}", findings::shown(&neat(path)))
@@ -172,12 +172,15 @@ impl<'a> Packager<'a> {
         })?;
         if matches!(form, Form::Template | Form::Include) {
             if metadata.is_dir() {
-                return Err("it is a folder, not a template".to_owned());
+                return Err("it is a folder, not a template".to_owned().into());
             }
             return self.nested(path, form);
         }
         if metadata.is_dir() {
-            return self.zip(path, &Source::root(path));
+            // As the user would write it, for what is refused in it.
+            let shown = findings::shown(&neat(path));
+            let shown = if shown.is_empty() { "." } else { &shown };
+            return self.zip(path, &Source::root(shown));
         }
         let bytes = fs::read(path).map_err(|error| error.to_string())?;
         if form.is_zip() && !bytes.starts_with(b"PK\x03\x04") {
@@ -194,9 +197,12 @@ impl<'a> Packager<'a> {
         Ok(self.keep(path, bytes, sha256, extension, content_type))
     }
 
-    fn zip(&mut self, path: &Path, source: &Source) -> Result<String, String> {
-        let manifest = tree::read(std::slice::from_ref(source), &self.rules)
-            .map_err(|error| error.to_string())?;
+    fn zip(&mut self, path: &Path, source: &Source) -> Result<String, Unfit> {
+        let manifest =
+            tree::read(std::slice::from_ref(source), &self.rules).map_err(|error| Unfit {
+                why: error.to_string(),
+                hint: matches!(error, TreeError::Refused(_)).then(|| way_forward(&error)),
+            })?;
         let bytes = pack(&manifest, MAX_ARCHIVE).map_err(|error| error.to_string())?;
         // Named by what is in it: the compressed bytes may change with the compressor.
         Ok(self.keep(
@@ -208,9 +214,9 @@ impl<'a> Packager<'a> {
         ))
     }
 
-    fn nested(&mut self, path: &Path, form: Form) -> Result<String, String> {
+    fn nested(&mut self, path: &Path, form: Form) -> Result<String, Unfit> {
         if self.open.contains(&canonical(path)) {
-            return Err("it includes itself".to_owned());
+            return Err("it includes itself".to_owned().into());
         }
         let shown = findings::shown(&neat(path));
         let bytes = fs::read(path).map_err(|error| error.to_string())?;
@@ -225,7 +231,8 @@ impl<'a> Packager<'a> {
                 }
                 Err(faults) => {
                     self.report.findings.extend(faults);
-                    return Err("it is not a template that CloudFormation can read".to_owned());
+                    let why = "it is not a template that CloudFormation can read";
+                    return Err(why.to_owned().into());
                 }
             }
         } else {
@@ -265,6 +272,18 @@ impl<'a> Packager<'a> {
             content_type,
         });
         key
+    }
+}
+
+/// Why a local path cannot be packaged, with what to do when the rule does not say it.
+struct Unfit {
+    why: String,
+    hint: Option<String>,
+}
+
+impl From<String> for Unfit {
+    fn from(why: String) -> Self {
+        Self { why, hint: None }
     }
 }
 
@@ -319,7 +338,7 @@ mod tests {
         let path = folder.join("cfn/t.yml");
         let text = fs::read_to_string(&path).unwrap();
         let root = yaml::parse("t.yml", &text).unwrap();
-        let mut packager = Packager::new(shelf, None);
+        let mut packager = Packager::new(shelf, Rules::default());
         let edited = packager.template(&path, &text, &root);
         let found = &packager.report.findings;
         let found = found
@@ -470,6 +489,7 @@ mod tests {
             ("cfn/t.yml", top),
             ("cfn/bad.yml", "Resources: []\n"),
             ("cfn/secret/.env", "A=1"),
+            ("cfn/secret/sub/.DS_Store", "x"),
         ]);
         let (edited, _, found) = packaged(folder.path(), &shelf("b", "x"));
         assert_eq!(edited, top);
@@ -479,6 +499,7 @@ mod tests {
             ("T303", "it is not a template"),
             ("T001", "Resources is a list"),
             ("T303", "environment file"),
+            ("T303", "sub/.DS_Store`: it belongs to version control"),
             ("T303", "it is a folder"),
         ] {
             assert!(

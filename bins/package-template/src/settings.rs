@@ -6,7 +6,7 @@ use std::str::FromStr;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::value::{Lines, Switch};
-use bundle::tree::Source;
+use bundle::tree::{Exclude, Rules, Source};
 use clap::Args;
 use contract::report::Format;
 use serde::Deserialize;
@@ -66,6 +66,9 @@ pub struct Raw {
     /// In front of the keys of such files
     #[arg(long, value_name = "PREFIX", default_value = "assets/")]
     asset_prefix: Given<Key>,
+    /// What to leave out of folders, in gitignore syntax, such as .git or *.pem; repeatable, one a line in the variable; for folders that the template names too
+    #[arg(long, value_name = "PATTERN", action = clap::ArgAction::Append)]
+    exclude: Given<Lines>,
     /// Name of files in gitignore syntax that say what to leave out of folders, such as .packageignore
     #[arg(long, value_name = "NAME")]
     ignore_file: Given<String>,
@@ -114,7 +117,7 @@ pub struct Assets {
 }
 
 /// What goes into the archive, and what it is checked against.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Contents {
     /// The template.
     pub template: Item,
@@ -122,8 +125,8 @@ pub struct Contents {
     pub sources: Vec<Item>,
     /// Names in the archive of template configuration files.
     pub configurations: Vec<String>,
-    /// The name of ignore files in folders.
-    pub ignore_file: Option<String>,
+    /// What is left out of folders, and what is refused.
+    pub rules: Rules,
     /// The pipeline.
     pub pipeline: Option<Pipeline>,
     /// Parameter files of the pipeline's template.
@@ -301,6 +304,11 @@ impl action::settings::Settings for Raw {
             .optional("buildspec", self.buildspec)
             .unwrap_or_default();
         let buildspecs = pairs("buildspec", buildspecs, faults);
+        let listed = faults.optional("exclude", self.exclude).unwrap_or_default();
+        let exclude = Exclude::new(&listed.0).unwrap_or_else(|fault| {
+            faults.of("exclude", fault);
+            Exclude::default()
+        });
         let ignore_file = faults.optional("ignore_file", self.ignore_file);
         if ignore_file.as_ref().is_some_and(|name| name.contains('/')) {
             faults.of(
@@ -382,7 +390,11 @@ impl action::settings::Settings for Raw {
             template: template?,
             sources,
             configurations,
-            ignore_file,
+            rules: Rules {
+                exclude,
+                ignore_file,
+                ..Rules::default()
+            },
             pipeline,
             pipeline_parameters: action::program::paths(&files.unwrap_or_default()),
             pipeline_id,
@@ -493,10 +505,11 @@ mod tests {
             ("key", "/template.zip"),
             ("bucket_owner", "1234"),
             ("ignore_file", "a/b"),
+            ("exclude", ".git\n{a"),
             ("force", "maybe"),
         ])
         .unwrap_err();
-        assert_eq!(faults.len(), 8, "{faults:#?}");
+        assert_eq!(faults.len(), 9, "{faults:#?}");
         assert!(
             faults
                 .iter()
