@@ -8,7 +8,7 @@ mod names;
 
 use crate::evaluate::function;
 use crate::finding::{Finding, did_you_mean};
-use crate::parameters::MAX_VALUE;
+use crate::parameters::{self, MAX_VALUE};
 use crate::rule;
 use crate::template::Template;
 use crate::yaml::{Content, Node};
@@ -54,6 +54,7 @@ pub fn check(template: &Template, bytes: usize) -> Vec<Finding> {
     let mut findings = template.warnings.clone();
     findings.extend(limits(template, bytes));
     findings.extend(yaml11::check(&template.file, &template.root));
+    findings.extend(parameters::defaults(template));
     findings.extend(images::hard_coded(template));
     if !is_transformed(template) {
         findings.extend(logical_ids(template));
