@@ -11,7 +11,8 @@ use ignore::WalkBuilder;
 use crate::manifest::{Entry, Kind};
 use crate::names;
 
-use super::{Found, LITTER, Litter, Rules, Source, TreeError, Why, as_text};
+use super::found::Found;
+use super::{LITTER, Litter, Rules, Source, TreeError, Why, as_text};
 
 /// Adds what a folder holds. `root` is the folder itself, without links on the way to it.
 pub(super) fn walk(
