@@ -22,6 +22,7 @@ pub mod page;
 pub mod policy;
 pub mod program;
 pub mod readers;
+pub mod schema;
 pub mod shells;
 pub mod sshd;
 pub mod ssm;

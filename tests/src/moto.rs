@@ -140,6 +140,18 @@ impl Moto {
         self.request(method, target, &[signed("s3")], body)
     }
 
+    /// The headers of an object, names in lower case: `head("/bucket/key")`.
+    ///
+    /// # Panics
+    /// When moto answers with anything but 200.
+    #[track_caller]
+    pub fn head(&self, target: &str) -> Vec<(String, String)> {
+        let (status, headers, _) = exchange(self.port, "HEAD", target, &[signed("s3")], b"")
+            .unwrap_or_else(|error| panic!("cannot call moto: {error}"));
+        assert_eq!(status, 200, "moto does not know {target}");
+        headers
+    }
+
     /// Sends one request over a connection of its own; status and body of the answer.
     ///
     /// # Panics
@@ -151,8 +163,9 @@ impl Moto {
         headers: &[(&str, String)],
         body: &[u8],
     ) -> (u16, String) {
-        exchange(self.port, method, target, headers, body)
-            .unwrap_or_else(|error| panic!("cannot call moto: {error}"))
+        let (status, _, body) = exchange(self.port, method, target, headers, body)
+            .unwrap_or_else(|error| panic!("cannot call moto: {error}"));
+        (status, body)
     }
 
     fn answers(&mut self) -> bool {
@@ -167,7 +180,7 @@ impl Moto {
                 return false;
             }
             let first = exchange(self.port, "GET", "/moto-api/", &[], b"");
-            if first.is_ok_and(|(status, _)| status == 200) {
+            if first.is_ok_and(|(status, ..)| status == 200) {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -209,13 +222,14 @@ fn signed(service: &str) -> (&'static str, String) {
     ("authorization", value)
 }
 
+/// One request over a connection of its own; status, headers with names in lower case, and body of the answer.
 fn exchange(
     port: u16,
     method: &str,
     target: &str,
     headers: &[(&str, String)],
     body: &[u8],
-) -> std::io::Result<(u16, String)> {
+) -> std::io::Result<(u16, Vec<(String, String)>, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(START_LIMIT))?;
     let mut head = format!("{method} {target} HTTP/1.0\r\nhost: 127.0.0.1:{port}\r\n");
@@ -230,7 +244,9 @@ fn exchange(
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or_else(|| std::io::Error::other("no HTTP status"))?;
-    Ok((status, body.to_owned()))
+    let headers = head.lines().filter_map(|line| line.split_once(':'));
+    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
+    Ok((status, headers.collect(), body.to_owned()))
 }
 
 fn encoded(text: &str) -> String {

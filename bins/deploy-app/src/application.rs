@@ -6,7 +6,7 @@ use action::failure::Failure;
 use action::program::Context;
 use bundle::digest::Digest;
 use bundle::names::{Names, bytes};
-use bundle::tree::{Rules, Source, TreeError};
+use bundle::tree::{Litter, Rules, Source, TreeError};
 use jiff::Timestamp;
 
 use crate::layout::Layout;
@@ -47,6 +47,7 @@ pub fn rules() -> Rules {
     Rules {
         ignore_file: Some(".deployignore".to_owned()),
         names: Names::Bytes,
+        litter: Litter::LeaveOut,
         // Left behind by `read`, unless named.
         refuse_env_files: false,
         segments: Some(SEGMENT),

@@ -1,12 +1,14 @@
 //! Reading what goes into the archive, checking it, packing it in memory.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use action::export::quote::posix;
 use action::failure::Failure;
 use bundle::digest::{Digest, digest};
 use bundle::manifest::{Kind, Manifest};
 use bundle::pack::pack;
-use bundle::tree::{self, Rules, Source};
+use bundle::tree::{self, Rules, Source, TreeError, Why};
 use contract::check::{self, Archive as Names, Definition, Named, Report, Subject, Written};
 use contract::evaluate::World;
 use contract::local;
@@ -20,6 +22,9 @@ use crate::settings::{Contents, Item};
 /// the smaller reading (CodePipeline user guide, "Quotas").
 pub const MAX_ARCHIVE: u64 = 256_000_000;
 
+/// How many names a hint repeats.
+const EXCLUDES_SHOWN: usize = 3;
+
 /// What the archive will hold, read and checked.
 #[derive(Debug)]
 pub struct Read {
@@ -29,7 +34,7 @@ pub struct Read {
     pub report: Report,
     /// The template's name in it.
     pub template: String,
-    ignore_file: Option<String>,
+    rules: Rules,
 }
 
 /// What the archive holds once its templates name what was packaged.
@@ -89,12 +94,8 @@ impl Read {
         });
         let named = definition.map(|one| check::named(&one, written.clone()));
         let sources = place(contents, &named.unwrap_or_default());
-        let rules = Rules {
-            ignore_file: contents.ignore_file.clone(),
-            ..Rules::default()
-        };
-        let manifest = tree::read(&sources, &rules)
-            .map_err(|error| Failure::refused(error.to_string()).hint(hint(&error)))?;
+        let manifest = tree::read(&sources, &contents.rules)
+            .map_err(|error| Failure::refused(error.to_string()).hint(way_forward(&error)))?;
         let template = sources
             .first()
             .map_or_else(String::new, |one| one.name.clone());
@@ -106,12 +107,6 @@ impl Read {
             return Err(Failure::refused(format!(
                 "{shown} is a folder; name the template itself first"
             )));
-        }
-        for path in manifest.left_out() {
-            tracing::info!(
-                "left out {}: it belongs to version control or a file manager",
-                path.display()
-            );
         }
         let world = pipeline
             .as_ref()
@@ -139,7 +134,7 @@ impl Read {
             manifest,
             report,
             template,
-            ignore_file: contents.ignore_file.clone(),
+            rules: contents.rules.clone(),
         })
     }
 
@@ -164,7 +159,7 @@ impl Read {
     #[must_use]
     pub fn package(&self, shelf: &Shelf) -> Packaged {
         let mut manifest = self.manifest.clone();
-        let mut packager = Packager::new(shelf, self.ignore_file.as_deref());
+        let mut packager = Packager::new(shelf, self.rules.clone());
         for (name, text) in self.templates() {
             let source = self.manifest.get(&name).map(|entry| entry.source.clone());
             let source: PathBuf = source.unwrap_or_default();
@@ -226,7 +221,7 @@ impl Packaged {
     pub fn pack(self, template: &str) -> Result<Archive, Failure> {
         let bytes = pack(&self.manifest, MAX_ARCHIVE).map_err(|error| {
             Failure::refused(error.to_string())
-                .hint("CodePipeline gives a CloudFormation action at most 256 MB; leave files out with --ignore-file")
+                .hint("CodePipeline gives a CloudFormation action at most 256 MB; leave files out with --exclude")
         })?;
         let content = self
             .manifest
@@ -310,19 +305,53 @@ fn place(contents: &Contents, named: &Named) -> Vec<Source> {
     sources
 }
 
-fn hint(error: &tree::TreeError) -> &'static str {
-    use tree::Why;
-    match error {
-        tree::TreeError::Refused(refusals) => {
-            let secret = |why: &Why| matches!(why, Why::PrivateKey { .. } | Why::EnvFile);
-            if refusals.all().iter().any(|refusal| secret(&refusal.why)) {
-                "whoever can read the artifact can read a secret in it: take it out, or leave it out with --ignore-file"
-            } else {
-                "rename the files, or leave them out with --ignore-file"
-            }
+/// What to do when a source, or a folder that a template names, cannot be read into an archive.
+pub(crate) fn way_forward(error: &TreeError) -> String {
+    let refusals = match error {
+        TreeError::Refused(refusals) => refusals.all(),
+        TreeError::Read { .. } => {
+            return "paths are relative to the folder the program runs in".to_owned();
         }
-        tree::TreeError::Read { .. } => "paths are relative to the folder the program runs in",
-        tree::TreeError::Walk { .. } => "look at the folder, and at the ignore file in it",
-        tree::TreeError::Empty { .. } => "name the template, and files that exist",
+        TreeError::Walk { .. } => {
+            return "look at the folder, and at the ignore file in it".to_owned();
+        }
+        TreeError::Empty { .. } => return "name the template, and files that exist".to_owned(),
+    };
+    let is_secret = |why: &Why| matches!(why, Why::PrivateKey { .. } | Why::EnvFile);
+    let unwanted = refusals
+        .iter()
+        .filter(|refusal| is_secret(&refusal.why) || refusal.why == Why::Litter);
+    let names: BTreeSet<&str> = unwanted
+        .filter_map(|refusal| refusal.path.file_name()?.to_str())
+        .collect();
+    let mut flags: Vec<String> = names
+        .iter()
+        .take(EXCLUDES_SHOWN)
+        .map(|name| format!("--exclude {}", word(name)))
+        .collect();
+    if flags.is_empty() {
+        return "rename the files, or leave them out with --exclude".to_owned();
+    }
+    if names.len() > EXCLUDES_SHOWN {
+        flags.push("…".to_owned());
+    }
+    let secret = if refusals.iter().any(|refusal| is_secret(&refusal.why)) {
+        "whoever can read the artifact can read a secret in it; "
+    } else {
+        ""
+    };
+    format!(
+        "{secret}leave out of folders what does not belong there: {} (PACKAGE_TEMPLATE_EXCLUDE, one a line), or an ignore file (--ignore-file)",
+        flags.join(" ")
+    )
+}
+
+/// A name as a shell takes it.
+fn word(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if name.chars().all(is_plain) {
+        name.to_owned()
+    } else {
+        posix(name)
     }
 }

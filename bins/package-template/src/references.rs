@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bundle::digest::{Digest, digest};
 use bundle::pack::pack;
-use bundle::tree::{self, Rules, Source};
+use bundle::tree::{self, Rules, Source, TreeError};
 use contract::check::Report;
 use contract::edit::{self, Edit, Value};
 use contract::evaluate::partition;
@@ -21,7 +21,7 @@ use contract::template::Template;
 use contract::template_checks;
 use contract::yaml::{self, Node};
 
-use crate::archive::MAX_ARCHIVE;
+use crate::archive::{MAX_ARCHIVE, way_forward};
 
 /// Where packaged files go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,15 +81,13 @@ pub struct Packager<'a> {
 }
 
 impl<'a> Packager<'a> {
-    /// For one shelf; `ignore_file` names the ignore files of folders.
+    /// For one shelf; the rules are those of folders that templates name, and the same as the archive's: whoever
+    /// can read the archive can read what it names.
     #[must_use]
-    pub fn new(shelf: &'a Shelf, ignore_file: Option<&str>) -> Self {
+    pub fn new(shelf: &'a Shelf, rules: Rules) -> Self {
         Self {
             shelf,
-            rules: Rules {
-                ignore_file: ignore_file.map(str::to_owned),
-                ..Rules::default()
-            },
+            rules,
             assets: BTreeMap::new(),
             open: Vec::new(),
             report: Report::default(),
@@ -145,10 +143,12 @@ impl<'a> Packager<'a> {
             .hint("write one path that all rounds of the loop share"));
         }
         let path = folder.join(one.path);
-        let key = self.package(&path, one.form).map_err(|why| {
-            let message = format!("{} is the local path {:?}: {why}", one.what(), one.path);
-            fault(&rule::LOCAL_FILE, message)
-        })?;
+        let key = self
+            .package(&path, one.form)
+            .map_err(|Unfit { why, hint }| {
+                let message = format!("{} is the local path {:?}: {why}", one.what(), one.path);
+                fault(&rule::LOCAL_FILE, message).maybe_hint(hint)
+            })?;
         let value = match one.form {
             Form::Template => Value::Text(self.shelf.https(&key)),
             Form::Url | Form::ZipUrl | Form::Include => Value::Text(self.shelf.s3(&key)),
@@ -163,7 +163,7 @@ impl<'a> Packager<'a> {
     }
 
     /// Packages a file or folder and gives its key.
-    fn package(&mut self, path: &Path, form: Form) -> Result<String, String> {
+    fn package(&mut self, path: &Path, form: Form) -> Result<String, Unfit> {
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
                 format!("there is no {}", findings::shown(&neat(path)))
@@ -172,12 +172,15 @@ impl<'a> Packager<'a> {
         })?;
         if matches!(form, Form::Template | Form::Include) {
             if metadata.is_dir() {
-                return Err("it is a folder, not a template".to_owned());
+                return Err("it is a folder, not a template".to_owned().into());
             }
             return self.nested(path, form);
         }
         if metadata.is_dir() {
-            return self.zip(path, &Source::root(path));
+            // As the user would write it, for what is refused in it.
+            let shown = findings::shown(&neat(path));
+            let shown = if shown.is_empty() { "." } else { &shown };
+            return self.zip(path, &Source::root(shown));
         }
         let bytes = fs::read(path).map_err(|error| error.to_string())?;
         if form.is_zip() && !bytes.starts_with(b"PK\x03\x04") {
@@ -194,9 +197,12 @@ impl<'a> Packager<'a> {
         Ok(self.keep(path, bytes, sha256, extension, content_type))
     }
 
-    fn zip(&mut self, path: &Path, source: &Source) -> Result<String, String> {
-        let manifest = tree::read(std::slice::from_ref(source), &self.rules)
-            .map_err(|error| error.to_string())?;
+    fn zip(&mut self, path: &Path, source: &Source) -> Result<String, Unfit> {
+        let manifest =
+            tree::read(std::slice::from_ref(source), &self.rules).map_err(|error| Unfit {
+                why: error.to_string(),
+                hint: matches!(error, TreeError::Refused(_)).then(|| way_forward(&error)),
+            })?;
         let bytes = pack(&manifest, MAX_ARCHIVE).map_err(|error| error.to_string())?;
         // Named by what is in it: the compressed bytes may change with the compressor.
         Ok(self.keep(
@@ -208,9 +214,9 @@ impl<'a> Packager<'a> {
         ))
     }
 
-    fn nested(&mut self, path: &Path, form: Form) -> Result<String, String> {
+    fn nested(&mut self, path: &Path, form: Form) -> Result<String, Unfit> {
         if self.open.contains(&canonical(path)) {
-            return Err("it includes itself".to_owned());
+            return Err("it includes itself".to_owned().into());
         }
         let shown = findings::shown(&neat(path));
         let bytes = fs::read(path).map_err(|error| error.to_string())?;
@@ -225,7 +231,8 @@ impl<'a> Packager<'a> {
                 }
                 Err(faults) => {
                     self.report.findings.extend(faults);
-                    return Err("it is not a template that CloudFormation can read".to_owned());
+                    let why = "it is not a template that CloudFormation can read";
+                    return Err(why.to_owned().into());
                 }
             }
         } else {
@@ -268,6 +275,18 @@ impl<'a> Packager<'a> {
     }
 }
 
+/// Why a local path cannot be packaged, with what to do when the rule does not say it.
+struct Unfit {
+    why: String,
+    hint: Option<String>,
+}
+
+impl From<String> for Unfit {
+    fn from(why: String) -> Self {
+        Self { why, hint: None }
+    }
+}
+
 /// A path that an edit would change for others too, behind an alias.
 fn shared(file: &str, one: &Local<'_>, other: Place) -> Finding {
     let message = format!(
@@ -304,189 +323,4 @@ fn canonical(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
-mod tests {
-    use super::*;
-
-    fn shelf(bucket: &str, region: &str) -> Shelf {
-        Shelf {
-            bucket: bucket.to_owned(),
-            prefix: "assets/".to_owned(),
-            region: region.to_owned(),
-        }
-    }
-
-    fn packaged(folder: &Path, shelf: &Shelf) -> (String, Vec<Asset>, Vec<String>) {
-        let path = folder.join("cfn/t.yml");
-        let text = fs::read_to_string(&path).unwrap();
-        let root = yaml::parse("t.yml", &text).unwrap();
-        let mut packager = Packager::new(shelf, None);
-        let edited = packager.template(&path, &text, &root);
-        let found = &packager.report.findings;
-        let found = found
-            .iter()
-            .map(|one| format!("{} {}", one.rule.code, one.message))
-            .collect();
-        (edited, packager.into_assets(), found)
-    }
-
-    fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, content) in files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
-        }
-        folder
-    }
-
-    #[test]
-    fn only_the_values_change_and_equal_content_is_stored_once() {
-        let text = "# my stack\r\nResources:\r\n  F: # code\r\n    Type: AWS::Lambda::Function\r\n    Properties: {Code: ../src, Handler: 'x'}\r\n  \
-                    G:\r\n    Type: AWS::Serverless::Function\r\n    Properties:\r\n      CodeUri: \"../src\"   # the same\r\n  \
-                    J: {Type: AWS::Glue::Job, Properties: {Command: {ScriptLocation: job.py}}}\r\n";
-        let folder = project(&[
-            ("cfn/t.yml", text),
-            ("src/index.py", "x"),
-            ("cfn/job.py", "y"),
-        ]);
-        let (edited, assets, found) = packaged(folder.path(), &shelf("my-bucket", "eu-west-1"));
-        assert_eq!(found, [] as [&str; 0]);
-        assert_eq!(assets.len(), 2);
-        let zip = assets
-            .iter()
-            .find(|asset| asset.key.ends_with(".zip"))
-            .unwrap();
-        let job = assets
-            .iter()
-            .find(|asset| asset.key.ends_with(".py"))
-            .unwrap();
-        assert_eq!(job.key, format!("assets/{}.py", Digest::of(b"y")));
-        let expected = text
-            .replace(
-                "Code: ../src",
-                &format!(
-                    "Code: {{\"S3Bucket\": \"my-bucket\", \"S3Key\": \"{}\"}}",
-                    zip.key
-                ),
-            )
-            .replace("\"../src\"", &format!("\"s3://my-bucket/{}\"", zip.key))
-            .replace("job.py", &format!("s3://my-bucket/{}", job.key));
-        assert_eq!(edited, expected);
-    }
-
-    #[test]
-    fn an_included_piece_is_packaged_with_what_it_names() {
-        let top = "Transform: {Name: AWS::Include, Parameters: {Location: parts/inc.yml}} # piece\nResources: {}\n";
-        let piece = "F:\r\n  Type: AWS::Lambda::Function # code\r\n  Properties: {Code: '../../src/f.py'}\r\n";
-        let folder = project(&[
-            ("cfn/t.yml", top),
-            ("cfn/parts/inc.yml", piece),
-            ("src/f.py", "1"),
-        ]);
-        let (edited, assets, found) = packaged(folder.path(), &shelf("b", "eu-west-1"));
-        assert_eq!(found, [] as [&str; 0]);
-        let asset = |end: &str| assets.iter().find(|one| one.key.ends_with(end)).unwrap();
-        let (piece_there, code) = (asset(".yml"), asset(".zip"));
-        assert_eq!(
-            edited,
-            top.replace("parts/inc.yml", &format!("s3://b/{}", piece_there.key))
-        );
-        let expected = piece.replace(
-            "'../../src/f.py'",
-            &format!("{{\"S3Bucket\": \"b\", \"S3Key\": \"{}\"}}", code.key),
-        );
-        assert_eq!(String::from_utf8_lossy(&piece_there.bytes), expected);
-        let source = folder.path().canonicalize().unwrap().join("src/f.py");
-        assert_eq!(code.source, source, "no `..` is left in it");
-    }
-
-    #[test]
-    fn a_path_that_an_alias_uses_for_something_else_is_not_replaced() {
-        let text = "Resources:\n  F: {Type: AWS::Lambda::Function, Properties: {Code: &d ./f.py, Environment: {Variables: {DIR: *d}}}}\n";
-        let folder = project(&[("cfn/t.yml", text), ("cfn/f.py", "1")]);
-        let (edited, _, found) = packaged(folder.path(), &shelf("b", "eu-west-1"));
-        assert_eq!(edited, text);
-        assert_eq!(found.len(), 1);
-        assert!(
-            found[0].starts_with("T302 Code of F") && found[0].contains("line 2 uses by an anchor"),
-            "{found:?}"
-        );
-        let both = "Resources:\n  F: {Type: AWS::Lambda::Function, Properties: {Code: &d ./f.py}}\n  G: {Type: AWS::Lambda::Function, Properties: {Code: *d}}\n";
-        fs::write(folder.path().join("cfn/t.yml"), both).unwrap();
-        let (edited, _, found) = packaged(folder.path(), &shelf("b", "eu-west-1"));
-        assert_eq!(found, [] as [&str; 0]);
-        assert_eq!(edited.matches("S3Bucket").count(), 2);
-    }
-
-    #[test]
-    fn nested_templates_are_packaged_from_the_inside() {
-        let top = "Resources:\n  N: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: nested/n.yml}}\n";
-        let middle = "{\"Resources\": {\"M\": {\"Type\": \"AWS::CloudFormation::Stack\", \"Properties\": {\"TemplateURL\": \"../leaf.yml\"}}}}";
-        let leaf =
-            "Resources:\n  F: {Type: AWS::Lambda::Function, Properties: {Code: ../src/f.py}}\n";
-        let files = [
-            ("cfn/t.yml", top),
-            ("cfn/nested/n.yml", middle),
-            ("cfn/leaf.yml", leaf),
-            ("src/f.py", "1"),
-        ];
-        let folder = project(&files);
-        let (edited, assets, found) = packaged(folder.path(), &shelf("b.c", "cn-north-1"));
-        assert_eq!(found, [] as [&str; 0]);
-        assert_eq!(assets.len(), 3);
-        assert!(
-            edited.contains("TemplateURL: https://s3.cn-north-1.amazonaws.com.cn/b.c/assets/"),
-            "{edited}"
-        );
-        let middle = assets
-            .iter()
-            .find(|asset| asset.source.ends_with("n.yml"))
-            .unwrap();
-        let middle = std::str::from_utf8(&middle.bytes).unwrap();
-        assert!(
-            middle.starts_with("{\"Resources\": {\"M\": ") && middle.contains("/assets/"),
-            "JSON stays JSON: {middle}"
-        );
-        fs::write(folder.path().join("src/f.py"), "2").unwrap();
-        let (again, ..) = packaged(folder.path(), &shelf("b.c", "cn-north-1"));
-        assert_ne!(again, edited, "a change below shows at the top");
-    }
-
-    #[test]
-    fn what_cannot_be_packaged_says_why() {
-        let top = "Resources:
-  A: {Type: AWS::Lambda::Function, Properties: {Code: missing/}}
-  B: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: t.yml}}
-  C: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: bad.yml}}
-  D:
-    Type: AWS::Lambda::Function
-    Properties:
-      Code: |
-        src
-  E: {Type: AWS::Lambda::Function, Properties: {Code: secret}}
-  F: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: secret}}
-";
-        let folder = project(&[
-            ("cfn/t.yml", top),
-            ("cfn/bad.yml", "Resources: []\n"),
-            ("cfn/secret/.env", "A=1"),
-        ]);
-        let (edited, _, found) = packaged(folder.path(), &shelf("b", "x"));
-        assert_eq!(edited, top);
-        for (code, part) in [
-            ("T303", "there is no"),
-            ("T303", "it includes itself"),
-            ("T303", "it is not a template"),
-            ("T001", "Resources is a list"),
-            ("T303", "environment file"),
-            ("T303", "it is a folder"),
-        ] {
-            assert!(
-                found
-                    .iter()
-                    .any(|one| one.starts_with(code) && one.contains(part)),
-                "{part}: {found:#?}"
-            );
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::value::{Lines, Switch};
-use bundle::tree::Source;
+use bundle::tree::{Exclude, Rules, Source};
 use clap::Args;
 use contract::report::Format;
 use serde::Deserialize;
@@ -66,6 +66,9 @@ pub struct Raw {
     /// In front of the keys of such files
     #[arg(long, value_name = "PREFIX", default_value = "assets/")]
     asset_prefix: Given<Key>,
+    /// What to leave out of folders, in gitignore syntax, such as .git or *.pem; repeatable, one a line in the variable; for folders that the template names too
+    #[arg(long, value_name = "PATTERN", action = clap::ArgAction::Append)]
+    exclude: Given<Lines>,
     /// Name of files in gitignore syntax that say what to leave out of folders, such as .packageignore
     #[arg(long, value_name = "NAME")]
     ignore_file: Given<String>,
@@ -114,7 +117,7 @@ pub struct Assets {
 }
 
 /// What goes into the archive, and what it is checked against.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Contents {
     /// The template.
     pub template: Item,
@@ -122,8 +125,8 @@ pub struct Contents {
     pub sources: Vec<Item>,
     /// Names in the archive of template configuration files.
     pub configurations: Vec<String>,
-    /// The name of ignore files in folders.
-    pub ignore_file: Option<String>,
+    /// What is left out of folders, and what is refused.
+    pub rules: Rules,
     /// The pipeline.
     pub pipeline: Option<Pipeline>,
     /// Parameter files of the pipeline's template.
@@ -301,6 +304,11 @@ impl action::settings::Settings for Raw {
             .optional("buildspec", self.buildspec)
             .unwrap_or_default();
         let buildspecs = pairs("buildspec", buildspecs, faults);
+        let listed = faults.optional("exclude", self.exclude).unwrap_or_default();
+        let exclude = Exclude::new(&listed.0).unwrap_or_else(|fault| {
+            faults.of("exclude", fault);
+            Exclude::default()
+        });
         let ignore_file = faults.optional("ignore_file", self.ignore_file);
         if ignore_file.as_ref().is_some_and(|name| name.contains('/')) {
             faults.of(
@@ -382,7 +390,11 @@ impl action::settings::Settings for Raw {
             template: template?,
             sources,
             configurations,
-            ignore_file,
+            rules: Rules {
+                exclude,
+                ignore_file,
+                ..Rules::default()
+            },
             pipeline,
             pipeline_parameters: action::program::paths(&files.unwrap_or_default()),
             pipeline_id,
@@ -427,80 +439,4 @@ fn pairs(field: &str, lines: Lines, faults: &mut Faults) -> Vec<(String, String)
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
-mod tests {
-    use super::*;
-    use action::settings::Settings as _;
-
-    /// The target, or the faults.
-    fn target(pairs: &[(&str, &str)]) -> Result<Target, Vec<String>> {
-        let given = [("file", "t.yml"), ("key", "template.zip")];
-        let map = given
-            .iter()
-            .chain(pairs)
-            .map(|(name, value)| ((*name).to_owned(), (*value).into()));
-        let raw: Raw = serde_json::from_value(serde_json::Value::Object(map.collect())).unwrap();
-        let mut faults = Faults::for_tests();
-        match raw.check(&mut faults) {
-            Some(settings) if faults.is_empty() => Ok(settings.target),
-            _ => Err(faults.messages().to_vec()),
-        }
-    }
-
-    #[test]
-    fn there_is_one_target() {
-        assert!(
-            matches!(target(&[("bucket", "abc")]), Ok(Target::Bucket(bucket)) if bucket.key == "template.zip")
-        );
-        assert_eq!(
-            target(&[("output", "x.zip")]),
-            Ok(Target::File("x.zip".into()))
-        );
-        assert_eq!(
-            target(&[("print_digest", "1"), ("bucket", "abc")]),
-            Ok(Target::Digest)
-        );
-        for pairs in [
-            &[][..],
-            &[("bucket", "abc"), ("output", "x.zip")],
-            &[("print_digest", "1"), ("output", "x.zip")],
-        ] {
-            assert_eq!(target(pairs).unwrap_err().len(), 1, "{pairs:?}");
-        }
-    }
-
-    #[test]
-    fn a_check_and_a_digest_need_no_bucket() {
-        for (command, target) in [("check", Target::Check), ("digest", Target::Digest)] {
-            let map = [("file", "t.yml"), ("key", "template.zip")];
-            let map = map.map(|(name, value)| (name.to_owned(), value.into()));
-            let raw = serde_json::Value::Object(map.into_iter().collect());
-            let raw: Raw = serde_json::from_value(raw).unwrap();
-            let mut faults = Faults::for_tests().under(Some(command));
-            let settings = raw.check(&mut faults).unwrap();
-            assert_eq!((settings.target, settings.assets), (target, None));
-        }
-        assert_eq!("live:x".parse(), Ok(Pipeline::Live("x".to_owned())));
-        assert_eq!("a/b.yml".parse(), Ok(Pipeline::File("a/b.yml".into())));
-        assert!("live:".parse::<Pipeline>().is_err());
-    }
-
-    #[test]
-    fn every_fault_is_reported() {
-        let faults = target(&[
-            ("file", "x="),
-            ("sources", "a\n=b\n../c=/d"),
-            ("bucket", "s3://my-bucket/x"),
-            ("key", "/template.zip"),
-            ("bucket_owner", "1234"),
-            ("ignore_file", "a/b"),
-            ("force", "maybe"),
-        ])
-        .unwrap_err();
-        assert_eq!(faults.len(), 8, "{faults:#?}");
-        assert!(
-            faults
-                .iter()
-                .any(|fault| fault.contains("give the bucket's name, my-bucket"))
-        );
-    }
-}
+mod tests;

@@ -171,9 +171,18 @@ async fn check(settings: &Checked, context: &Context) -> Result<Output, Failure>
     world.lenient = world.parameters.is_empty();
     let manifest = match settings.sources.as_slice() {
         [] => None,
-        sources => Some(tree::read(sources, &Rules::default()).map_err(|error| {
-            Failure::refused(error.to_string()).hint("--sources takes what package-template takes")
-        })?),
+        sources => {
+            let rules = Rules {
+                exclude: settings.exclude.clone(),
+                ..Rules::default()
+            };
+            let read = tree::read(sources, &rules).map_err(|error| {
+                Failure::refused(error.to_string()).hint(
+                    "--sources takes what package-template takes; --exclude leaves out of folders what it does not",
+                )
+            })?;
+            Some(read)
+        }
     };
     let from_folder = |name: &str| {
         let path = settings.source.join(name);

@@ -7,7 +7,7 @@ use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::value::Lines;
-use bundle::tree::Source;
+use bundle::tree::{Exclude, Source};
 use clap::ArgAction;
 use contract::report::Format;
 use contract::variables;
@@ -56,6 +56,9 @@ pub struct Raw {
     /// For check: what the source archive holds, as package-template takes it (FILE or FILE=NAME, one a line in the variable); otherwise the source folder stands for it
     #[arg(long, value_name = "SOURCE[=NAME]", action = ArgAction::Append)]
     sources: Given<Lines>,
+    /// For check: what to leave out of the folders among them, in gitignore syntax, as package-template does; repeatable, one a line in the variable
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append)]
+    exclude: Given<Lines>,
     /// For check: the form of the report, text, json, sarif or junit
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Given<Format>,
@@ -94,6 +97,8 @@ pub struct Checked {
     pub source: PathBuf,
     /// What the archive holds, for check; empty when the source folder stands for it.
     pub sources: Vec<Source>,
+    /// What is left out of the folders among them.
+    pub exclude: Exclude,
     /// The form of check's report.
     pub format: Format,
     /// Where check's report goes.
@@ -138,6 +143,11 @@ impl Settings for Raw {
             }
         }
 
+        let listed = faults.optional("exclude", self.exclude).unwrap_or_default();
+        let exclude = Exclude::new(&listed.0).unwrap_or_else(|fault| {
+            faults.of("exclude", fault);
+            Exclude::default()
+        });
         if let Some(account) = &account
             && (account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()))
         {
@@ -174,6 +184,7 @@ impl Settings for Raw {
             bin_dir,
             source: source?,
             sources,
+            exclude,
             format,
             report_file,
             work_dir,

@@ -136,31 +136,13 @@ impl Entry {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
     entries: Vec<Entry>,
-    left_out: Vec<PathBuf>,
 }
 
 impl Manifest {
     /// Sorts entries that have been checked for duplicates.
     pub(crate) fn from_checked(mut entries: Vec<Entry>) -> Self {
         entries.sort_by(|a, b| a.path.cmp(&b.path));
-        Self {
-            entries,
-            left_out: Vec::new(),
-        }
-    }
-
-    /// With what was met in folders and left out.
-    pub(crate) fn without(mut self, mut left_out: Vec<PathBuf>) -> Self {
-        left_out.sort_unstable();
-        self.left_out = left_out;
-        self
-    }
-
-    /// What version control and file managers left in the folders that were read, and what is therefore not
-    /// here, sorted; see [`crate::tree::ALWAYS_EXCLUDED`].
-    #[must_use]
-    pub fn left_out(&self) -> &[PathBuf] {
-        &self.left_out
+        Self { entries }
     }
 
     /// All entries, sorted.

@@ -1,30 +1,32 @@
 //! Reading folders and files into a manifest: which entries, whether they may travel, what they contain.
 
 mod content;
+mod exclude;
+mod found;
 mod refusal;
+mod walk;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
-use std::fs::{self, FileType};
+use std::fs;
 use std::io;
-use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use ignore::WalkBuilder;
 use thiserror::Error;
 
 use crate::digest::Digest;
 use crate::manifest::{Entry, Kind, Manifest, Mode};
-use crate::names::{self, Names, Spellings};
+use crate::names::{self, Names};
 use crate::secrets;
 
+use found::{Found, FoundFile};
+
+pub use exclude::Exclude;
 pub use refusal::{Refusal, Refusals, Why};
 
-/// What the version control and the file managers leave behind: never part of a bundle.
-pub const ALWAYS_EXCLUDED: [&str; 3] = [".git", "__MACOSX", ".DS_Store"];
+/// What the version control and the file managers leave behind.
+pub const LITTER: [&str; 3] = [".git", "__MACOSX", ".DS_Store"];
 
 /// A file or folder on this machine, and where it goes in the bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,11 +94,29 @@ impl FromStr for Source {
     }
 }
 
+/// What happens with [`LITTER`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Litter {
+    /// Refused, in folders too: for archives that others read, where it is a mistake. `package-template`'s archives
+    /// and packaged folders, and `run-pipeline check`, which looks at what such an archive would hold.
+    /// `aws cloudformation package` takes it along without a word.
+    Refuse,
+    /// Left out of folders, and refused where it is named itself: for a checkout that is shipped as it stands.
+    /// `deploy-app`.
+    LeaveOut,
+    /// Taken as any other file: for artifacts between the stages of one pipeline, as CodeBuild takes what
+    /// matches. `run-pipeline`.
+    Take,
+}
+
 /// What is left out and what is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Rules {
-    /// Leave out [`ALWAYS_EXCLUDED`], and refuse it by name.
-    pub exclude_litter: bool,
+    /// What happens with [`LITTER`].
+    pub litter: Litter,
+    /// What stays out of folders, whatever it is and whatever an ignore file says: neither litter nor secrets
+    /// in it are looked for.
+    pub exclude: Exclude,
     /// The name of ignore files in gitignore syntax, obeyed in each folder and left out themselves
     /// (`.deployignore`).
     pub ignore_file: Option<String>,
@@ -114,10 +134,11 @@ pub struct Rules {
 }
 
 impl Default for Rules {
-    /// Everything that can go wrong is refused; no ignore file.
+    /// Everything that can go wrong is refused; nothing is left out.
     fn default() -> Self {
         Self {
-            exclude_litter: true,
+            litter: Litter::Refuse,
+            exclude: Exclude::default(),
             ignore_file: None,
             names: Names::Portable,
             refuse_private_keys: true,
@@ -131,9 +152,10 @@ impl Default for Rules {
 impl Rules {
     /// Takes all that can be carried, secrets included: for moving artifacts between the stages of one pipeline.
     #[must_use]
-    pub const fn everything() -> Self {
+    pub fn everything() -> Self {
         Self {
-            exclude_litter: false,
+            litter: Litter::Take,
+            exclude: Exclude::default(),
             ignore_file: None,
             names: Names::Unix,
             refuse_private_keys: false,
@@ -197,7 +219,8 @@ pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
     let mut found = Found::default();
     for source in sources {
         let own = source.path.file_name().and_then(OsStr::to_str);
-        if rules.exclude_litter && (is_litter(&source.name) || own.is_some_and(is_litter)) {
+        let takes_litter = rules.litter == Litter::Take;
+        if !takes_litter && (is_litter(&source.name) || own.is_some_and(is_litter)) {
             found.refuse(&source.path, Why::Litter);
             continue;
         }
@@ -206,7 +229,7 @@ pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
             source: error,
         })?;
         if resolved.is_dir() {
-            walk(source, &resolved, rules, &mut found)?;
+            walk::walk(source, &resolved, rules, &mut found)?;
         } else {
             let kind = fs::metadata(&resolved).map_err(|error| TreeError::Read {
                 path: source.path.clone(),
@@ -252,7 +275,7 @@ pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
         let roots = sources.iter().map(|source| source.path.clone()).collect();
         return Err(TreeError::Empty { roots });
     }
-    Ok(Manifest::from_checked(files).without(found.left_out))
+    Ok(Manifest::from_checked(files))
 }
 
 /// Files that are in memory already, under the same rules for names and secrets as those on a disk.
@@ -270,7 +293,7 @@ pub fn hold(files: Vec<(String, Mode, Vec<u8>)>, rules: &Rules) -> Result<Manife
             .flatten();
         if let Err(fault) = names::check(&name, rules.names) {
             found.refuse(&shown, Why::Name(fault));
-        } else if rules.exclude_litter && is_litter(&name) {
+        } else if rules.litter != Litter::Take && is_litter(&name) {
             found.refuse(&shown, Why::Litter);
         } else if rules.refuse_env_files
             && secrets::is_env_file(name.rsplit('/').next().unwrap_or(&name))
@@ -309,253 +332,9 @@ pub fn hold(files: Vec<(String, Mode, Vec<u8>)>, rules: &Rules) -> Result<Manife
     Ok(Manifest::from_checked(entries.collect()))
 }
 
-/// A file that may travel as far as its name goes; its content has not been read.
-struct FoundFile {
-    name: String,
-    shown: PathBuf,
-    source: PathBuf,
-}
-
-#[derive(Default)]
-struct Found {
-    files: Vec<FoundFile>,
-    /// Links and empty folders, each with its path as the user would write it.
-    others: Vec<(PathBuf, Entry)>,
-    refusals: Vec<Refusal>,
-    /// Litter in folders.
-    left_out: Vec<PathBuf>,
-}
-
-impl Found {
-    fn refuse(&mut self, path: &Path, why: Why) {
-        self.refusals.push(Refusal {
-            path: path.to_owned(),
-            why,
-        });
-    }
-
-    /// Adds what is neither a folder nor a link. `shown` is the path as the user would write it.
-    fn add(&mut self, name: &str, shown: &Path, source: &Path, kind: FileType, rules: &Rules) {
-        let file_name = name.rsplit('/').next().unwrap_or(name);
-        if let Err(fault) = names::check(name, rules.names) {
-            self.refuse(shown, Why::Name(fault));
-        } else if rules.refuse_env_files && secrets::is_env_file(file_name) {
-            self.refuse(shown, Why::EnvFile);
-        } else if kind.is_file() {
-            self.files.push(FoundFile {
-                name: name.to_owned(),
-                shown: shown.to_owned(),
-                source: source.to_owned(),
-            });
-        } else {
-            let what = if kind.is_fifo() {
-                "a named pipe"
-            } else if kind.is_socket() {
-                "a socket"
-            } else {
-                "a device"
-            };
-            self.refuse(shown, Why::Special { what });
-        }
-    }
-
-    /// Adds a link found below `root`; it must stay there by its text and on the disk.
-    fn add_link(
-        &mut self,
-        name: &str,
-        shown: &Path,
-        source: &Path,
-        root: &Path,
-        below: &str,
-        rules: &Rules,
-    ) -> Result<(), TreeError> {
-        let read_error = |error| TreeError::Read {
-            path: shown.to_owned(),
-            source: error,
-        };
-        let target = fs::read_link(source).map_err(read_error)?;
-        let Some(text) = as_text(target.as_os_str(), rules) else {
-            self.refuse(shown, Why::LinkNotUtf8);
-            return Ok(());
-        };
-        let text = text.as_ref();
-        // A link to a link can lead out although its own text stays in; a dangling one leads nowhere.
-        let leads_out = fs::canonicalize(source).is_ok_and(|end| !end.starts_with(root));
-        if leads_out || !names::link_stays_inside(below, text) {
-            self.refuse(
-                shown,
-                Why::LinkOut {
-                    target: text.to_owned(),
-                },
-            );
-            return Ok(());
-        }
-        let entry = Entry {
-            path: name.to_owned(),
-            kind: Kind::Symlink {
-                target: text.to_owned(),
-            },
-            source: source.to_owned(),
-            content: None,
-            segments: Vec::new(),
-        };
-        self.others.push((shown.to_owned(), entry));
-        Ok(())
-    }
-
-    /// Forgets empty folders that another source fills, or that two sources bring.
-    fn drop_filled_folders(&mut self) {
-        let names = self.files.iter().map(|file| file.name.as_str());
-        let others = self.others.iter().map(|(_, entry)| entry.path.as_str());
-        let mut filled: HashSet<String> = HashSet::new();
-        for name in names.chain(others) {
-            let mut above = name;
-            while let Some((folder, _)) = above.rsplit_once('/') {
-                if !filled.insert(folder.to_owned()) {
-                    break;
-                }
-                above = folder;
-            }
-        }
-        // A folder's own name joins those that are taken, so that the second one goes.
-        self.others
-            .retain(|(_, entry)| entry.kind != Kind::EmptyDir || filled.insert(entry.path.clone()));
-    }
-
-    /// Refuses names used twice, files where another entry needs a folder, and case clashes.
-    fn check_names_against_each_other(&mut self, rules: &Rules) {
-        let not_folders = self
-            .files
-            .iter()
-            .map(|file| (file.name.as_str(), &file.shown));
-        let others = self
-            .others
-            .iter()
-            .map(|(shown, entry)| (entry.path.as_str(), shown));
-        let mut all: Vec<_> = not_folders.chain(others).collect();
-        all.sort_unstable();
-        let mut refusals = Vec::new();
-        let mut refuse = |shown: &PathBuf, why| {
-            refusals.push(Refusal {
-                path: shown.clone(),
-                why,
-            });
-        };
-        let mut spellings = Spellings::default();
-        let mut taken: HashMap<&str, &PathBuf> = HashMap::with_capacity(all.len());
-        // Entries of one folder follow each other: what holds it is asked once.
-        let mut fine = None;
-        for (name, shown) in all {
-            if let Some(other) = taken.get(name) {
-                let why = Why::Twice {
-                    name: name.to_owned(),
-                    other: (*other).clone(),
-                };
-                refuse(shown, why);
-                continue;
-            }
-            taken.insert(name, shown);
-            let folder = name.rsplit_once('/').map(|(folder, _)| folder);
-            if folder != fine {
-                let mut is_fine = true;
-                let mut above = name;
-                while let Some((folder, _)) = above.rsplit_once('/') {
-                    if let Some(other) = taken.get(folder) {
-                        let why = Why::UnderFile {
-                            other: (*other).clone(),
-                        };
-                        refuse(shown, why);
-                        is_fine = false;
-                    }
-                    above = folder;
-                }
-                fine = folder.filter(|_| is_fine);
-            }
-            if rules.names == Names::Portable
-                && let Some(other) = spellings.clash(name)
-            {
-                refuse(shown, Why::CaseClash { other });
-            }
-        }
-        self.refusals.extend(refusals);
-    }
-}
-
-/// Whether a name, or a folder in it, is [`ALWAYS_EXCLUDED`]: in a folder such files are left out, and by
-/// name they are refused.
+/// Whether a name, or a folder in it, is [`LITTER`].
 fn is_litter(name: &str) -> bool {
-    name.split('/').any(|part| ALWAYS_EXCLUDED.contains(&part))
-}
-
-fn walk(source: &Source, root: &Path, rules: &Rules, found: &mut Found) -> Result<(), TreeError> {
-    let walk_error = |error| TreeError::Walk {
-        path: source.path.clone(),
-        source: error,
-    };
-    let left_out = Arc::default();
-    for item in walker(root, rules, &left_out).build() {
-        let item = item.map_err(walk_error)?;
-        if let Some(error) = item.error() {
-            return Err(walk_error(error.clone()));
-        }
-        // The walker gives only paths below the root it was given.
-        let Ok(below) = item.path().strip_prefix(root) else {
-            continue;
-        };
-        let shown = if below.as_os_str().is_empty() {
-            source.path.clone()
-        } else {
-            source.path.join(below)
-        };
-        let Some(below) = as_text(below.as_os_str(), rules) else {
-            found.refuse(&shown, Why::NotUtf8);
-            continue;
-        };
-        let below = below.as_ref();
-        let name = match (source.name.as_str(), below) {
-            (name, "") => name.to_owned(),
-            ("", below) => below.to_owned(),
-            (name, below) => format!("{name}/{below}"),
-        };
-        let kind = item.file_type();
-        if kind.is_some_and(|kind| kind.is_dir()) {
-            if name.is_empty()
-                || !is_empty(item.path()).map_err(|error| TreeError::Read {
-                    path: shown.clone(),
-                    source: error,
-                })?
-            {
-                continue;
-            }
-            match names::check(&name, rules.names) {
-                Ok(()) => {
-                    let entry = Entry {
-                        path: name,
-                        kind: Kind::EmptyDir,
-                        source: item.path().to_owned(),
-                        content: None,
-                        segments: Vec::new(),
-                    };
-                    found.others.push((shown, entry));
-                }
-                Err(fault) => found.refuse(&shown, Why::Name(fault)),
-            }
-        } else if kind.is_some_and(|kind| kind.is_symlink()) {
-            match names::check(&name, rules.names) {
-                Ok(()) => found.add_link(&name, &shown, item.path(), root, below, rules)?,
-                Err(fault) => found.refuse(&shown, Why::Name(fault)),
-            }
-        } else if let Some(kind) = kind {
-            found.add(&name, &shown, item.path(), kind, rules);
-        }
-    }
-    let left_out = left_out.lock().unwrap_or_else(PoisonError::into_inner);
-    let shown = left_out.iter().map(|path: &PathBuf| {
-        let below = path.strip_prefix(root).unwrap_or(path);
-        source.path.join(below)
-    });
-    found.left_out.extend(shown);
-    Ok(())
+    name.split('/').any(|part| LITTER.contains(&part))
 }
 
 /// A name as manifests hold it, where the rules let it travel.
@@ -564,38 +343,4 @@ fn as_text<'a>(name: &'a OsStr, rules: &Rules) -> Option<Cow<'a, str>> {
         Names::Bytes => Some(Cow::Owned(names::bytes::to_text(name))),
         Names::Portable | Names::Unix => name.to_str().map(Cow::Borrowed),
     }
-}
-
-fn is_empty(folder: &Path) -> io::Result<bool> {
-    Ok(fs::read_dir(folder)?.next().is_none())
-}
-
-/// Walks a folder without what the rules leave out; litter is noted.
-fn walker(root: &Path, rules: &Rules, left_out: &Arc<Mutex<Vec<PathBuf>>>) -> WalkBuilder {
-    let mut builder = WalkBuilder::new(root);
-    // Hidden files travel, and no `.gitignore` has a say: only the ignore file that was asked for.
-    builder.standard_filters(false).follow_links(false);
-    if let Some(name) = &rules.ignore_file {
-        builder.add_custom_ignore_filename(name);
-    }
-    let ignore_file = rules.ignore_file.clone();
-    let exclude_litter = rules.exclude_litter;
-    let left_out = Arc::clone(left_out);
-    builder.filter_entry(move |item| {
-        let name = item.file_name();
-        let litter = exclude_litter
-            && ALWAYS_EXCLUDED
-                .iter()
-                .any(|litter| name == OsStr::new(litter));
-        let is_ignore_file = ignore_file
-            .as_deref()
-            .is_some_and(|ignore_file| name == OsStr::new(ignore_file));
-        let taken = item.depth() == 0 || !(litter || is_ignore_file);
-        if litter && !taken {
-            let mut left_out = left_out.lock().unwrap_or_else(PoisonError::into_inner);
-            left_out.push(item.path().to_owned());
-        }
-        taken
-    });
-    builder
 }

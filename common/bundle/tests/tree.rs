@@ -9,7 +9,7 @@ use std::path::Path;
 use bundle::digest::{self, Digest};
 use bundle::manifest::{Kind, Manifest};
 use bundle::names::Names;
-use bundle::tree::{self, Rules, Source, TreeError, Why};
+use bundle::tree::{self, Exclude, Litter, Rules, Source, TreeError, Why};
 
 fn write(root: &Path, name: &str, content: &str) {
     let path = root.join(name);
@@ -128,32 +128,122 @@ fn entries_are_sorted_by_bytes_whatever_the_walk_gives() {
     assert_eq!(manifest.total_size(), 1 + 3 + 5 + 3 + 2 + 1 + 7 + 5);
 }
 
-#[test]
-fn litter_stays_behind_unless_everything_is_wanted() {
+/// A checkout with what version control and file managers leave in it.
+fn littered() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for name in [
         ".git/HEAD",
-        "sub/.git",
+        ".git/config",
+        "module/.git",
         "__MACOSX/x",
-        "sub/.DS_Store",
-        "kept",
+        "a/.DS_Store",
+        "a/kept",
         ".gitignore",
     ] {
-        write(root.path(), name, "kept\n");
+        write(root.path(), name, "a/kept\n");
     }
-    let manifest = read(root.path(), &Rules::default()).unwrap();
+    root
+}
+
+#[test]
+fn litter_is_refused_in_folders_too() {
+    let root = littered();
+    let places = [".git", "__MACOSX", "a/.DS_Store", "module/.git"];
     assert_eq!(
-        names(&manifest),
-        [".gitignore", "kept"],
+        refused(root.path(), &Rules::default()),
+        places.map(|place| (place.to_owned(), Why::Litter)),
+        "a folder once, and not what is in it"
+    );
+    let rules = |litter| Rules {
+        litter,
+        ..Rules::default()
+    };
+    assert_eq!(
+        names(&read(root.path(), &rules(Litter::LeaveOut)).unwrap()),
+        [".gitignore", "a/kept"],
         "a .gitignore has no say"
     );
+    let all = read(root.path(), &Rules::everything()).unwrap();
+    assert_eq!(all.entries().len(), 7);
+}
+
+#[test]
+fn litter_that_is_named_itself_is_refused() {
+    let root = littered();
+    let at = |name: &str| root.path().join(name);
+    for litter in [Litter::Refuse, Litter::LeaveOut] {
+        for source in [
+            Source::named(at(".git"), ".git"),
+            Source::named(at(".git"), "git"),
+            Source::named(at("a/.DS_Store"), "store"),
+            Source::named(at("a/kept"), "__MACOSX/kept"),
+        ] {
+            let rules = Rules {
+                litter,
+                ..Rules::default()
+            };
+            let error = tree::read(std::slice::from_ref(&source), &rules).unwrap_err();
+            assert!(
+                error
+                    .to_string()
+                    .contains("version control or a file manager"),
+                "{source:?}: {error}"
+            );
+        }
+    }
+    let kept = tree::read(&[Source::named(at(".git"), "git")], &Rules::everything()).unwrap();
+    assert_eq!(kept.entries().len(), 2);
+}
+
+#[test]
+fn what_is_excluded_is_not_looked_at() {
+    let root = littered();
+    write(root.path(), "a/.env", "SECRET=1\n");
+    write(root.path(), "a/build/x", "x");
+    write(root.path(), "build/x", "x");
+    write(root.path(), ".packageignore", "__MACOSX\n!a/.env\n");
+    let rules = |patterns: &[&str]| Rules {
+        ignore_file: Some(".packageignore".to_owned()),
+        exclude: Exclude::new(&patterns.iter().map(ToString::to_string).collect::<Vec<_>>())
+            .unwrap(),
+        ..Rules::default()
+    };
+    let patterns = [".git", ".DS_Store", ".env", "/build/", "!module/.git"];
     assert_eq!(
-        read(root.path(), &Rules::everything())
-            .unwrap()
-            .entries()
-            .len(),
-        6
+        refused(root.path(), &rules(&patterns)),
+        [("module/.git".to_owned(), Why::Litter)],
+        "the last pattern that fits counts"
     );
+    let manifest = read(root.path(), &rules(&patterns[..4])).unwrap();
+    assert_eq!(names(&manifest), [".gitignore", "a/build/x", "a/kept"]);
+    let named = tree::read(
+        &[Source::named(root.path().join("a"), "x/a")],
+        &rules(&[".DS_Store", ".env", "/x", "/a"]),
+    );
+    assert_eq!(
+        names(&named.unwrap()),
+        ["x/a/build/x", "x/a/kept"],
+        "patterns begin below the folder"
+    );
+    let error = Exclude::new(&["{a".to_owned()]).unwrap_err();
+    assert!(error.contains("{a"), "{error}");
+}
+
+#[test]
+fn a_long_list_of_refusals_is_cut() {
+    let root = tempfile::tempdir().unwrap();
+    for at in 0..25 {
+        write(root.path(), &format!("{at:02}/.DS_Store"), "x");
+    }
+    let error = read(root.path(), &Rules::default()).unwrap_err();
+    let said = error.to_string();
+    assert_eq!(said.lines().count(), 22, "{said}");
+    assert!(said.starts_with("cannot bundle 25 files\n"), "{said}");
+    assert!(said.ends_with("\n  and 5 more"), "{said}");
+    let TreeError::Refused(all) = error else {
+        panic!("{said}")
+    };
+    assert_eq!(all.all().len(), 25);
 }
 
 #[test]
@@ -396,40 +486,4 @@ fn a_source_has_a_path_and_a_name() {
     ] {
         assert!(item(wrong).is_err(), "{wrong}");
     }
-}
-
-#[test]
-fn litter_is_left_out_of_folders_and_refused_by_name() {
-    let root = tempfile::tempdir().unwrap();
-    for name in [".git/config", "a/.DS_Store", "__MACOSX/x", "a/kept"] {
-        let path = root.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, "x").unwrap();
-    }
-    let manifest = tree::read(&[Source::root(root.path())], &Rules::default()).unwrap();
-    let names: Vec<_> = manifest
-        .entries()
-        .iter()
-        .map(|entry| entry.path.as_str())
-        .collect();
-    assert_eq!(names, ["a/kept"]);
-    let left_out = [".git", "__MACOSX", "a/.DS_Store"].map(|name| root.path().join(name));
-    assert_eq!(manifest.left_out(), left_out, "and it says so");
-    let at = |name: &str| root.path().join(name);
-    for source in [
-        Source::named(at(".git"), ".git"),
-        Source::named(at(".git"), "git"),
-        Source::named(at("a/.DS_Store"), "store"),
-        Source::named(at("a/kept"), "__MACOSX/kept"),
-    ] {
-        let error = tree::read(std::slice::from_ref(&source), &Rules::default()).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("version control or a file manager"),
-            "{source:?}: {error}"
-        );
-    }
-    let kept = tree::read(&[Source::named(at(".git"), "git")], &Rules::everything()).unwrap();
-    assert_eq!(kept.entries().len(), 1);
 }

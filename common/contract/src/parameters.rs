@@ -5,7 +5,10 @@
 
 use serde_json::Value;
 
-use crate::evaluate::is_unknown;
+mod constraints;
+pub mod pattern;
+
+use self::constraints::{Misfit, misfit, misfit_of_default};
 use crate::finding::{Finding, Place, did_you_mean};
 use crate::rule;
 use crate::template::{Parameter, Template};
@@ -201,61 +204,50 @@ pub fn given(
         )];
     }
     match misfit(parameter, value) {
-        Some((message, hint)) => vec![
+        Some(Misfit { message, hint }) => vec![
             Finding::new(&rule::WRONG_VALUE, file, Some(value_place), message).maybe_hint(hint),
         ],
         None => Vec::new(),
     }
 }
 
-/// Types whose values begin with something that everybody knows.
-const PREFIXES: [(&str, &str); 7] = [
-    ("AWS::EC2::Image::Id", "ami-"),
-    ("AWS::EC2::Instance::Id", "i-"),
-    ("AWS::EC2::SecurityGroup::Id", "sg-"),
-    ("AWS::EC2::Subnet::Id", "subnet-"),
-    ("AWS::EC2::VPC::Id", "vpc-"),
-    ("AWS::EC2::Volume::Id", "vol-"),
-    ("AWS::EC2::VolumeId", "vol-"),
-];
-
-/// Why a value cannot be one of the parameter's, with a hint.
-fn misfit(parameter: &Parameter, value: &str) -> Option<(String, Option<String>)> {
-    if is_unknown(value) || value.contains("#{") {
-        return None;
-    }
-    let name = &parameter.name;
-    let allowed = &parameter.allowed_values;
-    let parts: Vec<&str> = if parameter.is_list() {
-        value.split(',').map(str::trim).collect()
-    } else {
-        vec![value]
+/// A warning for each default that does not fit its own parameter: a stack that is given no other value fails.
+/// Source: CloudFormation template reference, "Parameters", `Default`: "If you define constraints for the
+/// parameter, you must specify a value that adheres to those constraints".
+#[must_use]
+pub fn defaults(template: &Template) -> Vec<Finding> {
+    let finding = |parameter: &Parameter| {
+        let Misfit { message, hint } = misfit_of_default(parameter)?;
+        let place = parameter.node.get("Default").map(|node| node.place);
+        let message = format!("the default of {message}");
+        Some(Finding::new(&rule::UNFIT_DEFAULT, &template.file, place, message).maybe_hint(hint))
     };
-    if !allowed.is_empty()
-        && let Some(part) = parts
-            .iter()
-            .find(|part| !allowed.iter().any(|one| one == *part))
-    {
-        let known = allowed.iter().map(String::as_str);
-        let hint = did_you_mean(part, known).or_else(|| Some("choose one of these".to_owned()));
-        let message = format!("{name} is {part:?}; allowed are {}", allowed.join(", "));
-        return Some((message, hint));
-    }
-    let inner = parameter
-        .kind
-        .strip_prefix("List<")
-        .and_then(|kind| kind.strip_suffix('>'))
-        .unwrap_or(&parameter.kind);
-    let part = parts.iter().find(|part| match inner {
-        "Number" => part.parse::<f64>().is_err(),
-        _ => PREFIXES
-            .iter()
-            .any(|(kind, prefix)| *kind == inner && !part.starts_with(prefix)),
-    })?;
-    let message = format!("{name} is {part:?}, which is no {inner}");
-    let prefix = PREFIXES.iter().find(|(kind, _)| *kind == inner);
-    let hint = prefix.map(|(_, prefix)| format!("such a value begins with {prefix}"));
-    Some((message, hint))
+    template.parameters.iter().filter_map(finding).collect()
+}
+
+/// A finding for each parameter that is given no value and has a default that does not fit. `place` is where a
+/// value would be given.
+#[must_use]
+pub fn unfit_defaults(
+    file: &str,
+    place: Option<Place>,
+    given: &[String],
+    template: &Template,
+) -> Vec<Finding> {
+    let finding = |parameter: &Parameter| {
+        let Misfit { message, hint } = misfit_of_default(parameter)?;
+        let message = format!(
+            "parameter {} of {} is given no value, and the default of {message}",
+            parameter.name, template.file
+        );
+        Some(Finding::new(&rule::WRONG_VALUE, file, place, message).maybe_hint(hint))
+    };
+    template
+        .parameters
+        .iter()
+        .filter(|one| !given.contains(&one.name))
+        .filter_map(finding)
+        .collect()
 }
 
 /// A finding for each parameter without default that is not among the given names. `place` is where a
@@ -356,5 +348,144 @@ mod tests {
         let found = missing("p.yml", None, &["Size".to_owned()], &template);
         assert_eq!(found.len(), 1);
         assert!(found[0].message.contains("AMIId"));
+    }
+
+    /// What one value of a parameter with these properties is said to be, without quotes.
+    fn said(properties: &str, value: &str) -> String {
+        let text = format!(
+            "Parameters: {{P: {{{properties}}}}}\nResources: {{A: {{Type: AWS::S3::Bucket}}}}\n"
+        );
+        let template = Template::parse("t.yml", text.as_bytes()).unwrap();
+        let place = (Place::default(), Place::default());
+        let found = given("c.json", place, "P", value, &template);
+        found
+            .iter()
+            .map(|one| format!("{}; {}", one.message, one.fix()))
+            .collect()
+    }
+
+    #[test]
+    fn constraints_are_kept() {
+        for (properties, fits, does_not, expected) in [
+            (
+                "Type: String, AllowedPattern: '[a-z]+', ConstraintDescription: lower-case letters",
+                "abc",
+                "Abc",
+                "P is \"Abc\", which its AllowedPattern [a-z]+ does not match; lower-case letters",
+            ),
+            (
+                "Type: CommaDelimitedList, AllowedPattern: '[a-z]+'",
+                "a, b",
+                "a,1",
+                "P is \"1\", which its AllowedPattern [a-z]+ does not match",
+            ),
+            (
+                "Type: String, MinLength: 2, MaxLength: '3'",
+                "äöü",
+                "a",
+                "P has 1 characters, its MinLength is 2",
+            ),
+            (
+                "Type: String, MaxLength: 3",
+                "😀😀😀",
+                "abcd",
+                "P has 4 characters, its MaxLength is 3",
+            ),
+            (
+                "Type: Number, MinValue: 1, MaxValue: 1.5",
+                "1.5",
+                "2",
+                "P is \"2\", its MaxValue is 1.5",
+            ),
+            (
+                "Type: Number, MinValue: '1'",
+                "1",
+                "0.5",
+                "P is \"0.5\", its MinValue is 1",
+            ),
+            (
+                "Type: String, AllowedValues: [true, 'no'], NoEcho: true",
+                "True",
+                "off",
+                "P is a value that is not shown (NoEcho); allowed are true, no",
+            ),
+        ] {
+            assert_eq!(said(properties, fits), "", "{properties}");
+            let found = said(properties, does_not);
+            assert!(found.starts_with(expected), "{found}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_value_is_no_finding() {
+        for (properties, value) in [
+            ("Type: String, AllowedPattern: '[a-z]++'", "A"),
+            ("Type: String, AllowedPattern: '(?!x).*'", "x"),
+            ("Type: String, AllowedPattern: '[a-z]+'", "#{Build.NAME}"),
+            (
+                "Type: String, AllowedPattern: '[a-z]+'",
+                "{{resolve:ssm:/x}}",
+            ),
+            (
+                "Type: AWS::EC2::KeyPair::KeyName, AllowedPattern: '[a-z]+'",
+                "A",
+            ),
+            ("Type: AWS::EC2::KeyPair::KeyName, MinLength: 9", "A"),
+            ("Type: String, AllowedValues: [1.0, 2.0]", "1"),
+            ("Type: String, AllowedValues: [yes, no]", "true"),
+            (
+                "Type: CommaDelimitedList, AllowedValues: [one, 'two,three']",
+                "two, three",
+            ),
+        ] {
+            assert_eq!(said(properties, value), "", "{properties}");
+        }
+    }
+
+    #[test]
+    fn a_default_that_does_not_fit_is_told_where_it_is_used() {
+        let with = |properties: &str| {
+            let text = format!(
+                "Parameters: {{P: {{{properties}}}}}\nResources: {{A: {{Type: AWS::S3::Bucket}}}}\n"
+            );
+            let template = Template::parse("t.yml", text.as_bytes()).unwrap();
+            let used = unfit_defaults("p.yml", None, &[], &template);
+            let given = unfit_defaults("p.yml", None, &["P".to_owned()], &template);
+            assert_eq!(given, []);
+            (defaults(&template), used)
+        };
+        let (warned, used) = with("Type: String, Default: '', AllowedPattern: '[a-z]+'");
+        assert_eq!(
+            warned[0].to_string().lines().next().unwrap(),
+            "t.yml:1:41: the default of P is \"\", which its AllowedPattern [a-z]+ does not match"
+        );
+        assert_eq!(
+            used[0].message,
+            "parameter P of t.yml is given no value, and the default of P is \"\", which its AllowedPattern [a-z]+ does not match"
+        );
+        for properties in [
+            "Type: String, Default: 10.0.0.0/8, AllowedPattern: '[0-9.]+/16'",
+            "Type: String, Default: 10.0.0.1, AllowedPattern: '10[.]1[.].*'",
+            "Type: String, Default: 12, MaxLength: 1",
+            "Type: String, Default: 1a, MaxLength: 1",
+        ] {
+            assert_eq!(with(properties).0.len(), 1, "{properties}");
+        }
+        for properties in [
+            "Type: String, Default: yes, AllowedValues: ['true', 'false']",
+            "Type: String, Default: True, AllowedValues: ['true', 'false']",
+            "Type: String, Default: 012, AllowedValues: [10]",
+            "Type: String, Default: 1.0, MaxLength: 1",
+            "Type: CommaDelimitedList, Default: '', AllowedPattern: '[a-z]+'",
+            "Type: Number, Default: 3, MinValue: 3, MaxValue: 3",
+            "Type: Number, Default: !Ref AWS::NoValue",
+            "Type: String, Default: 22:30, MaxLength: 4",
+            "Type: String, Default: 2012-10-17, MaxLength: 9",
+            "Type: String, Default: 0x10, MaxLength: 2",
+            "Type: CommaDelimitedList, Default: 'two,three', AllowedValues: [one, 'two,three']",
+        ] {
+            let (warned, used) = with(properties);
+            assert_eq!((warned, used), (vec![], vec![]), "{properties}");
+        }
     }
 }

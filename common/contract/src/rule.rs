@@ -125,6 +125,9 @@ rules! {
         "The name of a parameter, a resource or an output has other characters than letters and digits, or more than 255."
         "rename it"
         "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html";
+    Warning UNFIT_DEFAULT "T008" "unfit-default"
+        "A parameter's default does not fit the parameter's own type or constraints: a stack that is given no other value fails."
+        "give a default that the declaration allows, or none" PARAMETERS;
     Error TOO_LARGE "T101" "too-large"
         "The template is larger than 1,000,000 bytes."
         "divide the template into stacks of their own, or nest them" CFN_QUOTAS;
@@ -152,7 +155,7 @@ rules! {
         "A property is a path on this machine, which CloudFormation cannot read."
         "name a bucket, so that the file is uploaded and the path replaced" PACKAGE;
     Error LOCAL_FILE "T303" "local-file"
-        "A local path in the template cannot be packaged: there is no such file, or it includes itself."
+        "A local path in the template cannot be packaged: there is no such file, it includes itself, or its folder holds what must not travel."
         "paths are relative to the template's folder" PACKAGE;
 
     Error NOT_JSON "C001" "not-json"
@@ -171,7 +174,7 @@ rules! {
         "A parameter without default is given no value."
         "give it in the configuration file or in ParameterOverrides" PARAMETERS;
     Error WRONG_VALUE "C006" "wrong-value"
-        "A value does not fit its parameter's type or allowed values."
+        "A value, given or the default, does not fit its parameter's type or constraints (AllowedValues, AllowedPattern, MinLength, MaxLength, MinValue, MaxValue)."
         "give a value that the declaration allows" PARAMETERS;
 
     Error PIPELINE_SHAPE "P001" "pipeline-shape"

@@ -2,13 +2,15 @@
 //! A false alarm is as bad as a miss.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use contract::check::{self, Archive, File, Subject};
 use contract::edit::{self, Edit, Value};
-use contract::finding::Severity;
+use contract::finding::{Finding, Severity};
 use contract::local;
+use contract::rule;
 use contract::template::Template;
 use contract::yaml::{self, Content, Node, Style};
 
@@ -36,34 +38,131 @@ fn templates() -> Vec<PathBuf> {
 #[test]
 fn valid_templates_have_no_findings() {
     for path in templates() {
-        let bytes = fs::read(&path).unwrap();
-        let read = |_: &str| {
-            Some(File {
-                shown: path.file_name().unwrap().to_str().unwrap().to_owned(),
-                bytes: bytes.clone(),
-            })
-        };
-        let report = check::check(&Subject {
-            archive: Archive {
-                names: None,
-                read: &read,
-            },
-            templates: vec!["t".to_owned()],
-            configurations: Vec::new(),
-            pipeline: None,
-            written: None,
-            buildspecs: Vec::new(),
-            local_files: None,
-        });
-        let found: Vec<String> = report
-            .findings
+        let found: Vec<String> = findings(&fs::read(&path).unwrap())
             .iter()
             .filter(|one| one.severity > Severity::Note)
-            .map(contract::finding::Finding::coded)
+            .map(Finding::coded)
             .collect();
         assert_eq!(found, [] as [&str; 0], "{}", path.display());
-        assert_eq!(report.templates, ["t"], "{}", path.display());
     }
+}
+
+/// What is found in a template by itself.
+fn findings(bytes: &[u8]) -> Vec<Finding> {
+    let read = |_: &str| {
+        Some(File {
+            shown: "t".to_owned(),
+            bytes: bytes.to_vec(),
+        })
+    };
+    let report = check::check(&Subject {
+        archive: Archive {
+            names: None,
+            read: &read,
+        },
+        templates: vec!["t".to_owned()],
+        configurations: Vec::new(),
+        pipeline: None,
+        written: None,
+        buildspecs: Vec::new(),
+        // Local paths are fine where there is a bucket to package their files for.
+        local_files: Some(&|_, _| None),
+    });
+    let unread = report.templates.is_empty() && report.count(Severity::Error) == 0;
+    assert!(!unread, "neither read nor complained about");
+    report.findings
+}
+
+/// Templates among the public ones that are rightly complained about, by folder and name, the rule and why: they are
+/// good for what cfn-lint looks at, and CloudFormation would refuse them.
+const NONE: &str = "a template declares at least one resource";
+const RIGHTLY: [(&str, &str, &str); 12] = [
+    ("good/core/config_cfn_lint.json", "T002", NONE),
+    ("good/core/config_cfn_lint.yaml", "T002", NONE),
+    ("good/core/config_only_i1002.yaml", "T002", NONE),
+    ("good/core/config_only_i1003.yaml", "T002", NONE),
+    ("good/core/config_parameters.yaml", "T002", NONE),
+    ("good/decode/parsing.json", "T002", NONE),
+    ("good/mappings/name.yaml", "T002", NONE),
+    ("good/parameters/default.yaml", "T002", NONE),
+    (
+        "good/resources/cloudformation/stack_nested.yaml",
+        "T002",
+        NONE,
+    ),
+    (
+        "good/custom/is-defined.yaml",
+        "T004",
+        "`Parameter` for Parameters",
+    ),
+    (
+        "good/custom/is-defined.yaml",
+        "T201",
+        "the parameter stands there",
+    ),
+    (
+        "good/functions/sub_needed.yaml",
+        "T201",
+        "an excerpt: three of its resources are not in it",
+    ),
+];
+
+/// The fixtures that cfn-lint calls good, AWS's quick starts and public samples among them.
+#[test]
+fn public_templates_have_no_errors() {
+    let root = harness::moto::build_folder().join("public-templates/test/fixtures/templates");
+    if !root.is_dir() {
+        harness::missing("the public templates");
+        return;
+    }
+    let mut count = 0;
+    let mut complaints = Vec::new();
+    let mut met = BTreeSet::new();
+    for path in ["good", "issues", "public", "quickstart"]
+        .iter()
+        .flat_map(|folder| below(&root.join(folder)))
+    {
+        count += 1;
+        let name = path.strip_prefix(&root).unwrap().display().to_string();
+        for one in findings(&fs::read(&path).unwrap()) {
+            if one.severity < Severity::Error && one.rule != &rule::UNFIT_DEFAULT {
+                continue;
+            }
+            let rightly = RIGHTLY
+                .iter()
+                .find(|(file, code, _)| *file == name && *code == one.rule.code);
+            match rightly {
+                Some(rightly) => drop(met.insert(rightly)),
+                None => complaints.push(format!("{name}: {}", one.coded())),
+            }
+        }
+    }
+    assert!(count > 100, "{count} templates");
+    assert_eq!(complaints, [] as [&str; 0]);
+    assert_eq!(
+        met.len(),
+        RIGHTLY.len(),
+        "only these are complained about: {met:#?}"
+    );
+}
+
+/// The templates below a folder.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(below(&path));
+        } else if path.extension().is_some_and(|end| {
+            ["yaml", "yml", "json", "template"]
+                .iter()
+                .any(|one| end == *one)
+        }) {
+            all.push(path);
+        }
+    }
+    all.sort();
+    all
 }
 
 /// The values of a template that can be edited, aliases left out.

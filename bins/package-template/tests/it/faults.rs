@@ -118,6 +118,43 @@ fn what_must_not_travel_is_refused_by_name() {
 }
 
 #[test]
+fn what_version_control_and_file_managers_left_is_refused() {
+    let (aws, folder) = (FakeAws::start(), project());
+    Bucket::in_fake(&aws);
+    for name in [".git/HEAD", "app/.DS_Store", "app/__MACOSX/x"] {
+        write(folder.path(), name, "x");
+    }
+    let program = uploading(&folder, &aws);
+    let ran = program.clone().arg("app").run();
+    ran.assert_code(2)
+        .assert_stderr("cannot bundle 2 files")
+        .assert_stderr("`app/.DS_Store`: it belongs to version control or a file manager")
+        .assert_stderr("`app/__MACOSX`")
+        .assert_stderr("--exclude .DS_Store --exclude __MACOSX")
+        .assert_stderr("PACKAGE_TEMPLATE_EXCLUDE");
+    // The root of a checkout.
+    let ran = program.clone().arg(".=.").run();
+    ran.assert_code(2)
+        .assert_stderr("`./.git`")
+        .refute_stderr("HEAD");
+    assert!(aws.requests().is_empty());
+    program
+        .clone()
+        .args(["app", "--exclude", ".DS_Store", "--exclude", "__MACOSX"])
+        .run()
+        .assert_code(0);
+    let ran = program
+        .arg(".=.")
+        .env(
+            "PACKAGE_TEMPLATE_EXCLUDE",
+            ".git\n.DS_Store\n__MACOSX\n/cfn/",
+        )
+        .run();
+    ran.assert_code(0);
+    assert_eq!(aws.requests_for("s3:PutObject").len(), 2);
+}
+
+#[test]
 fn aws_says_no() {
     let denied = || Reply::error(403, "AccessDenied", "Access Denied");
     for (operation, reply, code, said) in [

@@ -259,6 +259,46 @@ fn without_a_bucket_they_are_findings() {
 }
 
 #[test]
+fn what_must_not_travel_is_refused_in_their_folders_too() {
+    let folder = with_local_files();
+    for name in ["src/.env", "src/.DS_Store"] {
+        write(folder.path(), name, "x");
+    }
+    let check = |more: &[&str]| {
+        program(&folder)
+            .bare()
+            .args(["check", "cfn/app.yml", "--bucket", "source-bucket"])
+            .args(more)
+            .run()
+    };
+    let ran = check(&[]);
+    let said = &ran.assert_code(1).stdout;
+    for part in [
+        "error[T303]: Code of F (AWS::Lambda::Function) is the local path \"../src\": cannot bundle 2 files",
+        "`src/.DS_Store`: it belongs to version control or a file manager",
+        "`src/.env`: it is an environment file",
+        "--exclude .DS_Store --exclude .env",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    check(&["--exclude", ".DS_Store", "--exclude", ".env"]).assert_code(0);
+}
+
+#[test]
+fn a_folder_may_be_the_one_that_the_program_runs_in() {
+    let folder = project();
+    let template = "Resources:\n  F: {Type: AWS::Lambda::Function, Properties: {Code: .}}\n";
+    write(folder.path(), "t.yml", template);
+    let program = program(&folder).bare();
+    let program = program.args(["check", "t.yml", "--bucket", "source-bucket"]);
+    program.run().assert_code(0);
+    write(folder.path(), ".git/HEAD", "x");
+    let ran = program.run();
+    let said = &ran.assert_code(1).stdout;
+    assert!(said.contains("cannot bundle `./.git`"), "{said}");
+}
+
+#[test]
 fn the_digest_follows_what_they_hold() {
     let folder = with_local_files();
     let digest = |region: &str| {

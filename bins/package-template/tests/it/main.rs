@@ -8,5 +8,6 @@ mod local_files;
 mod moto;
 mod offline;
 mod page;
+mod reports;
 mod upload;
 mod world;

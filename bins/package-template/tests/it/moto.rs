@@ -19,6 +19,19 @@ fn versioned(moto: &Moto, bucket: &str) {
     );
 }
 
+/// The KMS key that moto stored an object with.
+fn kms_key(moto: &Moto, object: &str) -> Option<String> {
+    let headers = moto.head(object);
+    let header = |wanted: &str| {
+        let found = headers.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.clone())
+    };
+    let key = header("x-amz-server-side-encryption-aws-kms-key-id");
+    let encrypted = header("x-amz-server-side-encryption");
+    assert_eq!(encrypted.as_deref() == Some("aws:kms"), key.is_some());
+    key
+}
+
 fn run(folder: &tempfile::TempDir, moto: &Moto, bucket: &str) -> Program {
     program(folder)
         .envs(moto.env())
@@ -52,10 +65,16 @@ fn moto_stores_skips_and_refuses_as_the_fake_does() {
         .exports();
     assert_eq!(changed["TEMPLATE_CHANGED"], "1");
     assert_ne!(changed["TEMPLATE_VERSION_ID"], first["TEMPLATE_VERSION_ID"]);
+    assert_eq!(kms_key(&moto, "/source-bucket/template.zip"), None);
+    let key = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
     let kms = run(&folder, &moto, "source-bucket")
-        .args(["--force", "--kms-key", "alias/x"])
+        .args(["--force", "--kms-key", key])
         .run();
     assert_eq!(kms.assert_code(0).exports()["TEMPLATE_CHANGED"], "1");
+    assert_eq!(
+        kms_key(&moto, "/source-bucket/template.zip").as_deref(),
+        Some(key)
+    );
 
     let (status, versions) = moto.s3("GET", "/source-bucket?versions", b"");
     assert_eq!(status, 200);
@@ -115,4 +134,13 @@ fn moto_takes_an_owner_and_keeps_packaged_files() {
     plan.assert_code(0)
         .assert_stderr("would store s3://owned-bucket/assets/")
         .assert_stderr("~ Resources F");
+    program
+        .args(["--kms-key", "alias/packaged"])
+        .run()
+        .assert_code(0);
+    let (_, listed) = moto.s3("GET", "/owned-bucket?list-type=2&prefix=assets/", b"");
+    let keys = listed.split("<Key>").skip(1);
+    let keys = keys.filter_map(|rest| Some(rest.split_once("</Key>")?.0));
+    let with_key = keys.filter(|key| kms_key(&moto, &format!("/owned-bucket/{key}")).is_some());
+    assert_eq!(with_key.count(), 1, "{listed}");
 }

@@ -468,6 +468,34 @@ fn check_knows_the_archive_and_reports_in_every_form() {
 }
 
 #[test]
+fn check_refuses_what_package_template_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("pipeline.yml", PIPELINE),
+        ("src/buildspecs/bake.yml", BUILDSPEC),
+        ("src/app.yml", APP),
+        ("src/config.json", CONFIG),
+        ("src/.git/HEAD", "ref: refs/heads/main\n"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let program = Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
+        .dir(folder.path())
+        .args(["check", "pipeline.yml", "--parameter", "Bucket=source"])
+        .args(["--sources", "src=.", "--format", "json"]);
+    let ran = program.run();
+    ran.assert_code(2)
+        .assert_stderr("`src/.git`: it belongs to version control")
+        .assert_stderr("--exclude leaves out of folders");
+    let ran = program.arg("--exclude=.git").run();
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let findings = found["findings"].as_array().unwrap().iter();
+    assert!(findings.clone().all(|one| one["code"] != "P306"), "{ran}");
+}
+
+#[test]
 fn our_own_pipeline_and_buildspecs_have_no_faults() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     Program::new(env!("CARGO_BIN_EXE_run-pipeline"))

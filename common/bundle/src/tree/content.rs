@@ -7,7 +7,8 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{FoundFile, Rules, TreeError};
+use super::found::FoundFile;
+use super::{Rules, TreeError};
 use crate::digest::Digest;
 use crate::manifest::Mode;
 use crate::parallel;

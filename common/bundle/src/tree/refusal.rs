@@ -97,14 +97,23 @@ impl Refusals {
     }
 }
 
+/// How many refused entries are listed by name.
+const LISTED: usize = 20;
+
 impl fmt::Display for Refusals {
+    /// A line for each entry, for the first twenty of them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
             [one] => write!(f, "cannot bundle {one}"),
             many => {
                 write!(f, "cannot bundle {} files", many.len())?;
                 many.iter()
-                    .try_for_each(|refusal| write!(f, "\n  {refusal}"))
+                    .take(LISTED)
+                    .try_for_each(|refusal| write!(f, "\n  {refusal}"))?;
+                match many.len().saturating_sub(LISTED) {
+                    0 => Ok(()),
+                    more => write!(f, "\n  and {more} more"),
+                }
             }
         }
     }

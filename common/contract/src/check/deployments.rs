@@ -64,12 +64,10 @@ impl Run<'_> {
         self.overrides(around, action, &template, &mut given);
         if given.whole {
             let file = &around.pipeline.file;
-            self.find_all(parameters::missing(
-                file,
-                Some(text.place),
-                &given.names,
-                &template,
-            ));
+            let place = Some(text.place);
+            self.find_all(parameters::missing(file, place, &given.names, &template));
+            let unfit = parameters::unfit_defaults(file, place, &given.names, &template);
+            self.find_all(unfit);
         }
         self.capabilities(around, action, mode, &template);
         if let Some(namespace) = &action.namespace

@@ -58,6 +58,7 @@ pub(crate) const EXAMPLES: &[Example] = examples! {
     "T005" APP "  Size: {Type: Number, Default: '1'}" => "  Size: {Type: CommaDelimitedList, Default: ['1', '2']}", "  Size: {Type: CommaDelimitedList, Default: '1,2'}";
     "T006" APP "    DependsOn: Role" => "    DependsON: Role", "    DependsOn: Role";
     "T007" APP "  GroupName: {Value: !Ref Group}" => "  group_name: {Value: !Ref Group}", "  GroupName: {Value: !Ref Group}";
+    "T008" APP "  Size: {Type: Number, Default: '1'}" => "  Size: {Type: String, Default: one, AllowedPattern: '[0-9]+'}", "  Size: {Type: String, Default: '1', AllowedPattern: '[0-9]+'}";
     "T101" APP DESCRIPTION => "# ⟨1000000 × x⟩", "# ⟨1000 × x⟩";
     "T102" APP DESCRIPTION => "# ⟨51200 × x⟩", "# ⟨1000 × x⟩";
     "T103" APP "Outputs:" => "Outputs:\n⟨200 ×   Output№: {Value: x}\n⟩", "Outputs:\n⟨199 ×   Output№: {Value: x}\n⟩";

@@ -1,0 +1,103 @@
+//! The reports of check, read by others than us.
+
+use std::path::Path;
+
+use harness::schema;
+use tempfile::TempDir;
+
+use crate::world::{TEMPLATE, program, write};
+
+/// A template with an error, a warning and a note, under a name that no URI holds as it is.
+const BAD: &str = "a dir/größe [1].yml";
+
+fn report(folder: &TempDir, template: &str, format: &str) -> String {
+    let ran = program(folder)
+        .bare()
+        .args(["check", &format!("{template}=app.yml"), "--format", format])
+        .run();
+    assert!(matches!(ran.code, Some(0 | 1)), "{ran}");
+    ran.stdout.clone()
+}
+
+fn project() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), "app.yml", TEMPLATE);
+    let padding = "# padding\n".repeat(6000);
+    let bad = "  Bad: {Type: AWS::S3::Bucket, DependsOn: Rol, Metadata: {Public: yes, Ä: \"<&\\\"\\u0001>\"}}\n";
+    write(folder.path(), BAD, &format!("{TEMPLATE}{bad}{padding}"));
+    write(folder.path(), "broken.yml", "Resources: [\n");
+    folder
+}
+
+#[test]
+fn sarif_is_what_its_schema_says() {
+    let folder = project();
+    let reports = ["app.yml", BAD, "broken.yml"].map(|name| report(&folder, name, "sarif"));
+    let levels = |level: &str| reports[1].contains(&format!("\"level\": \"{level}\""));
+    assert!(
+        levels("error") && levels("warning") && levels("note"),
+        "{}",
+        reports[1]
+    );
+    assert!(
+        reports[1].contains("a%20dir/gr%C3%B6%C3%9Fe%20%5B1%5D.yml"),
+        "{}",
+        reports[1]
+    );
+    // That the validator would say so, too.
+    let spoilt = [
+        reports[1].replace("%20dir", " dir"),
+        reports[1].replace("\"startLine\"", "\"line\""),
+        reports[1].replace("\"level\": \"warning\"", "\"level\": \"warn\""),
+    ];
+    let documents: Vec<&str> = reports.iter().chain(&spoilt).map(String::as_str).collect();
+    let Some(faults) = schema::faults("sarif-2.1.0", &documents) else {
+        return;
+    };
+    for (faults, report) in faults.iter().zip(&reports) {
+        assert_eq!(faults, &[] as &[String], "{report}");
+    }
+    assert!(
+        faults[reports.len()..].iter().all(|one| !one.is_empty()),
+        "{faults:#?}"
+    );
+}
+
+/// No schema of JUnit's XML is in a registry that the tests reach; this holds it to what CodeBuild's readers need:
+/// well-formed, a suite that counts its cases, a name and a class for each.
+#[test]
+fn junit_is_well_formed_and_counts_its_cases() {
+    let folder = project();
+    for (name, failures) in [("app.yml", 0), (BAD, 1), ("broken.yml", 1)] {
+        let Some(elements) = schema::elements(&report(&folder, name, "junit")) else {
+            return;
+        };
+        let tags: Vec<&str> = elements.iter().map(|(tag, _)| tag.as_str()).collect();
+        assert_eq!(tags[..2], ["testsuites", "testsuite"], "{name}");
+        let count = |wanted: &str| tags.iter().filter(|tag| **tag == wanted).count();
+        assert_eq!(
+            (count("testcase"), count("failure")),
+            (1, failures),
+            "{name}"
+        );
+        for (tag, attributes) in &elements {
+            let has = |key: &str| {
+                attributes[key]
+                    .as_str()
+                    .unwrap_or_else(|| panic!("{tag}: {key}"))
+            };
+            match tag.as_str() {
+                "testsuites" | "testsuite" => {
+                    assert_eq!((has("tests"), has("errors")), ("1", "0"));
+                    assert_eq!(has("failures"), failures.to_string());
+                }
+                "testcase" => {
+                    assert_eq!(has("classname"), "package-template");
+                    assert!(Path::new(has("name")).ends_with(name), "{attributes}");
+                }
+                "failure" => assert!(!has("message").is_empty() && !has("type").is_empty()),
+                other => assert_eq!(other, "system-out"),
+            }
+        }
+    }
+}
