@@ -11,7 +11,7 @@ const WIDTH: usize = 80;
 #[must_use]
 pub fn overview<S: Args>(program: &Program) -> String {
     let command = program::command::<S>(program);
-    let mut text = format!("{}: {}\n", program.name, program.about);
+    let mut text = format!("{}\n", program.about);
     let usage = command.clone().render_usage().to_string();
     let _ = writeln!(text, "{usage}");
     if !program.commands.is_empty() {
