@@ -25,119 +25,180 @@ pub use words::{Parsed, Runtime, Tag};
 #[serde(default)]
 pub struct Raw {
     /// The instance to deploy to; started when it does not run
-    #[arg(long, value_name = "i-…")]
+    #[arg(long, value_name = "i-…", help_heading = "The host")]
     instance_id: Given<InstanceId>,
     /// Instead of an id: the one instance that has this tag
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "The host")]
     instance_tag: Given<Tag>,
     /// host or host:port of the SSH server; overrides the instance's address, and without an instance no AWS call is made
-    #[arg(long, value_name = "HOST[:PORT]")]
+    #[arg(long, value_name = "HOST[:PORT]", help_heading = "The host")]
     address: Given<Parsed<Address>>,
     /// The user to log in as
-    #[arg(long, value_name = "NAME", default_value = "ubuntu")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "ubuntu",
+        help_heading = "The host"
+    )]
     user: Given<String>,
     /// The private key: a file, secretsmanager:ID[:JSON-KEY], or ssm:PARAMETER; unset: a key made for this run is pushed with EC2 Instance Connect
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", help_heading = "The host")]
     ssh_key: Given<KeySource>,
     /// Public keys that the host may present, one `TYPE BASE64` a line; `@cert-authority TYPE BASE64` for an authority
-    #[arg(long, value_name = "LINES")]
+    #[arg(long, value_name = "LINES", help_heading = "The host")]
     host_key: Given<Lines>,
     /// known_hosts file to look the host up in, by instance id or address
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "The host")]
     known_hosts: Given<PathBuf>,
     /// SSM parameter in which an instance's host keys are looked up and stored, or none; {instance} stands for its id
     #[arg(
         long,
         value_name = "NAME",
-        default_value = "/deploy-app/{instance}/host-keys"
+        default_value = "/deploy-app/{instance}/host-keys",
+        help_heading = "The host"
     )]
     host_key_parameter: Given<String>,
     /// Believe the key of a host that nothing is known about, and write it to the known_hosts file, or without one to the SSM parameter
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The host")]
     trust_on_first_use: Given<Switch>,
     /// How long the host may take to answer on SSH
-    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "5m",
+        help_heading = "The host"
+    )]
     ssh_timeout: Given<Timeout>,
     /// The application's folder here
-    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = ".",
+        help_heading = "The files"
+    )]
     source: Given<PathBuf>,
     /// Files named .env* that shall be shipped, one path a line; the others stay here
-    #[arg(long, value_name = "PATHS")]
+    #[arg(long, value_name = "PATHS", help_heading = "The files")]
     include: Given<Lines>,
     /// The application's folder on the host
-    #[arg(long, value_name = "FOLDER", default_value = "/home/ubuntu/app")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "/home/ubuntu/app",
+        help_heading = "The files"
+    )]
     target: Given<String>,
     /// How it lies there: releases (releases/, shared/ and the link current) or in-place (the files directly)
-    #[arg(long, value_name = "HOW", default_value = "releases")]
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "releases",
+        help_heading = "The files"
+    )]
     layout: Given<Layout>,
     /// With layout releases: paths that outlive releases, one a line; folders in shared/, linked into each release
-    #[arg(long, value_name = "PATHS")]
+    #[arg(long, value_name = "PATHS", help_heading = "The files")]
     shared: Given<Lines>,
     /// How the application runs: compose, command or none
-    #[arg(long, value_name = "HOW", default_value = "compose")]
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "compose",
+        help_heading = "The start"
+    )]
     runtime: Given<Runtime>,
     /// Compose project name; unset: the last part of the target folder
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "The start")]
     project: Given<String>,
     /// With runtime command: starts the application in the background, run by sh in the release's folder
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", help_heading = "The start")]
     start: Given<String>,
     /// With runtime command: stops what runs, run before each start but the first
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", help_heading = "The start")]
     stop: Given<String>,
     /// With runtime command: succeeds while the application runs; asked until it does, before the health URL
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", help_heading = "The start")]
     status: Given<String>,
     /// Hook of the release, run by sh in its folder before the switch, while the old release still serves; fails the deployment when it fails
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", help_heading = "The start")]
     before: Given<String>,
     /// Hook of the release, run by sh in its folder once it is proven healthy; rolls back when it fails
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", help_heading = "The start")]
     after: Given<String>,
     /// http:// address, as the host sees it, that answers 200 when the application is well; empty or none: no health check; unset: http://127.0.0.1:8001/collection unless the runtime is none
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help_heading = "Health")]
     health_url: Given<String>,
     /// How many healthy answers in a row prove it
-    #[arg(long, value_name = "N", default_value = "3")]
+    #[arg(long, value_name = "N", default_value = "3", help_heading = "Health")]
     health_count: Given<u32>,
     /// Text that a healthy answer contains
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help_heading = "Health")]
     health_body: Given<String>,
     /// How long the application, and then the load balancer, may take to find it healthy
-    #[arg(long, value_name = "DURATION", default_value = "2m")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "2m",
+        help_heading = "Health"
+    )]
     health_timeout: Given<Timeout>,
     /// Target group in which the instance must be healthy at the end
-    #[arg(long, value_name = "ARN")]
+    #[arg(long, value_name = "ARN", help_heading = "Health")]
     target_group_arn: Given<String>,
     /// Model that Ollama on the host must have, such as llama3.2:3b
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, value_name = "MODEL", help_heading = "Health")]
     ollama_model: Given<String>,
     /// Where Ollama listens, as the host sees it
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:11434")]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:11434",
+        help_heading = "Health"
+    )]
     ollama_url: Given<Parsed<HttpUrl>>,
     /// Have the model generate one token, as a last gate
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Health")]
     ollama_warm_up: Given<Switch>,
     /// A pull that says nothing for so long is asked for again
-    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "60s",
+        help_heading = "Health"
+    )]
     ollama_stall: Given<Timeout>,
     /// How many releases stay on the host, the current one included
-    #[arg(long, value_name = "N", default_value = "5")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "5",
+        help_heading = "The deployment"
+    )]
     keep_releases: Given<usize>,
     /// How long to wait for another deployment to the same folder
-    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "10m",
+        help_heading = "The deployment"
+    )]
     lock_wait: Given<Timeout>,
     /// How long the lock of a deployment that died is respected; one that lives renews it
-    #[arg(long, value_name = "DURATION", default_value = "3m")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "3m",
+        help_heading = "The deployment"
+    )]
     lease: Given<Timeout>,
     /// Names of variables whose values must never be printed, one a line
-    #[arg(long, value_name = "NAMES")]
+    #[arg(long, value_name = "NAMES", help_heading = "The deployment")]
     secrets: Given<Lines>,
     /// Folder for the failure bundle: what the host, the containers and AWS say when a deployment fails
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", help_heading = "The deployment")]
     bundle: Given<PathBuf>,
     /// For `rollback`: the release to go back to; unset: the one before the current
-    #[arg(value_name = "RELEASE")]
+    #[arg(value_name = "RELEASE", help_heading = "The deployment")]
     release: Given<String>,
 }
 

@@ -72,7 +72,7 @@ pub const PROGRAM: Program = Program {
         },
     ],
     examples: "In a buildspec, as two items:\n  export-vars IMAGE_TAG=\"$TAG\" --export-file \"$PWD/.exports\"\n  . \"$PWD/.exports\"\n\n\
-               A value out of a JSON or YAML file, an output of a stack, a parameter:\n  export-vars --from-json AMI_ID=manifest.json#/image/id --from-stack VPC_ID=network.VpcId --from-ssm TAG=/app/tag\n\n\
+               A value out of a JSON or YAML file, an output of a stack, a parameter:\n  export-vars --from-json AMI_ID=manifest.json#/image/id --from-stack VPC_ID=network.VpcId \\\n      --from-ssm TAG=/app/tag\n\n\
                A CloudFormation template configuration:\n  export-vars --format template-configuration --base dev.json VPCId=vpc-0a1b2c3d > config.json\n\n\
                The output variables of a custom action's job:\n  export-vars --format job --job-id \"$JOB_ID\" AMI_ID\n\n\
                How others read an env file:\n  export-vars explain .env",

@@ -18,91 +18,111 @@ use std::str::FromStr;
 #[serde(default)]
 pub struct Raw {
     /// Variables: NAME or a pattern such as APP_* takes them from the environment, NAME=value gives one; for explain and diff, the files
-    #[arg(value_name = "NAME[=VALUE]", action = ArgAction::Append)]
+    #[arg(value_name = "NAME[=VALUE]", action = ArgAction::Append, help_heading = "Where values come from")]
     variables: Given<Arguments>,
     /// Take every variable that another action wrote, out of its exports, JSON or env file; ARTIFACT::FILE looks in a build's other input artifacts, #/POINTER inside a JSON object; repeatable
-    #[arg(long, value_name = "[NAME=][ARTIFACT::]FILE[#/POINTER]", action = ArgAction::Append)]
+    #[arg(long, value_name = "[NAME=][ARTIFACT::]FILE[#/POINTER]", action = ArgAction::Append, help_heading = "Where values come from")]
     from_manifest: Given<Lines>,
     /// Take every variable of an env file, read in this dialect or in that of --dialect; repeatable
-    #[arg(long, value_name = "[DIALECT:]FILE", action = ArgAction::Append)]
+    #[arg(long, value_name = "[DIALECT:]FILE", action = ArgAction::Append, help_heading = "Where values come from")]
     from_file: Given<Lines>,
     /// How env files are read: portable (docker's reading, and only lines that all readers agree on), docker, compose, dotenv or sh
-    #[arg(long, value_name = "DIALECT", default_value = "portable")]
+    #[arg(
+        long,
+        value_name = "DIALECT",
+        default_value = "portable",
+        help_heading = "Where values come from"
+    )]
     dialect: Given<Dialect>,
     /// Take a value out of a JSON or YAML file by JSON Pointer; without NAME, every value of the object there; repeatable
-    #[arg(long, visible_alias = "from-yaml", value_name = "[NAME=]FILE#/POINTER", action = ArgAction::Append)]
+    #[arg(long, visible_alias = "from-yaml", value_name = "[NAME=]FILE#/POINTER", action = ArgAction::Append, help_heading = "Where values come from")]
     from_json: Given<Lines>,
     /// Take an output of a CloudFormation stack; without OUTPUT, all of them; repeatable
-    #[arg(long, value_name = "[NAME=]STACK[.OUTPUT]", action = ArgAction::Append)]
+    #[arg(long, value_name = "[NAME=]STACK[.OUTPUT]", action = ArgAction::Append, help_heading = "Where values come from")]
     from_stack: Given<Lines>,
     /// Take a value that a CloudFormation stack exports to others; repeatable
-    #[arg(long, value_name = "NAME=EXPORT", action = ArgAction::Append)]
+    #[arg(long, value_name = "NAME=EXPORT", action = ArgAction::Append, help_heading = "Where values come from")]
     from_export: Given<Lines>,
     /// Take a plain parameter of Systems Manager's Parameter Store; repeatable
-    #[arg(long, value_name = "NAME=PARAMETER", action = ArgAction::Append)]
+    #[arg(long, value_name = "NAME=PARAMETER", action = ArgAction::Append, help_heading = "Where values come from")]
     from_ssm: Given<Lines>,
     /// Take the value of a tag of an EC2 resource; repeatable
-    #[arg(long, value_name = "NAME=RESOURCE:TAG", action = ArgAction::Append)]
+    #[arg(long, value_name = "NAME=RESOURCE:TAG", action = ArgAction::Append, help_heading = "Where values come from")]
     from_tag: Given<Lines>,
     /// Give a variable another name; repeatable
-    #[arg(long, value_name = "NEW=OLD", action = ArgAction::Append)]
+    #[arg(long, value_name = "NEW=OLD", action = ArgAction::Append, help_heading = "What is made of them")]
     rename: Given<Lines>,
     /// Make a variable of others, as in AMI={AMI_ID}; {{ and }} are plain brackets; repeatable
-    #[arg(long, value_name = "NAME=TEXT", action = ArgAction::Append)]
+    #[arg(long, value_name = "NAME=TEXT", action = ArgAction::Append, help_heading = "What is made of them")]
     template: Given<Arguments>,
     /// Export only names that match; repeatable
-    #[arg(long, value_name = "PATTERN", action = ArgAction::Append)]
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "What is made of them")]
     only: Given<Lines>,
     /// Do not export names that match; repeatable
-    #[arg(long, value_name = "PATTERN", action = ArgAction::Append)]
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "What is made of them")]
     except: Given<Lines>,
     /// What happens when two sources give one name different values: later (the later source wins, with a warning) or refuse
-    #[arg(long, value_name = "WHAT", default_value = "later")]
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "later",
+        help_heading = "What is made of them"
+    )]
     on_conflict: Given<OnConflict>,
     /// What is written: sh, docker, dotenv, github, gitlab, azure, json, template-configuration, get-param, or job for a CodePipeline job's output variables; explain and diff know json
-    #[arg(long, value_name = "FORMAT", default_value = "sh")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "sh",
+        help_heading = "What is written"
+    )]
     format: Given<Format>,
     /// A template configuration whose Parameters are completed; all else of it is kept
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "What is written")]
     base: Given<PathBuf>,
     /// With --format job, the job whose success is reported with the variables
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", help_heading = "What is written")]
     job_id: Given<String>,
     /// With --format job, say that the job goes on instead; takes no variables
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", help_heading = "What is written")]
     continuation_token: Given<String>,
     /// How many variables this GitLab takes from a dotenv report: 20 to 150, by its plan
-    #[arg(long, value_name = "N", default_value = "20")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "20",
+        help_heading = "What is written"
+    )]
     gitlab_variables: Given<GitlabVariables>,
     /// Who reads the variables, for limits of its own: parameter-overrides or commands-action; repeatable
-    #[arg(long, value_name = "CONSUMER", action = ArgAction::Append)]
+    #[arg(long, value_name = "CONSUMER", action = ArgAction::Append, help_heading = "What is checked")]
     consumer: Given<Lines>,
     /// The ParameterOverrides of the action that uses the variables; it must be whole and within its limits once they are put in
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON", help_heading = "What is checked")]
     parameter_overrides: Given<String>,
     /// The buildspec that runs this; every exported name must be in its exported-variables, and the reverse
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "What is checked")]
     buildspec: Given<PathBuf>,
     /// With --buildspec, names of exported-variables that another item sets; repeatable
-    #[arg(long, value_name = "PATTERN", action = ArgAction::Append)]
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "What is checked")]
     set_elsewhere: Given<Lines>,
     /// Environment variables that hold secrets of this build; no value may contain one, and none is shown; repeatable
-    #[arg(long, value_name = "PATTERN", action = ArgAction::Append)]
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "What is checked")]
     secret: Given<Lines>,
     /// Export this name although its value is or looks like a secret; repeatable
-    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "What is checked")]
     allow_secret: Given<Lines>,
     /// Set this name although it changes how later commands run, such as PATH, is a shell's own, such as UID, or starts with AWS_; repeatable
-    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "What is checked")]
     allow_name: Given<Lines>,
     /// Allow values with line breaks and control characters
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "What is checked")]
     multiline: Given<Switch>,
     /// Allow empty values
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "What is checked")]
     allow_empty: Given<Switch>,
     /// Also print a table of the variables to stderr, with secrets masked
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "What is written")]
     print: Given<Switch>,
 }
 

@@ -16,73 +16,88 @@ use serde::Deserialize;
 #[serde(default)]
 pub struct Raw {
     /// The CloudFormation template, as NAME, or where the pipeline's TemplatePath names it, or at the archive's root under its own name
-    #[arg(value_name = "TEMPLATE[=NAME]")]
+    #[arg(value_name = "TEMPLATE[=NAME]", help_heading = "The archive")]
     file: Given<Item>,
     /// More files and folders, at the root under their own names or as NAME (`.` for a folder's content at the root); one a line in the variable
-    #[arg(value_name = "SOURCE[=NAME]", num_args = 0..)]
+    #[arg(value_name = "SOURCE[=NAME]", num_args = 0.., help_heading = "The archive")]
     sources: Given<Lines>,
     /// The versioned S3 source bucket
-    #[arg(long, value_name = "BUCKET")]
+    #[arg(long, value_name = "BUCKET", help_heading = "The bucket")]
     bucket: Given<BucketName>,
     /// The object's key, the S3ObjectKey of the pipeline's source action
-    #[arg(long, value_name = "KEY", default_value = "template.zip")]
+    #[arg(
+        long,
+        value_name = "KEY",
+        default_value = "template.zip",
+        help_heading = "The bucket"
+    )]
     key: Given<Key>,
     /// The bucket's region, when it is not that of the environment
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", help_heading = "The bucket")]
     region: Given<String>,
     /// The account that must own the bucket; S3 refuses otherwise
-    #[arg(long, value_name = "ACCOUNT")]
+    #[arg(long, value_name = "ACCOUNT", help_heading = "The bucket")]
     bucket_owner: Given<Account>,
     /// Encrypt with this KMS key instead of the bucket's default
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", help_heading = "The bucket")]
     kms_key: Given<String>,
     /// What the pipeline shows as the summary of this revision; otherwise the commit, when CodeBuild knows it, and the digest
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help_heading = "The bucket")]
     summary: Given<String>,
     /// Write although the bucket holds this content already: a deliberate new run of the pipeline
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The bucket")]
     force: Given<Switch>,
     /// Name in the archive of a template configuration file to check against the template; repeatable, one a line in the variable
-    #[arg(long, value_name = "NAME", action = clap::ArgAction::Append)]
+    #[arg(long, value_name = "NAME", action = clap::ArgAction::Append, help_heading = "The check")]
     config: Given<Lines>,
     /// The pipeline to check against: its template, the JSON of `aws codepipeline get-pipeline`, or live:NAME for the deployed one
-    #[arg(long, value_name = "FILE|live:NAME")]
+    #[arg(long, value_name = "FILE|live:NAME", help_heading = "The check")]
     pipeline: Given<Pipeline>,
     /// The pipeline's region, when it is not that of the bucket
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", help_heading = "The check")]
     pipeline_region: Given<String>,
     /// JSON file with parameters of the pipeline's template, in any form that AWS takes; repeatable, one a line in the variable; what depends on a parameter without a value here and without a default is not looked into
-    #[arg(long, value_name = "FILE", action = clap::ArgAction::Append)]
+    #[arg(long, value_name = "FILE", action = clap::ArgAction::Append, help_heading = "The check")]
     pipeline_parameters: Given<Lines>,
     /// The logical id of the pipeline, when its template has several
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", help_heading = "The check")]
     pipeline_id: Given<String>,
     /// The buildspec, by its name in the archive, of a build project that the pipeline's definition does not hold; repeatable, one a line in the variable
-    #[arg(long, value_name = "PROJECT=NAME", action = clap::ArgAction::Append)]
+    #[arg(long, value_name = "PROJECT=NAME", action = clap::ArgAction::Append, help_heading = "The check")]
     buildspec: Given<Lines>,
     /// The bucket for what the template names by a local path (nested templates, Lambda code); otherwise the source bucket
-    #[arg(long, value_name = "BUCKET")]
+    #[arg(long, value_name = "BUCKET", help_heading = "The bucket")]
     asset_bucket: Given<BucketName>,
     /// In front of the keys of such files
-    #[arg(long, value_name = "PREFIX", default_value = "assets/")]
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        default_value = "assets/",
+        help_heading = "The bucket"
+    )]
     asset_prefix: Given<Key>,
     /// What to leave out of folders, in gitignore syntax, such as .git or *.pem; repeatable, one a line in the variable; for folders that the template names too
     #[arg(long, value_name = "PATTERN", action = clap::ArgAction::Append)]
     exclude: Given<Lines>,
     /// Name of files in gitignore syntax that say what to leave out of folders, such as .packageignore
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "The archive")]
     ignore_file: Given<String>,
     /// Write the archive to this file; no bucket and no AWS
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "The archive")]
     output: Given<PathBuf>,
     /// Print the digest to stdout and write nothing; no bucket and no AWS
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The archive")]
     print_digest: Given<Switch>,
     /// For check: the form of the report, text, json, sarif or junit
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "The check"
+    )]
     format: Given<Format>,
     /// For check: write the report to this file, and a text for people to stderr
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "The check")]
     report_file: Given<PathBuf>,
 }
 

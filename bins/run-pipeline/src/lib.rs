@@ -67,7 +67,7 @@ pub const PROGRAM: Program = Program {
         },
     ],
     examples: "The whole pipeline:\n  run-pipeline cfn/pipeline.yml --parameters cfn/config/pipeline-dev.json\n\n\
-               One stage, with what an earlier run made:\n  run-pipeline cfn/pipeline.yml --parameters dev.json --stage Deploy --variable AMIcreation.AMI_ID=ami-0abc\n\n\
+               One stage, with what an earlier run made:\n  run-pipeline cfn/pipeline.yml --parameters dev.json --stage Deploy \\\n      --variable AMIcreation.AMI_ID=ami-0abc\n\n\
                One buildspec alone:\n  run-pipeline buildspec buildspecs/make-ami.yml --build-env-file dev.env\n\n\
                Only look:\n  run-pipeline check cfn/pipeline.yml --parameters dev.json",
 };

@@ -18,55 +18,80 @@ use serde::Deserialize;
 #[serde(default)]
 pub struct Raw {
     /// The template with the pipeline, or the JSON of `aws codepipeline get-pipeline`; for the command buildspec, the buildspec
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", help_heading = "The pipeline")]
     definition: Given<PathBuf>,
     /// JSON file with the template's parameters, in any form that AWS takes; repeatable, the later file wins
-    #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+    #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "The pipeline")]
     parameters: Given<Lines>,
     /// One parameter of the template, over the files; repeatable
-    #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append)]
+    #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append, help_heading = "The pipeline")]
     parameter: Given<Lines>,
     /// The logical id of the pipeline, when the template has several
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", help_heading = "The pipeline")]
     pipeline: Given<String>,
     /// The name of the stack that the template stands for (AWS::StackName)
-    #[arg(long, value_name = "NAME", default_value = "pipeline")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "pipeline",
+        help_heading = "The pipeline"
+    )]
     stack_name: Given<String>,
     /// The account that the template stands for (AWS::AccountId)
-    #[arg(long, value_name = "ID", default_value = "000000000000")]
+    #[arg(
+        long,
+        value_name = "ID",
+        default_value = "000000000000",
+        help_heading = "The pipeline"
+    )]
     account: Given<String>,
     /// Run only this stage and the first one, whose artifacts all need; repeatable
-    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "The pipeline")]
     stage: Given<Lines>,
     /// A variable of an action that does not run, as in AMIcreation.AMI_ID=ami-0abc; repeatable
-    #[arg(long, value_name = "NAMESPACE.KEY=VALUE", action = ArgAction::Append)]
+    #[arg(long, value_name = "NAMESPACE.KEY=VALUE", action = ArgAction::Append, help_heading = "The pipeline")]
     variable: Given<Lines>,
     /// Variables for every build, NAME=value lines, over those of the action; repeatable
-    #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+    #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Builds")]
     build_env_file: Given<Lines>,
     /// How to read these files: docker, as CodeBuild's local agent does, or portable
-    #[arg(long, value_name = "DIALECT", default_value = "docker")]
+    #[arg(
+        long,
+        value_name = "DIALECT",
+        default_value = "docker",
+        help_heading = "Builds"
+    )]
     build_env_dialect: Given<Dialect>,
     /// Put this folder in front of PATH in builds
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", help_heading = "Builds")]
     bin_dir: Given<PathBuf>,
     /// The source folder: of a buildspec that runs alone, and where check looks for buildspecs
-    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = ".",
+        help_heading = "Builds"
+    )]
     source: Given<PathBuf>,
     /// For check: what the source archive holds, as package-template takes it (FILE or FILE=NAME, one a line in the variable); otherwise the source folder stands for it
-    #[arg(long, value_name = "SOURCE[=NAME]", action = ArgAction::Append)]
+    #[arg(long, value_name = "SOURCE[=NAME]", action = ArgAction::Append, help_heading = "The check")]
     sources: Given<Lines>,
     /// For check: what to leave out of the folders among them, in gitignore syntax, as package-template does; repeatable, one a line in the variable
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append)]
     exclude: Given<Lines>,
     /// For check: the form of the report, text, json, sarif or junit
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "The check"
+    )]
     format: Given<Format>,
     /// For check: write the report to this file, and a text for people to stderr
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "The check")]
     report_file: Given<PathBuf>,
     /// Keep everything of the run in this folder, which must be new or empty
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", help_heading = "Builds")]
     work_dir: Given<PathBuf>,
 }
 

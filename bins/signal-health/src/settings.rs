@@ -15,23 +15,24 @@ use serde::Deserialize;
 #[serde(default)]
 pub struct Raw {
     /// The stack that waits, by name or ARN
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "The signal")]
     stack: Given<StackName>,
     /// The logical id of the resource that waits: the group with the creation or update policy
-    #[arg(long, value_name = "LOGICAL-ID")]
+    #[arg(long, value_name = "LOGICAL-ID", help_heading = "The signal")]
     resource: Given<LogicalId>,
     /// What must answer 200; asked from this instance, so plain http
     #[arg(
         long,
         value_name = "URL",
-        default_value = "http://127.0.0.1:8001/collection"
+        default_value = "http://127.0.0.1:8001/collection",
+        help_heading = "Health"
     )]
     url: Given<HttpUrl>,
     /// How many times in a row it must answer 200
-    #[arg(long, value_name = "N", default_value = "3")]
+    #[arg(long, value_name = "N", default_value = "3", help_heading = "Health")]
     count: Given<Count>,
     /// The instance that signals; unset: the one this runs on, by its metadata service
-    #[arg(long, value_name = "i-…")]
+    #[arg(long, value_name = "i-…", help_heading = "The signal")]
     instance_id: Given<InstanceId>,
 }
 

@@ -1,15 +1,17 @@
-//! What `-h` says: a program on one screen. `--help` explains every setting.
+//! What `--help` says: a program on one screen. `--help-all` explains every setting.
 
-use crate::program::Program;
-use clap::Command;
+use crate::program::{self, HELP_ALL, Program};
+use clap::Args;
 use std::fmt::Write as _;
 
 /// Columns; a build's log and the smallest terminal show that many.
 const WIDTH: usize = 80;
 
 /// The overview of a command line: usage, subcommands, and the flags by group.
-pub(crate) fn overview(program: &Program, command: &Command) -> String {
-    let mut text = format!("{}: {}\n", program.name, program.about);
+#[must_use]
+pub fn overview<S: Args>(program: &Program) -> String {
+    let command = program::command::<S>(program);
+    let mut text = format!("{}\n", program.about);
     let usage = command.clone().render_usage().to_string();
     let _ = writeln!(text, "{usage}");
     if !program.commands.is_empty() {
@@ -22,7 +24,7 @@ pub(crate) fn overview(program: &Program, command: &Command) -> String {
     }
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for argument in command.get_arguments() {
-        if matches!(argument.get_id().as_str(), "help" | "version") {
+        if matches!(argument.get_id().as_str(), "help" | HELP_ALL | "version") {
             continue;
         }
         let heading = argument.get_help_heading().unwrap_or("Settings").to_owned();
@@ -45,8 +47,9 @@ pub(crate) fn overview(program: &Program, command: &Command) -> String {
     }
     let _ = writeln!(
         text,
-        ".\n`{} --help` explains every one, with examples.",
-        program.name
+        ".\n`{} --help-all` explains every one.\n\n{}",
+        program.name,
+        program.examples.trim_end()
     );
     text
 }

@@ -11,7 +11,7 @@ use crate::export::file::ExportFile;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::log;
-use crate::overview::overview;
+pub use crate::overview::overview;
 use crate::redact;
 use crate::settings::Settings;
 use crate::settings::faults::Faults;
@@ -19,8 +19,8 @@ use crate::settings::layers::{self, Environment, Layers};
 use crate::settings::secret::Secret;
 use crate::settings::value::{Lines, Timeout};
 pub use command::command;
-pub(crate) use command::declared;
 use command::{Common, asks_for_overview, env_dialect, env_files, usage_failure};
+pub(crate) use command::{HELP_ALL, declared};
 pub use context::Context;
 use context::{build_failed_before, variable};
 pub use output::Output;
@@ -59,7 +59,7 @@ pub struct Program {
     pub exports: &'static [(&'static str, &'static str)],
     /// The IAM actions that it calls.
     pub permissions: &'static [Permission],
-    /// Examples for the end of `--help`.
+    /// Examples for the end of the help.
     pub examples: &'static str,
 }
 
@@ -133,7 +133,7 @@ fn prepare<S: Settings>(
     let matches = match command::<S>(program).try_get_matches_from(&arguments) {
         Ok(matches) => matches,
         Err(error) if asks_for_overview(&error, &arguments) => {
-            return Ok(Prepared::Said(overview(program, &command::<S>(program))));
+            return Ok(Prepared::Said(overview::<S>(program)));
         }
         Err(error) if !error.use_stderr() => return Ok(Prepared::Said(error.render().to_string())),
         Err(error) => {

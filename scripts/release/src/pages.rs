@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use action::program::{self, Program};
-use clap::{Args, Command};
+use action::program;
+use clap::Command;
 use clap_complete::Shell;
 
 /// Where completions go in an archive, and for which shells.
@@ -14,21 +14,30 @@ const SHELLS: [(Shell, &str); 3] = [
     (Shell::Fish, "fish"),
 ];
 
+/// What a function of [`program`] makes of every program that ships.
+macro_rules! of_every_program {
+    ($of:ident) => {
+        vec![
+            program::$of::<deploy_app::settings::Raw>(&deploy_app::PROGRAM),
+            program::$of::<export_vars::settings::Raw>(&export_vars::PROGRAM),
+            program::$of::<make_ami::settings::Raw>(&make_ami::PROGRAM),
+            program::$of::<package_template::settings::Raw>(&package_template::PROGRAM),
+            program::$of::<run_pipeline::settings::Raw>(&run_pipeline::PROGRAM),
+            program::$of::<signal_health::settings::Raw>(&signal_health::PROGRAM),
+        ]
+    };
+}
+
 /// The command line of every program that ships.
 #[must_use]
 pub fn commands() -> Vec<Command> {
-    vec![
-        command::<deploy_app::settings::Raw>(&deploy_app::PROGRAM),
-        command::<export_vars::settings::Raw>(&export_vars::PROGRAM),
-        command::<make_ami::settings::Raw>(&make_ami::PROGRAM),
-        command::<package_template::settings::Raw>(&package_template::PROGRAM),
-        command::<run_pipeline::settings::Raw>(&run_pipeline::PROGRAM),
-        command::<signal_health::settings::Raw>(&signal_health::PROGRAM),
-    ]
+    of_every_program!(command)
 }
 
-fn command<S: Args>(program: &Program) -> Command {
-    program::command::<S>(program)
+/// What `--help` says, of every program that ships.
+#[must_use]
+pub fn overviews() -> Vec<String> {
+    of_every_program!(overview)
 }
 
 /// Writes `man/NAME.1` and `completions/NAME.SHELL` for a program below `folder`.

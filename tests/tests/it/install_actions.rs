@@ -455,6 +455,19 @@ fn what_is_missing_or_misspelt_is_refused_before_anything_is_fetched() {
         "which is no folder",
     );
     world.refused(&world.dash(&[]).run(), 2, "usage:");
+    // Both would go to one place.
+    world.refused(
+        &world
+            .dash(&["make-ami@1.0.0", "export-vars", "make-ami"])
+            .run(),
+        2,
+        "make-ami is asked for twice",
+    );
+    world.refused(
+        &dash().env("TMPDIR", "/no/such").run(),
+        2,
+        "there is no place for temporary files",
+    );
     world.refused(
         &world.dash(&["../make-ami"]).run(),
         2,
@@ -495,6 +508,43 @@ fn a_folder_that_cannot_be_written_to_is_refused() {
 }
 
 #[test]
+fn a_folder_where_a_program_belongs_is_refused_before_any_program_is_installed() {
+    let Some(world) = World::new() else { return };
+    world.release("1.0.0");
+    fs::create_dir(world.at("bin/export-vars")).unwrap();
+    world
+        .dash(&["make-ami", "export-vars"])
+        .run()
+        .assert_code(2)
+        .assert_stderr("cannot install export-vars: ")
+        .assert_stderr("bin/export-vars is a folder");
+    assert_eq!(world.installed(), ["export-vars"]);
+    let inside = fs::read_dir(world.at("bin/export-vars")).unwrap();
+    assert_eq!(inside.count(), 0);
+}
+
+#[test]
+fn what_the_cache_does_not_take_is_installed_all_the_same() {
+    for minisign in [true, false] {
+        let Some(world) = World::new() else { return };
+        world.release("1.0.0");
+        if minisign {
+            world.with_minisign();
+        }
+        // As on a full disk: the folder is there, and takes nothing.
+        for name in ["cache/blobs", "cache/releases"] {
+            fs::write(world.at(name), "").unwrap();
+        }
+        world
+            .dash(&["make-ami"])
+            .run()
+            .assert_code(0)
+            .assert_stderr("it is not kept in")
+            .assert_stderr("make-ami 1.0.0 is installed in");
+    }
+}
+
+#[test]
 fn from_a_bucket_it_comes_by_the_aws_command_or_says_why_not() {
     let Some(world) = World::new() else { return };
     world.release("1.0.0");
@@ -529,5 +579,5 @@ fn from_a_bucket_it_comes_by_the_aws_command_or_says_why_not() {
         .env("ACTIONS_CACHE", world.at("fresh"))
         .run();
     world.refused(&ran, 4, "cannot fetch s3://bucket/programs/blobs/");
-    assert_eq!(fs::read_dir(world.at("fresh/blobs")).unwrap().count(), 0);
+    assert!(!world.at("fresh/blobs").exists());
 }

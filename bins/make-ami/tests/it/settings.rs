@@ -75,7 +75,7 @@ fn a_run_key_with_a_wildcard_never_reaches_ec2() {
 #[test]
 fn help_groups_the_settings_names_their_variables_and_shows_how_to_use_it() {
     let ran = Program::new(env!("CARGO_BIN_EXE_make-ami"))
-        .arg("--help")
+        .arg("--help-all")
         .run();
     ran.assert_code(0);
     for part in [
@@ -92,4 +92,18 @@ fn help_groups_the_settings_names_their_variables_and_shows_how_to_use_it() {
         assert!(ran.stdout.contains(part), "{part}\n{}", ran.stdout);
     }
     assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn help_is_one_screen_and_says_where_all_is_explained() {
+    for flag in ["-h", "--help"] {
+        let ran = Program::new(env!("CARGO_BIN_EXE_make-ami")).arg(flag).run();
+        ran.assert_code(0);
+        assert!(ran.stdout.lines().count() <= 50, "{}", ran.stdout);
+        assert!(
+            ran.stdout
+                .contains("`make-ami --help-all` explains every one.")
+        );
+        assert_eq!(ran.stderr, "");
+    }
 }

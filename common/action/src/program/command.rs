@@ -50,6 +50,9 @@ pub(super) struct Common {
     pub(super) even_if_failed: Given<Switch>,
 }
 
+/// The id of `--help-all`.
+pub(crate) const HELP_ALL: &str = "help_all";
+
 /// The command line of a program, with every setting as a flag.
 #[must_use]
 pub fn command<S: Args>(program: &Program) -> Command {
@@ -79,6 +82,12 @@ pub fn command<S: Args>(program: &Program) -> Command {
                     .help_heading("Every program")
                     .help("How to read env files: portable (only lines that all readers agree on), docker, compose, dotenv or sh"),
             )
+            .arg(
+                clap::Arg::new(HELP_ALL)
+                    .long("help-all")
+                    .action(ArgAction::HelpLong)
+                    .help("Explain every setting, with defaults and examples"),
+            )
     };
     let mut command = with_settings(Command::new(program.name))
         .about(program.about)
@@ -100,7 +109,7 @@ pub(crate) fn declared<S: Args>(program: &Program) -> Vec<Declared> {
         .filter(|argument| {
             !matches!(
                 argument.get_id().as_str(),
-                "env_file" | "env_dialect" | "help" | "version"
+                "env_file" | "env_dialect" | "help" | HELP_ALL | "version"
             )
         })
         .map(|argument| {
@@ -118,10 +127,10 @@ pub(crate) fn declared<S: Args>(program: &Program) -> Vec<Declared> {
         .collect()
 }
 
-/// `-h` is the overview, `--help` the whole; after `--` both are arguments like any other.
+/// `-h` and `--help` are the overview, `--help-all` the whole; after `--` all are arguments like any other.
 pub(super) fn asks_for_overview(error: &clap::Error, arguments: &[OsString]) -> bool {
     let mut flags = arguments.iter().take_while(|argument| *argument != "--");
-    error.kind() == ErrorKind::DisplayHelp && !flags.any(|argument| argument == "--help")
+    error.kind() == ErrorKind::DisplayHelp && !flags.any(|argument| argument == "--help-all")
 }
 
 pub(super) fn env_files(matches: &ArgMatches) -> Vec<PathBuf> {

@@ -5,6 +5,7 @@
 mod notices;
 mod pages;
 mod publish;
+mod supply_chain;
 
 use std::path::{Path, PathBuf};
 

@@ -58,6 +58,34 @@ fn every_program_that_ships_has_its_pages() {
     }
 }
 
+/// Every flag stands there, by group, with the way to its variable, and no terminal has to scroll far.
+#[test]
+fn help_fits_on_a_screen() {
+    for (help, command) in pages::overviews().iter().zip(pages::commands()) {
+        let name = command.get_name();
+        let lines = help.lines().count();
+        assert!((15..=50).contains(&lines), "{name}: {lines} lines\n{help}");
+        for line in help.lines() {
+            assert!(line.chars().count() <= 100, "{name}: {line}");
+        }
+        let prefix = name.to_uppercase().replace('-', "_");
+        assert!(
+            help.contains(&format!("--timeout is {prefix}_TIMEOUT")),
+            "{help}"
+        );
+        for argument in command.get_arguments() {
+            let Some(flag) = argument.get_long() else {
+                continue;
+            };
+            assert!(
+                help.contains(&format!("--{flag}")),
+                "{name}: {flag}\n{help}"
+            );
+        }
+        assert!(!help.contains("\nSettings:\n"), "{name}: no groups\n{help}");
+    }
+}
+
 #[test]
 fn completions_are_read_by_their_shells() {
     let folder = written();
