@@ -222,14 +222,17 @@ fn signed(service: &str) -> (&'static str, String) {
     ("authorization", value)
 }
 
-/// One request over a connection of its own; status, headers with names in lower case, and body of the answer.
+/// Status, headers with names in lower case, and body.
+type Answer = (u16, Vec<(String, String)>, String);
+
+/// One request over a connection of its own.
 fn exchange(
     port: u16,
     method: &str,
     target: &str,
     headers: &[(&str, String)],
     body: &[u8],
-) -> std::io::Result<(u16, Vec<(String, String)>, String)> {
+) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(START_LIMIT))?;
     let mut head = format!("{method} {target} HTTP/1.0\r\nhost: 127.0.0.1:{port}\r\n");

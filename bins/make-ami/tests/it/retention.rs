@@ -290,8 +290,8 @@ async fn an_image_that_is_gone_meanwhile_does_not_keep_the_others() {
             asked.extend(request.param("ImageId").map(str::to_owned));
             // It names one of the two in each answer.
             let gone = [id('b'), id('c')].into_iter();
-            let gone = gone.filter(|_| request.operation == operation);
-            match gone.filter(|gone| asked.contains(gone)).last() {
+            let mut gone = gone.filter(|_| request.operation == operation);
+            match gone.rfind(|gone| asked.contains(gone)) {
                 Some(gone) => {
                     let message = format!("The image id '[{gone}]' does not exist");
                     Fate::Answered(Reply::error(400, code, message))
