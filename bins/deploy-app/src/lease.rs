@@ -21,6 +21,8 @@ use crate::remote::Remote;
 const PAUSE: Duration = Duration::from_secs(2);
 /// A waiting line is printed this often.
 const HEARTBEAT: Duration = Duration::from_secs(30);
+/// How long a lock may take to be given back of which it is not known whether it was taken.
+const GIVE_BACK: Duration = Duration::from_secs(10);
 /// AWS is asked this often whether the holder's build still runs.
 const ASK: Duration = Duration::from_secs(15);
 
@@ -61,9 +63,24 @@ pub async fn take(
     let look = release::quick_look(paths, digest);
     loop {
         let script = lock::take(&paths.target, paths.store(), &claim, dead.as_deref(), &look);
-        let output = remote
+        let taken = remote
             .script("take the deployment lock", &script, Input::Empty, bounds)
-            .await?;
+            .await;
+        let output = match taken {
+            Ok(output) => output,
+            Err(failure) => {
+                // It may be ours by now, and nobody would give it back before it expires.
+                let script = lock::give_back(&paths.target, &claim.token);
+                let bounds = Bounds::cleanup(GIVE_BACK);
+                let session = &remote.session;
+                drop(
+                    session
+                        .run(&script, Input::Empty, Show::Nothing, &bounds)
+                        .await,
+                );
+                return Err(failure);
+            }
+        };
         let holder = match Locked::parse(&String::from_utf8_lossy(&output.stdout)) {
             Some(Locked::Taken { from }) => {
                 if let Some(from) = from {

@@ -307,7 +307,7 @@ impl<'a> Remote<'a> {
         let altered: BTreeSet<String> = listing
             .faults(wanted)
             .into_iter()
-            .filter(|fault| fault.what != What::Foreign)
+            .filter(|fault| !fault.what.is_theirs())
             .map(|fault| fault.path)
             .collect();
         let is_fine = altered.is_empty() && may_remember;
@@ -413,7 +413,7 @@ impl<'a> Remote<'a> {
             .await?;
         let (stamp, mut faults) = stamped(&output.stdout, wanted);
         // Whatever else is there was there before, or is the application's.
-        faults.retain(|fault| fault.what != What::Foreign);
+        faults.retain(|fault| !fault.what.is_theirs());
         if faults.is_empty() {
             return Ok(stamp);
         }

@@ -181,28 +181,28 @@ impl Commands<'_> {
         }
     }
 
-    /// A Compose command in the release's own folder that reads the project from its standard input, and
-    /// what overrides it from this text; none without Compose.
+    /// A Compose command in the release's own folder that reads the project from its standard input, behind so
+    /// many bytes of what overrides it; none without Compose.
     #[must_use]
-    pub fn compose_told(
-        &self,
-        release: &str,
-        overrides: Option<&str>,
-        what: &str,
-    ) -> Option<String> {
+    pub fn compose_told(&self, release: &str, overrides: usize, what: &str) -> Option<String> {
         let Run::Compose { .. } = self.run else {
             return None;
         };
         let folder = self.stored(release);
-        let Some(text) = overrides else {
+        if overrides == 0 {
             return Some(self.compose_call(release, &folder, " -f -", what));
-        };
-        // Compose takes one file from its standard input: the other one has a descriptor of its own. No line
-        // of the text is as long as this mark, or it is none.
-        let longest = text.lines().map(str::len).max().unwrap_or(0);
-        let mark = "_".repeat(longest + 1);
-        let what = format!("{what} 3<<'{mark}'\n{text}\n{mark}");
-        Some(self.compose_call(release, &folder, " -f - -f /dev/fd/3", &what))
+        }
+        // Compose takes one file from its standard input: the other one gets a descriptor of its own. Neither is
+        // part of the command, which everybody on the host can see.
+        let call = self.compose_call(
+            release,
+            &folder,
+            " -f - -f /dev/fd/3",
+            &format!("{what} 3<<END\n$o\nEND"),
+        );
+        Some(format!(
+            "o=$(dd bs=1 count={overrides} 2>/dev/null); {call}"
+        ))
     }
 
     /// The Compose project.
@@ -335,11 +335,10 @@ mod tests {
             )
         );
         assert_eq!(commands.stop("r"), None);
-        let told = commands.compose_told("r", Some("a: $b\n____"), "config");
+        let told = commands.compose_told("r", 12, "config");
         assert!(told.is_some_and(|told| {
-            told.ends_with(
-                " -f - -f /dev/fd/3 --ansi never config 3<<'______'\na: $b\n____\n______",
-            )
+            told.starts_with("o=$(dd bs=1 count=12 2>/dev/null); cd ")
+                && told.ends_with(" -f - -f /dev/fd/3 --ansi never config 3<<END\n$o\nEND")
         }));
     }
 

@@ -177,10 +177,14 @@ impl<'a> Packager<'a> {
             return self.nested(path, form);
         }
         if metadata.is_dir() {
-            // As the user would write it, for what is refused in it.
+            // As the user would write it, for what is refused in it, unless its name cannot be written.
             let shown = findings::shown(&neat(path));
-            let shown = if shown.is_empty() { "." } else { &shown };
-            return self.zip(path, &Source::root(shown));
+            let folder = match shown.as_str() {
+                "" => Path::new("."),
+                shown if Path::new(shown).is_dir() => Path::new(shown),
+                _ => path,
+            };
+            return self.zip(path, &Source::root(folder));
         }
         let bytes = fs::read(path).map_err(|error| error.to_string())?;
         if form.is_zip() && !bytes.starts_with(b"PK\x03\x04") {

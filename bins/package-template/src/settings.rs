@@ -77,7 +77,7 @@ pub struct Raw {
     )]
     asset_prefix: Given<Key>,
     /// What to leave out of folders, in gitignore syntax, such as .git or *.pem; repeatable, one a line in the variable; for folders that the template names too
-    #[arg(long, value_name = "PATTERN", action = clap::ArgAction::Append)]
+    #[arg(long, value_name = "PATTERN", action = clap::ArgAction::Append, help_heading = "The archive")]
     exclude: Given<Lines>,
     /// Name of files in gitignore syntax that say what to leave out of folders, such as .packageignore
     #[arg(long, value_name = "NAME", help_heading = "The archive")]

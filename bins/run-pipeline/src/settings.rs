@@ -77,7 +77,7 @@ pub struct Raw {
     #[arg(long, value_name = "SOURCE[=NAME]", action = ArgAction::Append, help_heading = "The check")]
     sources: Given<Lines>,
     /// For check: what to leave out of the folders among them, in gitignore syntax, as package-template does; repeatable, one a line in the variable
-    #[arg(long, value_name = "PATTERN", action = ArgAction::Append)]
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "The check")]
     exclude: Given<Lines>,
     /// For check: the form of the report, text, json, sarif or junit
     #[arg(

@@ -129,7 +129,7 @@ pub struct Rules {
     /// Files longer than this many bytes are hashed in segments of this length, on all cores, and have a
     /// digest of their own kind: [`Digest::of_segments`]. Without it, every digest is that of the whole.
     pub segments: Option<u64>,
-    /// Tell files that others may not read from those that they may; otherwise all may be read.
+    /// Tell files that nobody but their owner may read from others; otherwise all may read all.
     pub private_modes: bool,
 }
 

@@ -36,7 +36,7 @@ const OVERRIDE_FILES: [&str; 4] = [
 /// A project as it will be: the texts of its Compose file and of the file that overrides it.
 struct Project {
     file: Vec<u8>,
-    overrides: Option<String>,
+    overrides: Vec<u8>,
 }
 
 /// The plan of a deployment.
@@ -233,11 +233,10 @@ fn new_project(application: &Application, compared: &Compared) -> Result<Option<
         let path = &source.ok_or_else(|| format!("{name} is a link"))?.path;
         std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
     };
-    let overrides = first_of(OVERRIDE_FILES)
-        .map(|name| String::from_utf8(text(name)?).map_err(|error| format!("{name}: {error}")));
+    let overrides = first_of(OVERRIDE_FILES).map(text).transpose()?;
     Ok(Some(Project {
         file: text(file)?,
-        overrides: overrides.transpose()?,
+        overrides: overrides.unwrap_or_default(),
     }))
 }
 
@@ -255,8 +254,8 @@ async fn read(
     let (script, input) = match new {
         None => (commands.compose_stored(current, what), Input::Empty),
         Some(Project { file, overrides }) => (
-            commands.compose_told(current, overrides.as_deref(), what),
-            Input::Bytes(file),
+            commands.compose_told(current, overrides.len(), what),
+            Input::Bytes([overrides, file].concat()),
         ),
     };
     let output = remote

@@ -16,7 +16,7 @@ use crate::release::{State, scripts};
 use crate::remote::Remote;
 use crate::start::Images;
 use crate::sync::Tree;
-use crate::sync::listing::{Listing, What};
+use crate::sync::listing::Listing;
 use crate::undo::{Before, Done};
 
 /// The digest of no tree: whatever is current is told in full.
@@ -161,7 +161,7 @@ async fn whole(remote: &Remote<'_>, release: &str, bounds: &Bounds) -> Result<Tr
     let faults: Vec<_> = Listing::parse(&output.stdout)
         .faults(&wanted)
         .into_iter()
-        .filter(|fault| fault.what != What::Foreign)
+        .filter(|fault| !fault.what.is_theirs())
         .collect();
     if faults.is_empty() {
         return Ok(wanted);

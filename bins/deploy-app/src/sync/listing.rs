@@ -35,7 +35,7 @@ pub struct Listing {
     pub hashes: BTreeMap<String, Digest>,
     /// Files that their owner may execute.
     pub executable: BTreeSet<String>,
-    /// Files that others may not read.
+    /// Files that nobody but their owner may read.
     pub private: BTreeSet<String>,
     /// Links with their text.
     pub links: BTreeMap<String, String>,
@@ -57,12 +57,23 @@ pub enum What {
     Missing,
     /// Its content is another.
     Content,
-    /// It may be executed, or read by others, and must not be, or the other way round.
+    /// It may be executed and must not be, or the other way round; or others may read what they must not.
     Mode,
+    /// Others may not read it, and might.
+    Private,
     /// It is no link, or one that leads elsewhere.
     Link,
     /// It is there and is not wanted.
     Foreign,
+}
+
+impl What {
+    /// Whether it is right in a folder in use: what the application wrote there, and what it or its people
+    /// keep to themselves.
+    #[must_use]
+    pub fn is_theirs(self) -> bool {
+        matches!(self, Self::Foreign | Self::Private)
+    }
 }
 
 impl std::fmt::Display for Fault {
@@ -72,6 +83,7 @@ impl std::fmt::Display for Fault {
             What::Missing => write!(f, "`{path}` is missing"),
             What::Content => write!(f, "`{path}` has other content"),
             What::Mode => write!(f, "`{path}` has another mode"),
+            What::Private => write!(f, "`{path}` may be read by its owner only"),
             What::Link => write!(f, "link `{path}` is missing or leads elsewhere"),
             What::Foreign => write!(f, "`{path}` does not belong there"),
         }
@@ -134,9 +146,13 @@ impl Listing {
                     None => add(path, What::Missing),
                     Some(found) if found != sha256 => add(path, What::Content),
                     Some(_) => {
-                        let found = (self.executable.contains(path), self.private.contains(path));
-                        if found != (mode.is_executable(), mode.is_private()) {
+                        let is_private = self.private.contains(path);
+                        if self.executable.contains(path) != mode.is_executable()
+                            || (mode.is_private() && !is_private)
+                        {
                             add(path, What::Mode);
+                        } else if is_private && !mode.is_private() {
+                            add(path, What::Private);
                         }
                     }
                 },

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints what the working folder holds: hashes, hashes of segments, links, what may be executed, and what others
-# may not read.
+# Prints what the working folder holds: hashes, hashes of segments, links, what may be executed, and what its owner
+# only may read.
 # $segments is the Python that hashes files longer than 32 MiB in segments; without it there are none.
 # shellcheck disable=SC2016,SC2089,SC2090 # Scripts within the script have variables and quotes of their own.
 
@@ -29,9 +29,9 @@ fi
 printf '\0'
 
 if find . -maxdepth 0 -printf '' 2>/dev/null; then
-    find . -type l -printf 'l%p\0%l\0' -o -type f \( -perm -100 -printf 'x%p\0' , ! -perm -004 -printf 'p%p\0' \)
+    find . -type l -printf 'l%p\0%l\0' -o -type f \( -perm -100 -printf 'x%p\0' , ! -perm -040 ! -perm -004 -printf 'p%p\0' \)
 else
     find . -type l -exec sh -c 'for l do t=$(readlink -n "$l"; echo x); printf "l%s\0%s\0" "$l" "${t%x}"; done' sh {} +
     find . -type f -perm -100 -exec sh -c 'for f do printf "x%s\0" "$f"; done' sh {} +
-    find . -type f ! -perm -004 -exec sh -c 'for f do printf "p%s\0" "$f"; done' sh {} +
+    find . -type f ! -perm -040 ! -perm -004 -exec sh -c 'for f do printf "p%s\0" "$f"; done' sh {} +
 fi

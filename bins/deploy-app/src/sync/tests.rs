@@ -162,7 +162,7 @@ fn every_fault_of_an_unpacked_release_is_found() {
             "`c` is missing",
             "`d` has another mode",
             "`e` has another mode",
-            "`f` has another mode",
+            "`f` may be read by its owner only",
             "link `l` is missing or leads elsewhere",
             "`x` does not belong there",
         ]

@@ -113,16 +113,21 @@ fn who_may_read_a_file_is_a_change_like_its_content() {
         .assert_stderr("0 added, 1 changed, 0 removed");
     assert_eq!(there(&release(&ran)), 0o644);
     assert_eq!(there(&first), 0o600, "the old release stays what it was");
-    // On the host there is no group to share it with.
+    // What a group may read is for all. What was made private on the host is the application's business.
+    let second = world.current().unwrap();
     here(0o640);
-    assert_eq!(there(&world.deploy()), 0o600);
-    // And what is altered there is noticed.
     let conf = world.target().join("current/conf");
-    std::fs::set_permissions(conf, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::set_permissions(&conf, std::fs::Permissions::from_mode(0o600)).unwrap();
     let ran = world.program().run();
-    ran.assert_code(0)
-        .assert_stderr("0 added, 1 changed, 0 removed");
-    assert_eq!(there(&release(&ran)), 0o600);
+    ran.assert_code(0).assert_stderr("nothing to deploy");
+    world.program().arg("rollback").run().assert_code(0);
+    let forth = world.program().arg("rollback").arg(second).run();
+    forth.assert_code(0);
+    // A new release has it as it should be, and what shall be private is a change.
+    world.write("content", "two");
+    assert_eq!(there(&world.deploy()), 0o644);
+    here(0o600);
+    assert_eq!(there(&world.deploy()), 0o600);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn read_one(path: &Path, rules: &Rules, buffer: &mut [u8]) -> io::Result<Content
     let bits = metadata.permissions().mode();
     let mode = Mode::from_bits(bits);
     let mut content = Content {
-        mode: match rules.private_modes && bits & 0o004 == 0 {
+        mode: match rules.private_modes && bits & 0o044 == 0 {
             true => mode.private(),
             false => mode,
         },
