@@ -1,10 +1,11 @@
 //! The application as it is here: read, hashed, and what must not travel left behind.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use action::failure::Failure;
 use action::program::Context;
 use bundle::digest::Digest;
+use bundle::manifest::Manifest;
 use bundle::names::{Names, bytes};
 use bundle::tree::{Litter, Rules, Source, TreeError};
 use jiff::Timestamp;
@@ -13,16 +14,15 @@ use crate::layout::Layout;
 use crate::release;
 use crate::settings::Checked;
 use crate::sync::listing::SEGMENT;
-use crate::sync::upload::Origin;
 use crate::sync::{self, Tree};
 
 /// The application as it is here.
 #[derive(Debug, Clone)]
 pub struct Application {
     /// What shall be on the host.
-    pub wanted: Tree,
-    /// Where each file is read.
-    pub sources: BTreeMap<String, Origin>,
+    pub wanted: Arc<Tree>,
+    /// Where each file is read; also of some that are left behind.
+    pub sources: Arc<Manifest>,
     /// The digest of `wanted`.
     pub digest: Digest,
     /// The name that a release of it would get now.
@@ -124,12 +124,6 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
             )));
         }
     }
-    let sources = manifest
-        .entries()
-        .iter()
-        .filter(|entry| wanted.contains_key(&entry.path))
-        .map(|entry| (entry.path.clone(), Origin::from(entry)))
-        .collect();
     let digest = sync::digest(&wanted);
     let utc = Timestamp::now().strftime("%Y%m%d%H%M%S").to_string();
     let release = release::name(
@@ -144,8 +138,8 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
         wanted.values().map(sync::size).sum::<u64>()
     );
     Ok(Application {
-        wanted,
-        sources,
+        wanted: Arc::new(wanted),
+        sources: Arc::new(manifest),
         digest,
         release,
     })

@@ -14,7 +14,7 @@
 //! audit.jsonl           a line for each deployment
 //! ```
 //!
-//! The host needs `sh`, `tar`, `find`, `sha256sum`, `xargs -0`, `mv -T`, and the rest of a POSIX userland;
+//! The host needs `sh`, `tar`, `find`, `sha256sum`, `awk`, `xargs -0`, `mv -T`, and the rest of a POSIX userland;
 //! `gzip` and GNU's extensions are used where they are.
 
 pub mod lock;
@@ -65,7 +65,8 @@ pub fn is_name(text: &str) -> bool {
 }
 
 /// What every host must have.
-pub const TOOLS: [&str; 11] = [
+pub const TOOLS: [&str; 12] = [
+    "awk",
     "cat",
     "cp",
     "date",

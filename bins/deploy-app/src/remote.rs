@@ -378,7 +378,7 @@ impl<'a> Remote<'a> {
         let has_long = sync::has_long(&upload.wanted);
         let script = scripts::unpack(paths, &upload.release, upload.gzip, again, has_long);
         let wanted = upload.wanted.clone();
-        let (tell, chunks) = tokio::sync::mpsc::channel(4);
+        let (tell, chunks) = tokio::sync::mpsc::channel(16);
         let sender = tokio::task::spawn_blocking(move || upload.send(tell));
         let output = self
             .shown_script(

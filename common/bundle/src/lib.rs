@@ -15,6 +15,7 @@
 pub mod digest;
 pub mod manifest;
 pub mod names;
+pub mod opener;
 pub mod pack;
 mod parallel;
 pub mod secrets;

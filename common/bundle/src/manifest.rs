@@ -139,9 +139,8 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Sorts entries that have been checked for duplicates.
-    pub(crate) fn from_checked(mut entries: Vec<Entry>) -> Self {
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
+    /// Of entries that have been sorted, and checked for duplicates.
+    pub(crate) const fn from_sorted(entries: Vec<Entry>) -> Self {
         Self { entries }
     }
 

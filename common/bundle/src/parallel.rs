@@ -25,7 +25,7 @@ pub(crate) fn map<T: Sync, S, R: Send>(
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let threads = cores.min(items.len() / least);
-    let mut done = thread::scope(|scope| {
+    let done = thread::scope(|scope| {
         let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mut done = work();
         for helper in helpers {
@@ -36,8 +36,11 @@ pub(crate) fn map<T: Sync, S, R: Send>(
         }
         done
     });
-    done.sort_unstable_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
+    let mut results: Vec<Option<R>> = items.iter().map(|_| None).collect();
+    for (at, result) in done {
+        results[at] = Some(result);
+    }
+    results.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -1,9 +1,15 @@
 //! Recognising what must never be shipped: private keys by their content, environment files by their name.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 
 /// How much of a file is looked at, in bytes. A key in a certificate bundle sits within the first kilobytes.
 pub const SCAN_LIMIT: usize = 1024 * 1024;
+
+/// Where armour begins; made once, for making it takes as long as a small file.
+static BEGIN: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(b"-----BEGIN "));
 
 /// Names a private key in the content, such as `RSA PRIVATE KEY`; none when there is none.
 ///
@@ -16,7 +22,9 @@ pub fn private_key(content: &[u8]) -> Option<String> {
     if content.starts_with(b"PuTTY-User-Key-File-") {
         return Some("PuTTY private key".to_owned());
     }
-    memmem::find_iter(content, b"-----BEGIN ").find_map(|at| armoured_key(&content[at + 11..]))
+    BEGIN
+        .find_iter(content)
+        .find_map(|at| armoured_key(&content[at + BEGIN.needle().len()..]))
 }
 
 /// The label of a key whose text begins right after `-----BEGIN `.

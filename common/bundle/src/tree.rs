@@ -12,6 +12,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -20,7 +21,7 @@ use crate::manifest::{Entry, Kind, Manifest, Mode};
 use crate::names::{self, Names};
 use crate::secrets;
 
-use found::{Found, FoundFile};
+use found::{Found, Item, Root};
 
 pub use exclude::Exclude;
 pub use refusal::{Refusal, Refusals, Why};
@@ -221,91 +222,93 @@ pub fn read(sources: &[Source], rules: &Rules) -> Result<Manifest, TreeError> {
         let own = source.path.file_name().and_then(OsStr::to_str);
         let takes_litter = rules.litter == Litter::Take;
         if !takes_litter && (is_litter(&source.name) || own.is_some_and(is_litter)) {
-            found.refuse(&source.path, Why::Litter);
+            found.refuse(source.path.clone(), Why::Litter);
             continue;
         }
-        let resolved = fs::canonicalize(&source.path).map_err(|error| TreeError::Read {
+        let read_error = |error| TreeError::Read {
             path: source.path.clone(),
             source: error,
-        })?;
-        if resolved.is_dir() {
-            walk::walk(source, &resolved, rules, &mut found)?;
+        };
+        let root = Arc::new(Root {
+            resolved: fs::canonicalize(&source.path).map_err(read_error)?,
+            written: source.path.clone(),
+        });
+        let kind = fs::metadata(&root.resolved).map_err(read_error)?;
+        if kind.is_dir() {
+            walk::walk(source, &root, rules, &mut found)?;
         } else {
-            let kind = fs::metadata(&resolved).map_err(|error| TreeError::Read {
-                path: source.path.clone(),
-                source: error,
-            })?;
-            found.add(
-                &source.name,
-                &source.path,
-                &resolved,
-                kind.file_type(),
-                rules,
-            );
+            let (name, path) = (source.name.clone(), root.resolved.clone());
+            found.add(name, path, &root, kind.file_type(), rules);
         }
     }
-    found.drop_filled_folders();
     found.check_names_against_each_other(rules);
-    let read = content::read_all(&found.files, rules)?;
-    let mut files = Vec::with_capacity(found.files.len());
-    for (file, content) in found.files.into_iter().zip(read) {
+    let contents = content::read_all(&found.items, rules)?;
+    let mut entries = Vec::with_capacity(found.items.len());
+    let mut refusals = found.refusals;
+    for (item, content) in found.items.into_iter().zip(contents) {
+        let Some(content) = content else {
+            entries.extend(item.kind.clone().map(|kind| item.into_entry(kind)));
+            continue;
+        };
         if let Some(kind) = content.private_key {
-            found.refusals.push(Refusal {
-                path: file.shown,
+            refusals.push(Refusal {
+                path: item.shown(),
                 why: Why::PrivateKey { kind },
             });
         }
-        files.push(Entry {
-            path: file.name,
-            kind: Kind::File {
+        entries.push(Entry {
+            segments: content.segments,
+            ..item.into_entry(Kind::File {
                 mode: content.mode,
                 size: content.size,
                 sha256: content.sha256,
-            },
-            source: file.source,
-            content: None,
-            segments: content.segments,
+            })
         });
     }
-    if !found.refusals.is_empty() {
-        return Err(TreeError::Refused(Refusals::new(found.refusals)));
+    if !refusals.is_empty() {
+        return Err(TreeError::Refused(Refusals::new(refusals)));
     }
-    files.extend(found.others.into_iter().map(|(_, entry)| entry));
-    if files.is_empty() {
+    if entries.is_empty() {
         let roots = sources.iter().map(|source| source.path.clone()).collect();
         return Err(TreeError::Empty { roots });
     }
-    Ok(Manifest::from_checked(files))
+    Ok(Manifest::from_sorted(entries))
 }
 
 /// Files that are in memory already, under the same rules for names and secrets as those on a disk.
 ///
 /// # Errors
 /// [`TreeError::Refused`] lists every refused entry at once, [`TreeError::Empty`] when there is none.
-pub fn hold(files: Vec<(String, Mode, Vec<u8>)>, rules: &Rules) -> Result<Manifest, TreeError> {
+pub fn hold(mut files: Vec<(String, Mode, Vec<u8>)>, rules: &Rules) -> Result<Manifest, TreeError> {
+    files.sort_by(|(a, ..), (b, ..)| a.cmp(b));
     let mut found = Found::default();
     let mut contents = Vec::with_capacity(files.len());
+    let root = Arc::new(Root {
+        resolved: PathBuf::new(),
+        written: PathBuf::new(),
+    });
     for (name, mode, bytes) in files {
-        let shown = PathBuf::from(&name);
+        let source = PathBuf::from(&name);
         let private_key = rules
             .refuse_private_keys
             .then(|| secrets::private_key(&bytes))
             .flatten();
         if let Err(fault) = names::check(&name, rules.names) {
-            found.refuse(&shown, Why::Name(fault));
+            found.refuse(source, Why::Name(fault));
         } else if rules.litter != Litter::Take && is_litter(&name) {
-            found.refuse(&shown, Why::Litter);
+            found.refuse(source, Why::Litter);
         } else if rules.refuse_env_files
             && secrets::is_env_file(name.rsplit('/').next().unwrap_or(&name))
         {
-            found.refuse(&shown, Why::EnvFile);
+            found.refuse(source, Why::EnvFile);
         } else if let Some(kind) = private_key {
-            found.refuse(&shown, Why::PrivateKey { kind });
+            found.refuse(source, Why::PrivateKey { kind });
         } else {
-            found.files.push(FoundFile {
+            found.items.push(Item {
                 name,
-                shown: shown.clone(),
-                source: shown,
+                source,
+                root: Arc::clone(&root),
+                kind: None,
             });
             contents.push((mode, bytes));
         }
@@ -314,22 +317,19 @@ pub fn hold(files: Vec<(String, Mode, Vec<u8>)>, rules: &Rules) -> Result<Manife
     if !found.refusals.is_empty() {
         return Err(TreeError::Refused(Refusals::new(found.refusals)));
     }
-    if found.files.is_empty() {
+    if found.items.is_empty() {
         return Err(TreeError::Empty { roots: Vec::new() });
     }
-    let entries = found.files.into_iter().zip(contents);
-    let entries = entries.map(|(file, (mode, bytes))| Entry {
-        path: file.name,
-        kind: Kind::File {
+    let entries = found.items.into_iter().zip(contents);
+    let entries = entries.map(|(item, (mode, bytes))| Entry {
+        content: Some(bytes.as_slice().into()),
+        ..item.into_entry(Kind::File {
             mode,
             size: bytes.len() as u64,
             sha256: Digest::of(&bytes),
-        },
-        source: file.source,
-        content: Some(bytes.into()),
-        segments: Vec::new(),
+        })
     });
-    Ok(Manifest::from_checked(entries.collect()))
+    Ok(Manifest::from_sorted(entries.collect()))
 }
 
 /// Whether a name, or a folder in it, is [`LITTER`].

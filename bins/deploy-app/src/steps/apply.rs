@@ -1,5 +1,6 @@
 //! Bringing a release to the host and into service.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use action::exit::Exit;
@@ -228,13 +229,14 @@ async fn act(
     done.made = true;
     send(remote, application, &compared, &release, bounds).await?;
     let commands = look::commands(remote);
+    let nothing = Tree::new();
     let old = match &compared.state.current {
         Some(Current {
             manifest: Some(old),
             ..
-        }) => old.clone(),
-        Some(_) => application.wanted.clone(),
-        None => Tree::new(),
+        }) => old,
+        Some(_) => &application.wanted,
+        None => &nothing,
     };
     let pulled = prepare(remote, &commands, &release, application, bounds).await?;
     let switch = Switch {
@@ -245,7 +247,7 @@ async fn act(
         before: Before::of(&compared.state, &release),
         resumes: false,
         images: Images::Fresh,
-        trees: (&old, &application.wanted),
+        trees: (old, &application.wanted),
         altered: &compared.diff.changed,
         placing: compared.state.placing.as_deref(),
     };
@@ -291,8 +293,8 @@ async fn send(
         .await
         .is_some_and(|took| took < NEAR);
     let upload = Upload {
-        sources: application.sources.clone(),
-        wanted: application.wanted.clone(),
+        sources: Arc::clone(&application.sources),
+        wanted: Arc::clone(&application.wanted),
         kept: diff.kept.clone(),
         pieces,
         current,

@@ -230,7 +230,7 @@ fn new_project(application: &Application, compared: &Compared) -> Result<Option<
     }
     let text = |name: &str| {
         let source = application.sources.get(name);
-        let path = &source.ok_or_else(|| format!("{name} is a link"))?.path;
+        let path = &source.ok_or_else(|| format!("{name} is a link"))?.source;
         std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
     };
     let overrides = first_of(OVERRIDE_FILES).map(text).transpose()?;

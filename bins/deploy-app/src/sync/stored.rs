@@ -1,5 +1,8 @@
 //! The manifest of a release as it is kept on the host: a line for each path.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use bundle::manifest::{Kind, Mode};
 
 use super::Tree;
@@ -10,15 +13,20 @@ const HEADING: &str = "deploy-app manifest 2";
 /// The manifest as it is kept on the host: a line for each path.
 #[must_use]
 pub fn to_text(tree: &Tree) -> String {
-    let mut text = format!("{HEADING}\n");
+    // As much as a line has beside its path.
+    let mut text = String::with_capacity(tree.keys().map(|path| path.len() + 90).sum());
+    text.push_str(HEADING);
+    text.push('\n');
     for (path, kind) in tree {
-        let (what, size) = match kind {
-            Kind::File { size, sha256, .. } => (sha256.to_string(), *size),
-            Kind::Symlink { target } => (escape(target), 0),
-            Kind::EmptyDir => ("-".to_owned(), 0),
+        text.push_str(kind.git_mode());
+        // Writing to a string does not fail.
+        let _ = match kind {
+            Kind::File { size, sha256, .. } => write!(text, "\t{sha256}\t{size}\t"),
+            Kind::Symlink { target } => write!(text, "\t{}\t0\t", escape(target)),
+            Kind::EmptyDir => write!(text, "\t-\t0\t"),
         };
-        let (mode, path) = (kind.git_mode(), escape(path));
-        text.push_str(&format!("{mode}\t{what}\t{size}\t{path}\n"));
+        text.push_str(&escape(path));
+        text.push('\n');
     }
     text
 }
@@ -62,14 +70,22 @@ pub fn from_text(text: &str) -> Option<Tree> {
         .collect()
 }
 
-pub(super) fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('\n', "\\n")
-        .replace('\t', "\\t")
-        .replace('\r', "\\r")
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
+    if !text
+        .bytes()
+        .any(|byte| matches!(byte, b'\\' | b'\n' | b'\t' | b'\r'))
+    {
+        return Cow::Borrowed(text);
+    }
+    let escaped = text.replace('\\', "\\\\");
+    let escaped = escaped.replace('\n', "\\n").replace('\t', "\\t");
+    Cow::Owned(escaped.replace('\r', "\\r"))
 }
 
 pub(super) fn unescape(text: &str) -> String {
+    if !text.contains('\\') {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars();
     while let Some(c) = chars.next() {

@@ -2,12 +2,12 @@
 
 use super::listing::{Listing, SEGMENT, What, script};
 use super::pieces::Pieces;
-use super::upload::{Origin, Upload, null_separated};
+use super::upload::{Upload, null_separated};
 use super::*;
 use crate::application;
 use crate::layout::{Layout, Paths};
 use crate::release::scripts;
-use bundle::manifest::Mode;
+use bundle::manifest::{Manifest, Mode};
 use bundle::names::bytes;
 use bundle::tree::{Rules, Source};
 use proptest::prelude::*;
@@ -15,6 +15,7 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 fn file(content: &str, mode: Mode) -> Kind {
@@ -239,7 +240,7 @@ impl Target {
         let found = diff(&wanted, &stored, &BTreeSet::new());
         let upload = Upload {
             sources,
-            wanted,
+            wanted: Arc::new(wanted),
             kept: found.kept.clone(),
             pieces: current
                 .as_ref()
@@ -257,7 +258,7 @@ impl Target {
     /// Sends a release, and makes it current; gives what was wanted and how it differed.
     fn release(&mut self, source: &Path, name: &str) -> (Tree, Diff) {
         let (upload, found, stored) = self.upload(source, name);
-        let wanted = upload.wanted.clone();
+        let wanted = Tree::clone(&upload.wanted);
         let unpack = scripts::unpack(&self.paths, name, true, false, true);
         let output = self.sh(&unpack, &sent(upload));
         let end = output.iter().position(|byte| *byte == b'\n').unwrap();
@@ -296,11 +297,10 @@ impl Target {
     }
 }
 
-fn read(source: &Path) -> (Tree, BTreeMap<String, Origin>) {
+fn read(source: &Path) -> (Tree, Arc<Manifest>) {
     let manifest = bundle::tree::read(&[Source::root(source)], &application::rules()).unwrap();
-    let sources = manifest.entries().iter();
-    let sources = sources.map(|entry| (entry.path.clone(), Origin::from(entry)));
-    (wanted(&manifest, &[]).unwrap(), sources.collect())
+    let wanted = wanted(&manifest, &[]).unwrap();
+    (wanted, Arc::new(manifest))
 }
 
 /// The whole stream of an upload.
@@ -401,7 +401,7 @@ fn what_was_damaged_on_the_host_is_noticed_when_it_is_linked() {
     let (wanted, _) = read(source.path());
     let upload = Upload {
         sources,
-        wanted: wanted.clone(),
+        wanted: Arc::new(wanted.clone()),
         kept: BTreeMap::from([("a".to_owned(), "a".to_owned())]),
         pieces: Pieces::new(),
         current: target.current.clone(),
@@ -431,6 +431,64 @@ fn what_was_damaged_on_the_host_is_noticed_when_it_is_linked() {
         .path()
         .join("releases/20260101000000-abcdef0/a");
     assert_eq!(std::fs::read_to_string(old).unwrap(), "?");
+}
+
+#[test]
+fn many_hashes_come_whole_by_whatever_tools() {
+    let folder = tempfile::tempdir().unwrap();
+    let odd: [&[u8]; 6] = [
+        b"back\\slash",
+        b"new\nline",
+        b"-n",
+        b"l\xe4tin",
+        b"failed",
+        b"%s",
+    ];
+    let odd = odd.iter().map(|name| name.to_vec());
+    // Lines of all lengths, in several batches.
+    let many = (0..4500).map(|n| format!("{n}-{}", "n".repeat(n % 240)).into_bytes());
+    let wanted: Tree = many
+        .chain(odd)
+        .map(|name| {
+            let name = std::ffi::OsStr::from_bytes(&name);
+            std::fs::write(folder.path().join(name), name.as_bytes()).unwrap();
+            let text = bytes::to_text(name);
+            let kind = Kind::File {
+                mode: Mode::Plain,
+                size: name.len() as u64,
+                sha256: Digest::of(name.as_bytes()),
+            };
+            (text, kind)
+        })
+        .collect();
+    let tools = tempfile::tempdir().unwrap();
+    let awk = tools.path().join("awk");
+    std::fs::write(&awk, "#!/bin/sh\nexec busybox awk \"$@\"\n").unwrap();
+    std::fs::set_permissions(&awk, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let by_busybox = format!("PATH={}:$PATH", tools.path().display());
+    for before in ["", "openssl() { return 1; }", &by_busybox] {
+        let script = format!(
+            "{before}\ncd {}\n{}",
+            folder.path().display(),
+            script(false)
+        );
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{before}");
+        let faults = Listing::parse(&output.stdout).faults(&wanted);
+        assert!(faults.is_empty(), "{before}: {faults:?}");
+    }
+    // A file that cannot be read is told of by the script's end.
+    let script = format!(
+        "cd {}; find() {{ printf 'gone\\0'; }}; set -e\n{}",
+        folder.path().display(),
+        script(false)
+    );
+    let status = Command::new("sh")
+        .args(["-c", &script])
+        .output()
+        .unwrap()
+        .status;
+    assert!(!status.success());
 }
 
 /// One edit of a random tree.

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
 use std::slice;
+use std::sync::Arc;
 
-use bundle::digest::Digest;
-use bundle::manifest::{Entry, Kind};
+use bundle::manifest::{Kind, Manifest};
 use bundle::names::bytes;
+use bundle::opener::Opener;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{EntryType, Header};
@@ -20,31 +20,13 @@ use super::{Tree, size, to_text};
 use crate::host::ssh::quote;
 use crate::layout::Paths;
 
-/// A file as it is here.
-#[derive(Debug, Clone)]
-pub struct Origin {
-    /// Where it is read.
-    pub path: PathBuf,
-    /// The digests of its segments, where it has several.
-    pub segments: Vec<Digest>,
-}
-
-impl From<&Entry> for Origin {
-    fn from(entry: &Entry) -> Self {
-        Self {
-            path: entry.source.clone(),
-            segments: entry.segments.clone(),
-        }
-    }
-}
-
 /// Everything that the upload needs; moved to a thread of its own.
 #[derive(Debug, Clone)]
 pub struct Upload {
     /// Where each file is read here.
-    pub sources: BTreeMap<String, Origin>,
+    pub sources: Arc<Manifest>,
     /// The tree of the new release.
-    pub wanted: Tree,
+    pub wanted: Arc<Tree>,
     /// From [`super::Diff::kept`].
     pub kept: BTreeMap<String, String>,
     /// What is known of the current release's large files.
@@ -95,7 +77,7 @@ impl Upload {
         let mut tar = tar::Builder::new(out);
         tar.sparse(false);
         let mut made = Made::default();
-        for (path, kind) in &self.wanted {
+        for (path, kind) in self.wanted.iter() {
             if self.only.as_ref().is_none_or(|only| only.contains(path)) {
                 self.entry(&mut tar, path, kind, &mut made)?;
             }
@@ -129,9 +111,9 @@ impl Upload {
                     return Err(io::Error::other(format!("`{path}` has no source")));
                 };
                 let at = |error: io::Error| {
-                    io::Error::other(format!("{}: {error}", source.path.display()))
+                    io::Error::other(format!("{}: {error}", source.source.display()))
                 };
-                let mut file = std::fs::File::open(&source.path).map_err(at)?;
+                let mut file = made.opener.open(&source.source).map_err(at)?;
                 if *size >= LARGE && self.only.is_none() {
                     let old = self.pieces.get(path).cloned().unwrap_or_default();
                     let segments = Segments {
@@ -304,6 +286,7 @@ impl Read for NewParts<'_> {
 /// What comes of writing, for the end of the stream.
 #[derive(Default)]
 struct Made {
+    opener: Opener,
     pieces: Pieces,
     deltas: usize,
     script: Vec<u8>,
@@ -361,9 +344,9 @@ fn link<W: Write>(
     tar.append_data(header, name, io::empty())
 }
 
-/// How much is handed over at once, in bytes: as much as a pipe holds, and little enough that no allocator asks
-/// the kernel for new memory each time.
-const CHUNK: usize = 64 * 1024;
+/// How much is handed over at once, in bytes: about as much as OpenSSH takes in one packet (32 KiB), and, with what
+/// an allocator keeps beside it, little enough that none asks the kernel for new memory each time.
+const CHUNK: usize = 32 * 1024 - 64;
 
 /// Hands bytes to the connection in large pieces.
 struct Chunks {

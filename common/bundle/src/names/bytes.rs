@@ -14,6 +14,9 @@ const PLANE: u32 = 0x10_FF00;
 /// The name as text.
 #[must_use]
 pub fn to_text(name: &OsStr) -> String {
+    if let Some(text) = name.to_str().filter(|text| is_plain(text)) {
+        return text.to_owned();
+    }
     let mut text = String::new();
     for chunk in name.as_bytes().utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -32,6 +35,9 @@ pub fn to_text(name: &OsStr) -> String {
 /// The bytes of a name that [`to_text`] made.
 #[must_use]
 pub fn to_bytes(text: &str) -> Vec<u8> {
+    if is_plain(text) {
+        return text.as_bytes().to_vec();
+    }
     let mut bytes = Vec::with_capacity(text.len());
     for c in text.chars() {
         match stands_for(c) {
@@ -60,6 +66,12 @@ pub fn shown(text: &str) -> String {
         }
     }
     out
+}
+
+/// Whether a text is its own name: none of its characters stands for a byte. In UTF-8 all of those begin with
+/// 0xF4.
+fn is_plain(text: &str) -> bool {
+    memchr::memchr(0xf4, text.as_bytes()).is_none()
 }
 
 fn stand_in(byte: u8) -> char {

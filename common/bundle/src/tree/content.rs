@@ -7,10 +7,11 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::found::FoundFile;
+use super::found::Item;
 use super::{Rules, TreeError};
 use crate::digest::Digest;
 use crate::manifest::Mode;
+use crate::opener::Opener;
 use crate::parallel;
 use crate::secrets;
 
@@ -23,34 +24,48 @@ pub(super) struct Content {
     pub(super) private_key: Option<String>,
 }
 
-/// Reads all files; the result has their order. The first unreadable file, in that order, is the error.
-pub(super) fn read_all(files: &[FoundFile], rules: &Rules) -> Result<Vec<Content>, TreeError> {
-    let failed = |file: &FoundFile, source| TreeError::Read {
-        path: file.shown.clone(),
+/// Reads all files; the result has their order, with none for what is no file. The first unreadable file, in that
+/// order, is the error.
+pub(super) fn read_all(items: &[Item], rules: &Rules) -> Result<Vec<Option<Content>>, TreeError> {
+    let failed = |item: &Item, source| TreeError::Read {
+        path: item.shown(),
         source,
     };
-    let read = parallel::map(files, 16, buffer, |buffer, file| {
-        read_one(&file.source, rules, buffer).map_err(|source| failed(file, source))
+    let read = parallel::map(items, 16, Reader::default, |reader, item| {
+        if item.kind.is_some() {
+            return Ok(None);
+        }
+        let read = reader.read(&item.source, rules);
+        read.map(Some).map_err(|source| failed(item, source))
     });
     let mut contents = read.into_iter().collect::<Result<Vec<_>, _>>()?;
     let Some(length) = rules.segments else {
         return Ok(contents);
     };
-    let segments: Vec<(usize, u64)> = contents
+    let segments: Vec<(usize, u64, u64)> = contents
         .iter()
         .enumerate()
-        .filter(|(_, content)| content.size > length)
-        .flat_map(|(at, content)| (0..content.size.div_ceil(length)).map(move |n| (at, n)))
+        .filter_map(|(at, content)| Some((at, content.as_ref()?.size)))
+        .filter(|(_, size)| *size > length)
+        .flat_map(|(at, size)| (0..size.div_ceil(length)).map(move |n| (at, size, n)))
         .collect();
-    let hashed = parallel::map(&segments, 1, buffer, |buffer, (at, n)| {
-        let (from, all) = (n * length, contents[*at].size);
-        hash_segment(&files[*at].source, from, length.min(all - from), buffer)
-            .map_err(|source| failed(&files[*at], source))
+    let hashed = parallel::map(&segments, 1, Reader::default, |reader, (at, size, n)| {
+        let (from, item) = (n * length, &items[*at]);
+        hash_segment(
+            &item.source,
+            from,
+            length.min(size - from),
+            &mut reader.buffer,
+        )
+        .map_err(|source| failed(item, source))
     });
-    for ((at, _), digest) in segments.iter().zip(hashed) {
-        contents[*at].segments.push(digest?);
+    for ((at, ..), digest) in segments.iter().zip(hashed) {
+        let digest = digest?;
+        if let Some(content) = &mut contents[*at] {
+            content.segments.push(digest);
+        }
     }
-    for content in &mut contents {
+    for content in contents.iter_mut().flatten() {
         if !content.segments.is_empty() {
             content.sha256 = Digest::of_segments(&content.segments);
         }
@@ -58,45 +73,60 @@ pub(super) fn read_all(files: &[FoundFile], rules: &Rules) -> Result<Vec<Content
     Ok(contents)
 }
 
-/// What a thread reads into. Most files fit whole.
-fn buffer() -> Vec<u8> {
-    vec![0; secrets::SCAN_LIMIT]
+/// What one thread reads with.
+struct Reader {
+    /// What it reads into. Most files fit whole.
+    buffer: Vec<u8>,
+    opener: Opener,
 }
 
-/// Reads a file to its end; one that is hashed by segments only as far as keys are looked for.
-fn read_one(path: &Path, rules: &Rules, buffer: &mut [u8]) -> io::Result<Content> {
-    let mut file = File::open(path)?;
-    let metadata = file.metadata()?;
-    let bits = metadata.permissions().mode();
-    let mode = Mode::from_bits(bits);
-    let mut content = Content {
-        mode: match rules.private_modes && bits & 0o044 == 0 {
-            true => mode.private(),
-            false => mode,
-        },
-        size: 0,
-        sha256: Digest::of(b""),
-        segments: Vec::new(),
-        private_key: None,
-    };
-    let mut hasher = Sha256::new();
-    loop {
-        let left = metadata.len().saturating_sub(content.size);
-        let read = fill(&mut file, buffer, left)?;
-        let found = &buffer[..read];
-        if content.size == 0 && rules.refuse_private_keys {
-            content.private_key = secrets::private_key(found);
+impl Default for Reader {
+    fn default() -> Self {
+        Self {
+            buffer: vec![0; secrets::SCAN_LIMIT],
+            opener: Opener::default(),
         }
-        if rules.segments.is_some_and(|length| metadata.len() > length) {
-            content.size = metadata.len();
-            return Ok(content);
-        }
-        hasher.update(found);
-        content.size += read as u64;
-        if read < buffer.len() {
-            content.sha256 = Digest::finish(hasher);
-            return Ok(content);
-        }
+    }
+}
+
+impl Reader {
+    /// Reads a file to its end; one that is hashed by segments only as far as keys are looked for.
+    fn read(&mut self, path: &Path, rules: &Rules) -> io::Result<Content> {
+        let mut file = self.opener.open(path)?;
+        let buffer = &mut self.buffer;
+        let metadata = file.metadata()?;
+        let bits = metadata.permissions().mode();
+        let mode = Mode::from_bits(bits);
+        let (mut size, mut private_key) = (0, None);
+        let mut hasher = Sha256::new();
+        let sha256 = loop {
+            let left = metadata.len().saturating_sub(size);
+            let read = fill(&mut file, buffer, left)?;
+            let found = &buffer[..read];
+            if size == 0 && rules.refuse_private_keys {
+                private_key = secrets::private_key(found);
+            }
+            if rules.segments.is_some_and(|length| metadata.len() > length) {
+                size = metadata.len();
+                // Of its segments, once they are hashed.
+                break Digest::of_segments(&[]);
+            }
+            hasher.update(found);
+            size += read as u64;
+            if read < buffer.len() {
+                break Digest::finish(hasher);
+            }
+        };
+        Ok(Content {
+            mode: match rules.private_modes && bits & 0o044 == 0 {
+                true => mode.private(),
+                false => mode,
+            },
+            size,
+            sha256,
+            segments: Vec::new(),
+            private_key,
+        })
     }
 }
 

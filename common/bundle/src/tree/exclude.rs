@@ -24,6 +24,11 @@ impl Exclude {
         builder.build().map(Self).map_err(|error| error.to_string())
     }
 
+    /// Whether nothing can stay out.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether a path below a folder stays out; what is above it was asked before.
     pub(super) fn holds(&self, below: &Path, is_folder: bool) -> bool {
         self.0.matched(below, is_folder).is_ignore()

@@ -1,9 +1,9 @@
 //! What was found in the sources, and whether each of it may travel by its name.
 
-use std::collections::{HashMap, HashSet};
 use std::fs::{self, FileType};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::manifest::{Entry, Kind};
 use crate::names::{self, Names, Spellings};
@@ -11,49 +11,84 @@ use crate::secrets;
 
 use super::{Refusal, Rules, TreeError, Why, as_text};
 
-/// A file that may travel as far as its name goes; its content has not been read.
-pub(super) struct FoundFile {
+/// A source as it lies on the disk and as the user wrote it.
+#[derive(Debug)]
+pub(super) struct Root {
+    /// Without links on the way to it.
+    pub(super) resolved: PathBuf,
+    pub(super) written: PathBuf,
+}
+
+impl Root {
+    /// A path in the source as the user would write it.
+    pub(super) fn shown(&self, path: &Path) -> PathBuf {
+        match path.strip_prefix(&self.resolved) {
+            Ok(below) if !below.as_os_str().is_empty() => self.written.join(below),
+            _ => self.written.clone(),
+        }
+    }
+}
+
+/// Something that may travel as far as its name goes.
+pub(super) struct Item {
     pub(super) name: String,
-    pub(super) shown: PathBuf,
     pub(super) source: PathBuf,
+    pub(super) root: Arc<Root>,
+    /// What it is; none for a file, whose content has not been read.
+    pub(super) kind: Option<Kind>,
+}
+
+impl Item {
+    /// The path as the user would write it.
+    pub(super) fn shown(&self) -> PathBuf {
+        self.root.shown(&self.source)
+    }
+
+    /// The entry, once what it is is known.
+    pub(super) fn into_entry(self, kind: Kind) -> Entry {
+        Entry {
+            path: self.name,
+            kind,
+            source: self.source,
+            content: None,
+            segments: Vec::new(),
+        }
+    }
 }
 
 /// What the sources hold.
 #[derive(Default)]
 pub(super) struct Found {
-    pub(super) files: Vec<FoundFile>,
-    /// Links and empty folders, each with its path as the user would write it.
-    pub(super) others: Vec<(PathBuf, Entry)>,
+    /// Sorted by name once [`Found::check_names_against_each_other`] was called.
+    pub(super) items: Vec<Item>,
     pub(super) refusals: Vec<Refusal>,
 }
 
 impl Found {
-    pub(super) fn refuse(&mut self, path: &Path, why: Why) {
-        self.refusals.push(Refusal {
-            path: path.to_owned(),
-            why,
-        });
+    pub(super) fn refuse(&mut self, path: PathBuf, why: Why) {
+        self.refusals.push(Refusal { path, why });
     }
 
-    /// Adds what is neither a folder nor a link. `shown` is the path as the user would write it.
+    /// Adds what is neither a folder nor a link.
     pub(super) fn add(
         &mut self,
-        name: &str,
-        shown: &Path,
-        source: &Path,
+        name: String,
+        source: PathBuf,
+        root: &Arc<Root>,
         kind: FileType,
         rules: &Rules,
     ) {
-        let file_name = name.rsplit('/').next().unwrap_or(name);
-        if let Err(fault) = names::check(name, rules.names) {
-            self.refuse(shown, Why::Name(fault));
+        let file_name = name.rsplit('/').next().unwrap_or(&name);
+        if let Err(fault) = names::check(&name, rules.names) {
+            self.refuse(root.shown(&source), Why::Name(fault));
         } else if rules.refuse_env_files && secrets::is_env_file(file_name) {
-            self.refuse(shown, Why::EnvFile);
+            self.refuse(root.shown(&source), Why::EnvFile);
         } else if kind.is_file() {
-            self.files.push(FoundFile {
-                name: name.to_owned(),
-                shown: shown.to_owned(),
-                source: source.to_owned(),
+            self.items.push(Item {
+                name,
+                source,
+                root: Arc::clone(root),
+                kind: None,
             });
         } else {
             let what = if kind.is_fifo() {
@@ -63,116 +98,142 @@ impl Found {
             } else {
                 "a device"
             };
-            self.refuse(shown, Why::Special { what });
+            self.refuse(root.shown(&source), Why::Special { what });
         }
     }
 
-    /// Adds a link found below `root`; it must stay there by its text and on the disk.
+    /// Adds an empty folder.
+    pub(super) fn add_folder(
+        &mut self,
+        name: String,
+        source: PathBuf,
+        root: &Arc<Root>,
+        rules: &Rules,
+    ) {
+        match names::check(&name, rules.names) {
+            Ok(()) => self.items.push(Item {
+                name,
+                source,
+                root: Arc::clone(root),
+                kind: Some(Kind::EmptyDir),
+            }),
+            Err(fault) => self.refuse(root.shown(&source), Why::Name(fault)),
+        }
+    }
+
+    /// Adds a link found `below` the root; it must stay there by its text and on the disk.
     pub(super) fn add_link(
         &mut self,
-        name: &str,
-        shown: &Path,
-        source: &Path,
-        root: &Path,
+        name: String,
+        source: PathBuf,
+        root: &Arc<Root>,
         below: &str,
         rules: &Rules,
     ) -> Result<(), TreeError> {
-        let read_error = |error| TreeError::Read {
-            path: shown.to_owned(),
-            source: error,
-        };
-        let target = fs::read_link(source).map_err(read_error)?;
-        let Some(text) = as_text(target.as_os_str(), rules) else {
-            self.refuse(shown, Why::LinkNotUtf8);
-            return Ok(());
-        };
-        let text = text.as_ref();
-        // A link to a link can lead out although its own text stays in; a dangling one leads nowhere.
-        let leads_out = fs::canonicalize(source).is_ok_and(|end| !end.starts_with(root));
-        if leads_out || !names::link_stays_inside(below, text) {
-            self.refuse(
-                shown,
-                Why::LinkOut {
-                    target: text.to_owned(),
-                },
-            );
+        let shown = || root.shown(&source);
+        if let Err(fault) = names::check(&name, rules.names) {
+            self.refuse(shown(), Why::Name(fault));
             return Ok(());
         }
-        let entry = Entry {
-            path: name.to_owned(),
-            kind: Kind::Symlink {
-                target: text.to_owned(),
-            },
-            source: source.to_owned(),
-            content: None,
-            segments: Vec::new(),
+        let target = fs::read_link(&source).map_err(|error| TreeError::Read {
+            path: shown(),
+            source: error,
+        })?;
+        let Some(text) = as_text(target.as_os_str(), rules) else {
+            self.refuse(shown(), Why::LinkNotUtf8);
+            return Ok(());
         };
-        self.others.push((shown.to_owned(), entry));
+        // A link to a link can lead out although its own text stays in; a dangling one leads nowhere.
+        let leads_out = fs::canonicalize(&source).is_ok_and(|end| !end.starts_with(&root.resolved));
+        if leads_out || !names::link_stays_inside(below, &text) {
+            let target = text.into_owned();
+            self.refuse(shown(), Why::LinkOut { target });
+            return Ok(());
+        }
+        let target = text.into_owned();
+        self.items.push(Item {
+            name,
+            source,
+            root: Arc::clone(root),
+            kind: Some(Kind::Symlink { target }),
+        });
         Ok(())
     }
 
-    /// Forgets empty folders that another source fills, or that two sources bring.
-    pub(super) fn drop_filled_folders(&mut self) {
-        let names = self.files.iter().map(|file| file.name.as_str());
-        let others = self.others.iter().map(|(_, entry)| entry.path.as_str());
-        let mut filled: HashSet<String> = HashSet::new();
-        for name in names.chain(others) {
-            let mut above = name;
-            while let Some((folder, _)) = above.rsplit_once('/') {
-                if !filled.insert(folder.to_owned()) {
-                    break;
-                }
-                above = folder;
-            }
+    /// Sorts by name. Walked folders come nearly so: seeing that there is nothing to do is what counts.
+    fn sort(&mut self) {
+        if !self.items.is_sorted_by(|a, b| a.name <= b.name) {
+            self.items.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        // A folder's own name joins those that are taken, so that the second one goes.
-        self.others
-            .retain(|(_, entry)| entry.kind != Kind::EmptyDir || filled.insert(entry.path.clone()));
     }
 
-    /// Refuses names used twice, files where another entry needs a folder, and case clashes.
+    /// Forgets empty folders that another source fills, or that two sources bring.
+    fn drop_filled_folders(&mut self) {
+        let is_folder = |item: &Item| item.kind == Some(Kind::EmptyDir);
+        let mut filled: Vec<bool> = Vec::new();
+        for (at, item) in self.items.iter().enumerate() {
+            let is_filled = is_folder(item) && {
+                let below = format!("{}/", item.name);
+                let first = self.items.partition_point(|other| other.name < below);
+                let others = self.items[..at].iter().rev();
+                self.items
+                    .get(first)
+                    .is_some_and(|other| other.name.starts_with(&below))
+                    || others
+                        .take_while(|other| other.name == item.name)
+                        .any(is_folder)
+            };
+            filled.push(is_filled);
+        }
+        let mut filled = filled.into_iter();
+        self.items.retain(|_| !filled.next().unwrap_or_default());
+    }
+
+    /// Refuses names used twice, files where another entry needs a folder, and case clashes; forgets empty
+    /// folders that are filled.
     pub(super) fn check_names_against_each_other(&mut self, rules: &Rules) {
-        let not_folders = self
-            .files
+        self.sort();
+        if self
+            .items
             .iter()
-            .map(|file| (file.name.as_str(), &file.shown));
-        let others = self
-            .others
-            .iter()
-            .map(|(shown, entry)| (entry.path.as_str(), shown));
-        let mut all: Vec<_> = not_folders.chain(others).collect();
-        all.sort_unstable();
+            .any(|item| item.kind == Some(Kind::EmptyDir))
+        {
+            self.drop_filled_folders();
+        }
+        let items = &self.items;
         let mut refusals = Vec::new();
-        let mut refuse = |shown: &PathBuf, why| {
+        let mut refuse = |item: &Item, why| {
             refusals.push(Refusal {
-                path: shown.clone(),
+                path: item.shown(),
                 why,
             });
         };
         let mut spellings = Spellings::default();
-        let mut taken: HashMap<&str, &PathBuf> = HashMap::with_capacity(all.len());
+        let mut first: Option<&Item> = None;
         // Entries of one folder follow each other: what holds it is asked once.
         let mut fine = None;
-        for (name, shown) in all {
-            if let Some(other) = taken.get(name) {
+        for item in items {
+            if let Some(other) = first.filter(|first| first.name == item.name) {
                 let why = Why::Twice {
-                    name: name.to_owned(),
-                    other: (*other).clone(),
+                    name: item.name.clone(),
+                    other: other.shown(),
                 };
-                refuse(shown, why);
+                refuse(item, why);
                 continue;
             }
-            taken.insert(name, shown);
+            first = Some(item);
+            let name = item.name.as_str();
             let folder = name.rsplit_once('/').map(|(folder, _)| folder);
             if folder != fine {
                 let mut is_fine = true;
                 let mut above = name;
                 while let Some((folder, _)) = above.rsplit_once('/') {
-                    if let Some(other) = taken.get(folder) {
+                    let at = items.partition_point(|other| other.name.as_str() < folder);
+                    if let Some(other) = items.get(at).filter(|other| other.name == folder) {
                         let why = Why::UnderFile {
-                            other: (*other).clone(),
+                            other: other.shown(),
                         };
-                        refuse(shown, why);
+                        refuse(item, why);
                         is_fine = false;
                     }
                     above = folder;
@@ -182,7 +243,7 @@ impl Found {
             if rules.names == Names::Portable
                 && let Some(other) = spellings.clash(name)
             {
-                refuse(shown, Why::CaseClash { other });
+                refuse(item, Why::CaseClash { other });
             }
         }
         self.refusals.extend(refusals);

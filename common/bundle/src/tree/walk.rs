@@ -2,22 +2,19 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ignore::WalkBuilder;
 
-use crate::manifest::{Entry, Kind};
-use crate::names;
-
-use super::found::Found;
+use super::found::{Found, Root};
 use super::{LITTER, Litter, Rules, Source, TreeError, Why, as_text};
 
-/// Adds what a folder holds. `root` is the folder itself, without links on the way to it.
+/// Adds what a folder holds.
 pub(super) fn walk(
     source: &Source,
-    root: &Path,
+    root: &Arc<Root>,
     rules: &Rules,
     found: &mut Found,
 ) -> Result<(), TreeError> {
@@ -26,72 +23,89 @@ pub(super) fn walk(
         source: error,
     };
     let litter = Arc::default();
-    for item in walker(root, rules, &litter).build() {
+    let mut folder: Option<Folder> = None;
+    for item in walker(&root.resolved, rules, &litter).build() {
         let item = item.map_err(walk_error)?;
         if let Some(error) = item.error() {
             return Err(walk_error(error.clone()));
         }
         // The walker gives only paths below the root it was given.
-        let Ok(below) = item.path().strip_prefix(root) else {
+        let Some(below) = below(item.path(), &root.resolved) else {
             continue;
         };
-        let shown = if below.as_os_str().is_empty() {
-            source.path.clone()
-        } else {
-            source.path.join(below)
-        };
-        let Some(below) = as_text(below.as_os_str(), rules) else {
-            found.refuse(&shown, Why::NotUtf8);
+        let Some(below) = as_text(below, rules) else {
+            found.refuse(root.shown(item.path()), Why::NotUtf8);
             continue;
         };
-        let below = below.as_ref();
-        let name = match (source.name.as_str(), below) {
+        let name = match (source.name.as_str(), below.as_ref()) {
             (name, "") => name.to_owned(),
             ("", below) => below.to_owned(),
             (name, below) => format!("{name}/{below}"),
         };
-        let kind = item.file_type();
-        if kind.is_some_and(|kind| kind.is_dir()) {
-            if name.is_empty()
-                || !is_empty(item.path()).map_err(|error| TreeError::Read {
-                    path: shown.clone(),
-                    source: error,
-                })?
-            {
-                continue;
-            }
-            match names::check(&name, rules.names) {
-                Ok(()) => {
-                    let entry = Entry {
-                        path: name,
-                        kind: Kind::EmptyDir,
-                        source: item.path().to_owned(),
-                        content: None,
-                        segments: Vec::new(),
-                    };
-                    found.others.push((shown, entry));
-                }
-                Err(fault) => found.refuse(&shown, Why::Name(fault)),
-            }
-        } else if kind.is_some_and(|kind| kind.is_symlink()) {
-            match names::check(&name, rules.names) {
-                Ok(()) => found.add_link(&name, &shown, item.path(), root, below, rules)?,
-                Err(fault) => found.refuse(&shown, Why::Name(fault)),
-            }
-        } else if let Some(kind) = kind {
-            found.add(&name, &shown, item.path(), kind, rules);
+        let Some(kind) = item.file_type() else {
+            continue;
+        };
+        // What comes right behind a folder, and deeper, is what it holds.
+        if let Some(folder) = folder.take()
+            && item.depth() <= folder.depth
+        {
+            folder.close(root, rules, found)?;
         }
+        if kind.is_dir() {
+            if !name.is_empty() {
+                folder = Some(Folder {
+                    name,
+                    depth: item.depth(),
+                    path: item.into_path(),
+                });
+            }
+        } else if kind.is_symlink() {
+            let below = below.into_owned();
+            found.add_link(name, item.into_path(), root, &below, rules)?;
+        } else {
+            found.add(name, item.into_path(), root, kind, rules);
+        }
+    }
+    if let Some(folder) = folder {
+        folder.close(root, rules, found)?;
     }
     let litter = litter.lock().unwrap_or_else(PoisonError::into_inner);
     for path in litter.iter() {
-        let below = path.strip_prefix(root).unwrap_or(path);
-        found.refuse(&source.path.join(below), Why::Litter);
+        found.refuse(root.shown(path), Why::Litter);
     }
     Ok(())
 }
 
-fn is_empty(folder: &Path) -> io::Result<bool> {
-    Ok(fs::read_dir(folder)?.next().is_none())
+/// What of a path lies below the root; the same as [`Path::strip_prefix`] for paths that begin with the root's own
+/// bytes, without taking either apart.
+fn below<'a>(path: &'a Path, root: &Path) -> Option<&'a OsStr> {
+    let rest = path
+        .as_os_str()
+        .as_bytes()
+        .strip_prefix(root.as_os_str().as_bytes())?;
+    Some(OsStr::from_bytes(rest.strip_prefix(b"/").unwrap_or(rest)))
+}
+
+/// A folder of which nothing was seen yet.
+struct Folder {
+    name: String,
+    depth: usize,
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Adds it, now that nothing more comes of it; unless what it holds was left out.
+    fn close(self, root: &Arc<Root>, rules: &Rules, found: &mut Found) -> Result<(), TreeError> {
+        let first = fs::read_dir(&self.path).map(|mut items| items.next());
+        let first = first.map_err(|error| TreeError::Read {
+            path: root.shown(&self.path),
+            source: error,
+        })?;
+        if first.is_none() {
+            found.add_folder(self.name, self.path, root, rules);
+        }
+        Ok(())
+    }
 }
 
 /// Walks a folder without what the rules leave out; litter that they refuse is noted, and not gone into.
@@ -100,6 +114,8 @@ fn walker(root: &Path, rules: &Rules, refused: &Arc<Mutex<Vec<PathBuf>>>) -> Wal
     // Hidden files travel, and no `.gitignore` has a say: only the ignore file that was asked for. What it
     // names does not come to the filter below.
     builder.standard_filters(false).follow_links(false);
+    // So that there is next to nothing left to sort, and files of one folder are read one after the other.
+    builder.sort_by_file_name(OsStr::cmp);
     if let Some(name) = &rules.ignore_file {
         builder.add_custom_ignore_filename(name);
     }
@@ -110,15 +126,20 @@ fn walker(root: &Path, rules: &Rules, refused: &Arc<Mutex<Vec<PathBuf>>>) -> Wal
     builder.filter_entry(move |item| {
         let name = item.file_name();
         let is_folder = item.file_type().is_some_and(|kind| kind.is_dir());
-        let below = item.path().strip_prefix(&root).unwrap_or(item.path());
         let is_ignore_file = ignore_file
             .as_deref()
             .is_some_and(|ignore_file| name == OsStr::new(ignore_file));
         if item.depth() == 0 {
             return true;
         }
-        if is_ignore_file || exclude.holds(below, is_folder) {
+        if is_ignore_file {
             return false;
+        }
+        if !exclude.is_empty() {
+            let below = item.path().strip_prefix(&root).unwrap_or(item.path());
+            if exclude.holds(below, is_folder) {
+                return false;
+            }
         }
         if litter == Litter::Take || !LITTER.iter().any(|one| name == OsStr::new(one)) {
             return true;
