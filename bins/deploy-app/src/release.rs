@@ -133,16 +133,18 @@ pub const UNKNOWN: &str = "";
 /// holds is told only where it may matter, and not at all while that is [`UNKNOWN`].
 #[must_use]
 pub fn look(paths: &Paths, digest: &str) -> String {
-    look_at(paths, digest, "true")
+    let list = (digest != UNKNOWN).then(|| listing::script(true));
+    look_at(paths, digest, list.as_deref())
 }
 
 /// The same as far as it takes no time: no file is read, see [`State::tells_all_of`].
 #[must_use]
 pub fn quick_look(paths: &Paths, digest: &str) -> String {
-    look_at(paths, digest, "false")
+    look_at(paths, digest, None)
 }
 
-fn look_at(paths: &Paths, digest: &str, reads: &str) -> String {
+/// `list` prints what the working folder holds, where that is to be told.
+fn look_at(paths: &Paths, digest: &str, list: Option<&str>) -> String {
     let tools = TOOLS
         .iter()
         .chain(&OPTIONAL)
@@ -167,10 +169,10 @@ D=$(sha256sum <"$M" 2>/dev/null); D=${{D%% *}}; W='{digest}'; echo "digest $D"
 if [ -n "$W" ] && [ "$D" != "$W" ]; then echo '== manifest'; cat "$M" 2>/dev/null; exit 0; fi
 cd {live} || exit 0; before=$(stamp)
 if [ "$before" = "$(cat "$T/.deploy/stamps/$n" 2>/dev/null)" ]; then echo '== verified'; exit 0; fi
-[ -n "$W" ] && {reads} || exit 0
-echo '== listing'; echo "$before"
 {list}exit 0"#,
-        list = listing::script(true),
+        list = list.map_or_else(String::new, |list| {
+            format!("echo '== listing'; echo \"$before\"\n{list}")
+        }),
         target = paths.quoted(),
         store = paths.store(),
         current = paths.current(),
