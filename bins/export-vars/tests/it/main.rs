@@ -258,6 +258,25 @@ fn a_stale_export_file_does_not_survive_a_mistyped_flag_either() {
 }
 
 #[test]
+fn an_unknown_flag_is_told_the_one_that_was_meant_or_nothing() {
+    program()
+        .args(["--exprot-file", "x", "A=1"])
+        .run()
+        .assert_code(2)
+        .assert_stderr("unexpected argument '--exprot-file' found\n  did you mean --export-file?\n");
+    // Nothing is near; least of all the flags of the help.
+    for flag in ["--hedge-all", "--bogus"] {
+        program()
+            .args([flag, "A=1"])
+            .run()
+            .assert_code(2)
+            .assert_stderr(&format!(
+                "unexpected argument '{flag}' found\nhint: `export-vars --help` lists every setting"
+            ));
+    }
+}
+
+#[test]
 fn a_stale_export_file_goes_whatever_its_name_is_made_of() {
     use std::os::unix::ffi::OsStrExt as _;
     let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use crate::log;
 use crate::settings::given::Given;
 use crate::settings::layers::Declared;
 use crate::settings::value::{Switch, Timeout};
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, ArgMatches, Args, Command};
 use serde::Deserialize;
 use std::ffi::OsString;
@@ -161,8 +161,26 @@ pub(super) fn usage_failure(program: &Program, error: &clap::Error) -> Failure {
         .filter(|line| !line.is_empty());
     let deed = lines.next().unwrap_or("wrong usage");
     let failure = Failure::refused(deed.strip_prefix("error: ").unwrap_or(deed));
-    lines
-        .filter(|line| !line.starts_with("For more information"))
-        .fold(failure, |failure, line| failure.detail(line.trim_start()))
-        .hint(format!("`{} --help` lists every setting", program.name))
+    let failure = match unknown_flag(error) {
+        // What clap says more is how the flag that it guessed is used, which is help itself where nothing is near.
+        Some(Some(near)) => failure.detail(format!("did you mean {near}?")),
+        Some(None) => failure,
+        None => lines
+            .filter(|line| !line.starts_with("For more information"))
+            .fold(failure, |failure, line| failure.detail(line.trim_start())),
+    };
+    failure.hint(format!("`{} --help` lists every setting", program.name))
+}
+
+/// Whether the error is a flag that there is not, and the one that was meant.
+fn unknown_flag(error: &clap::Error) -> Option<Option<&str>> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let flag = text(ContextKind::InvalidArg).filter(|flag| flag.starts_with('-'))?;
+    (error.kind() == ErrorKind::UnknownArgument).then(|| {
+        let near = text(ContextKind::SuggestedArg);
+        near.filter(|near| !near.starts_with("--help") || flag.starts_with("--help"))
+    })
 }
