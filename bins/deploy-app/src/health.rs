@@ -98,7 +98,8 @@ pub async fn prove(
                 "release {release} did not become healthy within {} s",
                 (now - started).as_secs()
             ))
-            .cause(format!("{}: {last}", health.url)));
+            .cause(format!("{}: {last}", health.url))
+            .hint("DEPLOY_APP_HEALTH_URL is asked on the host itself; DEPLOY_APP_HEALTH_TIMEOUT gives a slow start more time"));
         }
         let pause = if in_a_row > 0 { PAUSE / 4 } else { PAUSE };
         bounds

@@ -8,7 +8,7 @@
 //! lists/<release>       its files and links, as `xargs -0` reads them
 //! pieces/<release>      the pieces of its large files
 //! stamps/<release>      a digest over inode, size, mode and change time of its files when they were last verified
-//! proven/<release>      it was healthy when it was started last, and may be gone back to
+//! proven/<release>      it was healthy when it was started last, and may be gone back to; holds how it was run
 //! replaced/<release>    in-place: files of somebody else's that it took the place of
 //! logs/                 what start and stop commands printed
 //! audit.jsonl           a line for each deployment
@@ -20,9 +20,11 @@
 pub mod lock;
 pub mod scripts;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::layout::Paths;
+use crate::manner::Manner;
+use crate::settings::Checked;
 use crate::sync::Tree;
 use crate::sync::listing::{self, Listing};
 
@@ -110,6 +112,9 @@ pub struct State {
     pub releases: Vec<String>,
     /// Those of them that were healthy when they were started last.
     pub proven: BTreeSet<String>,
+    /// How they were run then, as [`crate::manner::Manner::to_text`] has it; not known of those that were proven before
+    /// that was written down.
+    pub manners: BTreeMap<String, String>,
     /// Who holds the lock, in their own words.
     pub lock: Option<String>,
     /// In-place: the release whose files were being placed when somebody was stopped.
@@ -158,7 +163,7 @@ at=$T; while [ ! -d "$at" ]; do at=${{at%/*}}; [ -n "$at" ] || at=/; done
 df -Pk "$at" 2>/dev/null | {{ read -r _; read -r _ _ _ free _ && echo "free $free"; }}
 df -Pi "$at" 2>/dev/null | {{ read -r _; read -r _ _ _ free _ && echo "inodes $free"; }}
 for r in "$S"/*; do [ -d "$r" ] && echo "release ${{r##*/}}"; done
-for r in "$T"/.deploy/proven/*; do [ -e "$r" ] && echo "proven ${{r##*/}}"; done
+for r in "$T"/.deploy/proven/*; do [ -e "$r" ] && echo "proven ${{r##*/}} $(cat "$r")"; done
 [ -d "$T/.deploy/lock" ] && [ "$(cat "$T/.deploy/lock/expires" 2>/dev/null || echo 0)" -ge "$(date +%s)" ] && echo "lock $(cat "$T/.deploy/lock/owner")"
 [ -s "$T/.deploy/placing" ] && echo "placing $(cat "$T/.deploy/placing")"
 [ -e "$C" ] || [ -L "$C" ] || exit 0
@@ -224,7 +229,13 @@ impl State {
             },
             "digest" if rest.len() == 64 => self.digest = Some(rest.to_owned()),
             "release" if is_name(rest) => self.releases.push(rest.to_owned()),
-            "proven" if is_name(rest) => drop(self.proven.insert(rest.to_owned())),
+            "proven" => {
+                let (name, manner) = rest.split_once(' ').unwrap_or((rest, ""));
+                if is_name(name) {
+                    self.proven.insert(name.to_owned());
+                    self.manners.insert(name.to_owned(), manner.to_owned());
+                }
+            }
             "lock" => self.lock = Some(rest.to_owned()),
             "placing" if is_name(rest) => self.placing = Some(rest.to_owned()),
             _ => {}
@@ -235,6 +246,12 @@ impl State {
     #[must_use]
     pub fn current_name(&self) -> Option<&str> {
         self.current.as_ref().map(|current| current.name.as_str())
+    }
+
+    /// How a release was run when it was proven; as this deployment has it where that is not known.
+    #[must_use]
+    pub fn manner(&self, release: &str, settings: &Checked) -> Manner {
+        Manner::kept(self.manners.get(release).map(String::as_str), settings)
     }
 
     /// Whether a [`quick_look`], or one with [`UNKNOWN`], tells all that a [`look`] with this digest would:

@@ -133,7 +133,7 @@ impl Commands<'_> {
         Some(self.live(after, release, "after"))
     }
 
-    /// Takes away what a first release started. Volumes stay: they hold data.
+    /// Takes away what a release started. Volumes stay: they hold data.
     #[must_use]
     pub fn down(&self, release: &str) -> Option<Command> {
         match self.run {
@@ -157,7 +157,11 @@ impl Commands<'_> {
                     self.compose(release, &folder, "logs --no-color --tail 50")
                 )
             }
-            Run::Command { .. } => format!("tail -n 50 {}", quote(&self.log(release, "start"))),
+            // Nothing was started where there is none.
+            Run::Command { .. } => {
+                let log = quote(&self.log(release, "start"));
+                format!("[ ! -e {log} ] || tail -n 50 {log}")
+            }
             Run::None => return None,
         };
         Some(Command::new("logs", script))

@@ -113,7 +113,7 @@ pub struct Raw {
     /// With runtime command: starts the application in the background, run by sh in the release's folder
     #[arg(long, value_name = "COMMAND", help_heading = "The start")]
     start: Given<String>,
-    /// With runtime command: stops what runs, run before each start but the first
+    /// With runtime command: stops what runs, run before each start in the folder of the release that runs; `true` where the start command replaces it
     #[arg(long, value_name = "COMMAND", help_heading = "The start")]
     stop: Given<String>,
     /// With runtime command: succeeds while the application runs; asked until it does, before the health URL

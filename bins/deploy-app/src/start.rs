@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use crate::compose::{self, Service, Verdict};
 use crate::health;
 use crate::host::exec::{Bounds, Input};
+use crate::manner::Manner;
 use crate::model::{self, Ensured};
 use crate::remote::Remote;
 use crate::runtime::Commands;
@@ -188,19 +189,19 @@ async fn pause(bounds: &Bounds) -> Result<(), Failure> {
 /// The first of them that does not.
 pub async fn prove(
     remote: &Remote<'_>,
-    commands: &Commands<'_>,
+    manner: &Manner,
     release: &str,
     bounds: &Bounds,
 ) -> Result<Option<Ensured>, Failure> {
     let (settings, session) = (remote.settings, &remote.session);
-    let ensured = model(remote, commands, release, bounds).await?;
+    let ensured = model(remote, &manner.commands(settings), release, bounds).await?;
     if let Some(model) = settings.model.as_ref().filter(|model| model.warm_up) {
         model::warm_up(session, model, bounds).await?;
     }
-    if let Some(health) = &settings.health {
+    if let Some(health) = &manner.health {
         remote.stages.begin("health");
         health::prove(session, health, release, bounds).await?;
-    } else if settings.run != Run::None {
+    } else if manner.run != Run::None {
         tracing::warn!(
             "DEPLOY_APP_HEALTH_URL is none: release {release} counts as healthy because it runs"
         );

@@ -12,11 +12,13 @@ use crate::failure_bundle;
 use crate::health;
 use crate::host::exec::Bounds;
 use crate::lease::{self, Lease};
+use crate::manner::Manner;
 use crate::place;
 use crate::release::{State, lock, scripts};
 use crate::remote::Remote;
 use crate::runtime::Commands;
 use crate::start::{self, Images};
+use crate::stop::{Stopping, stop};
 use crate::sync::Tree;
 
 /// How long taking back may take: a start of the old release is part of it.
@@ -37,6 +39,8 @@ pub struct Done {
     pub made: bool,
     /// Whether `current` was switched to it, and what comes back when it fails.
     pub switched: Option<Before>,
+    /// How what comes back is run.
+    pub back: Option<Manner>,
     /// In-place: what lies where.
     pub trees: Option<Trees>,
     /// Whether commands of the new release may have run.
@@ -45,7 +49,10 @@ pub struct Done {
 
 impl Done {
     /// The condition for a script that only the holder of the lock may run.
-    fn fence(&self) -> Result<String, Failure> {
+    ///
+    /// # Errors
+    /// When the lock was never taken.
+    pub fn fence(&self) -> Result<String, Failure> {
         match &self.lease {
             Some(lease) => Ok(lease.fence()),
             None => Err(Failure::failed("the deployment lock was never taken")),
@@ -76,6 +83,15 @@ pub enum Before {
 }
 
 impl Before {
+    /// The release that comes back.
+    #[must_use]
+    pub fn release(&self) -> Option<&str> {
+        match self {
+            Self::Release(release) => Some(release),
+            Self::Nothing | Self::Unproven(_) => None,
+        }
+    }
+
     /// What comes back when `next` fails.
     #[must_use]
     pub fn of(state: &State, next: &str) -> Self {
@@ -229,10 +245,8 @@ async fn take_deeds_back(
             failure = with_logs(remote, commands, &done.release, failure).await;
         }
         let taken_back = match before {
-            Before::Release(before) => roll_back(remote, commands, done, before, bounds).await,
-            Before::Nothing | Before::Unproven(_) => {
-                take_down(remote, commands, done, bounds).await
-            }
+            Before::Release(before) => roll_back(remote, done, before, bounds).await,
+            Before::Nothing | Before::Unproven(_) => take_down(remote, done, bounds).await,
         };
         match taken_back {
             Ok(how) => {
@@ -269,7 +283,7 @@ fn not_taken_back(
         Before::Release(before) => (
             format!("and rolling back failed: {}", error.deed()),
             format!(
-                "release {release} on {shown} was to be replaced by {before}, which does not run well either"
+                "release {release} on {shown}, which failed; {before} was to come back, and could not be brought to"
             ),
         ),
         Before::Nothing | Before::Unproven(_) => (
@@ -386,7 +400,6 @@ async fn put_back(
 /// each of them comes right after a script that the lock stands before.
 async fn roll_back(
     remote: &Remote<'_>,
-    commands: &Commands<'_>,
     done: &Done,
     before: &str,
     bounds: &Bounds,
@@ -400,17 +413,23 @@ async fn roll_back(
     if !done.started {
         return Ok(format!("rolled back: release {before} is current again"));
     }
-    if let Some(stop) = commands.stop(before) {
-        remote
-            .command(&stop, "stop the failed release", bounds)
-            .await?;
-    }
-    start::start(remote, commands, before, Images::Kept, bounds).await?;
-    let health = remote.settings.health.as_ref();
+    let failed = Manner::of(remote.settings);
+    let manner = done.back.as_ref().unwrap_or(&failed);
+    let stopping = Stopping {
+        runs: &failed,
+        release: Some(&done.release),
+        is_certain: false,
+        next: Some((before, manner)),
+    };
+    stop(remote, &stopping, bounds).await?;
+    let commands = manner.commands(remote.settings);
+    start::start(remote, &commands, before, Images::Kept, bounds).await?;
+    let health = manner.health.as_ref();
     if let Some(health) = health {
         health::prove(&remote.session, health, before, bounds).await?;
     }
-    let proven = scripts::fenced(paths, &fence, &scripts::prove(paths, before));
+    let proven = scripts::prove(paths, before, &manner.to_text());
+    let proven = scripts::fenced(paths, &fence, &proven);
     remote
         .release("write down that it is healthy", &proven, bounds)
         .await?;
@@ -421,12 +440,7 @@ async fn roll_back(
 }
 
 /// Takes away what nothing comes back for; says so.
-async fn take_down(
-    remote: &Remote<'_>,
-    commands: &Commands<'_>,
-    done: &Done,
-    bounds: &Bounds,
-) -> Result<String, Failure> {
+async fn take_down(remote: &Remote<'_>, done: &Done, bounds: &Bounds) -> Result<String, Failure> {
     let fence = done.fence()?;
     let told = match &done.switched {
         Some(Before::Unproven(before)) => format!(
@@ -435,10 +449,14 @@ async fn take_down(
         _ => "taken down: there is no release to go back to".to_owned(),
     };
     tracing::warn!("taking release {} down again", done.release);
-    if let Some(down) = commands.down(&done.release).filter(|_| done.started) {
-        remote
-            .command(&down, "stop the failed release", bounds)
-            .await?;
+    if done.started {
+        let stopping = Stopping {
+            runs: &Manner::of(remote.settings),
+            release: Some(&done.release),
+            is_certain: false,
+            next: None,
+        };
+        stop(remote, &stopping, bounds).await?;
     }
     put_back(remote, done, None, &fence, bounds).await?;
     let paths = &remote.settings.paths;

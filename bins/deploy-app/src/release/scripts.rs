@@ -169,12 +169,13 @@ pub fn remove_by_hand(paths: &Paths, release: &str) -> String {
     )
 }
 
-/// Writes down that the release was healthy.
+/// Writes down that the release was healthy, and how it was run, as [`crate::manner::Manner::to_text`] has it.
 #[must_use]
-pub fn prove(paths: &Paths, release: &str) -> String {
+pub fn prove(paths: &Paths, release: &str, manner: &str) -> String {
     format!(
-        "mkdir -p {0}/.deploy/proven && : >{0}/.deploy/proven/{release}",
-        paths.quoted()
+        "mkdir -p {0}/.deploy/proven && (umask 077; printf '%s\\n' {manner} >{0}/.deploy/proven/{release})",
+        paths.quoted(),
+        manner = quote(manner)
     )
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::look::{self, CLEANUP, Compared};
 use super::plan;
-use super::switch::{Switch, stop_what_runs};
+use super::switch::Switch;
 use crate::application::Application;
 use crate::audit::{self, Entry};
 use crate::compose::{self, Service};
@@ -18,11 +18,13 @@ use crate::failure_bundle;
 use crate::host::exec::Bounds;
 use crate::host::ssh::quote;
 use crate::lease;
+use crate::manner::Manner;
 use crate::model::{self, Ensured};
 use crate::release::{self, Current, State, scripts};
 use crate::remote::Remote;
 use crate::runtime::Commands;
 use crate::start::{self, Images};
+use crate::stop::{Stopping, stop};
 use crate::sync::Tree;
 use crate::sync::upload::Upload;
 use crate::undo::{self, Before, Done, Told};
@@ -44,6 +46,13 @@ pub(super) async fn ship(
     if context.dry_run {
         if !compared.is_done() {
             look::check_runtime(remote, bounds).await?;
+        }
+        let state = &compared.state;
+        let frees = !state
+            .to_prune(remote.settings.keep_releases, true)
+            .is_empty();
+        if !compared.is_same() && !frees {
+            check_space(remote, application, &compared, bounds).await?;
         }
         let plan = plan::of_deployment(remote, application, compared, bounds).await;
         context.show_plan(&plan.text(), &plan.json())?;
@@ -207,7 +216,7 @@ async fn act(
             });
         }
         (Some(current), true, None) if compared.state.is_proven() => {
-            return restart(remote, current, bounds, done).await;
+            return restart(remote, &compared.state, current, bounds, done).await;
         }
         (Some(current), true, None) => {
             return resume(remote, application, &compared, current, bounds, done).await;
@@ -241,9 +250,9 @@ async fn act(
     let pulled = prepare(remote, &commands, &release, application, bounds).await?;
     let switch = Switch {
         remote,
-        commands: &commands,
         release: &release,
-        current: current.as_deref(),
+        manner: &Manner::of(remote.settings),
+        state: &compared.state,
         before: Before::of(&compared.state, &release),
         resumes: false,
         images: Images::Fresh,
@@ -402,14 +411,13 @@ async fn resume(
 ) -> Result<Deployed, Failure> {
     let doubt = compared.doubt().unwrap_or_default();
     tracing::warn!("release {current} is there, but {doubt}: starting it again");
-    let commands = look::commands(remote);
     current.clone_into(&mut done.release);
     done.made = true;
     let switch = Switch {
         remote,
-        commands: &commands,
         release: current,
-        current: Some(current),
+        manner: &Manner::of(remote.settings),
+        state: &compared.state,
         before: Before::of(&compared.state, current),
         resumes: true,
         images: match &compared.unwell {
@@ -432,6 +440,7 @@ async fn resume(
 /// The files are right, it was healthy once, and the application is not well: it is started again.
 async fn restart(
     remote: &Remote<'_>,
+    state: &State,
     current: &str,
     bounds: &Bounds,
     done: &mut Done,
@@ -440,13 +449,25 @@ async fn restart(
     tracing::warn!("release {current} is there, but not healthy: starting it again");
     remote.stages.begin("start");
     current.clone_into(&mut done.release);
+    let manner = Manner::of(remote.settings);
     let started = async {
-        if let Some(stop) = commands.stop(current) {
-            stop_what_runs(remote, &stop, bounds).await?;
-        }
+        let stopping = Stopping {
+            runs: &state.manner(current, remote.settings),
+            release: Some(current),
+            is_certain: false,
+            next: Some((current, &manner)),
+        };
+        stop(remote, &stopping, bounds).await?;
         let images = Images::KeptInNewContainers;
         start::start(remote, &commands, current, images, bounds).await?;
-        start::prove(remote, &commands, current, bounds).await
+        let model = start::prove(remote, &manner, current, bounds).await?;
+        let paths = &remote.settings.paths;
+        let proven = scripts::prove(paths, current, &manner.to_text());
+        let proven = scripts::fenced(paths, &done.fence()?, &proven);
+        remote
+            .release("write down that the release is healthy", &proven, bounds)
+            .await?;
+        Ok(model)
     };
     match started.await {
         Ok(model) => Ok(Deployed {

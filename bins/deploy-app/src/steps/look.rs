@@ -14,7 +14,7 @@ use crate::runtime::Commands;
 use crate::start;
 use crate::sync::{Diff, size};
 
-/// The commands of the application that is being deployed.
+/// The commands of the application that is being deployed; [`State::manner`] knows those of others.
 pub(super) fn commands<'a>(remote: &'a Remote<'_>) -> Commands<'a> {
     let settings = remote.settings;
     Commands {

@@ -8,12 +8,14 @@ use crate::application::Application;
 use crate::compose::{self, Service};
 use crate::host::exec::{Bounds, Input, Show};
 use crate::key_source::KeySource;
+use crate::manner::Manner;
 use crate::model;
 use crate::plan::{Entry, Plan};
-use crate::release::{self, scripts};
+use crate::release::{self, State, scripts};
 use crate::remote::Remote;
 use crate::runtime::{Command, Commands};
 use crate::settings::Checked;
+use crate::stop;
 use crate::sync::{Tree, size};
 
 /// The names under which Compose looks for a project, the first that is there:
@@ -59,6 +61,11 @@ pub(super) async fn of_deployment(
     let shown = |deed: &str, command: Option<Command>| {
         command.map(|command| format!("{deed}: {}", command.shown))
     };
+    let manner = Manner::of(settings);
+    let stopped = |current: &str| {
+        let runs = state.manner(current, settings);
+        stop::command(settings, (current, &runs), &manner)
+    };
     if is_new {
         let old = state.to_prune(settings.keep_releases, true);
         deeds.extend(
@@ -80,13 +87,13 @@ pub(super) async fn of_deployment(
     }
     if is_new {
         deeds.extend(shown("before the switch", commands.before(&release)));
-        deeds.extend(shown("stop", commands.stop(&release)).filter(|_| current.is_some()));
+        deeds.extend(shown("stop", current.and_then(stopped)));
         deeds.extend(services(remote, application, &compared, &commands, bounds).await);
         deeds.extend(shown("start", commands.start(&release, false, false)));
         deeds.extend(shown("after the start", commands.after(&release)));
     } else if let (Some(current), Some(doubt)) = (current, compared.doubt()) {
         deeds.push(format!("start the current release again, because {doubt}"));
-        deeds.extend(shown("stop", commands.stop(current)));
+        deeds.extend(shown("stop", stopped(current)));
         let anew = compared.unwell.is_some();
         deeds.extend(shown("start", commands.start(current, false, anew)));
         let after = commands.after(current).filter(|_| !state.is_proven());
@@ -278,10 +285,15 @@ pub(super) fn of_rollback(
     remote: &Remote<'_>,
     current: &str,
     release: &str,
-    lock: Option<&str>,
+    state: &State,
 ) -> Result<(String, Value), Failure> {
-    let commands = look::commands(remote);
-    let mut deeds: Vec<String> = lock
+    let settings = remote.settings;
+    let manner = state.manner(release, settings);
+    let runs = state.manner(current, settings);
+    let commands = manner.commands(settings);
+    let mut deeds: Vec<String> = state
+        .lock
+        .as_deref()
         .map(|lock| format!("wait for {lock}, who holds the lock"))
         .into_iter()
         .collect();
@@ -291,7 +303,8 @@ pub(super) fn of_rollback(
     let shown = |deed: &str, command: Option<Command>| {
         command.map(|command| format!("{deed}: {}", command.shown))
     };
-    deeds.extend(shown("stop", commands.stop(release)));
+    let stop = stop::command(settings, (current, &runs), &manner);
+    deeds.extend(shown("stop", stop));
     deeds.extend(shown("start", commands.start(release, false, false)));
     let plan = Plan {
         host: remote.shown.clone(),

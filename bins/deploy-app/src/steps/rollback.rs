@@ -38,7 +38,7 @@ pub(super) async fn go_back(
     }
     let wanted = whole(remote, &release, bounds).await?;
     if context.dry_run {
-        let (text, json) = plan::of_rollback(remote, &current, &release, state.lock.as_deref())?;
+        let (text, json) = plan::of_rollback(remote, &current, &release, &state)?;
         context.show_plan(&text, &json)?;
         return Ok(None);
     }
@@ -76,14 +76,13 @@ async fn act(
         .as_ref()
         .and_then(|current| current.manifest.clone())
         .unwrap_or_default();
-    let commands = look::commands(remote);
     // What lies there may have been altered, and was not compared: all of it is placed anew.
     let altered: Vec<String> = wanted.keys().cloned().collect();
     let switch = Switch {
         remote,
-        commands: &commands,
         release,
-        current: Some(&current),
+        manner: &state.manner(release, remote.settings),
+        state: &state,
         before: Before::of(&state, release),
         resumes,
         images: Images::Kept,

@@ -2,27 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use action::exit::Exit;
 use action::failure::Failure;
 
 use crate::host::exec::Bounds;
 use crate::lease;
+use crate::manner::Manner;
 use crate::model::Ensured;
 use crate::place;
-use crate::release::scripts;
+use crate::release::{State, scripts};
 use crate::remote::Remote;
-use crate::runtime::{Command, Commands};
 use crate::start::{self, Images};
+use crate::stop::{NotStopped, Stopping, stop};
 use crate::sync::Tree;
 use crate::undo::{Before, Done, Trees};
 
 /// From one release to another, until it is proven.
 pub(super) struct Switch<'a> {
     pub(super) remote: &'a Remote<'a>,
-    pub(super) commands: &'a Commands<'a>,
     pub(super) release: &'a str,
-    /// What is current.
-    pub(super) current: Option<&'a str>,
+    /// How it is run.
+    pub(super) manner: &'a Manner,
+    /// What is on the host.
+    pub(super) state: &'a State,
     /// What comes back when it fails.
     pub(super) before: Before,
     /// Whether this goes on from where somebody was stopped: the release is current already, and what runs
@@ -54,6 +55,9 @@ impl Switch<'_> {
         let fence = lease.fence();
         remote.stages.begin("switch");
         done.switched = Some(self.before.clone());
+        let settings = remote.settings;
+        let back = self.before.release();
+        done.back = back.map(|before| self.state.manner(before, settings));
         if scripts::moves_files(paths) {
             let stamp = self.put(&fence, done, bounds).await?;
             let remember = scripts::remember_stamp(paths, release, &stamp);
@@ -69,23 +73,11 @@ impl Switch<'_> {
             )
             .await?;
         remote.stages.begin("start");
-        done.started = true;
-        if let Some(stop) = self
-            .commands
-            .stop(release)
-            .filter(|_| self.current.is_some())
-        {
-            if self.resumes {
-                stop_what_runs(remote, &stop, bounds).await?;
-            } else {
-                remote
-                    .command(&stop, "stop the release before", bounds)
-                    .await?;
-            }
-        }
-        start::start(remote, self.commands, release, self.images, bounds).await?;
-        let model = start::prove(remote, self.commands, release, bounds).await?;
-        if let Some(after) = self.commands.after(release) {
+        self.stop_what_runs(done, bounds).await?;
+        let commands = self.manner.commands(remote.settings);
+        start::start(remote, &commands, release, self.images, bounds).await?;
+        let model = start::prove(remote, self.manner, release, bounds).await?;
+        if let Some(after) = commands.after(release) {
             remote.stages.begin("after");
             remote
                 .command(&after, "run the hook after the start", bounds)
@@ -95,17 +87,46 @@ impl Switch<'_> {
         remote
             .release(
                 "write down that the release is healthy",
-                &scripts::fenced(paths, &fence, &scripts::prove(paths, release)),
+                &scripts::fenced(
+                    paths,
+                    &fence,
+                    &scripts::prove(paths, release, &self.manner.to_text()),
+                ),
                 bounds,
             )
             .await?;
         Ok(model)
     }
 
+    /// Stops what runs, by the commands of the release that it is, in that release's folder.
+    async fn stop_what_runs(&self, done: &mut Done, bounds: &Bounds) -> Result<(), Failure> {
+        let settings = self.remote.settings;
+        let current = self.state.current_name();
+        let runs = match current {
+            Some(current) if !self.resumes => self.state.manner(current, settings),
+            _ => self.manner.clone(),
+        };
+        let stopping = Stopping {
+            runs: &runs,
+            release: current,
+            is_certain: self.state.is_proven() && !self.resumes,
+            next: Some((self.release, self.manner)),
+        };
+        // From here on the release before may not run any more.
+        done.started = true;
+        let stopped = stop(self.remote, &stopping, bounds).await;
+        if let Err(NotStopped::Runs(_)) = stopped {
+            done.started = false;
+        }
+        Ok(stopped?)
+    }
+
     /// In-place: what lies there once the release is taken back.
     async fn back(&self, bounds: &Bounds) -> Result<Tree, Failure> {
         match &self.before {
-            Before::Release(before) if self.current == Some(before) => Ok(self.trees.0.clone()),
+            Before::Release(before) if self.state.current_name() == Some(before) => {
+                Ok(self.trees.0.clone())
+            }
             Before::Release(before) => {
                 let manifest = self.remote.manifest(before, bounds).await?;
                 manifest.ok_or_else(|| {
@@ -145,22 +166,5 @@ impl Switch<'_> {
             bounds,
         )
         .await
-    }
-}
-
-/// Stops an application of which it is not known whether it runs: a stop command that fails may have found
-/// nothing to stop.
-pub(super) async fn stop_what_runs(
-    remote: &Remote<'_>,
-    stop: &Command,
-    bounds: &Bounds,
-) -> Result<(), Failure> {
-    match remote.command(stop, "stop the application", bounds).await {
-        Err(failure) if matches!(failure.exit(), Exit::Failed | Exit::NotPermitted) => {
-            tracing::warn!("{failure}");
-            remote.evidence.forget();
-            Ok(())
-        }
-        ended => ended,
     }
 }

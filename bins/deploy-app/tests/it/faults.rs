@@ -62,14 +62,11 @@ fn a_start_command_that_fails_is_rolled_back_with_its_output() {
 #[test]
 fn an_application_of_another_release_does_not_pass_for_this_one() {
     let Some(world) = World::start() else { return };
-    let first = world.deploy();
+    let unstoppable = world.program().env("DEPLOY_APP_STOP", "true");
+    let first = release(unstoppable.run().assert_code(0));
     world.write("content", "two");
     // The stop command does nothing and the start command lies: the old one still answers 200.
-    let ran = world
-        .program()
-        .env("DEPLOY_APP_STOP", "true")
-        .env("DEPLOY_APP_START", "true")
-        .run();
+    let ran = unstoppable.env("DEPLOY_APP_START", "true").run();
     ran.assert_code(1)
         .assert_stderr(&format!("it answers 200, but as release `{first}`"));
     assert_eq!(world.current(), Some(first));

@@ -91,11 +91,13 @@ fn a_status_command_is_asked_until_it_succeeds() {
         .env("DEPLOY_APP_STATUS", "echo it is dead; exit 3")
         .env("DEPLOY_APP_HEALTH_TIMEOUT", "2s")
         .run()
-        .assert_code(5)
-        .assert_stderr("it is dead");
+        .assert_code(1)
+        .assert_stderr("it is dead")
+        // By the status command that it was proven with.
+        .assert_stderr("rolled back");
     world.write("content", "one");
     let ran = program.run();
-    ran.assert_code(0);
+    ran.assert_code(0).assert_stderr("nothing to deploy");
     assert_eq!(release(&ran), first);
 }
 

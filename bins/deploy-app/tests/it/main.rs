@@ -18,4 +18,5 @@ mod refusals;
 mod rollback;
 mod scripted_ssh;
 mod secrets;
+mod stops;
 mod world;

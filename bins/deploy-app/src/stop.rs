@@ -1,0 +1,240 @@
+//! Stopping what runs, so that what answers afterwards is what is started next.
+
+use std::time::Duration;
+
+use action::exit::Exit;
+use action::failure::Failure;
+use action::interrupt::Signal;
+use tokio::time::{Instant, sleep};
+
+use crate::health;
+use crate::host::exec::Bounds;
+use crate::manner::Manner;
+use crate::remote::Remote;
+use crate::runtime::Command;
+use crate::settings::{Checked, Health, Run};
+
+/// How long what was stopped may still answer: many stop commands only send a signal.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What is stopped, and for what.
+#[derive(Debug)]
+pub struct Stopping<'a> {
+    /// How what runs was started.
+    pub runs: &'a Manner,
+    /// The release that runs; none where none of ours was there before.
+    pub release: Option<&'a str>,
+    /// Whether it is known that it runs. Else a stop command that fails may have found nothing to stop.
+    pub is_certain: bool,
+    /// The release that is started next, and how it is run; none where nothing is.
+    pub next: Option<(&'a str, &'a Manner)>,
+}
+
+/// Why what runs was not stopped.
+#[derive(Debug)]
+pub enum NotStopped {
+    /// It answers as it did before.
+    Runs(Failure),
+    /// It may have been stopped, wholly or in part.
+    Unknown(Failure),
+}
+
+impl From<Failure> for NotStopped {
+    fn from(failure: Failure) -> Self {
+        Self::Unknown(failure)
+    }
+}
+
+impl From<NotStopped> for Failure {
+    fn from(not_stopped: NotStopped) -> Self {
+        match not_stopped {
+            NotStopped::Runs(failure) | NotStopped::Unknown(failure) => failure,
+        }
+    }
+}
+
+/// Stops what runs.
+///
+/// # Errors
+/// When it cannot be stopped, or something else answers where the next release will be asked.
+pub async fn stop(
+    remote: &Remote<'_>,
+    stopping: &Stopping<'_>,
+    bounds: &Bounds,
+) -> Result<(), NotStopped> {
+    let Stopping { runs, next, .. } = *stopping;
+    if replaces_itself(runs, next.map(|(_, next)| next)) {
+        return Ok(());
+    }
+    let asked = match next {
+        Some((_, next)) if matches!(next.run, Run::Command { .. }) => next.health.as_ref(),
+        Some(_) => None,
+        None => runs.health.as_ref(),
+    };
+    let is_foreign = stopping.release.is_none();
+    if is_foreign && answers(remote, asked, bounds).await? == Answers::Nothing {
+        return Ok(());
+    }
+    let deed = match stopping.release {
+        Some(release) => format!("stop release {release}"),
+        None => "stop what runs already".to_owned(),
+    };
+    let mut failed = None;
+    for command in stopping.commands(remote.settings) {
+        match remote.command(&command, &deed, bounds).await {
+            Ok(()) => {
+                if outlasts(remote, asked, Answers::Nameless, bounds).await? {
+                    tracing::warn!(
+                        "something answers still after the stop command, and names no release in X-Release-Id: what will be found healthy may be that"
+                    );
+                }
+                return Ok(());
+            }
+            Err(failure) if !matches!(failure.exit(), Exit::Failed | Exit::NotPermitted) => {
+                return Err(NotStopped::Unknown(failure));
+            }
+            Err(failure) => {
+                let runs_still = match asked {
+                    Some(_) => outlasts(remote, asked, Answers::Named, bounds).await?,
+                    None => stopping.is_certain && !is_down(remote, stopping, bounds).await,
+                };
+                if !runs_still {
+                    tracing::warn!("{failure}");
+                    tracing::warn!("as far as can be told nothing runs: going on");
+                    remote.evidence.forget();
+                    return Ok(());
+                }
+                failed = Some(failure);
+            }
+        }
+    }
+    match failed {
+        Some(failure) if asked.is_some() => Err(NotStopped::Runs(failure)),
+        Some(failure) => Err(NotStopped::Unknown(failure)),
+        None if next.is_some() && answers(remote, asked, bounds).await? == Answers::Nameless => {
+            Err(NotStopped::Runs(unclear(remote, asked)))
+        }
+        None => Ok(()),
+    }
+}
+
+impl Stopping<'_> {
+    /// The commands that may stop it, the likeliest first: its own, and where that fails the one that the next release
+    /// has, which may be the mended one.
+    fn commands(&self, settings: &Checked) -> Vec<Command> {
+        let Some(folder) = self.release.or(self.next.map(|(release, _)| release)) else {
+            return Vec::new();
+        };
+        let own = self.runs.commands(settings).down(folder);
+        let next = self
+            .next
+            .and_then(|(_, next)| next.commands(settings).stop(folder));
+        let mut all: Vec<Command> = own.into_iter().chain(next).collect();
+        all.dedup();
+        all
+    }
+}
+
+/// The command that stops a release before another one is started; none where there is no need for one, or none.
+#[must_use]
+pub fn command(
+    settings: &Checked,
+    (release, runs): (&str, &Manner),
+    next: &Manner,
+) -> Option<Command> {
+    match replaces_itself(runs, Some(next)) {
+        true => None,
+        false => runs.commands(settings).down(release),
+    }
+}
+
+/// Whether Compose replaces what it runs by itself.
+fn replaces_itself(runs: &Manner, next: Option<&Manner>) -> bool {
+    match (&runs.run, next.map(|next| &next.run)) {
+        (Run::Compose { project }, Some(Run::Compose { project: next })) => project == next,
+        _ => false,
+    }
+}
+
+/// Nobody could say whether the new release is healthy.
+fn unclear(remote: &Remote<'_>, asked: Option<&Health>) -> Failure {
+    let url = asked.map_or_else(String::new, |health| health.url.to_string());
+    Failure::failed(format!(
+        "cannot start a release on {}: something answers at {url} already, and there is no command that stops it",
+        remote.shown
+    ))
+    .cause("what answers later could be that, and not the release")
+    .hint("set DEPLOY_APP_STOP (to `true` where the start command replaces what runs), or let the application say which release it is: the header X-Release-Id with the value of $RELEASE_ID")
+}
+
+/// What answers where the next release will be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Answers {
+    /// Nothing, or nothing healthy.
+    Nothing,
+    /// An application that says which release it is: it will not be taken for another one.
+    Named,
+    /// An application that does not.
+    Nameless,
+}
+
+async fn answers(
+    remote: &Remote<'_>,
+    asked: Option<&Health>,
+    bounds: &Bounds,
+) -> Result<Answers, Failure> {
+    let Some(health) = asked else {
+        return Ok(Answers::Nothing);
+    };
+    let answer = bounds
+        .interrupt
+        .race(health::ask(&remote.session, health, bounds))
+        .await
+        .map_err(stopped)?;
+    Ok(match answer {
+        Ok(answer) if answer.status == 200 && answer.release_id.is_some() => Answers::Named,
+        Ok(answer) if health::judge(&answer, "", health.body.as_deref()).is_ok() => {
+            Answers::Nameless
+        }
+        _ => Answers::Nothing,
+    })
+}
+
+/// Whether at least this answers for longer than something that was stopped may need to end.
+async fn outlasts(
+    remote: &Remote<'_>,
+    asked: Option<&Health>,
+    least: Answers,
+    bounds: &Bounds,
+) -> Result<bool, Failure> {
+    let limit = Instant::now() + PATIENCE;
+    loop {
+        if answers(remote, asked, bounds).await? < least {
+            return Ok(false);
+        }
+        if Instant::now() >= limit {
+            return Ok(true);
+        }
+        bounds.interrupt.race(sleep(PAUSE)).await.map_err(stopped)?;
+    }
+}
+
+fn stopped(signal: Signal) -> Failure {
+    Failure::interrupted(signal, "stopped waiting for the application to end")
+}
+
+/// Whether the application's own status command says that it does not run.
+async fn is_down(remote: &Remote<'_>, stopping: &Stopping<'_>, bounds: &Bounds) -> bool {
+    let status = stopping
+        .release
+        .and_then(|release| stopping.runs.commands(remote.settings).status(release));
+    match status {
+        Some(status) => remote
+            .quietly(&status, "find it running", bounds)
+            .await
+            .is_err(),
+        None => false,
+    }
+}
