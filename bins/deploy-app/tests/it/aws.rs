@@ -29,14 +29,7 @@ pub(crate) fn young_instance() -> Reply {
 }
 
 fn launched(state: &str, (public, private): (&str, &str), reason: &str, launch: &str) -> Reply {
-    let code = match state {
-        "pending" => 0,
-        "running" => 16,
-        "shutting-down" => 32,
-        "terminated" => 48,
-        "stopping" => 64,
-        _ => 80,
-    };
+    let code = harness::ec2::state_code(state);
     let ip = if state == "running" && !public.is_empty() {
         format!("<ipAddress>{public}</ipAddress>")
     } else {
