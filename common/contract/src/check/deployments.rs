@@ -249,22 +249,12 @@ impl Run<'_> {
                 given.whole = false;
                 return;
             }
-            Ok(other) => {
-                let message = format!(
-                    "{}: ParameterOverrides is {other}, not an object",
-                    action.name
-                );
-                self.find(Finding::new(
-                    &rule::OVERRIDES_NOT_JSON,
-                    &file,
-                    Some(text.place),
-                    message,
-                ));
-                given.whole = false;
-                return;
-            }
-            Err(error) => {
-                let message = format!("{}: ParameterOverrides is not JSON: {error}", action.name);
+            faulty => {
+                let what = match faulty {
+                    Ok(other) => format!("{other}, not an object"),
+                    Err(error) => format!("not JSON: {error}"),
+                };
+                let message = format!("{}: ParameterOverrides is {what}", action.name);
                 self.find(Finding::new(
                     &rule::OVERRIDES_NOT_JSON,
                     &file,
