@@ -11,6 +11,14 @@ use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// All that makes an image known to others.
+const PUBLISHING: [(&str, &str); 4] = [
+    ("ssm_parameter", "/web/ami"),
+    ("share_with", "111122223333"),
+    ("copy_to", "us-east-1"),
+    ("deprecate_after", "90d"),
+];
+
 // --- Copies -------------------------------------------------------------------------------------
 
 #[tokio::test(start_paused = true)]
@@ -318,8 +326,8 @@ async fn the_time_to_deprecation_counts_from_the_images_creation() {
 
 // --- The parameter ------------------------------------------------------------------------------
 
-#[tokio::test(start_paused = true)]
-async fn the_parameter_is_written_last_typed_as_an_image_and_read_back() {
+/// An account whose parameter names an older image.
+fn with_parameter() -> Cloud {
     let cloud = Cloud::new();
     cloud.ssm.add_parameter(
         "/web/ami",
@@ -327,17 +335,14 @@ async fn the_parameter_is_written_last_typed_as_an_image_and_read_back() {
         "aws:ec2:image",
         "ami-0aaaaaaaaaaaaaaaa",
     );
+    cloud
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_parameter_is_written_last_typed_as_an_image_and_read_back() {
+    let cloud = with_parameter();
     cloud.ssm.image_check(ImageCheck::PassesAfter(3));
-    let ended = cloud
-        .run()
-        .all([
-            ("ssm_parameter", "/web/ami"),
-            ("share_with", "111122223333"),
-            ("copy_to", "us-east-1"),
-            ("deprecate_after", "90d"),
-        ])
-        .end()
-        .await;
+    let ended = cloud.run().all(PUBLISHING).end().await;
     ended.assert_code(0).assert_said("parameter /web/ami holds");
     let parameter = cloud.ssm.parameter("/web/ami").unwrap();
     assert_eq!(parameter.value, ended.ami());
@@ -352,13 +357,7 @@ async fn the_parameter_is_written_last_typed_as_an_image_and_read_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_parameter_that_does_not_take_the_image_is_no_success() {
-    let cloud = Cloud::new();
-    cloud.ssm.add_parameter(
-        "/web/ami",
-        "String",
-        "aws:ec2:image",
-        "ami-0aaaaaaaaaaaaaaaa",
-    );
+    let cloud = with_parameter();
     cloud.ssm.image_check(ImageCheck::Fails);
     let ended = cloud.run().set("ssm_parameter", "/web/ami").end().await;
     ended
@@ -508,15 +507,6 @@ async fn faults_of_one_call_each_in_publishing_are_retried() {
             false => Fate::Served,
         }
     });
-    let ended = cloud
-        .run()
-        .all([
-            ("ssm_parameter", "/web/ami"),
-            ("share_with", "111122223333"),
-            ("copy_to", "us-east-1"),
-            ("deprecate_after", "90d"),
-        ])
-        .end()
-        .await;
+    let ended = cloud.run().all(PUBLISHING).end().await;
     ended.assert_code(0);
 }
