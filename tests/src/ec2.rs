@@ -15,7 +15,7 @@ mod xml;
 type Tags = Vec<(String, String)>;
 
 pub use image::Image;
-pub use instance::{Instance, Volume};
+pub use instance::{Instance, Volume, state_code};
 pub use launch_template::LaunchTemplate;
 pub use outcome::{Course, End, Outcome, Progress};
 pub use snapshot::Snapshot;

@@ -28,7 +28,9 @@ pub mod sshd;
 pub mod ssm;
 
 mod children;
+mod free_port;
 
 pub use fake_aws::{FakeAws, Fate, Reply, Request};
+pub use free_port::free_port;
 pub use missing::missing;
 pub use program::{Program, Ran, Running};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::children;
+use crate::free_port;
 
 /// How long the server may take to answer for the first time; it takes 2 to 10 s.
 const START_LIMIT: Duration = Duration::from_secs(90);
@@ -205,14 +206,6 @@ fn installed() -> Option<PathBuf> {
     let named = std::env::var_os("MOTO_SERVER").map(PathBuf::from);
     let server = named.unwrap_or_else(|| build_folder().join("venv/bin/moto_server"));
     server.is_file().then_some(server)
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("cannot open a loopback port");
-    listener
-        .local_addr()
-        .expect("a bound port has an address")
-        .port()
 }
 
 /// moto reads the service out of the credential scope and never checks the signature.

@@ -1,6 +1,6 @@
 //! A real OpenSSH server as an ordinary process on loopback: "the EC2 instance" of the tests.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::children;
+use crate::free_port;
 
 /// The kinds of keys that the host and the user have.
 pub const KINDS: [&str; 3] = ["ed25519", "ecdsa", "rsa"];
@@ -217,14 +218,6 @@ fn privilege_separation_folder() {
         // `sshd` says so itself when the folder cannot be made.
         let _ = std::fs::create_dir_all("/run/sshd");
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("cannot open a loopback port");
-    listener
-        .local_addr()
-        .expect("a bound port has an address")
-        .port()
 }
 
 /// The ids of all processes.

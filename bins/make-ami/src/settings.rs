@@ -294,24 +294,13 @@ impl Raw {
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 pub(crate) mod tests {
     use super::{Checked, Named, Raw};
-    use action::settings::Settings as _;
     use action::settings::faults::Faults;
-    use clap::Args as _;
+    use action::settings::{Settings as _, over_defaults};
 
     /// Checks the given fields over the declared defaults, as if they came from variables.
     fn checks(fields: &[(&str, &str)], command: Option<&str>) -> (Option<Checked>, Vec<String>) {
-        let declared = Raw::augment_args(clap::Command::new("make-ami"));
-        let mut values = serde_json::Map::new();
-        for argument in declared.get_arguments() {
-            if let Some(default) = argument.get_default_values().first() {
-                let field = argument.get_id().to_string();
-                values.insert(field, default.to_str().unwrap().into());
-            }
-        }
-        for (field, value) in fields {
-            values.insert((*field).to_owned(), (*value).into());
-        }
-        let raw: Raw = serde_json::from_value(values.into()).unwrap();
+        let owned = |(field, value): &(&str, &str)| ((*field).to_owned(), (*value).to_owned());
+        let raw: Raw = over_defaults(fields.iter().map(owned)).unwrap();
         let mut faults = Faults::for_tests().under(command);
         let checked = raw.check(&mut faults);
         (checked, faults.messages().to_vec())

@@ -38,6 +38,7 @@ pub mod value;
 
 use faults::Faults;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 
 /// A program's settings, as declared; see the module's example.
 pub trait Settings: clap::Args + DeserializeOwned {
@@ -47,4 +48,24 @@ pub trait Settings: clap::Args + DeserializeOwned {
     /// Checks everything and reports every fault; `None` when there was one that leaves no value.
     /// Look at every field before the first `?`, so that no fault hides another.
     fn check(self, faults: &mut Faults) -> Option<Self::Checked>;
+}
+
+/// For tests of a program's checks: the raw settings with these fields, by field name, and the
+/// declared default of every other, as if they came from variables.
+///
+/// # Errors
+/// When the declaration cannot be read from text.
+pub fn over_defaults<S: Settings>(
+    fields: impl IntoIterator<Item = (String, String)>,
+) -> Result<S, envy::Error> {
+    let declared = S::augment_args(clap::Command::new("test"));
+    let mut values: BTreeMap<String, String> = declared
+        .get_arguments()
+        .filter_map(|argument| {
+            let default = argument.get_default_values().first()?.to_str()?;
+            Some((argument.get_id().to_string(), default.to_owned()))
+        })
+        .collect();
+    values.extend(fields);
+    envy::from_iter(values)
 }

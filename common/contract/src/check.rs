@@ -18,6 +18,7 @@ use crate::template::Template;
 use crate::template_checks;
 use crate::yaml;
 
+mod artifact_files;
 mod builds;
 mod deployments;
 mod sources;

@@ -183,6 +183,18 @@ impl Instance {
     }
 }
 
+/// The number that EC2 gives each instance state.
+pub fn state_code(state: &str) -> u8 {
+    match state {
+        "pending" => 0,
+        "running" => 16,
+        "shutting-down" => 32,
+        "terminated" => 48,
+        "stopping" => 64,
+        _ => 80,
+    }
+}
+
 /// The state reason of an instance that somebody stopped.
 pub(super) fn stopped_by_user() -> (String, String) {
     (

@@ -255,11 +255,7 @@ fn models_in_a_container_are_refused_also_when_nothing_else_changed() {
     let ollama = crate::model::ollama("{\"status\":\"success\"}");
     docker
         .program()
-        .env("DEPLOY_APP_OLLAMA_MODEL", "llama3.2:3b")
-        .env(
-            "DEPLOY_APP_OLLAMA_URL",
-            format!("http://127.0.0.1:{}", ollama.port),
-        )
+        .envs(ollama.settings("llama3.2:3b"))
         .run()
         .assert_code(2)
         .assert_stderr("the service ollama keeps its models inside its container");

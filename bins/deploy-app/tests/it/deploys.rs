@@ -318,11 +318,7 @@ fn everything_is_written_to_the_disk_last_and_whenever_something_changed() {
     let ollama = crate::model::ollama("{\"status\":\"success\"}");
     world
         .program()
-        .env("DEPLOY_APP_OLLAMA_MODEL", "llama3.2:3b")
-        .env(
-            "DEPLOY_APP_OLLAMA_URL",
-            format!("http://127.0.0.1:{}", ollama.port),
-        )
+        .envs(ollama.settings("llama3.2:3b"))
         .run()
         .assert_code(0);
     assert_eq!(last().as_deref(), Some("free 2"), "after a pull alone");

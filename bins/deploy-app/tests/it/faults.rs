@@ -1,5 +1,6 @@
 //! What remains when something goes wrong.
 
+use crate::noise::noise;
 use crate::world::{World, release};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -411,17 +412,4 @@ fn a_host_that_is_gone_for_good_is_listed_as_what_remains() {
         .assert_stderr("could not be reached again")
         .assert_stderr("switched to and not proven")
         .assert_stderr("rm -rf");
-}
-
-/// Bytes that do not compress.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    (0..length / 8)
-        .flat_map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()
-        })
-        .collect()
 }

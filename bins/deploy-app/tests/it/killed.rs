@@ -122,12 +122,7 @@ fn killed_at_every_stage_of_compose_the_new_container_runs_in_the_end() {
         return;
     };
     let ollama = ollama("{\"status\":\"success\"}");
-    let program = mortal(&docker.world, docker.program())
-        .env("DEPLOY_APP_OLLAMA_MODEL", "llama3.2:3b")
-        .env(
-            "DEPLOY_APP_OLLAMA_URL",
-            format!("http://127.0.0.1:{}", ollama.port),
-        );
+    let program = mortal(&docker.world, docker.program()).envs(ollama.settings("llama3.2:3b"));
     let stages = [
         "build", "before", "switch", "start", "model", "health", "after", "finish",
     ];

@@ -12,6 +12,7 @@ mod iam;
 mod in_place;
 mod killed;
 mod model;
+mod noise;
 mod page;
 mod real_compose;
 mod refusals;

@@ -9,8 +9,21 @@ use std::sync::{Arc, Mutex};
 /// An Ollama that lists what was pulled; `end` is the last line of a pull. A pull whose `end` is
 /// empty says nothing and holds the connection, the first time.
 pub(crate) struct Ollama {
-    pub(crate) port: u16,
+    port: u16,
     pub(crate) pulls: Arc<AtomicUsize>,
+}
+
+impl Ollama {
+    /// What lets a deployment pull `model` from here.
+    pub(crate) fn settings(&self, model: &str) -> [(&'static str, String); 2] {
+        [
+            ("DEPLOY_APP_OLLAMA_MODEL", model.to_owned()),
+            (
+                "DEPLOY_APP_OLLAMA_URL",
+                format!("http://127.0.0.1:{}", self.port),
+            ),
+        ]
+    }
 }
 
 pub(crate) fn ollama(end: &'static str) -> Ollama {
@@ -108,13 +121,7 @@ pub(crate) fn ollama(end: &'static str) -> Ollama {
 fn a_missing_model_is_pulled_once() {
     let Some(world) = World::start() else { return };
     let ollama = ollama("{\"status\":\"success\"}");
-    let program = world
-        .program()
-        .env("DEPLOY_APP_OLLAMA_MODEL", "llama3.2:3b")
-        .env(
-            "DEPLOY_APP_OLLAMA_URL",
-            format!("http://127.0.0.1:{}", ollama.port),
-        );
+    let program = world.program().envs(ollama.settings("llama3.2:3b"));
     program
         .clone()
         .env("DEPLOY_APP_DRY_RUN", "1")
@@ -138,13 +145,7 @@ fn a_pull_that_ends_without_success_fails_and_rolls_back() {
     let first = world.deploy();
     world.write("content", "two");
     let ollama = ollama("{\"error\":\"pull model manifest: file does not exist\"}");
-    let program = world
-        .program()
-        .env("DEPLOY_APP_OLLAMA_MODEL", "no-such-model")
-        .env(
-            "DEPLOY_APP_OLLAMA_URL",
-            format!("http://127.0.0.1:{}", ollama.port),
-        );
+    let program = world.program().envs(ollama.settings("no-such-model"));
     program
         .run()
         .assert_code(1)
@@ -160,12 +161,8 @@ fn a_pull_that_falls_silent_is_asked_for_again() {
     let ollama = ollama("");
     let program = world
         .program()
-        .env("DEPLOY_APP_OLLAMA_MODEL", "llama3.2:3b")
-        .env("DEPLOY_APP_OLLAMA_STALL", "2s")
-        .env(
-            "DEPLOY_APP_OLLAMA_URL",
-            format!("http://127.0.0.1:{}", ollama.port),
-        );
+        .envs(ollama.settings("llama3.2:3b"))
+        .env("DEPLOY_APP_OLLAMA_STALL", "2s");
     program
         .run()
         .assert_code(0)
@@ -185,11 +182,7 @@ fn a_model_that_does_not_fit_is_not_pulled_to_the_end() {
     );
     world
         .program()
-        .env("DEPLOY_APP_OLLAMA_MODEL", "llama3.2:900b")
-        .env(
-            "DEPLOY_APP_OLLAMA_URL",
-            format!("http://127.0.0.1:{}", ollama.port),
-        )
+        .envs(ollama.settings("llama3.2:900b"))
         .run()
         .assert_code(1)
         .assert_stderr("MB are still to be pulled, and the disk of the host had");
@@ -200,11 +193,8 @@ fn a_model_that_does_not_fit_is_not_pulled_to_the_end() {
 fn a_model_may_have_to_generate() {
     let Some(world) = World::start() else { return };
     let ollama = ollama("{\"status\":\"success\"}");
-    let program = world.program().env("DEPLOY_APP_OLLAMA_WARM_UP", "yes").env(
-        "DEPLOY_APP_OLLAMA_URL",
-        format!("http://127.0.0.1:{}", ollama.port),
-    );
-    let of = |model: &str| program.clone().env("DEPLOY_APP_OLLAMA_MODEL", model);
+    let program = world.program().env("DEPLOY_APP_OLLAMA_WARM_UP", "yes");
+    let of = |model: &str| program.clone().envs(ollama.settings(model));
     of("llama3.2:3b")
         .run()
         .assert_code(0)

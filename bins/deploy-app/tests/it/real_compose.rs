@@ -1,10 +1,10 @@
 //! The example application with a real Docker Compose: deployed, changed, broken, gone back.
 
 use crate::world::{executable, release};
-use harness::Program;
 use harness::sshd::{Options, Sshd};
+use harness::{Program, free_port};
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -100,11 +100,6 @@ impl Drop for Project<'_> {
             drop(Command::new(stop).arg("docker-stop").output());
         }
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 fn copy(from: &Path, to: &Path) {

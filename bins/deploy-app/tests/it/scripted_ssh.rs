@@ -1,5 +1,6 @@
 //! An SSH server of ours that does what a script says: what no real one does on command.
 
+use crate::noise::noise;
 use harness::Program;
 use russh::keys::key::safe_rng;
 use russh::keys::{Algorithm, PrivateKey};
@@ -270,19 +271,6 @@ impl server::Handler for Connection {
         self.inputs.remove(&channel);
         Ok(())
     }
-}
-
-/// Bytes that do not compress.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    (0..length / 8)
-        .flat_map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()
-        })
-        .collect()
 }
 
 /// The command that unpacks the stream; no other contains this.

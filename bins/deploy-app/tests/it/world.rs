@@ -3,7 +3,7 @@
 use harness::sshd::{Options, Sshd};
 use harness::{Program, Ran};
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
@@ -58,11 +58,7 @@ impl World {
     pub(crate) fn start_with(options: &Options) -> Option<Self> {
         let sshd = Sshd::start_with(options)?;
         let folder = TempDir::with_prefix("deploy").unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = harness::free_port();
         let world = Self { sshd, folder, port };
         std::fs::create_dir(world.source()).unwrap();
         std::fs::create_dir(world.state()).unwrap();

@@ -6,13 +6,12 @@ use crate::INSTANCE;
 use action::codebuild::CodeBuild as Build;
 use action::interrupt::{Interrupt, Signal};
 use action::program::{Context, Output};
-use action::settings::Settings as _;
 use action::settings::faults::Faults;
+use action::settings::{Settings as _, over_defaults};
 use aws::session::{Session, retries, timeouts};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use clap::Args as _;
 use harness::codebuild::CodeBuild;
 use harness::ebs::Ebs;
 use harness::ec2::{Ec2World, Image, Instance, Snapshot};
@@ -208,18 +207,7 @@ impl Run<'_> {
     }
 
     fn settings(&self) -> make_ami::settings::Checked {
-        let declared = Raw::augment_args(clap::Command::new("make-ami"));
-        let mut values = serde_json::Map::new();
-        for argument in declared.get_arguments() {
-            if let Some(default) = argument.get_default_values().first() {
-                let field = argument.get_id().to_string();
-                values.insert(field, default.to_str().unwrap().into());
-            }
-        }
-        for (field, value) in &self.fields {
-            values.insert(field.clone(), value.clone().into());
-        }
-        let raw: Raw = serde_json::from_value(values.into()).unwrap();
+        let raw: Raw = over_defaults(self.fields.clone()).unwrap();
         let mut faults = Faults::for_tests().under(self.command.as_deref());
         let checked = raw.check(&mut faults);
         assert_eq!(faults.messages(), Vec::<String>::new());

@@ -63,17 +63,39 @@ async fn calls(mode: &str) -> usize {
     ended.calls.len()
 }
 
+/// Ends a run with `event` at its n-th call; gives how it ended and where that was. Nothing when it
+/// made fewer calls: pauses are jittered, so that one run looks once more than another.
+async fn end_at_call(run: Run<'_>, n: usize, event: Event, name: &str) -> Option<(Ended, String)> {
+    let signal = match event {
+        Event::Sigterm => "SIGTERM",
+        Event::Sigkill => "SIGKILL",
+    };
+    let ended = run.at_call(n, event).end().await;
+    let call = ended.calls.get(n)?;
+    let context = format!("{name}, {signal} at call {n}, {call}");
+    Some((ended, context))
+}
+
+/// What `clean` says, which must have removed whatever was there.
+async fn clean(cloud: &Cloud, mode: &str, context: &str) -> Ended {
+    let cleaned = run(cloud, mode).command("clean").end().await;
+    assert_eq!(cleaned.code, Some(0), "{context}\n{cleaned}");
+    let left = (cloud.world.images(), cloud.world.snapshots());
+    assert!(left.0.is_empty(), "{context}: {left:?}\n{cleaned}");
+    assert!(left.1.is_empty(), "{context}: {left:?}\n{cleaned}");
+    cleaned
+}
+
 #[tokio::test(start_paused = true)]
 async fn sigterm_in_every_step_leaves_nothing() {
     for mode in MODES {
         for n in 0..calls(mode).await {
             let cloud = account();
-            let ended = run(&cloud, mode).at_call(n, Event::Sigterm).end().await;
-            // Pauses are jittered, so that one run looks once more than another.
-            if ended.calls.len() <= n {
+            let run = run(&cloud, mode);
+            let stopped = end_at_call(run, n, Event::Sigterm, mode).await;
+            let Some((ended, context)) = stopped else {
                 break;
-            }
-            let context = format!("{mode}, SIGTERM at call {n}, {}", ended.calls[n]);
+            };
             match ended.code {
                 // The image was proven by then; only its price and older images were looked at.
                 Some(0) => assert_eq!(ended.ami(), cloud.world.images()[0].id, "{context}"),
@@ -93,11 +115,10 @@ async fn a_run_killed_at_any_call_is_repaired_by_the_next() {
     for mode in DIFFERENT {
         for n in 0..calls(mode).await {
             let cloud = account();
-            let killed = run(&cloud, mode).at_call(n, Event::Sigkill).end().await;
-            if killed.calls.len() <= n {
+            let killed = end_at_call(run(&cloud, mode), n, Event::Sigkill, mode).await;
+            let Some((killed, context)) = killed else {
                 break;
-            }
-            let context = format!("{mode}, SIGKILL at call {n}, {}", killed.calls[n]);
+            };
             assert_eq!(killed.code, None, "{context}");
             let ended = run(&cloud, mode).end().await;
             assert_eq!(ended.code, Some(0), "{context}\n{ended}");
@@ -125,16 +146,11 @@ async fn clean_removes_what_a_run_killed_at_any_call_left() {
     for mode in DIFFERENT {
         for n in 0..calls(mode).await {
             let cloud = account();
-            let killed = run(&cloud, mode).at_call(n, Event::Sigkill).end().await;
-            if killed.calls.len() <= n {
+            let killed = end_at_call(run(&cloud, mode), n, Event::Sigkill, mode).await;
+            let Some((_, context)) = killed else {
                 break;
-            }
-            let context = format!("{mode}, SIGKILL at call {n}, {}", killed.calls[n]);
-            let cleaned = run(&cloud, mode).command("clean").end().await;
-            assert_eq!(cleaned.code, Some(0), "{context}\n{cleaned}");
-            let left = (cloud.world.images(), cloud.world.snapshots());
-            assert!(left.0.is_empty(), "{context}: {left:?}\n{cleaned}");
-            assert!(left.1.is_empty(), "{context}: {left:?}\n{cleaned}");
+            };
+            let cleaned = clean(&cloud, mode, &context).await;
             assert_eq!(cloud.instance().state, "running", "{context}\n{cleaned}");
             assert!(cloud.instance().tags.is_empty(), "{context}\n{cleaned}");
         }
@@ -288,12 +304,11 @@ async fn sigterm_in_every_step_of_the_subcommands_leaves_nothing_that_is_not_nam
         let calls = calls.assert_code(0).calls.len();
         for n in 0..calls {
             let cloud = ready().await;
-            let stopped = run(&cloud, "stop").command(command);
-            let ended = stopped.at_call(n, Event::Sigterm).end().await;
-            if ended.calls.len() <= n {
+            let run = run(&cloud, "stop").command(command);
+            let stopped = end_at_call(run, n, Event::Sigterm, command).await;
+            let Some((ended, context)) = stopped else {
                 break;
-            }
-            let context = format!("{command}, SIGTERM at call {n}, {}", ended.calls[n]);
+            };
             assert!(
                 matches!(ended.code, Some(0 | 5 | 143)),
                 "{context}\n{ended}"
@@ -302,11 +317,8 @@ async fn sigterm_in_every_step_of_the_subcommands_leaves_nothing_that_is_not_nam
             if command == "start" {
                 nothing_unnamed(&cloud, &ended, &context);
             }
-            let cleaned = run(&cloud, "stop").command("clean").end().await;
-            assert_eq!(cleaned.code, Some(0), "{context}\n{ended}\n{cleaned}");
-            let left = (cloud.world.images(), cloud.world.snapshots());
-            assert!(left.0.is_empty(), "{context}: {left:?}\n{cleaned}");
-            assert!(left.1.is_empty(), "{context}: {left:?}\n{cleaned}");
+            let context = format!("{context}\n{ended}");
+            let cleaned = clean(&cloud, "stop", &context).await;
             let state = cloud.instance().state;
             assert!(
                 ["running", "pending"].contains(&state.as_str()),
@@ -325,11 +337,10 @@ async fn sigterm_in_every_step_of_publishing_leaves_nothing_that_is_not_named() 
     for n in 0..calls {
         let cloud = with_older();
         let run = run(&cloud, "no-reboot").all(EVERYTHING);
-        let ended = run.at_call(n, Event::Sigterm).end().await;
-        if ended.calls.len() <= n {
+        let stopped = end_at_call(run, n, Event::Sigterm, "publishing").await;
+        let Some((ended, context)) = stopped else {
             break;
-        }
-        let context = format!("SIGTERM at call {n}, {}", ended.calls[n]);
+        };
         let images = made(&cloud);
         match ended.code {
             Some(0) => assert_eq!(images.len(), 2, "{context}\n{ended}"),

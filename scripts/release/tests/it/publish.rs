@@ -81,6 +81,17 @@ fn bucket(aws: &FakeAws) -> Objects {
     objects
 }
 
+/// A bucket that holds the release 1.0.0.
+fn released() -> (FakeAws, Objects) {
+    let aws = FakeAws::start();
+    let objects = bucket(&aws);
+    publish(packed("1.0.0", "one").path())
+        .envs(aws.env())
+        .run()
+        .assert_code(0);
+    (aws, objects)
+}
+
 #[test]
 fn a_release_goes_up_by_content_then_its_list_then_latest() {
     let aws = FakeAws::start();
@@ -145,12 +156,7 @@ fn a_release_goes_up_by_content_then_its_list_then_latest() {
 
 #[test]
 fn a_version_is_released_once() {
-    let aws = FakeAws::start();
-    let objects = bucket(&aws);
-    publish(packed("1.0.0", "one").path())
-        .envs(aws.env())
-        .run()
-        .assert_code(0);
+    let (aws, objects) = released();
     let list = objects.lock().unwrap()["programs/releases/1.0.0/SHA256SUMS"].clone();
     let other = packed("1.0.0", "other");
     publish(other.path())
@@ -167,12 +173,7 @@ fn a_version_is_released_once() {
 
 #[test]
 fn another_release_in_between_is_not_written_over() {
-    let aws = FakeAws::start();
-    let objects = bucket(&aws);
-    publish(packed("1.0.0", "one").path())
-        .envs(aws.env())
-        .run()
-        .assert_code(0);
+    let (aws, objects) = released();
     // Somebody releases 1.2.0 after we read latest and before we write it.
     let world = Arc::clone(&objects);
     aws.on_call("s3:GetObject", move |request| {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{answer, element, optional, reason, tags};
 use crate::ec2::time::LONG_AGO;
-use crate::ec2::{Instance, Volume};
+use crate::ec2::{Instance, Volume, state_code};
 
 /// DescribeInstances' answer, a reservation for each instance.
 pub fn describe_instances(instances: &[Instance]) -> String {
@@ -67,16 +67,9 @@ fn instance(instance: &Instance) -> String {
     .concat()
 }
 
-/// The number that EC2 gives each instance state.
+/// A state as number and word.
 fn state(name: &str, state: &str) -> String {
-    let code = match state {
-        "pending" => 0,
-        "running" => 16,
-        "shutting-down" => 32,
-        "terminated" => 48,
-        "stopping" => 64,
-        _ => 80,
-    };
+    let code = state_code(state);
     format!(
         "<{name}>\n<code>{code}</code>\n{}</{name}>\n",
         element("name", state)

@@ -1,0 +1,132 @@
+//! The command check.
+
+use harness::Program;
+use serde_json::Value;
+
+use super::{APP, BUILDSPEC, CONFIG, PIPELINE};
+
+#[test]
+fn check_finds_a_variable_that_the_buildspec_does_not_export() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("buildspecs")).unwrap();
+    std::fs::write(
+        folder.path().join("buildspecs/bake.yml"),
+        BUILDSPEC.replace("[AMI_ID,", "[AMI_IDS,"),
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("pipeline.yml"), PIPELINE).unwrap();
+    let check = || {
+        Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
+            .dir(folder.path())
+            .args(["check", "pipeline.yml", "--parameter", "Bucket=source"])
+            .run()
+    };
+    let ran = check();
+    ran.assert_code(1).assert_stderr("");
+    for part in [
+        "error[P203]: Deploy/Deploy: #{AMIcreation.AMI_ID}: AMI/AMI makes no variable AMI_ID",
+        "help: did you mean AMI_IDS?",
+        "--> pipeline.yml:47:37",
+    ] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+    std::fs::write(folder.path().join("buildspecs/bake.yml"), BUILDSPEC).unwrap();
+    let ran = check();
+    ran.assert_code(0);
+    assert!(ran.stdout.ends_with("no findings\n"), "{}", ran.stdout);
+}
+
+#[test]
+fn check_knows_the_archive_and_reports_in_every_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    };
+    write("bake.yml", BUILDSPEC);
+    let group = "  Lt: {Type: 'AWS::EC2::LaunchTemplate', Properties: {LaunchTemplateData: {ImageId: !Ref AMIId}}}\nOutputs:";
+    write("app.yml", &APP.replace("Outputs:", group));
+    write("config.json", CONFIG);
+    write("pipeline.yml", PIPELINE);
+    let check = |more: &[&str]| {
+        Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
+            .dir(folder.path())
+            .args(["check", "pipeline.yml", "--parameter", "Bucket=source"])
+            .args([
+                "--sources",
+                "bake.yml=buildspecs/bake.yml",
+                "--sources",
+                "app.yml",
+            ])
+            .args(more)
+            .run()
+    };
+    check(&["--sources", "config.json"])
+        .assert_code(0)
+        .assert_stdout("no findings\n");
+    let ran = check(&["--format", "json"]);
+    let found: Value = serde_json::from_str(&ran.assert_code(1).stdout).unwrap();
+    assert_eq!(found["findings"][0]["code"], "P306");
+    assert_eq!(found["findings"][0]["file"], "pipeline.yml");
+    let report = folder.path().join("report.xml");
+    let ran = check(&["--format", "junit", "--report-file", "report.xml"]);
+    ran.assert_code(1)
+        .assert_stdout("")
+        .assert_stderr("TemplateConfiguration config.json does not exist in artifact Src");
+    assert!(
+        std::fs::read_to_string(report)
+            .unwrap()
+            .contains("failures=\"1\"")
+    );
+}
+
+#[test]
+fn check_refuses_what_package_template_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("pipeline.yml", PIPELINE),
+        ("src/buildspecs/bake.yml", BUILDSPEC),
+        ("src/app.yml", APP),
+        ("src/config.json", CONFIG),
+        ("src/.git/HEAD", "ref: refs/heads/main\n"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let program = Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
+        .dir(folder.path())
+        .args(["check", "pipeline.yml", "--parameter", "Bucket=source"])
+        .args(["--sources", "src=.", "--format", "json"]);
+    let ran = program.run();
+    ran.assert_code(2)
+        .assert_stderr("`src/.git`: it belongs to version control")
+        .assert_stderr("--exclude leaves out of folders");
+    let ran = program.arg("--exclude=.git").run();
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let findings = found["findings"].as_array().unwrap().iter();
+    assert!(findings.clone().all(|one| one["code"] != "P306"), "{ran}");
+}
+
+#[test]
+fn our_own_pipeline_and_buildspecs_have_no_faults() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
+        .dir(root)
+        .args([
+            "check",
+            "cfn/pipeline.yml",
+            "--parameters",
+            "cfn/config/pipeline-dev.json",
+            "--sources",
+            "cfn/app.yml",
+            "--sources",
+            "cfn/config/dev.json=config.json",
+            "--sources",
+            "buildspecs",
+            "--sources",
+            "examples/rag-app=app",
+        ])
+        .run()
+        .assert_code(0)
+        .assert_stdout("no findings\n");
+}
