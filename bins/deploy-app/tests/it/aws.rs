@@ -397,6 +397,22 @@ fn a_pushed_key_is_pushed_again_until_the_instance_lets_it_in() {
 }
 
 #[test]
+fn an_instance_that_refuses_the_key_to_the_end_is_not_permitted() {
+    let Some(world) = World::start() else { return };
+    let aws = FakeAws::start();
+    aws.on("ec2:DescribeInstances", [young_instance()]);
+    std::fs::write(world.sshd.folder().join("authorized_keys"), "").unwrap();
+    for limit in ["2s", "3s"] {
+        let ran = with_instance(&world, &aws)
+            .env("DEPLOY_APP_SSH_TIMEOUT", limit)
+            .run();
+        ran.assert_code(3)
+            .assert_stderr("cannot log in")
+            .assert_stderr("cause: the server refused user");
+    }
+}
+
+#[test]
 fn an_instance_is_found_by_its_tag() {
     let Some(world) = World::start() else { return };
     let aws = FakeAws::start();
@@ -468,7 +484,7 @@ fn an_instance_that_does_not_answer_is_explained() {
         .env("DEPLOY_APP_BUNDLE", &bundle)
         .run();
     ran.assert_code(4)
-        .assert_stderr("no TCP connection")
+        .assert_stderr("cause: no TCP connection: Connection refused")
         .assert_stderr("the instance is running")
         .assert_stderr("its status checks: system ok, instance impaired")
         .assert_stderr("let reach port 1: 192.0.2.0/24")
