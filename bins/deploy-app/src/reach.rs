@@ -20,6 +20,8 @@ use crate::settings::Checked;
 
 /// One try may take this long, so that a lost packet does not use up the whole time.
 const TRY_LIMIT: Duration = Duration::from_secs(20);
+/// No try is begun with less time than this: it would end by our own clock, and say nothing of the host.
+const TRY_LEAST: Duration = Duration::from_secs(1);
 /// Between tries.
 const PAUSE: Duration = Duration::from_secs(1);
 /// A waiting line is printed this often.
@@ -106,19 +108,15 @@ pub async fn connect(
             Key::ephemeral().map_err(|error| Failure::failed("cannot make a key").cause(error))?
         }
     };
-    let limit = deadline.min(Instant::now() + settings.ssh_timeout);
     let started = Instant::now();
+    let limit = deadline.min(started + settings.ssh_timeout);
     let mut said = started;
     let bears = way.bears_refusals(settings.ssh_timeout);
     let mut refused: Option<Instant> = None;
+    let mut before: Option<ConnectError> = None;
     loop {
-        let one = attempt(
-            settings,
-            way,
-            &belief.trust,
-            &key,
-            limit.min(Instant::now() + TRY_LIMIT),
-        );
+        let until = limit.min(Instant::now() + TRY_LIMIT);
+        let one = attempt(settings, way, &belief.trust, &key, until);
         let error = match interrupt.race(one).await {
             Ok(Ok(session)) => {
                 tracing::info!(
@@ -143,8 +141,12 @@ pub async fn connect(
             ConnectError::Authentication { .. } => now < *refused.get_or_insert(now) + bears,
             other => other.is_passing(),
         };
-        if !is_borne || now >= limit {
-            return Err(failure(settings, way, &error, deadline).await);
+        let left = limit.saturating_duration_since(now + TRY_LEAST);
+        if !is_borne || left.is_zero() {
+            // A try that the limit cut short saw less than the one before it.
+            let is_cut = now >= limit && error.is_passing();
+            let error = before.filter(|_| is_cut).unwrap_or(error);
+            return Err(failure(settings, way, &error, limit == deadline).await);
         }
         if now > said + HEARTBEAT || said == started {
             tracing::info!(
@@ -154,10 +156,13 @@ pub async fn connect(
             );
             said = now;
         }
-        let rest = PAUSE.min(limit - now);
-        interrupt.race(sleep(rest)).await.map_err(|signal| {
-            Failure::interrupted(signal, format!("stopped connecting to {}", way.shown()))
-        })?;
+        before = Some(error);
+        interrupt
+            .race(sleep(PAUSE.min(left)))
+            .await
+            .map_err(|signal| {
+                Failure::interrupted(signal, format!("stopped connecting to {}", way.shown()))
+            })?;
     }
 }
 
@@ -187,11 +192,12 @@ async fn attempt(
         .map_err(Attempt::Ssh)
 }
 
+/// `is_deadline`: the limit was the whole run's, not that of SSH alone.
 async fn failure(
     settings: &Checked,
     way: &Way<'_>,
     error: &ConnectError,
-    deadline: Instant,
+    is_deadline: bool,
 ) -> Failure {
     let host = way.shown();
     match error {
@@ -208,10 +214,10 @@ async fn failure(
             Failure::new(Exit::NotPermitted, format!("cannot log in to {host}")).cause(error).hint(hint)
         }
         ConnectError::Tcp(_) | ConnectError::Banner(_) | ConnectError::KeyExchange(_) => {
-            let exit = if Instant::now() >= deadline { Exit::Deadline } else { Exit::Unavailable };
-            let hint = match way.instance {
-                Some(_) => "check that a security group lets this machine reach the port, and that sshd runs; DEPLOY_APP_SSH_TIMEOUT gives it more time",
-                None => "check DEPLOY_APP_ADDRESS and that sshd runs there; DEPLOY_APP_SSH_TIMEOUT gives it more time",
+            let (exit, hint) = match way.instance {
+                _ if is_deadline => (Exit::Deadline, "--timeout (DEPLOY_APP_TIMEOUT) was over before the host answered; run it again with more time, and it goes on from there"),
+                Some(_) => (Exit::Unavailable, "check that a security group lets this machine reach the port, and that sshd runs; DEPLOY_APP_SSH_TIMEOUT gives it more time"),
+                None => (Exit::Unavailable, "check DEPLOY_APP_ADDRESS and that sshd runs there; DEPLOY_APP_SSH_TIMEOUT gives it more time"),
             };
             let failure = Failure::new(exit, format!("cannot reach {host} over SSH")).cause(error);
             let why = match way.instance {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use action::settings::given::Given;
-use action::settings::value::{InstanceId, Lines, Switch, Timeout};
+use action::settings::value::{Count, InstanceId, Lines, Switch, Timeout};
 use serde::Deserialize;
 
 use crate::host::http::HttpUrl;
@@ -130,7 +130,7 @@ pub struct Raw {
     health_url: Given<String>,
     /// How many healthy answers in a row prove it
     #[arg(long, value_name = "N", default_value = "3", help_heading = "Health")]
-    health_count: Given<u32>,
+    health_count: Given<Count>,
     /// Text that a healthy answer contains
     #[arg(long, value_name = "TEXT", help_heading = "Health")]
     health_body: Given<String>,
@@ -174,7 +174,7 @@ pub struct Raw {
         default_value = "5",
         help_heading = "The deployment"
     )]
-    keep_releases: Given<usize>,
+    keep_releases: Given<Count>,
     /// How long to wait for another deployment to the same folder
     #[arg(
         long,

@@ -6,7 +6,7 @@ use action::env_file::Dialect;
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
-use action::settings::value::{Arguments, Lines, Switch};
+use action::settings::value::{Arguments, Count, Lines, Switch};
 use clap::ArgAction;
 use place::{EnvFile, Export, Manifest, Parameter, Pointer, Stack, Tag};
 use serde::Deserialize;
@@ -264,7 +264,7 @@ impl Settings for Raw {
             base,
             job_id,
             continuation_token,
-            gitlab_variables: gitlab_variables?.0,
+            gitlab_variables: gitlab_variables?.size(),
             consumers,
             parameter_overrides,
             buildspec,
@@ -420,19 +420,7 @@ impl FromStr for OnConflict {
 
 /// How many variables a GitLab takes from a dotenv report; what no plan takes is a mistake.
 /// <https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv>
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct GitlabVariables(usize);
-
-impl FromStr for GitlabVariables {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(count @ 1..=150) => Ok(Self(count)),
-            _ => Err(format!("{text:?} is not a number from 1 to 150")),
-        }
-    }
-}
+type GitlabVariables = Count<150>;
 
 /// Who reads the variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

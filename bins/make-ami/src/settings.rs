@@ -11,12 +11,10 @@ pub use checked::{Checked, Named, Publish, Quiesce, Retention};
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
-use action::settings::value::{InstanceId, Switch, Timeout};
+use action::settings::value::{Count, InstanceId, Switch, Timeout};
 use checks::{check_names, check_publish, check_quiesce};
 use modes::{Consistency, OnTimeout, QuiesceBy, Retire, SnapshotTags};
-use places::{
-    Containers, Count, ImageId, Mounts, Price, Principals, Regions, StackResource, Target,
-};
+use places::{Containers, ImageId, Mounts, Price, Principals, Regions, StackResource, Target};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -234,7 +232,7 @@ impl Settings for Raw {
         let retention = match (&app, retire) {
             (Some(app), Some(retire)) if wants_retention => Some(Retention {
                 app: app.clone(),
-                keep: keep.map(|count| count.0),
+                keep: keep.map(Count::size),
                 max_age: max_age.map(|age| age.0),
                 retire,
             }),

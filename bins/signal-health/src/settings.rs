@@ -6,7 +6,7 @@ use std::str::FromStr;
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
-use action::settings::value::InstanceId;
+use action::settings::value::{Count, InstanceId};
 use hyper::Uri;
 use serde::Deserialize;
 
@@ -30,7 +30,7 @@ pub struct Raw {
     url: Given<HttpUrl>,
     /// How many times in a row it must answer 200
     #[arg(long, value_name = "N", default_value = "3", help_heading = "Health")]
-    count: Given<Count>,
+    count: Given<Count<100>>,
     /// The instance that signals; unset: the one this runs on, by its metadata service
     #[arg(long, value_name = "i-…", help_heading = "The signal")]
     instance_id: Given<InstanceId>,
@@ -110,21 +110,6 @@ impl FromStr for LogicalId {
             Err(format!(
                 "{text:?} is not a logical id (letters and digits), as in AutoScalingGroup"
             ))
-        }
-    }
-}
-
-/// A number of at least one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Count(u32);
-
-impl FromStr for Count {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(count) if (1..=100).contains(&count) => Ok(Self(count)),
-            _ => Err(format!("{text:?} is not a number from 1 to 100")),
         }
     }
 }
@@ -244,9 +229,9 @@ mod tests {
     fn ids_and_counts_are_checked() {
         assert!("AutoScalingGroup".parse::<LogicalId>().is_ok());
         assert!("Auto.Scaling".parse::<LogicalId>().is_err());
-        assert_eq!("3".parse(), Ok(Count(3)));
+        assert_eq!("3".parse(), Ok(Count::<100>(3)));
         for bad in ["0", "-1", "101", "three"] {
-            assert!(bad.parse::<Count>().is_err(), "{bad}");
+            assert!(bad.parse::<Count<100>>().is_err(), "{bad}");
         }
     }
 }

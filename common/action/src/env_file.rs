@@ -97,15 +97,34 @@ pub fn parse(
     dialect: Dialect,
     from_host: impl Fn(&str) -> Option<String>,
 ) -> Result<Vec<Assignment>, Vec<LineFault>> {
-    let text = std::str::from_utf8(bytes).map_err(|error| vec![not_utf8(bytes, &error)])?;
+    let (assignments, faults) = read(bytes, dialect, from_host);
+    if faults.is_empty() {
+        Ok(assignments)
+    } else {
+        Err(faults)
+    }
+}
+
+/// As [`parse`], for who looks for further faults: every line that cannot be taken, and the assignments
+/// that are beyond doubt. In a dialect that expands, nothing after a faulty line is.
+pub fn read(
+    bytes: &[u8],
+    dialect: Dialect,
+    from_host: impl Fn(&str) -> Option<String>,
+) -> (Vec<Assignment>, Vec<LineFault>) {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return (Vec::new(), vec![not_utf8(bytes, &error)]),
+    };
     if let Some(at) = text.find('\0') {
         let (line, column) = position(text, at);
         let message = "a NUL byte; an environment variable cannot hold one".to_owned();
-        return Err(vec![LineFault {
+        let fault = LineFault {
             line,
             column: Some(column),
             message,
-        }]);
+        };
+        return (Vec::new(), vec![fault]);
     }
     let (statements, mut faults) = match dialect {
         Dialect::Portable | Dialect::Docker => by_line(text, dialect, &from_host),
@@ -147,11 +166,12 @@ pub fn parse(
             }
         }
     }
-    if faults.is_empty() {
-        return Ok(assignments);
-    }
     faults.sort_by_key(|fault| fault.line);
-    Err(faults)
+    let expands = !matches!(dialect, Dialect::Portable | Dialect::Docker);
+    if let Some(first) = faults.first().filter(|_| expands) {
+        assignments.retain(|assignment| assignment.line < first.line);
+    }
+    (assignments, faults)
 }
 
 /// The value of a statement that a program can take.

@@ -101,7 +101,7 @@ where
 }
 
 /// Subcommands that change nothing, in whichever program has them: they also serve a failed build.
-const LOOKS_ONLY: [&str; 2] = ["check", "digest"];
+const LOOKS_ONLY: [&str; 3] = ["check", "digest", "releases"];
 
 enum Prepared<T> {
     Said(String),
@@ -154,11 +154,13 @@ fn prepare<S: Settings>(
     let pairs: Vec<_> = layers.pairs().collect();
     hide_declared(&pairs, &environment);
     let mut faults = Faults::new(layers).under(subcommand.as_deref());
-    for fault in dialect_fault
-        .into_iter()
-        .chain(file_faults)
-        .chain(layer_faults)
-    {
+    // In a dialect that is not the meant one, lines are wrong that are none.
+    let file_faults = match dialect_fault {
+        Some(fault) => vec![fault],
+        None => file_faults,
+    };
+    let is_partial = !file_faults.is_empty();
+    for fault in file_faults.into_iter().chain(layer_faults) {
         faults.add(fault);
     }
     // Reading never fails (see `Given`), so an error here is a declaration that does not fit.
@@ -185,6 +187,9 @@ fn prepare<S: Settings>(
             .map_err(|fault| faults.of("export_file", fault))
             .ok()
     });
+    if is_partial {
+        faults.partial();
+    }
     let settings = raw.check(&mut faults);
     if !faults.is_empty() {
         let failure = faults.into_failure(program.name);

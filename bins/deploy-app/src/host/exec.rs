@@ -40,6 +40,9 @@ pub enum ExecError {
     /// The server does not forward connections.
     #[error("the host refused to forward a connection to {0}")]
     Forward(String),
+    /// It does, and met nobody there.
+    #[error("nothing listens on {0} on the host")]
+    Silent(String),
 }
 
 /// What a command reads on its standard input.

@@ -243,17 +243,13 @@ impl Session {
         });
         match timeout_at(deadline, open).await {
             Ok(Ok(Ok(stream))) => Ok(stream),
-            Ok(Ok(Err(russh::Error::ChannelOpenFailure(reason)))) => {
-                let hint = match reason {
-                    ChannelOpenFailure::AdministrativelyProhibited => {
-                        "; does its sshd have AllowTcpForwarding no?"
-                    }
-                    _ => "",
-                };
-                Err(ExecError::Forward(format!(
-                    "{host}:{port} ({reason:?}{hint})"
-                )))
-            }
+            Ok(Ok(Err(russh::Error::ChannelOpenFailure(reason)))) => Err(match reason {
+                ChannelOpenFailure::ConnectFailed => ExecError::Silent(format!("{host}:{port}")),
+                ChannelOpenFailure::AdministrativelyProhibited => ExecError::Forward(format!(
+                    "{host}:{port} ({reason:?}; does its sshd have AllowTcpForwarding no?)"
+                )),
+                _ => ExecError::Forward(format!("{host}:{port} ({reason:?})")),
+            }),
             Ok(Ok(Err(error))) => Err(lost(error)),
             Ok(Err(error)) => Err(ExecError::Lost(error.to_string())),
             Err(_) => Err(ExecError::Deadline),

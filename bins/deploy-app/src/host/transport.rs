@@ -1,13 +1,14 @@
 //! How bytes reach the host: direct TCP today, any stream tomorrow.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
 use super::ssh::ConnectError;
@@ -105,8 +106,11 @@ impl Route {
 /// # Errors
 /// [`ConnectError::Tcp`] with the operating system's reason, or that the deadline came first.
 async fn tcp(address: &Address, deadline: Instant) -> Result<TcpStream, ConnectError> {
-    let connect = TcpStream::connect((address.host.as_str(), address.port));
-    match timeout_at(deadline, connect).await {
+    let found = look_up(address, deadline).await.map_err(|why| {
+        let host = &address.host;
+        ConnectError::Tcp(format!("the name `{host}` leads nowhere: {why}"))
+    })?;
+    match timeout_at(deadline, TcpStream::connect(found.as_slice())).await {
         Ok(Ok(stream)) => {
             // Small packets must not wait for acknowledgements; failing to ask costs speed only.
             drop(stream.set_nodelay(true));
@@ -116,6 +120,16 @@ async fn tcp(address: &Address, deadline: Instant) -> Result<TcpStream, ConnectE
         Err(_) => Err(ConnectError::Tcp(
             "no answer in time (a firewall or security group drops the packets?)".to_owned(),
         )),
+    }
+}
+
+/// The addresses of a name; one that is written as such is its own.
+async fn look_up(address: &Address, deadline: Instant) -> Result<Vec<SocketAddr>, String> {
+    let found = lookup_host((address.host.as_str(), address.port));
+    match timeout_at(deadline, found).await {
+        Ok(Ok(found)) => Ok(found.collect()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("no name server answered in time".to_owned()),
     }
 }
 

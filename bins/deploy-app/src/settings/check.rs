@@ -6,7 +6,7 @@ use std::path::Path;
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
-use action::settings::value::{Lines, Timeout};
+use action::settings::value::{Count, Lines, Timeout};
 
 use super::{Checked, Chosen, Health, Hooks, Model, Place, Raw, Run, Runtime};
 use crate::host::http::HttpUrl;
@@ -64,22 +64,11 @@ impl Settings for Raw {
         }
         let ssh_timeout = faults.required("ssh_timeout", self.ssh_timeout);
         let source = faults.required("source", self.source);
-        if let Some(source) = &source
-            && !source.is_dir()
+        // `rollback` and `releases` ship nothing, so it does not matter to them where they are run.
+        if faults.command().is_none()
+            && let Some(source) = &source
         {
-            faults.of("source", format!("`{}` is not a folder", source.display()));
-        }
-        if let (Some(source), Some(KeySource::File { path, .. })) = (&source, &ssh_key)
-            && is_inside(path, source)
-        {
-            faults.of(
-                "ssh_key",
-                format!(
-                    "`{}` lies inside the application `{}`; a private key must never be shipped",
-                    path.display(),
-                    source.display()
-                ),
-            );
+            shipped(faults, source, ssh_key.as_ref());
         }
         let include = paths_below(faults, "include", self.include);
         let target = target(faults, self.target);
@@ -121,12 +110,6 @@ impl Settings for Raw {
             );
         }
         let keep_releases = faults.required("keep_releases", self.keep_releases);
-        if keep_releases == Some(0) {
-            faults.of(
-                "keep_releases",
-                "the current release always stays; use 1 or more",
-            );
-        }
         let lock_wait = faults.required("lock_wait", self.lock_wait);
         let lease = faults.required("lease", self.lease);
         let secrets = secrets(faults, self.secrets);
@@ -163,7 +146,7 @@ impl Settings for Raw {
             health_timeout: health_timeout?.0,
             target_group,
             model,
-            keep_releases: keep_releases?,
+            keep_releases: keep_releases?.size(),
             lock_wait: lock_wait?.0,
             lease: lease?.0,
             secrets,
@@ -248,6 +231,25 @@ fn secrets(faults: &mut Faults, given: Given<Lines>) -> Vec<String> {
         }
     }
     names
+}
+
+/// What is shipped is there, and the key of the deployment is no part of it.
+fn shipped(faults: &mut Faults, source: &Path, ssh_key: Option<&KeySource>) {
+    let shown = source.display();
+    if !source.is_dir() {
+        faults.of("source", format!("`{shown}` is not a folder"));
+    }
+    if let Some(KeySource::File { path, .. }) = ssh_key
+        && is_inside(path, source)
+    {
+        let key = path.display();
+        faults.of(
+            "ssh_key",
+            format!(
+                "`{key}` lies inside the application `{shown}`; a private key must never be shipped"
+            ),
+        );
+    }
 }
 
 fn is_inside(path: &Path, folder: &Path) -> bool {
@@ -368,7 +370,7 @@ pub(super) fn project_of(target: &str) -> String {
 fn health(
     faults: &mut Faults,
     runtime: Option<Runtime>,
-    (url, count, body): (Given<String>, Given<u32>, Given<String>),
+    (url, count, body): (Given<String>, Given<Count>, Given<String>),
     timeout: Option<Timeout>,
 ) -> Option<Option<Health>> {
     let default = if runtime == Some(Runtime::None) {
@@ -381,12 +383,6 @@ fn health(
         .unwrap_or_else(|| default.to_owned());
     let count = faults.required("health_count", count);
     let body = faults.optional("health_body", body);
-    if count == Some(0) {
-        faults.of(
-            "health_count",
-            "no answer proves nothing; use 1 or more, or the health URL none",
-        );
-    }
     if url == "none" {
         if body.is_some() {
             faults.of(
@@ -399,7 +395,7 @@ fn health(
     match HttpUrl::parse(&url) {
         Ok(url) => Some(Some(Health {
             url,
-            count: count?,
+            count: count?.0,
             body,
             timeout: timeout?.0,
         })),

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 use super::check::project_of;
-use super::{Given, Health, Raw, Run};
+use super::{Health, Raw, Run};
 use action::settings::Settings as _;
 use action::settings::faults::Faults;
 
@@ -66,7 +66,7 @@ fn every_fault_is_told() {
     raw.shared = "../data".parse().unwrap();
     raw.start = "./start".parse().unwrap();
     raw.health_url = "https://x/".parse().unwrap();
-    raw.keep_releases = Given::Value(0);
+    raw.keep_releases = "0".parse().unwrap();
     raw.target_group_arn = "web".parse().unwrap();
     raw.instance_tag = "web".parse().unwrap();
     raw.host_key_parameter = "/keys".parse().unwrap();

@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use harness::sshd::{Options, Sshd};
-use harness::{FakeAws, Program};
+use harness::{FakeAws, Program, Ran};
 use std::io::Read as _;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -154,6 +154,31 @@ fn private_keys_in_the_application_are_refused() {
 }
 
 #[test]
+fn what_ships_nothing_may_run_from_anywhere() {
+    let Some(world) = World::start() else { return };
+    let first = world.deploy();
+    world.write("content", "two");
+    world.deploy();
+    let key = world.sshd.user_key_path("ed25519");
+    let above = world
+        .program()
+        .env("DEPLOY_APP_SOURCE", key.parent().unwrap());
+    above
+        .run()
+        .assert_code(2)
+        .assert_stderr("lies inside the application");
+    above.clone().arg("releases").run().assert_code(0);
+    above.arg("rollback").run().assert_code(0);
+    assert_eq!(world.current(), Some(first));
+    let nowhere = world.program().env("DEPLOY_APP_SOURCE", "/no/such/folder");
+    nowhere
+        .run()
+        .assert_code(2)
+        .assert_stderr("is not a folder");
+    nowhere.arg("releases").run().assert_code(0);
+}
+
+#[test]
 fn environment_files_stay_here_unless_they_are_named() {
     let Some(world) = World::start() else { return };
     world.write(".env", "PASSWORD=x");
@@ -237,14 +262,14 @@ fn a_host_that_does_not_answer_is_named_with_the_step_that_failed() {
         .env("DEPLOY_APP_ADDRESS", silent.to_string())
         .run()
         .assert_code(4)
-        .assert_stderr("no SSH server answered");
+        .assert_stderr("cause: connected, but no SSH server answered: it sent nothing in time");
     drop(listener);
     program
         .clone()
         .env("DEPLOY_APP_ADDRESS", silent.to_string())
         .run()
         .assert_code(4)
-        .assert_stderr("no TCP connection");
+        .assert_stderr("cause: no TCP connection: Connection refused");
     let web = FakeAws::start();
     program
         .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{}", web.port()))
@@ -273,7 +298,97 @@ fn a_host_that_breaks_off_after_its_banner_is_told_apart() {
     program
         .run()
         .assert_code(4)
-        .assert_stderr("the SSH key exchange broke off");
+        .assert_stderr("cause: the SSH key exchange broke off");
+}
+
+/// The error's own lines, without what was logged while the host was waited for.
+fn causes(ran: &Ran) -> Vec<&str> {
+    let lines = ran.stderr.lines();
+    lines
+        .filter_map(|line| line.strip_prefix("  cause: "))
+        .collect()
+}
+
+#[test]
+fn a_port_that_refuses_to_the_end_is_told_as_refused_and_not_as_too_slow() {
+    let Some(world) = World::start() else { return };
+    for limit in ["1s", "2s", "3s"] {
+        let ran = world
+            .program()
+            .env("DEPLOY_APP_ADDRESS", "127.0.0.1:1")
+            .env("DEPLOY_APP_SSH_TIMEOUT", limit)
+            .run();
+        ran.assert_code(4).refute_stderr("in time");
+        let causes = causes(&ran);
+        assert_eq!(causes.len(), 1, "{limit}: {ran}");
+        assert!(
+            causes[0].starts_with("no TCP connection: Connection refused"),
+            "{limit}: {ran}"
+        );
+    }
+}
+
+#[test]
+fn a_name_that_nobody_knows_is_told_as_such_and_not_as_a_firewall() {
+    let Some(world) = World::start() else { return };
+    let ran = world
+        .program()
+        .env("DEPLOY_APP_ADDRESS", "nosuch.invalid")
+        .env("DEPLOY_APP_SSH_TIMEOUT", "2s")
+        .run();
+    ran.assert_code(4).refute_stderr("firewall");
+    let causes = causes(&ran);
+    assert_eq!(causes.len(), 1, "{ran}");
+    assert!(
+        causes[0].starts_with("no TCP connection: the name `nosuch.invalid` leads nowhere"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn a_port_that_closes_at_once_is_told_as_no_ssh_server() {
+    let Some(world) = World::start() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let ran = world
+        .program()
+        .env("DEPLOY_APP_ADDRESS", address.to_string())
+        .env("DEPLOY_APP_SSH_TIMEOUT", "3s")
+        .run();
+    ran.assert_code(4).refute_stderr("in time");
+    let causes = causes(&ran);
+    assert_eq!(causes.len(), 1, "{ran}");
+    assert!(
+        causes[0].starts_with("connected, but no SSH server answered: "),
+        "{ran}"
+    );
+}
+
+#[test]
+fn the_deadline_that_ends_the_waiting_for_ssh_is_the_one_that_is_named() {
+    let Some(world) = World::start() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addresses = [
+        listener.local_addr().unwrap().to_string(),
+        "127.0.0.1:1".to_owned(),
+    ];
+    for address in addresses {
+        let program = world.program().env("DEPLOY_APP_ADDRESS", address);
+        program
+            .clone()
+            .args(["--timeout", "2s"])
+            .run()
+            .assert_code(6)
+            .assert_stderr("hint: --timeout (DEPLOY_APP_TIMEOUT) was over")
+            .assert_stderr("run it again")
+            .refute_stderr("DEPLOY_APP_SSH_TIMEOUT");
+        program
+            .args(["--ssh-timeout", "2s"])
+            .run()
+            .assert_code(4)
+            .assert_stderr("DEPLOY_APP_SSH_TIMEOUT gives it more time");
+    }
 }
 
 #[test]
@@ -294,6 +409,72 @@ fn all_settings_that_are_wrong_are_told_at_once() {
         .assert_stderr("DEPLOY_APP_TARGET: \"/\"")
         .assert_stderr("`secretsmanager:` is not secretsmanager:ID")
         .assert_stderr("did you mean DEPLOY_APP_TARGET?");
+}
+
+#[test]
+fn numbers_that_are_none_are_told_with_what_is_taken() {
+    let program = Program::new(env!("CARGO_BIN_EXE_deploy-app"));
+    program
+        .env("DEPLOY_APP_HEALTH_COUNT", "three")
+        .env("DEPLOY_APP_KEEP_RELEASES", "0")
+        .run()
+        .assert_code(2)
+        .assert_stderr("DEPLOY_APP_HEALTH_COUNT: \"three\" is not a number from 1 to 4294967295")
+        .assert_stderr("DEPLOY_APP_KEEP_RELEASES: \"0\" is not a number from 1 to 4294967295");
+}
+
+#[test]
+fn a_faulty_line_of_an_env_file_brings_no_fault_that_is_none() {
+    let Some(world) = World::start() else { return };
+    let key = world.sshd.user_key_path("ed25519");
+    let file = world.state().join("app.env");
+    let source = format!("DEPLOY_APP_SOURCE={}", world.source().display());
+    let lines = [
+        source.as_str(),
+        "DEPLOY_APP_HEALTH_COUNT=three",
+        "DEPLOY_APP_START=\"./start now\"",
+        "DEPLOY_APP_TARGT=/srv/app",
+    ];
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let ran = world
+        .program()
+        .env_remove("DEPLOY_APP_SOURCE")
+        .env_remove("DEPLOY_APP_START")
+        .env_remove("DEPLOY_APP_HEALTH_COUNT")
+        .dir(key.parent().unwrap())
+        .arg("--env-file")
+        .arg(&file)
+        .run();
+    ran.assert_code(2)
+        .assert_stderr("3 settings are wrong")
+        .assert_stderr("app.env:2: DEPLOY_APP_HEALTH_COUNT: \"three\"")
+        .assert_stderr("app.env:3:18: DEPLOY_APP_START: docker keeps quotes")
+        .assert_stderr(
+            "app.env:4: DEPLOY_APP_TARGT: no such setting (did you mean DEPLOY_APP_TARGET?)",
+        )
+        .assert_stderr("what settings mean together is checked once the env files can be read")
+        .refute_stderr("lies inside the application")
+        .refute_stderr("not set");
+}
+
+#[test]
+fn what_only_reads_is_done_after_a_failed_build_phase_too() {
+    let Some(world) = World::start() else { return };
+    let release = world.deploy();
+    let program = world.program().env("CODEBUILD_BUILD_SUCCEEDING", "0");
+    let ran = program.clone().arg("releases").run();
+    assert!(ran.assert_code(0).stdout.contains(&release), "{ran}");
+    program.clone().arg("--dry-run").run().assert_code(0);
+    program
+        .clone()
+        .args(["rollback", "--dry-run"])
+        .run()
+        .refute_stderr("CODEBUILD_BUILD_SUCCEEDING=0");
+    program
+        .arg("rollback")
+        .run()
+        .assert_code(2)
+        .assert_stderr("CODEBUILD_BUILD_SUCCEEDING=0");
 }
 
 #[test]
@@ -340,4 +521,20 @@ fn a_host_that_does_not_forward_is_named() {
         .assert_code(1)
         .assert_stderr("AdministrativelyProhibited")
         .assert_stderr("AllowTcpForwarding");
+}
+
+#[test]
+fn a_port_where_nothing_listens_is_not_told_as_a_forward_that_is_refused() {
+    let Some(world) = World::start() else { return };
+    let ran = world
+        .program()
+        .env("DEPLOY_APP_START", "true")
+        .env("DEPLOY_APP_STOP", "true")
+        .env("DEPLOY_APP_HEALTH_URL", "http://127.0.0.1:1/collection")
+        .env("DEPLOY_APP_HEALTH_TIMEOUT", "2s")
+        .run();
+    ran.assert_code(1)
+        .assert_stderr("nothing listens on 127.0.0.1:1 on the host")
+        .refute_stderr("ConnectFailed")
+        .refute_stderr("refused to forward");
 }

@@ -90,6 +90,39 @@ fn env_files_are_refused_by_line_and_missing_ones_by_name() {
         .assert_stderr("dev.env:2:3: B: docker keeps quotes as part of the value")
         .assert_stderr("dev.env:3:1: docker does not know `export`")
         .assert_stderr("cannot read env file /no/such.env");
+    // What another dialect would have said of the lines is no fault.
+    let ran = program()
+        .arg("--env-file")
+        .arg(&file)
+        .args(["--env-dialect", "dokcer", "--timeout", "6", "A"])
+        .run();
+    ran.assert_code(2)
+        .assert_stderr("2 settings are wrong")
+        .assert_stderr("--env-dialect: \"dokcer\" is not a dialect")
+        .assert_stderr("--timeout: \"6\" is not a duration");
+}
+
+#[test]
+fn the_good_lines_of_a_faulty_env_file_are_used_to_find_what_else_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dev.env");
+    let stale = folder.path().join(".exports");
+    std::fs::write(&stale, "export A='stale'\n").unwrap();
+    let lines = format!(
+        "EXPORT_VARS_EXPORT_FILE={}\nEXPORT_VARS_FORMAT=xml\nB=\"x y\"\n",
+        stale.display()
+    );
+    std::fs::write(&file, lines).unwrap();
+    program()
+        .arg("--env-file")
+        .arg(&file)
+        .arg("B")
+        .run()
+        .assert_code(2)
+        .assert_stderr("2 settings are wrong")
+        .assert_stderr("dev.env:2: EXPORT_VARS_FORMAT: \"xml\" is not a format")
+        .assert_stderr("dev.env:3:3: B: docker keeps quotes");
+    assert!(!stale.exists());
 }
 
 #[test]

@@ -261,27 +261,11 @@ impl FromStr for Price {
     }
 }
 
-/// A number of images, at least one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Count(pub usize);
-
-impl FromStr for Count {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(0) | Err(_) => Err(format!("{text:?} is not a number of images, 1 or more")),
-            Ok(count) => Ok(Count(count)),
-        }
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use super::{
-        Containers, Count, ImageId, Mounts, Price, Principals, Regions, StackResource, Target,
-    };
+    use super::{Containers, ImageId, Mounts, Price, Principals, Regions, StackResource, Target};
+    use action::settings::value::Count;
 
     #[test]
     fn good_values_are_read() {
@@ -357,7 +341,10 @@ mod tests {
                 said("a;b".parse::<Containers>().map(drop)),
                 "not a container's name",
             ),
-            (said("0".parse::<Count>().map(drop)), "1 or more"),
+            (
+                said("0".parse::<Count>().map(drop)),
+                "\"0\" is not a number from 1 to 4294967295",
+            ),
             (
                 said("web-42".parse::<ImageId>().map(drop)),
                 "is not an image id",

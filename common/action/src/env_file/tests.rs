@@ -1,5 +1,5 @@
 use super::spelling::{self, Reader};
-use super::{Dialect, parse};
+use super::{Dialect, parse, read};
 use proptest::prelude::*;
 
 fn one(text: &str, dialect: Dialect) -> Result<Vec<(String, String)>, Vec<String>> {
@@ -83,6 +83,21 @@ fn all_faults_of_a_file_are_reported() {
             .len(),
         2
     );
+}
+
+#[test]
+fn the_good_lines_of_a_faulty_file_are_kept_as_far_as_they_stand_alone() {
+    let kept = |text: &str, dialect| {
+        let (kept, faults) = read(text.as_bytes(), dialect, |_| None);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        let names = kept.into_iter().map(|one| one.name);
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(kept("A=1\nB=\"\"\nC=3\n", Dialect::Portable), "A C");
+    assert_eq!(kept("A=1\nB\nC=3\n", Dialect::Docker), "A C");
+    // C could be made of B.
+    assert_eq!(kept("A=1\nB=$(id)\nC=$B\n", Dialect::Sh), "A");
+    assert_eq!(kept("A=1\nB=\0\n", Dialect::Portable), "");
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub struct Faults {
     layers: Layers,
     command: Option<String>,
     faults: Vec<String>,
+    is_partial: bool,
 }
 
 impl Faults {
@@ -19,6 +20,7 @@ impl Faults {
             layers,
             command: None,
             faults: Vec::new(),
+            is_partial: false,
         }
     }
 
@@ -41,15 +43,23 @@ impl Faults {
         self.command.as_deref()
     }
 
+    /// From here on only values that are wrong in themselves are faults: an env file could not be read whole,
+    /// so that what is not set may stand in it, and what fits nothing else may fit that.
+    pub(crate) fn partial(&mut self) {
+        self.is_partial = true;
+    }
+
     /// Adds a fault in free words.
     pub fn add(&mut self, message: impl Into<String>) {
-        self.faults.push(message.into());
+        if !self.is_partial {
+            self.faults.push(message.into());
+        }
     }
 
     /// Adds a fault of the setting with this field name.
     pub fn of(&mut self, field: &str, message: impl std::fmt::Display) {
         let place = self.layers.place(field);
-        self.faults.push(format!("{place}: {message}"));
+        self.add(format!("{place}: {message}"));
     }
 
     /// The value of a setting that may be missing.
@@ -58,7 +68,8 @@ impl Faults {
             Given::Unset => None,
             Given::Value(value) => Some(value),
             Given::Fault(message) => {
-                self.of(field, message);
+                let place = self.layers.place(field);
+                self.faults.push(format!("{place}: {message}"));
                 None
             }
         }
@@ -69,7 +80,7 @@ impl Faults {
         if matches!(given, Given::Unset) {
             let name = self.layers.variable(field);
             let flag = self.layers.flag(field);
-            self.faults.push(format!("{name} is not set (or {flag})"));
+            self.add(format!("{name} is not set (or {flag})"));
         }
         self.optional(field, given)
     }
@@ -97,9 +108,34 @@ impl Faults {
             1 => "a setting is wrong; nothing was touched".to_owned(),
             n => format!("{n} settings are wrong; nothing was touched"),
         };
+        let more = self.is_partial.then(|| {
+            "what settings mean together is checked once the env files can be read".to_owned()
+        });
         self.faults
             .into_iter()
+            .chain(more)
             .fold(Failure::refused(deed), Failure::detail)
             .hint(format!("`{program} --help` lists every setting"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Faults;
+    use crate::settings::given::Given;
+    use crate::settings::value::Timeout;
+
+    #[test]
+    fn with_an_env_file_half_read_only_bad_values_are_faults() {
+        let mut faults = Faults::for_tests();
+        faults.add("dev.env:2: no `=`");
+        faults.partial();
+        faults.required::<Timeout>("lease", Given::Unset);
+        faults.add("neither a nor b is set");
+        faults.of("source", "is not a folder");
+        faults.required("timeout", Given::<Timeout>::Fault("no".to_owned()));
+        assert_eq!(faults.messages(), ["dev.env:2: no `=`", "TIMEOUT: no"]);
+        let text = faults.into_failure("x").to_string();
+        assert!(text.contains("once the env files can be read"), "{text}");
     }
 }

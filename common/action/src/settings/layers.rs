@@ -198,41 +198,42 @@ pub(crate) fn environment(
         .collect();
     let mut merged = Environment::new();
     for path in files {
-        match read_file(program, path, dialect, &process) {
-            Ok(variables) => merged.extend(variables),
-            Err(messages) => faults.extend(messages),
-        }
+        let (variables, messages) = read_file(program, path, dialect, &process);
+        merged.extend(variables);
+        faults.extend(messages);
     }
     merged.extend(process);
     (merged, faults)
 }
 
+/// What a file gives, as far as it is beyond doubt, and what is wrong with it.
 fn read_file(
     program: &Program,
     path: &Path,
     dialect: crate::env_file::Dialect,
     process: &Environment,
-) -> Result<Environment, Vec<String>> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| vec![format!("cannot read env file {}: {error}", path.display())])?;
+) -> (Environment, Vec<String>) {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let fault = format!("cannot read env file {}: {error}", path.display());
+            return (Environment::new(), vec![fault]);
+        }
+    };
     let from_host = |name: &str| {
         let found = process.get(name)?;
         Some(found.value.to_str()?.to_owned())
     };
-    let assignments = crate::env_file::parse(&bytes, dialect, from_host).map_err(|faults| {
-        faults
-            .iter()
-            .map(|fault| format!("{}:{fault}", path.display()))
-            .collect::<Vec<_>>()
-    })?;
-    Ok(assignments
-        .into_iter()
-        .filter_map(|assignment| {
-            let value = said(program, &assignment.name, assignment.value.into())?;
-            let origin = Origin::File(path.to_owned(), assignment.line);
-            Some((assignment.name, Variable { value, origin }))
-        })
-        .collect())
+    let (assignments, faults) = crate::env_file::read(&bytes, dialect, from_host);
+    let variables = assignments.into_iter().filter_map(|assignment| {
+        let value = said(program, &assignment.name, assignment.value.into())?;
+        let origin = Origin::File(path.to_owned(), assignment.line);
+        Some((assignment.name, Variable { value, origin }))
+    });
+    let faults = faults
+        .iter()
+        .map(|fault| format!("{}:{fault}", path.display()));
+    (variables.collect(), faults.collect())
 }
 
 #[cfg(test)]

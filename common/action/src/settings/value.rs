@@ -41,6 +41,29 @@ impl FromStr for Timeout {
     }
 }
 
+/// A whole number of at least one, and at most `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count<const MAX: u32 = { u32::MAX }>(pub u32);
+
+impl<const MAX: u32> Count<MAX> {
+    /// The same for what is counted in memory.
+    #[must_use]
+    pub fn size(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl<const MAX: u32> FromStr for Count<MAX> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(count) if (1..=MAX).contains(&count) => Ok(Count(count)),
+            _ => Err(format!("{text:?} is not a number from 1 to {MAX}")),
+        }
+    }
+}
+
 /// A list: one element a line (in a variable) or a flag given several times; blank ones are dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lines(pub Vec<String>);
@@ -103,7 +126,7 @@ pub fn is_ec2_id(text: &str, prefix: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arguments, Lines, Switch, Timeout, is_ec2_id};
+    use super::{Arguments, Count, Lines, Switch, Timeout, is_ec2_id};
     use std::time::Duration;
 
     #[test]
@@ -128,6 +151,22 @@ mod tests {
         for bad in ["6", "0s", "soon", "-1h"] {
             assert!(bad.parse::<Timeout>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn counts_say_what_was_given_and_what_is_taken() {
+        assert_eq!("3".parse(), Ok(Count::<5>(3)));
+        for bad in ["0", "6", "-1", "three", "1.5", " 1", "4294967296"] {
+            assert_eq!(
+                bad.parse::<Count<5>>(),
+                Err(format!("{bad:?} is not a number from 1 to 5"))
+            );
+        }
+        assert_eq!(
+            "4294967295".parse::<Count>().map(Count::size),
+            Ok(4_294_967_295)
+        );
+        assert!("4294967296".parse::<Count>().is_err());
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn an_instance_that_does_not_answer_is_explained() {
         .env("DEPLOY_APP_BUNDLE", &bundle)
         .run();
     ran.assert_code(4)
-        .assert_stderr("no TCP connection")
+        .assert_stderr("cause: no TCP connection: Connection refused")
         .assert_stderr("the instance is running")
         .assert_stderr("its status checks: system ok, instance impaired")
         .assert_stderr("let reach port 1: 192.0.2.0/24")

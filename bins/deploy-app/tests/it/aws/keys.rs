@@ -116,3 +116,19 @@ fn keys_are_fetched_from_secrets_manager_and_ssm() {
         .assert_stderr("cannot use the private key in secretsmanager:web")
         .refute_stderr("hunter2");
 }
+
+#[test]
+fn an_instance_that_refuses_the_key_to_the_end_is_not_permitted() {
+    let Some(world) = World::start() else { return };
+    let aws = FakeAws::start();
+    aws.on("ec2:DescribeInstances", [young_instance()]);
+    std::fs::write(world.sshd.folder().join("authorized_keys"), "").unwrap();
+    for limit in ["2s", "3s"] {
+        let ran = with_instance(&world, &aws)
+            .env("DEPLOY_APP_SSH_TIMEOUT", limit)
+            .run();
+        ran.assert_code(3)
+            .assert_stderr("cannot log in")
+            .assert_stderr("cause: the server refused user");
+    }
+}
