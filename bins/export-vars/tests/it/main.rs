@@ -263,7 +263,9 @@ fn an_unknown_flag_is_told_the_one_that_was_meant_or_nothing() {
         .args(["--exprot-file", "x", "A=1"])
         .run()
         .assert_code(2)
-        .assert_stderr("unexpected argument '--exprot-file' found\n  did you mean --export-file?\n");
+        .assert_stderr(
+            "unexpected argument '--exprot-file' found\n  did you mean --export-file?\n",
+        );
     // Nothing is near; least of all the flags of the help.
     for flag in ["--hedge-all", "--bogus"] {
         program()
