@@ -77,14 +77,15 @@ fn a_listing_that_fails_tells_why_and_no_hashes() {
     let tools = Tools::new();
     tools.write(
         "sha256sum",
-        "#!/bin/sh\nfor f do case $f in */file17) echo './file17: Input/output error' >&2; exit 1;; esac; done\n\
-         exec /usr/bin/sha256sum \"$@\"\n",
+        "#!/bin/sh\nbad=0\ncase \"$* \" in *'/file17 '*) echo './file17: Input/output error' >&2; bad=1;; esac\n\
+         /usr/bin/sha256sum \"$@\"; exit $bad\n",
     );
     tools.write("openssl", "#!/bin/sh\nexit 1\n");
     let Some(world) = World::start_with(&tools.options()) else {
         return;
     };
-    for n in 0..300 {
+    // As many hashes as are handed on at once.
+    for n in 0..40 {
         world.write(&format!("file{n}"), "x");
     }
     let ran = world.files_only().run();
