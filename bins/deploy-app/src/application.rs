@@ -73,13 +73,7 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
     let read = read
         .await
         .map_err(|error| Failure::failed(deed()).cause(error))?;
-    let manifest = read.map_err(|error| {
-        match error {
-            TreeError::Refused(refusals) => refusals.to_string().lines().fold(Failure::refused(deed()), Failure::detail)
-                .hint("list in .deployignore (gitignore syntax) what shall not be shipped; nothing was touched"),
-            error => Failure::refused(deed()).cause(error),
-        }
-    })?;
+    let manifest = read.map_err(|error| refused(deed(), &error))?;
     let mut wanted = sync::wanted(&manifest, &settings.shared).map_err(|fault| {
         Failure::refused("cannot link the shared paths")
             .cause(fault)
@@ -90,9 +84,13 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
         .iter()
         .find(|path| !wanted.contains_key(*path));
     if let Some(missing) = missing {
-        return Err(Failure::refused(deed()).cause(format!(
-            "DEPLOY_APP_INCLUDE names `{missing}`, which is not there, or is in .deployignore"
-        )));
+        return Err(Failure::refused(deed())
+            .cause(format!(
+                "DEPLOY_APP_INCLUDE names `{missing}`, which is not there, or is in .deployignore"
+            ))
+            .hint(
+                "correct the path, which is relative to DEPLOY_APP_SOURCE; nothing was touched",
+            ));
     }
     let left = env_files(&wanted, &settings.include);
     if !left.is_empty() {
@@ -111,17 +109,21 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
         });
     }
     if wanted.is_empty() {
-        return Err(Failure::refused(deed()).cause("nothing is left to ship"));
+        return Err(Failure::refused(deed())
+            .cause("nothing is left to ship")
+            .hint(WHAT_TO_SHIP));
     }
     if settings.paths.layout == Layout::InPlace {
         let reserved = wanted
             .keys()
             .find(|path| *path == ".deploy" || path.starts_with(".deploy/"));
         if let Some(reserved) = reserved {
-            return Err(Failure::refused(deed()).cause(format!(
-                "`{}` would lie where this program keeps its own files",
-                bytes::shown(reserved)
-            )));
+            return Err(Failure::refused(deed())
+                .cause(format!(
+                    "`{}` would lie where this program keeps its own files",
+                    bytes::shown(reserved)
+                ))
+                .hint("list .deploy in .deployignore; nothing was touched"));
         }
     }
     let digest = sync::digest(&wanted);
@@ -145,6 +147,27 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
     })
 }
 
+const WHAT_TO_SHIP: &str = "set DEPLOY_APP_SOURCE to the application's folder; nothing was touched";
+
+/// Why the application cannot be shipped as it is, and what to do.
+fn refused(deed: String, error: &TreeError) -> Failure {
+    let failure = Failure::refused(deed);
+    match error {
+        TreeError::Refused(refusals) => refusals
+            .to_string()
+            .lines()
+            .fold(failure, Failure::detail)
+            .hint("list in .deployignore (gitignore syntax) what shall not be shipped; nothing was touched"),
+        TreeError::Read { .. } => failure.cause(error).hint(
+            "make it readable, or list it in .deployignore (gitignore syntax) where it shall not be shipped; nothing was touched",
+        ),
+        TreeError::Walk { .. } => failure.cause(error).hint(
+            "make the folder readable, or list it in .deployignore (gitignore syntax) where it shall not be shipped, and correct that file where it is meant; nothing was touched",
+        ),
+        TreeError::Empty { .. } => failure.cause(error).hint(WHAT_TO_SHIP),
+    }
+}
+
 /// The folder for the failure bundle where it lies in the application: what an earlier run left there is no
 /// part of it.
 fn bundle_below(settings: &Checked) -> Option<String> {
@@ -164,4 +187,30 @@ fn env_files(tree: &Tree, named: &[String]) -> Vec<String> {
         })
         .cloned()
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refused;
+    use bundle::tree::TreeError;
+    use std::io;
+
+    #[test]
+    fn what_cannot_be_read_has_a_hint() {
+        let path = std::path::PathBuf::from("app/data");
+        let roots = vec![path.clone()];
+        for (error, hint) in [
+            (
+                TreeError::Read {
+                    path,
+                    source: io::ErrorKind::PermissionDenied.into(),
+                },
+                "make it readable, or list it in .deployignore",
+            ),
+            (TreeError::Empty { roots }, "set DEPLOY_APP_SOURCE"),
+        ] {
+            let told = refused("cannot ship".to_owned(), &error).to_string();
+            assert!(told.contains(&format!("\nhint: {hint}")), "{told}");
+        }
+    }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use action::exit::Exit;
 use action::failure::Failure;
 use bundle::manifest::Kind;
 
-use crate::host::exec::Bounds;
+use crate::host::exec::{Bounds, Input};
 use crate::release::scripts;
 use crate::remote::Remote;
 use crate::sync::Tree;
@@ -93,16 +94,77 @@ pub async fn put(
             scripts::fenced(paths, fence, &scripts::remove_folders(paths)),
             list(&moves.fold),
         ),
-        (scripts::place(paths, release, fence), list(&moves.place)),
     ] {
         remote.with_paths(&deed, &script, input, bounds).await?;
+    }
+    let script = scripts::place(paths, release, fence);
+    let placed = remote.with_paths(&deed, &script, list(&moves.place), bounds);
+    if let Err(failure) = placed.await {
+        return Err(explained(remote, failure, &needed(&moves.place, to), bounds).await);
     }
     remote.verify_live(release, to, bounds).await
 }
 
+/// What must not be something else where these paths are placed: each of them, and the folders above, which end in a
+/// slash.
+fn needed(place: &[String], to: &Tree) -> BTreeSet<String> {
+    let mut needed = BTreeSet::new();
+    for path in place {
+        needed.insert(match to.get(path) {
+            Some(Kind::EmptyDir) => format!("{path}/"),
+            _ => path.clone(),
+        });
+        let mut above = path.as_str();
+        while let Some((folder, _)) = above.rsplit_once('/') {
+            needed.insert(format!("{folder}/"));
+            above = folder;
+        }
+    }
+    needed
+}
+
+/// How many of the things that are in the way a hint names.
+const SHOWN: usize = 5;
+
+/// Adds to a failure to place files what is in the way: all that is ours was removed before.
+async fn explained(
+    remote: &Remote<'_>,
+    failure: Failure,
+    needed: &BTreeSet<String>,
+    bounds: &Bounds,
+) -> Failure {
+    if failure.exit() != Exit::Failed {
+        return failure;
+    }
+    let paths = &remote.settings.paths;
+    let script = scripts::find_in_the_way(paths);
+    let input = Input::Bytes(null_separated(needed.iter().map(String::as_str)));
+    let Ok(found) = remote
+        .script("see what is in the way", &script, input, bounds)
+        .await
+    else {
+        return failure;
+    };
+    let found: Vec<String> = found
+        .stdout
+        .split(|byte| *byte == 0)
+        .filter_map(|path| path.strip_prefix(b"./"))
+        .take(SHOWN)
+        .map(|path| format!("`{}`", String::from_utf8_lossy(path).escape_debug()))
+        .collect();
+    if found.is_empty() {
+        return failure;
+    }
+    failure.hint(format!(
+        "in the way in {} is what no earlier deployment put there: {}; move it away, or leave out of the application what is to lie there",
+        paths.target,
+        found.join(", ")
+    ))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Moves, moves};
+    use super::{Moves, moves, needed};
     use crate::sync::Tree;
     use bundle::digest::Digest;
     use bundle::manifest::{Kind, Mode};
@@ -148,6 +210,11 @@ mod tests {
                 fold: strings(&["a/b", "a", "empty", "folder-to-file"]),
                 place: strings(&["edited", "file-to-folder/x", "folder-to-file", "new"]),
             }
+        );
+        let place = strings(&["a/b/c", "empty"]);
+        assert_eq!(
+            needed(&place, &tree(&[("a/b/c", Some("1")), ("empty", None)])),
+            BTreeSet::from_iter(strings(&["a/", "a/b/", "a/b/c", "empty/"]))
         );
         let altered = BTreeSet::from(["same".to_owned()]);
         assert_eq!(moves(&to, &to, &altered).place, ["same"]);

@@ -22,11 +22,11 @@ pub mod scripts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::layout::Paths;
+use crate::layout::{Layout, Paths};
 use crate::manner::Manner;
 use crate::settings::Checked;
 use crate::sync::Tree;
-use crate::sync::listing::{self, Listing};
+use crate::sync::listing::{self, Folder, Listing};
 
 /// A release's name: UTC time and a short id.
 ///
@@ -138,7 +138,11 @@ pub const UNKNOWN: &str = "";
 /// holds is told only where it may matter, and not at all while that is [`UNKNOWN`].
 #[must_use]
 pub fn look(paths: &Paths, digest: &str) -> String {
-    let list = (digest != UNKNOWN).then(|| listing::script(true));
+    let folder = match paths.layout {
+        Layout::Releases => Folder::Release,
+        Layout::InPlace => Folder::Target,
+    };
+    let list = (digest != UNKNOWN).then(|| listing::script(folder, true));
     look_at(paths, digest, list.as_deref())
 }
 
@@ -182,8 +186,8 @@ if [ "$before" = "$(cat "$T/.deploy/stamps/$n" 2>/dev/null)" ]; then echo '== ve
         store = paths.store(),
         current = paths.current(),
         live = match paths.layout {
-            crate::layout::Layout::Releases => "\"$S/$n\"",
-            crate::layout::Layout::InPlace => "\"$T\"",
+            Layout::Releases => "\"$S/$n\"",
+            Layout::InPlace => "\"$T\"",
         },
     )
 }

@@ -132,42 +132,77 @@ impl<'a> Remote<'a> {
             ExecError::Deadline => Failure::new(Exit::Deadline, deed)
                 .cause(error)
                 .hint("running again starts over with what the host has by then; give it more time with --timeout"),
+            ExecError::Input(_) => Failure::failed(deed).cause(error).hint(
+                "run it again: did the application's folder change while it was sent?",
+            ),
             _ => Failure::failed(deed).cause(error),
         }
     }
 
+    /// The failure of a command with this status, with its last words.
+    fn failed(&self, exit: Exit, deed: &str, output: &Output) -> Failure {
+        let how = format!("exit status {}", output.status);
+        self.evidence.command_failed(deed, &how);
+        let failure = Failure::new(exit, format!("cannot {deed} on {}", self.shown)).cause(how);
+        let from = output.tail.len().saturating_sub(TAIL);
+        output.tail[from..].iter().fold(failure, Failure::detail)
+    }
+
+    /// How one of our own scripts ended, whose words tell what the user may not do.
     fn succeeded(&self, deed: &str, output: Output) -> Result<Output, Failure> {
         if output.status == 0 {
             return Ok(output);
         }
-        self.evidence
-            .command_failed(deed, &format!("exit status {}", output.status));
         let is_denied = output
             .tail
             .iter()
             .any(|line| line.contains("Permission denied") || line.contains("permission denied"));
-        let exit = if is_denied {
-            Exit::NotPermitted
-        } else {
-            Exit::Failed
-        };
-        let failure = Failure::new(exit, format!("cannot {deed} on {}", self.shown))
-            .cause(format!("exit status {}", output.status));
-        let failure = output
-            .tail
-            .iter()
-            .rev()
-            .take(TAIL)
-            .rev()
-            .fold(failure, |failure, line| failure.detail(line));
-        Err(if is_denied {
-            failure.hint(format!(
-                "user `{}` needs the right to do this; for the folder: sudo install -d -o {0} {1}",
-                self.settings.user, self.settings.paths.target
-            ))
-        } else {
-            failure
+        if !is_denied {
+            return Err(self.failed(Exit::Failed, deed, &output));
+        }
+        Err(self.failed(Exit::NotPermitted, deed, &output).hint(format!(
+            "user `{}` needs the right to do this; for the folder: sudo install -d -o {0} {1}",
+            self.settings.user, self.settings.paths.target
+        )))
+    }
+
+    /// How a command of the application ended. Whatever it was denied is its own business.
+    fn did_well(&self, deed: &str, output: &Output) -> Result<(), Failure> {
+        if output.status == 0 {
+            return Ok(());
+        }
+        let failure = self.failed(Exit::Failed, deed, output);
+        Err(match hint_of(output.status) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
         })
+    }
+
+    /// Runs a command that asks whether the host can run the application, its lines shown as they come.
+    ///
+    /// # Errors
+    /// When it does not end well.
+    pub async fn check(
+        &self,
+        command: &Command,
+        deed: &str,
+        bounds: &Bounds,
+    ) -> Result<(), Failure> {
+        let output = self.run(command, Show::Lines(command.name), bounds).await;
+        self.succeeded(deed, output.map_err(|error| self.no_result(deed, &error))?)
+            .map(drop)
+    }
+
+    async fn run(
+        &self,
+        command: &Command,
+        show: Show,
+        bounds: &Bounds,
+    ) -> Result<Output, ExecError> {
+        let session = &self.session;
+        session
+            .run(&command.script, Input::Empty, show, bounds)
+            .await
     }
 
     /// Runs a command of the application, its lines shown as they come.
@@ -180,17 +215,8 @@ impl<'a> Remote<'a> {
         deed: &str,
         bounds: &Bounds,
     ) -> Result<(), Failure> {
-        let output = self
-            .session
-            .run(
-                &command.script,
-                Input::Empty,
-                Show::Lines(command.name),
-                bounds,
-            )
-            .await;
-        self.succeeded(deed, output.map_err(|error| self.no_result(deed, &error))?)
-            .map(drop)
+        let output = self.run(command, Show::Lines(command.name), bounds).await;
+        self.did_well(deed, &output.map_err(|error| self.no_result(deed, &error))?)
     }
 
     /// Runs a command of the application whose lines are of interest only when it fails.
@@ -203,20 +229,13 @@ impl<'a> Remote<'a> {
         deed: &str,
         bounds: &Bounds,
     ) -> Result<(), Failure> {
-        let output = self
-            .session
-            .run(&command.script, Input::Empty, Show::Tail, bounds)
-            .await;
-        self.succeeded(deed, output.map_err(|error| self.no_result(deed, &error))?)
-            .map(drop)
+        let output = self.run(command, Show::Tail, bounds).await;
+        self.did_well(deed, &output.map_err(|error| self.no_result(deed, &error))?)
     }
 
     /// The last lines of a command, whatever its status; none when it does not run.
     pub async fn tail(&self, command: &Command, bounds: &Bounds) -> Vec<String> {
-        let output = self
-            .session
-            .run(&command.script, Input::Empty, Show::Tail, bounds)
-            .await;
+        let output = self.run(command, Show::Tail, bounds).await;
         output.map(|output| output.tail).unwrap_or_default()
     }
 
@@ -266,7 +285,7 @@ impl<'a> Remote<'a> {
         if !missing.is_empty() {
             return Err(
                 Failure::refused(format!("{} lacks {}", self.shown, missing.join(", ")))
-                    .hint("on Debian and Ubuntu: apt-get install coreutils findutils tar"),
+                    .hint("on Debian and Ubuntu: apt-get install coreutils findutils mawk tar"),
             );
         }
         if let Some(foreign) = &state.foreign {
@@ -333,10 +352,9 @@ impl<'a> Remote<'a> {
         let (mut stamp, mut faults) = self.send(&deed, upload.clone(), bounds).await?;
         let is_curable = |faults: &[Fault]| faults.iter().all(|fault| fault.what != What::Foreign);
         if !faults.is_empty() && is_curable(&faults) {
-            tracing::info!(
-                "{} files of the release before are not what they were; sending them whole",
-                faults.len()
-            );
+            let linked = faults.iter().filter(|fault| upload.is_linked(&fault.path));
+            let linked = linked.count();
+            tracing::info!("{}", sent_again(linked, faults.len() - linked));
             let only = faults.into_iter().map(|fault| fault.path).collect();
             let rest = Upload {
                 only: Some(only),
@@ -356,9 +374,9 @@ impl<'a> Remote<'a> {
             paths.target, self.shown
         ))
         .cause(format!(
-            "what the host holds is not what was sent ({} faults in {} entries)",
-            faults.len(),
-            wanted.len()
+            "what the host holds is not what was sent ({} in {})",
+            counted(faults.len(), "fault", "faults"),
+            counted(wanted.len(), "entry", "entries")
         ));
         faults
             .iter()
@@ -479,4 +497,60 @@ fn stamped(output: &[u8], wanted: &Tree) -> (String, Vec<Fault>) {
     let stamp = String::from_utf8_lossy(&output[..end]).into_owned();
     let listing = Listing::parse(output.get(end + 1..).unwrap_or_default());
     (stamp, listing.faults(wanted))
+}
+
+/// What can be done about an application's command that could not even be run.
+fn hint_of(status: u32) -> Option<&'static str> {
+    match status {
+        126 => Some("is it executable? (git update-index --chmod=+x FILE)"),
+        127 => Some("is it there, on the host's PATH or in the release?"),
+        _ => None,
+    }
+}
+
+/// Why files are sent once more: so many of them were linked to the release before, and so many were sent.
+fn sent_again(linked: usize, sent: usize) -> String {
+    let mut reasons = Vec::new();
+    if linked > 0 {
+        let files = counted(linked, "file", "files");
+        reasons.push(format!("{files} of the release before changed on the host"));
+    }
+    if sent > 0 {
+        let files = counted(sent, "file", "files");
+        reasons.push(format!("{files} did not arrive as read here"));
+    }
+    format!("{}: sending again, whole", reasons.join(", "))
+}
+
+/// A number with the word for what is counted.
+fn counted(number: usize, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sent_again;
+
+    #[test]
+    fn what_is_sent_once_more_is_told_as_it_is() {
+        for (linked, sent, told) in [
+            (
+                1,
+                0,
+                "1 file of the release before changed on the host: sending again, whole",
+            ),
+            (
+                0,
+                2,
+                "2 files did not arrive as read here: sending again, whole",
+            ),
+            (
+                2,
+                1,
+                "2 files of the release before changed on the host, 1 file did not arrive as read here: sending again, whole",
+            ),
+        ] {
+            assert_eq!(sent_again(linked, sent), told);
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, open, openat};
+use rustix::io::retry_on_intr;
 
 /// Opens a file by its name in its folder, which stays open for the next one: of many small files, finding the way
 /// to each is a large part of the time.
@@ -33,12 +34,13 @@ impl Opener {
             Some(known) => self.folder.insert(known),
             None => {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                let held = open(folder, flags, Mode::empty())?;
+                let held = retry_on_intr(|| open(folder, flags, Mode::empty()))?;
                 self.folder.insert((folder.to_vec(), held))
             }
         };
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = openat(held, OsStr::from_bytes(name), flags, Mode::empty())?;
+        let name = OsStr::from_bytes(name);
+        let file = retry_on_intr(|| openat(&*held, name, flags, Mode::empty()))?;
         Ok(File::from(file))
     }
 }

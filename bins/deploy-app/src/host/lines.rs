@@ -12,14 +12,13 @@ const LINE_BYTES: usize = 16 * 1024;
 #[derive(Default)]
 pub(super) struct Lines {
     partial: Vec<u8>,
-    /// Whether this is where commands put what they were asked for.
-    may_be_data: bool,
+    is_stdout: bool,
 }
 
 impl Lines {
     pub(super) fn of_stdout() -> Self {
         Self {
-            may_be_data: true,
+            is_stdout: true,
             ..Self::default()
         }
     }
@@ -29,9 +28,8 @@ impl Lines {
     }
 
     pub(super) fn push(&mut self, data: &[u8], show: Show, tail: &mut Vec<String>) {
-        let is_for_us = matches!(show, Show::Nothing | Show::Progress(_));
-        // The bulk answers of our own scripts are data, not lines for people.
-        if is_for_us && self.may_be_data && data.len() > 4096 {
+        // What our own scripts answer is data. What went wrong is told on the other stream, and must not drown in it.
+        if self.is_stdout && matches!(show, Show::Nothing | Show::Progress(_)) {
             return;
         }
         for byte in data {
@@ -85,9 +83,9 @@ mod tests {
     fn lines_are_cut_whatever_the_chunks() {
         let (mut lines, mut tail) = (Lines::of_stdout(), Vec::new());
         for chunk in ["on", "e\ntw", "o\r\n\nthree", " \u{1b}[1mfo", "ur"] {
-            lines.push(chunk.as_bytes(), Show::Nothing, &mut tail);
+            lines.push(chunk.as_bytes(), Show::Tail, &mut tail);
         }
-        lines.finish(Show::Nothing, &mut tail);
+        lines.finish(Show::Tail, &mut tail);
         assert_eq!(tail, ["one", "two", "three four"]);
     }
 
@@ -107,8 +105,12 @@ mod tests {
             assert_eq!(tail.len(), 200);
             assert_eq!(tail[199], format!("{:0100}", 999));
         }
-        // An answer to one of our own scripts is no text for people.
-        assert!(kept(Lines::of_stdout(), Show::Nothing, &text).is_empty());
+        // An answer to one of our own scripts is no text for people, however little comes at once.
+        for show in [Show::Nothing, Show::Progress("send")] {
+            for answer in [text.as_str(), &text[..1000]] {
+                assert!(kept(Lines::of_stdout(), show, answer).is_empty());
+            }
+        }
         let endless = kept(Lines::of_stdout(), Show::Tail, &"x".repeat(1_000_000));
         assert_eq!(endless[0].len(), super::LINE_BYTES);
     }

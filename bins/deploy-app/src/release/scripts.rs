@@ -3,7 +3,7 @@
 use crate::host::ssh::quote;
 use crate::layout::{Layout, Paths};
 use crate::release::STAMP;
-use crate::sync::listing;
+use crate::sync::listing::{self, Folder};
 
 /// A script that only the holder of the lock may run; `fence` is [`crate::lease::Lease::fence`].
 #[must_use]
@@ -37,31 +37,32 @@ sync </dev/null >/dev/null 2>&1 &
 {STAMP}
 cd "$p"; stamp
 {list}"#,
-        list = listing::script(has_long),
+        list = listing::script(Folder::Release, has_long),
         target = paths.quoted(),
         partial = quote(&paths.partial(release)),
         z = if gzip { "z" } else { "" },
     )
 }
 
-/// Prints the stamp of the folder that a release runs in, and what the folder holds.
+/// In-place: prints the stamp of the target folder, and what it holds. Somebody else's files lie there too, and not all
+/// may be readable: one of ours that could not be read is missing from what is printed.
 #[must_use]
 pub fn list_live(paths: &Paths, release: &str, has_long: bool) -> String {
     format!(
-        "export LC_ALL=C; T={}; n={release}; cd {} || exit 1\n{STAMP}\nstamp\n{}",
+        "export LC_ALL=C; T={}; n={release}; cd {} || exit 1\n{STAMP}\nstamp\n{}exit 0",
         paths.quoted(),
         quote(&paths.live(release)),
-        listing::script(has_long),
+        listing::script(Folder::Target, has_long),
     )
 }
 
-/// Prints what a release's own folder holds.
+/// Prints what a release's own folder holds, as far as it can be read: the application may have left there what cannot.
 #[must_use]
 pub fn list_stored(paths: &Paths, release: &str) -> String {
     format!(
-        "export LC_ALL=C; cd {} || exit 1\n{}",
+        "export LC_ALL=C; cd {} || exit 1\n{}exit 0",
         quote(&format!("{}/{}", paths.target, paths.stored(release))),
-        listing::script(true),
+        listing::script(Folder::Release, true),
     )
 }
 
@@ -202,10 +203,19 @@ mkdir -p "$R/${{f%/*}}" && cp -pP "$f" "$R/$f" || exit 255; done' sh"#,
     )
 }
 
-/// In-place: removes the paths on standard input from the target folder.
+/// In-place: removes the paths on standard input from the target folder. A folder where a file of ours would lie is
+/// somebody else's, and so is what is no folder where one of ours would be.
 #[must_use]
 pub fn remove_files(paths: &Paths, fence: &str) -> String {
-    format!("set -e; cd {}; {fence}; xargs -0 rm -f", paths.quoted())
+    format!(
+        r#"set -e; cd {}; {fence}; xargs -0 sh -c 'rm -f "$@" 2>/dev/null && exit 0
+for f do
+  if [ -d "$f" ] && [ ! -L "$f" ]; then continue; fi
+  d=${{f%/*}}; while [ "$d" != . ]; do if [ -e "$d" ] && [ ! -d "$d" ]; then continue 2; fi; d=${{d%/*}}; done
+  rm -f "$f" || exit 1
+done' sh"#,
+        paths.quoted()
+    )
 }
 
 /// In-place: removes the folders on standard input that have become empty, the deepest first.
@@ -222,6 +232,18 @@ pub fn place(paths: &Paths, release: &str, fence: &str) -> String {
         "set -e; umask 022; cd {}; {fence}; export T=$(pwd); cd {}; xargs -0 sh -c 'tar -cf - -- \"$@\" | tar -xpo -C \"$T\" -f -' sh",
         paths.quoted(),
         paths.stored(release)
+    )
+}
+
+/// In-place: prints which of the paths on standard input cannot be placed: one that ends in a slash where something else
+/// than a folder is, and another one where a folder is.
+#[must_use]
+pub fn find_in_the_way(paths: &Paths) -> String {
+    format!(
+        r#"cd {} && xargs -0 sh -c 'for f do case $f in
+*/) f=${{f%/}}; if [ -e "$f" ] || [ -L "$f" ]; then [ -d "$f" ] || printf "%s\0" "$f"; fi ;;
+*) if [ -d "$f" ] && [ ! -L "$f" ]; then printf "%s\0" "$f/"; fi ;; esac; done' sh"#,
+        paths.quoted()
     )
 }
 

@@ -86,7 +86,7 @@ pub(super) async fn compare(
 pub(super) async fn check_runtime(remote: &Remote<'_>, bounds: &Bounds) -> Result<(), Failure> {
     match commands(remote).check() {
         Some(check) => remote
-            .command(&check, "use Docker Compose v2", bounds)
+            .check(&check, "use Docker Compose v2", bounds)
             .await
             .map_err(without_compose),
         None => Ok(()),

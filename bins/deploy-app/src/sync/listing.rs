@@ -15,17 +15,35 @@ use crate::host::ssh::quote;
 /// [`Digest::of_segments`]. It stands in the scripts too.
 pub const SEGMENT: u64 = 32 * 1024 * 1024;
 
-/// A script that prints what the working folder holds, in the sections that [`Listing::parse`] reads.
+/// Which folder is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folder {
+    /// A release's own.
+    Release,
+    /// In-place: the target folder, without what this program keeps there.
+    Target,
+}
+
+/// A script that prints what the working folder holds, in the sections that [`Listing::parse`] reads. It fails when
+/// some of that cannot be read, and tells the rest all the same.
 ///
 /// `has_long` is whether a file longer than [`SEGMENT`] may be right.
 #[must_use]
-pub fn script(has_long: bool) -> String {
+pub fn script(folder: Folder, has_long: bool) -> String {
     let segments = if has_long {
         quote(include_str!("segments.py"))
     } else {
         String::new()
     };
-    format!("segments={segments}\n{}", include_str!("listing.sh"))
+    let skip = match folder {
+        Folder::Release => "",
+        // All kept releases lie there.
+        Folder::Target => "'-path ./.deploy -prune -o'",
+    };
+    format!(
+        "skip={skip} segments={segments}\n{}",
+        include_str!("listing.sh")
+    )
 }
 
 /// What a folder on the host holds.
@@ -108,9 +126,12 @@ impl Listing {
         }
         let mut items = rest.split(|byte| *byte == 0);
         let mut segments: BTreeMap<(String, usize), Digest> = BTreeMap::new();
-        while let Some(segment) = items.next().filter(|item| !item.is_empty()) {
-            if let Some(path) = items.next() {
-                segments.extend(segment_of(segment, path));
+        while let Some(hash) = items.next().filter(|item| !item.is_empty()) {
+            let Some(path) = items.next() else { break };
+            if hash.contains(&b' ') {
+                segments.extend(segment_of(hash, path));
+            } else {
+                listing.hashes.extend(whole(hash, path));
             }
         }
         listing.hashes.extend(joined(segments));
@@ -183,6 +204,12 @@ fn path_of(name: &[u8]) -> Option<String> {
 fn segment_of(segment: &[u8], path: &[u8]) -> Option<((String, usize), Digest)> {
     let (n, sha256) = std::str::from_utf8(segment).ok()?.split_once(' ')?;
     Some(((path_of(path)?, n.parse().ok()?), sha256.parse().ok()?))
+}
+
+/// Reads the hash of a file whose name no line can carry, and that name.
+fn whole(hash: &[u8], path: &[u8]) -> Option<(String, Digest)> {
+    let sha256 = std::str::from_utf8(hash).ok()?.parse().ok()?;
+    Some((path_of(path)?, sha256))
 }
 
 /// The digest of each file of which all segments are there.

@@ -44,6 +44,12 @@ pub struct Upload {
 }
 
 impl Upload {
+    /// Whether this file is a link to one of the release before.
+    #[must_use]
+    pub fn is_linked(&self, path: &str) -> bool {
+        self.only.is_none() && self.current.is_some() && self.kept.contains_key(path)
+    }
+
     /// Bytes of file content that the host does not have, as far as whole files tell.
     #[must_use]
     pub fn content_bytes(&self) -> u64 {

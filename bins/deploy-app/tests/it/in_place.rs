@@ -96,3 +96,25 @@ fn a_file_where_ours_are_kept_is_refused() {
         .assert_stderr("would lie where this program keeps its own files");
     assert!(!world.target().exists());
 }
+
+#[test]
+fn what_somebody_else_put_in_the_way_is_named() {
+    let Some(world) = World::start() else { return };
+    std::fs::create_dir_all(world.target().join("lib")).unwrap();
+    std::fs::write(world.target().join("theirs"), "x").unwrap();
+    std::fs::write(world.target().join("lib/own"), "x").unwrap();
+    world.write("theirs/deep/f", "1");
+    world.write("lib", "1");
+    program(&world)
+        .run()
+        .assert_code(1)
+        .assert_stderr("cannot put release")
+        .assert_stderr("is what no earlier deployment put there: `lib/`, `theirs`; move it away");
+    assert_eq!(live(&world, "theirs").as_deref(), Some("x"));
+    assert_eq!(live(&world, "lib/own").as_deref(), Some("x"));
+    assert_eq!(live(&world, "app.py"), None);
+    std::fs::remove_file(world.target().join("theirs")).unwrap();
+    std::fs::remove_dir_all(world.target().join("lib")).unwrap();
+    program(&world).run().assert_code(0);
+    assert_eq!(live(&world, "theirs/deep/f").as_deref(), Some("1"));
+}

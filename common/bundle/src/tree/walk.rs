@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +19,7 @@ pub(super) fn walk(
     rules: &Rules,
     found: &mut Found,
 ) -> Result<(), TreeError> {
-    let walk_error = |error| TreeError::Walk {
-        path: source.path.clone(),
-        source: error,
-    };
+    let walk_error = |error| failed(error, source, root);
     let litter = Arc::default();
     let mut folder: Option<Folder> = None;
     for item in walker(&root.resolved, rules, &litter).build() {
@@ -74,6 +72,32 @@ pub(super) fn walk(
         found.refuse(root.shown(path), Why::Litter);
     }
     Ok(())
+}
+
+/// The error of a walk: a folder that cannot be read is named once, as the user would write it.
+fn failed(error: ignore::Error, source: &Source, root: &Root) -> TreeError {
+    match unreadable(&error) {
+        Some((path, error)) => TreeError::Walk {
+            path: root.shown(path),
+            source: ignore::Error::Io(error),
+        },
+        None => TreeError::Walk {
+            path: source.path.clone(),
+            source: error,
+        },
+    }
+}
+
+/// What could not be read, and what the system said about it, without the words of those between.
+fn unreadable(error: &ignore::Error) -> Option<(&Path, io::Error)> {
+    let ignore::Error::WithPath { path, err } = error else {
+        return None;
+    };
+    let said = err.io_error()?;
+    let inner = said.get_ref().and_then(|inner| inner.source());
+    let inner = inner.and_then(|inner| inner.downcast_ref::<io::Error>());
+    let code = inner.unwrap_or(said).raw_os_error()?;
+    Some((path, io::Error::from_raw_os_error(code)))
 }
 
 /// What of a path lies below the root; the same as [`Path::strip_prefix`] for paths that begin with the root's own
@@ -151,4 +175,28 @@ fn walker(root: &Path, rules: &Rules, refused: &Arc<Mutex<Vec<PathBuf>>>) -> Wal
         false
     });
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::path::{Path, PathBuf};
+
+    use super::{Root, Source, failed};
+
+    #[test]
+    fn a_folder_that_cannot_be_read_is_named_once_with_what_the_system_said() {
+        let root = Root {
+            resolved: PathBuf::from("/nowhere"),
+            written: PathBuf::from("app"),
+        };
+        let gone = Path::new("/nowhere/data");
+        let error = ignore::WalkBuilder::new(gone).build().next().unwrap();
+        let error = failed(error.unwrap_err(), &Source::root("app"), &root);
+        assert_eq!(
+            error.to_string(),
+            "cannot walk `app/data`: No such file or directory (os error 2)"
+        );
+    }
 }

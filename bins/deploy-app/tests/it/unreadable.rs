@@ -1,0 +1,91 @@
+//! Folders on the host that its user may not read, as a container of a database leaves them.
+
+use crate::world::{Tools, World, release};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+/// A host whose `find` may read what its user may and no more, also where that user is root. `None` where that
+/// cannot be had.
+fn host() -> Option<(World, Tools)> {
+    let tools = Tools::new();
+    let find = "exec /usr/bin/find \"$@\"";
+    let find = if nobody_is_kept_out() {
+        let able = std::process::Command::new("setpriv")
+            .args(["--bounding-set=-dac_override,-dac_read_search", "true"])
+            .status();
+        if !able.is_ok_and(|status| status.success()) {
+            harness::missing("setpriv");
+            return None;
+        }
+        find.replace(
+            "exec",
+            "exec setpriv --bounding-set=-dac_override,-dac_read_search",
+        )
+    } else {
+        find.to_owned()
+    };
+    tools.write("find", &format!("#!/bin/sh\n{find}\n"));
+    Some((World::start_with(&tools.options())?, tools))
+}
+
+/// Whether the user of this test reads everything.
+fn nobody_is_kept_out() -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    set_mode(folder.path(), 0);
+    let is_open = std::fs::read_dir(folder.path()).is_ok();
+    set_mode(folder.path(), 0o700);
+    is_open
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Makes a folder that cannot be read.
+fn close(path: &Path) {
+    std::fs::create_dir_all(path).unwrap();
+    std::fs::write(path.join("rows"), "x").unwrap();
+    set_mode(path, 0);
+}
+
+#[test]
+fn in_place_beside_a_folder_that_cannot_be_read() {
+    let Some((world, _tools)) = host() else {
+        return;
+    };
+    let data = world.target().join("data");
+    close(&data);
+    let program = world.program().env("DEPLOY_APP_LAYOUT", "in-place");
+    let first = release(program.run().assert_code(0));
+    assert_eq!(world.answer(), Some((200, first.clone(), "one".to_owned())));
+    // Once more, and back again.
+    world.write("content", "two");
+    let second = release(program.run().assert_code(0));
+    assert_eq!(world.answer(), Some((200, second, "two".to_owned())));
+    program.clone().arg("rollback").run().assert_code(0);
+    assert_eq!(world.answer(), Some((200, first, "one".to_owned())));
+    // What fails is taken down as well.
+    world.write("broken", "");
+    program
+        .run()
+        .assert_code(1)
+        .assert_stderr("rolled back")
+        .refute_stderr("sudo");
+    set_mode(&data, 0o700);
+    assert_eq!(std::fs::read_to_string(data.join("rows")).unwrap(), "x");
+}
+
+#[test]
+fn a_release_in_which_the_application_left_what_cannot_be_read_is_gone_back_to() {
+    let Some((world, _tools)) = host() else {
+        return;
+    };
+    let first = world.deploy();
+    let data = world.target().join("releases").join(&first).join("data");
+    close(&data);
+    world.write("content", "two");
+    world.deploy();
+    world.program().arg("rollback").run().assert_code(0);
+    assert_eq!(world.answer(), Some((200, first, "one".to_owned())));
+    set_mode(&data, 0o700);
+}
