@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use action::redact::redacted;
-use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::host::http::HttpUrl;
 use crate::runtime::Commands;
@@ -21,19 +21,6 @@ pub struct Manner {
     pub hooks: Hooks,
     /// Where it is asked.
     pub health: Option<Health>,
-}
-
-/// The same as it is kept on the host.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Kept {
-    project: Option<String>,
-    start: Option<String>,
-    stop: Option<String>,
-    status: Option<String>,
-    after: Option<String>,
-    health: Option<String>,
-    body: Option<String>,
 }
 
 impl Manner {
@@ -61,28 +48,31 @@ impl Manner {
     /// One line of JSON; empty when a declared secret stands in it, for those are written nowhere.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut kept = Kept {
-            after: self.hooks.after.clone(),
-            ..Kept::default()
+        let mut kept = Map::new();
+        let mut keep = |key: &str, text: Option<&String>| {
+            if let Some(text) = text {
+                kept.insert(key.to_owned(), Value::from(text.as_str()));
+            }
         };
         match &self.run {
-            Run::Compose { project } => kept.project = Some(project.clone()),
+            Run::Compose { project } => keep("project", Some(project)),
             Run::Command {
                 start,
                 stop,
                 status,
             } => {
-                kept.start = Some(start.clone());
-                kept.stop.clone_from(stop);
-                kept.status.clone_from(status);
+                keep("start", Some(start));
+                keep("stop", stop.as_ref());
+                keep("status", status.as_ref());
             }
             Run::None => {}
         }
+        keep("after", self.hooks.after.as_ref());
         if let Some(health) = &self.health {
-            kept.health = Some(health.url.to_string());
-            kept.body.clone_from(&health.body);
+            keep("health", Some(&health.url.to_string()));
+            keep("body", health.body.as_ref());
         }
-        let text = serde_json::to_string(&kept).unwrap_or_default();
+        let text = Value::Object(kept).to_string();
         match redacted(&text) {
             Cow::Borrowed(_) => text,
             Cow::Owned(_) => String::new(),
@@ -91,33 +81,31 @@ impl Manner {
 
     /// Reads [`Manner::to_text`]. How long and how often it is asked is a matter of this deployment.
     fn from_text(text: &str, settings: &Checked) -> Option<Self> {
-        let kept: Kept = serde_json::from_str(text).ok()?;
-        let run = match (kept.project, kept.start) {
+        let kept: Value = serde_json::from_str(text).ok()?;
+        let kept = |key: &str| kept.get(key).and_then(Value::as_str).map(str::to_owned);
+        let run = match (kept("project"), kept("start")) {
             (Some(project), _) => Run::Compose { project },
             (None, Some(start)) => Run::Command {
                 start,
-                stop: kept.stop,
-                status: kept.status,
+                stop: kept("stop"),
+                status: kept("status"),
             },
             (None, None) => Run::None,
         };
-        let health = match (kept.health, &settings.health) {
-            (Some(url), present) => Some(Health {
+        let health = match kept("health") {
+            Some(url) => Some(Health {
                 url: HttpUrl::parse(&url).ok()?,
-                count: present.as_ref().map_or(1, |health| health.count),
-                body: kept.body,
+                count: settings.health.as_ref().map_or(1, |health| health.count),
+                body: kept("body"),
                 timeout: settings.health_timeout,
             }),
-            (None, _) => None,
+            None => None,
         };
-        Some(Self {
-            run,
-            hooks: Hooks {
-                before: None,
-                after: kept.after,
-            },
-            health,
-        })
+        let hooks = Hooks {
+            before: None,
+            after: kept("after"),
+        };
+        Some(Self { run, hooks, health })
     }
 
     /// As a release was run when it was proven; as this deployment has it where that is not known.

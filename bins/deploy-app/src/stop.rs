@@ -65,7 +65,7 @@ pub async fn stop(
     bounds: &Bounds,
 ) -> Result<(), NotStopped> {
     let Stopping { runs, next, .. } = *stopping;
-    if replaces_itself(runs, next.map(|(_, next)| next)) {
+    if is_left_running(runs, next.map(|(_, next)| next)) {
         return Ok(());
     }
     let asked = match next {
@@ -144,15 +144,17 @@ pub fn command(
     (release, runs): (&str, &Manner),
     next: &Manner,
 ) -> Option<Command> {
-    match replaces_itself(runs, Some(next)) {
+    match is_left_running(runs, Some(next)) {
         true => None,
         false => runs.commands(settings).down(release),
     }
 }
 
-/// Whether Compose replaces what it runs by itself.
-fn replaces_itself(runs: &Manner, next: Option<&Manner>) -> bool {
+/// Whether what runs is not ours to stop: Compose replaces what it runs by itself, and with runtime none nothing would
+/// be started again.
+fn is_left_running(runs: &Manner, next: Option<&Manner>) -> bool {
     match (&runs.run, next.map(|next| &next.run)) {
+        (_, Some(Run::None)) => true,
         (Run::Compose { project }, Some(Run::Compose { project: next })) => project == next,
         _ => false,
     }

@@ -198,3 +198,13 @@ fn what_answers_already_does_not_pass_for_the_release() {
         .assert_stderr("something answers at");
     assert_eq!(world.current(), None);
 }
+
+#[test]
+fn with_runtime_none_nothing_is_stopped() {
+    let Some(world) = World::start() else { return };
+    let first = world.deploy();
+    world.write("content", "two");
+    world.files_only().run().assert_code(0);
+    assert_ne!(world.current(), Some(first.clone()));
+    assert_eq!(world.answer(), Some((200, first, "one".to_owned())));
+}
