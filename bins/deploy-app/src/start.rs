@@ -10,6 +10,7 @@ use crate::health;
 use crate::host::exec::{Bounds, Input};
 use crate::manner::Manner;
 use crate::model::{self, Ensured};
+use crate::release::scripts;
 use crate::remote::Remote;
 use crate::runtime::Commands;
 use crate::settings::Run;
@@ -211,6 +212,25 @@ pub async fn prove(
         target.prove(bounds, settings.health_timeout).await?;
     }
     Ok(ensured)
+}
+
+/// Writes down that a release was healthy, and how it was run; only while the lock is ours.
+///
+/// # Errors
+/// When it cannot be written, or the lock is lost.
+pub async fn record(
+    remote: &Remote<'_>,
+    manner: &Manner,
+    release: &str,
+    fence: &str,
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    let paths = &remote.settings.paths;
+    let script = scripts::prove(paths, release, &manner.to_text());
+    let script = scripts::fenced(paths, fence, &script);
+    remote
+        .release("write down that the release is healthy", &script, bounds)
+        .await
 }
 
 /// Makes sure that the model is there, where one is named, and that it is pulled to where it stays.

@@ -428,11 +428,7 @@ async fn roll_back(
     if let Some(health) = health {
         health::prove(&remote.session, health, before, bounds).await?;
     }
-    let proven = scripts::prove(paths, before, &manner.to_text());
-    let proven = scripts::fenced(paths, &fence, &proven);
-    remote
-        .release("write down that it is healthy", &proven, bounds)
-        .await?;
+    start::record(remote, manner, before, &fence, bounds).await?;
     Ok(match health {
         Some(_) => format!("rolled back: release {before} runs again and is healthy"),
         None => format!("rolled back: release {before} is current again"),

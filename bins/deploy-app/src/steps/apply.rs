@@ -461,12 +461,7 @@ async fn restart(
         let images = Images::KeptInNewContainers;
         start::start(remote, &commands, current, images, bounds).await?;
         let model = start::prove(remote, &manner, current, bounds).await?;
-        let paths = &remote.settings.paths;
-        let proven = scripts::prove(paths, current, &manner.to_text());
-        let proven = scripts::fenced(paths, &done.fence()?, &proven);
-        remote
-            .release("write down that the release is healthy", &proven, bounds)
-            .await?;
+        start::record(remote, &manner, current, &done.fence()?, bounds).await?;
         Ok(model)
     };
     match started.await {

@@ -84,17 +84,7 @@ impl Switch<'_> {
                 .await?;
         }
         remote.stages.begin("finish");
-        remote
-            .release(
-                "write down that the release is healthy",
-                &scripts::fenced(
-                    paths,
-                    &fence,
-                    &scripts::prove(paths, release, &self.manner.to_text()),
-                ),
-                bounds,
-            )
-            .await?;
+        start::record(remote, self.manner, release, &fence, bounds).await?;
         Ok(model)
     }
 

@@ -16,6 +16,7 @@ mod model;
 mod noise;
 mod page;
 mod prune;
+mod reaching;
 mod real_compose;
 mod refusals;
 mod rollback;
