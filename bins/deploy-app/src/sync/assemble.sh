@@ -8,13 +8,13 @@ if dd if=/dev/null bs=1 iflag=skip_bytes,count_bytes oflag=seek_bytes conv=notru
     g=1
 fi
 
-# file PATH: the file that the next calls are about
+# file PATH: the file that the next calls are about. It is not there until they write to it: ext4 has a file that was
+# emptied on the disk before whoever filled it again may close it (auto_da_alloc in ext4(5)), a new one later.
 file() {
     mkdir -p "${1%/*}"
     rm -f "$1"
     f=$1
     c=
-    : >"$f"
 }
 
 # copy OLD LENGTH: begin with the first LENGTH bytes of OLD
