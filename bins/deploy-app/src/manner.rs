@@ -34,6 +34,29 @@ impl Manner {
         }
     }
 
+    /// Whether an application that was started in the other manner is to be started again to run in this one. Who is
+    /// asked for its health, and what ends it, makes no difference to what runs.
+    #[must_use]
+    pub fn starts_like(&self, other: &Self) -> bool {
+        match (&self.run, &other.run) {
+            // Nothing is started at all.
+            (Run::None, _) => true,
+            (Run::Compose { project }, Run::Compose { project: other }) => project == other,
+            (Run::Command { start, .. }, Run::Command { start: other, .. }) => start == other,
+            _ => false,
+        }
+    }
+
+    /// What starts it, for people.
+    #[must_use]
+    pub fn starter(&self) -> String {
+        match &self.run {
+            Run::Compose { project } => format!("Compose as project {project}"),
+            Run::Command { start, .. } => format!("`{start}`"),
+            Run::None => "nothing of ours".to_owned(),
+        }
+    }
+
     /// The commands of a release that is run so.
     #[must_use]
     pub const fn commands<'a>(&'a self, settings: &'a Checked) -> Commands<'a> {

@@ -167,7 +167,7 @@ at=$T; while [ ! -d "$at" ]; do at=${{at%/*}}; [ -n "$at" ] || at=/; done
 df -Pk "$at" 2>/dev/null | {{ read -r _; read -r _ _ _ free _ && echo "free $free"; }}
 df -Pi "$at" 2>/dev/null | {{ read -r _; read -r _ _ _ free _ && echo "inodes $free"; }}
 for r in "$S"/*; do [ -d "$r" ] && echo "release ${{r##*/}}"; done
-for r in "$T"/.deploy/proven/*; do [ -e "$r" ] && echo "proven ${{r##*/}} $(cat "$r")"; done
+for r in "$T"/.deploy/proven/*; do [ -e "$r" ] && printf 'proven %s %s\n' "${{r##*/}}" "$(cat "$r")"; done
 [ -d "$T/.deploy/lock" ] && [ "$(cat "$T/.deploy/lock/expires" 2>/dev/null || echo 0)" -ge "$(date +%s)" ] && echo "lock $(cat "$T/.deploy/lock/owner")"
 [ -s "$T/.deploy/placing" ] && echo "placing $(cat "$T/.deploy/placing")"
 [ -e "$C" ] || [ -L "$C" ] || exit 0

@@ -68,11 +68,7 @@ pub async fn stop(
     if is_left_running(runs, next.map(|(_, next)| next)) {
         return Ok(());
     }
-    let asked = match next {
-        Some((_, next)) if matches!(next.run, Run::Command { .. }) => next.health.as_ref(),
-        Some(_) => None,
-        None => runs.health.as_ref(),
-    };
+    let asked = stopping.asked();
     let is_foreign = stopping.release.is_none();
     if is_foreign && answers(remote, asked, bounds).await? == Answers::Nothing {
         return Ok(());
@@ -120,7 +116,16 @@ pub async fn stop(
     }
 }
 
-impl Stopping<'_> {
+impl<'a> Stopping<'a> {
+    /// Who is asked whether it runs still.
+    fn asked(&self) -> Option<&'a Health> {
+        match self.next {
+            Some((_, next)) if matches!(next.run, Run::Command { .. }) => next.health.as_ref(),
+            Some(_) => None,
+            None => self.runs.health.as_ref(),
+        }
+    }
+
     /// The commands that may stop it, the likeliest first: its own, and where that fails the one that the next release
     /// has, which may be the mended one.
     fn commands(&self, settings: &Checked) -> Vec<Command> {
@@ -137,17 +142,35 @@ impl Stopping<'_> {
     }
 }
 
-/// The command that stops a release before another one is started; none where there is no need for one, or none.
-#[must_use]
-pub fn command(
-    settings: &Checked,
-    (release, runs): (&str, &Manner),
-    next: &Manner,
-) -> Option<Command> {
-    match is_left_running(runs, Some(next)) {
-        true => None,
-        false => runs.commands(settings).down(release),
+/// What [`stop`] would do, or why it would refuse; nothing where there is nothing to stop. Changes nothing.
+///
+/// # Errors
+/// When a signal came.
+pub async fn foreseen(
+    remote: &Remote<'_>,
+    stopping: &Stopping<'_>,
+    bounds: &Bounds,
+) -> Result<Option<String>, Failure> {
+    if is_left_running(stopping.runs, stopping.next.map(|(_, next)| next)) {
+        return Ok(None);
     }
+    let asked = stopping.asked();
+    let answers = answers(remote, asked, bounds).await?;
+    if stopping.release.is_none() && answers == Answers::Nothing {
+        return Ok(None);
+    }
+    let what = match stopping.release {
+        Some(_) => "stop".to_owned(),
+        None => format!("stop what answers at {} already", address(asked)),
+    };
+    Ok(match stopping.commands(remote.settings).first() {
+        Some(command) => Some(format!("{what}: {}", command.shown)),
+        None if answers == Answers::Nameless => Some(format!(
+            "the start is refused: something answers at {} already, and there is no command that stops it",
+            address(asked)
+        )),
+        None => None,
+    })
 }
 
 /// Whether what runs is not ours to stop: Compose replaces what it runs by itself, and with runtime none nothing would
@@ -162,13 +185,17 @@ fn is_left_running(runs: &Manner, next: Option<&Manner>) -> bool {
 
 /// Nobody could say whether the new release is healthy.
 fn unclear(remote: &Remote<'_>, asked: Option<&Health>) -> Failure {
-    let url = asked.map_or_else(String::new, |health| health.url.to_string());
     Failure::failed(format!(
-        "cannot start a release on {}: something answers at {url} already, and there is no command that stops it",
-        remote.shown
+        "cannot start a release on {}: something answers at {} already, and there is no command that stops it",
+        remote.shown,
+        address(asked)
     ))
     .cause("what answers later could be that, and not the release")
     .hint("set DEPLOY_APP_STOP (to `true` where the start command replaces what runs), or let the application say which release it is: the header X-Release-Id with the value of $RELEASE_ID")
+}
+
+fn address(asked: Option<&Health>) -> String {
+    asked.map_or_else(String::new, |health| health.url.to_string())
 }
 
 /// What answers where the next release will be asked.

@@ -54,7 +54,7 @@ pub(super) async fn ship(
         if !compared.is_same() && !frees {
             check_space(remote, application, &compared, bounds).await?;
         }
-        let plan = plan::of_deployment(remote, application, compared, bounds).await;
+        let plan = plan::of_deployment(remote, application, compared, bounds).await?;
         context.show_plan(&plan.text(), &plan.json())?;
         return Ok(None);
     }
@@ -312,6 +312,9 @@ async fn send(
         gzip: compared.state.has("gzip") && !is_near,
         only: None,
     };
+    if let Some(reason) = compared.reason() {
+        tracing::info!("{reason}");
+    }
     tracing::info!(
         "sending release {release}: {} added, {} changed, {} removed, {} B",
         diff.added.len(),

@@ -1,5 +1,6 @@
 //! Comparing what is there with what is wanted.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use action::failure::Failure;
@@ -8,11 +9,12 @@ use bundle::manifest::Kind;
 use super::without_compose;
 use crate::application::Application;
 use crate::host::exec::{Bounds, Input};
+use crate::manner::Manner;
 use crate::release::State;
 use crate::remote::Remote;
 use crate::runtime::Commands;
 use crate::start;
-use crate::sync::{Diff, size};
+use crate::sync::{self, Diff, size};
 
 /// The commands of the application that is being deployed; [`State::manner`] knows those of others.
 pub(super) fn commands<'a>(remote: &'a Remote<'_>) -> Commands<'a> {
@@ -31,12 +33,25 @@ pub(super) struct Compared {
     pub(super) diff: Diff,
     /// Why the release that is current is not well, when it is the wanted one.
     pub(super) unwell: Option<String>,
+    /// How the current release was started, where the settings have another way.
+    pub(super) started_otherwise: Option<Manner>,
 }
 
 impl Compared {
-    /// Whether the wanted application is there.
+    /// Whether the wanted application is there, and started as it is wanted.
     pub(super) fn is_same(&self) -> bool {
-        self.state.current.is_some() && self.diff.is_empty()
+        self.state.current.is_some() && self.diff.is_empty() && self.started_otherwise.is_none()
+    }
+
+    /// Why a release is made of files that the current one has.
+    pub(super) fn reason(&self) -> Option<String> {
+        let before = self.started_otherwise.as_ref()?;
+        self.diff.is_empty().then(|| {
+            format!(
+                "the files are those of the current release, which was started by {}",
+                before.starter()
+            )
+        })
     }
 
     /// Whether it is there, was proven, and is well.
@@ -66,12 +81,22 @@ pub(super) async fn compare(
     may_remember: bool,
     bounds: &Bounds,
 ) -> Compared {
-    let diff = remote
+    let mut diff = remote
         .compare(&application.wanted, &state, may_remember, bounds)
         .await;
+    let settings = remote.settings;
+    let started = state.current_name().map(|it| state.manner(it, settings));
+    let started_otherwise = started.filter(|it| !Manner::of(settings).starts_like(it));
+    if diff.is_empty() && started_otherwise.is_some() {
+        // The next release is linked to this one, file by file.
+        let wanted = &application.wanted;
+        diff = sync::diff(wanted, wanted, &BTreeSet::new());
+    }
     let commands = commands(remote);
     let unwell = match state.current_name() {
-        Some(current) if diff.is_empty() => start::unwell(remote, &commands, current, bounds).await,
+        Some(current) if diff.is_empty() && started_otherwise.is_none() => {
+            start::unwell(remote, &commands, current, bounds).await
+        }
         _ => None,
     };
     remote.evidence.forget();
@@ -79,6 +104,7 @@ pub(super) async fn compare(
         state,
         diff,
         unwell,
+        started_otherwise,
     }
 }
 

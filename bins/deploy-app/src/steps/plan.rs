@@ -15,7 +15,7 @@ use crate::release::{self, State, scripts};
 use crate::remote::Remote;
 use crate::runtime::{Command, Commands};
 use crate::settings::Checked;
-use crate::stop;
+use crate::stop::{self, Stopping};
 use crate::sync::{Tree, size};
 
 /// The names under which Compose looks for a project, the first that is there:
@@ -47,7 +47,7 @@ pub(super) async fn of_deployment(
     application: &Application,
     compared: Compared,
     bounds: &Bounds,
-) -> Plan {
+) -> Result<Plan, Failure> {
     let settings = remote.settings;
     let commands = look::commands(remote);
     let Compared { state, diff, .. } = &compared;
@@ -62,10 +62,14 @@ pub(super) async fn of_deployment(
         command.map(|command| format!("{deed}: {}", command.shown))
     };
     let manner = Manner::of(settings);
-    let stopped = |current: &str| {
-        let runs = state.manner(current, settings);
-        stop::command(settings, (current, &runs), &manner)
+    let runs = current.map_or_else(|| manner.clone(), |current| state.manner(current, settings));
+    let stopping = Stopping {
+        runs: &runs,
+        release: current,
+        is_certain: state.is_proven(),
+        next: Some((current.unwrap_or(&release), &manner)),
     };
+    deeds.extend(compared.reason());
     if is_new {
         let old = state.to_prune(settings.keep_releases, true);
         deeds.extend(
@@ -87,13 +91,13 @@ pub(super) async fn of_deployment(
     }
     if is_new {
         deeds.extend(shown("before the switch", commands.before(&release)));
-        deeds.extend(shown("stop", current.and_then(stopped)));
+        deeds.extend(stop::foreseen(remote, &stopping, bounds).await?);
         deeds.extend(services(remote, application, &compared, &commands, bounds).await);
         deeds.extend(shown("start", commands.start(&release, false, false)));
         deeds.extend(shown("after the start", commands.after(&release)));
     } else if let (Some(current), Some(doubt)) = (current, compared.doubt()) {
         deeds.push(format!("start the current release again, because {doubt}"));
-        deeds.extend(shown("stop", stopped(current)));
+        deeds.extend(stop::foreseen(remote, &stopping, bounds).await?);
         let anew = compared.unwell.is_some();
         deeds.extend(shown("start", commands.start(current, false, anew)));
         let after = commands.after(current).filter(|_| !state.is_proven());
@@ -114,7 +118,7 @@ pub(super) async fn of_deployment(
         .as_ref()
         .and_then(|c| c.manifest.clone())
         .unwrap_or_default();
-    Plan {
+    Ok(Plan {
         host: remote.shown.clone(),
         target: settings.paths.target.clone(),
         current: current.map(str::to_owned),
@@ -131,7 +135,7 @@ pub(super) async fn of_deployment(
         deeds,
         permissions: permissions(settings, remote.way.instance.is_some()),
         unknown: None,
-    }
+    })
 }
 
 /// The IAM actions that this configuration uses.
@@ -281,11 +285,12 @@ async fn read(
 }
 
 /// The plan of going back.
-pub(super) fn of_rollback(
+pub(super) async fn of_rollback(
     remote: &Remote<'_>,
     current: &str,
     release: &str,
     state: &State,
+    bounds: &Bounds,
 ) -> Result<(String, Value), Failure> {
     let settings = remote.settings;
     let manner = state.manner(release, settings);
@@ -303,8 +308,13 @@ pub(super) fn of_rollback(
     let shown = |deed: &str, command: Option<Command>| {
         command.map(|command| format!("{deed}: {}", command.shown))
     };
-    let stop = stop::command(settings, (current, &runs), &manner);
-    deeds.extend(shown("stop", stop));
+    let stopping = Stopping {
+        runs: &runs,
+        release: Some(current),
+        is_certain: state.is_proven(),
+        next: Some((release, &manner)),
+    };
+    deeds.extend(stop::foreseen(remote, &stopping, bounds).await?);
     deeds.extend(shown("start", commands.start(release, false, false)));
     let plan = Plan {
         host: remote.shown.clone(),

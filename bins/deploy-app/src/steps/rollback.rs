@@ -38,7 +38,7 @@ pub(super) async fn go_back(
     }
     let wanted = whole(remote, &release, bounds).await?;
     if context.dry_run {
-        let (text, json) = plan::of_rollback(remote, &current, &release, &state)?;
+        let (text, json) = plan::of_rollback(remote, &current, &release, &state, bounds).await?;
         context.show_plan(&text, &json)?;
         return Ok(None);
     }

@@ -174,6 +174,9 @@ fn what_answers_already_does_not_pass_for_the_release() {
     let unstoppable = world.program().env_remove("DEPLOY_APP_STOP");
     let kept = world.target().join(".deploy/proven").join(&first);
     std::fs::write(kept, "").unwrap();
+    let refused = "the start is refused: something answers at http://127.0.0.1:";
+    let dry = unstoppable.clone().env("DEPLOY_APP_DRY_RUN", "1");
+    dry.clone().run().assert_code(0).assert_stderr(refused);
     unstoppable
         .clone()
         .run()
@@ -192,6 +195,10 @@ fn what_answers_already_does_not_pass_for_the_release() {
         .assert_stderr("what will be found healthy may be that");
     // The first release is no exception: what answers is not ours, and is not asked to go.
     std::fs::rename(world.target(), world.state().join("away")).unwrap();
+    dry.run().assert_code(0).assert_stderr(refused);
+    let dry = world.program().env("DEPLOY_APP_DRY_RUN", "1").run();
+    dry.assert_code(0)
+        .assert_stderr("stop what answers at http://127.0.0.1:");
     unstoppable
         .run()
         .assert_code(1)
@@ -207,4 +214,62 @@ fn with_runtime_none_nothing_is_stopped() {
     world.files_only().run().assert_code(0);
     assert_ne!(world.current(), Some(first.clone()));
     assert_eq!(world.answer(), Some((200, first, "one".to_owned())));
+}
+
+#[test]
+fn another_start_command_for_the_same_files_is_a_deployment() {
+    let Some(world) = World::start() else { return };
+    let started_by = |before: &str| {
+        world.program().env(
+            "DEPLOY_APP_START",
+            format!("{before}\n{}./start", world.variables()),
+        )
+    };
+    // Nothing that a shell or JSON has its own view of gets lost on the way to the host and back.
+    let program = started_by("printf 'a\\nb \"%s\"' \"\\\\\" >/dev/null");
+    program.clone().run().assert_code(0);
+    let first = world.current().unwrap();
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr("nothing to deploy");
+    let started = || std::fs::read_to_string(world.state().join("starts")).unwrap();
+    assert_eq!(started().lines().count(), 1);
+    // One that fails brings back what ran, in the way in which it ran.
+    let reason = "the files are those of the current release, which was started by `printf 'a\\nb";
+    started_by("exit 3;")
+        .run()
+        .assert_code(1)
+        .assert_stderr(reason)
+        .assert_stderr(&format!("rolled back: release {first} runs again"));
+    assert_eq!(world.answer(), Some((200, first.clone(), "one".to_owned())));
+    let program = started_by("echo another way");
+    let dry = program.clone().env("DEPLOY_APP_DRY_RUN", "1").run();
+    dry.assert_code(0)
+        .assert_stderr("0 added, 0 changed, 0 removed, 0 B to send")
+        .assert_stderr(reason);
+    program
+        .clone()
+        .run()
+        .assert_code(0)
+        .assert_stderr("another way");
+    let second = world.current().unwrap();
+    assert_ne!(second, first);
+    let inode = |release: &str| {
+        let file = world.target().join("releases").join(release).join("app.py");
+        std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(file).unwrap())
+    };
+    assert_eq!(inode(&second), inode(&first));
+    assert_eq!(world.answer(), Some((200, second, "one".to_owned())));
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr("nothing to deploy");
+    // Neither how it is ended nor who is asked makes another application of it.
+    program
+        .env("DEPLOY_APP_STOP", "true")
+        .env("DEPLOY_APP_HEALTH_BODY", "one")
+        .run()
+        .assert_code(0)
+        .assert_stderr("nothing to deploy");
 }
