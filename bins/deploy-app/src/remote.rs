@@ -1,25 +1,21 @@
 //! The host as the steps see it: scripts whose failures say what they were for.
 
-use std::collections::BTreeSet;
+mod look;
+mod receive;
 
 use action::exit::Exit;
 use action::failure::Failure;
 
 use crate::failure_bundle::Evidence;
 use crate::host::exec::{Bounds, ExecError, Input, Output, Show};
-use crate::host::ssh::Session;
+use crate::host::ssh::{Session, quote};
 use crate::host_keys::{self, Belief};
-use crate::layout::Paths;
 use crate::lease;
 use crate::reach::{self, Way};
-use crate::release::{self, State, lock, scripts};
+use crate::release::lock;
 use crate::runtime::Command;
 use crate::settings::Checked;
 use crate::stages::Stages;
-use crate::sync::listing::{Fault, Listing, What};
-use crate::sync::pieces::{self, Pieces};
-use crate::sync::upload::Upload;
-use crate::sync::{self, Diff, Tree};
 
 /// How many lines of a failed command are repeated in the error.
 const TAIL: usize = 20;
@@ -161,9 +157,17 @@ impl<'a> Remote<'a> {
             return Err(self.failed(Exit::Failed, deed, &output));
         }
         Err(self.failed(Exit::NotPermitted, deed, &output).hint(format!(
-            "user `{}` needs the right to do this; for the folder: sudo install -d -o {0} {1}",
-            self.settings.user, self.settings.paths.target
+            "user `{}` needs the right to do this; for the folder: {}",
+            self.settings.user,
+            self.make_by_hand()
         )))
+    }
+
+    /// The command by which a person makes the target folder.
+    #[must_use]
+    pub fn make_by_hand(&self) -> String {
+        let user = quote(&self.settings.user);
+        format!("sudo install -d -o {user} {}", self.settings.paths.quoted())
     }
 
     /// How a command of the application ended. Whatever it was denied is its own business.
@@ -239,228 +243,7 @@ impl<'a> Remote<'a> {
         output.map(|output| output.tail).unwrap_or_default()
     }
 
-    /// Looks at the host and the target folder, and at what the current release holds where that may
-    /// differ from the tree with this digest.
-    ///
-    /// # Errors
-    /// When the host lacks a tool, or `current` is not ours.
-    pub async fn look(&self, digest: &str, bounds: &Bounds) -> Result<State, Failure> {
-        let script = release::look(&self.settings.paths, digest);
-        let output = self
-            .shown_script(
-                "look at the target folder",
-                &script,
-                Input::Empty,
-                Show::Progress("compare"),
-                bounds,
-            )
-            .await?;
-        self.seen(&output.stdout)
-    }
-
-    /// The same, unless a look before told all of it.
-    ///
-    /// # Errors
-    /// As [`Remote::look`].
-    pub async fn look_unless(
-        &self,
-        seen: Option<State>,
-        digest: &str,
-        bounds: &Bounds,
-    ) -> Result<State, Failure> {
-        match seen.filter(|seen| seen.tells_all_of(digest)) {
-            Some(seen) => Ok(seen),
-            None => self.look(digest, bounds).await,
-        }
-    }
-
-    /// Reads what a look printed.
-    ///
-    /// # Errors
-    /// As [`Remote::look`].
-    pub fn seen(&self, printed: &[u8]) -> Result<State, Failure> {
-        let paths = &self.settings.paths;
-        let state = State::parse(printed);
-        let missing = state.missing_tools();
-        if !missing.is_empty() {
-            return Err(
-                Failure::refused(format!("{} lacks {}", self.shown, missing.join(", ")))
-                    .hint("on Debian and Ubuntu: apt-get install coreutils findutils mawk tar"),
-            );
-        }
-        if let Some(foreign) = &state.foreign {
-            return Err(Failure::refused(format!(
-                "{}/{} on {} leads to `{foreign}`, which is no release of this program",
-                paths.target,
-                paths.current(),
-                self.shown
-            ))
-            .hint("move it away, or set DEPLOY_APP_TARGET to a folder of its own"));
-        }
-        Ok(state)
-    }
-
-    /// How the wanted tree differs from what a look found. `may_remember` lets the host write down that its
-    /// files are what they should be.
-    pub async fn compare(
-        &self,
-        wanted: &Tree,
-        state: &State,
-        may_remember: bool,
-        bounds: &Bounds,
-    ) -> Diff {
-        let Some(current) = &state.current else {
-            return sync::diff(wanted, &Tree::new(), &BTreeSet::new());
-        };
-        if let Some(stored) = &current.manifest {
-            return sync::diff(wanted, stored, &BTreeSet::new());
-        }
-        let Some(listing) = &current.listing else {
-            if state.placing.is_none() {
-                // Nothing will be sent, so nothing need be linked.
-                return Diff::default();
-            }
-            return sync::diff(wanted, wanted, &BTreeSet::new());
-        };
-        // What the application wrote itself is nobody's business.
-        let altered: BTreeSet<String> = listing
-            .faults(wanted)
-            .into_iter()
-            .filter(|fault| !fault.what.is_theirs())
-            .map(|fault| fault.path)
-            .collect();
-        let is_fine = altered.is_empty() && may_remember;
-        if let (true, Some(stamp)) = (is_fine, &current.stamp) {
-            // Spares the next look the reading of every file; failing costs time only.
-            let script = scripts::remember_stamp(&self.settings.paths, &current.name, stamp);
-            drop(
-                self.release("remember what was verified", &script, bounds)
-                    .await,
-            );
-        }
-        sync::diff(wanted, wanted, &altered)
-    }
-
-    /// Sends a release and has it verified by the host's own hashes; what did not arrive as it should
-    /// is sent once more, whole. Gives the stamp of what was verified.
-    ///
-    /// # Errors
-    /// When it does not arrive exactly.
-    pub async fn receive(&self, upload: Upload, bounds: &Bounds) -> Result<String, Failure> {
-        let deed = format!("unpack release {}", upload.release);
-        let (paths, wanted) = (&self.settings.paths, upload.wanted.clone());
-        let (mut stamp, mut faults) = self.send(&deed, upload.clone(), bounds).await?;
-        let is_curable = |faults: &[Fault]| faults.iter().all(|fault| fault.what != What::Foreign);
-        if !faults.is_empty() && is_curable(&faults) {
-            let linked = faults.iter().filter(|fault| upload.is_linked(&fault.path));
-            let linked = linked.count();
-            tracing::info!("{}", sent_again(linked, faults.len() - linked));
-            let only = faults.into_iter().map(|fault| fault.path).collect();
-            let rest = Upload {
-                only: Some(only),
-                ..upload
-            };
-            (stamp, faults) = self.send(&deed, rest, bounds).await?;
-        }
-        if faults.is_empty() {
-            return Ok(stamp);
-        }
-        Err(self.unlike(&deed, paths, &wanted, &faults))
-    }
-
-    fn unlike(&self, deed: &str, paths: &Paths, wanted: &Tree, faults: &[Fault]) -> Failure {
-        let failure = Failure::failed(format!(
-            "cannot {deed} in {} on {}",
-            paths.target, self.shown
-        ))
-        .cause(format!(
-            "what the host holds is not what was sent ({} in {})",
-            counted(faults.len(), "fault", "faults"),
-            counted(wanted.len(), "entry", "entries")
-        ));
-        faults
-            .iter()
-            .take(TAIL)
-            .fold(failure, |failure, fault| failure.detail(fault.to_string()))
-            .hint("did the application's folder change meanwhile, or is the host's disk full?")
-    }
-
-    async fn send(
-        &self,
-        deed: &str,
-        upload: Upload,
-        bounds: &Bounds,
-    ) -> Result<(String, Vec<Fault>), Failure> {
-        let again = upload.only.is_some();
-        let paths = &self.settings.paths;
-        let has_long = sync::has_long(&upload.wanted);
-        let script = scripts::unpack(paths, &upload.release, upload.gzip, again, has_long);
-        let wanted = upload.wanted.clone();
-        let (tell, chunks) = tokio::sync::mpsc::channel(16);
-        let sender = tokio::task::spawn_blocking(move || upload.send(tell));
-        let output = self
-            .shown_script(
-                deed,
-                &script,
-                Input::Chunks(chunks),
-                Show::Progress("send"),
-                bounds,
-            )
-            .await;
-        // It ends by itself: nobody listens any more.
-        drop(sender.await);
-        Ok(stamped(&output?.stdout, &wanted))
-    }
-
-    /// In-place: has the target folder verified; gives the stamp of what was verified.
-    ///
-    /// # Errors
-    /// When it does not hold the tree.
-    pub async fn verify_live(
-        &self,
-        release: &str,
-        wanted: &Tree,
-        bounds: &Bounds,
-    ) -> Result<String, Failure> {
-        let deed = format!("put release {release} into place");
-        let paths = &self.settings.paths;
-        let script = scripts::list_live(paths, release, sync::has_long(wanted));
-        let show = Show::Progress("verify");
-        let output = self
-            .shown_script(&deed, &script, Input::Empty, show, bounds)
-            .await?;
-        let (stamp, mut faults) = stamped(&output.stdout, wanted);
-        // Whatever else is there was there before, or is the application's.
-        faults.retain(|fault| !fault.what.is_theirs());
-        if faults.is_empty() {
-            return Ok(stamp);
-        }
-        Err(self.unlike(&deed, paths, wanted, &faults))
-    }
-
-    /// The manifest of a release; none when it cannot be read.
-    ///
-    /// # Errors
-    /// When the host does not answer.
-    pub async fn manifest(&self, release: &str, bounds: &Bounds) -> Result<Option<Tree>, Failure> {
-        let script = scripts::read_own(&self.settings.paths, "manifests", release);
-        let deed = format!("read the manifest of release {release}");
-        let output = self.script(&deed, &script, Input::Empty, bounds).await?;
-        Ok(sync::from_text(&String::from_utf8_lossy(&output.stdout)))
-    }
-
-    /// The pieces of a release's large files.
-    ///
-    /// # Errors
-    /// When the host does not answer.
-    pub async fn pieces(&self, release: &str, bounds: &Bounds) -> Result<Pieces, Failure> {
-        let script = scripts::read_own(&self.settings.paths, "pieces", release);
-        let deed = format!("read the pieces of release {release}");
-        let output = self.script(&deed, &script, Input::Empty, bounds).await?;
-        Ok(pieces::from_text(&String::from_utf8_lossy(&output.stdout)))
-    }
-
-    /// Runs one of the scripts of [`release`].
+    /// Runs one of the scripts of [`crate::release::scripts`].
     ///
     /// # Errors
     /// When it fails.
@@ -470,7 +253,7 @@ impl<'a> Remote<'a> {
             .map(drop)
     }
 
-    /// Runs one of the scripts of [`release`] that read paths from standard input; not at all when there
+    /// Runs one of the scripts of [`crate::release::scripts`] that read paths from standard input; not at all when there
     /// are none.
     ///
     /// # Errors
@@ -491,66 +274,11 @@ impl<'a> Remote<'a> {
     }
 }
 
-/// Reads a stamp and the listing after it.
-fn stamped(output: &[u8], wanted: &Tree) -> (String, Vec<Fault>) {
-    let end = output.iter().position(|byte| *byte == b'\n').unwrap_or(0);
-    let stamp = String::from_utf8_lossy(&output[..end]).into_owned();
-    let listing = Listing::parse(output.get(end + 1..).unwrap_or_default());
-    (stamp, listing.faults(wanted))
-}
-
 /// What can be done about an application's command that could not even be run.
 fn hint_of(status: u32) -> Option<&'static str> {
     match status {
         126 => Some("is it executable? (git update-index --chmod=+x FILE)"),
         127 => Some("is it there, on the host's PATH or in the release?"),
         _ => None,
-    }
-}
-
-/// Why files are sent once more: so many of them were linked to the release before, and so many were sent.
-fn sent_again(linked: usize, sent: usize) -> String {
-    let mut reasons = Vec::new();
-    if linked > 0 {
-        let files = counted(linked, "file", "files");
-        reasons.push(format!("{files} of the release before changed on the host"));
-    }
-    if sent > 0 {
-        let files = counted(sent, "file", "files");
-        reasons.push(format!("{files} did not arrive as read here"));
-    }
-    format!("{}: sending again, whole", reasons.join(", "))
-}
-
-/// A number with the word for what is counted.
-fn counted(number: usize, one: &str, several: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { several })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::sent_again;
-
-    #[test]
-    fn what_is_sent_once_more_is_told_as_it_is() {
-        for (linked, sent, told) in [
-            (
-                1,
-                0,
-                "1 file of the release before changed on the host: sending again, whole",
-            ),
-            (
-                0,
-                2,
-                "2 files did not arrive as read here: sending again, whole",
-            ),
-            (
-                2,
-                1,
-                "2 files of the release before changed on the host, 1 file did not arrive as read here: sending again, whole",
-            ),
-        ] {
-            assert_eq!(sent_again(linked, sent), told);
-        }
     }
 }

@@ -5,6 +5,7 @@ mod find;
 mod look;
 mod plan;
 mod rollback;
+mod room;
 mod switch;
 
 use action::exit::Exit;

@@ -10,13 +10,13 @@ use tokio::time::Instant;
 
 use super::look::{self, CLEANUP, Compared};
 use super::plan;
+use super::room;
 use super::switch::Switch;
 use crate::application::Application;
 use crate::audit::{self, Entry};
 use crate::compose::{self, Service};
 use crate::failure_bundle;
 use crate::host::exec::Bounds;
-use crate::host::ssh::quote;
 use crate::lease;
 use crate::manner::Manner;
 use crate::model::{self, Ensured};
@@ -45,6 +45,7 @@ pub(super) async fn ship(
     let compared = look::compare(remote, application, state, !context.dry_run, bounds).await;
     if context.dry_run {
         if !compared.is_done() {
+            look::check_target(remote, &compared.state)?;
             look::check_runtime(remote, bounds).await?;
         }
         let state = &compared.state;
@@ -52,7 +53,7 @@ pub(super) async fn ship(
             .to_prune(remote.settings.keep_releases, true)
             .is_empty();
         if !compared.is_same() && !frees {
-            check_space(remote, application, &compared, bounds).await?;
+            room::check(remote, application, &compared, bounds).await?;
         }
         let plan = plan::of_deployment(remote, application, compared, bounds).await?;
         context.show_plan(&plan.text(), &plan.json())?;
@@ -61,6 +62,7 @@ pub(super) async fn ship(
     if let (true, Some(current)) = (compared.is_done(), compared.state.current_name()) {
         return untouched(remote, current, bounds).await.map(Some);
     }
+    look::check_target(remote, &compared.state)?;
     look::check_runtime(remote, bounds).await?;
     remote.stages.begin("prune");
     let joins = !compared.is_same();
@@ -70,9 +72,9 @@ pub(super) async fn ship(
         .is_empty()
     {
         // Nothing of ours can make room: no need to wait for the lock with this.
-        check_space(remote, application, &compared, bounds).await?;
+        room::check(remote, application, &compared, bounds).await?;
     }
-    prune_unlocked(remote, &compared.state, joins, bounds).await;
+    room::prune_unlocked(remote, &compared.state, joins, bounds).await;
     let mut done = Done::default();
     let deployed = act(remote, application, context, bounds, &mut done).await;
     finish(
@@ -223,15 +225,15 @@ async fn act(
         }
         _ => {}
     }
-    let pruned = prune(remote, &compared.state, true, bounds).await;
-    if let Err(failure) = check_space(remote, application, &compared, bounds).await {
+    let pruned = room::prune(remote, &compared.state, true, bounds).await;
+    if let Err(failure) = room::check(remote, application, &compared, bounds).await {
         if !pruned {
             return Err(failure);
         }
         let now = remote.look(release::UNKNOWN, bounds).await?;
         let free = (now.free_kib, now.free_inodes);
         (compared.state.free_kib, compared.state.free_inodes) = free;
-        check_space(remote, application, &compared, bounds).await?;
+        room::check(remote, application, &compared, bounds).await?;
     }
     let release = release::next_name(&application.release, &compared.state.releases);
     done.release.clone_from(&release);
@@ -486,62 +488,6 @@ async fn restart(
     }
 }
 
-/// Refuses a release for which there is no room on the target's disk, or on Docker's.
-async fn check_space(
-    remote: &Remote<'_>,
-    application: &Application,
-    compared: &Compared,
-    bounds: &Bounds,
-) -> Result<(), Failure> {
-    let docker = look::docker_kib(remote, bounds).await;
-    look::check_space(remote, application, &compared.state, &compared.diff, docker)
-}
-
-/// Removes what is not kept and nobody can be deploying: a lock that somebody holds does not keep a disk
-/// from being cleared. Failing costs room only.
-async fn prune_unlocked(remote: &Remote<'_>, state: &State, joins: bool, bounds: &Bounds) {
-    let old = state.to_prune_unlocked(remote.settings.keep_releases, joins);
-    remove_releases(remote, &old, bounds).await;
-    if let Some(project) = look::commands(remote).project()
-        && !old.is_empty()
-    {
-        let script = compose::remove_images(&quote(project), &old);
-        if let Err(failure) = remote.release("remove old images", &script, bounds).await {
-            tracing::warn!("{failure}");
-        }
-    }
-    remote.evidence.forget();
-}
-
-/// Removes what is not kept: old releases and their images; under the lock. Failing costs room only. Gives
-/// whether anything may have gone.
-async fn prune(remote: &Remote<'_>, state: &State, joins: bool, bounds: &Bounds) -> bool {
-    let old = state.to_prune(remote.settings.keep_releases, joins);
-    remove_releases(remote, &old, bounds).await;
-    let commands = look::commands(remote);
-    if let Some(project) = commands.project() {
-        let mut kept = state.releases.clone();
-        kept.retain(|release| !old.contains(release));
-        let sweep = compose::prune_images(&quote(project), &kept);
-        if let Err(failure) = remote.release("remove old images", &sweep, bounds).await {
-            tracing::warn!("{failure}");
-        }
-    }
-    remote.evidence.forget();
-    !old.is_empty() || commands.project().is_some()
-}
-
-async fn remove_releases(remote: &Remote<'_>, old: &[String], bounds: &Bounds) {
-    if old.is_empty() {
-        return;
-    }
-    let script = scripts::remove(&remote.settings.paths, old);
-    match remote.release("remove old releases", &script, bounds).await {
-        Ok(()) => tracing::info!("removed old releases: {}", old.join(", ")),
-        Err(failure) => tracing::warn!("{failure}"),
-    }
-}
-
 /// What need not succeed for the deployment to be a success.
 pub(super) async fn clean_up(remote: &Remote<'_>, bounds: &Bounds) {
     // Pruning made room for this one, except where only one may stay: the one before had to serve.
@@ -549,7 +495,7 @@ pub(super) async fn clean_up(remote: &Remote<'_>, bounds: &Bounds) {
     if settings.keep_releases == 1
         && let Ok(state) = remote.look("-", bounds).await
     {
-        prune(remote, &state, false, bounds).await;
+        room::prune(remote, &state, false, bounds).await;
     }
 }
 

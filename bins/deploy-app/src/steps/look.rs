@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use action::exit::Exit;
 use action::failure::Failure;
-use bundle::manifest::Kind;
 
 use super::without_compose;
 use crate::application::Application;
-use crate::host::exec::{Bounds, Input};
+use crate::host::exec::Bounds;
 use crate::manner::Manner;
 use crate::release::State;
 use crate::remote::Remote;
 use crate::runtime::Commands;
+use crate::settings::Checked;
 use crate::start;
-use crate::sync::{self, Diff, size};
+use crate::sync::{self, Diff};
 
 /// The commands of the application that is being deployed; [`State::manner`] knows those of others.
 pub(super) fn commands<'a>(remote: &'a Remote<'_>) -> Commands<'a> {
@@ -108,6 +109,24 @@ pub(super) async fn compare(
     }
 }
 
+/// Refuses a target folder that cannot be made or written into.
+pub(super) fn check_target(remote: &Remote<'_>, state: &State) -> Result<(), Failure> {
+    let Checked { user, paths, .. } = remote.settings;
+    let target = &paths.target;
+    let deed = format!("cannot deploy to {target} on {}", remote.shown);
+    if let Some(blocked) = &state.blocked {
+        return Err(Failure::refused(deed)
+            .cause(format!("{blocked} is no folder"))
+            .hint("move it away, or set DEPLOY_APP_TARGET to a folder of its own"));
+    }
+    if let Some(closed) = &state.closed {
+        return Err(Failure::new(Exit::NotPermitted, deed)
+            .cause(format!("{user} may not write into {closed}"))
+            .hint(format!("on the host: {}", remote.make_by_hand())));
+    }
+    Ok(())
+}
+
 /// Has the host say that it can run the application, before anything is changed there.
 pub(super) async fn check_runtime(remote: &Remote<'_>, bounds: &Bounds) -> Result<(), Failure> {
     match commands(remote).check() {
@@ -117,69 +136,6 @@ pub(super) async fn check_runtime(remote: &Remote<'_>, bounds: &Bounds) -> Resul
             .map_err(without_compose),
         None => Ok(()),
     }
-}
-
-/// Refuses a release for which there is no room.
-pub(super) fn check_space(
-    remote: &Remote<'_>,
-    application: &Application,
-    state: &State,
-    diff: &Diff,
-    docker_kib: Option<u64>,
-) -> Result<(), Failure> {
-    let settings = remote.settings;
-    // In-place there is a second copy of everything that moves.
-    let copies = 1 + u64::from(crate::release::scripts::moves_files(&settings.paths));
-    let new = application
-        .wanted
-        .iter()
-        .filter(|(path, _)| !diff.kept.contains_key(*path));
-    let (mut kib, mut inodes) = (0, 0);
-    for (_, kind) in new {
-        kib += match kind {
-            Kind::File { .. } => size(kind).div_ceil(4096) * 4,
-            Kind::Symlink { .. } | Kind::EmptyDir => 4,
-        };
-        inodes += 1;
-    }
-    let (kib, inodes) = (kib * copies, inodes * copies);
-    let shown = &remote.shown;
-    let refused = |free: u64, needed: u64, what: &str| {
-        Failure::refused(format!(
-            "{shown} has {free} {what} free for {}, the release needs {needed} {what}; nothing was sent",
-            settings.paths.target
-        ))
-        .hint("make room, or lower DEPLOY_APP_KEEP_RELEASES")
-    };
-    match (state.free_kib, state.free_inodes) {
-        (Some(free), _) if free < kib + kib / 10 => Err(refused(free, kib, "KiB")),
-        // File systems without a table of inodes report none at all.
-        (_, Some(free)) if free > 0 && free < inodes + inodes / 10 => {
-            Err(refused(free, inodes, "inodes"))
-        }
-        _ => match docker_kib {
-            Some(free) if free < kib + kib / 10 + DOCKER_MARGIN => Err(Failure::refused(format!(
-                "{shown} has {free} KiB free where Docker keeps its images, the release needs {} KiB there; nothing was sent",
-                kib + DOCKER_MARGIN
-            ))
-            .hint("make room: `docker system df` on the host shows what takes it, `docker builder prune` removes the build cache")),
-            _ => Ok(()),
-        },
-    }
-}
-
-/// What a build needs beside the application itself, in KiB: less is a disk that is about to be full.
-const DOCKER_MARGIN: u64 = 100 * 1024;
-
-/// Free KiB where Docker keeps its images; none without Docker here, or when it does not tell.
-pub(super) async fn docker_kib(remote: &Remote<'_>, bounds: &Bounds) -> Option<u64> {
-    commands(remote).project()?;
-    let script = "d=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null) && [ -d \"$d\" ] && df -Pk \"$d\" | { read -r _; read -r _ _ _ free _ && echo \"$free\"; }; exit 0";
-    let output = remote
-        .script("look at Docker's disk", script, Input::Empty, bounds)
-        .await
-        .ok()?;
-    String::from_utf8_lossy(&output.stdout).trim().parse().ok()
 }
 
 /// Time left for what must not be cut off at once.

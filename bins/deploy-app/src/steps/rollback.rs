@@ -37,6 +37,7 @@ pub(super) async fn go_back(
         return Ok(Some((current, false)));
     }
     let wanted = whole(remote, &release, bounds).await?;
+    look::check_target(remote, &state)?;
     if context.dry_run {
         let (text, json) = plan::of_rollback(remote, &current, &release, &state, bounds).await?;
         context.show_plan(&text, &json)?;

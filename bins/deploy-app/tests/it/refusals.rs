@@ -250,6 +250,36 @@ fn the_wrong_key_or_user_is_not_permitted() {
 }
 
 #[test]
+fn a_target_that_cannot_be_made_is_refused_before_anything_is_done() {
+    let Some(world) = World::start() else { return };
+    let file = world.state().join("file");
+    std::fs::write(&file, "").unwrap();
+    let to = |target: &Path| world.program().env("DEPLOY_APP_TARGET", target);
+    let in_the_way = to(&file.join("app"));
+    // Linux lets nobody make anything there, root neither.
+    let closed = to(Path::new("/proc/sys/app"));
+    for dry in ["0", "1"] {
+        let deed = "cannot deploy to ";
+        let in_the_way = in_the_way.clone().env("DEPLOY_APP_DRY_RUN", dry).run();
+        in_the_way
+            .assert_code(2)
+            .assert_stderr(deed)
+            .assert_stderr(&format!("{} is no folder", file.display()));
+        let closed = closed.clone().env("DEPLOY_APP_DRY_RUN", dry).run();
+        closed
+            .assert_code(3)
+            .assert_stderr(deed)
+            .assert_stderr("may not write into /proc/sys\n")
+            .assert_stderr(&format!(
+                "hint: on the host: sudo install -d -o {} '/proc/sys/app'",
+                world.sshd.user()
+            ));
+    }
+    // To look is allowed.
+    closed.arg("releases").run().assert_code(0);
+}
+
+#[test]
 fn all_settings_that_are_wrong_are_told_at_once() {
     let program = Program::new(env!("CARGO_BIN_EXE_deploy-app"));
     program.run().assert_code(2).assert_stderr(

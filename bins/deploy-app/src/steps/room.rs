@@ -1,0 +1,131 @@
+//! Room on the host for one more release: what there is, and what goes to make it.
+
+use action::failure::Failure;
+use bundle::manifest::Kind;
+
+use super::look::{self, Compared};
+use crate::application::Application;
+use crate::compose;
+use crate::host::exec::{Bounds, Input};
+use crate::host::ssh::quote;
+use crate::release::{State, scripts};
+use crate::remote::Remote;
+use crate::sync::size;
+
+/// Removes what is not kept and nobody can be deploying: a lock that somebody holds does not keep a disk
+/// from being cleared. Failing costs room only.
+pub(super) async fn prune_unlocked(
+    remote: &Remote<'_>,
+    state: &State,
+    joins: bool,
+    bounds: &Bounds,
+) {
+    let old = state.to_prune_unlocked(remote.settings.keep_releases, joins);
+    remove_releases(remote, &old, bounds).await;
+    if let Some(project) = look::commands(remote).project()
+        && !old.is_empty()
+    {
+        let script = compose::remove_images(&quote(project), &old);
+        if let Err(failure) = remote.release("remove old images", &script, bounds).await {
+            tracing::warn!("{failure}");
+        }
+    }
+    remote.evidence.forget();
+}
+
+/// Removes what is not kept: old releases and their images; under the lock. Failing costs room only. Gives
+/// whether anything may have gone.
+pub(super) async fn prune(
+    remote: &Remote<'_>,
+    state: &State,
+    joins: bool,
+    bounds: &Bounds,
+) -> bool {
+    let old = state.to_prune(remote.settings.keep_releases, joins);
+    remove_releases(remote, &old, bounds).await;
+    let commands = look::commands(remote);
+    if let Some(project) = commands.project() {
+        let mut kept = state.releases.clone();
+        kept.retain(|release| !old.contains(release));
+        let sweep = compose::prune_images(&quote(project), &kept);
+        if let Err(failure) = remote.release("remove old images", &sweep, bounds).await {
+            tracing::warn!("{failure}");
+        }
+    }
+    remote.evidence.forget();
+    !old.is_empty() || commands.project().is_some()
+}
+
+async fn remove_releases(remote: &Remote<'_>, old: &[String], bounds: &Bounds) {
+    if old.is_empty() {
+        return;
+    }
+    let script = scripts::remove(&remote.settings.paths, old);
+    match remote.release("remove old releases", &script, bounds).await {
+        Ok(()) => tracing::info!("removed old releases: {}", old.join(", ")),
+        Err(failure) => tracing::warn!("{failure}"),
+    }
+}
+
+/// Refuses a release for which there is no room on the target's disk, or on Docker's.
+pub(super) async fn check(
+    remote: &Remote<'_>,
+    application: &Application,
+    Compared { state, diff, .. }: &Compared,
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    let settings = remote.settings;
+    let docker_kib = docker_kib(remote, bounds).await;
+    // In-place there is a second copy of everything that moves.
+    let copies = 1 + u64::from(scripts::moves_files(&settings.paths));
+    let new = application
+        .wanted
+        .iter()
+        .filter(|(path, _)| !diff.kept.contains_key(*path));
+    let (mut kib, mut inodes) = (0, 0);
+    for (_, kind) in new {
+        kib += match kind {
+            Kind::File { .. } => size(kind).div_ceil(4096) * 4,
+            Kind::Symlink { .. } | Kind::EmptyDir => 4,
+        };
+        inodes += 1;
+    }
+    let (kib, inodes) = (kib * copies, inodes * copies);
+    let shown = &remote.shown;
+    let refused = |free: u64, needed: u64, what: &str| {
+        Failure::refused(format!(
+            "{shown} has {free} {what} free for {}, the release needs {needed} {what}; nothing was sent",
+            settings.paths.target
+        ))
+        .hint("make room, or lower DEPLOY_APP_KEEP_RELEASES")
+    };
+    match (state.free_kib, state.free_inodes) {
+        (Some(free), _) if free < kib + kib / 10 => Err(refused(free, kib, "KiB")),
+        // File systems without a table of inodes report none at all.
+        (_, Some(free)) if free > 0 && free < inodes + inodes / 10 => {
+            Err(refused(free, inodes, "inodes"))
+        }
+        _ => match docker_kib {
+            Some(free) if free < kib + kib / 10 + DOCKER_MARGIN => Err(Failure::refused(format!(
+                "{shown} has {free} KiB free where Docker keeps its images, the release needs {} KiB there; nothing was sent",
+                kib + DOCKER_MARGIN
+            ))
+            .hint("make room: `docker system df` on the host shows what takes it, `docker builder prune` removes the build cache")),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// What a build needs beside the application itself, in KiB: less is a disk that is about to be full.
+const DOCKER_MARGIN: u64 = 100 * 1024;
+
+/// Free KiB where Docker keeps its images; none without Docker here, or when it does not tell.
+async fn docker_kib(remote: &Remote<'_>, bounds: &Bounds) -> Option<u64> {
+    look::commands(remote).project()?;
+    let script = "d=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null) && [ -d \"$d\" ] && df -Pk \"$d\" | { read -r _; read -r _ _ _ free _ && echo \"$free\"; }; exit 0";
+    let output = remote
+        .script("look at Docker's disk", script, Input::Empty, bounds)
+        .await
+        .ok()?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().ok()
+}
