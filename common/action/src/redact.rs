@@ -51,8 +51,8 @@ fn replaced<'a>(text: &'a str, hidden: &[String]) -> Cow<'a, str> {
 }
 
 /// The ways in which a value may be written: as it is, inside a quoted shell word or one within another,
-/// each of these inside JSON or Rust's own quotes, and each of its lines by itself, because logs are cut
-/// into lines.
+/// each of these inside JSON or Rust's own quotes, or inside such quotes within JSON, as Compose writes
+/// commands, and each of its lines by itself, because logs are cut into lines.
 fn forms(value: &str) -> Vec<String> {
     let in_shell = |text: &str| inner(&quote::posix(text));
     let lines = value.lines().map(str::trim);
@@ -61,14 +61,16 @@ fn forms(value: &str) -> Vec<String> {
         .chain(lines)
         .flat_map(|text| [text.to_owned(), in_shell(text), in_shell(&in_shell(text))])
         .flat_map(|text| {
-            let json = serde_json::Value::from(text.as_str()).to_string();
-            let debug = format!("{text:?}");
-            let (json, debug) = (inner(&json), inner(&debug));
-            [text, json, debug]
+            let (json, debug) = (in_json(&text), inner(&format!("{text:?}")));
+            [in_json(&json), in_json(&debug), text, json, debug]
         })
         .collect();
     forms.retain(|form| form.len() >= SHORTEST);
     forms
+}
+
+fn in_json(text: &str) -> String {
+    inner(&serde_json::Value::from(text).to_string())
 }
 
 /// A quoted text without its quotes.
@@ -105,6 +107,8 @@ mod tests {
             format!("{value:?}"),
             r#"'it'\''s "quoted"'"#.to_owned(),
             serde_json::json!(r#"'it'\''s "quoted"'"#).to_string(),
+            serde_json::json!({ "Command": format!("{value:?}") }).to_string(),
+            serde_json::json!(serde_json::json!({ "a": value }).to_string()).to_string(),
             "log: and has\ttwo lines".to_owned(),
         ] {
             let text = replaced(&text, &hidden).into_owned();

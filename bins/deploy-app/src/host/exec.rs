@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout
 
 use super::lines::Lines;
 
-/// A long command that prints nothing is reported as alive this often.
+/// A command that prints nothing for this long is reported as alive, and again each time it lasted as long.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// How long a command may take to end once it was told to.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -205,9 +205,12 @@ pub(super) async fn collect(
             },
             signal = bounds.interrupt.signalled(), if stopping.is_none() => Some(ExecError::Interrupted(signal)),
             _ = heartbeat.tick() => {
-                let sent = sent.load(Ordering::Relaxed);
-                if let Some(line) = sign_of_life(show, last_output.elapsed(), sent) {
-                    tracing::info!("{line}");
+                let silent = last_output.elapsed();
+                match sign_of_life(show, silent, sent.load(Ordering::Relaxed)) {
+                    Some(line) => tracing::info!("{line}"),
+                    // Should it say nothing more from now on, that is told once it lasted long enough.
+                    None if silent < HEARTBEAT => heartbeat.reset_at(last_output + HEARTBEAT),
+                    None => {}
                 }
                 None
             }

@@ -35,7 +35,7 @@ impl Docker {
     }
 
     /// Deploys, and gives the release.
-    fn deploy(&self) -> String {
+    pub(crate) fn deploy(&self) -> String {
         let release = release(self.program().run().assert_code(0));
         self.calls();
         release
@@ -49,7 +49,7 @@ impl Docker {
         calls.lines().map(str::to_owned).collect()
     }
 
-    fn set(&self, name: &str, content: &str) {
+    pub(crate) fn set(&self, name: &str, content: &str) {
         std::fs::write(self.tools.path().join(name), content).unwrap();
     }
 

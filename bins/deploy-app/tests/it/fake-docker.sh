@@ -1,8 +1,15 @@
 # The docker of the tests, after lines that set: tools (our folder), target (the target folder), the
 # application's variables. It writes down how it was called, keeps images as files, and starts the
-# application itself. Files in $tools change its mind: v1, job, ignored-by-wait, mounts, volumes.
+# application itself. Files in $tools change its mind: v1, job, ignored-by-wait, mounts, volumes. What
+# the application knows, in $STATE/token, it says wherever Docker hands its words on.
 log() { echo "$1 ${RELEASE_ID-} $(basename "$(readlink "$target/current")")" >>"$tools/log"; }
 image() { printf '%s/images/%s' "$tools" "$(printf %s "$1" | tr '/:' '__')"; }
+# Its words: on both streams, for a while; as a JSON string, or the other one where it has none; the same
+# within quotes of Go's, in which Docker and Compose put commands before they write JSON.
+says() { [ ! -e "$STATE/token" ] || { cat "$STATE/token"; cat "$STATE/token" >&2; sleep 0.2; }; }
+json() { "$PYTHON" -c 'import json, sys; print(json.dumps(sys.stdin.read().strip()))'; }
+said() { if [ -e "$STATE/token" ]; then json <"$STATE/token"; else printf '"%s"' "$1"; fi; }
+quoted() { if [ -e "$STATE/token" ]; then said | json; else printf '"\\"%s\\""' "$1"; fi; }
 mkdir -p "$tools/images"
 case "$*" in
 'compose version --short')
@@ -15,8 +22,9 @@ case "$*" in
     for i in "$tools"/images/*; do basename "$i" | tr '_' ':'; done; exit 0;;
 'image rm '*) rm "$(image "$3")"; exit;;
 'image prune -f --filter label=com.docker.compose.project=target-app') exit 0;;
-'logs --tail 200 app-1') echo 'Traceback: no module named x'; exit 0;;
-'inspect --format {{json .State}} app-1') echo '{"Status":"running","Health":{"Status":"unhealthy","Log":[{"Output":"refused"}]}}'; exit 0;;
+'logs --tail 200 app-1') echo 'Traceback: no module named x'; says; exit 0;;
+'inspect --format {{json .State}} app-1')
+    printf '{"Status":"running","Error":%s,"Health":{"Status":"unhealthy","Log":[{"Output":%s}]}}\n' "$(quoted)" "$(said refused)"; exit 0;;
 'info --format {{.DockerRootDir}}') echo /; exit 0;;
 esac
 [ "$1 $2 $3 $4" = "compose -p target-app --project-directory" ] || { echo "what? $*" >&2; exit 9; }
@@ -32,11 +40,11 @@ fi
 [ "$1 $2" = '--ansi never' ] || { echo "what? $*" >&2; exit 9; }
 shift 2
 case $1 in
-config) printf '{"services":{"app":{"build":{"context":"%s"},"labels":{"file":"%s"},"volumes":%s},"ollama":{"image":"ollama/ollama","volumes":%s}}}\n' \
-    "$folder" "$file" "$(sed "s|RELEASE|$folder|" "$tools/mounts" 2>/dev/null || echo '[]')" "$(cat "$tools/volumes" 2>/dev/null || echo '[{"type":"volume","target":"/root/.ollama"}]')";;
-build) echo "docker: $*"; log build; echo "$RELEASE_ID" >"$(image target-app-app)"
+config) printf '{"services":{"app":{"build":{"context":"%s"},"labels":{"file":"%s"},"environment":{"TOKEN":%s},"volumes":%s},"ollama":{"image":"ollama/ollama","volumes":%s}}}\n' \
+    "$folder" "$file" "$(said)" "$(sed "s|RELEASE|$folder|" "$tools/mounts" 2>/dev/null || echo '[]')" "$(cat "$tools/volumes" 2>/dev/null || echo '[{"type":"volume","target":"/root/.ollama"}]')";;
+build) echo "docker: $*"; says; log build; echo "$RELEASE_ID" >"$(image target-app-app)"
     [ ! -e fail-build ] || { echo 'no space left on device' >&2; exit 1; };;
-up) echo "docker: $*"
+up) echo "docker: $*"; says
     case "$*" in *--build*) echo "$RELEASE_ID" >"$(image target-app-app)";; esac
     log "up$(echo " $*" | grep -o ' --build')$(echo " $*" | grep -o ' --force-recreate') of $(cat "$(image target-app-app)")"
     # As Compose: a container that runs, of the same image and configuration, is left as it is.
@@ -53,9 +61,9 @@ down) log down; ./stop; rm -f "$tools/container";;
 ps) case "$*" in
     *json*)
         health=healthy; [ ! -e unhealthy ] || health=unhealthy
-        printf '{"Service":"app","Name":"app-1","State":"running","Health":"%s","ExitCode":0}\n' "$health"
+        printf '{"Service":"app","Name":"app-1","Command":%s,"State":"running","Health":"%s","ExitCode":0}\n' "$(quoted python)" "$health"
         [ ! -e "$tools/job" ] || printf '{"Service":"job","Name":"job-1","State":"exited","Health":"","ExitCode":%s}\n' "$(cat "$tools/job")";;
-    *) echo 'app unhealthy';; esac;;
-logs) echo 'app-1 | Traceback: no module named x';;
+    *) echo 'app unhealthy'; says;; esac;;
+logs) echo 'app-1 | Traceback: no module named x'; [ ! -e "$STATE/token" ] || sed 's/^/app-1 | /' "$STATE/token";;
 *) echo "what? $*" >&2; exit 9;;
 esac

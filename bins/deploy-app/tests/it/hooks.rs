@@ -1,5 +1,7 @@
 //! Commands of the release around its start, and what else may be asked of a healthy application.
 
+use std::time::Duration;
+
 use crate::world::{World, release};
 
 #[test]
@@ -52,11 +54,30 @@ fn what_a_hook_prints_is_shown_as_it_comes() {
         go.display()
     );
     let running = world.program().env("DEPLOY_APP_BEFORE", hook).spawn();
-    running.wait_for_stderr("before: step one", std::time::Duration::from_secs(60));
+    running.wait_for_stderr("before: step one", Duration::from_secs(60));
     std::fs::write(go, "").unwrap();
     let ran = running.finish();
     ran.assert_code(0).assert_stderr("before: step two");
     assert_eq!(ran.stderr.matches("step one\n").count(), 1, "{ran}");
+}
+
+#[test]
+fn a_command_that_falls_silent_is_told_to_be_alive_while_it_runs() {
+    let Some(world) = World::start() else { return };
+    let go = world.state().join("go");
+    let hook = format!(
+        "echo migrating; while [ ! -e {} ]; do sleep 0.1; done",
+        go.display()
+    );
+    let running = world.program().env("DEPLOY_APP_BEFORE", hook).spawn();
+    running.wait_for_stderr("before: migrating\n", Duration::from_secs(60));
+    // Half a minute after its last word, and not only at the next full half minute of its run.
+    let alive = "before: still running, last output 3";
+    running.wait_for_stderr(alive, Duration::from_secs(40));
+    std::fs::write(go, "").unwrap();
+    let ran = running.finish();
+    ran.assert_code(0).assert_stderr(" s ago\n");
+    assert_eq!(ran.stderr.matches("still running").count(), 1, "{ran}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The example application with a real Docker Compose: deployed, changed, broken, gone back.
 
+use crate::secrets::files_with;
 use crate::world::{executable, release};
 use harness::sshd::{Options, Sshd};
 use harness::{Program, free_port};
@@ -226,11 +227,12 @@ fn the_example_is_deployed_changed_broken_and_gone_back_to() {
     assert_eq!(container("ollama"), ollama_before);
     assert_ne!(container("app"), app_before);
 
-    // A broken image: the one before serves again.
+    // A broken image, whose last words hold a secret: the one before serves again.
+    let secret = "sentinel-$3cret-of-the-image".to_owned();
     let good = std::fs::read_to_string(source.join("rag_app/main.py")).unwrap();
     std::fs::write(
         source.join("rag_app/main.py"),
-        "raise SystemExit('broken')\n",
+        format!("raise SystemExit('broken: {secret}')\n"),
     )
     .unwrap();
     let bundle = folder.path().join("bundle");
@@ -238,8 +240,11 @@ fn the_example_is_deployed_changed_broken_and_gone_back_to() {
         .clone()
         .env("DEPLOY_APP_BUNDLE", &bundle)
         .env("DEPLOY_APP_HEALTH_TIMEOUT", "40s")
+        .env("TOKEN", &secret)
+        .env("DEPLOY_APP_SECRETS", "TOKEN")
         .run()
         .assert_code(1)
+        .refute_stderr(&secret)
         .assert_stderr(&format!(
             "rolled back: release {second} runs again and is healthy"
         ));
@@ -248,7 +253,12 @@ fn the_example_is_deployed_changed_broken_and_gone_back_to() {
         .unwrap()
         .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
         .collect::<String>();
-    assert!(log.contains("broken"), "{log}");
+    assert!(log.contains("broken: [secret]"), "{log}");
+    let mut found = Vec::new();
+    for written in [bundle, folder.path().join("target/.deploy")] {
+        files_with(&written, std::slice::from_ref(&secret), &mut found);
+    }
+    assert!(found.is_empty(), "{found:?}");
     std::fs::write(source.join("rag_app/main.py"), good).unwrap();
 
     // An image that cannot be built: what runs is not touched.
