@@ -242,17 +242,7 @@ pub struct Container {
 /// # Errors
 /// In words, when it is not such a text.
 pub fn containers(ps: &[u8]) -> Result<Vec<Container>, String> {
-    let text = String::from_utf8_lossy(ps);
-    let values: Vec<Value> = match serde_json::from_str(&text) {
-        Ok(Value::Array(all)) => all,
-        Ok(one) => vec![one],
-        Err(_) => text
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(serde_json::from_str)
-            .collect::<Result<_, _>>()
-            .map_err(|error| format!("Compose's list of containers makes no sense: {error}"))?,
-    };
+    let values = listed(ps)?;
     let text = |value: &Value, key: &str| {
         let found = value.get(key).and_then(Value::as_str);
         found.unwrap_or_default().to_owned()
@@ -267,6 +257,37 @@ pub fn containers(ps: &[u8]) -> Result<Vec<Container>, String> {
             exit_code: value.get("ExitCode").and_then(Value::as_i64).unwrap_or(0),
         })
         .collect())
+}
+
+/// The same list without the commands of the containers. Compose cuts those after 20 characters, and a secret that was
+/// cut is known for one no more.
+///
+/// # Errors
+/// As [`containers`].
+pub fn without_commands(ps: &[u8]) -> Result<String, String> {
+    let mut text = String::new();
+    for mut container in listed(ps)? {
+        if let Some(container) = container.as_object_mut() {
+            container.remove("Command");
+        }
+        text.push_str(&format!("{container}\n"));
+    }
+    Ok(text)
+}
+
+/// The objects in what `docker compose ps --format json` prints.
+fn listed(ps: &[u8]) -> Result<Vec<Value>, String> {
+    let text = String::from_utf8_lossy(ps);
+    match serde_json::from_str(&text) {
+        Ok(Value::Array(all)) => Ok(all),
+        Ok(one) => Ok(vec![one]),
+        Err(_) => text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(serde_json::from_str)
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("Compose's list of containers makes no sense: {error}")),
+    }
 }
 
 /// What the containers amount to.

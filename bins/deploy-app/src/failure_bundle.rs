@@ -74,6 +74,9 @@ impl Evidence {
     }
 }
 
+/// How much of what the application answers is kept, in bytes.
+const BODY: usize = 4096;
+
 /// Asks the host about everything that may explain a failure, before anything is taken back.
 pub async fn gather(remote: &Remote<'_>, commands: &Commands<'_>, release: &str) {
     if remote.settings.bundle.is_none() || remote.session.is_closed() {
@@ -87,7 +90,8 @@ echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/n
     evidence.add("host.txt", ask(remote, host, &bounds).await);
     if let Some(list) = commands.compose_live(release, "ps -a --format json") {
         let listed = ask_bytes(remote, &list, &bounds).await;
-        evidence.add("containers.json", String::from_utf8_lossy(&listed));
+        let shown = compose::without_commands(&listed).unwrap_or_else(|error| error);
+        evidence.add("containers.json", shown);
         for container in compose::containers(&listed).unwrap_or_default() {
             let name = quote(&container.name);
             let file = container.name.replace(
@@ -114,12 +118,13 @@ echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/n
     }
     if let Some(health) = &remote.settings.health {
         let text = match health::ask(&remote.session, health, &bounds).await {
-            Ok(answer) => format!(
-                "{}: {}\n\n{}",
-                health.url,
-                answer.status,
-                String::from_utf8_lossy(&answer.body[..answer.body.len().min(4096)])
-            ),
+            Ok(answer) => {
+                // Before it is cut: a part of a secret is known for one no more.
+                let body = String::from_utf8_lossy(&answer.body);
+                let body = redacted(&body);
+                let body = &body[..body.floor_char_boundary(BODY)];
+                format!("{}: {}\n\n{body}", health.url, answer.status)
+            }
             Err(error) => format!("{}: {error}", health.url),
         };
         evidence.add("health.txt", text);

@@ -149,11 +149,12 @@ impl Commands<'_> {
     #[must_use]
     pub fn logs(&self, release: &str) -> Option<Command> {
         let script = match self.run {
-            Run::Compose { .. } => {
+            Run::Compose { project } => {
                 let folder = self.paths.live(release);
+                // Not by `docker compose ps`, which shows the first characters of commands, secrets or not.
                 format!(
-                    "{}; {}",
-                    self.compose(release, &folder, "ps -a"),
+                    "docker ps -a --filter label=com.docker.compose.project={} --format 'table {{{{.Names}}}}\\t{{{{.Status}}}}\\t{{{{.Ports}}}}'; {}",
+                    quote(project),
                     self.compose(release, &folder, "logs --no-color --tail 50")
                 )
             }

@@ -36,7 +36,7 @@ impl Lines {
             // Progress displays return the carriage; each state of theirs is a line to us.
             if matches!(byte, b'\n' | b'\r') {
                 self.finish(show, tail);
-            } else if self.partial.len() < LINE_BYTES {
+            } else if self.partial.len() < 2 * LINE_BYTES {
                 self.partial.push(*byte);
             }
         }
@@ -48,7 +48,9 @@ impl Lines {
         }
         let line = plain(&String::from_utf8_lossy(&self.partial));
         self.partial.clear();
-        let line = action::redact::redacted(&line).into_owned();
+        // Before it is cut: a part of a secret is known for one no more.
+        let mut line = action::redact::redacted(&line).into_owned();
+        line.truncate(line.floor_char_boundary(LINE_BYTES));
         if let Show::Lines(name) = show {
             tracing::info!("{name}: {line}");
         }
@@ -77,6 +79,8 @@ fn plain(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use action::settings::secret::Secret;
+
     use super::{Lines, Show};
 
     #[test]
@@ -113,5 +117,19 @@ mod tests {
         }
         let endless = kept(Lines::of_stdout(), Show::Tail, &"x".repeat(1_000_000));
         assert_eq!(endless[0].len(), super::LINE_BYTES);
+    }
+
+    #[test]
+    fn a_secret_is_hidden_before_its_line_is_cut() {
+        let secret = "sentinel-across-the-cut";
+        action::redact::hide([Secret::from(secret.to_owned())]);
+        let before = "x".repeat(super::LINE_BYTES - 12);
+        let (mut lines, mut tail) = (Lines::of_stderr(), Vec::new());
+        lines.push(
+            format!("{before}{secret}\n").as_bytes(),
+            Show::Tail,
+            &mut tail,
+        );
+        assert_eq!(tail, [format!("{before}[secret]")]);
     }
 }

@@ -74,9 +74,13 @@ pub(super) async fn ship(
         // Nothing of ours can make room: no need to wait for the lock with this.
         room::check(remote, application, &compared, bounds).await?;
     }
-    room::prune_unlocked(remote, &compared.state, joins, bounds).await;
+    let gone = room::prune_unlocked(remote, &compared.state, joins, bounds).await;
     let mut done = Done::default();
     let deployed = act(remote, application, context, bounds, &mut done).await;
+    let deployed = deployed.map_err(|failure| match gone.as_slice() {
+        [] => failure,
+        gone => failure.changed(format!("removed old releases: {}", gone.join(", "))),
+    });
     finish(
         remote,
         context,

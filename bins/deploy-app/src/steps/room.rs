@@ -13,15 +13,15 @@ use crate::remote::Remote;
 use crate::sync::size;
 
 /// Removes what is not kept and nobody can be deploying: a lock that somebody holds does not keep a disk
-/// from being cleared. Failing costs room only.
+/// from being cleared. Failing costs room only. Gives what went.
 pub(super) async fn prune_unlocked(
     remote: &Remote<'_>,
     state: &State,
     joins: bool,
     bounds: &Bounds,
-) {
+) -> Vec<String> {
     let old = state.to_prune_unlocked(remote.settings.keep_releases, joins);
-    remove_releases(remote, &old, bounds).await;
+    let removed = remove_releases(remote, &old, bounds).await;
     if let Some(project) = look::commands(remote).project()
         && !old.is_empty()
     {
@@ -31,6 +31,7 @@ pub(super) async fn prune_unlocked(
         }
     }
     remote.evidence.forget();
+    if removed { old } else { Vec::new() }
 }
 
 /// Removes what is not kept: old releases and their images; under the lock. Failing costs room only. Gives
@@ -56,14 +57,21 @@ pub(super) async fn prune(
     !old.is_empty() || commands.project().is_some()
 }
 
-async fn remove_releases(remote: &Remote<'_>, old: &[String], bounds: &Bounds) {
+/// Gives whether all of them are gone.
+async fn remove_releases(remote: &Remote<'_>, old: &[String], bounds: &Bounds) -> bool {
     if old.is_empty() {
-        return;
+        return true;
     }
     let script = scripts::remove(&remote.settings.paths, old);
     match remote.release("remove old releases", &script, bounds).await {
-        Ok(()) => tracing::info!("removed old releases: {}", old.join(", ")),
-        Err(failure) => tracing::warn!("{failure}"),
+        Ok(()) => {
+            tracing::info!("removed old releases: {}", old.join(", "));
+            true
+        }
+        Err(failure) => {
+            tracing::warn!("{failure}");
+            false
+        }
     }
 }
 

@@ -129,7 +129,7 @@ fn an_unhealthy_image_is_rolled_back_to_the_kept_one() {
     let ran = docker.program().env("DEPLOY_APP_BUNDLE", &bundle).run();
     ran.assert_code(1)
         .assert_stderr("log: app-1 | Traceback")
-        .assert_stderr("log: app unhealthy")
+        .assert_stderr("log: app-1   Up 2 seconds (unhealthy)")
         .assert_stderr("runs again and is healthy");
     // The image's name belonged to the failed release; the kept one got it back, without a build.
     assert_eq!(

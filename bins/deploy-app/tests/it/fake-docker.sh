@@ -25,6 +25,8 @@ case "$*" in
 'logs --tail 200 app-1') echo 'Traceback: no module named x'; says; exit 0;;
 'inspect --format {{json .State}} app-1')
     printf '{"Status":"running","Error":%s,"Health":{"Status":"unhealthy","Log":[{"Output":%s}]}}\n' "$(quoted)" "$(said refused)"; exit 0;;
+'ps -a --filter label=com.docker.compose.project=target-app --format table {{.Names}}\t{{.Status}}\t{{.Ports}}')
+    echo 'app-1   Up 2 seconds (unhealthy)'; says; exit 0;;
 'info --format {{.DockerRootDir}}') echo /; exit 0;;
 esac
 [ "$1 $2 $3 $4" = "compose -p target-app --project-directory" ] || { echo "what? $*" >&2; exit 9; }
@@ -63,7 +65,7 @@ ps) case "$*" in
         health=healthy; [ ! -e unhealthy ] || health=unhealthy
         printf '{"Service":"app","Name":"app-1","Command":%s,"State":"running","Health":"%s","ExitCode":0}\n' "$(quoted python)" "$health"
         [ ! -e "$tools/job" ] || printf '{"Service":"job","Name":"job-1","State":"exited","Health":"","ExitCode":%s}\n' "$(cat "$tools/job")";;
-    *) echo 'app unhealthy'; says;; esac;;
+    *) echo "what? $*" >&2; exit 9;; esac;;
 logs) echo 'app-1 | Traceback: no module named x'; [ ! -e "$STATE/token" ] || sed 's/^/app-1 | /' "$STATE/token";;
 *) echo "what? $*" >&2; exit 9;;
 esac

@@ -18,7 +18,8 @@ fn a_lock_that_somebody_holds_does_not_keep_old_releases_from_going() {
         .env("DEPLOY_APP_LOCK_WAIT", "1s")
         .run()
         .assert_code(7)
-        .assert_stderr(&format!("removed old releases: {first}\n"));
+        .assert_stderr(&format!("\nremoved old releases: {first}\n"))
+        .assert_stderr(&format!("done so far: removed old releases: {first}\n"));
     // Room for the new one, which never came; what runs stays.
     assert_eq!(world.releases(), [second, third.clone()]);
     assert_eq!(world.current(), Some(third));

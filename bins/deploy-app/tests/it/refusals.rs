@@ -4,6 +4,7 @@ use crate::world::World;
 use harness::Program;
 use harness::sshd::{Options, Sshd};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 #[test]
 fn a_wrong_host_key_is_refused() {
@@ -271,7 +272,7 @@ fn a_target_that_cannot_be_made_is_refused_before_anything_is_done() {
             .assert_stderr(deed)
             .assert_stderr("may not write into /proc/sys\n")
             .assert_stderr(&format!(
-                "hint: on the host: sudo install -d -o {} '/proc/sys/app'",
+                "hint: on the host: sudo install -d -o '{}' '/proc/sys/app'",
                 world.sshd.user()
             ));
     }
