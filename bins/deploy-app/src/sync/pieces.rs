@@ -262,7 +262,7 @@ pub fn from_text(text: &str) -> Pieces {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
     use std::io::Cursor;
 
@@ -271,7 +271,7 @@ mod tests {
     use super::{Known, Part, Recipe, Segments, from_text, recipe, to_text};
 
     /// Bytes that repeat nowhere.
-    fn noise(length: usize, mut state: u64) -> Vec<u8> {
+    pub(crate) fn noise(length: usize, mut state: u64) -> Vec<u8> {
         (0..length)
             .map(|_| {
                 state ^= state << 13;

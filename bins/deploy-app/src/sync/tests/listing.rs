@@ -9,10 +9,11 @@ use bundle::names::bytes;
 
 use super::file;
 use super::random::{Edit, apply};
-use super::target::{Target, noise};
+use super::target::Target;
 use crate::layout::Layout;
 use crate::release::scripts;
 use crate::sync::listing::{Folder, Listing, SEGMENT, script};
+use crate::sync::pieces::tests::noise;
 use crate::sync::{Tree, digest};
 
 #[test]

@@ -166,15 +166,3 @@ pub(super) fn sent(upload: Upload) -> Vec<u8> {
     sender.join().unwrap();
     stream
 }
-
-/// Bytes that repeat nowhere.
-pub(super) fn noise(length: usize, mut state: u64) -> Vec<u8> {
-    (0..length)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state as u8
-        })
-        .collect()
-}
