@@ -9,6 +9,7 @@
 //! pieces/<release>      the pieces of its large files
 //! stamps/<release>      a digest over inode, size, mode and change time of its files when they were last verified
 //! proven/<release>      it was healthy when it was started last, and may be gone back to; holds how it was run
+//! unproven/<release>    the same, since it was started anew and until it is healthy again
 //! replaced/<release>    in-place: files of somebody else's that it took the place of
 //! logs/                 what start and stop commands printed
 //! audit.jsonl           a line for each deployment
@@ -124,11 +125,15 @@ at=$T; while [ ! -d "$at" ]; do
   if [ -e "$at" ] || [ -L "$at" ]; then echo "blocked $at"; fi
   at=${{at%/*}}; [ -n "$at" ] || at=/
 done
-[ -w "$at" ] && [ -x "$at" ] || echo "closed $at"
+w={own}; [ -d "$w" ] || w=$at
+# BusyBox does not ask the kernel, which knows of more than modes.
+case $(readlink "/proc/$$/exe" 2>/dev/null) in *busybox*) ;; *) [ -w "$w" ] && [ -x "$w" ] || echo "closed $w" ;; esac
 df -Pk "$at" 2>/dev/null | {{ read -r _; read -r _ _ _ free _ && echo "free $free"; }}
 df -Pi "$at" 2>/dev/null | {{ read -r _; read -r _ _ _ free _ && echo "inodes $free"; }}
 for r in "$S"/*; do [ -d "$r" ] && echo "release ${{r##*/}}"; done
-for r in "$T"/.deploy/proven/*; do [ -e "$r" ] && printf 'proven %s %s\n' "${{r##*/}}" "$(cat "$r")"; done
+for w in proven unproven; do
+  for r in "$T/.deploy/$w"/*; do [ -e "$r" ] && printf '%s %s %s\n' "$w" "${{r##*/}}" "$(cat "$r")"; done
+done
 [ -d "$T/.deploy/lock" ] && [ "$(cat "$T/.deploy/lock/expires" 2>/dev/null || echo 0)" -ge "$(date +%s)" ] && echo "lock $(cat "$T/.deploy/lock/owner")"
 [ -s "$T/.deploy/placing" ] && echo "placing $(cat "$T/.deploy/placing")"
 [ -e "$C" ] || [ -L "$C" ] || exit 0
@@ -149,6 +154,11 @@ if [ "$before" = "$(cat "$T/.deploy/stamps/$n" 2>/dev/null)" ]; then echo '== ve
         live = match paths.layout {
             Layout::Releases => "\"$S/$n\"",
             Layout::InPlace => "\"$T\"",
+        },
+        own = match paths.layout {
+            Layout::Releases => "$T",
+            // The application's files may lie in folders below one that is somebody else's.
+            Layout::InPlace => "$T/.deploy",
         },
     )
 }

@@ -17,6 +17,7 @@ use crate::place;
 use crate::release::{State, lock, scripts};
 use crate::remote::Remote;
 use crate::runtime::Commands;
+use crate::settings::Run;
 use crate::start::{self, Images};
 use crate::stop::{Stopping, stop};
 use crate::sync::Tree;
@@ -419,7 +420,8 @@ async fn roll_back(
         runs: &failed,
         release: Some(&done.release),
         is_certain: false,
-        next: Some((before, manner)),
+        // Where nothing of ours runs next, what we started must not either.
+        next: (manner.run != Run::None).then_some((before, manner)),
     };
     stop(remote, &stopping, bounds).await?;
     let commands = manner.commands(remote.settings);

@@ -20,6 +20,13 @@ const PLACEHOLDER: &str = "[secret]";
 /// Every form of every secret, the longest first.
 static HIDDEN: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
+/// The length of the longest text that is hidden, in bytes.
+#[must_use]
+pub fn longest() -> usize {
+    let hidden = HIDDEN.read().unwrap_or_else(PoisonError::into_inner);
+    hidden.iter().map(String::len).max().unwrap_or(0)
+}
+
 /// Hides these values from now on, in this process; one that is shorter than [`SHORTEST`] is not.
 pub fn hide(secrets: impl IntoIterator<Item = Secret>) {
     let mut hidden = HIDDEN.write().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,7 @@
 //! The output of a command, cut into lines for people.
 
+use action::redact;
+
 use super::exec::Show;
 
 /// How many of the last lines of a command are kept for an error message.
@@ -7,6 +9,9 @@ const TAIL_LINES: usize = 200;
 
 /// What is longer than this is no line for people; the rest of it is left out.
 const LINE_BYTES: usize = 16 * 1024;
+
+/// How much of a line is read, so that secrets in what is shown are known for ones.
+const READ_BYTES: usize = 2 * LINE_BYTES;
 
 /// Cuts one stream into lines as they come.
 #[derive(Default)]
@@ -36,7 +41,7 @@ impl Lines {
             // Progress displays return the carriage; each state of theirs is a line to us.
             if matches!(byte, b'\n' | b'\r') {
                 self.finish(show, tail);
-            } else if self.partial.len() < 2 * LINE_BYTES {
+            } else if self.partial.len() < READ_BYTES {
                 self.partial.push(*byte);
             }
         }
@@ -47,10 +52,14 @@ impl Lines {
             return;
         }
         let line = plain(&String::from_utf8_lossy(&self.partial));
-        self.partial.clear();
         // Before it is cut: a part of a secret is known for one no more.
-        let mut line = action::redact::redacted(&line).into_owned();
-        line.truncate(line.floor_char_boundary(LINE_BYTES));
+        let mut line = redact::redacted(&line).into_owned();
+        let whole = match self.partial.len() {
+            READ_BYTES => line.len().saturating_sub(redact::longest()),
+            _ => line.len(),
+        };
+        line.truncate(line.floor_char_boundary(whole.min(LINE_BYTES)));
+        self.partial.clear();
         if let Show::Lines(name) = show {
             tracing::info!("{name}: {line}");
         }

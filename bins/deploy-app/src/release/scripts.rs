@@ -31,7 +31,8 @@ pub fn unpack(paths: &Paths, release: &str, gzip: bool, again: bool, has_long: b
 # As much at once as a pipe holds, where tar can be told.
 case $(tar --version 2>/dev/null) in *GNU*) b='-b 128';; *) b=;; esac
 tar -x{z}mpo $b -f -
-if [ -e "$p.pieces/assemble" ]; then sh "$p.pieces/assemble"; rm -rf "$p.pieces"; fi
+# What cannot be put together, of a file that is gone say, is missing from the list, and sent whole.
+if [ -e "$p.pieces/assemble" ]; then sh "$p.pieces/assemble" || :; rm -rf "$p.pieces"; fi
 # Waited for at the end of the deployment; begun while the processors are busy with hashing.
 sync </dev/null >/dev/null 2>&1 &
 {STAMP}
@@ -109,7 +110,9 @@ pub fn commit(paths: &Paths, release: &str, shared: &[String]) -> String {
 #[must_use]
 pub fn switch(paths: &Paths, release: &str, fence: &str, starts: bool) -> String {
     let doubt = if starts {
-        format!("rm -f .deploy/proven/{release}; ")
+        format!(
+            "mkdir -p .deploy/unproven; [ ! -e .deploy/proven/{release} ] || mv .deploy/proven/{release} .deploy/unproven/{release}; "
+        )
     } else {
         String::new()
     };
@@ -174,7 +177,7 @@ pub fn remove_by_hand(paths: &Paths, release: &str) -> String {
 #[must_use]
 pub fn prove(paths: &Paths, release: &str, manner: &str) -> String {
     format!(
-        "mkdir -p {0}/.deploy/proven && (umask 077; printf '%s\\n' {manner} >{0}/.deploy/proven/{release})",
+        "cd {0}/.deploy && mkdir -p proven && (umask 077; printf '%s\\n' {manner} >proven/{release}) && rm -f unproven/{release}",
         paths.quoted(),
         manner = quote(manner)
     )

@@ -36,6 +36,8 @@ pub struct State {
     pub releases: Vec<String>,
     /// Those of them that were healthy when they were started last.
     pub proven: BTreeSet<String>,
+    /// Those that were healthy once, and were started anew by somebody who was stopped before they were so again.
+    pub doubted: BTreeSet<String>,
     /// How they were run then, as [`crate::manner::Manner::to_text`] has it; not known of those that were proven before
     /// that was written down.
     pub manners: BTreeMap<String, String>,
@@ -96,10 +98,13 @@ impl State {
             },
             "digest" if rest.len() == 64 => self.digest = Some(rest.to_owned()),
             "release" if is_name(rest) => self.releases.push(rest.to_owned()),
-            "proven" => {
+            "proven" | "unproven" => {
                 let (name, manner) = rest.split_once(' ').unwrap_or((rest, ""));
                 if is_name(name) {
-                    self.proven.insert(name.to_owned());
+                    match word {
+                        "proven" => self.proven.insert(name.to_owned()),
+                        _ => self.doubted.insert(name.to_owned()),
+                    };
                     self.manners.insert(name.to_owned(), manner.to_owned());
                 }
             }
@@ -168,19 +173,20 @@ impl State {
             .is_some_and(|current| self.proven.contains(current))
     }
 
-    /// The release that comes back when `next` does not become healthy: the current one, or where that was
-    /// never proven the newest that was.
+    /// The release that comes back when `next` does not become healthy: the current one, or where that is
+    /// not proven the newest that is, or else that was once.
     #[must_use]
     pub fn fallback(&self, next: &str) -> Option<&str> {
         let current = self
             .current_name()
             .filter(|current| *current != next && self.is_proven());
-        current.or_else(|| {
-            let others = self.releases.iter().rev().map(String::as_str);
-            others
-                .filter(|name| Some(*name) != self.current_name() && *name != next)
-                .find(|name| self.proven.contains(*name))
-        })
+        let newest = || {
+            let all = self.releases.iter().rev().map(String::as_str);
+            all.filter(|name| *name != next)
+        };
+        current
+            .or_else(|| newest().find(|name| self.proven.contains(*name)))
+            .or_else(|| newest().find(|name| self.doubted.contains(*name)))
     }
 
     /// Those of [`State::to_prune`] that may go without the lock: a newer one than the current may be what

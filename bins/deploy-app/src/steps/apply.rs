@@ -421,7 +421,8 @@ async fn resume(
     let doubt = compared.doubt().unwrap_or_default();
     tracing::warn!("release {current} is there, but {doubt}: starting it again");
     current.clone_into(&mut done.release);
-    done.made = true;
+    // What was healthy once may be so again.
+    done.made = !compared.state.doubted.contains(current);
     let switch = Switch {
         remote,
         release: current,

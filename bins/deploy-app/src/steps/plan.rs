@@ -180,7 +180,8 @@ async fn services(
     let Some(project) = commands.project() else {
         return Vec::new();
     };
-    let Some(current) = compared.state.current_name() else {
+    let current = compared.state.current_name();
+    let Some(current) = current.filter(|_| compared.started_otherwise.is_none()) else {
         return vec!["every service is built and started".to_owned()];
     };
     let told = async {

@@ -104,6 +104,19 @@ impl Switch<'_> {
         };
         // From here on the release before may not run any more.
         done.started = true;
+        if let (true, Some(before)) = (self.resumes, self.before.release()) {
+            // Whoever was stopped may not have come so far as to stop it.
+            let runs = self.state.manner(before, settings);
+            let stopping = Stopping {
+                runs: &runs,
+                release: Some(before),
+                is_certain: false,
+                next: Some((self.release, self.manner)),
+            };
+            if !self.manner.starts_like(&runs) {
+                stop(self.remote, &stopping, bounds).await?;
+            }
+        }
         let stopped = stop(self.remote, &stopping, bounds).await;
         if let Err(NotStopped::Runs(_)) = stopped {
             done.started = false;

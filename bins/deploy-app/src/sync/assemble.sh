@@ -21,6 +21,8 @@ file() {
 copy() {
     [ -n "$g" ] || return 0
     cp --reflink=auto "$1" "$f" 2>/dev/null || cp "$1" "$f"
+    # It came with the old one's mode, of which the application may have made what it likes.
+    chmod u+rw "$f"
     dd if=/dev/null of="$f" bs=1 seek="$2" count=0 2>/dev/null
     c=$1
 }

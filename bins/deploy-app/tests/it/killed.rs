@@ -22,7 +22,7 @@ fn program(world: &World) -> Program {
 }
 
 /// A killed deployment gives nothing back: its lock is waited out.
-fn mortal(world: &World, program: Program) -> Program {
+pub(crate) fn mortal(world: &World, program: Program) -> Program {
     let told = world.state().join("after");
     program
         .env("DEPLOY_APP_LEASE", "2s")

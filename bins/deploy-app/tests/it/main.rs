@@ -12,6 +12,7 @@ mod host_keys;
 mod iam;
 mod in_place;
 mod killed;
+mod manners;
 mod model;
 mod noise;
 mod page;

@@ -4,12 +4,11 @@ use crate::world::{Tools, World, release};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// A host whose `find` may read what its user may and no more, also where that user is root. `None` where that
+/// A host whose `find` and `dd` may read and write what its user may and no more, also where that user is root. `None` where that
 /// cannot be had.
 fn host() -> Option<(World, Tools)> {
     let tools = Tools::new();
-    let find = "exec /usr/bin/find \"$@\"";
-    let find = if nobody_is_kept_out() {
+    let limited = if nobody_is_kept_out() {
         let able = std::process::Command::new("setpriv")
             .args(["--bounding-set=-dac_override,-dac_read_search", "true"])
             .status();
@@ -17,14 +16,16 @@ fn host() -> Option<(World, Tools)> {
             harness::missing("setpriv");
             return None;
         }
-        find.replace(
-            "exec",
-            "exec setpriv --bounding-set=-dac_override,-dac_read_search",
-        )
+        "setpriv --bounding-set=-dac_override,-dac_read_search "
     } else {
-        find.to_owned()
+        ""
     };
-    tools.write("find", &format!("#!/bin/sh\n{find}\n"));
+    for tool in ["find", "dd"] {
+        tools.write(
+            tool,
+            &format!("#!/bin/sh\nexec {limited}/usr/bin/{tool} \"$@\"\n"),
+        );
+    }
     Some((World::start_with(&tools.options())?, tools))
 }
 
@@ -88,4 +89,32 @@ fn a_release_in_which_the_application_left_what_cannot_be_read_is_gone_back_to()
     world.program().arg("rollback").run().assert_code(0);
     assert_eq!(world.answer(), Some((200, first, "one".to_owned())));
     set_mode(&data, 0o700);
+}
+
+#[test]
+fn a_large_file_that_was_closed_or_removed_on_the_host_is_deployed_again() {
+    let Some((world, _tools)) = host() else {
+        return;
+    };
+    let write = |byte: usize| {
+        let mut large: Vec<u8> = (0..6_000_000_u32).flat_map(u32::to_le_bytes).collect();
+        large[byte] ^= 0xff;
+        std::fs::write(world.source().join("large"), large).unwrap();
+    };
+    let there = world.target().join("current/large");
+    write(0);
+    world.files_only().run().assert_code(0);
+    for (round, damage) in [
+        (1, &(|| set_mode(&there, 0o444)) as &dyn Fn()),
+        (2, &|| set_mode(&there, 0)),
+        (3, &|| std::fs::remove_file(&there).unwrap()),
+    ] {
+        damage();
+        write(12_000_000 + round);
+        world.files_only().run().assert_code(0);
+        let source = std::fs::read(world.source().join("large")).unwrap();
+        assert!(std::fs::read(&there).unwrap() == source, "{round}");
+        let mode = std::fs::metadata(&there).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "{round}");
+    }
 }
