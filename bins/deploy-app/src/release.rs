@@ -131,7 +131,7 @@ case $(readlink "/proc/$$/exe" 2>/dev/null) in *busybox*) ;; *) [ -w "$w" ] && [
 df -Pk "$at" 2>/dev/null | {{ read -r _; read -r _ _ _ free _ && echo "free $free"; }}
 df -Pi "$at" 2>/dev/null | {{ read -r _; read -r _ _ _ free _ && echo "inodes $free"; }}
 for r in "$S"/*; do [ -d "$r" ] && echo "release ${{r##*/}}"; done
-for w in proven unproven; do
+for w in unproven proven; do
   for r in "$T/.deploy/$w"/*; do [ -e "$r" ] && printf '%s %s %s\n' "$w" "${{r##*/}}" "$(cat "$r")"; done
 done
 [ -d "$T/.deploy/lock" ] && [ "$(cat "$T/.deploy/lock/expires" 2>/dev/null || echo 0)" -ge "$(date +%s)" ] && echo "lock $(cat "$T/.deploy/lock/owner")"

@@ -101,10 +101,13 @@ impl State {
             "proven" | "unproven" => {
                 let (name, manner) = rest.split_once(' ').unwrap_or((rest, ""));
                 if is_name(name) {
-                    match word {
-                        "proven" => self.proven.insert(name.to_owned()),
-                        _ => self.doubted.insert(name.to_owned()),
-                    };
+                    if word == "proven" {
+                        // Told last: whoever was stopped right after the proof left both.
+                        self.doubted.remove(name);
+                        self.proven.insert(name.to_owned());
+                    } else {
+                        self.doubted.insert(name.to_owned());
+                    }
                     self.manners.insert(name.to_owned(), manner.to_owned());
                 }
             }
@@ -278,6 +281,25 @@ mod tests {
         assert!(other.tells_all_of(&"1".repeat(64)) && !look("").tells_all_of(&"1".repeat(64)));
         let current = same.current.unwrap_or_default();
         assert_eq!((current.manifest, current.listing), (None, None));
+    }
+
+    #[test]
+    fn what_was_healthy_once_comes_back_where_nothing_is_proven() {
+        let (one, two) = ("20261123094308-0123456", "20261123094309-0123456");
+        let told = |lines: &str| {
+            let releases = format!("release {one}\nrelease {two}\n{lines}current releases/{one}\n");
+            State::parse(releases.as_bytes())
+        };
+        let doubted = told(&format!("unproven {one} {{}}\n"));
+        assert!(!doubted.is_proven());
+        assert_eq!(doubted.fallback("next"), Some(one));
+        assert_eq!(doubted.fallback(one), None);
+        let other = told(&format!("unproven {one} {{}}\nproven {two} {{}}\n"));
+        assert_eq!(other.fallback("next"), Some(two));
+        // The proof counts, and how it was run then.
+        let both = told(&format!("unproven {one} old\nproven {one} new\n"));
+        assert!(both.is_proven() && both.doubted.is_empty());
+        assert_eq!(both.manners.get(one).map(String::as_str), Some("new"));
     }
 
     #[test]

@@ -92,36 +92,37 @@ impl Switch<'_> {
     async fn stop_what_runs(&self, done: &mut Done, bounds: &Bounds) -> Result<(), Failure> {
         let settings = self.remote.settings;
         let current = self.state.current_name();
-        let runs = match current {
-            Some(current) if !self.resumes => self.state.manner(current, settings),
-            _ => self.manner.clone(),
-        };
-        let stopping = Stopping {
-            runs: &runs,
-            release: current,
-            is_certain: self.state.is_proven() && !self.resumes,
-            next: Some((self.release, self.manner)),
-        };
-        // From here on the release before may not run any more.
-        done.started = true;
+        let mut running = Vec::new();
         if let (true, Some(before)) = (self.resumes, self.before.release()) {
             // Whoever was stopped may not have come so far as to stop it.
             let runs = self.state.manner(before, settings);
-            let stopping = Stopping {
-                runs: &runs,
-                release: Some(before),
-                is_certain: false,
-                next: Some((self.release, self.manner)),
-            };
             if !self.manner.starts_like(&runs) {
-                stop(self.remote, &stopping, bounds).await?;
+                running.push((Some(before), runs, false));
             }
         }
-        let stopped = stop(self.remote, &stopping, bounds).await;
-        if let Err(NotStopped::Runs(_)) = stopped {
-            done.started = false;
+        running.push(match current {
+            Some(before) if !self.resumes => {
+                let runs = self.state.manner(before, settings);
+                (current, runs, self.state.is_proven())
+            }
+            _ => (current, self.manner.clone(), false),
+        });
+        // From here on the release before may not run any more.
+        done.started = true;
+        for (release, runs, is_certain) in &running {
+            let stopping = Stopping {
+                runs,
+                release: *release,
+                is_certain: *is_certain,
+                next: Some((self.release, self.manner)),
+            };
+            let stopped = stop(self.remote, &stopping, bounds).await;
+            if let Err(NotStopped::Runs(_)) = stopped {
+                done.started = false;
+            }
+            stopped?;
         }
-        Ok(stopped?)
+        Ok(())
     }
 
     /// In-place: what lies there once the release is taken back.
