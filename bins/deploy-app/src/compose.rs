@@ -1,4 +1,4 @@
-//! What Docker Compose says about a project, and the scripts about its images. Reading is pure.
+//! The services of a Compose project: what each is made of, and what becomes of it. Reading is pure.
 
 mod containers;
 mod images;

@@ -1,5 +1,6 @@
 //! What the program does, step by step: the deployment, going back, listing.
 
+mod again;
 mod apply;
 mod find;
 mod look;

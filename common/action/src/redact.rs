@@ -24,7 +24,7 @@ static HIDDEN: RwLock<Vec<String>> = RwLock::new(Vec::new());
 #[must_use]
 pub fn longest() -> usize {
     let hidden = HIDDEN.read().unwrap_or_else(PoisonError::into_inner);
-    hidden.iter().map(String::len).max().unwrap_or(0)
+    hidden.first().map_or(0, String::len)
 }
 
 /// Hides these values from now on, in this process; one that is shorter than [`SHORTEST`] is not.

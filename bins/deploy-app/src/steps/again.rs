@@ -1,0 +1,100 @@
+//! Starting again what is there already.
+
+use action::failure::Failure;
+
+use super::apply::{Deployed, clean_up};
+use super::look::{self, Compared};
+use super::switch::Switch;
+use crate::application::Application;
+use crate::host::exec::Bounds;
+use crate::manner::Manner;
+use crate::release::State;
+use crate::remote::Remote;
+use crate::start::{self, Images};
+use crate::stop::{Stopping, stop};
+use crate::undo::{self, Before, Done};
+
+/// The wanted release is current, and whoever made it so was stopped before it was proven: what runs may
+/// be the release before. It is brought to run as if it had just been switched to.
+pub(super) async fn resume(
+    remote: &Remote<'_>,
+    application: &Application,
+    compared: &Compared,
+    current: &str,
+    bounds: &Bounds,
+    done: &mut Done,
+) -> Result<Deployed, Failure> {
+    let doubt = compared.doubt().unwrap_or_default();
+    tracing::warn!("release {current} is there, but {doubt}: starting it again");
+    current.clone_into(&mut done.release);
+    // What was healthy once may be so again.
+    done.made = !compared.state.doubted.contains(current);
+    let switch = Switch {
+        remote,
+        release: current,
+        manner: &Manner::of(remote.settings),
+        state: &compared.state,
+        before: Before::of(&compared.state, current),
+        resumes: true,
+        images: match &compared.unwell {
+            Some(_) => Images::KeptInNewContainers,
+            None => Images::Kept,
+        },
+        trees: (&application.wanted, &application.wanted),
+        altered: &[],
+        placing: None,
+    };
+    let model = switch.go(done, bounds).await?;
+    clean_up(remote, bounds).await;
+    Ok(Deployed {
+        release: current.to_owned(),
+        changed: true,
+        model,
+    })
+}
+
+/// The files are right, it was healthy once, and the application is not well: it is started again.
+pub(super) async fn restart(
+    remote: &Remote<'_>,
+    state: &State,
+    current: &str,
+    bounds: &Bounds,
+    done: &mut Done,
+) -> Result<Deployed, Failure> {
+    let commands = look::commands(remote);
+    tracing::warn!("release {current} is there, but not healthy: starting it again");
+    remote.stages.begin("start");
+    current.clone_into(&mut done.release);
+    let manner = Manner::of(remote.settings);
+    let started = async {
+        let stopping = Stopping {
+            runs: &state.manner(current, remote.settings),
+            release: Some(current),
+            is_certain: false,
+            next: Some((current, &manner)),
+        };
+        stop(remote, &stopping, bounds).await?;
+        let images = Images::KeptInNewContainers;
+        start::start(remote, &commands, current, images, bounds).await?;
+        let model = start::prove(remote, &manner, current, bounds).await?;
+        start::record(remote, &manner, current, &done.fence()?, bounds).await?;
+        Ok(model)
+    };
+    match started.await {
+        Ok(model) => Ok(Deployed {
+            release: current.to_owned(),
+            changed: true,
+            model,
+        }),
+        Err(failure) => {
+            let failure = undo::with_logs(remote, &commands, current, failure).await;
+            Err(failure.remains(
+                format!(
+                    "release {current} is current on {} and not healthy",
+                    remote.shown
+                ),
+                "deploy-app with a good application, or `deploy-app rollback`",
+            ))
+        }
+    }
+}
