@@ -185,6 +185,34 @@ pub struct Parameter {
     pub parameter: String,
 }
 
+impl Parameter {
+    /// The name or ARN, and the version or label behind it. A name holds no colon
+    /// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html>).
+    #[must_use]
+    pub fn split(&self) -> (&str, Option<&str>) {
+        let text = self.parameter.as_str();
+        let start = match text.starts_with("arn:") {
+            true => text.find(IN_ARN).map_or(0, |at| at + 1),
+            false => 0,
+        };
+        match text[start..].find(':') {
+            Some(at) => (&text[..start + at], Some(&text[start + at + 1..])),
+            None => (text, None),
+        }
+    }
+
+    /// The same for a parameter's name and its ARN, whichever version is meant.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let (name, _) = self.split();
+        let path = name.split_once(IN_ARN).map_or(name, |(_, path)| path);
+        path.trim_start_matches('/')
+    }
+}
+
+/// What precedes a parameter's name in its ARN.
+const IN_ARN: &str = ":parameter";
+
 impl FromStr for Parameter {
     type Err = String;
 

@@ -8,7 +8,7 @@ use action::failure::Failure;
 use action::program::Context;
 use aws::error::AwsError;
 use aws::session::Session;
-use aws_sdk_ssm::types::ParameterType;
+use aws_sdk_ssm::types::{Parameter as Stored, ParameterType};
 use contract::finding::did_you_mean;
 use std::collections::BTreeMap;
 
@@ -72,8 +72,13 @@ async fn outputs(
         }
         failure
     })?;
-    let Some(found) = described.stacks().first() else {
-        return Err(Failure::refused(deed).cause("CloudFormation answered with no stack"));
+    let mut stacks = described.stacks().iter();
+    let is_asked = |one: &&aws_sdk_cloudformation::types::Stack| {
+        one.stack_name() == Some(stack) || one.stack_id() == Some(stack)
+    };
+    let Some(found) = stacks.find(is_asked) else {
+        let cause = format!("CloudFormation answered without a stack {stack}");
+        return Err(Failure::refused(deed).cause(cause));
     };
     let status = found
         .stack_status()
@@ -152,12 +157,9 @@ async fn exports(session: &Session, wanted: &[Export]) -> Result<Found, Failure>
 
 async fn parameters(session: &Session, wanted: &[Parameter]) -> Result<Found, Failure> {
     let client = aws_sdk_ssm::Client::new(&session.config);
-    let mut names: Vec<&str> = wanted.iter().map(|one| one.parameter.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let mut answers = Vec::new();
-    for names in names.chunks(MAX_PARAMETERS) {
-        let names = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut answers: BTreeMap<&str, Result<Stored, String>> = BTreeMap::new();
+    for call in calls(wanted) {
+        let names = call.iter().map(|one| one.parameter.clone()).collect();
         let got = client
             .get_parameters()
             .set_names(Some(names))
@@ -168,21 +170,16 @@ async fn parameters(session: &Session, wanted: &[Parameter]) -> Result<Found, Fa
                 let deed = format!("cannot read parameters in {}", session.region);
                 AwsError::of(&error).failure(deed, "ssm:GetParameters")
             })?;
-        answers.extend(got.parameters.unwrap_or_default());
+        for one in call {
+            answers.insert(&one.parameter, answer(one, got.parameters()).cloned());
+        }
     }
     Ok(each(wanted, |one| {
         let place = format!("parameter {} in {}", one.parameter, session.region);
-        let answer = answers.iter().find(|answer| {
-            let selector = answer.selector().unwrap_or_default();
-            let named = |name: Option<&str>| {
-                name.is_some_and(|name| {
-                    one.parameter == name || one.parameter == format!("{name}{selector}")
-                })
-            };
-            named(answer.name()) || named(answer.arn())
-        });
-        let Some(answer) = answer else {
-            return Err(format!("there is no {place}, or no such version of it"));
+        let answer = match answers.get(one.parameter.as_str()) {
+            Some(Ok(answer)) => answer,
+            Some(Err(why)) => return Err(format!("there is no {place}{why}")),
+            None => return Err(format!("{place} was not asked for")),
         };
         if answer.r#type() == Some(&ParameterType::SecureString) {
             return Err(format!(
@@ -196,6 +193,69 @@ async fn parameters(session: &Session, wanted: &[Parameter]) -> Result<Found, Fa
             place,
         ))
     }))
+}
+
+/// What to ask for in each call. No call names a parameter twice, so that no version can be taken for another one.
+fn calls(wanted: &[Parameter]) -> Vec<Vec<&Parameter>> {
+    let mut calls: Vec<Vec<&Parameter>> = Vec::new();
+    for one in wanted {
+        if calls
+            .iter()
+            .flatten()
+            .any(|asked| asked.parameter == one.parameter)
+        {
+            continue;
+        }
+        let has_room = |call: &&mut Vec<&Parameter>| {
+            call.len() < MAX_PARAMETERS && call.iter().all(|asked| asked.path() != one.path())
+        };
+        match calls.iter_mut().find(has_room) {
+            Some(call) => call.push(one),
+            None => calls.push(vec![one]),
+        }
+    }
+    calls
+}
+
+/// The answer to what was asked for, or why none of these is.
+fn answer<'a>(one: &Parameter, answers: &'a [Stored]) -> Result<&'a Stored, String> {
+    let (asked, selector) = one.split();
+    let is_named = |answer: &&Stored| {
+        [answer.name(), answer.arn()]
+            .into_iter()
+            .flatten()
+            .any(|name| name == asked || name == one.parameter)
+    };
+    let mut named = answers.iter().filter(is_named);
+    let is_it = |answer: &&Stored| is_version(answer, one, selector);
+    if let Some(answer) = named.clone().find(is_it) {
+        return Ok(answer);
+    }
+    Err(match (named.next(), selector) {
+        (Some(other), Some(selector)) => format!(
+            " that says it is {selector}: the answer is of version {}",
+            other.version()
+        ),
+        _ => ", or no such version of it".to_owned(),
+    })
+}
+
+/// Whether an answer is of the version that was asked for. Its number is proof enough; SSM names it in `Selector`
+/// too, which not every stand-in does. What a label means only an answer that repeats it can tell.
+fn is_version(answer: &Stored, one: &Parameter, selector: Option<&str>) -> bool {
+    let told = answer.selector().filter(|told| !told.is_empty());
+    let told = told.map(|told| told.trim_start_matches(':'));
+    match selector {
+        None => told.is_none(),
+        Some(selector) => match selector.parse::<i64>() {
+            Ok(version) => match told {
+                // Versions count from 1: none was told.
+                Some(told) => told == selector && [version, 0].contains(&answer.version()),
+                None => answer.version() == version,
+            },
+            Err(_) => told == Some(selector) || answer.name() == Some(&one.parameter),
+        },
+    }
 }
 
 async fn tags(session: &Session, wanted: &[Tag]) -> Result<Found, Failure> {

@@ -184,6 +184,135 @@ fn parameters_in_batches_of_ten_and_never_a_secret() {
         .assert_stderr("parameter /second in eu-west-1: A already set by parameter /first in eu-west-1 to another value; the later one counts");
 }
 
+/// What a stand-in answers to GetParameters: it knows the versions 1 to 5 of each parameter, and the label `live`
+/// for the second; `shape` is how it tells a version.
+fn versions(fake: &FakeAws, shape: fn(&str, &str, i64) -> serde_json::Value) {
+    fake.on_call("ssm:GetParameters", move |request| {
+        let asked: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        let found = asked["Names"].as_array().unwrap().iter().map(|asked| {
+            let asked = asked.as_str().unwrap();
+            let (name, selector) = asked.split_once(':').unwrap_or((asked, ""));
+            let version = match selector {
+                "" => 5,
+                "live" => 2,
+                number => number.parse().unwrap(),
+            };
+            let mut told = shape(name, selector, version);
+            told["Type"] = "String".into();
+            told["Value"] = format!("v{version}").into();
+            told
+        });
+        let found: Vec<_> = found.collect();
+        Reply::json(&json!({"Parameters": found, "InvalidParameters": []}))
+    });
+}
+
+#[test]
+fn a_version_is_believed_when_name_and_number_are_right() {
+    let fake = FakeAws::start();
+    let asked = [
+        "--from-ssm",
+        "A=/p:3",
+        "--from-ssm",
+        "B=/p",
+        "--from-ssm",
+        "C=/p:4",
+    ];
+    let want = "export A='v3'\nexport B='v5'\nexport C='v4'\n";
+    // As SSM tells it, and without the selector, and with the name as it was asked for.
+    let as_ssm = |name: &str, selector: &str, version: i64| match selector {
+        "" => json!({"Name": name, "Version": version}),
+        _ => json!({"Name": name, "Version": version, "Selector": format!(":{selector}")}),
+    };
+    versions(&fake, as_ssm);
+    asking(&fake)
+        .args(asked)
+        .run()
+        .assert_code(0)
+        .assert_stdout(want);
+    versions(
+        &fake,
+        |name, _, version| json!({"Name": name, "Version": version}),
+    );
+    asking(&fake)
+        .args(asked)
+        .run()
+        .assert_code(0)
+        .assert_stdout(want);
+    versions(
+        &fake,
+        |name, selector, version| json!({"Name": format!("{name}:{selector}").trim_end_matches(':'), "Version": version}),
+    );
+    asking(&fake)
+        .args(asked)
+        .run()
+        .assert_code(0)
+        .assert_stdout(want);
+    // No call asks for two versions of one parameter: their answers could be taken for each other.
+    for request in fake.requests() {
+        let asked: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(asked["Names"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn an_answer_of_another_version_is_not_believed() {
+    let fake = FakeAws::start();
+    versions(&fake, |name, _, _| json!({"Name": name, "Version": 5}));
+    asking(&fake)
+        .args(["--from-ssm", "A=/p:3"])
+        .run()
+        .assert_code(2)
+        .assert_stderr(
+            "there is no parameter /p:3 in eu-west-1 that says it is 3: the answer is of version 5",
+        );
+    // The number alone does not tell what a label means.
+    asking(&fake)
+        .args(["--from-ssm", "A=/p:live"])
+        .run()
+        .assert_code(2)
+        .assert_stderr("that says it is live: the answer is of version 5");
+    // One that contradicts itself is not believed either, nor one of another parameter.
+    versions(
+        &fake,
+        |name, _, version| json!({"Name": name, "Version": version, "Selector": ":4"}),
+    );
+    for place in ["A=/p:3", "A=/p"] {
+        asking(&fake)
+            .args(["--from-ssm", place])
+            .run()
+            .assert_code(2);
+    }
+    versions(
+        &fake,
+        |_, _, version| json!({"Name": "/other", "Version": version}),
+    );
+    asking(&fake)
+        .args(["--from-ssm", "A=/p:3"])
+        .run()
+        .assert_code(2)
+        .assert_stderr("there is no parameter /p:3 in eu-west-1, or no such version of it");
+}
+
+#[test]
+fn the_outputs_of_another_stack_are_not_believed() {
+    let fake = FakeAws::start();
+    fake.on(
+        "cloudformation:DescribeStacks",
+        [Reply::xml(
+            "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult><Stacks><member>\
+             <StackName>other</StackName><CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus>\
+             <Outputs><member><OutputKey>VpcId</OutputKey><OutputValue>vpc-1</OutputValue></member></Outputs>\
+             </member></Stacks></DescribeStacksResult></DescribeStacksResponse>",
+        )],
+    );
+    asking(&fake)
+        .args(["--from-stack", "V=net.VpcId"])
+        .run()
+        .assert_code(2)
+        .assert_stderr("CloudFormation answered without a stack net");
+}
+
 #[test]
 fn tags_of_resources() {
     let fake = FakeAws::start();
