@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use action::failure::Failure;
+use action::failure::{Failure, Remainder};
 use action::program::Context;
 use action::redact::redacted;
 use jiff::Timestamp;
@@ -188,7 +188,7 @@ pub fn write(
         "exit": failure.exit().code(),
         "failed": failure.deed(),
         "causes": failure.causes(),
-        "remains": failure.remainders().iter().map(|left| json!({"what": left.what, "command": left.command})).collect::<Vec<_>>(),
+        "remains": failure.remainders().iter().map(Remainder::json).collect::<Vec<_>>(),
         "command": command.map(|(deed, _)| deed),
         "status": command.map(|(_, how)| how),
         "host": settings.place.to_string(),

@@ -3,7 +3,7 @@
 mod inspect;
 
 use action::exit::Exit;
-use action::failure::Failure;
+use action::failure::{Failure, Resource, ResourceKind};
 use action::interrupt::Interrupt;
 use aws::error::AwsError;
 use aws::session::Session;
@@ -358,7 +358,8 @@ impl Ec2 {
     /// Whether starting would be permitted, asked with EC2's own dry run.
     ///
     /// # Errors
-    /// What the call met, when it is anything but "would have succeeded".
+    /// What the call met, when it is anything but "would have succeeded". An endpoint that starts the instance
+    /// all the same: then the instance remains.
     pub async fn check_start(&self, id: &str) -> Result<(), Failure> {
         match self
             .client
@@ -368,7 +369,19 @@ impl Ec2 {
             .send()
             .await
         {
-            Ok(_) => Ok(()),
+            Ok(_) => Err(Failure::failed(format!(
+                "this endpoint carries dry runs out: it started instance {id} in {}",
+                self.region
+            ))
+            .remains(
+                Resource::new(ResourceKind::Instance, id, &self.region),
+                format!("instance {id}, which was stopped and runs now"),
+                format!(
+                    "aws ec2 stop-instances --region {} --instance-ids {id}",
+                    self.region
+                ),
+            )
+            .hint("AWS never carries a DryRun out: check AWS_ENDPOINT_URL")),
             Err(error) => {
                 let error = AwsError::of(&error);
                 if error.is("DryRunOperation") {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use action::exit::Exit;
-use action::failure::Failure;
+use action::failure::{Failure, Resource, ResourceKind};
 use action::program::Context;
 
 use crate::audit::{self, Entry};
@@ -158,6 +158,7 @@ fn unreached(remote: &Remote<'_>, done: &Done, failure: Failure, error: &Failure
     let (paths, release) = (&remote.settings.paths, &done.release);
     let failure = match (&done.switched, done.made) {
         (Some(_), _) => failure.remains(
+            release_on(remote, release),
             format!(
                 "release {release} on {}, switched to and not proven",
                 remote.shown
@@ -165,18 +166,29 @@ fn unreached(remote: &Remote<'_>, done: &Done, failure: Failure, error: &Failure
             "running deploy-app again replaces it",
         ),
         (None, true) => failure.remains(
+            release_on(remote, release),
             format!("a part of release {release} on {}", remote.shown),
             scripts::remove_by_hand(paths, release),
         ),
         (None, false) => failure,
     };
     failure.remains(
+        lock_on(remote),
         format!(
             "the deployment lock on {}; it expires by itself",
             remote.shown
         ),
         format!("on the host: {}", lock::remove_by_hand(&paths.target)),
     )
+}
+
+fn release_on(remote: &Remote<'_>, release: &str) -> Resource {
+    Resource::new(ResourceKind::Release, release, &remote.shown)
+}
+
+fn lock_on(remote: &Remote<'_>) -> Resource {
+    let target = &remote.settings.paths.target;
+    Resource::new(ResourceKind::Lock, target, &remote.shown)
 }
 
 /// Takes back everything, in reverse, and adds to the failure what came of it. The lock is given
@@ -292,9 +304,11 @@ fn not_taken_back(
             format!("release {release} on {shown}, which is not healthy"),
         ),
     };
-    failure
-        .cause(cause)
-        .remains(what, "deploy-app with a good application")
+    failure.cause(cause).remains(
+        release_on(remote, release),
+        what,
+        "deploy-app with a good application",
+    )
 }
 
 /// Removes the failed release.
@@ -312,6 +326,7 @@ async fn remove(remote: &Remote<'_>, done: &Done, failure: Failure, bounds: &Bou
         Err(error) => {
             tracing::warn!("{error}");
             failure.remains(
+                release_on(remote, release),
                 format!("release {release} on {}", remote.shown),
                 scripts::remove_by_hand(paths, release),
             )
@@ -355,6 +370,7 @@ pub async fn unlock(
             tracing::warn!("{error}");
             let target = &remote.settings.paths.target;
             failure.remains(
+                lock_on(remote),
                 format!(
                     "the deployment lock on {}; it expires by itself",
                     remote.shown

@@ -2,7 +2,7 @@
 
 use crate::settings::Checked;
 use action::exit::Exit;
-use action::failure::Failure;
+use action::failure::{Failure, Resource, ResourceKind};
 use action::program::Context;
 use aws::session::Session;
 use aws_sdk_ec2::Client;
@@ -39,6 +39,14 @@ pub struct Place {
     pub ec2: Client,
     /// The Region's name.
     pub region: String,
+}
+
+impl Place {
+    /// A resource of this Region, as something that may remain.
+    #[must_use]
+    pub fn resource(&self, kind: ResourceKind, id: &str) -> Resource {
+        Resource::new(kind, id, &self.region)
+    }
 }
 
 impl Job {

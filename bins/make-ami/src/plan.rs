@@ -1,11 +1,18 @@
 //! Deciding, without network and clock: the name, the run key, the tags.
 
 pub mod name;
+mod run_key;
 
 use crate::settings::Checked;
 use crate::settings::modes::Consistency;
 use action::codebuild::CodeBuild;
+use run_key::Run;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+
+/// The most that the value of a tag may hold. AWS counts 256 characters; no character is less than a byte
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html>).
+const MAX_TAG_BYTES: usize = 256;
 
 /// The tag that says which run made an image. `CreateImage` has no client token, so this is how a
 /// lost reply is found again.
@@ -36,6 +43,8 @@ pub struct Plan {
     pub name: String,
     /// Identifies the run; a retry of the same build or pipeline execution has the same.
     pub run: String,
+    /// The key that an earlier version gave this very run, under which an image may still be on its way.
+    pub former_run: Option<String>,
     /// How still the instance is.
     pub consistency: Consistency,
     /// All tags of the image.
@@ -65,7 +74,8 @@ impl Plan {
             },
         );
         name::check(&name)?;
-        let run = run_key(settings, build, instance_id, &name);
+        let key = run(settings, build, instance_id, &name);
+        let run = key.key();
         let mut tags = settings.tags.0.clone();
         let mut tag = |key: &str, value: String| tags.insert(key.to_owned(), value);
         tag(RUN_TAG, run.clone());
@@ -79,16 +89,26 @@ impl Plan {
         ];
         for (key, value) in told {
             if let Some(value) = value {
-                tag(key, value.chars().take(256).collect());
+                tag(key, tag_value(value));
             }
         }
         Ok(Self {
             instance_id: instance_id.to_owned(),
             name,
             run,
+            former_run: key.former_key(),
             consistency: settings.consistency,
             tags,
         })
+    }
+
+    /// The same under another key.
+    #[must_use]
+    pub fn under(mut self, run: String) -> Self {
+        self.tags.insert(RUN_TAG.to_owned(), run.clone());
+        self.former_run = None;
+        self.run = run;
+        self
     }
 
     /// The plan for people.
@@ -123,26 +143,42 @@ impl Plan {
 /// Within a build, or where the user says what a run is, the key is free of the clock: a second try
 /// must find the first one's image. On a laptop it is not: adopting yesterday's image of the same
 /// instance would be a lie.
-fn run_key(settings: &Checked, build: &CodeBuild, instance_id: &str, name: &str) -> String {
-    let mode = settings.consistency;
-    let key = match settings.run.as_deref().or(build.build_id.as_deref()) {
-        Some(run) => format!("{run}/{instance_id}/{mode}/{}", settings.ami_name),
-        None => format!("local/{instance_id}/{mode}/{name}"),
-    };
-    // A filter's value knows wildcards; a name holds neither, and a key must not either.
-    let key = key.replace(['*', '?', '\\', '{', '}'], "_");
-    // A tag's value has 256 characters at most.
-    key.chars().take(256).collect()
+fn run(settings: &Checked, build: &CodeBuild, instance_id: &str, name: &str) -> Run {
+    let build = settings.run.as_ref().or(build.build_id.as_ref());
+    Run {
+        build: build.cloned(),
+        instance: instance_id.to_owned(),
+        mode: settings.consistency,
+        name: match build {
+            Some(_) => settings.ami_name.clone(),
+            None => name.to_owned(),
+        },
+        app: settings.app.clone(),
+    }
+}
+
+/// A text as the value of a tag. One that is too long is cut, and the digest of the whole follows, so that two
+/// different texts never look the same.
+fn tag_value(text: &str) -> String {
+    if text.len() <= MAX_TAG_BYTES {
+        return text.to_owned();
+    }
+    let digest = hex(&Sha256::digest(text));
+    let start = text.floor_char_boundary(MAX_TAG_BYTES - " sha256:".len() - digest.len());
+    format!("{} sha256:{digest}", &text[..start])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use super::{APP_TAG, Plan, VOLUMES_TAG};
+    use super::{APP_TAG, BUILD_TAG, Plan, VOLUMES_TAG};
     use crate::settings::Checked;
     use crate::settings::modes::Consistency;
     use action::codebuild::CodeBuild;
-    use proptest::prelude::*;
 
     const INSTANCE: &str = "i-0123456789abcdef0";
 
@@ -198,15 +234,30 @@ mod tests {
         assert_eq!(plan.tags[VOLUMES_TAG], "2");
     }
 
-    proptest! {
-        #[test]
-        fn a_run_key_is_a_valid_tag_and_differs_by_instance(name in "[a-z*?]{3,128}") {
-            let settings = settings("web");
-            let settings = Checked { ami_name: name.clone(), ..settings };
-            let key = super::run_key(&settings, &build("ami:1"), INSTANCE, &name);
-            prop_assert!(key.chars().count() <= 256);
-            prop_assert!(!key.contains(['*', '?']), "{key}");
-            prop_assert_ne!(key, super::run_key(&settings, &build("ami:1"), "i-0000000000000000f", &name));
+    #[test]
+    fn the_application_is_part_of_the_key() {
+        let one = settings("{instance}-{utc}");
+        let run = |app: &str| {
+            let app = Some(app.to_owned());
+            let settings = Checked { app, ..one.clone() };
+            plan(&settings, &build("ami:1"), INSTANCE, "x").run
+        };
+        assert_ne!(run("web"), run("api"));
+    }
+
+    /// A CodeBuild project's name has up to 255 characters: the build's own id behind it was cut off.
+    #[test]
+    fn builds_of_a_project_with_a_long_name_have_keys_and_tags_of_their_own() {
+        let project = "p".repeat(255);
+        let plan = |id: &str| {
+            let build = build(&format!("{project}:{id}"));
+            plan(&settings("{instance}-{utc}-{build}"), &build, INSTANCE, "x")
+        };
+        let (one, other) = (plan("8f2e9c1a"), plan("0b7d4e55"));
+        assert_ne!(one.run, other.run);
+        assert_ne!(one.tags[BUILD_TAG], other.tags[BUILD_TAG]);
+        for (key, value) in &one.tags {
+            assert!(value.len() <= 256, "{key}={value}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! older ones, export.
 
 pub mod available;
+mod carried_out;
 pub mod clean;
 pub mod create;
 mod dry_run;
@@ -26,7 +27,7 @@ mod tagging;
 pub mod verify;
 
 use crate::cost::{self, Rate, Stored};
-use crate::job::Job;
+use crate::job::{Job, timestamp_of};
 use crate::manifest;
 use crate::plan::{self, Plan};
 use crate::settings::modes::SnapshotTags;
@@ -128,10 +129,7 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
     let image_id = match adopted {
         Some(image) => {
             let image_id = image.image_id().unwrap_or_default().to_owned();
-            tracing::info!(
-                image_id,
-                "adopting the image that an earlier try of this run made"
-            );
+            tell_adopted(job, &image, &image_id);
             journal.adopt(&job.home, &image);
             frozen = frozen_of(&image);
             let released = still::let_go_of_an_earlier_try(job, &plan, &source, &image_id).await;
@@ -153,10 +151,31 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
     finish(job, making, &image_id, frozen, journal).await
 }
 
+/// How old an image may be that a try of a few hours ago made: CodeBuild ends a build after 36 hours at most.
+const OLD: Duration = Duration::from_secs(36 * 3600);
+
+/// Says which image is adopted. One that is older than any build was made of the instance as it was then.
+fn tell_adopted(job: &Job, image: &Image, image_id: &str) {
+    let made = image.creation_date().unwrap_or("an unknown time");
+    tracing::info!(
+        image_id,
+        "adopting the image that an earlier try of this run made at {made}"
+    );
+    let age = image
+        .creation_date()
+        .and_then(timestamp_of)
+        .map(|made| job.clock.now().duration_since(made));
+    if age.is_some_and(|age| Duration::try_from(age).is_ok_and(|age| age > OLD)) {
+        tracing::warn!(
+            "{image_id} is of {made}: what changed on the instance since is not in it; another AMI_NAME or MAKE_AMI_RUN makes a new image"
+        );
+    }
+}
+
 /// Looks at everything that decides whether an image is made; changes nothing.
 async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
     let source = instance::find(job, own_instance(job)?).await?;
-    let plan = plan_of(job, &source)?;
+    let plan = plan_of(job, &source).await?;
     let adopted = create::find(job, &plan).await?;
     // A try that was killed while the instance stood still: its image may hold anything.
     let adopted = adopted.filter(|image| !lacks_proof(image));
@@ -182,16 +201,17 @@ fn own_instance(job: &Job) -> Result<&Named, Failure> {
 /// The key of the run that these settings in this build make, whatever has become of its instance.
 async fn own_run(job: &Job) -> Result<String, Failure> {
     let source = instance::locate(job, own_instance(job)?).await?;
-    Ok(plan_of(job, &source)?.run)
+    Ok(plan_of(job, &source).await?.run)
 }
 
-fn plan_of(job: &Job, source: &Source) -> Result<Plan, Failure> {
+async fn plan_of(job: &Job, source: &Source) -> Result<Plan, Failure> {
     let (settings, build) = (&job.settings, &job.context.codebuild);
     let volumes = source.volumes.len();
     let plan = Plan::new(settings, build, &source.id, volumes, &job.clock.utc());
-    plan.map_err(|fault| {
+    let plan = plan.map_err(|fault| {
         Failure::refused("AMI_NAME does not give a name that EC2 takes").cause(fault)
-    })
+    })?;
+    create::as_it_began(job, plan, source).await
 }
 
 /// What of this run failed earlier, or cannot prove that it was quiesced, is worth nothing and may still
@@ -204,9 +224,9 @@ async fn remove_failed_tries(job: &Job, plan: &Plan) -> Result<(), Failure> {
         let Some(id) = image.image_id() else { continue };
         tracing::info!("removing {id}, which an earlier try of this run left and nobody can use");
         let left = undo::remove(&job.home, id).await;
-        if let Some(first) = left.into_iter().next() {
+        if !left.is_empty() {
             let failure = Failure::failed(format!("cannot remove image {id} of an earlier try"));
-            return Err(failure.remains(first.what, first.command));
+            return Err(left.into_iter().fold(failure, Failure::leaving));
         }
     }
     Ok(())
@@ -280,7 +300,7 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
         job.in_time(find_target(job, &target)).await?,
     );
     let image_id = image.image_id().unwrap_or_default();
-    if images::tag(&image, plan::RUN_TAG).is_none() {
+    if images::run(&image).is_none() {
         return Err(Failure::refused(format!(
             "image {image_id} in {region} has no tag {}, so make-ami did not make it; nothing was touched",
             plan::RUN_TAG

@@ -3,10 +3,10 @@
 use crate::job::{Job, Place};
 use crate::plan::RUN_TAG;
 use crate::steps::available::NotAvailable;
-use crate::steps::images::{self, by_id, snapshot_ids, snapshots, snapshots_of, tagged};
+use crate::steps::images::{self, by_id, snapshot_ids, snapshots_of, snapshots_tagged, tagged};
 use action::exit::Exit;
 use action::export::quote::posix;
-use action::failure::{Failure, Remainder};
+use action::failure::{Failure, Remainder, ResourceKind};
 use aws::error::{AwsError, Kind};
 use aws_sdk_ec2::types::{Image, ImageState};
 use std::collections::BTreeSet;
@@ -168,22 +168,24 @@ pub async fn strays(job: &Job, journal: &Journal) -> Vec<Remainder> {
 /// The remainder of a run that does not know whether it made an image.
 #[must_use]
 pub fn perhaps(place: &Place, journal: &Journal) -> Remainder {
-    Remainder {
-        what: "perhaps an image: a reply of CreateImage was lost".to_owned(),
-        command: listing(place, &journal.run, "images"),
-    }
+    Remainder::new(
+        place.resource(ResourceKind::Run, &journal.run),
+        "perhaps an image: a reply of CreateImage was lost",
+        listing(place, &journal.run, "images"),
+    )
 }
 
 /// The remainder of a run that does not know whether it made a copy in a Region.
 #[must_use]
 pub fn perhaps_copy(place: &Place, journal: &Journal) -> Remainder {
-    Remainder {
-        what: format!(
+    Remainder::new(
+        place.resource(ResourceKind::Run, &journal.run),
+        format!(
             "perhaps a copy in {}: a reply of CopyImage was lost",
             place.region
         ),
-        command: listing(place, &journal.run, "images"),
-    }
+        listing(place, &journal.run, "images"),
+    )
 }
 
 /// The command that lists what carries the run's key: `images` or `snapshots`.
@@ -210,9 +212,7 @@ pub fn or_remains(failure: Failure) -> Failure {
 }
 
 fn with(failure: Failure, left: Vec<Remainder>) -> Failure {
-    left.into_iter().fold(failure, |failure, left| {
-        failure.remains(left.what, left.command)
-    })
+    left.into_iter().fold(failure, Failure::leaving)
 }
 
 #[derive(Default)]
@@ -232,6 +232,10 @@ async fn sweep(
     patiently: bool,
 ) -> Swept {
     let run = &journal.run;
+    let is_listed = |kind, id: &str, left: &[Remainder]| {
+        let resource = place.resource(kind, id);
+        known.iter().chain(left).any(|one| one.resource == resource)
+    };
     let mut swept = Swept::default();
     let mut kept = Vec::new();
     for tries in 1..=TRIES {
@@ -246,7 +250,7 @@ async fn sweep(
             let id = image.image_id().unwrap_or_default();
             if good.contains(&id) {
                 kept.extend(snapshot_ids(&image));
-            } else if !names(known, id) && !names(&swept.left, id) {
+            } else if !is_listed(ResourceKind::Image, id, &swept.left) {
                 tracing::warn!("removing image {id}, which carries this run's key");
                 swept.found = true;
                 swept.left.extend(remove(place, id).await);
@@ -257,12 +261,12 @@ async fn sweep(
         }
         sleep(PAUSE).await;
     }
-    match snapshots(place, &format!("tag:{RUN_TAG}"), run).await {
+    match snapshots_tagged(place, RUN_TAG, run).await {
         Ok(snapshots) => {
             for snapshot in snapshots {
                 let id = snapshot.snapshot_id().unwrap_or_default();
                 let stays = kept.iter().any(|kept| kept == id);
-                if !stays && !names(known, id) && !names(&swept.left, id) {
+                if !stays && !is_listed(ResourceKind::Snapshot, id, &swept.left) {
                     swept.left.extend(delete_snapshot(place, id).await);
                 }
             }
@@ -272,20 +276,16 @@ async fn sweep(
     swept
 }
 
-/// Whether a remainder is about this id.
-fn names(left: &[Remainder], id: &str) -> bool {
-    left.iter().any(|left| left.what.contains(id))
-}
-
 /// What a failed look leaves open.
 fn unswept(place: &Place, run: &str, what: &str, failure: &Failure) -> Remainder {
-    Remainder {
-        what: format!(
+    Remainder::new(
+        place.resource(ResourceKind::Run, run),
+        format!(
             "perhaps {what} of run {run} ({})",
             failure.causes().join("; ")
         ),
-        command: listing(place, run, what),
-    }
+        listing(place, run, what),
+    )
 }
 
 /// Deregisters an image and deletes its snapshots; gives what could not be removed. Snapshots that
@@ -300,21 +300,30 @@ pub async fn remove(place: &Place, image_id: &str) -> Vec<Remainder> {
     let mut left = Vec::new();
     let mut unlisted = true;
     let mut own = BTreeSet::new();
+    let mut unseen = None;
     for tries in 1..=TRIES {
         // Asked before deregistering: afterwards nobody knows which snapshots were its own.
         if let Ok(Some(image)) = by_id(place, image_id).await {
             unlisted = false;
             own.extend(snapshot_ids(&image));
         }
-        if let Ok(snapshots) = snapshots_of(place, image_id, &[]).await {
-            let ids = snapshots.iter().filter_map(|one| one.snapshot_id());
-            own.extend(ids.map(str::to_owned));
+        match snapshots_of(place, image_id, &[]).await {
+            Ok(snapshots) => {
+                let ids = snapshots.iter().filter_map(|one| one.snapshot_id());
+                own.extend(ids.map(str::to_owned));
+                unseen = None;
+            }
+            Err(failure) => unseen = Some(failure),
         }
         let call = place.ec2.deregister_image().image_id(image_id);
-        let Err(error) = call.delete_associated_snapshots(true).send().await else {
-            break;
+        let error = match call.delete_associated_snapshots(true).send().await {
+            Ok(reply) => {
+                let told = reply.delete_snapshot_results().iter();
+                own.extend(told.filter_map(|one| one.snapshot_id().map(str::to_owned)));
+                break;
+            }
+            Err(error) => AwsError::of(&error),
         };
-        let error = AwsError::of(&error);
         let gone = images::is_unknown(&error);
         // One that was listed and is not any more is gone; one that never was may still appear.
         if gone && !unlisted {
@@ -323,10 +332,11 @@ pub async fn remove(place: &Place, image_id: &str) -> Vec<Remainder> {
         let may_pass =
             gone || matches!(error.kind, Kind::Unavailable | Kind::Lost | Kind::Nonsense);
         if !may_pass || tries == TRIES {
-            left.push(Remainder {
-                what: format!("image {image_id} in {region} ({error})"),
-                command: deregister(),
-            });
+            left.push(Remainder::new(
+                place.resource(ResourceKind::Image, image_id),
+                format!("image {image_id} in {region} ({error})"),
+                deregister(),
+            ));
             if gone {
                 // It may never appear; its snapshots are there all the same.
                 break;
@@ -334,6 +344,17 @@ pub async fn remove(place: &Place, image_id: &str) -> Vec<Remainder> {
             return left;
         }
         sleep(PAUSE).await;
+    }
+    if let (true, Some(failure)) = (own.is_empty(), unseen) {
+        left.push(Remainder::new(
+            place.resource(ResourceKind::Image, image_id),
+            format!(
+                "perhaps snapshots of image {image_id}, which is gone ({})",
+                failure.causes().join("; ")
+            ),
+            snapshots_command(place, image_id),
+        ));
+        return left;
     }
     for snapshot in own {
         left.extend(delete_snapshot(place, &snapshot).await);
@@ -343,12 +364,22 @@ pub async fn remove(place: &Place, image_id: &str) -> Vec<Remainder> {
         && let Ok(Some(image)) = by_id(place, image_id).await
         && image.state() != Some(&ImageState::Deregistered)
     {
-        left.push(Remainder {
-            what: format!("image {image_id} in {region}, deregistered but still listed"),
-            command: deregister(),
-        });
+        left.push(Remainder::new(
+            place.resource(ResourceKind::Image, image_id),
+            format!("image {image_id} in {region}, deregistered but still listed"),
+            deregister(),
+        ));
     }
     left
+}
+
+/// The command that lists the snapshots of an image that is gone.
+#[must_use]
+pub fn snapshots_command(place: &Place, image_id: &str) -> String {
+    let region = &place.region;
+    format!(
+        "aws ec2 describe-snapshots --region {region} --owner-ids self --filters 'Name=description,Values=Created by CreateImage(*) for {image_id}*'"
+    )
 }
 
 /// Deletes the snapshots of an image that is gone, which only their descriptions name; gives what could not be deleted.
@@ -388,8 +419,16 @@ async fn delete_snapshot(place: &Place, id: &str) -> Option<Remainder> {
             _ => break error,
         }
     };
-    Some(Remainder {
-        what: format!("snapshot {id} in {region} ({error})"),
-        command: format!("aws ec2 delete-snapshot --region {region} --snapshot-id {id}"),
-    })
+    Some(Remainder::new(
+        place.resource(ResourceKind::Snapshot, id),
+        format!("snapshot {id} in {region} ({error})"),
+        delete_snapshot_command(place, id),
+    ))
+}
+
+/// The command that deletes a snapshot.
+#[must_use]
+pub fn delete_snapshot_command(place: &Place, id: &str) -> String {
+    let region = &place.region;
+    format!("aws ec2 delete-snapshot --region {region} --snapshot-id {id}")
 }

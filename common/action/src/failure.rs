@@ -28,10 +28,100 @@ pub struct Failure {
 /// Something that a failed action leaves behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remainder {
-    /// What it is, with its id.
+    /// The thing itself. Whoever asks whether a thing is listed compares this, never [`Remainder::what`].
+    pub resource: Resource,
+    /// What it is, in words, with its id.
     pub what: String,
     /// The exact command that removes or resumes it.
     pub command: String,
+}
+
+impl Remainder {
+    /// A remainder of this resource.
+    #[must_use]
+    pub fn new(resource: Resource, what: impl Into<String>, command: impl Into<String>) -> Self {
+        Self {
+            resource,
+            what: what.into(),
+            command: command.into(),
+        }
+    }
+
+    /// As machines read it: `kind`, `id`, `place`, `what`, `command`.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "kind": self.resource.kind.word(),
+            "id": self.resource.id,
+            "place": self.resource.place,
+            "what": self.what,
+            "command": self.command,
+        })
+    }
+}
+
+/// A thing that can be left behind. Two are the same when kind, id and place are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Resource {
+    /// What kind of thing it is.
+    pub kind: ResourceKind,
+    /// Its id, whole: an image's id, a release's name, the address of an object.
+    pub id: String,
+    /// Where it is: a Region, a host. Empty where the id says so itself.
+    pub place: String,
+}
+
+impl Resource {
+    /// The resource with this id in this place.
+    #[must_use]
+    pub fn new(kind: ResourceKind, id: impl Into<String>, place: impl Into<String>) -> Self {
+        Self {
+            kind,
+            id: id.into(),
+            place: place.into(),
+        }
+    }
+}
+
+/// The kinds of things that a failed action can leave behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ResourceKind {
+    /// An Amazon Machine Image, by its id.
+    Image,
+    /// A snapshot of a volume, by its id.
+    Snapshot,
+    /// An EC2 instance, by its id.
+    Instance,
+    /// The tag of an EC2 resource: the resource's id, a slash, the tag's key.
+    Tag,
+    /// Whatever a run of `make-ami` made and nobody has seen, by the run's key.
+    Run,
+    /// A CloudFormation stack, by its name.
+    Stack,
+    /// An object in S3 or a version of it, by its address.
+    Object,
+    /// A release on a host, by its name.
+    Release,
+    /// The deployment lock of a target on a host, by the target's path.
+    Lock,
+}
+
+impl ResourceKind {
+    /// The kind in one word, as machines read it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            ResourceKind::Image => "image",
+            ResourceKind::Snapshot => "snapshot",
+            ResourceKind::Instance => "instance",
+            ResourceKind::Tag => "tag",
+            ResourceKind::Run => "run",
+            ResourceKind::Stack => "stack",
+            ResourceKind::Object => "object",
+            ResourceKind::Release => "release",
+            ResourceKind::Lock => "lock",
+        }
+    }
 }
 
 impl Failure {
@@ -84,17 +174,27 @@ impl Failure {
 
     /// Something that remains; turns the exit into [`Exit::Remains`] unless a deadline or a signal
     /// already says more.
-    pub fn remains(mut self, what: impl Into<String>, command: impl Into<String>) -> Self {
+    pub fn remains(
+        self,
+        resource: Resource,
+        what: impl Into<String>,
+        command: impl Into<String>,
+    ) -> Self {
+        self.leaving(Remainder::new(resource, what, command))
+    }
+
+    /// As [`Failure::remains`], of a remainder that exists already. What is listed already in the same words
+    /// is not listed twice.
+    pub fn leaving(mut self, left: Remainder) -> Self {
         if !matches!(
             self.exit,
             Exit::Deadline | Exit::Interrupted | Exit::Terminated
         ) {
             self.exit = Exit::Remains;
         }
-        self.remains.push(Remainder {
-            what: what.into(),
-            command: command.into(),
-        });
+        if !self.remains.contains(&left) {
+            self.remains.push(left);
+        }
         self
     }
 
@@ -106,9 +206,7 @@ impl Failure {
         self.causes.extend(other.causes);
         self.hint = self.hint.or(other.hint);
         self.changed.extend(other.changed);
-        other.remains.into_iter().fold(self, |failure, left| {
-            failure.remains(left.what, left.command)
-        })
+        other.remains.into_iter().fold(self, Failure::leaving)
     }
 
     /// What the reader can do about it.
@@ -160,7 +258,7 @@ impl Display for Failure {
         for changed in &self.changed {
             write!(text, "\n  done so far: {changed}")?;
         }
-        for Remainder { what, command } in &self.remains {
+        for Remainder { what, command, .. } in &self.remains {
             write!(text, "\n  remains: {what}\n    {command}")?;
         }
         if let Some(hint) = &self.hint {
@@ -174,14 +272,23 @@ impl std::error::Error for Failure {}
 
 #[cfg(test)]
 mod tests {
-    use super::Failure;
+    use super::{Failure, Resource, ResourceKind};
     use crate::exit::Exit;
+
+    fn image(id: &str) -> Resource {
+        Resource::new(ResourceKind::Image, id, "eu-west-1")
+    }
 
     #[test]
     fn what_remains_decides_the_exit_but_not_over_a_deadline() {
-        let failed = Failure::failed("cannot x").remains("image ami-1", "aws ec2 …");
+        let failed =
+            Failure::failed("cannot x").remains(image("ami-1"), "image ami-1", "aws ec2 …");
         assert_eq!(failed.exit(), Exit::Remains);
-        let late = Failure::new(Exit::Deadline, "late").remains("image ami-1", "make-ami wait");
+        let late = Failure::new(Exit::Deadline, "late").remains(
+            image("ami-1"),
+            "image ami-1",
+            "make-ami wait",
+        );
         assert_eq!(late.exit(), Exit::Deadline);
     }
 
@@ -190,7 +297,11 @@ mod tests {
         let undoing = Failure::failed("cannot start i-1")
             .detail("last seen: it is pending")
             .cause("no capacity")
-            .remains("instance i-1, stopped", "aws ec2 start-instances …")
+            .remains(
+                Resource::new(ResourceKind::Instance, "i-1", "eu-west-1"),
+                "instance i-1, stopped",
+                "aws ec2 start-instances …",
+            )
             .hint("try later");
         let both = Failure::failed("cannot image i-1").and(undoing.clone());
         assert_eq!(both.exit(), Exit::Remains);
@@ -204,6 +315,8 @@ mod tests {
             ]
         );
         assert_eq!(both.remainders().len(), 1);
+        let twice = both.clone().and(undoing.clone());
+        assert_eq!(twice.remainders().len(), 1, "listed once");
         assert!(both.to_string().ends_with("hint: try later"), "{both}");
         let own = Failure::failed("cannot image i-1").hint("its own");
         assert!(own.and(undoing).to_string().ends_with("hint: its own"));
@@ -213,7 +326,11 @@ mod tests {
     fn reads_deed_cause_remains_hint() {
         let failure = Failure::failed("cannot start i-1 in eu-west-1")
             .cause("UnauthorizedOperation: no")
-            .remains("image `ami-1`", "aws ec2 deregister-image --image-id ami-1")
+            .remains(
+                image("ami-1"),
+                "image `ami-1`",
+                "aws ec2 deregister-image --image-id ami-1",
+            )
             .hint("allow ec2:StartInstances");
         assert_eq!(
             failure.to_string(),

@@ -95,6 +95,8 @@ struct Rules {
     page_size: Option<usize>,
     /// Whether the name of a failed image may be used again.
     failed_free_names: bool,
+    /// The operations that are carried out although DryRun says that they shall not be.
+    carried_out: Vec<String>,
     /// The key that AWS manages for EBS.
     default_key: Option<String>,
     /// Time since the beginning; it stands still without.
@@ -160,6 +162,7 @@ impl Default for State {
                 stop_polls: 0,
                 page_size: None,
                 failed_free_names: false,
+                carried_out: Vec::new(),
                 default_key: None,
                 clock: None,
                 start_of_time: SystemTime::now(),
@@ -298,7 +301,12 @@ impl Ec2World {
                     Some(region) => world.state_in(&region),
                     None => world.state(),
                 };
-                operation(&mut state, request).map_or_else(|refusal| refusal, Reply::xml)
+                let carries_out = state.rules.carried_out.iter().any(|one| one == name);
+                let asked = match carries_out {
+                    true => &request.without("DryRun"),
+                    false => request,
+                };
+                operation(&mut state, asked).map_or_else(|refusal| refusal, Reply::xml)
             });
         }
     }

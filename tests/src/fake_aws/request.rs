@@ -89,6 +89,14 @@ impl Request {
         self.param(name) == Some("true")
     }
 
+    /// The same request without a parameter.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Self {
+        let mut request = self.clone();
+        request.params.retain(|(param, _)| param != name);
+        request
+    }
+
     /// The region that the request is signed for; `None` when nothing is signed.
     pub fn region(&self) -> Option<String> {
         self.scope(2)

@@ -1,6 +1,6 @@
 //! Starting again what is there already.
 
-use action::failure::Failure;
+use action::failure::{Failure, Resource, ResourceKind};
 
 use super::apply::{Deployed, clean_up};
 use super::look::{self, Compared};
@@ -89,6 +89,7 @@ pub(super) async fn restart(
         Err(failure) => {
             let failure = undo::with_logs(remote, &commands, current, failure).await;
             Err(failure.remains(
+                Resource::new(ResourceKind::Release, current, &remote.shown),
                 format!(
                     "release {current} is current on {} and not healthy",
                     remote.shown

@@ -15,7 +15,8 @@ pub struct Parts<'a> {
     pub utc: &'a str,
 }
 
-const PLACEHOLDERS: [&str; 6] = [
+/// What a template may hold.
+pub(super) const PLACEHOLDERS: [&str; 6] = [
     "{instance}",
     "{app}",
     "{utc}",
@@ -45,7 +46,7 @@ pub fn fill(template: &str, parts: &Parts<'_>) -> String {
         .replace("{instance}", parts.instance)
         .replace("{app}", parts.app.unwrap_or("none"))
         .replace("{utc}", parts.utc)
-        .replace("{build}", &id.chars().take(36).collect::<String>())
+        .replace("{build}", id)
         .replace("{commit}", &commit)
         .replace("{pipeline}", pipeline)
 }

@@ -9,11 +9,17 @@ use action::exit::Exit;
 use action::failure::Failure;
 use aws::wait::{self, Look, humane};
 use aws_sdk_ec2::types::{Image, ImageState, Snapshot, SnapshotState};
+use std::fmt;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// The pause after a look that EC2 did not answer.
 const UNANSWERED: Duration = Duration::from_secs(15);
+
+/// How long an available image may lack what it can hardly get any more, and in how many looks at least: what is
+/// consistent only in the end shows it by then.
+const LACKS_FOR: Duration = Duration::from_secs(300);
+const LACKS_LOOKS: u32 = 3;
 
 /// An image that is available and whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +86,8 @@ pub async fn wait(
     // Of an image that is pending: the snapshots of its mapping.
     let mut pending: Option<Vec<String>> = None;
     let mut progress = String::new();
+    // Since when it is available and lacks what it can hardly get, and in how many looks.
+    let mut short: Option<(Duration, u32)> = None;
     let look = async || {
         if let (Ask::Snapshots, Some(mapped)) = (pace.ask(started.elapsed()), &pending) {
             let snapshots = snapshots_of(place, image_id, mapped).await?;
@@ -121,6 +129,7 @@ pub async fn wait(
         let mapped = snapshot_ids(&image);
         if !check_state(&image, image_id, &place.region)? {
             seen_good = false;
+            short = None;
             pending = Some(mapped);
             let pause = pace.pause(started.elapsed());
             return Ok(Look::NotYetFor(format!("pending{progress}"), pause));
@@ -132,9 +141,21 @@ pub async fn wait(
         check_snapshots(&snapshots, image_id, &place.region)?;
         if let Some(lacking) = lacking(&mapped, volumes, &snapshots) {
             seen_good = false;
-            let pause = pace.pause(started.elapsed());
-            return Ok(Look::NotYetFor(format!("available, but {lacking}"), pause));
+            let elapsed = started.elapsed();
+            let seen = format!("available, but {lacking}");
+            if matches!(lacking, Lacking::Completion { .. }) {
+                short = None;
+                return Ok(Look::NotYetFor(seen, pace.pause(elapsed)));
+            }
+            let (since, looks) = short.get_or_insert((elapsed, 0));
+            *looks += 1;
+            let lasts = elapsed.saturating_sub(*since);
+            if lasts >= LACKS_FOR && *looks >= LACKS_LOOKS {
+                return Err(incomplete(&image, &snapshots, &lacking, lasts, place));
+            }
+            return Ok(Look::NotYetFor(seen, LOOK_AGAIN));
         }
+        short = None;
         if !seen_good {
             seen_good = true;
             return Ok(Look::NotYetFor(
@@ -210,21 +231,100 @@ fn check_snapshots(snapshots: &[Snapshot], image_id: &str, region: &str) -> Resu
     .cause(reason))
 }
 
+/// What an available image lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lacking {
+    /// Volumes in its mapping.
+    Volumes {
+        /// How many it has.
+        mapped: usize,
+        /// How many it must have.
+        expected: usize,
+    },
+    /// Snapshots that its mapping names and EC2 does not list.
+    Snapshots(Vec<String>),
+    /// The completion of its snapshots, which may come any time.
+    Completion {
+        /// How many are completed.
+        completed: usize,
+        /// How many there are.
+        all: usize,
+    },
+}
+
+impl fmt::Display for Lacking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lacking::Volumes { mapped, expected } => {
+                write!(f, "{mapped} of {expected} volumes are mapped")
+            }
+            Lacking::Snapshots(ids) => write!(f, "EC2 does not list {}", ids.join(", ")),
+            Lacking::Completion { completed, all } => {
+                write!(f, "{completed} of {all} snapshots are completed")
+            }
+        }
+    }
+}
+
 /// What an available image still lacks.
 #[must_use]
-pub fn lacking(mapped: &[String], volumes: usize, snapshots: &[Snapshot]) -> Option<String> {
-    if mapped.len() < volumes {
-        return Some(format!("{} of {volumes} volumes are mapped", mapped.len()));
+pub fn lacking(mapped: &[String], expected: usize, snapshots: &[Snapshot]) -> Option<Lacking> {
+    let (mapped_ids, mapped) = (mapped, mapped.len());
+    if mapped < expected {
+        return Some(Lacking::Volumes { mapped, expected });
     }
-    let is_complete = |id: &&String| {
-        snapshots.iter().any(|snapshot| {
-            snapshot.snapshot_id() == Some(id)
-                && snapshot.state() == Some(&SnapshotState::Completed)
-        })
+    let found = |id: &str| {
+        let mut snapshots = snapshots.iter();
+        snapshots.find(|snapshot| snapshot.snapshot_id() == Some(id))
     };
-    let completed = mapped.iter().filter(is_complete).count();
-    (completed < mapped.len())
-        .then(|| format!("{completed} of {} snapshots are completed", mapped.len()))
+    let unlisted = mapped_ids.iter().filter(|id| found(id).is_none());
+    let unlisted: Vec<String> = unlisted.cloned().collect();
+    if !unlisted.is_empty() {
+        return Some(Lacking::Snapshots(unlisted));
+    }
+    let is_completed = |id: &&String| {
+        found(id).is_some_and(|snapshot| snapshot.state() == Some(&SnapshotState::Completed))
+    };
+    let completed = mapped_ids.iter().filter(is_completed).count();
+    (completed < mapped).then_some(Lacking::Completion {
+        completed,
+        all: mapped,
+    })
+}
+
+/// The failure of an image that is available and will hardly be whole, with what it holds.
+fn incomplete(
+    image: &Image,
+    snapshots: &[Snapshot],
+    lacking: &Lacking,
+    lasts: Duration,
+    place: &Place,
+) -> Failure {
+    let id = image.image_id().unwrap_or_default();
+    let failure = Failure::failed(format!(
+        "image {id} in {} is available and not whole: {lacking}, for {} now",
+        place.region,
+        humane(lasts)
+    ));
+    let held = image.block_device_mappings().iter().filter_map(|mapping| {
+        let snapshot = mapping.ebs()?.snapshot_id()?;
+        let device = mapping.device_name().unwrap_or("a device");
+        let volume = snapshots
+            .iter()
+            .find(|one| one.snapshot_id() == Some(snapshot))
+            .and_then(|one| one.volume_id())
+            .unwrap_or("an unknown volume");
+        Some(format!("it holds {device}: {snapshot} of {volume}"))
+    });
+    let failure = held.fold(failure, Failure::detail);
+    match lacking {
+        Lacking::Volumes { .. } => failure.hint(
+            "was a volume detached while the image was made? compare with `aws ec2 describe-instances`, and run again",
+        ),
+        Lacking::Snapshots(_) | Lacking::Completion { .. } => {
+            failure.hint("was a snapshot deleted while the image was made? run again")
+        }
+    }
 }
 
 fn copied(id: &str, snapshots: &[Snapshot]) -> Copied {
@@ -304,7 +404,7 @@ fn describe(snapshots: &[Snapshot], pace: &Pace, elapsed: Duration) -> String {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use super::{check_state, describe, fraction, lacking};
+    use super::{Lacking, check_state, describe, fraction, lacking};
     use crate::pace::Pace;
     use aws_sdk_ec2::types::{Image, ImageState, Snapshot, SnapshotState, StateReason};
     use std::time::Duration;
@@ -352,13 +452,19 @@ mod tests {
         let mapped = ["snap-1".to_owned(), "snap-2".to_owned()];
         let done = snapshot("snap-1", SnapshotState::Completed, "100%", 8);
         assert_eq!(
-            lacking(&mapped[..1], 2, std::slice::from_ref(&done)).unwrap(),
-            "1 of 2 volumes are mapped"
+            lacking(&mapped[..1], 2, std::slice::from_ref(&done)),
+            Some(Lacking::Volumes {
+                mapped: 1,
+                expected: 2
+            })
         );
         assert_eq!(
-            lacking(&mapped, 2, std::slice::from_ref(&done)).unwrap(),
-            "1 of 2 snapshots are completed"
+            lacking(&mapped, 2, std::slice::from_ref(&done)),
+            Some(Lacking::Snapshots(vec!["snap-2".to_owned()]))
         );
+        let pending = snapshot("snap-2", SnapshotState::Pending, "99%", 8);
+        let pending = lacking(&mapped, 2, &[done.clone(), pending]).unwrap();
+        assert_eq!(pending.to_string(), "1 of 2 snapshots are completed");
         let other = snapshot("snap-2", SnapshotState::Completed, "", 8);
         assert_eq!(lacking(&mapped, 2, &[done, other]), None);
     }

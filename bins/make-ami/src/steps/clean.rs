@@ -1,8 +1,8 @@
 //! Removing what a run left: its images, its snapshots, an instance that it stopped.
 
-use super::images::{by_id, tag, tagged};
-use super::preflight::{self, Finding};
-use super::{references, still};
+use super::images::{self, by_id, literal, tagged};
+use super::preflight::{self, Ended, Finding};
+use super::{instance, references, still};
 use crate::job::Job;
 use crate::plan::{RUN_TAG, STOPPED_TAG};
 use crate::settings::places::Target;
@@ -49,7 +49,7 @@ pub async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
     let ids: Vec<&String> = journal.made.iter().map(|made| &made.image_id).collect();
     let mut json = serde_json::json!({ "run": run, "deregister": ids, "start": marked });
     if job.context.dry_run {
-        let findings = job.in_time(permissions(job, &journal)).await?;
+        let findings = preflight::answers(job, permissions(job, &journal)).await?;
         let text = format!("{text}{}", preflight::text(&findings));
         json["permissions"] = preflight::json(&findings);
         job.context.show_plan(&text, &json)?;
@@ -70,14 +70,14 @@ pub async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
 }
 
 /// Asks whether the images may be removed.
-async fn permissions(job: &Job, journal: &Journal) -> Result<Vec<Finding>, Failure> {
+async fn permissions(job: &Job, journal: &Journal) -> Result<Vec<Finding>, Ended> {
     let mut findings = Vec::new();
     for Made {
         place, image_id, ..
     } in &journal.made
     {
         let image = by_id(place, image_id).await?;
-        for mut finding in preflight::removal(place, image.as_ref()).await {
+        for mut finding in preflight::removal(place, image.as_ref()).await? {
             if place.region != job.home.region {
                 finding.action.push_str(&format!(" in {}", place.region));
             }
@@ -131,7 +131,7 @@ async fn found(job: &Job, target: &Target) -> Result<(String, Vec<Image>), Failu
                     "image {id} in {region} does not exist; nothing was touched"
                 )));
             };
-            let Some(run) = tag(&image, RUN_TAG).map(str::to_owned) else {
+            let Some(run) = images::run(&image).map(str::to_owned) else {
                 return Err(Failure::refused(format!(
                     "image {id} in {region} has no tag {RUN_TAG}, so make-ami did not make it; nothing was touched"
                 ))
@@ -151,7 +151,7 @@ async fn found(job: &Job, target: &Target) -> Result<(String, Vec<Image>), Failu
 async fn marked_instances(job: &Job, run: &str) -> Result<Vec<String>, Failure> {
     let filter = Filter::builder()
         .name(format!("tag:{STOPPED_TAG}"))
-        .values(run);
+        .values(literal(run));
     let call = job.home.ec2.describe_instances().filters(filter.build());
     let reply = call.send().await.map_err(|error| {
         let deed = format!("cannot look for instances in {}", job.home.region);
@@ -159,6 +159,7 @@ async fn marked_instances(job: &Job, run: &str) -> Result<Vec<String>, Failure> 
     })?;
     let instances = reply.reservations().iter().flat_map(|one| one.instances());
     Ok(instances
+        .filter(|instance| instance::tag(instance, STOPPED_TAG) == Some(run))
         .filter(|instance| {
             let state = instance.state().and_then(|state| state.name());
             !state.is_some_and(|state| ["terminated", "shutting-down"].contains(&state.as_str()))

@@ -5,10 +5,11 @@
 //! (<https://github.com/hashicorp/packer/issues/11165>).
 
 use super::images;
+use super::instance::Source;
 use super::proof::lacks_proof;
 use super::tagging::sdk_tags;
 use crate::job::Job;
-use crate::plan::{Plan, RUN_TAG};
+use crate::plan::{APP_TAG, Plan, RUN_TAG, SOURCE_TAG};
 use crate::settings::modes::{Consistency, SnapshotTags};
 use crate::undo::Journal;
 use action::exit::Exit;
@@ -28,19 +29,51 @@ const TRIES: u32 = 6;
 /// How often an image whose name is known to be taken is looked for.
 const LOOKS: u32 = 8;
 
-/// The image that an earlier try of this run made, if it is still good.
+/// The plan of a run that an earlier version of this program began goes on under the key that it gave: where an
+/// image of the same application has it, or it marks the instance.
+///
+/// # Errors
+/// When the call fails.
+pub async fn as_it_began(job: &Job, plan: Plan, source: &Source) -> Result<Plan, Failure> {
+    let Some(former) = plan.former_run.clone() else {
+        return Ok(plan);
+    };
+    if !images::tagged(&job.home, RUN_TAG, &plan.run)
+        .await?
+        .is_empty()
+    {
+        return Ok(plan);
+    }
+    let app = plan.tags.get(APP_TAG).map(String::as_str);
+    let earlier = images::tagged(&job.home, RUN_TAG, &former).await?;
+    let is_ours = |image: &Image| images::tag(image, APP_TAG) == app;
+    Ok(
+        match source.stopped_by.as_deref() == Some(&former) || earlier.iter().any(is_ours) {
+            true => plan.under(former),
+            false => plan,
+        },
+    )
+}
+
+/// The image that an earlier try of this run made, if it is still good. One that EC2 knows to be of the instance
+/// comes first.
 ///
 /// # Errors
 /// When the call fails.
 pub async fn find(job: &Job, plan: &Plan) -> Result<Option<Image>, Failure> {
-    let found = images::tagged(&job.home, RUN_TAG, &plan.run).await?;
-    Ok(found.into_iter().find(|image| {
-        // The source is told for CreateImage's images only; where it is, it must be the same.
-        let same_source = image
-            .source_instance_id()
-            .is_none_or(|source| source == plan.instance_id);
-        same_source && is_good(image)
-    }))
+    let mut found = images::tagged(&job.home, RUN_TAG, &plan.run).await?;
+    found.retain(|image| is_good(image) && is_of(image, plan));
+    // A copy within the Region may have taken the tags along, and has no source instance.
+    found.sort_by_key(|image| image.source_instance_id().is_none());
+    Ok(found.into_iter().next())
+}
+
+/// Whether an image with the run's key is of its instance and application, as far as EC2 and the tags tell.
+fn is_of(image: &Image, plan: &Plan) -> bool {
+    // The source is told for CreateImage's images only; where it is, it must be the same.
+    let mut sources = [image.source_instance_id(), images::tag(image, SOURCE_TAG)].into_iter();
+    sources.all(|source| source.is_none_or(|source| source == plan.instance_id))
+        && images::tag(image, APP_TAG) == plan.tags.get(APP_TAG).map(String::as_str)
 }
 
 /// Whether an image is available or on the way to it.

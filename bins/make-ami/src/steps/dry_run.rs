@@ -33,9 +33,8 @@ pub(super) async fn show_plan(job: &Job, intended: Intended<'_>) -> Result<Outpu
         price,
         obstacle,
     } = intended;
-    let mut findings = job
-        .in_time(preflight::check(job, plan, source, adopted.is_some()))
-        .await?;
+    let asking = preflight::check(job, plan, source, adopted.is_some());
+    let mut findings = preflight::answers(job, asking).await?;
     if let Some(why) = obstacle {
         findings.push(looked("copies and sharing", why)?);
     }
@@ -114,8 +113,8 @@ pub(super) async fn show_rest(
     making: &Making,
 ) -> Result<Output, Failure> {
     let image_id = image.image_id().unwrap_or_default();
-    let asked = async { Ok(preflight::check_the_rest(job, image, &making.tags).await) };
-    let findings = job.in_time(asked).await?;
+    let asking = preflight::check_the_rest(job, image, &making.tags);
+    let findings = preflight::answers(job, asking).await?;
     let text = format!(
         "plan: go on with image {image_id} of {}\n{}",
         making.instance_id,

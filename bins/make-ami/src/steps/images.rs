@@ -1,16 +1,20 @@
 //! Asking for images and snapshots.
 
 use crate::job::Place;
+use crate::plan::RUN_TAG;
 use action::failure::Failure;
 use aws::error::AwsError;
 use aws_sdk_ec2::types::{Filter, Image, Snapshot};
 
-/// The account's images with a tag of this value; disabled and deprecated ones too.
+/// The account's images with a tag of just this value; disabled and deprecated ones too.
 ///
 /// # Errors
 /// When the call fails.
 pub async fn tagged(place: &Place, key: &str, value: &str) -> Result<Vec<Image>, Failure> {
-    own(place, &format!("tag:{key}"), value).await
+    let mut images = own(place, &format!("tag:{key}"), value).await?;
+    // What is adopted and removed by its tag must have it, whatever the endpoint makes of a filter.
+    images.retain(|image| tag(image, key) == Some(value));
+    Ok(images)
 }
 
 /// The account's images with this name: one at most, unless EC2 errs.
@@ -18,7 +22,9 @@ pub async fn tagged(place: &Place, key: &str, value: &str) -> Result<Vec<Image>,
 /// # Errors
 /// When the call fails.
 pub async fn named(place: &Place, name: &str) -> Result<Vec<Image>, Failure> {
-    own(place, "name", name).await
+    let mut images = own(place, "name", name).await?;
+    images.retain(|image| image.name() == Some(name));
+    Ok(images)
 }
 
 /// The ids of the account's images that hold a snapshot.
@@ -33,8 +39,18 @@ pub async fn using(place: &Place, snapshot_id: &str) -> Result<Vec<String>, Fail
         .collect())
 }
 
+/// A text as a filter takes it literally: `*` and `?` stand for more otherwise
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html>).
+#[must_use]
+pub fn literal(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('*', "\\*")
+        .replace('?', "\\?")
+}
+
 async fn own(place: &Place, filter: &str, value: &str) -> Result<Vec<Image>, Failure> {
-    let filter = Filter::builder().name(filter).values(value).build();
+    let filter = Filter::builder().name(filter).values(literal(value));
+    let filter = filter.build();
     // A disabled image still owns its name, and is hidden unless asked for.
     let pages = place
         .ec2
@@ -51,7 +67,8 @@ async fn own(place: &Place, filter: &str, value: &str) -> Result<Vec<Image>, Fai
     })
 }
 
-/// An image by its id; nothing when EC2 does not know it (yet, or any more).
+/// An image of the account by its id; nothing when EC2 does not know it (yet, or any more), or it is of another
+/// account: tags on a shared image are our own, and say nothing of who made it.
 ///
 /// # Errors
 /// When the call fails otherwise.
@@ -60,9 +77,14 @@ pub async fn by_id(place: &Place, image_id: &str) -> Result<Option<Image>, Failu
         .ec2
         .describe_images()
         .image_ids(image_id)
+        .owners("self")
         .include_disabled(true);
     match call.send().await {
-        Ok(reply) => Ok(reply.images.unwrap_or_default().into_iter().next()),
+        Ok(reply) => Ok(reply
+            .images
+            .unwrap_or_default()
+            .into_iter()
+            .find(|image| image.image_id() == Some(image_id))),
         Err(error) => {
             let error = AwsError::of(&error);
             if is_unknown(&error) {
@@ -93,6 +115,12 @@ pub fn snapshot_ids(image: &Image) -> Vec<String> {
         .collect()
 }
 
+/// The key of the run that made an image, if its tag names one.
+#[must_use]
+pub fn run(image: &Image) -> Option<&str> {
+    tag(image, RUN_TAG).filter(|run| !run.is_empty())
+}
+
 /// The value of an image's tag.
 #[must_use]
 pub fn tag<'a>(image: &'a Image, key: &str) -> Option<&'a str> {
@@ -114,7 +142,10 @@ pub async fn snapshots_of(
 ) -> Result<Vec<Snapshot>, Failure> {
     if mapped.is_empty() {
         let described = format!("Created by CreateImage(*) for {image_id}*");
-        return snapshots(place, "description", &described).await;
+        let mut snapshots = snapshots(place, "description", &described).await?;
+        // An id of eight digits may be the start of a longer one.
+        snapshots.retain(|snapshot| names(snapshot.description().unwrap_or_default(), image_id));
+        return Ok(snapshots);
     }
     let call = place
         .ec2
@@ -137,11 +168,34 @@ pub async fn snapshots_of(
     }
 }
 
-/// The account's snapshots by one filter.
+/// Whether a description holds this id as a word of its own.
+fn names(description: &str, id: &str) -> bool {
+    description.split_whitespace().any(|word| word == id)
+}
+
+/// The account's snapshots with a tag of just this value.
 ///
 /// # Errors
 /// When the call fails.
-pub async fn snapshots(place: &Place, filter: &str, value: &str) -> Result<Vec<Snapshot>, Failure> {
+pub async fn snapshots_tagged(
+    place: &Place,
+    key: &str,
+    value: &str,
+) -> Result<Vec<Snapshot>, Failure> {
+    let mut snapshots = snapshots(place, &format!("tag:{key}"), &literal(value)).await?;
+    snapshots.retain(|snapshot| {
+        let mut tags = snapshot.tags().iter();
+        tags.any(|tag| tag.key() == Some(key) && tag.value() == Some(value))
+    });
+    Ok(snapshots)
+}
+
+/// The account's snapshots by one filter, whose value may hold wildcards.
+pub(super) async fn snapshots(
+    place: &Place,
+    filter: &str,
+    value: &str,
+) -> Result<Vec<Snapshot>, Failure> {
     let filter = Filter::builder().name(filter).values(value).build();
     let call = place.ec2.describe_snapshots().owner_ids("self");
     let pages = call.filters(filter).into_paginator();

@@ -1,5 +1,6 @@
 //! The source instance, before anything is made: which one it is, and whether it can be imaged.
 
+use super::images::literal;
 use super::spot;
 use crate::job::{Job, Place};
 use crate::plan::STOPPED_TAG;
@@ -9,12 +10,12 @@ use action::failure::Failure;
 use aws::error::AwsError;
 use aws::wait::{self, Look, Pace};
 use aws_sdk_ec2::types::{
-    DeviceType, Filter, Instance, InstanceLifecycleType, InstanceStateName, Volume,
+    DeviceType, Filter, Instance, InstanceLifecycleType, InstanceStateName, Tag, Volume,
 };
 use std::time::Duration;
 
 /// What the image's making needs of its instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     /// The instance's id.
     pub id: String,
@@ -24,6 +25,8 @@ pub struct Source {
     pub volumes: Vec<Disk>,
     /// The run that stopped it and has not started it again.
     pub stopped_by: Option<String>,
+    /// A tag that it has.
+    pub tag: Option<Tag>,
 }
 
 /// An EBS volume of the instance.
@@ -48,6 +51,11 @@ impl Source {
     }
 }
 
+/// CloudFormation tags what it makes with its place:
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html>.
+const STACK_TAG: &str = "aws:cloudformation:stack-name";
+const LOGICAL_ID_TAG: &str = "aws:cloudformation:logical-id";
+
 /// How often an instance that is about to settle is looked at.
 const PACE: Pace = Pace {
     first: Duration::from_secs(2),
@@ -65,7 +73,14 @@ pub async fn find(job: &Job, named: &Named) -> Result<Source, Failure> {
     judge(&instance, &id, &job.home.region)?;
     check_mode(&instance, &id, job.settings.consistency)?;
     check_spot(job, &instance, &id).await?;
-    source(job, &instance, id).await
+    let source = source(job, &instance, id).await?;
+    if source.volumes.is_empty() {
+        return Err(Failure::refused(format!(
+            "EC2 shows no EBS volume of instance {} in {}, so nobody could say whether its image is whole; nothing was touched",
+            source.id, job.home.region
+        )));
+    }
+    Ok(source)
 }
 
 /// Finds the instance of a run whose image is made already: whether it could be imaged now is not asked.
@@ -83,12 +98,20 @@ async fn source(job: &Job, instance: &Instance, id: String) -> Result<Source, Fa
         running: state(instance) == Some(&InstanceStateName::Running),
         volumes: volumes(&job.home, instance, &id).await?,
         stopped_by: tag(instance, STOPPED_TAG).map(str::to_owned),
+        tag: writable(instance.tags()).cloned(),
         id,
     })
 }
 
 fn state(instance: &Instance) -> Option<&InstanceStateName> {
     instance.state().and_then(|state| state.name())
+}
+
+/// The first of these tags that anybody but AWS may write.
+#[must_use]
+pub(super) fn writable(tags: &[Tag]) -> Option<&Tag> {
+    tags.iter()
+        .find(|tag| tag.key().is_some_and(|key| !key.starts_with("aws:")))
 }
 
 /// The value of an instance's tag.
@@ -115,11 +138,9 @@ async fn one(place: &Place, named: &Named) -> Result<Instance, Failure> {
         }
         Named::Stack(resource) => {
             let words = format!("{} of stack {}", resource.logical_id, resource.stack);
-            // CloudFormation tags what it makes with its place:
-            // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
             let filters = [
-                filter("tag:aws:cloudformation:stack-name", &resource.stack),
-                filter("tag:aws:cloudformation:logical-id", &resource.logical_id),
+                filter(&format!("tag:{STACK_TAG}"), &resource.stack),
+                filter(&format!("tag:{LOGICAL_ID_TAG}"), &resource.logical_id),
             ];
             (call.set_filters(Some(alive(filters))), words)
         }
@@ -142,6 +163,7 @@ async fn one(place: &Place, named: &Named) -> Result<Instance, Failure> {
         .unwrap_or_default()
         .into_iter()
         .flat_map(|reservation| reservation.instances.unwrap_or_default())
+        .filter(|instance| is_meant(instance, named))
         .collect();
     if found.len() > 1 || reply.next_token.is_some() {
         let ids: Vec<_> = found.iter().filter_map(|one| one.instance_id()).collect();
@@ -153,6 +175,18 @@ async fn one(place: &Place, named: &Named) -> Result<Instance, Failure> {
         .hint("add a tag that only one of them has, or give INSTANCE_ID"));
     }
     found.pop().ok_or_else(absent)
+}
+
+/// Whether an instance is one that the settings name, whatever the endpoint makes of ids and filters.
+fn is_meant(instance: &Instance, named: &Named) -> bool {
+    let has = |key: &str, value: &str| tag(instance, key) == Some(value);
+    match named {
+        Named::Id(id) => instance.instance_id() == Some(id.as_str()),
+        Named::Tags(tags) => tags.0.iter().all(|(key, value)| has(key, value)),
+        Named::Stack(resource) => {
+            has(STACK_TAG, &resource.stack) && has(LOGICAL_ID_TAG, &resource.logical_id)
+        }
+    }
 }
 
 /// A terminated instance keeps its tags for an hour.
@@ -167,12 +201,7 @@ fn alive(filters: impl IntoIterator<Item = Filter>) -> Vec<Filter> {
 }
 
 fn filter(name: &str, value: &str) -> Filter {
-    // A filter's value knows wildcards; what the user writes is meant as it stands.
-    let value = value
-        .replace('\\', "\\\\")
-        .replace('*', "\\*")
-        .replace('?', "\\?");
-    Filter::builder().name(name).values(value).build()
+    Filter::builder().name(name).values(literal(value)).build()
 }
 
 /// Waits while the instance starts or stops; EC2 refuses to image it until then
@@ -294,11 +323,23 @@ async fn volumes(place: &Place, instance: &Instance, id: &str) -> Result<Vec<Dis
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let call = place.ec2.describe_volumes().set_volume_ids(Some(ids));
+    let call = place.ec2.describe_volumes();
+    let call = call.set_volume_ids(Some(ids.clone()));
     let reply = call.send().await.map_err(|error| {
         let deed = format!("cannot look at the volumes of {id} in {}", place.region);
         AwsError::of(&error).failure(deed, "ec2:DescribeVolumes")
     })?;
+    let told = |id: &&String| {
+        let mut volumes = reply.volumes().iter();
+        volumes.any(|volume| volume.volume_id() == Some(id.as_str()))
+    };
+    // The image must hold each of them: one that is left out here would be missed by nobody.
+    if let Some(untold) = ids.iter().find(|id| !told(id)) {
+        return Err(Failure::failed(format!(
+            "cannot look at the volumes of {id} in {}: EC2 tells nothing of {untold}",
+            place.region
+        )));
+    }
     Ok(reply.volumes().iter().map(disk).collect())
 }
 

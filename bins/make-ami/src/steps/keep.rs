@@ -5,7 +5,7 @@ use crate::settings::modes::OnTimeout;
 use crate::undo::{self, Journal, Made};
 use action::exit::Exit;
 use action::export::quote::posix;
-use action::failure::Failure;
+use action::failure::{Failure, ResourceKind};
 
 /// Whether an unfinished image is worth keeping: its wait ran out of time, or of answers, but
 /// nothing says that it is bad.
@@ -31,19 +31,18 @@ pub(super) fn kept(job: &Job, journal: &Journal, mut failure: Failure) -> Failur
     let made = journal.made.iter().filter(|made| !made.is_gone);
     let made: Vec<&Made> = made.collect();
     if journal.lost_reply {
-        let left = undo::perhaps(&job.home, journal);
-        failure = failure.remains(left.what, left.command);
+        failure = failure.leaving(undo::perhaps(&job.home, journal));
     }
     for place in &journal.lost_copies {
-        let left = undo::perhaps_copy(place, journal);
-        failure = failure.remains(left.what, left.command);
+        failure = failure.leaving(undo::perhaps_copy(place, journal));
     }
     let first = made.first().map_or("ami-…", |made| made.image_id.as_str());
     let resume = format!("make-ami wait --image-id {first}");
     let is_late = failure.exit() == Exit::Deadline;
     let failure = made.iter().fold(failure, |failure, made| {
         let what = format!("image {} in {}", made.image_id, made.place.region);
-        failure.remains(what, resume.clone())
+        let image = made.place.resource(ResourceKind::Image, &made.image_id);
+        failure.remains(image, what, resume.clone())
     });
     let again = "running make-ami again in this build, with the same MAKE_AMI_RUN or AMI_NAME, adopts the image and goes on";
     let copies = &job.settings.publish.copy_to;

@@ -51,7 +51,8 @@ impl Making {
             run: tag(plan::RUN_TAG),
             instance_id: tag(plan::SOURCE_TAG),
             consistency: tag(plan::CONSISTENCY_TAG),
-            volumes: tag(plan::VOLUMES_TAG).parse().ok()?,
+            // An image of no volume is whole whatever it holds.
+            volumes: tag(plan::VOLUMES_TAG).parse().ok().filter(|n| *n > 0)?,
             tags,
         })
     }

@@ -1,15 +1,21 @@
 //! Asking EC2, by its own DryRun, whether every change that the run would make is permitted.
+//!
+//! An endpoint that carries a dry run out ends the asking at once. It is found out by a call that changes nothing
+//! where that can be had: a resource gets a tag that it has already.
 
-use super::create::request;
-use super::images::{snapshot_ids, tagged};
-use super::instance::Source;
+use super::carried_out::{self, Deed, Then};
+use super::create::{is_worthless, request};
+use super::images::{named, run, snapshot_ids, tag, tagged};
+use super::instance::{Source, writable};
 use super::publish::copy_request;
 use crate::job::{Job, Place};
-use crate::plan::{APP_TAG, FROZEN_TAG, Plan, SOURCE_TAG, STOPPED_TAG};
+use crate::plan::{APP_TAG, FROZEN_TAG, Plan, RUN_TAG, SOURCE_TAG, STOPPED_TAG};
 use crate::settings::modes::{Consistency, Retire, SnapshotTags};
 use crate::settings::places::Principal;
+use crate::undo;
 use action::exit::Exit;
-use action::failure::Failure;
+use action::export::quote::posix;
+use action::failure::{Failure, Remainder, ResourceKind};
 use aws::error::AwsError;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::primitives::DateTime;
@@ -77,66 +83,147 @@ impl Finding {
 const NO_IMAGE: &str = "there is no image of this instance or application yet to ask with";
 const NO_DRY_RUN: &str = "the service has no dry run";
 
+/// Why the asking ended early.
+#[derive(Debug)]
+pub enum Ended {
+    /// A look failed.
+    Failed(Failure),
+    /// The endpoint did what it was only asked about.
+    CarriedOut(Box<Deed>),
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Ended::Failed(failure)
+    }
+}
+
 /// Asks about every call that the run would make; about none that makes an image where one is adopted.
 ///
 /// # Errors
-/// A look that failed.
+/// A look that failed, or an endpoint that carries dry runs out.
 pub async fn check(
     job: &Job,
     plan: &Plan,
     source: &Source,
     adopts: bool,
-) -> Result<Vec<Finding>, Failure> {
+) -> Result<Vec<Finding>, Ended> {
     let mut findings = Vec::new();
-    let mut add = |action: &str, answer| findings.push(Finding::new(action, answer));
     if !adopts {
-        let create = request(job, plan).dry_run(true).send().await;
-        let answer = name_is_ours(of(create));
-        add("ec2:CreateImage, with ec2:CreateTags", answer);
+        Box::pin(honest(&job.home, &source.id, source.tag.as_ref())).await?;
+        let answer = Box::pin(creating(job, plan)).await?;
+        findings.push(Finding::new("ec2:CreateImage, with ec2:CreateTags", answer));
     }
     if !adopts && plan.consistency == Consistency::Stop && source.running {
-        let tag = Tag::builder().key(STOPPED_TAG).value(&plan.run).build();
-        let tags = job.home.ec2.create_tags().resources(&source.id).tags(tag);
-        add(
-            "ec2:CreateTags on the instance",
-            of(tags.dry_run(true).send().await),
-        );
-        let stop = job.home.ec2.stop_instances().instance_ids(&source.id);
-        add("ec2:StopInstances", of(stop.dry_run(true).send().await));
-        let unmark = job.home.ec2.delete_tags().resources(&source.id);
-        let unmark = unmark.tags(Tag::builder().key(STOPPED_TAG).build());
-        add(
-            "ec2:DeleteTags on the instance",
-            of(unmark.dry_run(true).send().await),
-        );
-        let start = job.home.ec2.start_instances().instance_ids(&source.id);
-        add("ec2:StartInstances", of(start.dry_run(true).send().await));
+        findings.extend(Box::pin(stopping(job, plan, source)).await?);
     }
     let quiesces = !adopts && plan.consistency == Consistency::Quiesce;
     if quiesces {
-        add("ssm:SendCommand", Answer::Open(NO_DRY_RUN));
-        add("ssm:GetCommandInvocation", Answer::Open(NO_DRY_RUN));
+        for action in ["ssm:SendCommand", "ssm:GetCommandInvocation"] {
+            findings.push(Finding::new(action, Answer::Open(NO_DRY_RUN)));
+        }
     }
     let earlier = earlier_image(job, &job.home, &plan.instance_id).await?;
     if quiesces {
-        let image = earlier.as_ref().and_then(|image| image.image_id());
-        let answer = tagging(&job.home, image, FROZEN_TAG).await;
+        let image = earlier.as_ref();
+        let before = image.and_then(|image| tag(image, FROZEN_TAG));
+        let image = image.and_then(|image| image.image_id());
+        let answer = Box::pin(tagging(&job.home, image, FROZEN_TAG, before)).await?;
         findings.push(Finding::new("ec2:CreateTags on the image, later", answer));
     }
-    findings.extend(removal(&job.home, earlier.as_ref()).await);
-    findings.extend(later_changes(job, earlier.as_ref(), &plan.tags).await);
+    findings.extend(Box::pin(removal(&job.home, earlier.as_ref())).await?);
+    findings.extend(Box::pin(later_changes(job, earlier.as_ref(), &plan.tags)).await?);
     Ok(findings)
 }
 
+/// Whether the image may be made.
+async fn creating(job: &Job, plan: &Plan) -> Result<Answer, Ended> {
+    let (instance, region) = (&plan.instance_id, &job.home.region);
+    let made = |id: Option<String>| {
+        let words = |image: &str| {
+            let mut done = format!("it made {image} of {instance} in {region}");
+            if plan.consistency == Consistency::Reboot {
+                done.push_str(", and may have rebooted the instance");
+            }
+            done
+        };
+        match id {
+            Some(id) => Deed::new(
+                words(&format!("image {id}")),
+                Then::Remove(job.home.clone(), id),
+            ),
+            None => {
+                let perhaps = undo::perhaps(&job.home, &undo::Journal::of(&plan.run));
+                Deed::new(words("an image without an id"), Then::Stays(vec![perhaps]))
+            }
+        }
+    };
+    let reply = request(job, plan).dry_run(true).send().await;
+    let answer = asked(reply, |reply| made(reply.image_id))?;
+    if matches!(&answer, Answer::Refused(error) if error.is("InvalidAMIName.Duplicate")) {
+        // The name was free before, but for an unusable image of this run: a lost reply was asked for again.
+        let holders = named(&job.home, &plan.name).await?;
+        let is_new = |image: &&Image| run(image) == Some(&plan.run) && !is_worthless(image);
+        if let Some(image) = holders.into_iter().find(|image| is_new(&image)) {
+            return Err(Ended::CarriedOut(Box::new(made(image.image_id))));
+        }
+    }
+    Ok(name_is_ours(answer))
+}
+
+/// Whether the instance may be stopped for its image, and started again.
+async fn stopping(job: &Job, plan: &Plan, source: &Source) -> Result<Vec<Finding>, Ended> {
+    let (ec2, id, region) = (&job.home.ec2, &source.id, &job.home.region);
+    let before = source.stopped_by.clone();
+    let retag = || Then::Retag {
+        place: job.home.clone(),
+        id: id.clone(),
+        key: STOPPED_TAG.to_owned(),
+        before: before.clone(),
+    };
+    let tag = Tag::builder().key(STOPPED_TAG).value(&plan.run).build();
+    let mark = ec2.create_tags().resources(id).tags(tag);
+    let done = format!("it tagged instance {id} in {region} with {STOPPED_TAG}");
+    let mark = asked(mark.dry_run(true).send().await, |_| {
+        Deed::new(done, retag())
+    })?;
+    let stop = ec2.stop_instances().instance_ids(id);
+    let done = format!("it stopped instance {id} in {region}");
+    let stop = asked(stop.dry_run(true).send().await, |_| {
+        Deed::new(done, Then::Start(id.clone()))
+    })?;
+    let unmark = ec2.delete_tags().resources(id);
+    let unmark = unmark.tags(Tag::builder().key(STOPPED_TAG).build());
+    let done = format!("it removed the tag {STOPPED_TAG} of instance {id} in {region}");
+    let unmark = asked(unmark.dry_run(true).send().await, |_| match before {
+        Some(_) => Deed::new(done, retag()),
+        None => Deed::new(done, Then::Nothing),
+    })?;
+    let start = ec2.start_instances().instance_ids(id);
+    let done = format!("it started instance {id} in {region}, which ran already");
+    let start = asked(start.dry_run(true).send().await, |_| {
+        Deed::new(done, Then::Nothing)
+    })?;
+    Ok(vec![
+        Finding::new("ec2:CreateTags on the instance", mark),
+        Finding::new("ec2:StopInstances", stop),
+        Finding::new("ec2:DeleteTags on the instance", unmark),
+        Finding::new("ec2:StartInstances", start),
+    ])
+}
+
 /// Asks about what follows an image that exists already.
+///
+/// # Errors
+/// An endpoint that carries dry runs out.
 pub async fn check_the_rest(
     job: &Job,
     image: &Image,
     tags: &BTreeMap<String, String>,
-) -> Vec<Finding> {
-    let mut findings = removal(&job.home, Some(image)).await;
-    findings.extend(later_changes(job, Some(image), tags).await);
-    findings
+) -> Result<Vec<Finding>, Ended> {
+    let mut findings = Box::pin(removal(&job.home, Some(image))).await?;
+    findings.extend(Box::pin(later_changes(job, Some(image), tags)).await?);
+    Ok(findings)
 }
 
 /// Whether the run could do what it would.
@@ -165,27 +252,60 @@ pub fn verdict(deed: &str, findings: &[Finding]) -> Result<(), Failure> {
 }
 
 /// Whether an image and its snapshots may be removed.
-pub async fn removal(place: &Place, image: Option<&Image>) -> Vec<Finding> {
-    let image_id = image.and_then(|image| image.image_id());
-    let deregister = match image_id {
-        Some(id) => {
-            let call = place.ec2.deregister_image().image_id(id);
-            of(call.dry_run(true).send().await)
+///
+/// # Errors
+/// An endpoint that carries dry runs out.
+pub async fn removal(place: &Place, image: Option<&Image>) -> Result<Vec<Finding>, Ended> {
+    let mut findings = Vec::new();
+    let mut add = |action: &str, answer| findings.push(Finding::new(action, answer));
+    let Some((image, id)) = image.and_then(|image| Some((image, image.image_id()?))) else {
+        add("ec2:DeregisterImage", Answer::Open(NO_IMAGE));
+        add("ec2:DeleteSnapshot", Answer::Open(NO_IMAGE));
+        return Ok(findings);
+    };
+    let region = &place.region;
+    // What is gone comes back from nobody, so the endpoint must not be of that kind.
+    Box::pin(honest(place, id, writable(image.tags()))).await?;
+    let call = place.ec2.deregister_image().image_id(id);
+    let answer = asked(call.dry_run(true).send().await, |_| {
+        let left = snapshot_ids(image).into_iter().map(|snapshot| {
+            Remainder::new(
+                place.resource(ResourceKind::Snapshot, &snapshot),
+                format!("snapshot {snapshot} in {region}, of image {id}, which is gone; `aws ec2 register-image` makes an image of it"),
+                undo::delete_snapshot_command(place, &snapshot),
+            )
+        });
+        let done = format!("it deregistered image {id} in {region}, which cannot be taken back");
+        Deed::new(done, Then::Stays(left.collect()))
+    })?;
+    add("ec2:DeregisterImage", answer);
+    let answer = match snapshot_ids(image).into_iter().next() {
+        Some(snapshot) => {
+            let call = place.ec2.delete_snapshot().snapshot_id(&snapshot);
+            let done =
+                format!("it deleted snapshot {snapshot} in {region}, which cannot be taken back");
+            in_use(asked(call.dry_run(true).send().await, |_| {
+                Deed::new(done, Then::Stays(Vec::new()))
+            })?)
         }
         None => Answer::Open(NO_IMAGE),
     };
-    let snapshot = image.and_then(|image| snapshot_ids(image).into_iter().next());
-    let delete = match snapshot {
-        Some(id) => {
-            let call = place.ec2.delete_snapshot().snapshot_id(id);
-            in_use(of(call.dry_run(true).send().await))
-        }
-        None => Answer::Open(NO_IMAGE),
-    };
-    vec![
-        Finding::new("ec2:DeregisterImage", deregister),
-        Finding::new("ec2:DeleteSnapshot", delete),
-    ]
+    add("ec2:DeleteSnapshot", answer);
+    Ok(findings)
+}
+
+/// Finds out whether the endpoint carries dry runs out, by one that would change nothing: the resource gets a tag
+/// that it has. Whether that is permitted does not matter.
+async fn honest(place: &Place, id: &str, tag: Option<&Tag>) -> Result<(), Ended> {
+    let Some(tag) = tag else { return Ok(()) };
+    let key = tag.key().unwrap_or_default();
+    let done = format!(
+        "it gave {id} in {} the tag {key}, which it had already",
+        place.region
+    );
+    let call = place.ec2.create_tags().resources(id).tags(tag.clone());
+    let reply = call.dry_run(true).send().await;
+    asked(reply, |_| Deed::new(done, Then::Nothing)).map(drop)
 }
 
 /// Changes to an image can only be asked about with an image: an earlier one of ours, since policies
@@ -194,7 +314,7 @@ async fn later_changes(
     job: &Job,
     earlier: Option<&Image>,
     tags: &BTreeMap<String, String>,
-) -> Vec<Finding> {
+) -> Result<Vec<Finding>, Ended> {
     let mut findings = Vec::new();
     let publish = &job.settings.publish;
     let quiesces = job.settings.consistency == Consistency::Quiesce;
@@ -205,32 +325,30 @@ async fn later_changes(
             true => FROZEN_TAG,
             false => SOURCE_TAG,
         };
-        let answer = tagging(&job.home, snapshot.as_deref(), key).await;
+        // A snapshot has the tags of its image.
+        let before = earlier.and_then(|image| tag(image, key));
+        let answer = Box::pin(tagging(&job.home, snapshot.as_deref(), key, before)).await?;
         findings.push(Finding::new("ec2:CreateTags on snapshots", answer));
     }
     let retire = job.settings.retention.as_ref().map(|one| one.retire);
     let ladder = retire == Some(Retire::Ladder);
-    findings.extend(publishing(job, &job.home, earlier, ladder).await);
+    findings.extend(Box::pin(publishing(job, &job.home, earlier, ladder)).await?);
     for region in &publish.copy_to {
         let place = job.place(region);
-        let copy = match earlier {
-            Some(image) => {
-                let id = image.image_id().unwrap_or_default();
-                let name = image.name().unwrap_or_default();
-                let call = copy_request(job, &place, tags, id, name);
-                name_is_ours(of(call.dry_run(true).send().await))
-            }
-            None => Answer::Open(NO_IMAGE),
-        };
-        let mut there = vec![Finding::new("ec2:CopyImage, with ec2:CreateTags", copy)];
+        let mut there = Vec::new();
         let instance = tags.get(SOURCE_TAG).map_or("", String::as_str);
         match earlier_image(job, &place, instance).await {
-            Ok(earlier) => {
-                there.extend(removal(&place, earlier.as_ref()).await);
-                there.extend(publishing(job, &place, earlier.as_ref(), ladder).await);
+            Ok(copy) => {
+                there.extend(Box::pin(removal(&place, copy.as_ref())).await?);
+                there.extend(Box::pin(publishing(job, &place, copy.as_ref(), ladder)).await?);
             }
             Err(failure) => there.push(Finding::new("ec2:DescribeImages", Answer::Failed(failure))),
         }
+        let copying = Box::pin(copying(job, &place, tags, earlier)).await?;
+        there.insert(
+            0,
+            Finding::new("ec2:CopyImage, with ec2:CreateTags", copying),
+        );
         for finding in &mut there {
             finding.action.push_str(" in ");
             finding.action.push_str(region);
@@ -241,22 +359,65 @@ async fn later_changes(
         let answer = Answer::Open(NO_DRY_RUN);
         findings.push(Finding::new("ssm:PutParameter", answer));
     }
-    findings
+    Ok(findings)
+}
+
+/// Whether an image may be copied to a Region.
+async fn copying(
+    job: &Job,
+    place: &Place,
+    tags: &BTreeMap<String, String>,
+    image: Option<&Image>,
+) -> Result<Answer, Ended> {
+    let Some(image) = image else {
+        return Ok(Answer::Open(NO_IMAGE));
+    };
+    let id = image.image_id().unwrap_or_default();
+    let name = image.name().unwrap_or_default();
+    let call = copy_request(job, place, tags, id, name);
+    let answer = asked(call.dry_run(true).send().await, |reply| {
+        let done = format!("it copied image {id} to {}", place.region);
+        match reply.image_id {
+            Some(copy) => Deed::new(format!("{done}: {copy}"), Then::Remove(place.clone(), copy)),
+            None => {
+                let run = tags.get(RUN_TAG).map_or("", String::as_str);
+                let perhaps = undo::perhaps_copy(place, &undo::Journal::of(run));
+                Deed::new(done, Then::Stays(vec![perhaps]))
+            }
+        }
+    })?;
+    Ok(name_is_ours(answer))
 }
 
 /// Whether an image of this Region may be deprecated, shared and disabled, as far as the settings ask for it.
-async fn publishing(job: &Job, place: &Place, image: Option<&Image>, ladder: bool) -> Vec<Finding> {
+async fn publishing(
+    job: &Job,
+    place: &Place,
+    image: Option<&Image>,
+    ladder: bool,
+) -> Result<Vec<Finding>, Ended> {
     let mut findings = Vec::new();
     let mut add = |action: &str, answer| findings.push(Finding::new(action, answer));
-    let ec2 = &place.ec2;
+    let (ec2, region) = (&place.ec2, &place.region);
     let publish = &job.settings.publish;
     let id = image.and_then(|image| image.image_id());
+    let of_image = |id: &str, what: &str, command: String| {
+        Then::Stays(vec![Remainder::new(
+            place.resource(ResourceKind::Image, id),
+            format!("image {id} in {region}, {what}"),
+            format!("aws ec2 {command} --region {region} --image-id {id}"),
+        )])
+    };
     if publish.deprecate_after.is_some() || ladder {
         let at = DateTime::from_secs(job.clock.now().as_second() + 3_600);
         let answer = match id {
             Some(id) => {
                 let call = ec2.enable_image_deprecation().image_id(id).deprecate_at(at);
-                of(call.dry_run(true).send().await)
+                asked(call.dry_run(true).send().await, |_| {
+                    let command = "disable-image-deprecation".to_owned();
+                    let then = of_image(id, "which is deprecated in an hour", command);
+                    Deed::new(format!("it deprecated image {id} in {region}"), then)
+                })?
             }
             None => Answer::Open(NO_IMAGE),
         };
@@ -264,13 +425,19 @@ async fn publishing(job: &Job, place: &Place, image: Option<&Image>, ladder: boo
     }
     if ladder {
         let answer = match id {
-            Some(id) => of(ec2.disable_image().image_id(id).dry_run(true).send().await),
+            Some(id) => {
+                let call = ec2.disable_image().image_id(id);
+                asked(call.dry_run(true).send().await, |_| {
+                    let then = of_image(id, "which is disabled", "enable-image".to_owned());
+                    Deed::new(format!("it disabled image {id} in {region}"), then)
+                })?
+            }
             None => Answer::Open(NO_IMAGE),
         };
         add("ec2:DisableImage", answer);
     }
     if publish.share_with.is_empty() {
-        return findings;
+        return Ok(findings);
     }
     // The account itself: a permission that it has anyway.
     let owner = image.and_then(|image| image.owner_id());
@@ -288,10 +455,20 @@ async fn publishing(job: &Job, place: &Place, image: Option<&Image>, ladder: boo
                     .build();
                 let call = ec2
                     .modify_snapshot_attribute()
-                    .snapshot_id(id)
+                    .snapshot_id(&id)
                     .attribute(SnapshotAttributeName::CreateVolumePermission)
                     .create_volume_permission(added);
-                of(call.dry_run(true).send().await)
+                asked(call.dry_run(true).send().await, |_| {
+                    let done = format!("it shared snapshot {id} in {region} with its own account");
+                    let left = Remainder::new(
+                        place.resource(ResourceKind::Snapshot, &id),
+                        format!("snapshot {id} in {region}, shared with its own account {owner}"),
+                        format!(
+                            "aws ec2 modify-snapshot-attribute --region {region} --snapshot-id {id} --attribute createVolumePermission --operation-type remove --user-ids {owner}"
+                        ),
+                    );
+                    Deed::new(done, Then::Stays(vec![left]))
+                })?
             }
             _ => Answer::Open(NO_IMAGE),
         };
@@ -304,22 +481,43 @@ async fn publishing(job: &Job, place: &Place, image: Option<&Image>, ladder: boo
                 .add(permission)
                 .build();
             let call = ec2.modify_image_attribute().image_id(id);
-            of(call.launch_permission(added).dry_run(true).send().await)
+            let call = call.launch_permission(added);
+            asked(call.dry_run(true).send().await, |_| {
+                let removed = posix(&format!("Remove=[{{UserId={owner}}}]"));
+                let command = format!("modify-image-attribute --launch-permission {removed}");
+                let what = format!("shared with its own account {owner}");
+                let done = format!("it shared image {id} in {region} with its own account");
+                Deed::new(done, of_image(id, &what, command))
+            })?
         }
         _ => Answer::Open(NO_IMAGE),
     };
     add("ec2:ModifyImageAttribute", answer);
-    findings
+    Ok(findings)
 }
 
-/// Whether an image or a snapshot may be given a tag.
-async fn tagging(place: &Place, resource: Option<&str>, key: &str) -> Answer {
+/// Whether an image or a snapshot may be given a tag: the value that it has, where it has one.
+async fn tagging(
+    place: &Place,
+    resource: Option<&str>,
+    key: &str,
+    before: Option<&str>,
+) -> Result<Answer, Ended> {
     let Some(id) = resource else {
-        return Answer::Open(NO_IMAGE);
+        return Ok(Answer::Open(NO_IMAGE));
     };
-    let tag = Tag::builder().key(key).value("0").build();
+    let tag = Tag::builder().key(key).value(before.unwrap_or("0")).build();
     let call = place.ec2.create_tags().resources(id).tags(tag);
-    of(call.dry_run(true).send().await)
+    asked(call.dry_run(true).send().await, |_| {
+        let done = format!("it tagged {id} in {} with {key}", place.region);
+        let then = Then::Retag {
+            place: place.clone(),
+            id: id.to_owned(),
+            key: key.to_owned(),
+            before: before.map(str::to_owned),
+        };
+        Deed::new(done, then)
+    })
 }
 
 /// An earlier image of the application, or of the instance.
@@ -341,21 +539,48 @@ fn line(failure: &Failure) -> String {
     text
 }
 
-/// Success is the error `DryRunOperation`.
-fn of<T, E>(reply: Result<T, SdkError<E, Response>>) -> Answer
+/// What EC2 says. Permission is the error `DryRunOperation`; success means that the call was carried out, which
+/// `done` puts in words.
+fn asked<T, E>(
+    reply: Result<T, SdkError<E, Response>>,
+    done: impl FnOnce(T) -> Deed,
+) -> Result<Answer, Ended>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match reply {
-        Ok(_) => Answer::Permitted,
+        Ok(reply) => Err(Ended::CarriedOut(Box::new(done(reply)))),
         Err(error) => {
             let error = AwsError::of(&error);
-            if error.is("DryRunOperation") {
-                Answer::Permitted
-            } else {
-                Answer::Refused(error)
-            }
+            Ok(match error.is("DryRunOperation") {
+                true => Answer::Permitted,
+                false => Answer::Refused(error),
+            })
         }
+    }
+}
+
+/// Waits for the answers as long as there is time. What an endpoint has carried out is taken back then, whatever
+/// the time.
+///
+/// # Errors
+/// A look that failed, the deadline, a signal, or an endpoint that carries dry runs out.
+pub async fn answers(
+    job: &Job,
+    asking: impl Future<Output = Result<Vec<Finding>, Ended>>,
+) -> Result<Vec<Finding>, Failure> {
+    // Boxed, as the parts are: each call's future is large, and all of them together fill a stack.
+    let asking = Box::pin(asking);
+    let asking = async {
+        match asking.await {
+            Ok(findings) => Ok(Ok(findings)),
+            Err(Ended::CarriedOut(deed)) => Ok(Err(deed)),
+            Err(Ended::Failed(failure)) => Err(failure),
+        }
+    };
+    match job.in_time(asking).await? {
+        Ok(findings) => Ok(findings),
+        Err(deed) => Err(Box::pin(carried_out::end(job, *deed)).await),
     }
 }
 

@@ -111,9 +111,16 @@ async fn copy(
 ) -> Result<String, Failure> {
     let run = &journal.run.clone();
     let earlier = tagged(place, RUN_TAG, run).await?;
-    if let Some(id) = good(&earlier) {
+    if let Some(id) = good(&earlier, verified) {
         tracing::info!("adopting the copy {id} in {}", place.region);
         return Ok(id);
+    }
+    for stale in earlier.iter().filter(|image| is_good(image)) {
+        let (id, region) = (stale.image_id().unwrap_or_default(), &place.region);
+        tracing::warn!(
+            "{id} in {region} carries this run's key and is no copy of {}; it stays as it is",
+            verified.image_id
+        );
     }
     remove_failed(place, &earlier).await?;
     let (id, name) = (&verified.image_id, &verified.name);
@@ -133,7 +140,7 @@ async fn copy(
             }
             // The copy of a try that was killed a moment ago, which was not listed before.
             if error.is("InvalidAMIName.Duplicate")
-                && let Some(id) = appears(job, place, run).await?
+                && let Some(id) = appears(job, place, run, verified).await?
             {
                 tracing::info!("adopting the copy {id} in {}", place.region);
                 return Ok(id);
@@ -148,9 +155,15 @@ async fn copy(
     Ok(id)
 }
 
-fn good(images: &[Image]) -> Option<String> {
-    let found = images.iter().find(|image| is_good(image))?;
-    found.image_id.clone()
+/// The good one among these images of the run that is a copy of the image: not of one that an earlier try made.
+fn good(images: &[Image], of: &Verified) -> Option<String> {
+    let is_copy = |image: &&Image| match image.source_image_id() {
+        Some(source) => source == of.image_id,
+        // Where the source is not told, the name has to do.
+        None => image.name() == Some(of.name.as_str()),
+    };
+    let mut good = images.iter().filter(|image| is_good(image));
+    good.find(is_copy)?.image_id.clone()
 }
 
 /// How often a copy that holds the name is looked for, and how long apart.
@@ -158,9 +171,14 @@ const LOOKS: u32 = 8;
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Looks for this run's copy until it is listed.
-async fn appears(job: &Job, place: &Place, run: &str) -> Result<Option<String>, Failure> {
+async fn appears(
+    job: &Job,
+    place: &Place,
+    run: &str,
+    verified: &Verified,
+) -> Result<Option<String>, Failure> {
     for _ in 0..LOOKS {
-        if let Some(id) = good(&tagged(place, RUN_TAG, run).await?) {
+        if let Some(id) = good(&tagged(place, RUN_TAG, run).await?, verified) {
             return Ok(Some(id));
         }
         in_time(job)?;
@@ -175,9 +193,12 @@ async fn remove_failed(place: &Place, earlier: &[Image]) -> Result<(), Failure> 
         let Some(id) = image.image_id() else { continue };
         let region = &place.region;
         tracing::info!("removing {id} in {region}, which an earlier try left failed");
-        if let Some(first) = undo::remove(place, id).await.into_iter().next() {
+        let left = undo::remove(place, id).await;
+        if !left.is_empty() {
             let deed = format!("cannot remove the failed copy {id} in {region}");
-            return Err(Failure::failed(deed).remains(first.what, first.command));
+            return Err(left
+                .into_iter()
+                .fold(Failure::failed(deed), Failure::leaving));
         }
     }
     Ok(())

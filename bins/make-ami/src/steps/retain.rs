@@ -9,7 +9,7 @@ use crate::plan::APP_TAG;
 use crate::retention::{Old, Rung, rung, surplus};
 use crate::settings::Retention;
 use crate::undo;
-use action::failure::{Failure, Remainder};
+use action::failure::{Failure, Remainder, ResourceKind};
 use aws::error::AwsError;
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{Image, ImageState};
@@ -221,10 +221,14 @@ async fn apply(job: &Job, place: &Place, steps: &[Step], until: Instant) -> Vec<
         let done = timeout_at(until, take(job, place, step));
         left.extend(done.await.unwrap_or_else(|_| {
             let region = &place.region;
-            vec![Remainder {
-                what: format!("perhaps image {id} in {region} or its snapshots: the time was over while it was to {}", step.rung),
-                command: format!("aws ec2 describe-snapshots --region {region} --owner-ids self --filters 'Name=description,Values=Created by CreateImage(*) for {id}*'"),
-            }]
+            vec![Remainder::new(
+                place.resource(ResourceKind::Image, id),
+                format!(
+                    "perhaps image {id} in {region} or its snapshots: the time was over while it was to {}",
+                    step.rung
+                ),
+                undo::snapshots_command(place, id),
+            )]
         }));
     }
     left
@@ -267,8 +271,9 @@ async fn disable(place: &Place, id: &str) -> Option<Remainder> {
 
 fn not_done(word: &str, place: &Place, id: &str, error: &AwsError, command: &str) -> Remainder {
     let region = &place.region;
-    Remainder {
-        what: format!("image {id} in {region}, which was not {word} ({error})"),
-        command: format!("aws ec2 {command} --region {region} --image-id {id}"),
-    }
+    Remainder::new(
+        place.resource(ResourceKind::Image, id),
+        format!("image {id} in {region}, which was not {word} ({error})"),
+        format!("aws ec2 {command} --region {region} --image-id {id}"),
+    )
 }

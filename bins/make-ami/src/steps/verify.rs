@@ -72,13 +72,14 @@ fn broken(image: &Image, job: &Job) -> Vec<String> {
         broken.push(fault);
     }
     let volumes: Option<usize> = tag(image, VOLUMES_TAG).and_then(|number| number.parse().ok());
+    let volumes = volumes.filter(|number| *number > 0);
     let mapped = snapshot_ids(image).len();
     match volumes {
         Some(volumes) if mapped < volumes => {
             broken.push(format!("{mapped} of its {volumes} volumes are mapped"));
         }
         None if tag(image, VOLUMES_TAG).is_some() => {
-            broken.push(format!("its tag {VOLUMES_TAG} is no number"));
+            broken.push(format!("its tag {VOLUMES_TAG} is no number of volumes"));
         }
         _ => {}
     }

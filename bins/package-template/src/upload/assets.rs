@@ -1,7 +1,7 @@
 //! What templates name, under keys made of content: stored once, never overwritten.
 
 use action::exit::Exit;
-use action::failure::Failure;
+use action::failure::{Failure, Resource, ResourceKind};
 use aws::error::{AwsError, Kind};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
@@ -151,6 +151,7 @@ impl Uploader<'_> {
                     stored.unwrap_or("that nobody tells")
                 ))
                 .remains(
+                    Resource::new(ResourceKind::Object, &object, ""),
                     object,
                     format!(
                         "aws s3api delete-object --bucket {bucket} --key '{}'",

@@ -1,6 +1,6 @@
 //! What S3 answers: proof of what was stored, and errors in words that can be acted on.
 
-use action::failure::Failure;
+use action::failure::{Failure, Resource, ResourceKind};
 use aws::error::AwsError;
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_smithy_types::base64;
@@ -20,6 +20,11 @@ pub(super) fn verified(
     let Bucket { name, key, .. } = target;
     let remains = |deed: String, version: &str| {
         Failure::failed(deed).remains(
+            Resource::new(
+                ResourceKind::Object,
+                format!("s3://{name}/{key}?versionId={version}"),
+                "",
+            ),
             format!("version {version} of s3://{name}/{key}"),
             format!("aws s3api delete-object --bucket {name} --key '{key}' --version-id {version}"),
         )

@@ -74,6 +74,12 @@ impl Ec2World {
         self.state().rules.failed_free_names = true;
     }
 
+    /// Carries these operations out although DryRun says that they shall not be, as some do that speak EC2's
+    /// language. EC2 itself never does.
+    pub fn carries_dry_runs_out(&self, operations: &[&str]) {
+        self.state().rules.carried_out = operations.iter().map(ToString::to_string).collect();
+    }
+
     /// The ARN of the key that AWS manages for EBS: copies are encrypted with it unless another is
     /// given, and snapshots that are cannot be shared.
     pub fn aws_managed_key(&self, arn: &str) {

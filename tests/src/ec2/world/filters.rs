@@ -67,8 +67,11 @@ fn accepts(wanted: &[String], has: &[String]) -> bool {
     })
 }
 
-/// `*` stands for any text, `?` for one character.
+/// `*` stands for any text, `?` for one character, and `\` takes what follows literally.
 fn like(pattern: &[u8], value: &[u8]) -> bool {
+    if let [b'\\', literal, rest @ ..] = pattern {
+        return value.first() == Some(literal) && like(rest, &value[1..]);
+    }
     match (pattern.split_first(), value.split_first()) {
         (None, None) => true,
         (Some((b'*', rest)), _) => {
@@ -90,6 +93,7 @@ mod tests {
     #[test]
     fn filters_know_wildcards() {
         assert!(like(b"web-*", b"web-42") && like(b"*", b"") && like(b"w?b", b"web"));
+        assert!(like(br"w\*b", b"w*b") && !like(br"w\*b", b"web") && like(br"a\\b", br"a\b"));
         assert!(!like(b"web-*", b"api-42") && !like(b"w?b", b"wb") && !like(b"web", b"web-1"));
     }
 }

@@ -221,3 +221,25 @@ fn a_dry_run_of_a_stopped_instance_starts_nothing() {
         .assert_code(3)
         .assert_stderr("would not be able to start");
 }
+
+/// Some that speak EC2's language start the instance although they were only asked whether they would.
+#[test]
+fn a_dry_run_that_the_endpoint_carries_out_is_told_and_ends() {
+    let Some(world) = World::start() else { return };
+    let aws = FakeAws::start();
+    aws.on("ec2:DescribeInstances", [instance("stopped", "", "")]);
+    aws.on("ec2:StartInstances", [started()]);
+    with_instance(&world, &aws)
+        .env("DEPLOY_APP_DRY_RUN", "1")
+        .run()
+        .assert_code(5)
+        .assert_stderr(&format!(
+            "this endpoint carries dry runs out: it started instance {ID} in eu-west-1"
+        ))
+        .assert_stderr(&format!(
+            "remains: instance {ID}, which was stopped and runs now"
+        ))
+        .assert_stderr(&format!(
+            "aws ec2 stop-instances --region eu-west-1 --instance-ids {ID}"
+        ));
+}

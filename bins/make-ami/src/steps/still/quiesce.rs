@@ -7,7 +7,7 @@ use crate::settings::modes::QuiesceBy;
 use crate::steps::instance::Source;
 use crate::undo;
 use action::export::quote::posix;
-use action::failure::Failure;
+use action::failure::{Failure, ResourceKind};
 use action::interrupt::Interrupt;
 use aws::error::AwsError;
 use aws::wait::{self, Look, Pace};
@@ -20,6 +20,9 @@ use tokio::time::Instant;
 const STILL: &str = include_str!("still.sh");
 /// The folder of all tries on the instance; it is gone after a restart, as what it holds is.
 const FOLDER: &str = "/run/make-ami";
+
+/// The line that the script writes when everything stands still.
+const FROZEN: &str = "frozen";
 
 /// How long a command may take to be delivered, in seconds: SSM's least is 30.
 const DELIVER_WITHIN: i32 = 30;
@@ -61,7 +64,9 @@ pub(super) async fn hold(job: &Job, source: &Source) -> Result<Lease, Failure> {
     };
     let ended = run(job, &lease, &command, &deed, &job.context.interrupt).await;
     let failure = match ended {
-        Ok(ended) if ended.exit == 0 && ended.output.contains("frozen") => return Ok(lease),
+        Ok(ended) if ended.exit == 0 && ended.output.lines().any(|line| line == FROZEN) => {
+            return Ok(lease);
+        }
         // The script has undone what it had done.
         Ok(ended) => return Err(told(Failure::failed(deed), &ended)),
         Err(failure) => failure,
@@ -103,6 +108,7 @@ pub(super) async fn let_go(job: &Job, lease: Lease) -> Result<Duration, Failure>
         ))
         .hint(format!("--quiesce-lease is {seconds} s; give it more"))),
         (202, _) => Err(told(Failure::failed(deed), &ended).remains(
+            job.home.resource(ResourceKind::Instance, &lease.instance_id),
             format!("containers or mounts of {} that still stand still", lease.instance_id),
             "on the instance: fsfreeze -u for each mount, docker unpause or docker start for each container",
         )),

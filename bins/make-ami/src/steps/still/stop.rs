@@ -8,7 +8,7 @@ use crate::plan::{Plan, STOPPED_TAG};
 use crate::steps::instance::Source;
 use crate::undo;
 use action::export::quote::posix;
-use action::failure::Failure;
+use action::failure::{Failure, ResourceKind};
 use action::interrupt::Interrupt;
 use aws::error::AwsError;
 use aws::wait::{self, Look, Pace};
@@ -91,6 +91,7 @@ pub(super) async fn let_go(job: &Job, id: &str) -> Result<(), Failure> {
     let region = &job.home.region;
     let lost = |failure: Failure| {
         failure.remains(
+            job.home.resource(ResourceKind::Instance, id),
             format!("instance {id}, which is not running again"),
             format!("aws ec2 start-instances --region {region} --instance-ids {id}"),
         )

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use action::exit::Exit;
-use action::failure::Failure;
+use action::failure::{Failure, Resource, ResourceKind};
 use action::interrupt::Interrupt;
 use aws::error::AwsError;
 use aws::wait::{self, Ended, Look, Pace};
@@ -231,6 +231,7 @@ impl Stacks {
             Ok(stack) => Ok(outputs(&stack)),
             Err(Ended::Failed(failure)) => Err(failure),
             Err(ended) => Err(ended.into_failure(&format!("{what} was deployed")).remains(
+                Resource::new(ResourceKind::Stack, name, &self.region),
                 format!("the deployment of {what} in {} goes on", self.region),
                 format!("aws cloudformation cancel-update-stack --stack-name {name}"),
             )),
