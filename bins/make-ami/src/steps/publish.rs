@@ -115,10 +115,11 @@ async fn copy(
         tracing::info!("adopting the copy {id} in {}", place.region);
         return Ok(id);
     }
-    for stale in earlier.iter().filter(|image| is_good(image)) {
-        let (id, region) = (stale.image_id().unwrap_or_default(), &place.region);
+    let stale = earlier.iter().filter(|image| is_good(image));
+    for id in stale.clone().filter_map(|image| image.image_id()) {
         tracing::warn!(
-            "{id} in {region} carries this run's key and is no copy of {}; it stays as it is",
+            "{id} in {} carries this run's key and is no copy of {}; it stays as it is",
+            place.region,
             verified.image_id
         );
     }
@@ -145,7 +146,16 @@ async fn copy(
                 tracing::info!("adopting the copy {id} in {}", place.region);
                 return Ok(id);
             }
-            return Err(error.failure(&deed, "ec2:CopyImage and ec2:CreateTags"));
+            let failure = error.failure(&deed, "ec2:CopyImage and ec2:CreateTags");
+            let mut holders = stale.filter(|image| image.name() == Some(name));
+            let holder = holders.find_map(|image| image.image_id());
+            return Err(match holder {
+                Some(holder) if error.is("InvalidAMIName.Duplicate") => failure.hint(format!(
+                    "{holder} holds the name: it is the copy of another image of this run; where nothing uses it, `aws ec2 deregister-image --region {} --image-id {holder} --delete-associated-snapshots` frees the name",
+                    place.region
+                )),
+                _ => failure,
+            });
         }
     };
     let id = reply

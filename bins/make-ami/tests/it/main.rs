@@ -1,6 +1,7 @@
 //! Runs the built `make-ami` against a scripted EC2, as a build does.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod carried_out;
 mod commands;
 mod complaints;
 mod connection;
@@ -8,6 +9,7 @@ mod cost;
 mod endings;
 mod exports;
 mod iam;
+mod identity;
 mod inside;
 mod let_go;
 mod moto;

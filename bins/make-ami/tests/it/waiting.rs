@@ -66,6 +66,111 @@ async fn available_with_a_pending_snapshot_or_without_a_mapping_is_not_believed(
     assert!(ended.took >= 10 * MINUTE, "{ended}");
 }
 
+/// What is available and lacks a volume gets it no more: nobody waits six hours for it.
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_available_with_fewer_volumes_ends_in_minutes() {
+    let short = |cloud: &Cloud| {
+        cloud.world.outcomes([Course::available(10 * MINUTE)]);
+        let world = cloud.world.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(2 * MINUTE).await;
+            world.change_image("ami-00000000000000001", |image| drop(image.devices.pop()));
+        });
+    };
+    let cloud = two_volumes();
+    short(&cloud);
+    let ended = cloud.run().end().await;
+    ended
+        .assert_code(1)
+        .assert_said("is available and not whole: 1 of 2 volumes are mapped, for 5 min")
+        .assert_said("it holds /dev/xvda: snap-00000000000000100 of vol-0123456789abcdef0")
+        .assert_said("was a volume detached while the image was made?");
+    assert!(ended.took < 17 * MINUTE, "{ended}");
+    assert!(cloud.world.images().is_empty());
+    assert!(
+        cloud.world.snapshots().is_empty(),
+        "{:?}",
+        cloud.world.snapshots()
+    );
+    // What cannot be removed of it is listed.
+    let cloud = two_volumes();
+    short(&cloud);
+    cloud
+        .world
+        .fail_snapshot_deletion("snap-00000000000000100", "missing-permissions");
+    let ended = cloud.run().end().await;
+    ended
+        .assert_code(5)
+        .assert_said("remains: snapshot snap-00000000000000100");
+    // One that was available before may be in use: it stays, and is listed.
+    let cloud = Cloud::new();
+    cloud.run().end().await.assert_code(0);
+    let id = cloud.world.images()[0].id.clone();
+    cloud.world.change_image(&id, |image| {
+        for (key, value) in &mut image.tags {
+            if key == "make-ami:volumes" {
+                "2".clone_into(value);
+            }
+        }
+    });
+    let ended = cloud.run().go_on("wait", &id).end().await;
+    ended
+        .assert_code(5)
+        .assert_said("is available and not whole")
+        .assert_said(&format!("remains: image {id}"));
+    assert!(ended.took < 7 * MINUTE, "{ended}");
+    assert_eq!(cloud.image(&id).state, "available");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_whose_snapshot_ec2_does_not_list_ends_in_minutes() {
+    let cloud = Cloud::new();
+    cloud.fake.intercept(|request| {
+        let by_id =
+            request.operation == "DescribeSnapshots" && request.param("SnapshotId.1").is_some();
+        match by_id {
+            true => Fate::Answered(Reply::error(
+                400,
+                "InvalidSnapshot.NotFound",
+                "no such snapshot",
+            )),
+            false => Fate::Served,
+        }
+    });
+    let ended = cloud.run().end().await;
+    ended
+        .assert_code(1)
+        .assert_said("is available and not whole: EC2 does not list snap-00000000000000100");
+    assert!(ended.took < 10 * MINUTE, "{ended}");
+}
+
+/// The number of its volumes is what an image is held to, so that nothing may be missing there.
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_ec2_tells_nothing_of_ends_the_run_before_anything_is_made() {
+    let cloud = two_volumes();
+    cloud.fake.on(
+        "ec2:DescribeVolumes",
+        [Reply::xml(
+            "<DescribeVolumesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><volumeSet><item>\
+             <volumeId>vol-0123456789abcdef0</volumeId><size>8</size></item></volumeSet></DescribeVolumesResponse>",
+        )],
+    );
+    let ended = cloud.run().end().await;
+    ended
+        .assert_code(1)
+        .assert_said("EC2 tells nothing of vol-000000000000da7a0");
+    assert!(!ended.changed_anything(), "{ended}");
+    let cloud = Cloud::new();
+    cloud
+        .world
+        .change_instance(INSTANCE, |instance| instance.volumes.clear());
+    let ended = cloud.run().end().await;
+    ended
+        .assert_code(2)
+        .assert_said("EC2 shows no EBS volume of instance");
+    assert!(!ended.changed_anything(), "{ended}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failed_snapshot_ends_the_wait_with_its_message() {
     let cloud = Cloud::new();
