@@ -3,27 +3,24 @@
 //! An endpoint that carries a dry run out ends the asking at once. It is found out by a call that changes nothing
 //! where that can be had: a resource gets a tag that it has already.
 
+mod changes;
+mod making;
+
 use super::carried_out::{self, Deed, Then};
-use super::create::{is_worthless, request};
-use super::images::{named, run, snapshot_ids, tag, tagged};
+use super::images::{snapshot_ids, tag, tagged};
 use super::instance::{Source, writable};
-use super::publish::copy_request;
 use crate::job::{Job, Place};
-use crate::plan::{APP_TAG, FROZEN_TAG, Plan, RUN_TAG, SOURCE_TAG, STOPPED_TAG};
-use crate::settings::modes::{Consistency, Retire, SnapshotTags};
-use crate::settings::places::Principal;
+use crate::plan::{APP_TAG, FROZEN_TAG, Plan, SOURCE_TAG};
+use crate::settings::modes::Consistency;
 use crate::undo;
 use action::exit::Exit;
-use action::export::quote::posix;
 use action::failure::{Failure, Remainder, ResourceKind};
 use aws::error::AwsError;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_ec2::primitives::DateTime;
-use aws_sdk_ec2::types::{
-    CreateVolumePermission, CreateVolumePermissionModifications, Image, LaunchPermission,
-    LaunchPermissionModifications, SnapshotAttributeName, Tag,
-};
+use aws_sdk_ec2::types::{Image, Tag};
 use aws_smithy_runtime_api::http::Response;
+use changes::{later_changes, tagging};
+use making::{creating, stopping};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -136,82 +133,6 @@ pub async fn check(
     Ok(findings)
 }
 
-/// Whether the image may be made.
-async fn creating(job: &Job, plan: &Plan) -> Result<Answer, Ended> {
-    let (instance, region) = (&plan.instance_id, &job.home.region);
-    let made = |id: Option<String>| {
-        let words = |image: &str| {
-            let mut done = format!("it made {image} of {instance} in {region}");
-            if plan.consistency == Consistency::Reboot {
-                done.push_str(", and may have rebooted the instance");
-            }
-            done
-        };
-        match id {
-            Some(id) => Deed::new(
-                words(&format!("image {id}")),
-                Then::Remove(job.home.clone(), id),
-            ),
-            None => {
-                let perhaps = undo::perhaps(&job.home, &undo::Journal::of(&plan.run));
-                Deed::new(words("an image without an id"), Then::Stays(vec![perhaps]))
-            }
-        }
-    };
-    let reply = request(job, plan).dry_run(true).send().await;
-    let answer = asked(reply, |reply| made(reply.image_id))?;
-    if matches!(&answer, Answer::Refused(error) if error.is("InvalidAMIName.Duplicate")) {
-        // The name was free before, but for an unusable image of this run: a lost reply was asked for again.
-        let holders = named(&job.home, &plan.name).await?;
-        let is_new = |image: &&Image| run(image) == Some(&plan.run) && !is_worthless(image);
-        if let Some(image) = holders.into_iter().find(|image| is_new(&image)) {
-            return Err(Ended::CarriedOut(Box::new(made(image.image_id))));
-        }
-    }
-    Ok(name_is_ours(answer))
-}
-
-/// Whether the instance may be stopped for its image, and started again.
-async fn stopping(job: &Job, plan: &Plan, source: &Source) -> Result<Vec<Finding>, Ended> {
-    let (ec2, id, region) = (&job.home.ec2, &source.id, &job.home.region);
-    let before = source.stopped_by.clone();
-    let retag = || Then::Retag {
-        place: job.home.clone(),
-        id: id.clone(),
-        key: STOPPED_TAG.to_owned(),
-        before: before.clone(),
-    };
-    let tag = Tag::builder().key(STOPPED_TAG).value(&plan.run).build();
-    let mark = ec2.create_tags().resources(id).tags(tag);
-    let done = format!("it tagged instance {id} in {region} with {STOPPED_TAG}");
-    let mark = asked(mark.dry_run(true).send().await, |_| {
-        Deed::new(done, retag())
-    })?;
-    let stop = ec2.stop_instances().instance_ids(id);
-    let done = format!("it stopped instance {id} in {region}");
-    let stop = asked(stop.dry_run(true).send().await, |_| {
-        Deed::new(done, Then::Start(id.clone()))
-    })?;
-    let unmark = ec2.delete_tags().resources(id);
-    let unmark = unmark.tags(Tag::builder().key(STOPPED_TAG).build());
-    let done = format!("it removed the tag {STOPPED_TAG} of instance {id} in {region}");
-    let unmark = asked(unmark.dry_run(true).send().await, |_| match before {
-        Some(_) => Deed::new(done, retag()),
-        None => Deed::new(done, Then::Nothing),
-    })?;
-    let start = ec2.start_instances().instance_ids(id);
-    let done = format!("it started instance {id} in {region}, which ran already");
-    let start = asked(start.dry_run(true).send().await, |_| {
-        Deed::new(done, Then::Nothing)
-    })?;
-    Ok(vec![
-        Finding::new("ec2:CreateTags on the instance", mark),
-        Finding::new("ec2:StopInstances", stop),
-        Finding::new("ec2:DeleteTags on the instance", unmark),
-        Finding::new("ec2:StartInstances", start),
-    ])
-}
-
 /// Asks about what follows an image that exists already.
 ///
 /// # Errors
@@ -306,218 +227,6 @@ async fn honest(place: &Place, id: &str, tag: Option<&Tag>) -> Result<(), Ended>
     let call = place.ec2.create_tags().resources(id).tags(tag.clone());
     let reply = call.dry_run(true).send().await;
     asked(reply, |_| Deed::new(done, Then::Nothing)).map(drop)
-}
-
-/// Changes to an image can only be asked about with an image: an earlier one of ours, since policies
-/// look at its tags.
-async fn later_changes(
-    job: &Job,
-    earlier: Option<&Image>,
-    tags: &BTreeMap<String, String>,
-) -> Result<Vec<Finding>, Ended> {
-    let mut findings = Vec::new();
-    let publish = &job.settings.publish;
-    let quiesces = job.settings.consistency == Consistency::Quiesce;
-    let when = job.settings.snapshot_tags;
-    if when == SnapshotTags::After || (quiesces && when != SnapshotTags::None) {
-        let snapshot = earlier.and_then(|image| snapshot_ids(image).into_iter().next());
-        let key = match quiesces {
-            true => FROZEN_TAG,
-            false => SOURCE_TAG,
-        };
-        // A snapshot has the tags of its image.
-        let before = earlier.and_then(|image| tag(image, key));
-        let answer = Box::pin(tagging(&job.home, snapshot.as_deref(), key, before)).await?;
-        findings.push(Finding::new("ec2:CreateTags on snapshots", answer));
-    }
-    let retire = job.settings.retention.as_ref().map(|one| one.retire);
-    let ladder = retire == Some(Retire::Ladder);
-    findings.extend(Box::pin(publishing(job, &job.home, earlier, ladder)).await?);
-    for region in &publish.copy_to {
-        let place = job.place(region);
-        let mut there = Vec::new();
-        let instance = tags.get(SOURCE_TAG).map_or("", String::as_str);
-        match earlier_image(job, &place, instance).await {
-            Ok(copy) => {
-                there.extend(Box::pin(removal(&place, copy.as_ref())).await?);
-                there.extend(Box::pin(publishing(job, &place, copy.as_ref(), ladder)).await?);
-            }
-            Err(failure) => there.push(Finding::new("ec2:DescribeImages", Answer::Failed(failure))),
-        }
-        let copying = Box::pin(copying(job, &place, tags, earlier)).await?;
-        there.insert(
-            0,
-            Finding::new("ec2:CopyImage, with ec2:CreateTags", copying),
-        );
-        for finding in &mut there {
-            finding.action.push_str(" in ");
-            finding.action.push_str(region);
-        }
-        findings.extend(there);
-    }
-    if publish.ssm_parameter.is_some() {
-        let answer = Answer::Open(NO_DRY_RUN);
-        findings.push(Finding::new("ssm:PutParameter", answer));
-    }
-    Ok(findings)
-}
-
-/// Whether an image may be copied to a Region.
-async fn copying(
-    job: &Job,
-    place: &Place,
-    tags: &BTreeMap<String, String>,
-    image: Option<&Image>,
-) -> Result<Answer, Ended> {
-    let Some(image) = image else {
-        return Ok(Answer::Open(NO_IMAGE));
-    };
-    let id = image.image_id().unwrap_or_default();
-    let name = image.name().unwrap_or_default();
-    let call = copy_request(job, place, tags, id, name);
-    let answer = asked(call.dry_run(true).send().await, |reply| {
-        let done = format!("it copied image {id} to {}", place.region);
-        match reply.image_id {
-            Some(copy) => Deed::new(format!("{done}: {copy}"), Then::Remove(place.clone(), copy)),
-            None => {
-                let run = tags.get(RUN_TAG).map_or("", String::as_str);
-                let perhaps = undo::perhaps_copy(place, &undo::Journal::of(run));
-                Deed::new(done, Then::Stays(vec![perhaps]))
-            }
-        }
-    })?;
-    Ok(name_is_ours(answer))
-}
-
-/// Whether an image of this Region may be deprecated, shared and disabled, as far as the settings ask for it.
-async fn publishing(
-    job: &Job,
-    place: &Place,
-    image: Option<&Image>,
-    ladder: bool,
-) -> Result<Vec<Finding>, Ended> {
-    let mut findings = Vec::new();
-    let mut add = |action: &str, answer| findings.push(Finding::new(action, answer));
-    let (ec2, region) = (&place.ec2, &place.region);
-    let publish = &job.settings.publish;
-    let id = image.and_then(|image| image.image_id());
-    let of_image = |id: &str, what: &str, command: String| {
-        Then::Stays(vec![Remainder::new(
-            place.resource(ResourceKind::Image, id),
-            format!("image {id} in {region}, {what}"),
-            format!("aws ec2 {command} --region {region} --image-id {id}"),
-        )])
-    };
-    if publish.deprecate_after.is_some() || ladder {
-        let at = DateTime::from_secs(job.clock.now().as_second() + 3_600);
-        let answer = match id {
-            Some(id) => {
-                let call = ec2.enable_image_deprecation().image_id(id).deprecate_at(at);
-                asked(call.dry_run(true).send().await, |_| {
-                    let command = "disable-image-deprecation".to_owned();
-                    let then = of_image(id, "which is deprecated in an hour", command);
-                    Deed::new(format!("it deprecated image {id} in {region}"), then)
-                })?
-            }
-            None => Answer::Open(NO_IMAGE),
-        };
-        add("ec2:EnableImageDeprecation", answer);
-    }
-    if ladder {
-        let answer = match id {
-            Some(id) => {
-                let call = ec2.disable_image().image_id(id);
-                asked(call.dry_run(true).send().await, |_| {
-                    let then = of_image(id, "which is disabled", "enable-image".to_owned());
-                    Deed::new(format!("it disabled image {id} in {region}"), then)
-                })?
-            }
-            None => Answer::Open(NO_IMAGE),
-        };
-        add("ec2:DisableImage", answer);
-    }
-    if publish.share_with.is_empty() {
-        return Ok(findings);
-    }
-    // The account itself: a permission that it has anyway.
-    let owner = image.and_then(|image| image.owner_id());
-    let has_accounts = publish
-        .share_with
-        .iter()
-        .any(|whom| matches!(whom, Principal::Account(_)));
-    if has_accounts {
-        let snapshot = image.and_then(|image| snapshot_ids(image).into_iter().next());
-        let answer = match (snapshot, owner) {
-            (Some(id), Some(owner)) => {
-                let permission = CreateVolumePermission::builder().user_id(owner).build();
-                let added = CreateVolumePermissionModifications::builder()
-                    .add(permission)
-                    .build();
-                let call = ec2
-                    .modify_snapshot_attribute()
-                    .snapshot_id(&id)
-                    .attribute(SnapshotAttributeName::CreateVolumePermission)
-                    .create_volume_permission(added);
-                asked(call.dry_run(true).send().await, |_| {
-                    let done = format!("it shared snapshot {id} in {region} with its own account");
-                    let left = Remainder::new(
-                        place.resource(ResourceKind::Snapshot, &id),
-                        format!("snapshot {id} in {region}, shared with its own account {owner}"),
-                        format!(
-                            "aws ec2 modify-snapshot-attribute --region {region} --snapshot-id {id} --attribute createVolumePermission --operation-type remove --user-ids {owner}"
-                        ),
-                    );
-                    Deed::new(done, Then::Stays(vec![left]))
-                })?
-            }
-            _ => Answer::Open(NO_IMAGE),
-        };
-        add("ec2:ModifySnapshotAttribute", answer);
-    }
-    let answer = match (id, owner) {
-        (Some(id), Some(owner)) => {
-            let permission = LaunchPermission::builder().user_id(owner).build();
-            let added = LaunchPermissionModifications::builder()
-                .add(permission)
-                .build();
-            let call = ec2.modify_image_attribute().image_id(id);
-            let call = call.launch_permission(added);
-            asked(call.dry_run(true).send().await, |_| {
-                let removed = posix(&format!("Remove=[{{UserId={owner}}}]"));
-                let command = format!("modify-image-attribute --launch-permission {removed}");
-                let what = format!("shared with its own account {owner}");
-                let done = format!("it shared image {id} in {region} with its own account");
-                Deed::new(done, of_image(id, &what, command))
-            })?
-        }
-        _ => Answer::Open(NO_IMAGE),
-    };
-    add("ec2:ModifyImageAttribute", answer);
-    Ok(findings)
-}
-
-/// Whether an image or a snapshot may be given a tag: the value that it has, where it has one.
-async fn tagging(
-    place: &Place,
-    resource: Option<&str>,
-    key: &str,
-    before: Option<&str>,
-) -> Result<Answer, Ended> {
-    let Some(id) = resource else {
-        return Ok(Answer::Open(NO_IMAGE));
-    };
-    let tag = Tag::builder().key(key).value(before.unwrap_or("0")).build();
-    let call = place.ec2.create_tags().resources(id).tags(tag);
-    asked(call.dry_run(true).send().await, |_| {
-        let done = format!("it tagged {id} in {} with {key}", place.region);
-        let then = Then::Retag {
-            place: place.clone(),
-            id: id.to_owned(),
-            key: key.to_owned(),
-            before: before.map(str::to_owned),
-        };
-        Deed::new(done, then)
-    })
 }
 
 /// An earlier image of the application, or of the instance.

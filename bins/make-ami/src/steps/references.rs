@@ -83,49 +83,41 @@ fn whom(permission: &LaunchPermission) -> String {
 /// The references of images, by the images' ids.
 type Found = BTreeMap<String, Vec<String>>;
 
-/// One image that EC2 does not know makes it refuse the call for all: it is left out, and the rest asked about again.
+/// One image that EC2 does not know makes it refuse the call for all: each is asked about alone then, so that the
+/// refusal is of that one.
 async fn told_by_ec2(
     place: &Place,
     images: &[String],
     found: &mut References,
 ) -> Result<(), Failure> {
-    let mut known = images.to_vec();
-    while !known.is_empty() {
-        let error = match ask_ec2(place, &known).await {
-            Ok(references) => {
-                for reference in references {
-                    if let (Some(image), Some(arn)) = (reference.image_id, reference.arn) {
-                        found.of.entry(image).or_default().push(arn);
-                    }
-                }
-                return Ok(());
-            }
-            Err(error) => error,
-        };
-        // One at least in each round, so that there are no more rounds than images.
-        let named = named_unknown(&error, &known);
-        if named.is_empty() {
-            return Err(failure(place, &error, "ec2:DescribeImageReferences"));
+    let error = match ask_ec2(place, images).await {
+        Ok(references) => {
+            found.add(references);
+            return Ok(());
         }
-        known.retain(|id| !named.contains(id));
-        let unknown = named.into_iter().map(|id| (id, error.clone()));
-        found.unknown.extend(unknown);
+        Err(error) => error,
+    };
+    if !is_unknown(&error) {
+        return Err(failure(place, &error, "ec2:DescribeImageReferences"));
+    }
+    if let [image] = images {
+        found.unknown.insert(image.clone(), error);
+        return Ok(());
+    }
+    for image in images {
+        Box::pin(told_by_ec2(place, std::slice::from_ref(image), found)).await?;
     }
     Ok(())
 }
 
-/// Those of the images that EC2 names as unknown: `The image id '[ami-1]' does not exist`, or several of them
-/// (<https://github.com/cloud-custodian/cloud-custodian/pull/3630>).
-fn named_unknown(error: &AwsError, images: &[String]) -> Vec<String> {
-    if !is_unknown(error) {
-        return Vec::new();
+impl References {
+    fn add(&mut self, references: Vec<ImageReference>) {
+        for reference in references {
+            if let (Some(image), Some(arn)) = (reference.image_id, reference.arn) {
+                self.of.entry(image).or_default().push(arn);
+            }
+        }
     }
-    let said = error.to_string();
-    let words: Vec<&str> = said
-        .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
-        .collect();
-    let is_named = |id: &&String| words.contains(&id.as_str());
-    images.iter().filter(is_named).cloned().collect()
 }
 
 async fn ask_ec2(place: &Place, images: &[String]) -> Result<Vec<ImageReference>, AwsError> {
@@ -220,45 +212,4 @@ async fn instances(place: &Place, images: &[String], found: &mut Found) -> Resul
 pub(super) fn failure(place: &Place, error: &AwsError, action: &str) -> Failure {
     let deed = format!("cannot find out what refers to images in {}", place.region);
     error.failure(deed, action)
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
-mod tests {
-    use super::named_unknown;
-    use aws::error::AwsError;
-    use aws_sdk_ec2::error::SdkError;
-    use aws_sdk_ec2::operation::describe_image_references::DescribeImageReferencesError;
-    use aws_smithy_runtime_api::http::{Response, StatusCode};
-
-    fn refusal(code: &str, message: &str) -> AwsError {
-        let metadata = aws_sdk_ec2::error::ErrorMetadata::builder();
-        let metadata = metadata.code(code).message(message).build();
-        let error = DescribeImageReferencesError::generic(metadata);
-        let status = StatusCode::try_from(400).unwrap();
-        AwsError::of(&SdkError::service_error(
-            error,
-            Response::new(status, "".into()),
-        ))
-    }
-
-    #[test]
-    fn the_images_that_ec2_names_are_found_in_its_words() {
-        let ids = [
-            "ami-1a2b3c4d",
-            "ami-1a2b3c4d5e6f78901",
-            "ami-0ffffffffffffffff",
-        ];
-        let ids = ids.map(str::to_owned);
-        let named = |code, message| named_unknown(&refusal(code, message), &ids);
-        let one = "The image id '[ami-1a2b3c4d5e6f78901]' does not exist";
-        assert_eq!(named("InvalidAMIID.NotFound", one), ids[1..2]);
-        let two = "The image ids '[ami-1a2b3c4d, ami-1a2b3c4d5e6f78901]' do not exist";
-        assert_eq!(named("InvalidAMIID.NotFound", two), ids[..2]);
-        let gone = "The image ID 'ami-0ffffffffffffffff' is no longer available";
-        assert_eq!(named("InvalidAMIID.Unavailable", gone), ids[2..]);
-        // Nothing is left out for another reason, or without a name.
-        assert_eq!(named("InvalidParameterValue", one), [] as [String; 0]);
-        assert_eq!(named("InvalidAMIID.NotFound", "no"), [] as [String; 0]);
-    }
 }

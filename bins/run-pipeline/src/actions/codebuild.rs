@@ -31,9 +31,7 @@ pub async fn run(
     }
     let id = crate::execution::random_id()
         .map_err(|error| Failure::failed("cannot begin a build").cause(error))?;
-    let folder = execution
-        .work
-        .join(format!("{}-{}", ready.stage, ready.action.name).replace('/', "-"));
+    let folder = folder(&execution.work, ready.stage, &ready.action.name);
     let sources = sources(execution, ready, &folder)?;
     let spec = spec(project, &sources.primary)?;
     let overrides = overrides(execution, ready, project)?;
@@ -175,6 +173,14 @@ fn sources(
     })
 }
 
+/// The folder of an action, which no other action has: `a-b` in `c` is not `b-c` in `a`.
+fn folder(work: &Path, stage: &str, action: &str) -> PathBuf {
+    let name = |text: &str| text.replace('%', "%25").replace('/', "%2F");
+    work.join("builds")
+        .join(format!("stage-{}", name(stage)))
+        .join(format!("action-{}", name(action)))
+}
+
 fn spec(project: &Project, source: &Path) -> Result<Buildspec, Failure> {
     match &project.buildspec {
         Spec::File(path) => build::read_spec(&source.join(path), path),
@@ -278,4 +284,19 @@ fn make(folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| {
         Failure::failed(format!("cannot create {}", folder.display())).cause(error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folder;
+    use std::path::Path;
+
+    #[test]
+    fn two_actions_never_share_a_folder() {
+        let of = |stage, action| folder(Path::new("/w"), stage, action);
+        assert_ne!(of("a-b", "c"), of("a", "b-c"));
+        assert_ne!(of("a/b", "c"), of("a-b", "c"));
+        assert_ne!(of("a/b", "c"), of("a%2Fb", "c"));
+        assert!(of("..", "..").starts_with("/w/builds/stage-.."));
+    }
 }
