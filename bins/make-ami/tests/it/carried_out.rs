@@ -52,8 +52,8 @@ fn ended_with(ended: &Ended, cloud: &Cloud, operation: &str) {
     ended.assert_said("error: this endpoint carries dry runs out: it ");
     ended.refute_said("permissions:");
     let requests = cloud.fake.requests();
-    let asked = requests.iter().filter(|request| request.flag("DryRun"));
-    assert_eq!(asked.last().unwrap().operation, operation, "{ended}");
+    let mut asked = requests.iter().filter(|request| request.flag("DryRun"));
+    assert_eq!(asked.next_back().unwrap().operation, operation, "{ended}");
 }
 
 #[tokio::test(start_paused = true)]
