@@ -15,6 +15,7 @@ use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::service_config::ServiceConfigKey;
 use std::time::Duration;
 
 /// How often a call is tried, unless `AWS_MAX_ATTEMPTS` says otherwise. The SDK's own 3 give up
@@ -67,14 +68,28 @@ impl Session {
         Ok(Self { config, region })
     }
 
-    /// Whether calls go to an endpoint that the environment names, rather than to AWS. Buckets are
-    /// then addressed by path, for such endpoints rarely have a name for each bucket.
+    /// What [`Session::open`] refuses in the settings of the AWS client, before anything else is done: for
+    /// programs that open a session late, or try again to open one.
+    ///
+    /// # Errors
+    /// A refusal with every fault.
+    pub async fn check(context: &Context) -> Result<(), Failure> {
+        environment::read(context, retries()).await.map(drop)
+    }
+
+    /// Whether calls to a service, by its id such as `S3`, go to an endpoint that the environment or the profile
+    /// names, rather than to AWS. Buckets are then addressed by path, for such endpoints rarely have a name for
+    /// each bucket.
     #[must_use]
-    pub fn has_own_endpoint(context: &Context, service: &str) -> bool {
-        let specific = format!("AWS_ENDPOINT_URL_{service}");
-        [specific.as_str(), "AWS_ENDPOINT_URL"]
-            .iter()
-            .any(|name| context.variable(name).is_some())
+    pub fn has_own_endpoint(&self, service: &str) -> bool {
+        let key = ServiceConfigKey::builder()
+            .service_id(service)
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build();
+        let own = self.config.service_config().zip(key.ok());
+        // As the clients ask for it: it knows profiles, and whether endpoints are ignored.
+        own.is_some_and(|(config, key)| config.load_config(key).is_some())
     }
 }
 

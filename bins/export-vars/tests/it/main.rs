@@ -8,6 +8,7 @@ mod job;
 mod page;
 mod readers;
 mod refusals;
+mod sdk_settings;
 mod sinks;
 mod sources;
 

@@ -14,6 +14,7 @@ mod moto;
 mod preflight;
 mod publish;
 mod retention;
+mod sdk_settings;
 mod settings;
 mod spot;
 mod still;

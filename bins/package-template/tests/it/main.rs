@@ -9,5 +9,6 @@ mod moto;
 mod offline;
 mod page;
 mod reports;
+mod sdk_settings;
 mod upload;
 mod world;

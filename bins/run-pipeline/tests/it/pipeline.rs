@@ -2,6 +2,7 @@
 
 mod check;
 mod refusals;
+mod sdk_settings;
 mod stacks;
 
 use std::path::Path;

@@ -2,6 +2,8 @@
 //! service and CloudFormation are one scripted server.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod sdk_settings;
+
 use action::page;
 use harness::page::check_block;
 use harness::{FakeAws, Program, Reply};

@@ -157,11 +157,10 @@ fn words(program: &Program, panic: &PanicHookInfo<'_>, exit: Exit) -> Failure {
             program.variable("log")
         ))
     };
-    let failure = match exit {
-        Exit::Remains => {
-            failure.changed("what was made before may remain; the lines above name it")
-        }
-        _ => failure.detail("nothing was touched"),
+    let failure = if exit == Exit::Remains {
+        failure.changed("what was made before may remain; the lines above name it")
+    } else {
+        failure
     };
     failure.hint("please report this with the version, the place and the lines above")
 }
