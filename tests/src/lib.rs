@@ -24,6 +24,7 @@ pub mod program;
 pub mod readers;
 pub mod schema;
 pub mod sdk_settings;
+pub mod secret_settings;
 pub mod shells;
 pub mod sshd;
 pub mod ssm;

@@ -5,6 +5,7 @@ use crate::environment;
 use crate::proxy::{ByDestination, Proxies, Proxy};
 use action::failure::Failure;
 use action::program::Context;
+use action::settings::value::RegionName;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
@@ -57,7 +58,9 @@ impl Session {
             .retry_config(environment.retries)
             .timeout_config(timeouts());
         if let Some(region) = region {
-            loader = loader.region(Region::new(region.to_owned()));
+            // The SDK panics on one that no header can carry.
+            let RegionName(region) = region.parse().map_err(Failure::refused)?;
+            loader = loader.region(Region::new(region));
         }
         let config = loader.load().await;
         let region = config.region().map(ToString::to_string).ok_or_else(|| {

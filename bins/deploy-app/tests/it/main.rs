@@ -23,6 +23,7 @@ mod refusals;
 mod rollback;
 mod scripted_ssh;
 mod sdk_settings;
+mod secret_settings;
 mod secrets;
 mod stops;
 mod unreadable;

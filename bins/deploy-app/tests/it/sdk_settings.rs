@@ -9,6 +9,7 @@ fn program(fake: &FakeAws) -> Program {
     let program = Program::new(env!("CARGO_BIN_EXE_deploy-app")).envs(fake.env());
     let source = program.home().join("app");
     std::fs::create_dir(&source).unwrap();
+    std::fs::write(source.join("run"), "").unwrap();
     program
         .env("INSTANCE_ID", ID)
         .env("DEPLOY_APP_RUNTIME", "none")

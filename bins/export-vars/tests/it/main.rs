@@ -9,6 +9,7 @@ mod page;
 mod readers;
 mod refusals;
 mod sdk_settings;
+mod secret_settings;
 mod sinks;
 mod sources;
 

@@ -15,6 +15,7 @@ mod preflight;
 mod publish;
 mod retention;
 mod sdk_settings;
+mod secret_settings;
 mod settings;
 mod spot;
 mod still;

@@ -10,5 +10,6 @@ mod offline;
 mod page;
 mod reports;
 mod sdk_settings;
+mod secret_settings;
 mod upload;
 mod world;

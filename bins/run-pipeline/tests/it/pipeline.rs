@@ -3,6 +3,7 @@
 mod check;
 mod refusals;
 mod sdk_settings;
+mod secret_settings;
 mod stacks;
 
 use std::path::Path;

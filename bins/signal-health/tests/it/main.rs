@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod sdk_settings;
+mod secret_settings;
 
 use action::page;
 use harness::page::check_block;

@@ -1,6 +1,7 @@
 //! Every setting that the SDK reads, and what it must be. Where the SDK has a reader of its own, that judges.
 
 use crate::proxy::has_good_port;
+use action::settings::value::RegionName;
 use aws_config::imds::client::EndpointMode;
 use aws_smithy_types::retry::RetryMode;
 use aws_types::app_name::AppName;
@@ -267,14 +268,8 @@ pub(crate) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// A label of a host name: regions are parts of those.
 fn is_region(text: &str) -> bool {
-    (1..=63).contains(&text.len())
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    text.parse::<RegionName>().is_ok()
 }
 
 fn is_header(text: &str) -> bool {
