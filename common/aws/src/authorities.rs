@@ -56,13 +56,11 @@ pub fn tls_context(context: &Context) -> Result<TlsContext, Failure> {
             TrustStore::empty().with_pem_certificate(embedded())
         }
         Source::Nowhere => {
-            let given = names.iter().filter_map(|name| {
-                let value = context.variable(name)?;
-                Some(format!("{name}={value}"))
-            });
+            // What is no path may be the content of a file, keys included.
+            let given = names.iter().copied().filter(|name| named(name));
             let failure = Failure::refused(format!(
                 "cannot load certificate authorities: {} holds none",
-                given.collect::<Vec<_>>().join(" ")
+                given.collect::<Vec<_>>().join(" and ")
             ));
             let causes = native.errors.iter();
             return Err(causes
@@ -78,7 +76,8 @@ pub fn tls_context(context: &Context) -> Result<TlsContext, Failure> {
 
 fn bundle(path: PathBuf) -> Result<TlsContext, Failure> {
     let unusable = |cause: String| {
-        Failure::refused(format!("cannot use AWS_CA_BUNDLE {}", path.display()))
+        // What is no path may be the content of a file, keys included.
+        Failure::refused("cannot use AWS_CA_BUNDLE")
             .cause(cause)
             .hint("AWS_CA_BUNDLE is the path of a PEM file with certificate authorities")
     };

@@ -154,22 +154,32 @@ pub(super) fn env_dialect(matches: &ArgMatches) -> (Dialect, Option<String>) {
 }
 
 pub(super) fn usage_failure(program: &Program, error: &clap::Error) -> Failure {
-    let failure = match (error.kind(), unknown_flag(error)) {
+    let failure = if let Some((flag, near)) = unknown_flag(error) {
         // What clap says more is how the flag that it guessed is used, which is help itself where nothing is near.
-        (_, Some((flag, near))) => {
-            let failure = Failure::refused(format!("unexpected argument '{flag}' found"));
-            near.into_iter().fold(failure, |failure, near| {
-                failure.detail(format!("did you mean {near}?"))
-            })
-        }
-        // The argument may be a part of a value: of a command, or of a password with a space in it.
-        (ErrorKind::UnknownArgument, None) => {
-            Failure::refused("an argument stands where none is expected")
-                .detail("it is not shown, because it may be a part of a value; a value with spaces is quoted, as in --flag 'a b'")
-        }
-        _ => told(error),
+        let failure = Failure::refused(format!("unexpected argument '{flag}' found"));
+        near.into_iter().fold(failure, |failure, near| {
+            failure.detail(format!("did you mean {near}?"))
+        })
+    } else if is_stray(program, error) {
+        Failure::refused("an argument stands where none is expected").detail(
+            "it is not shown, because it may be a part of a value; a value with spaces is quoted, as in --flag 'a b'",
+        )
+    } else {
+        told(error)
     };
     failure.hint(format!("`{} --help` lists every setting", program.name))
+}
+
+/// Whether the error is about an argument that is neither a flag nor near to a command: it may be a part of a
+/// value, of a command with spaces for example.
+fn is_stray(program: &Program, error: &clap::Error) -> bool {
+    let is_command = |word: &str| program.commands.iter().any(|(name, _)| *name == word);
+    match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => {
+            !is_command(word) && error.get(ContextKind::SuggestedSubcommand).is_none()
+        }
+        _ => error.kind() == ErrorKind::UnknownArgument,
+    }
 }
 
 /// In clap's own words.
