@@ -23,6 +23,8 @@ pub mod policy;
 pub mod program;
 pub mod readers;
 pub mod schema;
+pub mod sdk_settings;
+pub mod secret_settings;
 pub mod shells;
 pub mod sshd;
 pub mod ssm;

@@ -44,7 +44,7 @@ impl FromStr for KeySource {
                 let path = PathBuf::from(text);
                 match Key::load(&path) {
                     Ok(key) => Ok(Self::File { path, key }),
-                    Err(fault) => Err(format!("cannot use the private key `{text}`: {fault}")),
+                    Err(fault) => Err(format!("cannot use the private key: {fault}")),
                 }
             }
         }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use action::settings::given::Given;
+use action::settings::guarded::Guarded;
 use action::settings::value::{Count, InstanceId, Lines, Switch, Timeout};
 use serde::Deserialize;
 
@@ -32,7 +33,7 @@ pub struct Raw {
     instance_tag: Given<Tag>,
     /// host or host:port of the SSH server; overrides the instance's address, and without an instance no AWS call is made
     #[arg(long, value_name = "HOST[:PORT]", help_heading = "The host")]
-    address: Given<Parsed<Address>>,
+    address: Given<Guarded<Parsed<Address>>>,
     /// The user to log in as
     #[arg(
         long,
@@ -155,7 +156,7 @@ pub struct Raw {
         default_value = "http://127.0.0.1:11434",
         help_heading = "Health"
     )]
-    ollama_url: Given<Parsed<HttpUrl>>,
+    ollama_url: Given<Guarded<Parsed<HttpUrl>>>,
     /// Have the model generate one token, as a last gate
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Health")]
     ollama_warm_up: Given<Switch>,

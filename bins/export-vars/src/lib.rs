@@ -19,6 +19,7 @@ pub mod template;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::program::{self, Context, Output, Permission, Program};
+use aws::session::Session;
 use checks::Surroundings;
 use checks::secrets::Known;
 use contract::buildspec::Buildspec;
@@ -99,6 +100,9 @@ async fn export(settings: &Checked, context: &Context) -> Result<Output, Failure
     // Success must not be reported for a build that failed.
     if settings.format == Format::Job {
         context.refuse_after_failure(PROGRAM.name)?;
+    }
+    if settings.has_aws_source() || settings.format == Format::Job || project::is_asked(context) {
+        Session::check(context).await?;
     }
     let buildspec = buildspec(settings)?;
     let collected = sources::collect(settings, context).await?;

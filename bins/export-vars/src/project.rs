@@ -18,20 +18,22 @@ const CREDENTIALS: [&str; 3] = [
     "AWS_ACCESS_KEY_ID",
 ];
 
+/// Whether CodeBuild is asked at all: in a build that has credentials.
+#[must_use]
+pub fn is_asked(context: &Context) -> bool {
+    let mut credentials = CREDENTIALS.iter();
+    context.codebuild.build_id.is_some() && credentials.any(|name| context.variable(name).is_some())
+}
+
 /// The names of such variables, each with where its value is from; none outside of a build, or where CodeBuild
 /// does not tell, which is said.
 ///
 /// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_EnvironmentVariable.html>
 pub async fn secrets(context: &Context) -> Vec<(String, String)> {
-    let has_credentials = CREDENTIALS
-        .iter()
-        .any(|name| context.variable(name).is_some());
-    let Some(build) = context.codebuild.build_id.as_deref() else {
+    let build = context.codebuild.build_id.as_deref();
+    let Some(build) = build.filter(|_| is_asked(context)) else {
         return Vec::new();
     };
-    if !has_credentials {
-        return Vec::new();
-    }
     let asked = timeout(ASK_WITHIN, ask(context, build));
     let why = match context.interrupt.race(asked).await {
         Ok(Ok(Ok(found))) => return found,

@@ -387,9 +387,14 @@ fn patterns(faults: &mut Faults, field: &str, given: Given<Lines>) -> Vec<String
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "_*?-.".contains(c))
         {
+            // It may be the secret itself, in the place of its name.
+            let shown = match field {
+                "secret" => "one of them".to_owned(),
+                _ => format!("{pattern:?}"),
+            };
             faults.of(
                 field,
-                format!("{pattern:?} is not a pattern of names; use letters, digits, _, * and ?"),
+                format!("{shown} is not a pattern of names; use letters, digits, _, * and ?"),
             );
         }
     }

@@ -77,7 +77,10 @@ fn quoted(text: &str, is_word: bool) -> String {
 #[must_use]
 pub fn name(text: &str) -> String {
     const LONGEST: usize = 40;
-    if text.len() <= LONGEST && shape::credential(text).is_none() {
+    let is_like_a_name = text
+        .chars()
+        .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '*' | '?' | ' '));
+    if is_like_a_name && text.len() <= LONGEST && shape::credential(text).is_none() {
         format!("{text:?}")
     } else {
         format!("a name of {} characters", text.chars().count())

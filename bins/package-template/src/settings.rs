@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use action::settings::faults::Faults;
 use action::settings::given::Given;
-use action::settings::value::{Lines, Switch};
+use action::settings::value::{Lines, RegionName, Switch};
 use bundle::tree::{Exclude, Rules, Source};
 use clap::Args;
 use contract::report::Format;
@@ -34,7 +34,7 @@ pub struct Raw {
     key: Given<Key>,
     /// The bucket's region, when it is not that of the environment
     #[arg(long, value_name = "REGION", help_heading = "The bucket")]
-    region: Given<String>,
+    region: Given<RegionName>,
     /// The account that must own the bucket; S3 refuses otherwise
     #[arg(long, value_name = "ACCOUNT", help_heading = "The bucket")]
     bucket_owner: Given<Account>,
@@ -55,7 +55,7 @@ pub struct Raw {
     pipeline: Given<Pipeline>,
     /// The pipeline's region, when it is not that of the bucket
     #[arg(long, value_name = "REGION", help_heading = "The check")]
-    pipeline_region: Given<String>,
+    pipeline_region: Given<RegionName>,
     /// JSON file with parameters of the pipeline's template, in any form that AWS takes; repeatable, one a line in the variable; what depends on a parameter without a value here and without a default is not looked into
     #[arg(long, value_name = "FILE", action = clap::ArgAction::Append, help_heading = "The check")]
     pipeline_parameters: Given<Lines>,
@@ -312,7 +312,9 @@ impl action::settings::Settings for Raw {
         let sources = items(listed, faults);
         let configurations = faults.optional("config", self.config).unwrap_or_default().0;
         let pipeline = faults.optional("pipeline", self.pipeline);
-        let pipeline_region = faults.optional("pipeline_region", self.pipeline_region);
+        let pipeline_region = faults
+            .optional("pipeline_region", self.pipeline_region)
+            .map(|region| region.0);
         let files = faults.optional("pipeline_parameters", self.pipeline_parameters);
         let pipeline_id = faults.optional("pipeline_id", self.pipeline_id);
         let buildspecs = faults
@@ -338,7 +340,9 @@ impl action::settings::Settings for Raw {
         let asset_bucket = faults.optional("asset_bucket", self.asset_bucket);
         let asset_prefix = faults.optional("asset_prefix", self.asset_prefix);
         let key = faults.required("key", self.key).map(|Key(key)| key);
-        let region = faults.optional("region", self.region);
+        let region = faults
+            .optional("region", self.region)
+            .map(|region| region.0);
         let owner = faults.optional("bucket_owner", self.bucket_owner);
         let kms_key = faults.optional("kms_key", self.kms_key);
         let summary = faults.optional("summary", self.summary);

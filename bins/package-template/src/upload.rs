@@ -123,7 +123,7 @@ impl<'a> Uploader<'a> {
     /// No region or no credentials.
     pub async fn open(target: &'a Bucket, context: &Context) -> Result<Self, Failure> {
         let session = Session::open_in(context, target.region.as_deref()).await?;
-        let path_style = Session::has_own_endpoint(context, "S3");
+        let path_style = session.has_own_endpoint("S3");
         let region = session.region.clone();
         Ok(Self {
             client: client(&session, path_style, &region),

@@ -56,6 +56,10 @@ async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failu
             &faults,
         ));
     }
+    let mut actions = stages.iter().flat_map(|stage| stage.groups()).flatten();
+    if actions.any(|action| matches!(action.provider.as_str(), "S3" | "CloudFormation")) {
+        Session::check(context).await?;
+    }
     if context.dry_run {
         return plan(&definition, &stages, context);
     }

@@ -6,6 +6,7 @@ use action::env_file::{self, Dialect};
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
+use action::settings::guarded::Guarded;
 use action::settings::value::Lines;
 use bundle::tree::{Exclude, Source};
 use clap::ArgAction;
@@ -25,7 +26,7 @@ pub struct Raw {
     parameters: Given<Lines>,
     /// One parameter of the template, over the files; repeatable
     #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append, help_heading = "The pipeline")]
-    parameter: Given<Lines>,
+    parameter: Given<Guarded<Lines>>,
     /// The logical id of the pipeline, when the template has several
     #[arg(long, value_name = "ID", help_heading = "The pipeline")]
     pipeline: Given<String>,
@@ -50,7 +51,7 @@ pub struct Raw {
     stage: Given<Lines>,
     /// A variable of an action that does not run, as in AMIcreation.AMI_ID=ami-0abc; repeatable
     #[arg(long, value_name = "NAMESPACE.KEY=VALUE", action = ArgAction::Append, help_heading = "The pipeline")]
-    variable: Given<Lines>,
+    variable: Given<Guarded<Lines>>,
     /// Variables for every build, NAME=value lines, over those of the action; repeatable
     #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Builds")]
     build_env_file: Given<Lines>,
@@ -142,14 +143,16 @@ impl Settings for Raw {
             .unwrap_or_default();
         let parameters = faults
             .optional("parameter", self.parameter)
-            .unwrap_or_default();
+            .unwrap_or_default()
+            .reveal();
         let pipeline = faults.optional("pipeline", self.pipeline);
         let stack_name = faults.required("stack_name", self.stack_name);
         let account = faults.required("account", self.account);
         let stages = faults.optional("stage", self.stage).unwrap_or_default();
         let given = faults
             .optional("variable", self.variable)
-            .unwrap_or_default();
+            .unwrap_or_default()
+            .reveal();
         let env_files = faults
             .optional("build_env_file", self.build_env_file)
             .unwrap_or_default();
@@ -190,7 +193,10 @@ impl Settings for Raw {
                 {
                     variables.push((namespace.to_owned(), key.to_owned(), value));
                 }
-                _ => faults.of("variable", format!("{name:?} is not NAMESPACE.KEY")),
+                _ => faults.of(
+                    "variable",
+                    "what stands before `=` is not NAMESPACE.KEY in one of them",
+                ),
             }
         }
         let build_env = read_env_files(&env_files, dialect.unwrap_or_default(), faults);
@@ -217,14 +223,21 @@ impl Settings for Raw {
     }
 }
 
+/// A line without `=` is not repeated: it may be the second line of a secret.
 fn pairs(field: &str, lines: &Lines, faults: &mut Faults) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
-    for line in &lines.0 {
+    for (index, line) in lines.0.iter().enumerate() {
         match line.split_once('=') {
-            Some((name, value)) if !name.is_empty() => {
+            // Nothing but `=` behind a first one ends what base64 wrote.
+            Some((name, value))
+                if !name.is_empty() && (value.is_empty() || !value.bytes().all(|b| b == b'=')) =>
+            {
                 pairs.push((name.to_owned(), value.to_owned()));
             }
-            _ => faults.of(field, format!("{line:?} has no `=`")),
+            _ => faults.of(
+                field,
+                format!("number {} of them has no name and `=`", index + 1),
+            ),
         }
     }
     pairs

@@ -12,6 +12,7 @@ pub mod signal;
 
 use action::failure::Failure;
 use action::program::{self, Context, Output, Permission, Program};
+use aws::session::Session;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -47,6 +48,8 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
+    // Looking again, as below, would not mend it.
+    Session::check(&context).await?;
     let sender = identity::find(&settings, &context).await?;
     if context.dry_run {
         let seen = health::ask(&settings.url).await;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
+use action::settings::guarded::Guarded;
 use action::settings::value::{Count, InstanceId};
 use hyper::Uri;
 use serde::Deserialize;
@@ -27,7 +28,7 @@ pub struct Raw {
         default_value = "http://127.0.0.1:8001/collection",
         help_heading = "Health"
     )]
-    url: Given<HttpUrl>,
+    url: Given<Guarded<HttpUrl>>,
     /// How many times in a row it must answer 200
     #[arg(long, value_name = "N", default_value = "3", help_heading = "Health")]
     count: Given<Count<100>>,
@@ -57,7 +58,7 @@ impl Settings for Raw {
     fn check(self, faults: &mut Faults) -> Option<Checked> {
         let stack = faults.required("stack", self.stack);
         let resource = faults.required("resource", self.resource);
-        let url = faults.required("url", self.url);
+        let url = faults.required("url", self.url).map(Guarded::reveal);
         let count = faults.required("count", self.count);
         let instance = faults.optional("instance_id", self.instance_id);
         Some(Checked {
@@ -155,26 +156,25 @@ impl fmt::Display for HttpUrl {
     }
 }
 
+/// The address itself is not repeated: it may hold a password.
 impl FromStr for HttpUrl {
-    type Err = String;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let uri: Uri = text
-            .parse()
-            .map_err(|error| format!("{text:?} is not an address: {error}"))?;
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let uri: Uri = text.parse().map_err(|_| "not an address")?;
         if uri.scheme_str() != Some("http") {
-            return Err(format!(
-                "{text:?} does not start with http:// (it is asked from the instance itself, without TLS)"
-            ));
+            return Err(
+                "does not start with http:// (it is asked from the instance itself, without TLS)",
+            );
         }
         let host = uri.host().unwrap_or_default();
         let with_user = uri
             .authority()
             .is_some_and(|one| one.as_str().contains('@'));
         if host.is_empty() || with_user || uri.port_u16() == Some(0) {
-            return Err(format!(
-                "{text:?} has no host and port that can be asked, as in http://127.0.0.1:8001/collection"
-            ));
+            return Err(
+                "not a host and port that can be asked, as in http://127.0.0.1:8001/collection",
+            );
         }
         Ok(Self(uri))
     }

@@ -4,6 +4,7 @@ mod command;
 mod context;
 mod export_file;
 mod output;
+mod panic;
 
 use crate::codebuild::CodeBuild;
 use crate::exit::Exit;
@@ -82,6 +83,7 @@ where
     F: FnOnce(S::Checked, Context) -> Fut,
     Fut: Future<Output = Result<Output, Failure>>,
 {
+    panic::install(program);
     let mut style = Style::default();
     let ended = prepare::<S>(program, &mut style).and_then(|prepared| match prepared {
         Prepared::Said(text) => write_stdout(&text).map(|()| Exit::Done),
@@ -91,6 +93,9 @@ where
                 start,
                 export_file,
             } = *ready;
+            if start.acts {
+                panic::acting();
+            }
             let output = in_runtime(start, |context| act(settings, context))?;
             hand_over(output, export_file.as_ref())
         }
@@ -116,6 +121,8 @@ struct Ready<T> {
 
 /// A [`Context`] whose clock and signal handlers do not run yet.
 struct Start {
+    /// Whether something outside may be changed.
+    acts: bool,
     command: Option<String>,
     dry_run: bool,
     plan_file: Option<PathBuf>,
@@ -187,6 +194,13 @@ fn prepare<S: Settings>(
             .map_err(|fault| faults.of("export_file", fault))
             .ok()
     });
+    panic::told(
+        style,
+        export_file
+            .as_ref()
+            .filter(|_| !dry_run)
+            .map(|file| file.path().to_owned()),
+    );
     if is_partial {
         faults.partial();
     }
@@ -208,18 +222,16 @@ fn prepare<S: Settings>(
     let looks_only = subcommand
         .as_deref()
         .is_some_and(|name| LOOKS_ONLY.contains(&name));
-    if program.changes_the_world
-        && !looks_only
-        && codebuild.succeeding == Some(false)
-        && !even_if_failed
-        && !dry_run
-    {
+    let acts = program.changes_the_world && !looks_only && !dry_run;
+    if acts && codebuild.succeeding == Some(false) && !even_if_failed {
         return Err(build_failed_before(program.name));
     }
-    if !files.is_empty() {
-        return Err(restart_with(&environment, &arguments));
+    let emptied = layers::emptied_for_libraries(std::env::vars_os());
+    if !files.is_empty() || !emptied.is_empty() {
+        return Err(restart_with(&environment, &emptied, &arguments));
     }
     let start = Start {
+        acts,
         command: subcommand,
         dry_run,
         plan_file,
@@ -251,10 +263,14 @@ fn hide_declared(pairs: &[(String, String)], environment: &Environment) {
     redact::hide(values.map(Secret::from));
 }
 
-/// Starts the program again with the env files' variables in its process environment and without
-/// `--env-file`, so that everything that reads the environment by itself (AWS profiles, endpoints,
-/// proxies, certificate authorities) sees them too. Returns only when that fails.
-fn restart_with(environment: &Environment, arguments: &[OsString]) -> Failure {
+/// Starts the program again with the env files' variables in its process environment, without
+/// `--env-file` and without `emptied`, so that everything that reads the environment by itself (AWS
+/// profiles, endpoints, certificate authorities) sees it as the settings do. Returns only when that fails.
+fn restart_with(
+    environment: &Environment,
+    emptied: &[OsString],
+    arguments: &[OsString],
+) -> Failure {
     let mut kept = Vec::new();
     let mut rest = arguments.iter().skip(1);
     while let Some(argument) = rest.next() {
@@ -270,12 +286,16 @@ fn restart_with(environment: &Environment, arguments: &[OsString]) -> Failure {
     }
     let program = std::env::current_exe()
         .unwrap_or_else(|_| PathBuf::from(arguments.first().cloned().unwrap_or_default()));
-    let error = std::process::Command::new(&program)
+    let mut command = std::process::Command::new(&program);
+    for name in emptied {
+        command.env_remove(name);
+    }
+    let error = command
         .args(kept)
         .envs(environment.iter().map(|(name, found)| (name, &found.value)))
         .exec();
     Failure::refused(format!(
-        "cannot start {} again with the env files",
+        "cannot start {} again with the environment that it was given",
         program.display()
     ))
     .cause(error)
@@ -305,6 +325,7 @@ where
         .map_err(no_start)?;
     let done = runtime.block_on(async {
         let Start {
+            acts: _,
             command,
             dry_run,
             plan_file,

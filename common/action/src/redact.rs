@@ -47,6 +47,12 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     replaced(text, &hidden)
 }
 
+/// The same for who may not wait: nothing while another thread adds to what is hidden.
+pub(crate) fn redacted_unless_locked(text: &str) -> Option<String> {
+    let hidden = HIDDEN.try_read().ok()?;
+    Some(replaced(text, &hidden).into_owned())
+}
+
 fn replaced<'a>(text: &'a str, hidden: &[String]) -> Cow<'a, str> {
     hidden.iter().fold(Cow::Borrowed(text), |text, secret| {
         if text.contains(secret.as_str()) {

@@ -32,6 +32,7 @@
 
 pub mod faults;
 pub mod given;
+pub mod guarded;
 pub mod layers;
 pub mod secret;
 pub mod value;

@@ -5,6 +5,9 @@ use action::failure::Failure;
 use action::program::Context;
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use aws_smithy_types::base64;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use std::path::PathBuf;
 
 /// Where authorities come from, decided from what was found.
@@ -42,7 +45,8 @@ pub fn tls_context(context: &Context) -> Result<TlsContext, Failure> {
     let names = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
     let named = |name: &&str| context.variable(name).is_some();
     let native = rustls_native_certs::load_native_certs();
-    let store = match source(native.certs.len(), names.iter().any(named)) {
+    let (readable, _) = RootCertStore::empty().add_parsable_certificates(native.certs);
+    let store = match source(readable, names.iter().any(named)) {
         Source::Native => TrustStore::default(),
         Source::Embedded => {
             tracing::info!(
@@ -52,13 +56,11 @@ pub fn tls_context(context: &Context) -> Result<TlsContext, Failure> {
             TrustStore::empty().with_pem_certificate(embedded())
         }
         Source::Nowhere => {
-            let given = names.iter().filter_map(|name| {
-                let value = context.variable(name)?;
-                Some(format!("{name}={value}"))
-            });
+            // What is no path may be the content of a file, keys included.
+            let given = names.iter().copied().filter(|name| named(name));
             let failure = Failure::refused(format!(
                 "cannot load certificate authorities: {} holds none",
-                given.collect::<Vec<_>>().join(" ")
+                given.collect::<Vec<_>>().join(" and ")
             ));
             let causes = native.errors.iter();
             return Err(causes
@@ -74,21 +76,37 @@ pub fn tls_context(context: &Context) -> Result<TlsContext, Failure> {
 
 fn bundle(path: PathBuf) -> Result<TlsContext, Failure> {
     let unusable = |cause: String| {
-        Failure::refused(format!("cannot use AWS_CA_BUNDLE {}", path.display()))
+        // What is no path may be the content of a file, keys included.
+        Failure::refused("cannot use AWS_CA_BUNDLE")
             .cause(cause)
             .hint("AWS_CA_BUNDLE is the path of a PEM file with certificate authorities")
     };
     let pem = std::fs::read(&path).map_err(|error| unusable(error.to_string()))?;
-    if !pem
-        .windows(27)
-        .any(|part| part == b"-----BEGIN CERTIFICATE-----")
-    {
-        return Err(unusable("the file holds no certificate".to_owned()));
-    }
+    readable(&pem).map_err(unusable)?;
     TlsContext::builder()
         .with_trust_store(TrustStore::empty().with_pem_certificate(pem))
         .build()
         .map_err(|error| unusable(error.to_string()))
+}
+
+/// The HTTP client panics at the first call on a certificate that it cannot read, so each is read here as it
+/// will be there.
+fn readable(pem: &[u8]) -> Result<(), String> {
+    let mut found = 0;
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        found += 1;
+        certificate
+            .map_err(|error| error.to_string())
+            .and_then(|certificate| {
+                let added = RootCertStore::empty().add(certificate);
+                added.map_err(|error| error.to_string())
+            })
+            .map_err(|error| format!("certificate {found} of the file cannot be read: {error}"))?;
+    }
+    match found {
+        0 => Err("the file holds no certificate".to_owned()),
+        _ => Ok(()),
+    }
 }
 
 /// Mozilla's authorities in PEM, the only form that the client takes.
@@ -115,7 +133,27 @@ mod tests {
         assert_eq!(source(0, true), Source::Nowhere);
     }
 
-    /// The HTTP client panics on a certificate that it cannot read, at the first call.
+    #[test]
+    fn what_the_client_would_panic_on_is_told_first() {
+        let block = |text: &str| {
+            format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n").into_bytes()
+        };
+        for (pem, why) in [
+            (b"no certificate".to_vec(), "holds no certificate"),
+            (block("!!!!"), "certificate 1"),
+            (block("aGVsbG8="), "certificate 1"),
+            ([embedded(), block("aGVsbG8=")].concat(), "certificate"),
+            (
+                b"-----BEGIN CERTIFICATE-----\nTUlJ".to_vec(),
+                "certificate 1",
+            ),
+        ] {
+            let fault = readable(&pem).unwrap_err();
+            assert!(fault.contains(why), "{fault}");
+        }
+        assert_eq!(readable(&embedded()), Ok(()));
+    }
+
     #[test]
     fn every_embedded_authority_is_read_back() {
         let text = String::from_utf8(embedded()).unwrap();

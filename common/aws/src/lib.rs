@@ -6,3 +6,6 @@ pub mod authorities;
 pub mod error;
 pub mod session;
 pub mod wait;
+
+mod environment;
+mod proxy;

@@ -1,8 +1,11 @@
 //! Client set-up: region, credentials, endpoint, certificate authorities, proxies, retries.
 
 use crate::authorities;
+use crate::environment;
+use crate::proxy::{ByDestination, Proxies, Proxy};
 use action::failure::Failure;
 use action::program::Context;
+use action::settings::value::RegionName;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
@@ -13,6 +16,7 @@ use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::service_config::ServiceConfigKey;
 use std::time::Duration;
 
 /// How often a call is tried, unless `AWS_MAX_ATTEMPTS` says otherwise. The SDK's own 3 give up
@@ -37,7 +41,8 @@ impl Session {
     /// credentials, without a call to the service that will be used.
     ///
     /// # Errors
-    /// A refusal: no region, no credentials, a certificate file that cannot be read.
+    /// A refusal: settings of the AWS client that are wrong, no region, no credentials, a certificate file that
+    /// cannot be read.
     pub async fn open(context: &Context) -> Result<Self, Failure> {
         Self::open_in(context, None).await
     }
@@ -47,15 +52,15 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub async fn open_in(context: &Context, region: Option<&str>) -> Result<Self, Failure> {
+        let environment = environment::read(context, retries()).await?;
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http_client(context)?)
+            .http_client(http_client(context, environment.proxies)?)
+            .retry_config(environment.retries)
             .timeout_config(timeouts());
         if let Some(region) = region {
-            loader = loader.region(Region::new(region.to_owned()));
-        }
-        // `AWS_MAX_ATTEMPTS` keeps the last word.
-        if context.variable("AWS_MAX_ATTEMPTS").is_none() {
-            loader = loader.retry_config(retries());
+            // The SDK panics on one that no header can carry.
+            let RegionName(region) = region.parse().map_err(Failure::refused)?;
+            loader = loader.region(Region::new(region));
         }
         let config = loader.load().await;
         let region = config.region().map(ToString::to_string).ok_or_else(|| {
@@ -66,14 +71,28 @@ impl Session {
         Ok(Self { config, region })
     }
 
-    /// Whether calls go to an endpoint that the environment names, rather than to AWS. Buckets are
-    /// then addressed by path, for such endpoints rarely have a name for each bucket.
+    /// What [`Session::open`] refuses in the settings of the AWS client, before anything else is done: for
+    /// programs that open a session late, or try again to open one.
+    ///
+    /// # Errors
+    /// A refusal with every fault.
+    pub async fn check(context: &Context) -> Result<(), Failure> {
+        environment::read(context, retries()).await.map(drop)
+    }
+
+    /// Whether calls to a service, by its id such as `S3`, go to an endpoint that the environment or the profile
+    /// names, rather than to AWS. Buckets are then addressed by path, for such endpoints rarely have a name for
+    /// each bucket.
     #[must_use]
-    pub fn has_own_endpoint(context: &Context, service: &str) -> bool {
-        let specific = format!("AWS_ENDPOINT_URL_{service}");
-        [specific.as_str(), "AWS_ENDPOINT_URL"]
-            .iter()
-            .any(|name| context.variable(name).is_some())
+    pub fn has_own_endpoint(&self, service: &str) -> bool {
+        let key = ServiceConfigKey::builder()
+            .service_id(service)
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build();
+        let own = self.config.service_config().zip(key.ok());
+        // As the clients ask for it: it knows profiles, and whether endpoints are ignored.
+        own.is_some_and(|(config, key)| config.load_config(key).is_some())
     }
 }
 
@@ -86,7 +105,15 @@ async fn prove_credentials(config: &SdkConfig) -> Result<(), Failure> {
     };
     let provider = config.credentials_provider().ok_or_else(missing)?;
     match provider.provide_credentials().await {
-        Ok(_) => Ok(()),
+        Ok(found) => {
+            let token = found.session_token();
+            let fit = environment::is_word(found.access_key_id())
+                && token.is_none_or(environment::is_word);
+            fit.then_some(()).ok_or_else(|| {
+                Failure::refused("the AWS credentials that were found hold white space or a character that no request can carry")
+                    .hint("look at what gives them: the profile, the credential process, or the endpoint of the container")
+            })
+        }
         Err(CredentialsError::CredentialsNotLoaded(_)) => Err(missing()),
         Err(error) => Err(missing().cause(crate::error::chain(&error))),
     }
@@ -106,21 +133,26 @@ pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder().read_timeout(ANSWER_WITHIN).build()
 }
 
-/// The one HTTP client: rustls, the authorities of [`authorities`], proxies from `HTTPS_PROXY`,
-/// `HTTP_PROXY` and `NO_PROXY`.
-fn http_client(context: &Context) -> Result<SharedHttpClient, Failure> {
+/// The one HTTP client: rustls, the authorities of [`authorities`], the proxies of [`crate::proxy`].
+fn http_client(context: &Context, proxies: Proxies) -> Result<SharedHttpClient, Failure> {
     let tls = authorities::tls_context(context)?;
-    Ok(
+    let client = |proxy: Option<&Proxy>| {
+        let tls = tls.clone();
+        let proxy = match proxy.map(|proxy| ProxyConfig::all(proxy.address())) {
+            Some(Ok(proxy)) => proxy,
+            _ => ProxyConfig::disabled(),
+        };
         Builder::new().build_with_connector_fn(move |settings, components| {
             let mut builder = ConnectorBuilder::default()
                 .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
                 .tls_context(tls.clone())
-                .proxy_config(ProxyConfig::from_env());
+                .proxy_config(proxy.clone());
             builder.set_connector_settings(settings.cloned());
             if let Some(components) = components {
                 builder.set_sleep_impl(components.sleep_impl());
             }
             builder.build()
-        }),
-    )
+        })
+    };
+    Ok(SharedHttpClient::new(ByDestination::new(proxies, client)))
 }

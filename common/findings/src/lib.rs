@@ -132,7 +132,12 @@ pub fn parameters(
     for file in files {
         let shown = file.display().to_string();
         let bytes = std::fs::read(file).map_err(|error| {
-            Failure::refused(format!("cannot read the parameters {shown}")).cause(error)
+            // It is a parameter in the place of a file, and its value may be a secret.
+            let failure = match shown.contains('=') {
+                true => Failure::refused("cannot read the parameters: NAME=VALUE is no file"),
+                false => Failure::refused(format!("cannot read the parameters {shown}")),
+            };
+            failure.cause(error)
         })?;
         let value = contract::yaml::parse_bytes(&shown, &bytes)
             .map_err(|finding| refusal("the parameters cannot be used", &[finding]))?

@@ -8,8 +8,7 @@ use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::value::{Count, Lines, Timeout};
 
-use super::{Checked, Chosen, Health, Hooks, Model, Place, Raw, Run, Runtime};
-use crate::host::http::HttpUrl;
+use super::{Checked, Chosen, Health, Hooks, Model, Parsed, Place, Raw, Run, Runtime};
 use crate::host::trust::Known;
 use crate::key_source::KeySource;
 use crate::layout::{Layout, Paths};
@@ -32,7 +31,7 @@ impl Settings for Raw {
         let instance_tag = faults.optional("instance_tag", self.instance_tag);
         let address = faults
             .optional("address", self.address)
-            .map(|address| address.0);
+            .map(|address| address.reveal().0);
         if !place_given {
             faults.add("neither INSTANCE_ID nor DEPLOY_APP_INSTANCE_TAG nor DEPLOY_APP_ADDRESS is set (or --instance-id, --instance-tag, --address): what is deployed to?");
         }
@@ -118,7 +117,7 @@ impl Settings for Raw {
         let model = match (model_name, ollama_url, stall) {
             (Some(name), Some(url), Some(stall)) => Some(Model {
                 name,
-                url: url.0,
+                url: url.reveal().0,
                 warm_up,
                 stall: stall.0,
             }),
@@ -160,8 +159,12 @@ fn pinned(faults: &mut Faults, given: Given<Lines>) -> Known {
     let lines = faults.optional("host_key", given).unwrap_or_default().0;
     match Known::parse_lines(&lines.join("\n")) {
         Ok(known) => known,
-        Err(fault) => {
-            faults.of("host_key", fault);
+        // A private key may stand there by mistake, so no line is repeated.
+        Err(_) => {
+            faults.of(
+                "host_key",
+                "holds a line that is no public key line such as `ssh-ed25519 AAAA…`",
+            );
             Known::default()
         }
     }
@@ -392,8 +395,8 @@ fn health(
         }
         return Some(None);
     }
-    match HttpUrl::parse(&url) {
-        Ok(url) => Some(Some(Health {
+    match url.parse() {
+        Ok(Parsed(url)) => Some(Some(Health {
             url,
             count: count?.0,
             body,

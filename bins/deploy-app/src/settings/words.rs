@@ -71,22 +71,27 @@ impl fmt::Display for Tag {
     }
 }
 
-/// A value with a `parse` function of its own.
+/// A value with a `parse` function of its own. It may hold a password, so a refusal does not repeat it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed<T>(pub T);
 
 impl FromStr for Parsed<Address> {
-    type Err = String;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        Address::parse(text).map(Self)
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let address = Address::parse(text).map(Self);
+        address.map_err(|_| "not `host` or `host:port`; the user is DEPLOY_APP_USER")
     }
 }
 
 impl FromStr for Parsed<HttpUrl> {
-    type Err = String;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        HttpUrl::parse(text).map(Self)
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let url = HttpUrl::parse(text).map(Self);
+        url.map_err(|_| {
+            "not an address such as http://127.0.0.1:8001/path, without user and blanks; it is asked from the host \
+             itself, without TLS"
+        })
     }
 }

@@ -22,6 +22,8 @@ mod real_compose;
 mod refusals;
 mod rollback;
 mod scripted_ssh;
+mod sdk_settings;
+mod secret_settings;
 mod secrets;
 mod stops;
 mod unreadable;

@@ -8,6 +8,8 @@ mod job;
 mod page;
 mod readers;
 mod refusals;
+mod sdk_settings;
+mod secret_settings;
 mod sinks;
 mod sources;
 

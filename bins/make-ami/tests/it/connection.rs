@@ -80,10 +80,65 @@ fn proxies_are_used_and_no_proxy_goes_around_them() {
         program(&fake)
             .env("AWS_MAX_ATTEMPTS", "1")
             .env("HTTPS_PROXY", "http://127.0.0.1:1")
+            .arg("--dry-run")
     };
     proxied().run().assert_code(4);
     assert!(fake.requests().is_empty());
-    proxied().env("NO_PROXY", "127.0.0.1").run().assert_code(0);
+    let place = fake.url().trim_start_matches("https://").to_owned();
+    for (name, entries) in [
+        ("NO_PROXY", "127.0.0.1"),
+        ("NO_PROXY", "*"),
+        ("no_proxy", "127.0.0.0/8"),
+        ("no_proxy", place.as_str()),
+    ] {
+        proxied().env(name, entries).run().assert_code(0);
+    }
+    proxied()
+        .env("NO_PROXY", "*")
+        .env("no_proxy", "example.com")
+        .run()
+        .assert_code(4);
+}
+
+#[test]
+fn an_authority_that_the_client_would_panic_on_is_refused() {
+    let (fake, _) = account();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let certificate = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
+    std::fs::write(&file, certificate).unwrap();
+    program(&fake)
+        .env("AWS_CA_BUNDLE", &file)
+        .run()
+        .assert_code(2)
+        .assert_stderr("cannot use AWS_CA_BUNDLE")
+        .assert_stderr("certificate 1 of the file cannot be read");
+    program(&fake)
+        .env("SSL_CERT_FILE", &file)
+        .run()
+        .assert_code(2)
+        .assert_stderr("SSL_CERT_FILE holds none");
+}
+
+#[test]
+fn an_empty_variable_of_the_sdk_is_unset() {
+    let (fake, _) = account();
+    [
+        "AWS_PROFILE",
+        "AWS_MAX_ATTEMPTS",
+        "AWS_RETRY_MODE",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_ENDPOINT_URL_EC2",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_SESSION_TOKEN",
+        "SSL_CERT_FILE",
+    ]
+    .into_iter()
+    .fold(program(&fake), |program, name| program.env(name, ""))
+    .arg("--dry-run")
+    .run()
+    .assert_code(0)
+    .refute_stderr("invalid");
 }
 
 #[test]
@@ -118,10 +173,13 @@ fn credentials_come_from_the_container_provider_as_in_a_build() {
             peer.write_all(format!("{head}{body}").as_bytes()).unwrap();
         }
     });
+    // Nothing listens there: neither the role's keys nor what NO_PROXY names are asked for by it.
     program(&fake)
         .env_remove("AWS_ACCESS_KEY_ID")
         .env_remove("AWS_SECRET_ACCESS_KEY")
         .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", place)
+        .env("HTTP_PROXY", "http://127.0.0.1:1")
+        .env("NO_PROXY", fake.url().trim_start_matches("http://"))
         .run()
         .assert_code(0);
     let signed = fake.requests()[0]
@@ -129,4 +187,27 @@ fn credentials_come_from_the_container_provider_as_in_a_build() {
         .unwrap()
         .to_owned();
     assert!(signed.contains("Credential=FROMTHEROLE/"), "{signed}");
+}
+
+/// A proxy is another machine: it would answer with its own role, or learn the role's keys.
+#[test]
+fn the_keys_of_a_role_are_never_asked_for_by_a_proxy() {
+    let (proxy, _) = account();
+    let asking = program(&proxy)
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("HTTP_PROXY", proxy.url())
+        .limit(std::time::Duration::from_secs(120));
+    for (name, value) in [
+        (
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+            "/v2/credentials/0a",
+        ),
+        ("AWS_EC2_METADATA_DISABLED", "false"),
+    ] {
+        let ran = asking.clone().env(name, value).run();
+        ran.assert_code(2)
+            .assert_stderr("no AWS credentials were found");
+        assert!(proxy.requests().is_empty(), "{name}: {ran}");
+    }
 }

@@ -16,6 +16,8 @@ mod moto;
 mod preflight;
 mod publish;
 mod retention;
+mod sdk_settings;
+mod secret_settings;
 mod settings;
 mod spot;
 mod still;

@@ -9,5 +9,7 @@ mod moto;
 mod offline;
 mod page;
 mod reports;
+mod sdk_settings;
+mod secret_settings;
 mod upload;
 mod world;

@@ -2,7 +2,6 @@
 
 use action::failure::Failure;
 use aws::error::AwsError;
-use aws::session::Session;
 
 use crate::execution::{Execution, Ready};
 
@@ -26,7 +25,7 @@ pub async fn run(
     };
     let session = execution.session(ready.action).await?;
     let settings = aws_sdk_s3::config::Builder::from(&session.config)
-        .force_path_style(Session::has_own_endpoint(execution.context, "S3"));
+        .force_path_style(session.has_own_endpoint("S3"));
     let client = aws_sdk_s3::Client::from_conf(settings.build());
     let interrupt = &execution.context.interrupt;
     let stopped =

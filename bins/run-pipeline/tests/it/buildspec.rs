@@ -175,8 +175,8 @@ fn wrong_settings_are_refused_all_at_once() {
     ran.assert_code(2)
         .assert_stderr("nowhere")
         .assert_stderr("\"12\" is not an account id")
-        .assert_stderr("\"x\" has no `=`")
-        .assert_stderr("\"p\" has no `=`")
+        .assert_stderr("--variable: number 1 of them has no name and `=`")
+        .assert_stderr("--parameter: number 1 of them has no name and `=`")
         .assert_stderr("cannot read absent.env")
         .assert_stderr("RUN_PIPELINE_STAGES: no such setting (did you mean RUN_PIPELINE_STAGE?)");
     program(folder.path(), "version: 0.1\nphases: {}\n")

@@ -2,6 +2,8 @@
 
 mod check;
 mod refusals;
+mod sdk_settings;
+mod secret_settings;
 mod stacks;
 
 use std::path::Path;

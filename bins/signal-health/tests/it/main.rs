@@ -2,6 +2,9 @@
 //! service and CloudFormation are one scripted server.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod sdk_settings;
+mod secret_settings;
+
 use action::page;
 use harness::page::check_block;
 use harness::{FakeAws, Program, Reply};

@@ -154,33 +154,64 @@ pub(super) fn env_dialect(matches: &ArgMatches) -> (Dialect, Option<String>) {
 }
 
 pub(super) fn usage_failure(program: &Program, error: &clap::Error) -> Failure {
-    let text = error.render().to_string();
-    let mut lines = text
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty());
-    let deed = lines.next().unwrap_or("wrong usage");
-    let failure = Failure::refused(deed.strip_prefix("error: ").unwrap_or(deed));
-    let failure = match unknown_flag(error) {
+    let failure = if let Some((flag, near)) = unknown_flag(error) {
         // What clap says more is how the flag that it guessed is used, which is help itself where nothing is near.
-        Some(Some(near)) => failure.detail(format!("did you mean {near}?")),
-        Some(None) => failure,
-        None => lines
-            .filter(|line| !line.starts_with("For more information"))
-            .fold(failure, |failure, line| failure.detail(line.trim_start())),
+        let failure = Failure::refused(format!("unexpected argument '{flag}' found"));
+        near.into_iter().fold(failure, |failure, near| {
+            failure.detail(format!("did you mean {near}?"))
+        })
+    } else if is_stray(program, error) {
+        Failure::refused("an argument stands where none is expected").detail(
+            "it is not shown, because it may be a part of a value; a value with spaces is quoted, as in --flag 'a b'",
+        )
+    } else {
+        told(error)
     };
     failure.hint(format!("`{} --help` lists every setting", program.name))
 }
 
-/// Whether the error is a flag that there is not, and the one that was meant.
-fn unknown_flag(error: &clap::Error) -> Option<Option<&str>> {
+/// Whether the error is about an argument that is neither a flag nor near to a command: it may be a part of a
+/// value, of a command with spaces for example.
+fn is_stray(program: &Program, error: &clap::Error) -> bool {
+    let is_command = |word: &str| program.commands.iter().any(|(name, _)| *name == word);
+    match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => {
+            !is_command(word) && error.get(ContextKind::SuggestedSubcommand).is_none()
+        }
+        _ => error.kind() == ErrorKind::UnknownArgument,
+    }
+}
+
+/// In clap's own words.
+fn told(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let mut lines = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let deed = lines.next().unwrap_or("wrong usage");
+    let failure = Failure::refused(deed.strip_prefix("error: ").unwrap_or(deed));
+    lines.fold(failure, |failure, line| failure.detail(line.trim_start()))
+}
+
+/// A flag that there is not, without a value, and the one that was meant.
+fn unknown_flag(error: &clap::Error) -> Option<(&str, Option<&str>)> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
     let flag = text(ContextKind::InvalidArg).filter(|flag| flag.starts_with('-'))?;
-    (error.kind() == ErrorKind::UnknownArgument).then(|| {
+    let flag = flag.split('=').next()?;
+    // What begins with dashes is a value as often as a flag: the first line of a key, a password.
+    let is_flag = flag.strip_prefix("--").is_some_and(|name| {
+        name.starts_with(|first: char| first.is_ascii_lowercase())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    });
+    (error.kind() == ErrorKind::UnknownArgument && is_flag).then(|| {
         let near = text(ContextKind::SuggestedArg);
-        near.filter(|near| !near.starts_with("--help") || flag.starts_with("--help"))
+        let near = near.filter(|near| !near.starts_with("--help") || flag.starts_with("--help"));
+        (flag, near)
     })
 }

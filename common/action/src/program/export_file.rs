@@ -35,6 +35,25 @@ pub(super) fn despite(
     failure: Failure,
     style: &mut Style,
 ) -> Failure {
+    match opened(program, arguments) {
+        None => failure,
+        Some(opened) => {
+            style.exports_to_file = true;
+            match opened {
+                Ok(_) => failure,
+                Err(fault) => failure.detail(format!("--export-file: {fault}")),
+            }
+        }
+    }
+}
+
+/// The same for a program that ends before it has read a single setting.
+pub(super) fn remove_stale(program: &Program, arguments: &[OsString]) {
+    drop(opened(program, arguments));
+}
+
+/// The file that the arguments or the environment name, made ready.
+fn opened(program: &Program, arguments: &[OsString]) -> Option<Result<ExportFile, FileFault>> {
     let files: Vec<PathBuf> = values(arguments, "--env-file")
         .into_iter()
         .map(PathBuf::from)
@@ -46,18 +65,9 @@ pub(super) fn despite(
         found.map(|found| found.value.clone())
     };
     let typed = values(arguments, "--export-file").pop();
-    let Some(path) = typed.or_else(|| set("export_file")) else {
-        return failure;
-    };
-    style.exports_to_file = true;
-    match open(
-        Path::new(&path),
-        &environment,
-        dry_run(program, arguments, &environment),
-    ) {
-        Ok(_) => failure,
-        Err(fault) => failure.detail(format!("--export-file: {fault}")),
-    }
+    let path = typed.or_else(|| set("export_file"))?;
+    let dry_run = dry_run(program, arguments, &environment);
+    Some(open(Path::new(&path), &environment, dry_run))
 }
 
 fn dry_run(program: &Program, arguments: &[OsString], environment: &Environment) -> bool {

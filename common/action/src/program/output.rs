@@ -89,6 +89,7 @@ pub(super) fn report(failure: &Failure, style: &Style) -> Exit {
 }
 
 pub(super) fn write_stdout(text: &str) -> Result<(), Failure> {
+    super::panic::writing();
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text.as_bytes())

@@ -206,6 +206,21 @@ pub(crate) fn environment(
     (merged, faults)
 }
 
+/// The variables that the process has, that are empty, and that libraries read by themselves. To the AWS
+/// SDK, and to the reader of certificate authorities, empty is a value, and a wrong one.
+pub(crate) fn emptied_for_libraries(
+    process: impl Iterator<Item = (OsString, OsString)>,
+) -> Vec<OsString> {
+    process
+        .filter(|(_, value)| value.is_empty())
+        .map(|(name, _)| name)
+        .filter(|name| {
+            name.to_str()
+                .is_some_and(|name| name.starts_with("AWS_") || name.starts_with("SSL_CERT_"))
+        })
+        .collect()
+}
+
 /// What a file gives, as far as it is beyond doubt, and what is wrong with it.
 fn read_file(
     program: &Program,

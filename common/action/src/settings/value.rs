@@ -112,6 +112,26 @@ impl FromStr for InstanceId {
     }
 }
 
+/// The name of an AWS region: a label of a host name, for that is where it ends up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionName(pub String);
+
+impl FromStr for RegionName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_label = (1..=63).contains(&text.len())
+            && !text.starts_with('-')
+            && !text.ends_with('-')
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        is_label
+            .then(|| RegionName(text.to_owned()))
+            .ok_or_else(|| format!("{text:?} is not the name of a region, such as eu-west-1"))
+    }
+}
+
 /// Whether `text` is `prefix` and 8 or 17 lower-case hexadecimal digits, the two forms of an EC2 id:
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html>.
 #[must_use]
@@ -126,7 +146,7 @@ pub fn is_ec2_id(text: &str, prefix: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arguments, Count, Lines, Switch, Timeout, is_ec2_id};
+    use super::{Arguments, Count, Lines, RegionName, Switch, Timeout, is_ec2_id};
     use std::time::Duration;
 
     #[test]
@@ -185,6 +205,23 @@ mod tests {
             " a \n\n b".parse(),
             Ok(Lines(vec!["a".to_owned(), "b".to_owned()]))
         );
+    }
+
+    #[test]
+    fn regions_are_labels() {
+        for good in ["eu-west-1", "us-gov-west-1", "aws-global"] {
+            assert_eq!(good.parse(), Ok(RegionName(good.to_owned())));
+        }
+        for bad in [
+            "",
+            "eu west 1",
+            "eu-west-1\n",
+            "-eu",
+            "eu.west",
+            &"x".repeat(64),
+        ] {
+            assert!(bad.parse::<RegionName>().is_err(), "{bad:?}");
+        }
     }
 
     #[test]

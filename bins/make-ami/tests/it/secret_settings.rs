@@ -1,0 +1,37 @@
+//! What is refused is not printed.
+
+use crate::{account, program};
+use harness::secret_settings::assert_never_shown;
+
+#[test]
+fn no_refused_value_that_may_be_secret_is_printed() {
+    let (fake, _) = account();
+    // Refused, whatever else is given, before any call.
+    let program = program(&fake).env("MAKE_AMI_RETIRE", "never");
+    let harmless = [
+        "AMI_NAME",
+        "INSTANCE_ID",
+        "MAKE_AMI_APP",
+        "MAKE_AMI_CONSISTENCY",
+        "MAKE_AMI_COPY_TO",
+        "MAKE_AMI_COPY_WAIT",
+        "MAKE_AMI_DEPRECATE_AFTER",
+        "MAKE_AMI_IMAGE_ID",
+        "MAKE_AMI_INSTANCE_STACK",
+        "MAKE_AMI_INSTANCE_TAG",
+        "MAKE_AMI_KEEP",
+        "MAKE_AMI_MAX_AGE",
+        "MAKE_AMI_PRICE",
+        "MAKE_AMI_PRICE_FOR",
+        "MAKE_AMI_QUIESCE_BY",
+        "MAKE_AMI_QUIESCE_CONTAINERS",
+        "MAKE_AMI_QUIESCE_LEASE",
+        "MAKE_AMI_QUIESCE_MOUNTS",
+        "MAKE_AMI_RETIRE",
+        "MAKE_AMI_SHARE_WITH",
+        "MAKE_AMI_SNAPSHOT_TAGS",
+        "MAKE_AMI_SSM_PARAMETER",
+        "MAKE_AMI_TAGS",
+    ];
+    assert_never_shown(&program, &harmless);
+}

@@ -1,0 +1,26 @@
+//! What is refused is not printed.
+
+use harness::secret_settings::assert_never_shown;
+
+use super::{BUILDSPEC, PIPELINE, fake, program};
+
+#[test]
+fn no_refused_value_that_may_be_secret_is_printed() {
+    let (fake, folder) = (fake(BUILDSPEC), tempfile::tempdir().unwrap());
+    let program = program(folder.path(), PIPELINE)
+        .envs(fake.env())
+        .env("RUN_PIPELINE_DRY_RUN", "1");
+    let harmless = [
+        "RUN_PIPELINE_ACCOUNT",
+        "RUN_PIPELINE_BIN_DIR",
+        "RUN_PIPELINE_BUILD_ENV_DIALECT",
+        "RUN_PIPELINE_BUILD_ENV_FILE",
+        "RUN_PIPELINE_FORMAT",
+        "RUN_PIPELINE_PARAMETERS",
+        "RUN_PIPELINE_PIPELINE",
+        "RUN_PIPELINE_SOURCE",
+        "RUN_PIPELINE_SOURCES",
+        "RUN_PIPELINE_STAGE",
+    ];
+    assert_never_shown(&program, &harmless);
+}
