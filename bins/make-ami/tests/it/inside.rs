@@ -36,6 +36,8 @@ pub(crate) struct Cloud {
     pub(crate) ssm: Ssm,
     pub(crate) kms: Kms,
     pub(crate) ebs: Ebs,
+    /// Its Region.
+    region: String,
 }
 
 impl Cloud {
@@ -51,6 +53,7 @@ impl Cloud {
             ssm: Ssm::new(),
             kms: Kms::default(),
             ebs: Ebs::new(),
+            region: "eu-west-1".to_owned(),
         };
         let started = Instant::now();
         cloud.world.clock(move || started.elapsed());
@@ -60,6 +63,16 @@ impl Cloud {
         cloud.ebs.serve(&cloud.fake);
         CodeBuild::default().serve(&cloud.fake);
         cloud.still_instance();
+        cloud
+    }
+
+    /// With one running instance in another Region. All clients of a Region in a process share what the SDK may spend
+    /// on retries, so that a test which counts on them has a Region of its own.
+    pub(crate) fn in_region(region: &str) -> Self {
+        let mut cloud = Self::with([]);
+        cloud.world.home(region);
+        cloud.world.add_instance(Instance::running(INSTANCE));
+        region.clone_into(&mut cloud.region);
         cloud
     }
 
@@ -304,7 +317,7 @@ impl Run<'_> {
         let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "tests");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("eu-west-1"))
+            .region(Region::new(self.cloud.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_config(retries())
             .timeout_config(timeouts())
@@ -312,7 +325,7 @@ impl Run<'_> {
             .build();
         let session = Session {
             config,
-            region: "eu-west-1".to_owned(),
+            region: self.cloud.region.clone(),
         };
         Job::new(self.settings(), context, session)
     }

@@ -61,7 +61,7 @@ async fn polls_less_than_the_stock_waiter_packer_6330() {
 /// The sharing step was throttled; ten retries fixed it.
 #[tokio::test(start_paused = true)]
 async fn throttled_share_packer_10071() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::in_region("eu-north-1");
     for operation in ["ec2:ModifySnapshotAttribute", "ec2:ModifyImageAttribute"] {
         let storm = std::iter::repeat_n(Reply::throttled(), 8);
         cloud.fake.first(operation, storm);
