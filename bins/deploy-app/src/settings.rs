@@ -42,8 +42,13 @@ pub struct Raw {
         help_heading = "The host"
     )]
     user: Given<String>,
-    /// The private key: a file, secretsmanager:ID[:JSON-KEY], or ssm:PARAMETER; unset: a key made for this run is pushed with EC2 Instance Connect
-    #[arg(long, value_name = "KEY", help_heading = "The host")]
+    /// The private key: a file, the key itself (PEM, also on one line, in base64 or in JSON), secretsmanager:ID[:JSON-KEY], or ssm:PARAMETER; unset: a key made for this run is pushed with EC2 Instance Connect
+    #[arg(
+        long,
+        value_name = "KEY",
+        allow_hyphen_values = true,
+        help_heading = "The host"
+    )]
     ssh_key: Given<KeySource>,
     /// Public keys that the host may present, one `TYPE BASE64` a line; `@cert-authority TYPE BASE64` for an authority
     #[arg(long, value_name = "LINES", help_heading = "The host")]

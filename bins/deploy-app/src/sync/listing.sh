@@ -60,7 +60,7 @@ fi
 printf '\0'
 
 if find . -maxdepth 0 -printf '' 2>/dev/null; then
-    find . $skip -type l -printf 'l%p\0%l\0' -o -type f \( -perm -100 -printf 'x%p\0' , ! -perm -040 ! -perm -004 -printf 'p%p\0' \)
+    find . $skip -type l -printf 'l%p\0%l\0' -o -type f \( -perm -100 -printf 'x%p\0' -o -type f \) ! -perm -040 ! -perm -004 -printf 'p%p\0'
 else
     find . $skip -type l -exec sh -c 'for l do t=$(readlink -n "$l"; echo x); printf "l%s\0%s\0" "$l" "${t%x}"; done' sh {} +
     find . $skip -type f -perm -100 -exec sh -c 'for f do printf "x%s\0" "$f"; done' sh {} +
