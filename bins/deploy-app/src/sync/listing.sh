@@ -28,7 +28,7 @@ export hash jobs lines tool
 # line of more than 4096 bytes does not go through a pipe in one piece.
 newline='
 '
-long=$(printf '%4000s' '' | tr ' ' '?')
+long=$(awk 'BEGIN { while (n++ < 4000) printf "?" }')
 set -- -path '*\\*' -o -path "*$newline*" -o -path "$long*"
 # Their files are hashed one by one, and nothing else writes meanwhile.
 one='failed=0

@@ -350,7 +350,7 @@ impl server::Handler for Connection {
 }
 
 /// The command that unpacks the stream; no other contains this.
-const UNPACK: &str = "tar -x";
+const UNPACK: &str = "$p.pieces/assemble";
 
 #[test]
 fn a_server_without_faults_is_deployed_to() {
