@@ -67,13 +67,12 @@ pub fn is_name(text: &str) -> bool {
 }
 
 /// What every host must have.
-pub const TOOLS: [&str; 20] = [
+pub const TOOLS: [&str; 19] = [
     "awk",
     "cat",
     "chmod",
     "cp",
     "date",
-    "dd",
     "find",
     "head",
     "ln",

@@ -4,11 +4,11 @@
 /// Prints `cannot TOOL` for each tool that does not do what is asked of it later. It leaves nothing behind, and tries
 /// nothing where there is no room for a few empty files.
 pub(super) const SCRIPT: &str = r#"(exec 2>/dev/null; umask 077; t=${TMPDIR:-/tmp}/deploy-app.$$; mkdir "$t" || exit; trap 'rm -rf "$t"' EXIT
-cd "$t" && mkdir from to next next/to next/free && : >from/file && : >to/file && : >next/to/file && ln from/file from/same && ln -s file from/link && ln -s from current && ln -s to next/current || exit
-mv -f next/current . && [ "$(readlink current)" = to ] && mv next/free . && [ -d free ] && ! mv next/to . && [ -e next/to/file ] || echo 'cannot mv'
+cd "$t" && mkdir from to held next next/held next/free && : >from/file && : >held/file && : >next/held/file && ln from/file from/same && ln -s file from/link && ln -s from current && ln -s to next/current || exit
+mv -f next/current . && [ "$(readlink current)" = to ] && mv next/free . && [ -d free ] && ! mv next/held . && [ -e next/held/file ] || echo 'cannot mv'
 tar -cf - -- ./from | tar -xmpo -C to -f - && [ -f to/from/same ] && [ "$(readlink to/from/link)" = file ] || echo 'cannot tar'
 [ "$(find . -path ./next -prune -o -type f -print0 | xargs -0 -n 2000 -P 1 sh -c 'echo $#' sh)" -ge 3 ] || echo 'cannot find'
-case $(sha256sum to/file) in e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\ [\ *]to/file) ;; *) echo 'cannot sha256sum' ;; esac
+case $(sha256sum from/file) in e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\ [\ *]from/file) ;; *) echo 'cannot sha256sum' ;; esac
 [ "$(echo 'one two' | awk '{ lines = lines $2; fflush() } END { printf "%s", lines; exit failed }')" = two ] || echo 'cannot awk')
 "#;
 

@@ -47,7 +47,7 @@ else
     # By Python's OpenSSL where the host has it (cloud-init needs it, so most have): coreutils' own code is
     # several times slower, and a part of a file reaches other tools through a pipe only.
     segment='[ -n "$2" ] || exit 0
-h=$(dd if="$2" bs=65536 skip=$(($1 * 512)) count=512 2>/dev/null | sha256sum); printf "%s\0%s\0" "$1 ${h%% *}" "$2"'
+h=$({ dd if="$2" bs=65536 skip=$(($1 * 512)) count=512 || tail -c +$(($1 * 33554432 + 1)) "$2" | head -c 33554432; } 2>/dev/null | sha256sum); printf "%s\0%s\0" "$1 ${h%% *}" "$2"'
     export segment segments
     # Neither `-exec` stands in parentheses: there BusyBox forgets those that end in a plus.
     find . $skip -type f -size +33554432c -exec sh -c '
