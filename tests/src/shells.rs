@@ -10,6 +10,19 @@ use crate::children;
 /// The shells that exports must survive, by the name of their program.
 const NAMES: [&str; 5] = ["dash", "bash", "busybox", "zsh", "ksh"];
 
+/// Shells that people log in with, those of other families than the Bourne shell's last.
+const LOGIN: [&str; 9] = [
+    "dash",
+    "bash",
+    "zsh",
+    "ksh",
+    "mksh",
+    "busybox sh",
+    "fish",
+    "tcsh",
+    "rc",
+];
+
 /// A shell on this machine.
 #[derive(Debug, Clone)]
 pub struct Shell {
@@ -51,6 +64,20 @@ pub fn found() -> Vec<Shell> {
         })
     };
     NAMES.into_iter().filter_map(look).collect()
+}
+
+/// The login shells that a user of a host may have, each as words that `-c COMMAND` comes behind; reports each that
+/// is not on this machine with [`crate::missing()`].
+pub fn login() -> Vec<String> {
+    let look = |words: &&str| {
+        let (name, rest) = words.split_once(' ').unwrap_or((words, ""));
+        let Some(path) = children::find(name) else {
+            crate::missing(name);
+            return None;
+        };
+        Some(format!("{} {rest}", path.display()))
+    };
+    LOGIN.iter().filter_map(look).collect()
 }
 
 /// Lets `shell` source `assignments` and hands over the values of `names` as a child of the shell

@@ -20,7 +20,7 @@ use crate::host::exec::Bounds;
 use crate::host::known_hosts;
 use crate::host::trust::{self, HostKey, Known, Trust};
 use crate::reach::Way;
-use crate::settings::{Checked, INSTANCE};
+use crate::settings::{Checked, INSTANCE, KnownHosts};
 use crate::ssm::Ssm;
 
 /// What RunCommand runs.
@@ -74,11 +74,17 @@ pub async fn learn(
         let pinned = settings.pinned.clone();
         return Ok(known(pinned, "DEPLOY_APP_HOST_KEY".to_owned(), None));
     }
-    if let Some(path) = &settings.known_hosts {
-        let text = read_known_hosts(path, settings.trust_on_first_use)?;
+    if let Some(place) = &settings.known_hosts {
+        let (text, source) = match place {
+            KnownHosts::Text(text) => (text.clone(), "DEPLOY_APP_KNOWN_HOSTS".to_owned()),
+            KnownHosts::File(path) => (
+                read_known_hosts(path, settings.trust_on_first_use)?,
+                path.display().to_string(),
+            ),
+        };
         let found = known_hosts::known_hosts(&text, &way.listed_names());
         if !found.is_empty() {
-            return Ok(known(found, path.display().to_string(), None));
+            return Ok(known(found, source, None));
         }
     }
     let mut said = Vec::new();
@@ -116,7 +122,7 @@ pub async fn learn(
         }
     }
     if settings.trust_on_first_use {
-        let store = if settings.known_hosts.is_some() {
+        let store = if let Some(KnownHosts::File(_)) = settings.known_hosts {
             Some(Store::KnownHosts)
         } else {
             parameter.map(|name| Store::Parameter { name, must: true })
@@ -213,10 +219,7 @@ async fn ask_once(way: &Way<'_>, looks_only: bool, bounds: &Bounds) -> Told {
         .await;
     match output {
         Ok(output) => {
-            let keys: Vec<HostKey> = output
-                .lines()
-                .filter_map(|line| HostKey::parse(line).ok())
-                .collect();
+            let keys: Vec<HostKey> = output.lines().filter_map(HostKey::parse).collect();
             if !keys.is_empty() {
                 return Ok((format!("SSM RunCommand on {}", seen.id), keys));
             }
@@ -303,7 +306,7 @@ pub async fn store(
 /// Writes the key to the known_hosts file.
 fn pin(settings: &Checked, way: &Way<'_>, key: &HostKey) -> Result<(), Failure> {
     use std::io::Write as _;
-    let Some(path) = &settings.known_hosts else {
+    let Some(KnownHosts::File(path)) = &settings.known_hosts else {
         return Ok(());
     };
     let name = way.listed_names().into_iter().next().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Where the private key comes from: a file, AWS Secrets Manager, an SSM parameter.
+//! Where the private key comes from: its own text, a file, AWS Secrets Manager, an SSM parameter.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use action::failure::Failure;
@@ -10,10 +10,13 @@ use aws::error::AwsError;
 use aws::session::Session;
 
 use crate::host::key::Key;
+use crate::host::key_text;
 
 /// A private key, or where it is to be fetched.
 #[derive(Debug, Clone)]
 pub enum KeySource {
+    /// The setting holds the key itself.
+    Text(Key),
     /// A file that could be read.
     File {
         /// The file.
@@ -40,15 +43,45 @@ impl FromStr for KeySource {
             Some(("secretsmanager", reference)) => secret(reference),
             Some(("ssm", "")) => Err("`ssm:` names no parameter".to_owned()),
             Some(("ssm", name)) => Ok(Self::Parameter(name.to_owned())),
-            _ => {
-                let path = PathBuf::from(text);
-                match Key::load(&path) {
-                    Ok(key) => Ok(Self::File { path, key }),
-                    Err(fault) => Err(format!("cannot use the private key: {fault}")),
-                }
+            _ if key_text::is_meant(text) => {
+                hide(text);
+                Key::parse(text).map(Self::Text).map_err(|fault| {
+                    format!("the value itself is no key that can be used: it {fault}")
+                })
             }
+            _ => file(text),
         }
     }
+}
+
+/// A key in a file. A text that names no file may be a secret, and is not repeated unless the folder is there that it
+/// names.
+fn file(text: &str) -> Result<KeySource, String> {
+    let path = PathBuf::from(text);
+    let content = std::fs::read(&path).map_err(|error| {
+        let is_there = |folder: &Path| folder.parent().is_some() && folder.is_dir();
+        match path.parent() {
+            Some(folder) if is_there(folder) => {
+                format!("cannot read the private key `{text}`: {error}")
+            }
+            _ if text.starts_with('~') => {
+                "it is no key, and names no file: `~` stands for itself here; write the whole path"
+                    .to_owned()
+            }
+            _ => format!("it is no key, and names no file that can be read ({error})"),
+        }
+    })?;
+    let content = String::from_utf8_lossy(&content);
+    hide(&content);
+    match Key::parse(&content) {
+        Ok(key) => Ok(KeySource::File { path, key }),
+        Err(fault) => Err(format!("cannot use the private key `{text}`: it {fault}")),
+    }
+}
+
+/// Hides a key in everything that is logged from now on.
+fn hide(text: &str) {
+    redact::hide(key_text::forms(text).into_iter().map(Secret::from));
 }
 
 /// `ID` or `ID:JSON-KEY`, as CodeBuild writes them; an ARN has six colons of its own.
@@ -74,13 +107,14 @@ impl KeySource {
     /// Whether AWS must be asked for it.
     #[must_use]
     pub fn is_in_aws(&self) -> bool {
-        !matches!(self, Self::File { .. })
+        matches!(self, Self::Secret { .. } | Self::Parameter(_))
     }
 
     /// How messages name it.
     #[must_use]
     pub fn shown(&self) -> String {
         match self {
+            Self::Text(_) => "DEPLOY_APP_SSH_KEY".to_owned(),
             Self::File { path, .. } => path.display().to_string(),
             Self::Secret { id, .. } => format!("secretsmanager:{id}"),
             Self::Parameter(name) => format!("ssm:{name}"),
@@ -93,7 +127,7 @@ impl KeySource {
     /// A refusal when it is not there or is no key; otherwise what the call met. Never any of its text.
     pub async fn key(&self, session: Option<&Session>) -> Result<Key, Failure> {
         let text = match (self, session) {
-            (Self::File { key, .. }, _) => return Ok(key.clone()),
+            (Self::Text(key) | Self::File { key, .. }, _) => return Ok(key.clone()),
             (_, None) => {
                 return Err(Failure::failed(format!(
                     "cannot fetch {}: AWS is not set up",
@@ -105,21 +139,14 @@ impl KeySource {
             }
             (Self::Parameter(name), Some(session)) => fetch_parameter(session, name).await?,
         };
-        redact::hide([Secret::from(text.clone())]);
-        let unusable = |fault: String| {
+        hide(&text);
+        Key::parse(&text).map_err(|fault| {
             Failure::refused(format!(
                 "cannot use the private key in {}; nothing was touched",
                 self.shown()
             ))
-            .cause(fault)
-        };
-        // Keys that were pasted into one line have their line ends written out.
-        Key::parse(&text)
-            .or_else(|fault| match text.contains("\\n") {
-                true => Key::parse(&text.replace("\\n", "\n")),
-                false => Err(fault),
-            })
-            .map_err(unusable)
+            .cause(format!("it {fault}"))
+        })
     }
 }
 
@@ -153,7 +180,7 @@ async fn fetch_secret(
     let Some(json_key) = json_key else {
         return Ok(text);
     };
-    redact::hide([Secret::from(text.clone())]);
+    hide(&text);
     let found = serde_json::from_str::<serde_json::Value>(&text).ok();
     found
         .as_ref()

@@ -15,12 +15,13 @@
 //! audit.jsonl           a line for each deployment
 //! ```
 //!
-//! The host needs `sh`, `tar`, `find`, `sha256sum`, `awk`, `xargs -0`, `mv -T`, and the rest of a POSIX userland;
-//! `gzip` and GNU's extensions are used where they are.
+//! The host needs `sh`, `tar`, `find -print0`, `sha256sum`, `awk`, `xargs -0`, and the rest of a POSIX userland, of GNU,
+//! BusyBox, toybox or the Rust coreutils; `gzip` and GNU's extensions are used where they are.
 
 pub mod lock;
 pub mod scripts;
 mod state;
+mod tried;
 
 use crate::layout::{Layout, Paths};
 use crate::sync::listing::{self, Folder};
@@ -66,18 +67,25 @@ pub fn is_name(text: &str) -> bool {
 }
 
 /// What every host must have.
-pub const TOOLS: [&str; 12] = [
+pub const TOOLS: [&str; 19] = [
     "awk",
     "cat",
+    "chmod",
     "cp",
     "date",
     "find",
+    "head",
     "ln",
     "mkdir",
     "mv",
+    "readlink",
     "rm",
+    "rmdir",
     "sha256sum",
+    "sleep",
+    "tail",
     "tar",
+    "wc",
     "xargs",
 ];
 /// What is used where it is.
@@ -92,7 +100,7 @@ echo "none $$ $(date +%s%N)"; } | sha256sum; }"#;
 /// The digest to look with as long as the wanted tree is not known.
 pub const UNKNOWN: &str = "";
 
-/// Looks at the host; changes nothing. `digest` is that of the wanted tree: what the current release
+/// Looks at the host, and tries its tools; changes nothing. `digest` is that of the wanted tree: what the current release
 /// holds is told only where it may matter, and not at all while that is [`UNKNOWN`].
 #[must_use]
 pub fn look(paths: &Paths, digest: &str) -> String {
@@ -101,7 +109,7 @@ pub fn look(paths: &Paths, digest: &str) -> String {
         Layout::InPlace => Folder::Target,
     };
     let list = (digest != UNKNOWN).then(|| listing::script(folder, true));
-    look_at(paths, digest, list.as_deref())
+    tried::SCRIPT.to_owned() + &look_at(paths, digest, list.as_deref())
 }
 
 /// The same as far as it takes no time: no file is read, see [`State::tells_all_of`].

@@ -123,7 +123,16 @@ impl<'a> Remote<'a> {
     fn no_result(&self, deed: &str, error: &ExecError) -> Failure {
         self.evidence.command_failed(deed, &error.to_string());
         let deed = format!("cannot {deed} on {}", self.shown);
+        let Checked { user, .. } = self.settings;
         match error {
+            ExecError::NotRun { said, .. } => {
+                let from = said.len().saturating_sub(TAIL);
+                let failure = Failure::new(Exit::NotPermitted, deed).cause(error);
+                said[from..].iter().fold(failure, Failure::detail).hint(format!(
+                    "the user `{user}` must be able to run commands there: look at its login shell, at its start-up files, \
+                     and at ForceCommand or command= in sshd_config and authorized_keys"
+                ))
+            }
             ExecError::Interrupted(signal) => Failure::interrupted(*signal, deed),
             ExecError::Deadline => Failure::new(Exit::Deadline, deed)
                 .cause(error)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::host::script::read_lines;
 use crate::host::ssh::quote;
 use crate::layout::Paths;
 use crate::settings::{Hooks, Run};
@@ -187,7 +188,7 @@ impl Commands<'_> {
     }
 
     /// A Compose command in the release's own folder that reads the project from its standard input, behind so
-    /// many bytes of what overrides it; none without Compose.
+    /// many lines of what overrides it; none without Compose.
     #[must_use]
     pub fn compose_told(&self, release: &str, overrides: usize, what: &str) -> Option<String> {
         let Run::Compose { .. } = self.run else {
@@ -205,9 +206,7 @@ impl Commands<'_> {
             " -f - -f /dev/fd/3",
             &format!("{what} 3<<END\n$o\nEND"),
         );
-        Some(format!(
-            "o=$(dd bs=1 count={overrides} 2>/dev/null); {call}"
-        ))
+        Some(format!("{}; {call}", read_lines("o", overrides)))
     }
 
     /// The Compose project.
@@ -342,7 +341,7 @@ mod tests {
         assert_eq!(commands.stop("r"), None);
         let told = commands.compose_told("r", 12, "config");
         assert!(told.is_some_and(|told| {
-            told.starts_with("o=$(dd bs=1 count=12 2>/dev/null); cd ")
+            told.contains("[ $i -lt 12 ]")
                 && told.ends_with(" -f - -f /dev/fd/3 --ansi never config 3<<END\n$o\nEND")
         }));
     }

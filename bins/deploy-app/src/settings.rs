@@ -19,7 +19,7 @@ use crate::key_source::KeySource;
 use crate::layout::{Layout, Paths};
 
 pub(crate) use check::INSTANCE;
-pub use words::{Parsed, Runtime, Tag};
+pub use words::{KnownHosts, Parsed, Runtime, Tag};
 
 /// The settings as declared.
 #[derive(Debug, clap::Args, Deserialize, Default)]
@@ -42,15 +42,20 @@ pub struct Raw {
         help_heading = "The host"
     )]
     user: Given<String>,
-    /// The private key: a file, secretsmanager:ID[:JSON-KEY], or ssm:PARAMETER; unset: a key made for this run is pushed with EC2 Instance Connect
-    #[arg(long, value_name = "KEY", help_heading = "The host")]
+    /// The private key: a file, the key itself (PEM, also on one line, in base64 or in JSON), secretsmanager:ID[:JSON-KEY], or ssm:PARAMETER; unset: a key made for this run is pushed with EC2 Instance Connect
+    #[arg(
+        long,
+        value_name = "KEY",
+        allow_hyphen_values = true,
+        help_heading = "The host"
+    )]
     ssh_key: Given<KeySource>,
     /// Public keys that the host may present, one `TYPE BASE64` a line; `@cert-authority TYPE BASE64` for an authority
     #[arg(long, value_name = "LINES", help_heading = "The host")]
     host_key: Given<Lines>,
-    /// known_hosts file to look the host up in, by instance id or address
+    /// known_hosts file to look the host up in, by instance id or address; or the lines of one
     #[arg(long, value_name = "FILE", help_heading = "The host")]
-    known_hosts: Given<PathBuf>,
+    known_hosts: Given<KnownHosts>,
     /// SSM parameter in which an instance's host keys are looked up and stored, or none; {instance} stands for its id
     #[arg(
         long,
@@ -214,8 +219,8 @@ pub struct Checked {
     pub ssh_key: Option<KeySource>,
     /// Pinned host keys and authorities.
     pub pinned: Known,
-    /// The known_hosts file.
-    pub known_hosts: Option<PathBuf>,
+    /// The known_hosts file, or the lines of one.
+    pub known_hosts: Option<KnownHosts>,
     /// The name of the SSM parameter, with `{instance}` for the instance's id.
     pub host_key_parameter: Option<String>,
     /// Whether an unknown host is believed.

@@ -53,14 +53,27 @@ pub(crate) fn redacted_unless_locked(text: &str) -> Option<String> {
     Some(replaced(text, &hidden).into_owned())
 }
 
+/// Stretches that overlap are one: what is left of a secret once a part of it is replaced is known for one no more.
 fn replaced<'a>(text: &'a str, hidden: &[String]) -> Cow<'a, str> {
-    hidden.iter().fold(Cow::Borrowed(text), |text, secret| {
-        if text.contains(secret.as_str()) {
-            Cow::Owned(text.replace(secret.as_str(), PLACEHOLDER))
-        } else {
-            text
+    let mut found: Vec<(usize, usize)> = hidden
+        .iter()
+        .flat_map(|secret| text.match_indices(secret.as_str()))
+        .map(|(at, secret)| (at, at + secret.len()))
+        .collect();
+    if found.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    found.sort_unstable();
+    let (mut shown, mut end) = (String::new(), 0);
+    for (from, to) in found {
+        if from >= end {
+            shown.push_str(&text[end..from]);
+            shown.push_str(PLACEHOLDER);
         }
-    })
+        end = end.max(to);
+    }
+    shown.push_str(&text[end..]);
+    Cow::Owned(shown)
 }
 
 /// The ways in which a value may be written: as it is, inside a quoted shell word or one within another,
@@ -107,6 +120,15 @@ mod tests {
         assert_eq!(
             replaced("a=hunter2 b=hunter2!more", &hidden),
             "a=[secret] b=[secret]"
+        );
+    }
+
+    #[test]
+    fn of_values_that_overlap_nothing_is_left() {
+        let hidden = hidden(&["first-half", "half-and-more", "more"]);
+        assert_eq!(
+            replaced("a first-half-and-more z, half-and-more", &hidden),
+            "a [secret] z, [secret]"
         );
     }
 

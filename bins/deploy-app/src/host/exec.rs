@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
 
 use super::lines::Lines;
+use super::script::Beginning;
 
 /// A command that prints nothing for this long is reported as alive, and again each time it lasted as long.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -25,6 +26,14 @@ pub enum ExecError {
     /// The command ended without an exit status: the connection or the process was cut off.
     #[error("the command ended without an exit status")]
     NoStatus,
+    /// Something else ran in the command's place, and what it said: a login shell that lets nobody in, a forced command.
+    #[error("the host did not run the command, and what it ran instead ended with status {status}")]
+    NotRun {
+        /// Its exit status.
+        status: u32,
+        /// The last lines of what it printed.
+        said: Vec<String>,
+    },
     /// A signal ended the command.
     #[error("the command was ended by signal {0}")]
     Signal(String),
@@ -130,10 +139,11 @@ fn sign_of_life(show: Show, silent: Duration, sent: u64) -> Option<String> {
     }
 }
 
-/// Feeds the command and reads it until the channel has closed. There is no order between the end
+/// Feeds the script and its input to the command and reads it until the channel has closed. There is no order between the end
 /// of the data and the exit status, so nothing but the closed channel ends the reading.
 pub(super) async fn collect(
     channel: Channel<Msg>,
+    script: Vec<u8>,
     input: Input,
     show: Show,
     bounds: &Bounds,
@@ -141,6 +151,7 @@ pub(super) async fn collect(
     let (mut read, write) = channel.split();
     let sent = AtomicU64::new(0);
     let feed = async {
+        write.data_bytes(script).await.map_err(lost)?;
         match input {
             Input::Empty => {}
             Input::Bytes(bytes) => write.data_bytes(bytes).await.map_err(lost)?,
@@ -161,6 +172,7 @@ pub(super) async fn collect(
     let mut over = bounds.deadline;
     let mut output = Output::default();
     let mut status = None;
+    let mut beginning = Beginning::default();
     let mut lines = [Lines::of_stdout(), Lines::of_stderr()];
     let mut last_output = Instant::now();
     let mut heartbeat = interval_at(last_output + HEARTBEAT, HEARTBEAT);
@@ -180,8 +192,9 @@ pub(super) async fn collect(
                     None => break,
                     Some(ChannelMsg::Data { data }) => {
                         last_output = Instant::now();
-                        lines[0].push(&data, show, &mut output.tail);
-                        output.stdout.extend_from_slice(&data);
+                        let own = beginning.own(&data);
+                        lines[0].push(&own, show, &mut output.tail);
+                        output.stdout.extend_from_slice(&own);
                     }
                     Some(ChannelMsg::ExtendedData { data, .. }) => {
                         last_output = Instant::now();
@@ -236,6 +249,12 @@ pub(super) async fn collect(
         stream.finish(show, &mut output.tail);
     }
     output.status = status.ok_or(ExecError::NoStatus)??;
+    if !beginning.has_begun(&mut output.tail) {
+        return Err(ExecError::NotRun {
+            status: output.status,
+            said: output.tail,
+        });
+    }
     Ok(output)
 }
 

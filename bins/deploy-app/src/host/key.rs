@@ -1,10 +1,11 @@
 //! The key that this side proves itself with: from a file, or made for this one deploy.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use russh::keys::key::safe_rng;
 use russh::keys::{Algorithm, Error, PrivateKey, decode_secret_key};
+
+use super::key_text;
 
 /// A private key in memory. Its `Debug` shows the public half only.
 #[derive(Clone)]
@@ -24,30 +25,29 @@ impl Key {
         })
     }
 
-    /// Reads a key as EC2 or ssh-keygen make it: PKCS#1 RSA (`key.pem`), PKCS#8, SEC1, OpenSSH; without passphrase.
-    ///
-    /// # Errors
-    /// What is wrong with the file, without any of its content.
-    pub fn load(path: &Path) -> Result<Self, String> {
-        let text = std::fs::read(path).map_err(|error| error.to_string())?;
-        let text =
-            String::from_utf8(text).map_err(|_| "is not text, so no key in PEM form".to_owned())?;
-        Self::parse(&text)
-    }
-
-    /// Reads a key in any of the forms of [`Key::load`] from its text.
+    /// Reads a key as EC2, ssh-keygen or PuTTY make it, without passphrase: PKCS#1 RSA (`key.pem`), PKCS#8, SEC1, OpenSSH;
+    /// or what people make of its text, see [`super::key_text`].
     ///
     /// # Errors
     /// What is wrong with it, without any of its content.
     pub fn parse(text: &str) -> Result<Self, String> {
-        match decode_secret_key(text, None) {
+        let pem = key_text::find(text)?;
+        match decode_secret_key(&pem, None) {
             Ok(private) => Ok(Self {
                 private: Arc::new(private),
             }),
-            Err(Error::KeyIsEncrypted) => {
-                Err("has a passphrase; a pipeline cannot type one".to_owned())
-            }
-            Err(error) => Err(format!("holds no private key that can be used: {error}")),
+            Err(Error::KeyIsEncrypted) => Err(key_text::PASSPHRASE.to_owned()),
+            Err(_) if key_text::is_putty(&pem) => Err(
+                "holds a key of PuTTY that cannot be read; `puttygen KEY -O private-openssh -o NEW` makes one without \
+                 passphrase that can"
+                    .to_owned(),
+            ),
+            // What the library says may have been read from the key.
+            Err(_) => Err(
+                "holds a private key that cannot be used: it is damaged, or of a kind that is not supported (ed25519, \
+                 ECDSA and RSA are)"
+                    .to_owned(),
+            ),
         }
     }
 
@@ -91,22 +91,5 @@ mod tests {
         assert!((80..=4096).contains(&line.len()), "{}", line.len());
         assert_ne!(line, two.public_line().unwrap());
         assert!(format!("{one:?}").starts_with("Key(SHA256:"));
-    }
-
-    #[test]
-    fn a_file_that_is_no_key_is_described_without_its_content() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        std::fs::write(&path, "hunter2").unwrap();
-        let fault = Key::load(&path).unwrap_err();
-        assert!(
-            fault.contains("holds no private key") && !fault.contains("hunter2"),
-            "{fault}"
-        );
-        assert!(
-            Key::load(&folder.path().join("absent"))
-                .unwrap_err()
-                .contains("No such file")
-        );
     }
 }

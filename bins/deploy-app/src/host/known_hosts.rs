@@ -26,7 +26,7 @@ pub fn known_hosts(text: &str, names: &[String]) -> Known {
         if !names.iter().any(|name| matches(patterns, name)) {
             continue;
         }
-        let Ok(key) = HostKey::parse(key) else {
+        let Some(key) = HostKey::parse(key) else {
             continue;
         };
         match marker {

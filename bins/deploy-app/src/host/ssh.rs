@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::exec::{Bounds, ExecError, Input, Output, Show, collect, lost};
 use super::key::Key;
+use super::script;
 use super::transport::Watched;
 use super::trust::{HostKey, Trust};
 
@@ -210,17 +211,16 @@ impl Session {
         show: Show,
         bounds: &Bounds,
     ) -> Result<Output, ExecError> {
+        let sent = script::sent(script);
         let open = async {
             let channel = self.handle.channel_open_session().await.map_err(lost)?;
-            // The user's login shell may be any; the script is for sh.
-            let command = format!("exec sh -c {}", quote(script));
-            channel.exec(true, command).await.map_err(lost)?;
+            channel.exec(true, sent.command).await.map_err(lost)?;
             Ok(channel)
         };
         let channel = timeout_at(bounds.deadline, open)
             .await
             .map_err(|_| ExecError::Deadline)??;
-        collect(channel, input, show, bounds).await
+        collect(channel, sent.script, input, show, bounds).await
     }
 
     /// A connection from the host to `host:port`, as the host sees these names.

@@ -9,17 +9,22 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostKey(PublicKey);
 
-/// A line that should have held a public key and does not.
+/// A line that should have held a public key and does not. It is not repeated: it may hold a private one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a public key line such as `ssh-ed25519 AAAA…`")]
-pub struct NotAKey(String);
+#[error("line {line} {what}; a public key looks like `ssh-ed25519 AAAA…`")]
+pub struct NotAKey {
+    /// Its number.
+    line: usize,
+    /// What is wrong with it.
+    what: &'static str,
+}
 
 impl HostKey {
     /// Reads one `TYPE BASE64 [COMMENT]` line, as `ssh_host_ed25519_key.pub` holds it.
     ///
-    /// # Errors
-    /// [`NotAKey`] with the start of the line.
-    pub fn parse(line: &str) -> Result<Self, NotAKey> {
+    /// `None` when the line is another one.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
         let line = line.trim();
         // The comment is not part of the key and may hold anything.
         let key = line
@@ -27,9 +32,7 @@ impl HostKey {
             .take(2)
             .collect::<Vec<_>>()
             .join(" ");
-        PublicKey::from_openssh(&key)
-            .map(Self)
-            .map_err(|_| NotAKey(line.chars().take(40).collect()))
+        PublicKey::from_openssh(&key).ok().map(Self)
     }
 
     /// `SHA256:…`, as OpenSSH prints it.
@@ -113,14 +116,21 @@ impl Known {
     /// The first line that is not a key.
     pub fn parse_lines(text: &str) -> Result<Self, NotAKey> {
         let mut known = Self::default();
-        for line in text.lines().map(str::trim) {
+        for (at, line) in text.lines().map(str::trim).enumerate() {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            match line.strip_prefix("@cert-authority") {
-                Some(rest) => known.authorities.push(HostKey::parse(rest)?),
-                None => known.keys.push(HostKey::parse(line)?),
-            }
+            let (keys, key) = match line.strip_prefix("@cert-authority") {
+                Some(rest) => (&mut known.authorities, rest),
+                None => (&mut known.keys, line),
+            };
+            keys.push(HostKey::parse(key).ok_or(NotAKey {
+                line: at + 1,
+                what: match line.contains("PRIVATE") {
+                    true => "belongs to a private key, which stays secret",
+                    false => "is no public key",
+                },
+            })?);
         }
         Ok(known)
     }
@@ -251,7 +261,7 @@ pub fn console_keys(console: &str) -> Vec<HostKey> {
                 .iter()
                 .filter_map(|kind| line.find(kind))
                 .min()?;
-            HostKey::parse(&line[at..]).ok()
+            HostKey::parse(&line[at..])
         })
         .collect()
 }
@@ -345,9 +355,17 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_key_is_named() {
-        assert_eq!(
-            HostKey::parse("SHA256:abc").unwrap_err().to_string(),
-            "`SHA256:abc` is not a public key line such as `ssh-ed25519 AAAA…`"
-        );
+        for (text, told) in [
+            (
+                format!("{ONE}\nSHA256:abc"),
+                "line 2 is no public key; a public key looks like `ssh-ed25519 AAAA…`",
+            ),
+            (
+                "-----BEGIN PRIVATE KEY-----".to_owned(),
+                "line 1 belongs to a private key, which stays secret; a public key looks like `ssh-ed25519 AAAA…`",
+            ),
+        ] {
+            assert_eq!(Known::parse_lines(&text).unwrap_err().to_string(), told);
+        }
     }
 }

@@ -54,21 +54,23 @@ pub fn take(target: &str, store: &str, claim: &Claim, dead: Option<&str>, then: 
     format!(
         r#"set -e; umask 022; mkdir -p {target}; cd {target}
 mkdir -p {store} .deploy/manifests .deploy/lists .deploy/pieces .deploy/stamps .deploy/proven .deploy/logs; cd .deploy
-now=$(date +%s); new=lock.new.{token}; rm -rf "$new"; mkdir "$new"
+now=$(date +%s); new=lock.new.{token}/lock; rm -rf "${{new%/*}}"; mkdir -p "$new"
 printf '%s\n' {owner} >"$new/owner"; printf '%s\n' {build} >"$new/build"
 echo $((now + {ttl_secs})) >"$new/expires"; echo {token} >"$new/token"
-take() {{ mv -T "$new" lock 2>/dev/null; }}
+take() {{ mv "$new" . 2>/dev/null; }}
 if ! take; then
-  expires=$(cat lock/expires 2>/dev/null || echo 0); held=$(cat lock/token 2>/dev/null || :); stale=lock.stale.{token}
-  if {{ [ "$expires" -lt "$now" ] || [ "$held" = {dead} ]; }} && mv -T lock "$stale" 2>/dev/null; then
+  expires=$(cat lock/expires 2>/dev/null || echo 0); held=$(cat lock/token 2>/dev/null || :); stale=lock.stale.{token}/lock
+  rm -rf "${{stale%/*}}"; mkdir "${{stale%/*}}"
+  if {{ [ "$expires" -lt "$now" ] || [ "$held" = {dead} ]; }} && mv lock "$stale" 2>/dev/null; then
     if [ "$(cat "$stale/token" 2>/dev/null || :)" = "$held" ] && [ "$(cat "$stale/expires" 2>/dev/null || echo 0)" = "$expires" ]; then
-      echo "from $(cat "$stale/owner" 2>/dev/null || echo somebody)"; rm -rf "$stale"
-    else mv -T "$stale" lock 2>/dev/null || :; fi
+      echo "from $(cat "$stale/owner" 2>/dev/null || echo somebody)"
+    else mv "$stale" . 2>/dev/null || :; fi
     take || :
   fi
+  rm -rf "${{stale%/*}}"
 fi
-if [ "$(cat lock/token 2>/dev/null)" != {token} ]; then
-  rm -rf "$new"; build=$(cat lock/build 2>/dev/null || :)
+if [ "$(cat lock/token 2>/dev/null)" = {token} ]; then rmdir "${{new%/*}}"; else
+  rm -rf "${{new%/*}}"; build=$(cat lock/build 2>/dev/null || :)
   echo "held $(($(cat lock/expires 2>/dev/null || echo "$now") - now)) $(cat lock/token 2>/dev/null || echo -) ${{build:--}} $(cat lock/owner 2>/dev/null || echo somebody)"; exit 0
 fi
 rm -rf lock.stale.* lock.gone.*; echo taken; set +e
@@ -132,7 +134,7 @@ pub fn renew(target: &str, token: &str, ttl_secs: u64) -> String {
 pub fn give_back(target: &str, token: &str) -> String {
     format!(
         "cd {}/.deploy || exit 0; [ \"$(cat lock/token 2>/dev/null)\" = {token} ] || exit 0; \
-         mv -T lock lock.gone.{token} && rm -rf lock.gone.{token}",
+         mv lock lock.gone.{token} && rm -rf lock.gone.{token}",
         quote(target)
     )
 }

@@ -97,14 +97,16 @@ pub fn commit(paths: &Paths, release: &str, shared: &[String]) -> String {
         ));
     }
     script.push_str(&format!(
-        "mv -T {} {}",
-        quote(&paths.partial(release)),
-        paths.stored(release)
+        "[ ! -e {stored} ] || {{ echo 'release {release} is there already' >&2; exit 1; }}; mv {partial} {stored}",
+        partial = quote(&paths.partial(release)),
+        stored = paths.stored(release)
     ));
     script
 }
 
-/// Makes `current` lead to the release, in one rename: at any moment it is the old one or the new one.
+/// Makes `current` lead to the release, in one rename: at any moment it is the old one or the new one. `mv` into a
+/// folder replaces a link there on every host; with `-T` toybox and the Rust coreutils take the link for the folder that
+/// it leads to.
 /// Nobody does so who has lost the lock, and `current` never leads to a folder that is gone. With `starts`
 /// the release counts as proven only once it is so again: whoever is stopped before has proven nothing.
 #[must_use]
@@ -118,10 +120,14 @@ pub fn switch(paths: &Paths, release: &str, fence: &str, starts: bool) -> String
     };
     format!(
         "set -e; cd {target}; {fence}; [ -d {stored} ] || {{ echo 'the folder of release {release} is gone' >&2; exit 1; }}; {doubt}\
-         rm -f .deploy/current.new; ln -s releases/{release} .deploy/current.new; mv -T .deploy/current.new {current}; rm -f .deploy/placing",
+         rm -rf .deploy/next; mkdir .deploy/next; ln -s releases/{release} .deploy/next/current; mv -f .deploy/next/current {folder}; \
+         rm -rf .deploy/next .deploy/placing",
         target = paths.quoted(),
         stored = paths.stored(release),
-        current = paths.current()
+        folder = match paths.layout {
+            Layout::Releases => ".",
+            Layout::InPlace => ".deploy",
+        },
     )
 }
 

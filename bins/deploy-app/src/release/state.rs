@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{TOOLS, is_name};
+use super::{TOOLS, is_name, tried};
 use crate::manner::Manner;
 use crate::settings::Checked;
 use crate::sync::Tree;
@@ -26,6 +26,8 @@ pub struct Current {
 pub struct State {
     /// Tools from [`TOOLS`] and [`super::OPTIONAL`] that it has.
     pub tools: Vec<String>,
+    /// What its tools do not do and must.
+    pub lacking: Vec<&'static str>,
     /// The release that is current.
     pub current: Option<Current>,
     /// The digest of its manifest.
@@ -82,6 +84,7 @@ impl State {
     fn word(&mut self, word: &str, rest: &str) {
         match word {
             "tool" => self.tools.push(rest.to_owned()),
+            "cannot" => self.lacking.extend(tried::lacking(rest)),
             "blocked" => self.blocked = Some(rest.to_owned()),
             "closed" => self.closed = Some(rest.to_owned()),
             "free" => self.free_kib = rest.parse().ok(),

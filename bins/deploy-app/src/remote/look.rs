@@ -60,6 +60,13 @@ impl Remote<'_> {
                     .hint("on Debian and Ubuntu: apt-get install coreutils findutils mawk tar"),
             );
         }
+        if !state.lacking.is_empty() {
+            let refused = Failure::refused(format!("{} cannot be deployed to", self.shown));
+            return Err(state.lacking.iter().fold(refused, Failure::cause).hint(
+                "install GNU's tools or BusyBox and have them found first in the PATH of commands over SSH; \
+                 on Debian and Ubuntu: apt-get install coreutils findutils mawk tar",
+            ));
+        }
         if let Some(foreign) = &state.foreign {
             return Err(Failure::refused(format!(
                 "{}/{} on {} leads to `{foreign}`, which is no release of this program",

@@ -8,7 +8,7 @@ use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::value::{Count, Lines, Timeout};
 
-use super::{Checked, Chosen, Health, Hooks, Model, Parsed, Place, Raw, Run, Runtime};
+use super::{Checked, Chosen, Health, Hooks, KnownHosts, Model, Parsed, Place, Raw, Run, Runtime};
 use crate::host::trust::Known;
 use crate::key_source::KeySource;
 use crate::layout::{Layout, Paths};
@@ -55,10 +55,11 @@ impl Settings for Raw {
         let host_key_parameter = parameter(faults, self.host_key_parameter);
         let trust_on_first_use = faults.switch("trust_on_first_use", self.trust_on_first_use);
         let has_parameter = instance.is_some() && host_key_parameter.is_some();
-        if trust_on_first_use && known_hosts.is_none() && !has_parameter {
+        let has_file = matches!(known_hosts, Some(KnownHosts::File(_)));
+        if trust_on_first_use && !has_file && !has_parameter {
             faults.of(
                 "trust_on_first_use",
-                "needs DEPLOY_APP_KNOWN_HOSTS (or --known-hosts), or an instance with DEPLOY_APP_HOST_KEY_PARAMETER: the key is written there",
+                "needs a file in DEPLOY_APP_KNOWN_HOSTS (or --known-hosts), or an instance with DEPLOY_APP_HOST_KEY_PARAMETER: the key is written there",
             );
         }
         let ssh_timeout = faults.required("ssh_timeout", self.ssh_timeout);
@@ -159,12 +160,8 @@ fn pinned(faults: &mut Faults, given: Given<Lines>) -> Known {
     let lines = faults.optional("host_key", given).unwrap_or_default().0;
     match Known::parse_lines(&lines.join("\n")) {
         Ok(known) => known,
-        // A private key may stand there by mistake, so no line is repeated.
-        Err(_) => {
-            faults.of(
-                "host_key",
-                "holds a line that is no public key line such as `ssh-ed25519 AAAA…`",
-            );
+        Err(fault) => {
+            faults.of("host_key", fault);
             Known::default()
         }
     }

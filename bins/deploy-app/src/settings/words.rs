@@ -1,6 +1,7 @@
 //! Values of settings that only this program has.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::host::http::HttpUrl;
@@ -38,6 +39,28 @@ impl fmt::Display for Runtime {
             Self::Compose => "compose",
             Self::Command => "command",
             Self::None => "none",
+        })
+    }
+}
+
+/// Where a known_hosts text is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KnownHosts {
+    /// In a file of this name.
+    File(PathBuf),
+    /// In the setting itself.
+    Text(String),
+}
+
+impl FromStr for KnownHosts {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // A line has a name, a kind of key, and a key that begins with its kind, in base64.
+        let is_text = text.contains('\n') || text.contains(" AAAA");
+        Ok(match is_text {
+            true => Self::Text(text.to_owned()),
+            false => Self::File(text.into()),
         })
     }
 }

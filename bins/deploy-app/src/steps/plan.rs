@@ -143,7 +143,7 @@ pub(super) fn permissions(settings: &Checked, has_instance: bool) -> Vec<String>
     let of_key = match &settings.ssh_key {
         Some(KeySource::Secret { .. }) => Some("secretsmanager:GetSecretValue"),
         Some(KeySource::Parameter(_)) => Some("ssm:GetParameter"),
-        Some(KeySource::File { .. }) => None,
+        Some(KeySource::Text(_) | KeySource::File { .. }) => None,
         None => Some("ec2-instance-connect:SendSSHPublicKey").filter(|_| has_instance),
     };
     let mut actions: Vec<&str> = of_key.into_iter().collect();
@@ -265,10 +265,19 @@ async fn read(
     let what = "config --format json";
     let (script, input) = match new {
         None => (commands.compose_stored(current, what), Input::Empty),
-        Some(Project { file, overrides }) => (
-            commands.compose_told(current, overrides.len(), what),
-            Input::Bytes([overrides, file].concat()),
-        ),
+        Some(Project { file, overrides }) => {
+            // Whole lines: the host reads it by their number.
+            let lines = overrides.split_inclusive(|byte| *byte == b'\n');
+            let end: &[u8] = if overrides.is_empty() || overrides.ends_with(b"\n") {
+                b""
+            } else {
+                b"\n"
+            };
+            (
+                commands.compose_told(current, lines.count(), what),
+                Input::Bytes([&overrides, end, &file].concat()),
+            )
+        }
     };
     let output = remote
         .session

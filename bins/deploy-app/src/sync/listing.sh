@@ -28,7 +28,7 @@ export hash jobs lines tool
 # line of more than 4096 bytes does not go through a pipe in one piece.
 newline='
 '
-long=$(printf '%4000s' '' | tr ' ' '?')
+long=$(awk 'BEGIN { while (n++ < 4000) printf "?" }')
 set -- -path '*\\*' -o -path "*$newline*" -o -path "$long*"
 # Their files are hashed one by one, and nothing else writes meanwhile.
 one='failed=0
@@ -47,7 +47,7 @@ else
     # By Python's OpenSSL where the host has it (cloud-init needs it, so most have): coreutils' own code is
     # several times slower, and a part of a file reaches other tools through a pipe only.
     segment='[ -n "$2" ] || exit 0
-h=$(dd if="$2" bs=65536 skip=$(($1 * 512)) count=512 2>/dev/null | sha256sum); printf "%s\0%s\0" "$1 ${h%% *}" "$2"'
+h=$({ dd if="$2" bs=65536 skip=$(($1 * 512)) count=512 || tail -c +$(($1 * 33554432 + 1)) "$2" | head -c 33554432; } 2>/dev/null | sha256sum); printf "%s\0%s\0" "$1 ${h%% *}" "$2"'
     export segment segments
     # Neither `-exec` stands in parentheses: there BusyBox forgets those that end in a plus.
     find . $skip -type f -size +33554432c -exec sh -c '
@@ -60,7 +60,7 @@ fi
 printf '\0'
 
 if find . -maxdepth 0 -printf '' 2>/dev/null; then
-    find . $skip -type l -printf 'l%p\0%l\0' -o -type f \( -perm -100 -printf 'x%p\0' , ! -perm -040 ! -perm -004 -printf 'p%p\0' \)
+    find . $skip -type l -printf 'l%p\0%l\0' -o -type f \( -perm -100 -printf 'x%p\0' -o -type f \) ! -perm -040 ! -perm -004 -printf 'p%p\0'
 else
     find . $skip -type l -exec sh -c 'for l do t=$(readlink -n "$l"; echo x); printf "l%s\0%s\0" "$l" "${t%x}"; done' sh {} +
     find . $skip -type f -perm -100 -exec sh -c 'for f do printf "x%s\0" "$f"; done' sh {} +

@@ -80,7 +80,7 @@ fn the_parameter_of_the_instance_comes_first() {
         .run()
         .assert_code(2)
         .assert_stderr("cannot be used")
-        .assert_stderr("gibberish");
+        .assert_stderr("line 1 is no public key");
 }
 
 #[test]

@@ -26,7 +26,9 @@ enum Fault {
     Stall,
     /// The command is not taken.
     RefuseCommand,
-    /// The connection ends after so many bytes of the command's input.
+    /// The connection ends after so many bytes of the script.
+    CutScript(usize),
+    /// The connection ends after so many bytes of the script's input.
     Cut(usize),
     /// The command ends without an exit status.
     NoStatus,
@@ -45,7 +47,7 @@ struct Scripted {
 }
 
 impl Scripted {
-    /// The fault happens to commands that contain `at`, so many `times`.
+    /// The fault happens to scripts that contain `at`, so many `times`.
     fn start(fault: Fault, at: &'static str, times: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -72,6 +74,7 @@ impl Scripted {
                     at,
                     times,
                     met: Arc::clone(&counted),
+                    scripts: HashMap::new(),
                     inputs: HashMap::new(),
                     cut: HashMap::new(),
                 };
@@ -134,20 +137,150 @@ struct Connection {
     at: &'static str,
     times: usize,
     met: Arc<AtomicUsize>,
+    /// Commands whose scripts are still coming.
+    scripts: HashMap<ChannelId, Script>,
     inputs: HashMap<ChannelId, mpsc::UnboundedSender<Vec<u8>>>,
     /// Bytes of input that are left until the cut.
     cut: HashMap<ChannelId, usize>,
 }
 
+/// A script that comes on a command's standard input.
+struct Script {
+    command: String,
+    /// How many lines it has.
+    lines: usize,
+    came: Vec<u8>,
+}
+
+impl Script {
+    fn of(command: String) -> Self {
+        let (_, after) = command.split_once("-lt ").unwrap();
+        let lines = after.split_once(' ').unwrap().0.parse().unwrap();
+        Self {
+            command,
+            lines,
+            came: Vec::new(),
+        }
+    }
+
+    /// The length of the whole script; none as long as it is still coming.
+    fn length(&self) -> Option<usize> {
+        let ends = self
+            .came
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'\n');
+        ends.map(|(at, _)| at + 1).nth(self.lines - 1)
+    }
+}
+
 impl Connection {
-    /// What happens to this command.
-    fn fault(&self, command: &str) -> Fault {
-        if !command.contains(self.at) || self.met.load(Ordering::SeqCst) >= self.times {
+    /// What happens to this script.
+    fn fault(&self, script: &[u8]) -> Fault {
+        let is_meant = String::from_utf8_lossy(script).contains(self.at);
+        if !is_meant || self.met.load(Ordering::SeqCst) >= self.times {
             return Fault::None;
         }
         self.met.fetch_add(1, Ordering::SeqCst);
         self.fault
     }
+
+    /// Runs a command whose script has come, with what came behind it.
+    fn run(
+        &mut self,
+        channel: ChannelId,
+        script: Script,
+        length: usize,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let fault = self.fault(&script.came[..length]);
+        if fault == Fault::RefuseCommand {
+            return session.channel_failure(channel);
+        }
+        session.channel_success(channel)?;
+        if fault == Fault::Stall {
+            return Ok(());
+        }
+        if let Fault::Cut(at) = fault {
+            self.cut.insert(channel, length + at);
+        }
+        if let Fault::CutScript(at) = fault {
+            self.cut.insert(channel, at.min(length));
+        }
+        let (tell, heard) = mpsc::unbounded_channel::<Vec<u8>>();
+        self.inputs.insert(channel, tell);
+        tokio::spawn(run(
+            script.command,
+            heard,
+            (channel, session.handle()),
+            fault,
+        ));
+        self.hand_on(channel, &script.came)
+    }
+
+    /// Hands input on to a command, and cuts the connection where it is to be cut.
+    fn hand_on(&mut self, channel: ChannelId, data: &[u8]) -> Result<(), russh::Error> {
+        let left = self.cut.get_mut(&channel);
+        let cut = left.as_ref().is_some_and(|left| data.len() >= **left);
+        let whole = data.len();
+        let data = &data[..left.as_ref().map_or(whole, |left| whole.min(**left))];
+        if let Some(input) = self.inputs.get(&channel) {
+            drop(input.send(data.to_vec()));
+        }
+        if cut {
+            return Err(russh::Error::Disconnect);
+        }
+        if let Some(left) = left {
+            *left -= whole;
+        }
+        Ok(())
+    }
+}
+
+/// Runs a command, and tells how it ended.
+async fn run(
+    command: String,
+    mut heard: mpsc::UnboundedReceiver<Vec<u8>>,
+    (channel, handle): (ChannelId, server::Handle),
+    fault: Fault,
+) {
+    let mut child = tokio::process::Command::new("sh")
+        .args(["-c", &command])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    tokio::spawn(async move {
+        while let Some(bytes) = heard.recv().await {
+            if stdin.write_all(&bytes).await.is_err() {
+                return;
+            }
+        }
+    });
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let (_, _) = tokio::join!(stdout.read_to_end(&mut out), stderr.read_to_end(&mut err));
+    let status = child.wait().await.unwrap();
+    for chunk in out.chunks(30_000) {
+        let _ = handle.data(channel, chunk.to_vec()).await;
+    }
+    let _ = handle.extended_data(channel, 1, err).await;
+    match fault {
+        Fault::NoStatus => {}
+        Fault::Signal => drop(
+            handle
+                .exit_signal_request(channel, Sig::KILL, false, String::new(), String::new())
+                .await,
+        ),
+        _ => {
+            let status = u32::try_from(status.code().unwrap_or(255)).unwrap();
+            let _ = handle.exit_status_request(channel, status).await;
+        }
+    }
+    let _ = handle.eof(channel).await;
+    let _ = handle.close(channel).await;
 }
 
 impl server::Handler for Connection {
@@ -179,69 +312,10 @@ impl server::Handler for Connection {
         &mut self,
         channel: ChannelId,
         command: &[u8],
-        session: &mut Session,
+        _: &mut Session,
     ) -> Result<(), Self::Error> {
         let command = String::from_utf8_lossy(command).into_owned();
-        let fault = self.fault(&command);
-        if fault == Fault::RefuseCommand {
-            return session.channel_failure(channel);
-        }
-        session.channel_success(channel)?;
-        if fault == Fault::Stall {
-            return Ok(());
-        }
-        if let Fault::Cut(at) = fault {
-            self.cut.insert(channel, at);
-        }
-        let (tell, mut heard) = mpsc::unbounded_channel::<Vec<u8>>();
-        self.inputs.insert(channel, tell);
-        let handle = session.handle();
-        tokio::spawn(async move {
-            let mut child = tokio::process::Command::new("sh")
-                .args(["-c", &command])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let mut stdin = child.stdin.take().unwrap();
-            tokio::spawn(async move {
-                while let Some(bytes) = heard.recv().await {
-                    if stdin.write_all(&bytes).await.is_err() {
-                        return;
-                    }
-                }
-            });
-            let (mut out, mut err) = (Vec::new(), Vec::new());
-            let (mut stdout, mut stderr) =
-                (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-            let (_, _) = tokio::join!(stdout.read_to_end(&mut out), stderr.read_to_end(&mut err));
-            let status = child.wait().await.unwrap();
-            for chunk in out.chunks(30_000) {
-                let _ = handle.data(channel, chunk.to_vec()).await;
-            }
-            let _ = handle.extended_data(channel, 1, err).await;
-            match fault {
-                Fault::NoStatus => {}
-                Fault::Signal => drop(
-                    handle
-                        .exit_signal_request(
-                            channel,
-                            Sig::KILL,
-                            false,
-                            String::new(),
-                            String::new(),
-                        )
-                        .await,
-                ),
-                _ => {
-                    let status = u32::try_from(status.code().unwrap_or(255)).unwrap();
-                    let _ = handle.exit_status_request(channel, status).await;
-                }
-            }
-            let _ = handle.eof(channel).await;
-            let _ = handle.close(channel).await;
-        });
+        self.scripts.insert(channel, Script::of(command));
         Ok(())
     }
 
@@ -249,18 +323,20 @@ impl server::Handler for Connection {
         &mut self,
         channel: ChannelId,
         data: &[u8],
-        _: &mut Session,
+        session: &mut Session,
     ) -> Result<(), Self::Error> {
-        if let Some(left) = self.cut.get_mut(&channel) {
-            if data.len() >= *left {
-                return Err(russh::Error::Disconnect);
+        let Some(script) = self.scripts.get_mut(&channel) else {
+            return self.hand_on(channel, data);
+        };
+        script.came.extend_from_slice(data);
+        match (script.length(), self.scripts.remove(&channel)) {
+            (Some(length), Some(script)) => self.run(channel, script, length, session),
+            (None, Some(script)) => {
+                self.scripts.insert(channel, script);
+                Ok(())
             }
-            *left -= data.len();
+            (_, None) => Ok(()),
         }
-        if let Some(input) = self.inputs.get(&channel) {
-            drop(input.send(data.to_vec()));
-        }
-        Ok(())
     }
 
     async fn channel_eof(
@@ -274,7 +350,7 @@ impl server::Handler for Connection {
 }
 
 /// The command that unpacks the stream; no other contains this.
-const UNPACK: &str = "tar -x";
+const UNPACK: &str = "$p.pieces/assemble";
 
 #[test]
 fn a_server_without_faults_is_deployed_to() {
@@ -350,8 +426,10 @@ fn a_command_that_stalls_ends_at_the_deadline() {
 
 #[test]
 fn a_connection_cut_at_any_byte_of_the_stream_leaves_nothing_and_can_be_repeated() {
-    for at in [1, 300, 40_000, 150_000, 390_000] {
-        let server = Scripted::start(Fault::Cut(at), UNPACK, 1);
+    let in_script = [1, 300, 1500].map(Fault::CutScript);
+    let in_stream = [1, 300, 40_000, 150_000, 390_000].map(Fault::Cut);
+    for fault in in_script.into_iter().chain(in_stream) {
+        let server = Scripted::start(fault, UNPACK, 1);
         server
             .program()
             .run()
@@ -359,12 +437,12 @@ fn a_connection_cut_at_any_byte_of_the_stream_leaves_nothing_and_can_be_repeated
             .assert_stderr("cannot unpack release")
             .assert_stderr("connecting again to clean up")
             .assert_stderr("nothing was switched");
-        assert_eq!(server.met(), 1, "cut at {at}");
+        assert_eq!(server.met(), 1, "{fault:?}");
         let left: Vec<_> = std::fs::read_dir(server.folder.path().join("target/releases"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
-        assert!(left.is_empty(), "cut at {at}: {left:?}");
+        assert!(left.is_empty(), "{fault:?}: {left:?}");
         assert!(!server.folder.path().join("target/.deploy/lock").exists());
         server.program().run().assert_code(0);
         assert_eq!(server.current().as_deref(), Some("one"));
