@@ -436,7 +436,7 @@ fn read(error: &AwsError, failure: Failure) -> Result<Sent, Failure> {
     }
     match error.kind {
         Kind::NotPermitted | Kind::Refused => Err(failure),
-        Kind::Unavailable | Kind::Lost | Kind::Nonsense => Ok(Sent::Doubtful {
+        _ => Ok(Sent::Doubtful {
             failure,
             // Of a 500 nobody knows what was done before it.
             answered: error.code.is_some() && error.status != Some(500),
