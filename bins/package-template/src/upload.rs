@@ -358,21 +358,22 @@ impl<'a> Uploader<'a> {
             _ => None,
         };
         let lost_race = matches!(error.status, Some(409 | 412));
-        if lost_race || matches!(error.kind, Kind::Lost | Kind::Unavailable | Kind::Nonsense) {
-            if let Ok(Some(now)) = self.look_at_key().await
-                && let Some(version) = now.version.clone()
-                && Some(&version) != replaced
-                && matches!(self.holds(&now, archive).await, Ok(true))
-            {
-                tracing::info!(
-                    "{} has this content as version {version}, although the upload was not confirmed",
-                    self.object()
-                );
-                return Ok(Done {
-                    version,
-                    changed: true,
-                });
-            }
+        let may_be_there =
+            lost_race || matches!(error.kind, Kind::Lost | Kind::Unavailable | Kind::Nonsense);
+        if may_be_there
+            && let Ok(Some(now)) = self.look_at_key().await
+            && let Some(version) = now.version.clone()
+            && Some(&version) != replaced
+            && matches!(self.holds(&now, archive).await, Ok(true))
+        {
+            tracing::info!(
+                "{} has this content as version {version}, although the upload was not confirmed",
+                self.object()
+            );
+            return Ok(Done {
+                version,
+                changed: true,
+            });
         }
         let deed = format!("cannot upload {}", self.object());
         if lost_race {

@@ -2,6 +2,7 @@
 
 mod operation;
 mod request;
+mod send;
 mod stack;
 mod state;
 

@@ -106,6 +106,9 @@ fn flip(line: &str, at: usize) -> String {
     String::from_utf8(line).unwrap()
 }
 
+/// Spoils a release.
+type Spoil = Box<dyn Fn(&World)>;
+
 /// Signatures of which minisign and openssl would make different things, and what is said of each by both.
 #[test]
 fn one_signature_gets_one_answer_whichever_tool_checks_it() {
@@ -117,9 +120,9 @@ fn one_signature_gets_one_answer_whichever_tool_checks_it() {
                 lines[at] = change(&lines[at]);
                 joined(&lines)
             });
-        }) as Box<dyn Fn(&World)>
+        }) as Spoil
     };
-    let cases: Vec<(&str, Box<dyn Fn(&World)>, &str)> = vec![
+    let cases: Vec<(&str, Spoil, &str)> = vec![
         (
             "the old form",
             Box::new(|world: &World| {
@@ -247,7 +250,7 @@ fn one_signature_gets_one_answer_whichever_tool_checks_it() {
         if minisign {
             world.with_minisign();
         }
-        for (at, (what, spoil, said)) in cases.iter().enumerate() {
+        for (at, (_what, spoil, said)) in cases.iter().enumerate() {
             fs::write(
                 world.at("release/releases/1.0.0/SHA256SUMS.minisig"),
                 &sound,
@@ -258,7 +261,6 @@ fn one_signature_gets_one_answer_whichever_tool_checks_it() {
             let ran = world
                 .install(&shells[at % shells.len()], &["make-ami"])
                 .run();
-            eprintln!("{what}, minisign: {minisign}");
             world.refused(
                 &ran,
                 1,

@@ -5,15 +5,16 @@ use std::time::Duration;
 use action::exit::Exit;
 use action::failure::{Failure, Resource, ResourceKind};
 use action::interrupt::Interrupt;
-use aws::error::{AwsError, Kind};
+use aws::error::AwsError;
 use aws::wait::{self, Ended, Look, Pace};
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::primitives::DateTime;
-use aws_sdk_cloudformation::types::{Capability, Parameter, Stack, Tag};
+use aws_sdk_cloudformation::types::Stack;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::operation::Operation;
 use super::request::Request;
+use super::send::Sent;
 use super::state::{Move, next_move, verdict, way_out};
 
 const PACE: Pace = Pace {
@@ -51,41 +52,11 @@ struct Seen {
     newest: Option<String>,
 }
 
-/// What became of a call that creates or updates.
-#[derive(Debug)]
-enum Sent {
-    /// CloudFormation took it.
-    Accepted,
-    /// There is nothing to update. So it says also to the retry of a call whose answer was lost.
-    Unchanged,
-    /// It, or an earlier try of it, may have been taken.
-    Doubtful {
-        failure: Failure,
-        /// Whether CloudFormation answered the last try.
-        answered: bool,
-    },
-}
-
 /// What a stack that was waited for has come to.
 enum End {
     Good(Stack),
     Bad(Stack),
     Gone,
-}
-
-/// Fills in a create or an update, which have the same fields and no common type.
-macro_rules! filled {
-    ($call:expr, $request:expr, $token:expr) => {
-        $call
-            .stack_name(&$request.stack)
-            .template_body(&$request.body)
-            .set_parameters(Some(parameters($request)))
-            .set_tags(Some(tags($request)))
-            .set_capabilities(Some(capabilities($request)))
-            .set_stack_policy_body($request.policy.clone())
-            .set_role_arn($request.role.clone())
-            .client_request_token($token)
-    };
 }
 
 impl Deployment {
@@ -105,7 +76,7 @@ impl Deployment {
                 newest,
             } = self.unless_stopped(self.look()).await??;
             operation = operation.after(newest);
-            let sent = self.send(next, &operation.token).await?;
+            let sent = self.send(next, &operation.token).await;
             if matches!(sent, Sent::Accepted) {
                 let verb = match next {
                     Move::Create => "creating",
@@ -120,12 +91,12 @@ impl Deployment {
                 tracing::info!("{what} has taken this deployment, although the answer was lost");
                 return self.wait(next, updated, operation).await;
             }
-            let Sent::Doubtful { failure, answered } = sent else {
+            let Sent::Failed { failure, answered } = sent else {
                 traced?;
                 return self.unless_stopped(self.up_to_date()).await?;
             };
             match traced {
-                Err(blind) if answered => return Err(failure.and(blind)),
+                Err(_) if answered => return Err(failure),
                 Err(blind) => return Err(self.unknown(failure.and(blind))),
                 Ok(()) if is_stop(&failure) => return Err(self.unknown(failure)),
                 // A service that hands no tokens back may have carried it out: then this changes nothing.
@@ -188,36 +159,6 @@ impl Deployment {
                 Err(error.failure(deed, "cloudformation:DescribeStacks"))
             }
         }
-    }
-
-    /// Creates or updates. Neither a signal nor the deadline drops the call half-way.
-    async fn send(&self, next: Move, token: &str) -> Result<Sent, Failure> {
-        let (client, request) = (&self.client, &self.request);
-        let call = async {
-            if next == Move::Create {
-                let answer = filled!(client.create_stack(), request, token).send().await;
-                answer.map(drop).map_err(|error| AwsError::of(&error))
-            } else {
-                let answer = filled!(client.update_stack(), request, token).send().await;
-                answer.map(drop).map_err(|error| AwsError::of(&error))
-            }
-        };
-        let error = match self.last_word(call).await {
-            Ok(Ok(())) => return Ok(Sent::Accepted),
-            Ok(Err(error)) => error,
-            Err(failure) => {
-                return Ok(Sent::Doubtful {
-                    failure,
-                    answered: false,
-                });
-            }
-        };
-        let (verb, action) = match next {
-            Move::Create => ("create", "cloudformation:CreateStack"),
-            _ => ("update", "cloudformation:UpdateStack"),
-        };
-        let deed = format!("cannot {verb} {}", self.what());
-        read(&error, error.failure(deed, action))
     }
 
     /// The outputs of a stack that has nothing to update.
@@ -352,7 +293,7 @@ impl Deployment {
     }
 
     /// Lets a call come to its end after a signal or the deadline too, though not for long.
-    async fn last_word<T>(&self, call: impl Future<Output = T>) -> Result<T, Failure> {
+    pub(super) async fn last_word<T>(&self, call: impl Future<Output = T>) -> Result<T, Failure> {
         let patience = async {
             let failure = self.stopped().await;
             sleep(LAST_WORD).await;
@@ -377,7 +318,7 @@ impl Deployment {
         }
     }
 
-    fn what(&self) -> String {
+    pub(super) fn what(&self) -> String {
         format!("the stack {} in {}", self.request.stack, self.region)
     }
 
@@ -413,34 +354,6 @@ impl Deployment {
             self.what()
         );
         listed(failure, what, self.command("describe-stacks"))
-    }
-}
-
-/// Reads CloudFormation's error to a create or an update.
-fn read(error: &AwsError, failure: Failure) -> Result<Sent, Failure> {
-    // CloudFormation has no codes of their own for these.
-    let says = |text| error.is("ValidationError") && error.to_string().contains(text);
-    if says("No updates are to be performed") {
-        return Ok(Sent::Unchanged);
-    }
-    if error.is("AlreadyExistsException")
-        || error.is("TokenAlreadyExistsException")
-        || says("_IN_PROGRESS state")
-    {
-        return Ok(Sent::Doubtful {
-            failure: failure
-                .with_exit(Exit::Lost)
-                .hint("another deployment came in between; run again when it has ended"),
-            answered: true,
-        });
-    }
-    match error.kind {
-        Kind::NotPermitted | Kind::Refused => Err(failure),
-        _ => Ok(Sent::Doubtful {
-            failure,
-            // Of a 500 nobody knows what was done before it.
-            answered: error.code.is_some() && error.status != Some(500),
-        }),
     }
 }
 
@@ -493,28 +406,5 @@ fn outputs(stack: &Stack) -> Vec<(String, String)> {
         .outputs()
         .iter()
         .filter_map(|one| Some((one.output_key.clone()?, one.output_value.clone()?)))
-        .collect()
-}
-
-fn parameters(request: &Request) -> Vec<Parameter> {
-    let one = |(key, value): &(String, String)| {
-        Parameter::builder()
-            .parameter_key(key)
-            .parameter_value(value)
-            .build()
-    };
-    request.parameters.iter().map(one).collect()
-}
-
-fn tags(request: &Request) -> Vec<Tag> {
-    let one = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
-    request.tags.iter().map(one).collect()
-}
-
-fn capabilities(request: &Request) -> Vec<Capability> {
-    request
-        .capabilities
-        .iter()
-        .map(|one| Capability::from(one.as_str()))
         .collect()
 }

@@ -401,6 +401,24 @@ fn a_stack_that_cannot_be_looked_at_any_more_is_listed() {
 }
 
 #[test]
+fn a_creation_is_not_forgotten_when_its_retry_is_refused() {
+    let (fake, _) = stack(None, &["CREATE_IN_PROGRESS", "CREATE_COMPLETE"]);
+    fake.lose_reply("cloudformation:CreateStack");
+    fake.intercept(|request| match request.name().as_str() {
+        "cloudformation:CreateStack" => Fate::Answered(Reply::error(
+            400,
+            "ExpiredToken",
+            "The security token included in the request is expired",
+        )),
+        _ => Fate::Served,
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let ran = run(folder.path(), &fake).run();
+    ran.assert_code(0);
+    assert_eq!(image(&ran.stdout), AMI);
+}
+
+#[test]
 fn who_may_not_update_leaves_nothing() {
     let (fake, _) = stack(Some("CREATE_COMPLETE"), &[]);
     let denied = Reply::error(403, "AccessDenied", "not authorized");
