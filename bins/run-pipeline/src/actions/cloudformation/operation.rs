@@ -93,6 +93,7 @@ fn is_of_the_stack(event: &StackEvent) -> bool {
 fn line(event: &StackEvent, status: &str) -> String {
     let reason = event
         .resource_status_reason()
+        .filter(|reason| !reason.is_empty())
         .map_or_else(String::new, |reason| format!(": {reason}"));
     format!(
         "{status} {} ({}){reason}",

@@ -211,7 +211,8 @@ impl Deployment {
             if operation.state.as_ref() != Some(&seen) {
                 if is_stale(&mut stale_since) {
                     let deed = format!("{what} is {seen}, and no event says so");
-                    return Err(Failure::new(Exit::Unavailable, deed));
+                    status = seen;
+                    return Err(self.unknown(Failure::new(Exit::Unavailable, deed)));
                 }
                 return Ok(Look::NotYet(format!("{seen}, and no event says so yet")));
             }
