@@ -1,9 +1,8 @@
 //! The bucket: what the key holds now, whether that must change, and at most one PutObject.
 //!
 //! A pipeline's S3 source action watches one fixed key, so every write is a deployment. "Unchanged"
-//! is therefore judged by what the object holds, which S3's checksum proves, or its bytes
-//! ([`proof`]); and a write replaces only the object that was compared (`If-Match`), never one that came
-//! in between.
+//! is therefore judged by what the object holds, which S3's checksum of it proves, or its bytes; and a
+//! write replaces only the object that was compared (`If-Match`), never one that came in between.
 
 mod assets;
 pub mod current;

@@ -50,12 +50,12 @@ impl Uploader<'_> {
                         let deed =
                             format!("cannot look at the bucket {bucket}; nothing was touched");
                         let failure = error.failure(deed, "s3:ListBucket on the asset bucket");
-                        return Err(if error.status == Some(404) {
-                            failure.with_exit(Exit::Refused).hint(
+                        return Err(match (error.status, error.kind) {
+                            (Some(404), _) => failure.with_exit(Exit::Refused).hint(
                                 "create the bucket first, or correct PACKAGE_TEMPLATE_ASSET_BUCKET",
-                            )
-                        } else {
-                            failure
+                            ),
+                            (_, Kind::Refused) => failure.with_exit(Exit::Refused),
+                            _ => failure,
                         });
                     }
                 }

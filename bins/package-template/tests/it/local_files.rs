@@ -8,7 +8,8 @@ use harness::{FakeAws, Reply};
 use tempfile::TempDir;
 
 use crate::world::{
-    Bucket, program, project, uploading, versioning, with_checksum, write, wrong_checksum,
+    Bucket, program, project, recompressed, uploading, versioning, with_checksum, write,
+    wrong_checksum,
 };
 
 const TEMPLATE: &str = "# The application.
@@ -199,6 +200,11 @@ fn their_bucket_may_be_in_another_region() {
         .run();
     ran.assert_code(2)
         .assert_stderr("correct PACKAGE_TEMPLATE_ASSET_BUCKET");
+    aws.on("s3:HeadBucket", [Reply::empty(501)]);
+    let ran = uploading(&folder, &aws)
+        .args(["--asset-bucket", "asset-bucket"])
+        .run();
+    ran.assert_code(2).refute_stderr("running again is safe");
 }
 
 #[test]
@@ -233,21 +239,6 @@ fn what_was_deleted_is_stored_again_beside_an_archive_that_is_unchanged() {
     assert_eq!(aws.requests_for("s3:PutObject").len(), 7);
 }
 
-/// As another version of the compressor makes it.
-fn stored(archive: &[u8]) -> Vec<u8> {
-    let mut old = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
-    let mut new = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for at in 0..old.len() {
-        let mut entry = old.by_index(at).unwrap();
-        let options = zip::write::SimpleFileOptions::default()
-            .compression_method(zip::CompressionMethod::Stored)
-            .unix_permissions(entry.unix_mode().unwrap());
-        new.start_file(entry.name().unwrap(), options).unwrap();
-        std::io::copy(&mut entry, &mut new).unwrap();
-    }
-    new.finish().unwrap().into_inner()
-}
-
 #[test]
 fn what_is_under_their_keys_is_proven_and_replaced_where_it_is_something_else() {
     let (aws, folder) = (FakeAws::start(), with_local_files());
@@ -262,7 +253,7 @@ fn what_is_under_their_keys_is_proven_and_replaced_where_it_is_something_else() 
     };
     let (job, code) = (asset(".py"), asset(".zip"));
     // The same files by another compressor are the same asset: a zip is named by what it holds.
-    let other = stored(&objects.lock().unwrap()[&code]);
+    let other = recompressed(&objects.lock().unwrap()[&code]);
     objects.lock().unwrap().insert(code.clone(), other);
     let ran = program.run();
     ran.assert_code(0).refute_stderr("stored ");
