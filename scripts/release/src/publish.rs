@@ -166,7 +166,7 @@ impl Bucket {
     async fn open(to: Place, context: &Context) -> Result<Self, Failure> {
         let session = Session::open(context).await?;
         let config = aws_sdk_s3::config::Builder::from(&session.config)
-            .force_path_style(Session::has_own_endpoint(context, "S3"))
+            .force_path_style(session.has_own_endpoint("S3"))
             .build();
         Ok(Self {
             client: Client::from_conf(config),

@@ -3,7 +3,6 @@
 use action::exit::Exit;
 use action::failure::Failure;
 use aws::error::AwsError;
-use aws::session::Session;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 

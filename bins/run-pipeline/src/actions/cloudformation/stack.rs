@@ -231,7 +231,7 @@ impl Deployment {
         let ended = wait::until(&what, self.deadline, &self.interrupt, PACE, look).await;
         let left = |failure| match way_out(&status) {
             None => failure,
-            Some(way_out) => listed(failure, format!("{what}, {status}"), self.command(way_out)),
+            Some(way_out) => self.listed(failure, format!("{what}, {status}"), way_out),
         };
         match ended {
             Ok(End::Good(stack)) => {
@@ -348,13 +348,23 @@ impl Deployment {
         error.failure(deed, "cloudformation:DescribeStackEvents")
     }
 
+    /// A failure that leaves the stack behind. The exit of a signal would say that nothing is left.
+    fn listed(&self, failure: Failure, what: String, command: &str) -> Failure {
+        let stack = Resource::new(ResourceKind::Stack, &self.request.stack, &self.region);
+        let failure = failure.remains(stack, what, self.command(command));
+        match failure.exit() {
+            Exit::Interrupted | Exit::Terminated => failure.with_exit(Exit::Remains),
+            _ => failure,
+        }
+    }
+
     /// A failure after which nobody knows whether the stack is being deployed.
     fn unknown(&self, failure: Failure) -> Failure {
         let what = format!(
             "perhaps a deployment of {}: whether it began is not known",
             self.what()
         );
-        listed(failure, what, self.command("describe-stacks"))
+        self.listed(failure, what, "describe-stacks")
     }
 }
 
@@ -371,15 +381,6 @@ fn is_stop(failure: &Failure) -> bool {
 
 fn is_stale(since: &mut Option<Instant>) -> bool {
     since.get_or_insert_with(Instant::now).elapsed() >= STALE
-}
-
-/// A failure that leaves something behind. The exit of a signal would say that nothing is left.
-fn listed(failure: Failure, what: String, command: String) -> Failure {
-    let failure = failure.remains(what, command);
-    match failure.exit() {
-        Exit::Interrupted | Exit::Terminated => failure.with_exit(Exit::Remains),
-        _ => failure,
-    }
 }
 
 /// What could not be deleted in the end is no longer part of a stack that is green.
