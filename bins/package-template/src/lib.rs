@@ -73,7 +73,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "s3:GetObject",
-            purpose: "on the key: compare with the current version, and write only if it is still the one seen",
+            purpose: "on the key, and on the asset prefix: compare with what is there, and write only over what was seen",
         },
         Permission {
             action: "s3:GetObjectVersion",
@@ -86,6 +86,10 @@ pub const PROGRAM: Program = Program {
         Permission {
             action: "kms:GenerateDataKey",
             purpose: "on the key of `--kms-key`, or of the bucket's default encryption with KMS",
+        },
+        Permission {
+            action: "kms:Decrypt",
+            purpose: "on the same key: S3 tells the checksum of what it encrypted, which proves that the content is there already",
         },
         Permission {
             action: "codepipeline:GetPipeline",
@@ -172,7 +176,7 @@ async fn upload(
         }
     };
     let archive = packaged.pack(&read.template)?;
-    let decision = upload::decide(seen, archive.digest, target.force);
+    let decision = uploader.decide(seen, &archive).await?;
     if context.dry_run {
         let mut there = Vec::new();
         for asset in &archive.assets {

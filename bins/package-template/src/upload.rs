@@ -1,11 +1,13 @@
 //! The bucket: what the key holds now, whether that must change, and at most one PutObject.
 //!
 //! A pipeline's S3 source action watches one fixed key, so every write is a deployment. "Unchanged"
-//! is therefore judged by the content's digest in the object's metadata, and a write replaces only
-//! the object that was compared (`If-Match`), never one that came in between.
+//! is therefore judged by what the object holds, which S3's checksum of it proves, or its bytes; and a
+//! write replaces only the object that was compared (`If-Match`), never one that came in between.
 
 mod assets;
 pub mod current;
+mod object;
+mod proof;
 mod reply;
 mod summary;
 mod versioning;
@@ -17,7 +19,6 @@ use action::program::Context;
 use aws::error::{AwsError, Kind};
 use aws::session::Session;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumAlgorithm, ServerSideEncryption};
@@ -27,6 +28,7 @@ use tokio::time::Instant;
 
 use crate::archive::Archive;
 use crate::settings::Bucket;
+use object::Place;
 
 /// The metadata entry with the digest: `x-amz-meta-package-template-digest`.
 const DIGEST_KEY: &str = "package-template-digest";
@@ -35,15 +37,19 @@ const DIGEST_KEY: &str = "package-template-digest";
 /// source action reference").
 const SUMMARY_KEY: &str = "codepipeline-artifact-revision-summary";
 
-/// What the key holds now.
+/// What a key holds now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// Its entity tag, quotes included: what `If-Match` compares.
     pub etag: String,
     /// Its version; none for an object older than the bucket's versioning.
     pub version: Option<String>,
-    /// The digest of its content, when we wrote it.
-    pub digest: Option<Digest>,
+    /// The digest that its writer gave: a claim, which came with the upload and may be as wrong as that.
+    pub claim: Option<Digest>,
+    /// The SHA-256 of its bytes, as S3 computed it; not every object has one.
+    pub sha256: Option<Digest>,
+    /// Its length in bytes.
+    pub size: u64,
 }
 
 /// What must happen.
@@ -65,21 +71,20 @@ pub enum Decision {
     },
 }
 
-/// Decides. An object without a version is replaced: a pipeline needs one to run.
-#[must_use]
-pub fn decide(seen: Option<Seen>, digest: Digest, force: bool) -> Decision {
-    match seen {
-        None => Decision::Create,
-        Some(Seen {
-            version: Some(version),
-            digest: Some(found),
-            ..
-        }) if found == digest && !force => Decision::Unchanged { version },
-        Some(Seen { etag, version, .. }) => Decision::Replace { etag, version },
-    }
-}
-
 impl Decision {
+    /// What follows from what the key holds, and from whether that is proven to be the content. An object
+    /// without a version is replaced: a pipeline needs one to run.
+    fn of(seen: Option<Seen>, is_ours: bool) -> Self {
+        match seen {
+            None => Self::Create,
+            Some(Seen {
+                version: Some(version),
+                ..
+            }) if is_ours => Self::Unchanged { version },
+            Some(Seen { etag, version, .. }) => Self::Replace { etag, version },
+        }
+    }
+
     /// Whether the key still holds what was compared.
     fn still_holds(&self, seen: Option<&Seen>) -> bool {
         match (self, seen) {
@@ -218,11 +223,14 @@ impl<'a> Uploader<'a> {
                     let deed = format!(
                         "cannot ask whether the bucket {bucket} is versioned; nothing was touched"
                     );
-                    reply::explain(
-                        &error,
-                        &error.failure(deed, "s3:GetBucketVersioning"),
-                        self.target,
-                    )
+                    let failure = error.failure(deed, "s3:GetBucketVersioning");
+                    let failure = match error.kind {
+                        Kind::Refused => failure.with_exit(Exit::Refused).hint(
+                            "a pipeline starts from the versions of a bucket: use S3, or a server that has them",
+                        ),
+                        _ => failure,
+                    };
+                    reply::explain(&error, &failure, self.target)
                 })?
             }
         };
@@ -238,48 +246,29 @@ impl<'a> Uploader<'a> {
     }
 
     async fn look_at_key(&self) -> Result<Option<Seen>, Failure> {
-        let call = self
-            .client
-            .head_object()
-            .bucket(&self.target.name)
-            .key(&self.target.key)
-            .set_expected_bucket_owner(self.target.owner.clone())
-            .send();
-        match self.bounded("the object was looked at", call).await? {
-            Ok(reply) => self.seen(&reply).map(Some),
-            Err(error) => {
-                let error = AwsError::of(&error);
-                if error.status == Some(404) {
-                    return Ok(None);
-                }
-                let deed = format!("cannot look at {}", self.object());
-                let failure = error.failure(
-                    deed,
-                    "s3:GetObject on the object, and s3:ListBucket on the bucket,",
-                );
-                Err(reply::explain(&error, &failure, self.target))
-            }
+        self.head(&self.archive_place()).await
+    }
+
+    fn archive_place(&self) -> Place<'_> {
+        Place {
+            client: &self.client,
+            bucket: &self.target.name,
+            key: &self.target.key,
         }
     }
 
-    fn seen(&self, reply: &HeadObjectOutput) -> Result<Seen, Failure> {
-        // Every S3 object has an entity tag; a web page in its place usually has none.
-        let etag = reply.e_tag().ok_or_else(|| {
-            Failure::new(Exit::Unavailable, format!("cannot look at {}", self.object()))
-                .cause("the answer has no ETag")
-                .hint("something other than S3 answered: check AWS_ENDPOINT_URL, HTTPS_PROXY and AWS_REGION")
-        })?;
-        let digest = reply
-            .metadata()
-            .and_then(|metadata| metadata.get(DIGEST_KEY));
-        Ok(Seen {
-            etag: etag.to_owned(),
-            version: reply
-                .version_id()
-                .filter(|version| *version != "null")
-                .map(str::to_owned),
-            digest: digest.and_then(|text| text.parse().ok()),
-        })
+    /// Decides what must happen; reads what is there where only its bytes prove what it is.
+    ///
+    /// # Errors
+    /// What is there cannot be read.
+    pub async fn decide(&self, seen: Option<Seen>, archive: &Archive) -> Result<Decision, Failure> {
+        let is_ours = match &seen {
+            Some(seen) if seen.version.is_some() && !self.target.force => {
+                self.holds(seen, archive).await?
+            }
+            _ => false,
+        };
+        Ok(Decision::of(seen, is_ours))
     }
 
     /// Does what was decided.
@@ -306,7 +295,7 @@ impl<'a> Uploader<'a> {
             };
             let error = match self.bounded("the upload was confirmed", put.send()).await? {
                 Ok(reply) => {
-                    let version = reply::verified(&reply, archive, self.target)?;
+                    let version = self.verified(&reply, archive).await?;
                     tracing::info!(
                         "uploaded {} ({} bytes) as version {version}",
                         self.object(),
@@ -368,25 +357,22 @@ impl<'a> Uploader<'a> {
             _ => None,
         };
         let lost_race = matches!(error.status, Some(409 | 412));
-        if lost_race || matches!(error.kind, Kind::Lost | Kind::Unavailable | Kind::Nonsense) {
-            let now = self.look_at_key().await;
-            if let Ok(Some(Seen {
-                version: Some(version),
-                digest: Some(digest),
-                ..
-            })) = now
-                && digest == archive.digest
-                && Some(&version) != replaced
-            {
-                tracing::info!(
-                    "{} has this content as version {version}, although the upload was not confirmed",
-                    self.object()
-                );
-                return Ok(Done {
-                    version,
-                    changed: true,
-                });
-            }
+        let may_be_there =
+            lost_race || matches!(error.kind, Kind::Lost | Kind::Unavailable | Kind::Nonsense);
+        if may_be_there
+            && let Ok(Some(now)) = self.look_at_key().await
+            && let Some(version) = now.version.clone()
+            && Some(&version) != replaced
+            && matches!(self.holds(&now, archive).await, Ok(true))
+        {
+            tracing::info!(
+                "{} has this content as version {version}, although the upload was not confirmed",
+                self.object()
+            );
+            return Ok(Done {
+                version,
+                changed: true,
+            });
         }
         let deed = format!("cannot upload {}", self.object());
         if lost_race {
@@ -407,14 +393,15 @@ impl<'a> Uploader<'a> {
             .cause(error)
             .hint("run again: it is then written where nothing is"));
         }
-        Err(reply::explain(
-            error,
-            &error.failure(
-                deed,
-                "s3:PutObject (and kms:GenerateDataKey with a KMS key)",
+        let action = "s3:PutObject (and kms:GenerateDataKey with a KMS key)";
+        let failure = error.failure(deed, action);
+        let failure = match error.status {
+            Some(501) => failure.hint(
+                "this server has no conditional writes (If-Match, If-None-Match), without which two builds overwrite each other",
             ),
-            self.target,
-        ))
+            _ => failure,
+        };
+        Err(reply::explain(error, &failure, self.target))
     }
 }
 
@@ -428,20 +415,19 @@ fn client(session: &Session, path_style: bool, region: &str) -> Client {
 
 #[cfg(test)]
 mod tests {
-    use super::{Decision, Seen, decide};
-    use bundle::digest::Digest;
-
-    fn seen(version: Option<&str>, digest: Option<Digest>) -> Option<Seen> {
-        Some(Seen {
-            etag: "\"e\"".to_owned(),
-            version: version.map(str::to_owned),
-            digest,
-        })
-    }
+    use super::{Decision, Seen};
 
     #[test]
-    fn only_the_same_content_in_a_version_is_left_alone() {
-        let (ours, other) = (Digest::of(b"ours"), Digest::of(b"other"));
+    fn only_a_version_that_is_proven_is_left_alone() {
+        let seen = |version: Option<&str>| {
+            Some(Seen {
+                etag: "\"e\"".to_owned(),
+                version: version.map(str::to_owned),
+                claim: None,
+                sha256: None,
+                size: 9,
+            })
+        };
         let replace = |version: Option<&str>| Decision::Replace {
             etag: "\"e\"".to_owned(),
             version: version.map(str::to_owned),
@@ -449,20 +435,9 @@ mod tests {
         let unchanged = Decision::Unchanged {
             version: "v1".to_owned(),
         };
-        assert_eq!(decide(None, ours, false), Decision::Create);
-        assert_eq!(decide(seen(Some("v1"), Some(ours)), ours, false), unchanged);
-        assert_eq!(
-            decide(seen(Some("v1"), Some(ours)), ours, true),
-            replace(Some("v1"))
-        );
-        assert_eq!(
-            decide(seen(Some("v1"), Some(other)), ours, false),
-            replace(Some("v1"))
-        );
-        assert_eq!(
-            decide(seen(Some("v1"), None), ours, false),
-            replace(Some("v1"))
-        );
-        assert_eq!(decide(seen(None, Some(ours)), ours, false), replace(None));
+        assert_eq!(Decision::of(None, false), Decision::Create);
+        assert_eq!(Decision::of(seen(Some("v1")), true), unchanged);
+        assert_eq!(Decision::of(seen(Some("v1")), false), replace(Some("v1")));
+        assert_eq!(Decision::of(seen(None), true), replace(None));
     }
 }

@@ -46,6 +46,10 @@ pub const PROGRAM: Program = Program {
             purpose: "S3 sources: fetch the archive, which must have a version",
         },
         Permission {
+            action: "s3:GetObjectVersion",
+            purpose: "S3 sources: fetch the same version again when its body breaks off",
+        },
+        Permission {
             action: "cloudformation:DescribeStacks",
             purpose: "CloudFormation: look at the stack, wait for it, read its outputs",
         },

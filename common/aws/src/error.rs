@@ -151,6 +151,8 @@ fn kind_of<E>(error: &SdkError<E, Response>, code: Option<&str>, status: Option<
     match (code, status) {
         (Some(code), _) if NOT_PERMITTED.contains(&code) => Kind::NotPermitted,
         (Some(code), _) if LATER.contains(&code) => Kind::Unavailable,
+        // The server does not have what was asked for, today or tomorrow.
+        (_, Some(405 | 501)) => Kind::Refused,
         (Some(_), Some(500..)) => Kind::Unavailable,
         (Some(_), _) => Kind::Refused,
         (None, Some(401 | 403)) => Kind::NotPermitted,

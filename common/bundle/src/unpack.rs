@@ -11,7 +11,8 @@ use zip::ZipArchive;
 use zip::read::ZipFile;
 use zip::result::ZipError;
 
-use crate::manifest::Mode;
+use crate::digest::{self, Digest};
+use crate::manifest::{Entry, Kind, Manifest, Mode};
 use crate::names::{self, NameFault, Names};
 
 /// How much an archive may unpack to.
@@ -177,22 +178,87 @@ pub struct Content {
 /// # Errors
 /// As [`unpack`], save what needs a disk.
 pub fn contents(archive: impl Read + Seek, limits: Limits) -> Result<Vec<Content>, UnpackError> {
+    let mut all = Vec::new();
+    each(archive, limits, |name, shape, bytes| {
+        let (Shape::File(mode) | Shape::Link(mode)) = shape else {
+            return;
+        };
+        all.push(Content { name, mode, bytes });
+    })?;
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
+/// The digest of what an archive holds: that of the tree it was packed from, whatever compressed it.
+///
+/// # Errors
+/// As [`contents`].
+pub fn digest(archive: impl Read + Seek, limits: Limits) -> Result<Digest, UnpackError> {
+    let mut kinds = BTreeMap::new();
+    each(archive, limits, |name, shape, bytes| {
+        let kind = match shape {
+            Shape::Folder => Kind::EmptyDir,
+            Shape::Link(_) => Kind::Symlink {
+                target: String::from_utf8_lossy(&bytes).into_owned(),
+            },
+            Shape::File(mode) => Kind::File {
+                mode,
+                size: bytes.len() as u64,
+                sha256: Digest::of(&bytes),
+            },
+        };
+        kinds.insert(name, kind);
+    })?;
+    // Other packers list folders that hold something, too.
+    let names: Vec<String> = kinds.keys().cloned().collect();
+    let is_empty = |folder: &str| {
+        let inside = format!("{folder}/");
+        let next = names.partition_point(|name| *name < inside);
+        !names
+            .get(next)
+            .is_some_and(|name| name.starts_with(&inside))
+    };
+    kinds.retain(|name, kind| *kind != Kind::EmptyDir || is_empty(name));
+    let entries = kinds.into_iter().map(|(path, kind)| Entry {
+        path,
+        kind,
+        source: PathBuf::new(),
+        content: None,
+        segments: Vec::new(),
+    });
+    Ok(digest::digest(&Manifest::from_sorted(entries.collect())))
+}
+
+/// What an entry of an archive is.
+enum Shape {
+    File(Mode),
+    Link(Mode),
+    Folder,
+}
+
+/// Shows every entry with its bytes.
+fn each(
+    archive: impl Read + Seek,
+    limits: Limits,
+    mut show: impl FnMut(String, Shape, Vec<u8>),
+) -> Result<(), UnpackError> {
     let mut zip = ZipArchive::new(archive).map_err(UnpackError::Archive)?;
     if zip.len() > limits.entries {
         return Err(UnpackError::TooLarge(limits));
     }
     let mut left = limits.bytes;
-    let mut all = Vec::new();
     for index in 0..zip.len() {
         let entry = zip.by_index(index).map_err(|source| UnpackError::Entry {
             name: format!("number {index}"),
             source,
         })?;
         let name = checked_name(&entry)?;
-        if entry.is_dir() {
-            continue;
-        }
         let mode = Mode::from_bits(entry.unix_mode().unwrap_or(0));
+        let shape = match (entry.is_dir(), entry.is_symlink()) {
+            (true, _) => Shape::Folder,
+            (_, true) => Shape::Link(mode),
+            _ => Shape::File(mode),
+        };
         let mut bytes = Vec::new();
         entry
             .take(left.saturating_add(1))
@@ -204,10 +270,9 @@ pub fn contents(archive: impl Read + Seek, limits: Limits) -> Result<Vec<Content
         left = left
             .checked_sub(bytes.len() as u64)
             .ok_or(UnpackError::TooLarge(limits))?;
-        all.push(Content { name, mode, bytes });
+        show(name, shape, bytes);
     }
-    all.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(all)
+    Ok(())
 }
 
 fn write_error(path: &Path, source: io::Error) -> UnpackError {

@@ -166,7 +166,7 @@ impl Bucket {
     async fn open(to: Place, context: &Context) -> Result<Self, Failure> {
         let session = Session::open(context).await?;
         let config = aws_sdk_s3::config::Builder::from(&session.config)
-            .force_path_style(Session::has_own_endpoint(context, "S3"))
+            .force_path_style(session.has_own_endpoint("S3"))
             .build();
         Ok(Self {
             client: Client::from_conf(config),
@@ -201,41 +201,27 @@ impl Bucket {
     }
 
     async fn get(&self, name: &str) -> Result<Option<Seen>, Failure> {
-        let call = async {
-            let reply = self
-                .client
-                .get_object()
-                .bucket(&self.to.bucket)
-                .key(self.to.key(name))
-                .send()
-                .await;
-            match reply {
-                Ok(reply) => {
-                    let etag = reply.e_tag().unwrap_or_default().to_owned();
-                    let bytes = reply.body.collect().await.map_err(|error| {
-                        Failure::new(
-                            Exit::Unavailable,
-                            format!("cannot read {}", self.place(name)),
-                        )
-                        .cause(error)
-                    })?;
-                    Ok(Some(Seen {
-                        etag,
-                        bytes: bytes.to_vec(),
-                    }))
-                }
+        let deed = format!("cannot read {}", self.place(name));
+        let ask = async || {
+            let call = self.client.get_object().bucket(&self.to.bucket);
+            match call.key(self.to.key(name)).send().await {
+                Ok(reply) => Ok((Some(reply.e_tag.unwrap_or_default()), reply.body)),
                 Err(error) => {
                     let error = AwsError::of(&error);
                     if error.is("NoSuchKey") || (error.code.is_none() && error.status == Some(404))
                     {
-                        return Ok(None);
+                        return Ok((None, ByteStream::default()));
                     }
-                    Err(error.failure(
-                        format!("cannot read {}", self.place(name)),
-                        "s3:GetObject and s3:ListBucket",
-                    ))
+                    Err(error.failure(&deed, "s3:GetObject and s3:ListBucket"))
                 }
             }
+        };
+        let call = async {
+            let (etag, bytes) = aws::body::whole(&deed, ask).await?;
+            Ok(etag.map(|etag| Seen {
+                etag,
+                bytes: bytes.to_vec(),
+            }))
         };
         self.bounded(&format!("{} was read", self.place(name)), call)
             .await?

@@ -144,10 +144,20 @@ impl Reply {
 
     /// Announces the whole of `body` as XML, sends the first `sent` bytes and closes.
     pub fn cut(body: impl Into<String>, sent: usize) -> Self {
-        let Deed::Answer(answer) = Self::xml(body).deed else {
-            unreachable!("xml is an answer")
+        Self::xml(body).broken_off(sent)
+    }
+
+    /// Announces the whole of an answer, sends its first `sent` bytes and closes.
+    ///
+    /// # Panics
+    /// When the reply is no answer.
+    #[must_use]
+    pub fn broken_off(mut self, sent: usize) -> Self {
+        let Deed::Answer(answer) = self.deed else {
+            panic!("only an answer breaks off")
         };
-        Self::deed(Deed::Cut { answer, sent })
+        self.deed = Deed::Cut { answer, sent };
+        self
     }
 
     /// Says nothing for `duration`, then closes; ends early when the fake stops.

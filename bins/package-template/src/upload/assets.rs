@@ -11,6 +11,15 @@ use aws_smithy_types::base64;
 use crate::references::Asset;
 
 use super::Uploader;
+use super::object::Place;
+
+/// What is under an asset's key.
+#[derive(Debug, PartialEq, Eq)]
+enum Shelved {
+    Nothing,
+    It,
+    Another { etag: String },
+}
 
 impl Uploader<'_> {
     /// Goes to the bucket of packaged files and gives its region. Reads only.
@@ -41,12 +50,12 @@ impl Uploader<'_> {
                         let deed =
                             format!("cannot look at the bucket {bucket}; nothing was touched");
                         let failure = error.failure(deed, "s3:ListBucket on the asset bucket");
-                        return Err(if error.status == Some(404) {
-                            failure.with_exit(Exit::Refused).hint(
+                        return Err(match (error.status, error.kind) {
+                            (Some(404), _) => failure.with_exit(Exit::Refused).hint(
                                 "create the bucket first, or correct PACKAGE_TEMPLATE_ASSET_BUCKET",
-                            )
-                        } else {
-                            failure
+                            ),
+                            (_, Kind::Refused) => failure.with_exit(Exit::Refused),
+                            _ => failure,
                         });
                     }
                 }
@@ -66,48 +75,57 @@ impl Uploader<'_> {
         self.shelf.as_ref().unwrap_or(&self.client)
     }
 
-    /// Whether an asset is there already. Reads only.
+    fn asset_place<'a>(&'a self, bucket: &'a str, asset: &'a Asset) -> Place<'a> {
+        Place {
+            client: self.shelf(),
+            bucket,
+            key: &asset.key,
+        }
+    }
+
+    /// What is under an asset's key. Reads only.
+    async fn shelved(&self, bucket: &str, asset: &Asset) -> Result<Shelved, Failure> {
+        let place = self.asset_place(bucket, asset);
+        let Some(seen) = self.head(&place).await? else {
+            return Ok(Shelved::Nothing);
+        };
+        Ok(if self.holds_asset(&place, &seen, asset).await? {
+            Shelved::It
+        } else {
+            Shelved::Another { etag: seen.etag }
+        })
+    }
+
+    /// Whether an asset is there already, proven by a checksum of its content or by its bytes: its key
+    /// says only what should be there. Reads only.
     ///
     /// # Errors
     /// A bucket that is not there, or not ours to read.
     pub async fn has_asset(&self, bucket: &str, asset: &Asset) -> Result<bool, Failure> {
-        let call = self
-            .shelf()
-            .head_object()
-            .bucket(bucket)
-            .key(&asset.key)
-            .set_expected_bucket_owner(self.target.owner.clone())
-            .send();
-        match self
-            .bounded("the packaged files were looked at", call)
-            .await?
-        {
-            Ok(_) => Ok(true),
-            Err(error) => {
-                let error = AwsError::of(&error);
-                if error.status == Some(404) {
-                    return Ok(false);
-                }
-                Err(error.failure(
-                    format!("cannot look at s3://{bucket}/{}", asset.key),
-                    "s3:GetObject on the packaged files, and s3:ListBucket on their bucket,",
-                ))
-            }
-        }
+        Ok(self.shelved(bucket, asset).await? == Shelved::It)
     }
 
     /// Stores the assets that are not there yet; gives how many that were. Whoever stored one in between
-    /// stored the same content, for the key says so.
+    /// stored the same content, for the key says so. What is not the content that its key names was
+    /// spoilt on its way and is replaced.
     ///
     /// # Errors
     /// What S3 refuses. What was stored before stays; it is found again by the next run.
     pub async fn store_assets(&self, bucket: &str, assets: &[Asset]) -> Result<usize, Failure> {
         let mut stored = 0;
         for asset in assets {
-            if self.has_asset(bucket, asset).await? {
-                continue;
-            }
-            if self.store_asset(bucket, asset).await? {
+            let over = match self.shelved(bucket, asset).await? {
+                Shelved::It => continue,
+                Shelved::Nothing => None,
+                Shelved::Another { etag } => {
+                    let place = self.asset_place(bucket, asset);
+                    tracing::warn!(
+                        "{place} holds another content than its key names; it is replaced"
+                    );
+                    Some(etag)
+                }
+            };
+            if self.store_asset(bucket, asset, over.as_deref()).await? {
                 tracing::info!(
                     "stored {} as s3://{bucket}/{} ({} bytes)",
                     findings::shown(&asset.source),
@@ -120,7 +138,13 @@ impl Uploader<'_> {
         Ok(stored)
     }
 
-    async fn store_asset(&self, bucket: &str, asset: &Asset) -> Result<bool, Failure> {
+    /// Stores one where nothing is, or over what has this entity tag; gives whether it was written now.
+    async fn store_asset(
+        &self,
+        bucket: &str,
+        asset: &Asset,
+        over: Option<&str>,
+    ) -> Result<bool, Failure> {
         let checksum = base64::encode(asset.sha256.as_bytes());
         let put = self
             .shelf()
@@ -131,8 +155,11 @@ impl Uploader<'_> {
             .content_type(asset.content_type)
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(&checksum)
-            .if_none_match("*")
             .set_expected_bucket_owner(self.target.owner.clone());
+        let put = match over {
+            None => put.if_none_match("*"),
+            Some(etag) => put.if_match(etag),
+        };
         let put = match &self.target.kms_key {
             None => put,
             Some(key) => put
@@ -146,6 +173,7 @@ impl Uploader<'_> {
         {
             Ok(reply) => match reply.checksum_sha256() {
                 Some(stored) if stored == checksum => Ok(true),
+                None if self.has_asset(bucket, asset).await.is_ok_and(|there| there) => Ok(true),
                 stored => Err(Failure::failed(format!(
                     "{object} was stored with the SHA-256 {}, and {checksum} was sent",
                     stored.unwrap_or("that nobody tells")
@@ -163,9 +191,7 @@ impl Uploader<'_> {
                 let error = AwsError::of(&error);
                 let lost = matches!(error.kind, Kind::Lost | Kind::Unavailable | Kind::Nonsense);
                 // 412: somebody stored it. 409: somebody stores or deletes it just now.
-                if error.status == Some(412)
-                    || error.status == Some(409) && self.has_asset(bucket, asset).await?
-                {
+                if matches!(error.status, Some(409 | 412)) && self.has_asset(bucket, asset).await? {
                     return Ok(false);
                 }
                 // The answer may have been lost after the object was stored.

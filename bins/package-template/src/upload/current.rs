@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use action::failure::Failure;
 use aws::error::AwsError;
+use aws_sdk_s3::primitives::ByteStream;
 use bundle::digest::Digest;
 use bundle::manifest::{Kind, Manifest};
 use bundle::unpack::{Content, Limits, contents};
@@ -43,35 +44,32 @@ impl Uploader<'_> {
             return Ok(Current::Nothing);
         };
         let deed = format!("cannot read {} to compare with it", self.object());
-        let failed = |error: AwsError| {
-            error.failure(
-                deed.clone(),
-                "s3:GetObject (and s3:GetObjectVersion) on the key",
-            )
+        let ask = async || {
+            let call = self.client.get_object().bucket(&self.target.name);
+            let call = call
+                .key(&self.target.key)
+                .set_version_id(version.clone())
+                .set_expected_bucket_owner(self.target.owner.clone());
+            let answer = call.send().await.map_err(|error| {
+                let action = "s3:GetObject (and s3:GetObjectVersion) on the key";
+                AwsError::of(&error).failure(&deed, action)
+            })?;
+            let length = u64::try_from(answer.content_length().unwrap_or_default());
+            if let Ok(length) = length
+                && length > MAX_ARCHIVE
+            {
+                return Ok((Some(length), ByteStream::default()));
+            }
+            Ok((None, answer.body))
         };
-        let call = self
-            .client
-            .get_object()
-            .bucket(&self.target.name)
-            .key(&self.target.key)
-            .set_version_id(version.clone())
-            .set_expected_bucket_owner(self.target.owner.clone())
-            .send();
-        let answer = match self.bounded("the present version was read", call).await? {
-            Ok(answer) => answer,
-            Err(error) => return Err(failed(AwsError::of(&error))),
-        };
-        let length = answer.content_length().unwrap_or_default();
-        if u64::try_from(length).is_ok_and(|length| length > MAX_ARCHIVE) {
+        let reading = aws::body::whole(&deed, ask);
+        let (too_long, body) = self
+            .bounded("the present version was read", reading)
+            .await??;
+        if let Some(length) = too_long {
             return Ok(Current::Unreadable(format!("it has {length} bytes")));
         }
-        let body = self
-            .bounded("the present version was read", answer.body.collect())
-            .await?;
-        let bytes = match body {
-            Ok(body) => body.into_bytes(),
-            Err(error) => return Ok(Current::Unreadable(error.to_string())),
-        };
+        let bytes = body.into_bytes();
         let limits = Limits {
             bytes: 4 * MAX_ARCHIVE,
             ..Limits::default()

@@ -7,11 +7,15 @@ use std::collections::BTreeSet;
 
 /// The IAM actions that S3 asks for.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
-fn actions(request: &Request) -> Vec<String> {
+fn actions(request: &Request, is_encrypted: bool) -> Vec<String> {
     let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let versioned = request.query.iter().any(|(name, _)| name == "versionId");
     let with_key = request.header("x-amz-server-side-encryption") == Some("aws:kms");
     match request.name().as_str() {
+        // S3 tells the checksum of what a KMS key encrypts to who may decrypt it.
+        "s3:HeadObject" if is_encrypted && request.header("x-amz-checksum-mode").is_some() => {
+            named(&["s3:GetObject", "s3:ListBucket", "kms:Decrypt"])
+        }
         // Who may not list gets 403, not 404, for a key that is not there.
         "s3:HeadObject" => named(&["s3:GetObject", "s3:ListBucket"]),
         "s3:GetObject" if versioned => named(&["s3:GetObjectVersion"]),
@@ -20,8 +24,10 @@ fn actions(request: &Request) -> Vec<String> {
     }
 }
 
-fn called(aws: &FakeAws) -> BTreeSet<String> {
-    aws.requests().iter().flat_map(actions).collect()
+fn called(aws: &FakeAws, is_encrypted: bool) -> BTreeSet<String> {
+    let requests = aws.requests();
+    let actions = requests.iter().map(|one| actions(one, is_encrypted));
+    actions.flatten().collect()
 }
 
 /// Runs everything that the settings can ask for.
@@ -51,7 +57,7 @@ fn the_documented_policy_is_exactly_what_is_called() {
         .run();
     let permissions = package_template::PROGRAM.permissions.iter();
     let documented: BTreeSet<String> = permissions.map(|one| one.action.to_owned()).collect();
-    assert_eq!(called(&aws), documented);
+    assert_eq!(called(&aws, true), documented);
 }
 
 /// What `PackagePolicy` grants.
@@ -74,5 +80,5 @@ fn the_packaging_policy_grants_exactly_what_an_upload_calls() {
     let again = uploading(&folder, &aws);
     again.clone().arg("--dry-run").run().assert_code(0);
     again.run().assert_code(0);
-    assert_eq!(called(&aws), granted());
+    assert_eq!(called(&aws, false), granted());
 }

@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex};
 use harness::{FakeAws, Reply};
 use tempfile::TempDir;
 
-use crate::world::{Bucket, program, project, uploading, versioning, write, wrong_checksum};
+use crate::world::{
+    Bucket, program, project, recompressed, uploading, versioning, with_checksum, write,
+    wrong_checksum,
+};
 
 const TEMPLATE: &str = "# The application.
 Resources:
@@ -39,13 +42,17 @@ fn bucket(aws: &FakeAws) -> Objects {
     aws.on("s3:GetBucketVersioning", [versioning("Enabled")]);
     let world = Arc::clone(&objects);
     aws.on_call("s3:HeadObject", move |request| {
-        if world.lock().unwrap().contains_key(&request.path) {
-            Reply::empty(200)
-                .header("etag", "\"e\"")
-                .header("x-amz-version-id", "v")
-        } else {
-            Reply::empty(404)
-        }
+        let Some(body) = world.lock().unwrap().get(&request.path).cloned() else {
+            return Reply::empty(404);
+        };
+        let reply = Reply::empty(200)
+            .header("etag", "\"e\"")
+            .header("x-amz-version-id", "v");
+        with_checksum(reply, request, &body)
+    });
+    let world = Arc::clone(&objects);
+    aws.on_call("s3:GetObject", move |request| {
+        Reply::bytes(world.lock().unwrap()[&request.path].clone())
     });
     let world = Arc::clone(&objects);
     aws.on_call("s3:PutObject", move |request| {
@@ -119,7 +126,7 @@ fn they_are_stored_first_and_only_their_paths_change() {
     );
     drop(objects);
 
-    // The archive in this little world carries no digest, so that it is written again; nothing else is.
+    // The archive is written again; nothing else is.
     program.clone().arg("--force").run().assert_code(0);
     assert_eq!(aws.requests_for("s3:PutObject").len(), 5);
 }
@@ -193,6 +200,11 @@ fn their_bucket_may_be_in_another_region() {
         .run();
     ran.assert_code(2)
         .assert_stderr("correct PACKAGE_TEMPLATE_ASSET_BUCKET");
+    aws.on("s3:HeadBucket", [Reply::empty(501)]);
+    let ran = uploading(&folder, &aws)
+        .args(["--asset-bucket", "asset-bucket"])
+        .run();
+    ran.assert_code(2).refute_stderr("running again is safe");
 }
 
 #[test]
@@ -205,7 +217,7 @@ fn what_was_deleted_is_stored_again_beside_an_archive_that_is_unchanged() {
         if is_asset(request) {
             Reply::empty(404)
         } else {
-            world.head()
+            world.head(request)
         }
     });
     let world = archive.clone();
@@ -225,6 +237,102 @@ fn what_was_deleted_is_stored_again_beside_an_archive_that_is_unchanged() {
     assert_eq!(ran.assert_code(0).exports()["TEMPLATE_CHANGED"], "0");
     ran.assert_stderr("stored nested/job.py as s3://source-bucket/assets/");
     assert_eq!(aws.requests_for("s3:PutObject").len(), 7);
+}
+
+#[test]
+fn what_is_under_their_keys_is_proven_and_replaced_where_it_is_something_else() {
+    let (aws, folder) = (FakeAws::start(), with_local_files());
+    let objects = bucket(&aws);
+    let program = uploading(&folder, &aws);
+    program.run().assert_code(0);
+    let keys: Vec<String> = objects.lock().unwrap().keys().cloned().collect();
+    let asset = |end: &str| {
+        let mut keys = keys.iter();
+        let found = keys.find(|key| key.contains("/assets/") && key.ends_with(end));
+        found.unwrap().clone()
+    };
+    let (job, code) = (asset(".py"), asset(".zip"));
+    // The same files by another compressor are the same asset: a zip is named by what it holds.
+    let other = recompressed(&objects.lock().unwrap()[&code]);
+    objects.lock().unwrap().insert(code.clone(), other);
+    let ran = program.run();
+    ran.assert_code(0).refute_stderr("stored ");
+    assert_eq!(aws.requests_for("s3:PutObject").len(), 4);
+    assert_eq!(aws.requests_for("s3:GetObject").len(), 1);
+
+    // What was spoilt on its way is not believed because of its key, with a checksum or without.
+    for has_checksums in [true, false] {
+        let world = Arc::clone(&objects);
+        if !has_checksums {
+            aws.on_call("s3:HeadObject", move |request| {
+                let there = world.lock().unwrap().contains_key(&request.path);
+                Reply::empty(if there { 200 } else { 404 })
+                    .header("etag", "\"e\"")
+                    .header("x-amz-version-id", "v")
+            });
+        }
+        for key in [&job, &code] {
+            objects
+                .lock()
+                .unwrap()
+                .insert(key.clone(), b"spoilt".to_vec());
+        }
+        let before = aws.requests_for("s3:PutObject").len();
+        let dry = program.clone().arg("--dry-run").run();
+        dry.assert_code(0)
+            .assert_stderr("would store s3://source-bucket/assets/");
+        let ran = program.run();
+        ran.assert_code(0)
+            .assert_stderr("holds another content than its key names; it is replaced");
+        assert_eq!(objects.lock().unwrap()[&job], b"print(1)\n");
+        let puts = aws.requests_for("s3:PutObject");
+        for put in &puts[before..before + 2] {
+            assert_eq!(
+                put.header("if-match"),
+                Some("\"e\""),
+                "only what was looked at"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_server_that_tells_no_checksum_is_read_back() {
+    let (aws, folder) = (FakeAws::start(), with_local_files());
+    let objects = bucket(&aws);
+    let silent = || {
+        Reply::empty(200)
+            .header("etag", "\"e\"")
+            .header("x-amz-version-id", "v")
+    };
+    let world = Arc::clone(&objects);
+    aws.on_call("s3:HeadObject", move |request| {
+        match world.lock().unwrap().contains_key(&request.path) {
+            true => silent(),
+            false => Reply::empty(404),
+        }
+    });
+    let spoils = Arc::new(Mutex::new(false));
+    let (world, spoiling) = (Arc::clone(&objects), Arc::clone(&spoils));
+    aws.on_call("s3:PutObject", move |request| {
+        let body = match *spoiling.lock().unwrap() {
+            true => b"spoilt".to_vec(),
+            false => request.body.clone(),
+        };
+        world.lock().unwrap().insert(request.path.clone(), body);
+        silent()
+    });
+    let program = uploading(&folder, &aws);
+    // Of assets: the archive of this world has no metadata.
+    let ran = program.run();
+    ran.assert_stderr("stored nested/job.py as");
+    *spoils.lock().unwrap() = true;
+    objects.lock().unwrap().clear();
+    program
+        .run()
+        .assert_code(5)
+        .assert_stderr("that nobody tells")
+        .assert_stderr("aws s3api delete-object");
 }
 
 #[test]

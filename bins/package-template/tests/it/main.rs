@@ -8,6 +8,7 @@ mod local_files;
 mod moto;
 mod offline;
 mod page;
+mod proof;
 mod reports;
 mod sdk_settings;
 mod secret_settings;

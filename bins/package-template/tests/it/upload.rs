@@ -93,6 +93,10 @@ fn twice_changes_nothing() {
     assert_eq!(second["TEMPLATE_VERSION_ID"], first["TEMPLATE_VERSION_ID"]);
     assert_eq!(second["TEMPLATE_DIGEST"], first["TEMPLATE_DIGEST"]);
     assert_eq!(aws.requests_for("s3:PutObject").len(), 1);
+    assert!(
+        aws.requests_for("s3:GetObject").is_empty(),
+        "the checksum says it"
+    );
 
     let forced = program
         .clone()
@@ -290,7 +294,7 @@ fn exports_go_to_a_file_and_an_old_one_never_stays() {
         ".exports",
         "export TEMPLATE_VERSION_ID='stale'\n",
     );
-    aws.first("s3:HeadObject", [Reply::empty(403)]);
+    aws.first("s3:HeadObject", [Reply::empty(403), Reply::empty(403)]);
     let program = uploading(&folder, &aws).arg("--export-file").arg(&exports);
     program.run().assert_code(3).assert_stdout("");
     assert!(!exports.exists());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Cursor;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -92,7 +93,7 @@ impl Bucket {
         let bucket = Self::default();
         aws.on("s3:GetBucketVersioning", [versioning("Enabled")]);
         let world = bucket.clone();
-        aws.on_call("s3:HeadObject", move |_| world.head());
+        aws.on_call("s3:HeadObject", move |request| world.head(request));
         let world = bucket.clone();
         aws.on_call("s3:GetObject", move |_| match &*world.0.lock().unwrap() {
             None => Reply::error(404, "NoSuchKey", "The specified key does not exist."),
@@ -123,11 +124,30 @@ impl Bucket {
         });
     }
 
+    /// The same version with other bytes.
+    pub(crate) fn replace(&self, change: impl FnOnce(&[u8]) -> Vec<u8>) {
+        let mut current = self.0.lock().unwrap();
+        let object = current.as_mut().unwrap();
+        object.body = change(&object.body);
+    }
+
+    /// What is there was spoilt on its way, metadata and all; gives its version.
+    pub(crate) fn spoil(&self) -> String {
+        let mut current = self.0.lock().unwrap();
+        let object = current.as_mut().unwrap();
+        let middle = object.body.len() / 2;
+        object.body[middle] ^= 1;
+        object.version()
+    }
+
     /// The answer to HeadObject.
-    pub(crate) fn head(&self) -> Reply {
+    pub(crate) fn head(&self, request: &Request) -> Reply {
         match &*self.0.lock().unwrap() {
             None => Reply::empty(404),
-            Some(object) => object.described(Reply::empty(200)),
+            Some(object) => {
+                let reply = object.described(Reply::empty(200));
+                with_checksum(reply, request, &object.body)
+            }
         }
     }
 
@@ -173,6 +193,34 @@ impl Bucket {
         *current = Some(object);
         reply
     }
+}
+
+/// The same archive, as another version of the compressor makes it.
+pub(crate) fn recompressed(archive: &[u8]) -> Vec<u8> {
+    let mut old = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
+    let mut new = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for at in 0..old.len() {
+        let mut entry = old.by_index(at).unwrap();
+        let options = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored)
+            .unix_permissions(entry.unix_mode().unwrap());
+        new.start_file(entry.name().unwrap(), options).unwrap();
+        std::io::copy(&mut entry, &mut new).unwrap();
+    }
+    new.finish().unwrap().into_inner()
+}
+
+/// HeadObject's answer with the checksum of the body, which S3 tells to those who ask for it.
+pub(crate) fn with_checksum(reply: Reply, request: &Request, body: &[u8]) -> Reply {
+    if request.header("x-amz-checksum-mode") != Some("ENABLED") {
+        return reply;
+    }
+    reply
+        .header(
+            "x-amz-checksum-sha256",
+            base64::encode(Digest::of(body).as_bytes()),
+        )
+        .header("x-amz-checksum-type", "FULL_OBJECT")
 }
 
 /// What S3 says to a body that is not the one whose SHA-256 was announced.

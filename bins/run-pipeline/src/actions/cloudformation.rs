@@ -1,13 +1,16 @@
 //! The CloudFormation action: creates or updates a stack from files of an artifact.
 
+mod operation;
 mod request;
+mod send;
 mod stack;
+mod state;
 
 use action::failure::Failure;
 
-use crate::execution::{Execution, Ready};
+use crate::execution::{Execution, Ready, random_id};
 use request::Request;
-use stack::Stacks;
+use stack::Deployment;
 
 /// Deploys the stack and waits for it; the stack's outputs are the action's variables.
 ///
@@ -29,11 +32,14 @@ pub async fn run(
     }
     let request = Request::read(&execution.store, ready)?;
     let session = execution.session(ready.action).await?;
-    let stacks = Stacks {
+    let id = random_id()
+        .map_err(|error| Failure::failed(format!("{} cannot deploy", ready.name())).cause(error))?;
+    let deployment = Deployment {
         client: aws_sdk_cloudformation::Client::new(&session.config),
         region: session.region,
+        request,
         interrupt: execution.context.interrupt.clone(),
         deadline: execution.context.deadline,
     };
-    stacks.deploy(&request).await
+    deployment.run(format!("run-pipeline-{id}")).await
 }

@@ -1,7 +1,10 @@
 //! The S3 source action: one zip at a fixed key of a versioned bucket.
 
+use action::exit::Exit;
 use action::failure::Failure;
 use aws::error::AwsError;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::ByteStream;
 
 use crate::execution::{Execution, Ready};
 
@@ -9,7 +12,7 @@ use crate::execution::{Execution, Ready};
 ///
 /// # Errors
 /// A bucket that is not versioned (CodePipeline refuses those), an object that is not there or
-/// is not a zip, and whatever AWS refuses.
+/// is not a zip, a body that breaks off again and again, and whatever AWS refuses.
 pub async fn run(
     execution: &mut Execution<'_>,
     ready: &Ready<'_>,
@@ -27,49 +30,32 @@ pub async fn run(
     let settings = aws_sdk_s3::config::Builder::from(&session.config)
         .force_path_style(session.has_own_endpoint("S3"));
     let client = aws_sdk_s3::Client::from_conf(settings.build());
-    let interrupt = &execution.context.interrupt;
-    let stopped =
-        |signal| Failure::interrupted(signal, format!("stopped fetching s3://{bucket}/{key}"));
 
     let place = format!("s3://{bucket}/{key} in {}", session.region);
-    let object = client.get_object().bucket(bucket).key(key).send();
-    let object = interrupt
-        .race(object)
+    let deed = format!("cannot fetch {place}");
+    // What the first answer named is asked for again, whatever was uploaded meanwhile.
+    let mut named = None;
+    let fetch = aws::body::whole(&deed, async || {
+        let mut object = get(&client, bucket, key, named.clone(), &deed).await?;
+        let version = version(&object, bucket)?;
+        let body = std::mem::replace(&mut object.body, ByteStream::from_static(b""));
+        named = Some(version.clone());
+        Ok(((object, version), body))
+    });
+    let context = execution.context;
+    let fetched = context
+        .interrupt
+        .race(tokio::time::timeout_at(context.deadline, fetch));
+    let ((object, version), bytes) = fetched
         .await
-        .map_err(stopped)?
-        .map_err(|error| {
-            let error = AwsError::of(&error);
-            let failure = error.failure(format!("cannot fetch {place}"), "s3:GetObjectVersion");
-            if error.is("NoSuchKey") {
-                failure.hint("put it there with package-template first")
-            } else {
-                failure
-            }
-        })?;
-    let version = object.version_id().unwrap_or_default().to_owned();
-    // A bucket that is not versioned gives no version, one whose versioning is suspended "null".
-    if version.is_empty() || version == "null" {
-        return Err(Failure::refused(format!(
-            "the bucket {bucket} is not versioned"
-        ))
-        .hint(format!("CodePipeline takes only versioned buckets: aws s3api put-bucket-versioning --bucket {bucket} --versioning-configuration Status=Enabled; then upload again")));
-    }
-    let etag = object
-        .e_tag()
-        .unwrap_or_default()
-        .trim_matches('"')
-        .to_owned();
-    let summary = object
-        .metadata()
-        .and_then(|metadata| metadata.get("codepipeline-artifact-revision-summary"))
-        .cloned();
-    let bytes = interrupt
-        .race(object.body.collect())
-        .await
-        .map_err(stopped)?
-        .map_err(|error| {
-            Failure::failed(format!("cannot fetch {place}")).cause(aws::error::chain(&error))
-        })?;
+        .map_err(|signal| Failure::interrupted(signal, format!("stopped fetching {place}")))?
+        .map_err(|_| {
+            Failure::new(
+                Exit::Deadline,
+                format!("the deadline came before {place} was fetched"),
+            )
+            .hint("nothing was changed; running again is safe")
+        })??;
     let bytes = bytes.into_bytes();
     if !bytes.starts_with(b"PK") {
         return Err(Failure::failed(format!("{place} is not a zip file"))
@@ -79,13 +65,47 @@ pub async fn run(
     execution
         .revisions
         .insert(output.text.clone(), version.clone());
-    let summary = summary.map_or_else(String::new, |text| format!(" ({text})"));
+    let summary = object
+        .metadata()
+        .and_then(|metadata| metadata.get("codepipeline-artifact-revision-summary"))
+        .map_or_else(String::new, |text| format!(" ({text})"));
     tracing::info!(
         "fetched {place}, version {version}{summary}, {} bytes",
         bytes.len()
     );
+    let etag = object.e_tag().unwrap_or_default().trim_matches('"');
     Ok(vec![
         ("VersionId".to_owned(), version),
-        ("ETag".to_owned(), etag),
+        ("ETag".to_owned(), etag.to_owned()),
     ])
+}
+
+async fn get(
+    client: &aws_sdk_s3::Client,
+    bucket: &str,
+    key: &str,
+    version: Option<String>,
+    deed: &str,
+) -> Result<GetObjectOutput, Failure> {
+    let call = client.get_object().bucket(bucket).key(key);
+    call.set_version_id(version).send().await.map_err(|error| {
+        let error = AwsError::of(&error);
+        let failure = error.failure(deed, "s3:GetObject and s3:GetObjectVersion");
+        if error.is("NoSuchKey") {
+            failure.hint("put it there with package-template first")
+        } else {
+            failure
+        }
+    })
+}
+
+/// A bucket that is not versioned gives no version, one whose versioning is suspended "null".
+fn version(object: &GetObjectOutput, bucket: &str) -> Result<String, Failure> {
+    match object.version_id() {
+        Some(version) if !version.is_empty() && version != "null" => Ok(version.to_owned()),
+        _ => Err(Failure::refused(format!("the bucket {bucket} is not versioned")).hint(format!(
+            "CodePipeline takes only versioned buckets: aws s3api put-bucket-versioning --bucket {bucket} \
+             --versioning-configuration Status=Enabled; then upload again"
+        ))),
+    }
 }

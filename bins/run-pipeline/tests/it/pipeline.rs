@@ -2,8 +2,7 @@
 
 mod check;
 mod refusals;
-mod sdk_settings;
-mod secret_settings;
+mod source;
 mod stacks;
 
 use std::path::Path;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
-use harness::{FakeAws, Reply};
+use harness::{FakeAws, Reply, Request};
 
 /// A zip with these files.
 pub(crate) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
@@ -17,13 +17,197 @@ pub(crate) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// What the stacks look like.
-#[derive(Debug, Default)]
+/// One stack, as CloudFormation shows it.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Stacks {
     /// The states that DescribeStacks shows one after the other; the last one stays.
     pub(crate) states: Vec<&'static str>,
+    /// The states after each create or update.
+    course: &'static [&'static str],
     /// The parameters of the last create or update.
     pub(crate) parameters: BTreeMap<String, String>,
+    /// The oldest first.
+    events: Vec<Event>,
+    /// The token of the last create or update.
+    token: Option<String>,
+    /// Whether tokens are known: events bear them, and a call that comes again is taken for the same.
+    /// Otherwise it meets what the first one did.
+    pub(crate) forgets_tokens: bool,
+    /// Events a page; 0 for all.
+    pub(crate) page: usize,
+    /// How often DescribeStacks does not see an update yet that has begun; that has ended.
+    stale: usize,
+    stale_at_the_end: usize,
+    updates: u32,
+    /// What was there before it.
+    before: Option<Box<Self>>,
+}
+
+#[derive(Debug, Clone)]
+struct Event {
+    token: Option<String>,
+    resource: &'static str,
+    status: String,
+}
+
+const ID: &str = "arn:aws:cloudformation:eu-west-1:000000000000:stack/app/1";
+const NAMESPACE: &str = "http://cloudformation.amazonaws.com/doc/2010-05-15/";
+
+impl Stacks {
+    /// Something happens to a resource, or to the stack itself (`app`).
+    pub(crate) fn happens(&mut self, resource: &'static str, status: &str) {
+        let token = self.token.clone().filter(|_| !self.forgets_tokens);
+        self.events.push(Event {
+            token,
+            resource,
+            status: status.to_owned(),
+        });
+    }
+
+    /// Somebody else has done something, with a token or without.
+    pub(crate) fn happened(&mut self, token: Option<&str>, resource: &'static str, status: &str) {
+        self.events.push(Event {
+            token: token.map(str::to_owned),
+            resource,
+            status: status.to_owned(),
+        });
+    }
+
+    /// DescribeStacks does not see the next update when it has begun, or has ended.
+    pub(crate) fn lag(&mut self, at_the_beginning: usize, at_the_end: usize) {
+        self.before = None;
+        self.stale = at_the_beginning;
+        self.stale_at_the_end = at_the_end;
+    }
+
+    fn enter(&mut self) {
+        let Some(state) = self.states.first().copied() else {
+            return;
+        };
+        if state.starts_with("ROLLBACK") {
+            self.happens("Group", "CREATE_FAILED");
+        }
+        self.happens("app", state);
+        if state.ends_with("E_IN_PROGRESS") {
+            self.happens("Group", state);
+        }
+    }
+
+    pub(crate) fn describe(&mut self, name: &str) -> Reply {
+        if let Some(before) = &mut self.before {
+            let left = match self.states.len() {
+                1 => &mut self.stale_at_the_end,
+                _ => &mut self.stale,
+            };
+            if *left > 0 {
+                *left -= 1;
+                return before.describe(name);
+            }
+        }
+        let state = match self.states.as_slice() {
+            [] => {
+                let message = format!("Stack with id {name} does not exist");
+                return Reply::error(400, "ValidationError", message);
+            }
+            [last] => *last,
+            [first, ..] => {
+                let first = *first;
+                self.states.remove(0);
+                self.enter();
+                first
+            }
+        };
+        let ami = self.parameters.get("AMIId").cloned().unwrap_or_default();
+        let updated = match self.updates {
+            0 => String::new(),
+            minutes => format!("<LastUpdatedTime>2026-01-01T00:{minutes:02}:00Z</LastUpdatedTime>"),
+        };
+        Reply::xml(format!(
+            "<DescribeStacksResponse xmlns=\"{NAMESPACE}\"><DescribeStacksResult><Stacks><member>\
+             <StackName>{name}</StackName><StackId>{ID}</StackId><CreationTime>2026-01-01T00:00:00Z</CreationTime>{updated}\
+             <StackStatus>{state}</StackStatus><StackStatusReason>reason of {state}</StackStatusReason>\
+             <Outputs><member><OutputKey>Image</OutputKey><OutputValue>{ami}</OutputValue></member></Outputs>\
+             </member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
+        ))
+    }
+
+    pub(crate) fn deploy(&mut self, operation: &str, request: &Request) -> Reply {
+        let refused = |code: &str, message: &str| Reply::error(400, code, message);
+        let token = request.param("ClientRequestToken").map(str::to_owned);
+        let parameters = parameters(request);
+        let is_again = token.is_some() && token == self.token && !self.forgets_tokens;
+        if !is_again {
+            match (operation, self.states.is_empty()) {
+                ("CreateStack", false) => {
+                    return refused("AlreadyExistsException", "Stack [app] already exists");
+                }
+                ("UpdateStack", _) if parameters == self.parameters => {
+                    return refused("ValidationError", "No updates are to be performed.");
+                }
+                _ => {}
+            }
+            if operation == "UpdateStack" {
+                self.before = Some(Box::new(self.clone()));
+                self.updates += 1;
+            }
+            self.token = token;
+            self.parameters = parameters;
+            self.states = self.course.to_vec();
+            self.enter();
+        }
+        Reply::xml(format!(
+            "<{operation}Response xmlns=\"{NAMESPACE}\"><{operation}Result><StackId>{ID}</StackId></{operation}Result></{operation}Response>"
+        ))
+    }
+
+    fn events(&self, request: &Request) -> Reply {
+        let from: usize = request
+            .param("NextToken")
+            .map_or(0, |token| token.parse().unwrap());
+        let page = match self.page {
+            0 => self.events.len(),
+            page => page,
+        };
+        let all = self.events.iter().enumerate().rev();
+        let events: String = all
+            .skip(from)
+            .take(page)
+            .map(|(number, Event { token, resource, status })| {
+                let (kind, physical) = match *resource {
+                    "app" => ("AWS::CloudFormation::Stack", ID),
+                    _ => ("AWS::AutoScaling::AutoScalingGroup", "group-1"),
+                };
+                let token = token.as_ref().map_or_else(String::new, |token| {
+                    format!("<ClientRequestToken>{token}</ClientRequestToken>")
+                });
+                format!(
+                    "<member><EventId>e{number}</EventId><StackId>{ID}</StackId><StackName>app</StackName>\
+                     <LogicalResourceId>{resource}</LogicalResourceId><PhysicalResourceId>{physical}</PhysicalResourceId>\
+                     <ResourceType>{kind}</ResourceType><Timestamp>2026-01-01T00:00:00Z</Timestamp>{token}\
+                     <ResourceStatus>{status}</ResourceStatus><ResourceStatusReason>no capacity</ResourceStatusReason></member>"
+                )
+            })
+            .collect();
+        let next = if from + page < self.events.len() {
+            format!("<NextToken>{}</NextToken>", from + page)
+        } else {
+            String::new()
+        };
+        Reply::xml(format!(
+            "<DescribeStackEventsResponse xmlns=\"{NAMESPACE}\"><DescribeStackEventsResult><StackEvents>{events}</StackEvents>{next}\
+             </DescribeStackEventsResult></DescribeStackEventsResponse>"
+        ))
+    }
+}
+
+fn parameters(request: &Request) -> BTreeMap<String, String> {
+    let part = |index: usize, what: &str| {
+        let name = format!("Parameters.member.{index}.{what}");
+        request.param(&name).map(str::to_owned)
+    };
+    (1..)
+        .map_while(|index| Some((part(index, "ParameterKey")?, part(index, "ParameterValue")?)))
+        .collect()
 }
 
 /// Serves a versioned bucket with one object.
@@ -44,59 +228,26 @@ pub(crate) fn serve_stacks(
 ) -> Arc<Mutex<Stacks>> {
     let stacks = Arc::new(Mutex::new(Stacks {
         states: first.into_iter().collect(),
+        course: states,
         ..Stacks::default()
     }));
+    if let Some(state) = first {
+        stacks.lock().unwrap().happened(None, "app", state);
+    }
     let world = Arc::clone(&stacks);
     fake.on_call("cloudformation:DescribeStacks", move |request| {
-        let mut world = world.lock().unwrap();
         let name = request.param("StackName").unwrap().to_owned();
-        let state = match world.states.as_slice() {
-            [] => return Reply::error(400, "ValidationError", format!("Stack with id {name} does not exist")),
-            [last] => *last,
-            [_, ..] => world.states.remove(0),
-        };
-        let ami = world.parameters.get("AMIId").cloned().unwrap_or_default();
-        Reply::xml(format!(
-            "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult><Stacks><member>\
-             <StackName>{name}</StackName><StackId>arn:aws:cloudformation:x</StackId><CreationTime>2026-01-01T00:00:00Z</CreationTime>\
-             <StackStatus>{state}</StackStatus><StackStatusReason>reason of {state}</StackStatusReason>\
-             <Outputs><member><OutputKey>Image</OutputKey><OutputValue>{ami}</OutputValue></member></Outputs>\
-             </member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
-        ))
+        world.lock().unwrap().describe(&name)
     });
     for operation in ["CreateStack", "UpdateStack"] {
         let world = Arc::clone(&stacks);
         fake.on_call(&format!("cloudformation:{operation}"), move |request| {
-            let mut world = world.lock().unwrap();
-            world.states = states.to_vec();
-            world.parameters.clear();
-            for index in 1.. {
-                let part = |what: &str| request.param(&format!("Parameters.member.{index}.{what}")).map(str::to_owned);
-                let (Some(key), Some(value)) = (part("ParameterKey"), part("ParameterValue")) else { break };
-                world.parameters.insert(key, value);
-            }
-            Reply::xml(format!(
-                "<{operation}Response xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><{operation}Result><StackId>arn:aws:cloudformation:x</StackId></{operation}Result></{operation}Response>"
-            ))
+            world.lock().unwrap().deploy(operation, request)
         });
     }
     let world = Arc::clone(&stacks);
-    fake.on_call("cloudformation:DescribeStackEvents", move |_| {
-        let world = world.lock().unwrap();
-        let events: String = world
-            .states
-            .iter()
-            .map(|state| {
-                let failed = state.starts_with("ROLLBACK");
-                let (id, status) = if failed { ("e2", "CREATE_FAILED") } else { ("e1", "CREATE_IN_PROGRESS") };
-                format!("<member><EventId>{id}</EventId><StackId>x</StackId><StackName>s</StackName><LogicalResourceId>Group</LogicalResourceId>\
-                         <ResourceType>AWS::AutoScaling::AutoScalingGroup</ResourceType><Timestamp>2026-01-01T00:00:00Z</Timestamp>\
-                         <ResourceStatus>{status}</ResourceStatus><ResourceStatusReason>no capacity</ResourceStatusReason></member>")
-            })
-            .collect();
-        Reply::xml(format!(
-            "<DescribeStackEventsResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStackEventsResult><StackEvents>{events}</StackEvents></DescribeStackEventsResult></DescribeStackEventsResponse>"
-        ))
+    fake.on_call("cloudformation:DescribeStackEvents", move |request| {
+        world.lock().unwrap().events(request)
     });
     stacks
 }

@@ -9,7 +9,7 @@ use bundle::digest::digest;
 use bundle::manifest::Mode;
 use bundle::pack::{PackError, pack};
 use bundle::tree::{self, Rules};
-use bundle::unpack::{Limits, UnpackError, contents};
+use bundle::unpack::{self, Limits, UnpackError, contents};
 
 use super::{LIMIT, read, sample};
 
@@ -135,6 +135,55 @@ fn what_is_held_in_memory_keeps_the_rules_and_can_be_edited() {
             .iter()
             .any(|one| one.name == "sub/run" && one.bytes == b"edited")
     );
+}
+
+#[test]
+fn the_digest_of_an_archive_is_that_of_the_tree_whatever_packed_it() {
+    use std::io::Write as _;
+    let root = sample();
+    let manifest = read(root.path());
+    let archive = pack(&manifest, LIMIT).unwrap();
+    let of = |archive: &[u8]| unpack::digest(Cursor::new(archive), Limits::default());
+    assert_eq!(of(&archive).unwrap(), digest(&manifest));
+
+    // Stored, in another order, with the folders that hold something.
+    let mut other = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = |mode| {
+        zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored)
+            .unix_permissions(mode)
+    };
+    other.add_directory("sub", options(0o755)).unwrap();
+    other
+        .add_symlink("sub/link", "../template.yaml", options(0o777))
+        .unwrap();
+    for (name, mode, content) in [
+        ("template.yaml", 0o600, "Resources: {}\n".repeat(1000)),
+        ("sub/run", 0o700, "#!/bin/sh\n".to_owned()),
+        ("sub/ünïcode", 0o644, String::new()),
+    ] {
+        other.start_file(name, options(mode)).unwrap();
+        other.write_all(content.as_bytes()).unwrap();
+    }
+    other.add_directory("sub/empty", options(0o755)).unwrap();
+    let other = other.finish().unwrap().into_inner();
+    assert_ne!(other, archive);
+    assert_eq!(of(&other).unwrap(), digest(&manifest));
+
+    // A folder is part of it, a link is not the file with its text, and a cut archive has none.
+    let changed = |change: &dyn Fn(&std::path::Path)| {
+        let root = sample();
+        change(root.path());
+        pack(&read(root.path()), LIMIT).unwrap()
+    };
+    let without = changed(&|root| fs::remove_dir(root.join("sub/empty")).unwrap());
+    assert_ne!(of(&without).unwrap(), digest(&manifest));
+    let copied = changed(&|root| {
+        fs::remove_file(root.join("sub/link")).unwrap();
+        fs::write(root.join("sub/link"), "../template.yaml").unwrap();
+    });
+    assert_ne!(of(&copied).unwrap(), digest(&manifest));
+    assert!(of(&archive[..archive.len() - 1]).is_err());
 }
 
 #[test]

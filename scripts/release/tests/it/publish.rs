@@ -208,6 +208,22 @@ fn a_lost_answer_is_looked_up() {
 }
 
 #[test]
+fn what_breaks_off_while_it_is_compared_is_read_again() {
+    let (aws, _) = released();
+    let half = || {
+        Reply::bytes(b"1.0.0\n".to_vec())
+            .header("etag", "\"x\"")
+            .broken_off(3)
+    };
+    aws.first("s3:GetObject", [half(), half()]);
+    publish(packed("1.0.0", "one").path())
+        .envs(aws.env())
+        .run()
+        .assert_code(0)
+        .assert_stderr("its body broke off");
+}
+
+#[test]
 fn a_dry_run_writes_nothing_and_says_what_it_would() {
     let aws = FakeAws::start();
     bucket(&aws);

@@ -1,6 +1,5 @@
 //! Create or update a stack, tell its events, wait for its end.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use action::exit::Exit;
@@ -9,258 +8,391 @@ use action::interrupt::Interrupt;
 use aws::error::AwsError;
 use aws::wait::{self, Ended, Look, Pace};
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{Capability, Parameter, Stack, StackEvent, Tag};
-use tokio::time::Instant;
+use aws_sdk_cloudformation::primitives::DateTime;
+use aws_sdk_cloudformation::types::Stack;
+use tokio::time::{Instant, sleep, sleep_until};
 
+use super::operation::Operation;
 use super::request::Request;
+use super::send::Sent;
+use super::state::{Move, next_move, verdict, way_out};
 
 const PACE: Pace = Pace {
     first: Duration::from_secs(1),
     longest: Duration::from_secs(10),
 };
 
-/// Stacks of one region.
-pub(super) struct Stacks {
+/// What a call may still take after a signal or the deadline, where dropping it would leave open what
+/// it did.
+const LAST_WORD: Duration = Duration::from_secs(5);
+
+/// How long a stack may be seen in a final state before the event of that state is there, and how long a
+/// new one may not be seen at all: what CloudFormation shows may be older than what it has answered.
+const STALE: Duration = Duration::from_secs(120);
+
+/// The outputs of a stack.
+type Outputs = Vec<(String, String)>;
+
+/// One deployment of a stack.
+pub(super) struct Deployment {
     pub(super) client: Client,
     pub(super) region: String,
+    pub(super) request: Request,
     pub(super) interrupt: Interrupt,
     pub(super) deadline: Instant,
 }
 
-/// What CREATE_UPDATE does to a stack in a state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Move {
-    Create,
-    Update,
-    /// It must be deleted by hand first.
-    Delete,
-    /// Somebody else works on it.
-    Busy,
+/// What is there before anything is sent.
+struct Seen {
+    /// What is to be done with it.
+    next: Move,
+    /// When it was last updated.
+    updated: Option<DateTime>,
+    /// Its newest event.
+    newest: Option<String>,
 }
 
-fn next_move(status: Option<&str>) -> Move {
-    match status {
-        None | Some("DELETE_COMPLETE") => Move::Create,
-        // An update of these is refused by CloudFormation; CREATE_UPDATE does not recreate.
-        Some(
-            "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED"
-            | "REVIEW_IN_PROGRESS",
-        ) => Move::Delete,
-        Some(status) if status.ends_with("_IN_PROGRESS") => Move::Busy,
-        Some(_) => Move::Update,
-    }
+/// What a stack that was waited for has come to.
+enum End {
+    Good(Stack),
+    Bad(Stack),
+    Gone,
 }
 
-/// Whether a state ends the wait, and how.
-fn verdict(status: &str) -> Option<bool> {
-    match status {
-        "CREATE_COMPLETE" | "UPDATE_COMPLETE" => Some(true),
-        status if status.ends_with("_IN_PROGRESS") => None,
-        _ => Some(false),
-    }
-}
-
-impl Stacks {
-    pub(super) async fn deploy(&self, request: &Request) -> Result<Vec<(String, String)>, Failure> {
-        let name = &request.stack;
-        let found = self.find(name).await?;
-        let status = found.as_ref().map(status_of);
-        // What has happened before is not told again.
-        let mut told: BTreeSet<String> = BTreeSet::new();
-        if found.is_some() {
-            told.extend(
-                self.events(name)
-                    .await?
-                    .iter()
-                    .filter_map(|one| one.event_id.clone()),
-            );
-        }
-        match next_move(status.as_deref()) {
-            Move::Create => {
-                self.create(request).await?;
-                tracing::info!("creating the stack {name} in {}", self.region);
+impl Deployment {
+    /// Creates or updates the stack and waits for it. `token` is of this deployment alone.
+    ///
+    /// # Errors
+    /// A stack that cannot be deployed to; what CloudFormation refuses; a deployment that fails; one that
+    /// goes on when the wait ends, or may go on, which is listed.
+    pub(super) async fn run(&self, token: String) -> Result<Outputs, Failure> {
+        let what = self.what();
+        let mut operation = Operation::new(token);
+        let mut is_second = false;
+        loop {
+            let Seen {
+                next,
+                updated,
+                newest,
+            } = self.unless_stopped(self.look()).await??;
+            operation = operation.after(newest);
+            let sent = self.send(next, &operation.token).await;
+            if matches!(sent, Sent::Accepted) {
+                let verb = match next {
+                    Move::Create => "creating",
+                    _ => "updating",
+                };
+                tracing::info!("{verb} {what}");
+                return self.wait(next, updated, operation).await;
             }
+            // The newest events say what became of it.
+            let traced = self.last_word(self.tell(&mut operation)).await.flatten();
+            if operation.begun {
+                tracing::info!("{what} has taken this deployment, although the answer was lost");
+                return self.wait(next, updated, operation).await;
+            }
+            let Sent::Failed { failure, answered } = sent else {
+                traced?;
+                return self.unless_stopped(self.up_to_date()).await?;
+            };
+            match traced {
+                Err(_) if answered => return Err(failure),
+                Err(blind) => return Err(self.unknown(failure.and(blind))),
+                Ok(()) if is_stop(&failure) => return Err(self.unknown(failure)),
+                // A service that hands no tokens back may have carried it out: then this changes nothing.
+                Ok(()) if operation.something_happened() && !is_second => is_second = true,
+                Ok(()) => return Err(failure),
+            }
+        }
+    }
+
+    /// Looks at the stack before anything is sent.
+    async fn look(&self) -> Result<Seen, Failure> {
+        let nothing = Seen {
+            next: Move::Create,
+            updated: None,
+            newest: None,
+        };
+        let Some(stack) = self.find().await? else {
+            return Ok(nothing);
+        };
+        let status = status_of(&stack);
+        match next_move(Some(&status)) {
+            Move::Create => Ok(nothing),
             Move::Update => {
-                if !self.update(request).await? {
-                    tracing::info!(
-                        "the stack {name} is up to date: no updates are to be performed"
-                    );
-                    return Ok(found.as_ref().map(outputs).unwrap_or_default());
-                }
-                tracing::info!("updating the stack {name} in {}", self.region);
+                let events = self.client.describe_stack_events();
+                let page = events.stack_name(&self.request.stack).send().await;
+                let page = page.map_err(|error| self.no_events(&AwsError::of(&error)))?;
+                let newest = page.stack_events().first();
+                Ok(Seen {
+                    next: Move::Update,
+                    updated: stack.last_updated_time,
+                    newest: newest.and_then(|event| event.event_id.clone()),
+                })
             }
-            Move::Delete => {
-                let status = status.unwrap_or_default();
-                return Err(Failure::refused(format!(
-                    "the stack {name} in {} is {status} and cannot be updated",
-                    self.region
-                ))
-                .hint(format!(
-                    "look at its events, then: aws cloudformation delete-stack --stack-name {name}"
-                )));
+            Move::Stuck => {
+                let refused =
+                    Failure::refused(format!("{} is {status} and cannot be updated", self.what()));
+                Err(match way_out(&status) {
+                    None => refused,
+                    Some(way_out) => refused.hint(format!(
+                        "look at its events, then: {}",
+                        self.command(way_out)
+                    )),
+                })
             }
-            Move::Busy => {
-                let status = status.unwrap_or_default();
-                return Err(Failure::new(
-                    Exit::Lost,
-                    format!(
-                        "the stack {name} in {} is {status}: another deployment works on it",
-                        self.region
-                    ),
-                )
-                .hint(format!(
-                    "wait for it: aws cloudformation describe-stacks --stack-name {name}"
-                )));
-            }
+            Move::Busy => Err(self.busy(&status)),
         }
-        self.wait(name, told).await
     }
 
-    /// The stack of that name, if there is one.
-    async fn find(&self, name: &str) -> Result<Option<Stack>, Failure> {
-        let call = self.client.describe_stacks().stack_name(name).send();
-        match self.race(name, call).await? {
+    /// The stack, if there is one.
+    async fn find(&self) -> Result<Option<Stack>, Failure> {
+        let stacks = self.client.describe_stacks();
+        match stacks.stack_name(&self.request.stack).send().await {
             Ok(answer) => Ok(answer.stacks.unwrap_or_default().into_iter().next()),
             Err(error) => {
                 let error = AwsError::of(&error);
-                if error.is("ValidationError") && error.to_string().contains("does not exist") {
+                if is_absent(&error) {
                     return Ok(None);
                 }
-                Err(error.failure(self.deed("look at", name), "cloudformation:DescribeStacks"))
+                let deed = format!("cannot look at {}", self.what());
+                Err(error.failure(deed, "cloudformation:DescribeStacks"))
             }
         }
     }
 
-    async fn create(&self, request: &Request) -> Result<(), Failure> {
-        let call = self
-            .client
-            .create_stack()
-            .stack_name(&request.stack)
-            .template_body(&request.body)
-            .set_parameters(Some(parameters(request)))
-            .set_tags(Some(tags(request)))
-            .set_capabilities(Some(capabilities(request)))
-            .set_stack_policy_body(request.policy.clone())
-            .set_role_arn(request.role.clone())
-            .send();
-        self.race(&request.stack, call)
-            .await?
-            .map(drop)
-            .map_err(|error| {
-                AwsError::of(&error).failure(
-                    self.deed("create", &request.stack),
-                    "cloudformation:CreateStack",
-                )
-            })
-    }
-
-    /// Gives whether there was anything to update.
-    async fn update(&self, request: &Request) -> Result<bool, Failure> {
-        let call = self
-            .client
-            .update_stack()
-            .stack_name(&request.stack)
-            .template_body(&request.body)
-            .set_parameters(Some(parameters(request)))
-            .set_tags(Some(tags(request)))
-            .set_capabilities(Some(capabilities(request)))
-            .set_stack_policy_body(request.policy.clone())
-            .set_role_arn(request.role.clone())
-            .send();
-        match self.race(&request.stack, call).await? {
-            Ok(_) => Ok(true),
-            Err(error) => {
-                let error = AwsError::of(&error);
-                // CloudFormation has no code of its own for this.
-                if error.is("ValidationError")
-                    && error.to_string().contains("No updates are to be performed")
-                {
-                    return Ok(false);
-                }
-                Err(error.failure(
-                    self.deed("update", &request.stack),
-                    "cloudformation:UpdateStack",
-                ))
-            }
+    /// The outputs of a stack that has nothing to update.
+    async fn up_to_date(&self) -> Result<Outputs, Failure> {
+        let stack = self.find().await?.ok_or_else(|| self.gone())?;
+        let status = status_of(&stack);
+        if next_move(Some(&status)) != Move::Update {
+            return Err(self.busy(&status));
         }
+        tracing::info!(
+            "{} is up to date: no updates are to be performed",
+            self.what()
+        );
+        Ok(outputs(&stack))
     }
 
-    /// Waits for a terminal state, telling each event once.
+    /// Waits for the end of what CloudFormation has taken; `updated` is when the stack was updated before.
     async fn wait(
         &self,
-        name: &str,
-        mut told: BTreeSet<String>,
-    ) -> Result<Vec<(String, String)>, Failure> {
-        let mut failed = Vec::new();
-        let what = format!("the stack {name}");
+        next: Move,
+        updated: Option<DateTime>,
+        mut operation: Operation,
+    ) -> Result<Outputs, Failure> {
+        let what = self.what();
+        let mut status = match next {
+            Move::Create => "CREATE_IN_PROGRESS",
+            _ => "UPDATE_IN_PROGRESS",
+        }
+        .to_owned();
+        let mut is_seen = false;
+        let mut stale_since = None;
         let look = async || {
-            for event in self.events(name).await? {
-                let Some(id) = &event.event_id else { continue };
-                if told.insert(id.clone()) {
-                    let line = event_line(&event);
-                    tracing::info!("{line}");
-                    if event
-                        .resource_status
-                        .as_ref()
-                        .is_some_and(|one| one.as_str().ends_with("_FAILED"))
-                    {
-                        failed.push(line);
-                    }
+            let found = self.find().await?;
+            self.tell(&mut operation).await?;
+            let Some(stack) = found else {
+                return Ok(if is_seen || is_stale(&mut stale_since) {
+                    Look::There(End::Gone)
+                } else {
+                    Look::NotYet("not there yet".to_owned())
+                });
+            };
+            is_seen = true;
+            let seen = status_of(&stack);
+            let Some(is_good) = verdict(&seen) else {
+                stale_since = None;
+                status.clone_from(&seen);
+                return Ok(Look::NotYet(seen));
+            };
+            // It may be shown as it was before: its own event of that state is of this deployment.
+            if operation.state.as_ref() != Some(&seen) {
+                if is_stale(&mut stale_since) {
+                    let deed = format!("{what} is {seen}, and no event says so");
+                    status = seen;
+                    return Err(self.unknown(Failure::new(Exit::Unavailable, deed)));
                 }
+                return Ok(Look::NotYet(format!("{seen}, and no event says so yet")));
             }
-            let stack = self.find(name).await?.ok_or_else(|| {
-                Failure::failed(format!("the stack {name} in {} is gone", self.region))
-            })?;
-            let status = status_of(&stack);
-            match verdict(&status) {
-                None => Ok(Look::NotYet(status)),
-                Some(true) => Ok(Look::There(stack)),
-                Some(false) => {
-                    let reason = stack.stack_status_reason().unwrap_or("no reason given");
-                    let deed = format!(
-                        "the deployment of the stack {name} in {} ended in {status}",
-                        self.region
-                    );
-                    let failure = Failure::failed(deed).cause(reason);
-                    Err(failed.drain(..).fold(failure, Failure::detail))
-                }
+            // Its outputs may be those of before, although that event is there.
+            let is_of_before = next == Move::Update && stack.last_updated_time == updated;
+            if is_of_before && operation.begun && !is_stale(&mut stale_since) {
+                return Ok(Look::NotYet(format!("{seen}, as it was before")));
             }
+            status = seen;
+            Ok(Look::There(if is_good {
+                End::Good(stack)
+            } else {
+                End::Bad(stack)
+            }))
         };
         let ended = wait::until(&what, self.deadline, &self.interrupt, PACE, look).await;
+        let left = |failure| match way_out(&status) {
+            None => failure,
+            Some(way_out) => self.listed(failure, format!("{what}, {status}"), way_out),
+        };
         match ended {
-            Ok(stack) => Ok(outputs(&stack)),
-            Err(Ended::Failed(failure)) => Err(failure),
-            Err(ended) => Err(ended.into_failure(&format!("{what} was deployed")).remains(
-                Resource::new(ResourceKind::Stack, name, &self.region),
-                format!("the deployment of {what} in {} goes on", self.region),
-                format!("aws cloudformation cancel-update-stack --stack-name {name}"),
+            Ok(End::Good(stack)) => {
+                warn_of(&what, &status, &operation.failed);
+                Ok(outputs(&stack))
+            }
+            Ok(End::Bad(stack)) => {
+                let reason = stack.stack_status_reason().unwrap_or("no reason given");
+                let deed = format!("the deployment of {what} ended in {status}");
+                let failure = Failure::failed(deed).cause(reason);
+                let failed = operation.failed.into_iter();
+                Err(left(failed.fold(failure, Failure::detail)))
+            }
+            Ok(End::Gone) => Err(self.gone()),
+            Err(Ended::Failed(failure)) => Err(left(failure)),
+            Err(ended) => Err(left(
+                ended
+                    .into_failure(&format!("{what} was deployed"))
+                    .hint("its deployment goes on; run again when it has ended"),
             )),
         }
     }
 
-    /// The newest events, oldest first.
-    async fn events(&self, name: &str) -> Result<Vec<StackEvent>, Failure> {
-        let call = self.client.describe_stack_events().stack_name(name).send();
-        let answer = self.race(name, call).await?.map_err(|error| {
-            AwsError::of(&error).failure(
-                self.deed("read the events of", name),
-                "cloudformation:DescribeStackEvents",
-            )
-        })?;
-        let mut events = answer.stack_events.unwrap_or_default();
-        events.reverse();
-        Ok(events)
+    /// Tells the events of an operation that were not told yet, the oldest first.
+    async fn tell(&self, operation: &mut Operation) -> Result<(), Failure> {
+        let events = self.client.describe_stack_events();
+        let events = events.stack_name(&self.request.stack).into_paginator();
+        let mut pages = events.send();
+        let mut unread = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = match page {
+                Ok(page) => page.stack_events.unwrap_or_default(),
+                Err(error) => {
+                    let error = AwsError::of(&error);
+                    if is_absent(&error) {
+                        break;
+                    }
+                    return Err(self.no_events(&error));
+                }
+            };
+            if !operation.unread(page, &mut unread) {
+                break;
+            }
+        }
+        for event in unread.iter().rev() {
+            if let Some(line) = operation.take(event) {
+                tracing::info!("{line}");
+            }
+        }
+        Ok(())
     }
 
-    async fn race<T>(&self, name: &str, call: impl Future<Output = T>) -> Result<T, Failure> {
-        self.interrupt
-            .race(call)
-            .await
-            .map_err(|signal| Failure::interrupted(signal, format!("stopped at the stack {name}")))
+    /// Ends a call that changes nothing with a signal or the deadline.
+    async fn unless_stopped<T>(&self, call: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            failure = self.stopped() => Err(failure),
+            done = call => Ok(done),
+        }
     }
 
-    fn deed(&self, verb: &str, name: &str) -> String {
-        format!("cannot {verb} the stack {name} in {}", self.region)
+    /// Lets a call come to its end after a signal or the deadline too, though not for long.
+    pub(super) async fn last_word<T>(&self, call: impl Future<Output = T>) -> Result<T, Failure> {
+        let patience = async {
+            let failure = self.stopped().await;
+            sleep(LAST_WORD).await;
+            failure
+        };
+        tokio::select! {
+            biased;
+            done = call => Ok(done),
+            failure = patience => Err(failure),
+        }
+    }
+
+    async fn stopped(&self) -> Failure {
+        tokio::select! {
+            signal = self.interrupt.signalled() => {
+                Failure::interrupted(signal, format!("stopped at {}", self.what()))
+            }
+            () = sleep_until(self.deadline) => {
+                Failure::new(Exit::Deadline, format!("the deadline came at {}", self.what()))
+                    .hint("running again looks first at what is there")
+            }
+        }
+    }
+
+    pub(super) fn what(&self) -> String {
+        format!("the stack {} in {}", self.request.stack, self.region)
+    }
+
+    fn command(&self, command: &str) -> String {
+        format!(
+            "aws cloudformation {command} --stack-name {} --region {}",
+            self.request.stack, self.region
+        )
+    }
+
+    fn busy(&self, status: &str) -> Failure {
+        let deed = format!(
+            "{} is {status}: another deployment works on it",
+            self.what()
+        );
+        let look = self.command("describe-stacks");
+        Failure::new(Exit::Lost, deed).hint(format!("wait for it: {look}"))
+    }
+
+    fn gone(&self) -> Failure {
+        Failure::failed(format!("{} is gone", self.what()))
+    }
+
+    fn no_events(&self, error: &AwsError) -> Failure {
+        let deed = format!("cannot read the events of {}", self.what());
+        error.failure(deed, "cloudformation:DescribeStackEvents")
+    }
+
+    /// A failure that leaves the stack behind. The exit of a signal would say that nothing is left.
+    fn listed(&self, failure: Failure, what: String, command: &str) -> Failure {
+        let stack = Resource::new(ResourceKind::Stack, &self.request.stack, &self.region);
+        let failure = failure.remains(stack, what, self.command(command));
+        match failure.exit() {
+            Exit::Interrupted | Exit::Terminated => failure.with_exit(Exit::Remains),
+            _ => failure,
+        }
+    }
+
+    /// A failure after which nobody knows whether the stack is being deployed.
+    fn unknown(&self, failure: Failure) -> Failure {
+        let what = format!(
+            "perhaps a deployment of {}: whether it began is not known",
+            self.what()
+        );
+        self.listed(failure, what, "describe-stacks")
+    }
+}
+
+fn is_absent(error: &AwsError) -> bool {
+    error.is("ValidationError") && error.to_string().contains("does not exist")
+}
+
+fn is_stop(failure: &Failure) -> bool {
+    matches!(
+        failure.exit(),
+        Exit::Deadline | Exit::Interrupted | Exit::Terminated
+    )
+}
+
+fn is_stale(since: &mut Option<Instant>) -> bool {
+    since.get_or_insert_with(Instant::now).elapsed() >= STALE
+}
+
+/// What could not be deleted in the end is no longer part of a stack that is green.
+fn warn_of(what: &str, status: &str, failed: &[String]) {
+    if failed.is_empty() {
+        return;
+    }
+    tracing::warn!(
+        "{what} is {status}, but not all went well; what could not be deleted stays, outside of the stack"
+    );
+    for line in failed {
+        tracing::warn!("{line}");
     }
 }
 
@@ -277,83 +409,4 @@ fn outputs(stack: &Stack) -> Vec<(String, String)> {
         .iter()
         .filter_map(|one| Some((one.output_key.clone()?, one.output_value.clone()?)))
         .collect()
-}
-
-fn event_line(event: &StackEvent) -> String {
-    let text = |value: Option<&str>| value.unwrap_or("?").to_owned();
-    let status = event.resource_status.as_ref().map(|one| one.as_str());
-    let reason = event
-        .resource_status_reason()
-        .map_or_else(String::new, |reason| format!(": {reason}"));
-    format!(
-        "{} {} ({}){reason}",
-        text(status),
-        text(event.logical_resource_id()),
-        text(event.resource_type()),
-    )
-}
-
-fn parameters(request: &Request) -> Vec<Parameter> {
-    let one = |(key, value): &(String, String)| {
-        Parameter::builder()
-            .parameter_key(key)
-            .parameter_value(value)
-            .build()
-    };
-    request.parameters.iter().map(one).collect()
-}
-
-fn tags(request: &Request) -> Vec<Tag> {
-    let one = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
-    request.tags.iter().map(one).collect()
-}
-
-fn capabilities(request: &Request) -> Vec<Capability> {
-    request
-        .capabilities
-        .iter()
-        .map(|one| Capability::from(one.as_str()))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_state_decides_what_is_done() {
-        for (status, expected) in [
-            (None, Move::Create),
-            (Some("CREATE_COMPLETE"), Move::Update),
-            (Some("UPDATE_COMPLETE"), Move::Update),
-            (Some("UPDATE_ROLLBACK_COMPLETE"), Move::Update),
-            (Some("ROLLBACK_COMPLETE"), Move::Delete),
-            (Some("REVIEW_IN_PROGRESS"), Move::Delete),
-            (Some("UPDATE_IN_PROGRESS"), Move::Busy),
-            (Some("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"), Move::Busy),
-        ] {
-            assert_eq!(next_move(status), expected, "{status:?}");
-        }
-    }
-
-    #[test]
-    fn only_two_states_are_success() {
-        assert_eq!(verdict("CREATE_COMPLETE"), Some(true));
-        assert_eq!(verdict("UPDATE_COMPLETE"), Some(true));
-        for going in [
-            "CREATE_IN_PROGRESS",
-            "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
-            "UPDATE_ROLLBACK_IN_PROGRESS",
-        ] {
-            assert_eq!(verdict(going), None);
-        }
-        for bad in [
-            "ROLLBACK_COMPLETE",
-            "UPDATE_ROLLBACK_COMPLETE",
-            "CREATE_FAILED",
-            "DELETE_COMPLETE",
-        ] {
-            assert_eq!(verdict(bad), Some(false));
-        }
-    }
 }
