@@ -26,7 +26,7 @@ impl Key {
     }
 
     /// Reads a key as EC2, ssh-keygen or PuTTY make it, without passphrase: PKCS#1 RSA (`key.pem`), PKCS#8, SEC1, OpenSSH;
-    /// or what people make of its text, see [`super::key_text`].
+    /// or what people make of its text, see `host::key_text`.
     ///
     /// # Errors
     /// What is wrong with it, without any of its content.

@@ -120,7 +120,7 @@ fn decoded(text: &str) -> Option<String> {
         return None;
     }
     packed.truncate(packed.trim_end_matches('=').len());
-    while packed.len() % 4 != 0 {
+    while !packed.len().is_multiple_of(4) {
         packed.push('=');
     }
     String::from_utf8(base64::decode(packed).ok()?).ok()
