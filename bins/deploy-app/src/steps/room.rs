@@ -7,7 +7,6 @@ use super::look::{self, Compared};
 use crate::application::Application;
 use crate::compose;
 use crate::host::exec::{Bounds, Input};
-use crate::host::ssh::quote;
 use crate::release::{State, scripts};
 use crate::remote::Remote;
 use crate::sync::size;
@@ -25,7 +24,7 @@ pub(super) async fn prune_unlocked(
     if let Some(project) = look::commands(remote).project()
         && !old.is_empty()
     {
-        let script = compose::remove_images(&quote(project), &old);
+        let script = compose::remove(project, &old);
         if let Err(failure) = remote.release("remove old images", &script, bounds).await {
             tracing::warn!("{failure}");
         }
@@ -48,7 +47,7 @@ pub(super) async fn prune(
     if let Some(project) = commands.project() {
         let mut kept = state.releases.clone();
         kept.retain(|release| !old.contains(release));
-        let sweep = compose::prune_images(&quote(project), &kept);
+        let sweep = compose::prune(project, &kept);
         if let Err(failure) = remote.release("remove old images", &sweep, bounds).await {
             tracing::warn!("{failure}");
         }
