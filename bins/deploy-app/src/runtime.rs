@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::host::script::read_lines;
 use crate::host::ssh::quote;
 use crate::layout::Paths;
 use crate::settings::{Hooks, Run};

@@ -154,6 +154,40 @@ share() {{
     script
 }
 
+/// Moves aside what was written into releases that are about to be removed and may be data: at shared paths, and anywhere
+/// in those of `unknown`, deployed when it was not yet asked what containers write. Prints `kept PATH` for each.
+#[must_use]
+pub fn keep_written(
+    paths: &Paths,
+    releases: &[String],
+    shared: &[String],
+    unknown: &[String],
+) -> String {
+    let mut script = format!(
+        r#"set -e; cd {}
+{OWN}
+keep() {{
+  own "$2" && [ -n "$(find "$2" -type f -newer ".deploy/manifests/$1" 2>/dev/null | head -n 1)" ] || return 0
+  k=kept/${{2#*/}}; [ ! -e "$k" ] || k=$k.$$; mkdir -p "${{k%/*}}"; mv "$2" "$k"; echo "kept $k"
+}}
+"#,
+        paths.quoted()
+    );
+    for release in releases {
+        let stored = paths.stored(release);
+        if unknown.contains(release) {
+            script.push_str(&format!("keep {release} {stored}\n"));
+        }
+        for path in shared {
+            script.push_str(&format!(
+                "keep {release} {}\n",
+                quote(&format!("{stored}/{path}"))
+            ));
+        }
+    }
+    script
+}
+
 /// Makes `current` lead to the release, in one rename: at any moment it is the old one or the new one. `mv` into a
 /// folder replaces a link there on every host; with `-T` toybox and the Rust coreutils take the link for the folder that
 /// it leads to.

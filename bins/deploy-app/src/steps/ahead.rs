@@ -177,12 +177,12 @@ const fn mounts<'a>(settings: &'a Checked, tree: &'a Tree) -> Mounts<'a> {
 
 fn lost(settings: &Checked, faults: &[Fault]) -> Failure {
     let (lines, hints) = compose::told(faults, &settings.shared, &settings.ephemeral);
-    let deed = "what containers write into a release is lost with it; nothing was switched";
+    let deed = "containers may write into the release, and what they write would be lost with it";
     let failure = lines
         .into_iter()
         .chain(hints)
         .fold(Failure::refused(deed), Failure::detail);
-    failure.hint("say for each path what it is; the page of deploy-app tells more under `Data`")
+    failure.hint("say for each path which it is; what runs was not touched")
 }
 
 /// Refuses to replace a single file that a container was let to write to, and did.

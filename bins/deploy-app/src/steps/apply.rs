@@ -351,18 +351,17 @@ async fn send(
     let output = remote
         .script("complete the release", &commit, Input::Empty, bounds)
         .await?;
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let target = &settings.paths.target;
-        match line.split_once(' ') {
-            Some(("carried", path)) => tracing::info!(
-                "`{path}` of the current release was carried over: it is {target}/shared/{path} now"
-            ),
-            Some(("kept", path)) => tracing::warn!(
-                "what an older release had at a shared path lies in {target}/{path} now; nothing of it is ever removed"
-            ),
-            _ => {}
-        }
+    let told = String::from_utf8_lossy(&output.stdout);
+    let target = &settings.paths.target;
+    for path in told
+        .lines()
+        .filter_map(|line| line.strip_prefix("carried "))
+    {
+        tracing::info!(
+            "`{path}` of the current release was carried over: it is {target}/shared/{path} now"
+        );
     }
+    room::tell_kept(target, &told);
     tracing::info!("release {release} is on the host and verified");
     Ok(())
 }
