@@ -24,6 +24,8 @@ pub struct Service {
     /// The folder that the image is built from, relative to the release; empty for the release itself.
     /// None when the image is not built here.
     pub context: Option<String>,
+    /// Whether Compose pulls or builds the image whenever it starts the service, although it is there.
+    pub renews: bool,
     /// Folders in the container that outlive it.
     pub volumes: Vec<String>,
     /// Files and folders of the release that are mounted into its containers.
@@ -80,6 +82,9 @@ pub fn services(config: &[u8], folders: &[&str]) -> Result<Vec<Service>, String>
                 name: name.clone(),
                 image: text(service.get("image"))
                     .unwrap_or_else(|| format!("{}-{name}", project.unwrap_or_default())),
+                renews: text(service.get("pull_policy")).is_some_and(|policy| {
+                    !matches!(policy.as_str(), "missing" | "if_not_present" | "never")
+                }),
                 context: context.or_else(|| service.get("build").map(|_| String::new())),
                 volumes: list("volumes")
                     .filter(|volume| volume.get("type").and_then(Value::as_str) != Some("tmpfs"))

@@ -79,14 +79,14 @@ impl Commands<'_> {
         Some(Command::new("build", self.compose_live(release, &what)?))
     }
 
-    /// Starts a release; with Compose, changed services are replaced. `kept` starts the images that are there, also
+    /// Starts a release; with Compose, changed services are replaced. `held` starts the images that are there, also
     /// where the project would have them pulled or built again. `anew` replaces containers that run and did not
     /// change as well, which `up` alone leaves as they are.
     #[must_use]
-    pub fn start(&self, release: &str, kept: bool, anew: bool) -> Option<Command> {
+    pub fn start(&self, release: &str, held: bool, anew: bool) -> Option<Command> {
         match self.run {
             Run::Compose { .. } => {
-                let pull = if kept { " --pull missing" } else { "" };
+                let pull = if held { " --pull missing" } else { "" };
                 let anew = if anew { " --force-recreate" } else { "" };
                 let up = format!(
                     "up -d{pull}{anew} --wait --wait-timeout {} --remove-orphans",

@@ -63,16 +63,19 @@ pub async fn start(
     images: Images,
     bounds: &Bounds,
 ) -> Result<(), Failure> {
-    let kept = images != Images::Fresh;
-    if kept {
-        let gone = recall(remote, commands, release, bounds).await?;
+    let mut held = false;
+    if images != Images::Fresh && commands.project().is_some() {
+        let services = services(remote, commands, release, bounds).await?;
+        // Not without need: with the option, Compose makes unchanged containers anew (docker/compose#14016).
+        held = services.iter().any(|service| service.renews);
+        let gone = recall(remote, &services, release, bounds).await?;
         if let (false, Some(build)) = (gone.is_empty(), commands.rebuild(release, &gone)) {
             let deed = format!("build images of release {release} again");
             remote.command(&build, &deed, bounds).await?;
         }
     }
     let anew = images == Images::KeptInNewContainers;
-    let Some(start) = commands.start(release, kept, anew) else {
+    let Some(start) = commands.start(release, held, anew) else {
         return Ok(());
     };
     let deed = format!("start release {release}");
@@ -90,14 +93,10 @@ pub async fn start(
 /// When one is gone that cannot be had again.
 async fn recall(
     remote: &Remote<'_>,
-    commands: &Commands<'_>,
+    services: &[Service],
     release: &str,
     bounds: &Bounds,
 ) -> Result<Vec<String>, Failure> {
-    if commands.project().is_none() {
-        return Ok(Vec::new());
-    }
-    let services = services(remote, commands, release, bounds).await?;
     let built = services.iter().filter(|service| service.context.is_some());
     let names: Vec<&str> = built.map(|service| service.image.as_str()).collect();
     let script = compose::recall(&remote.settings.paths, release, &names);
@@ -115,7 +114,7 @@ async fn recall(
             _ => {}
         }
     }
-    without(&told, &services, release)
+    without(&told, services, release)
 }
 
 /// The services whose images are gone, of those that are built.

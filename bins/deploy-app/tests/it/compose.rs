@@ -159,7 +159,7 @@ fn an_unhealthy_image_is_rolled_back_to_the_kept_one() {
     // The image's name belonged to the failed release; the kept one got it back, without a build.
     assert_eq!(
         docker.calls().last().unwrap(),
-        &format!("up --pull missing of {first} {first} {first}")
+        &format!("up of {first} {first} {first}")
     );
     assert_eq!(docker.world.answer(), Some((200, first, "one".to_owned())));
     let read = |name: &str| std::fs::read_to_string(bundle.join(name)).unwrap();
@@ -193,7 +193,7 @@ fn images_that_are_gone_are_built_again_to_go_back() {
     let calls = docker.calls();
     assert!(calls[0].starts_with("build again "), "{calls:?}");
     assert!(
-        calls[1].starts_with(&format!("up --pull missing of {first} ")),
+        calls[1].starts_with(&format!("up of {first} ")),
         "{calls:?}"
     );
     assert_eq!(docker.world.answer(), Some((200, first, "one".to_owned())));
@@ -306,9 +306,7 @@ fn a_container_that_hangs_is_made_anew() {
     ran.assert_code(0).assert_stderr("starting it again");
     assert_eq!(
         docker.calls(),
-        [format!(
-            "up --pull missing --force-recreate of {first} {first} {first}"
-        )]
+        [format!("up --force-recreate of {first} {first} {first}")]
     );
     assert_eq!(docker.world.answer(), Some((200, first, "one".to_owned())));
 }

@@ -221,3 +221,34 @@ fn a_shared_path_below_a_mount_is_refused_without_one_of_its_own() {
         .assert_code(2)
         .assert_stderr("add the volume ./uploads:/data/uploads");
 }
+
+#[test]
+fn what_was_written_into_releases_of_older_versions_is_not_removed() {
+    let Some(docker) = Docker::start() else {
+        return;
+    };
+    let program = docker.program().env("DEPLOY_APP_KEEP_RELEASES", "2");
+    let mut made = Vec::new();
+    for content in ["1", "2"] {
+        docker.world.write("content", content);
+        made.push(release(program.run().assert_code(0)));
+    }
+    // The older version did not write down which images they run.
+    let target = docker.world.target();
+    fs::remove_dir_all(target.join(".deploy/images")).unwrap();
+    let written = target.join(format!("releases/{}/data/rows", made[0]));
+    fs::create_dir_all(written.parent().unwrap()).unwrap();
+    fs::write(written, "rows").unwrap();
+    docker.world.write("content", "3");
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr(&format!("kept/{} now", made[0]));
+    let kept = target.join(format!("kept/{}/data/rows", made[0]));
+    assert_eq!(fs::read_to_string(kept).unwrap(), "rows");
+    // Nothing was written into the second one.
+    docker.world.write("content", "4");
+    program.run().assert_code(0);
+    assert_eq!(docker.world.releases().len(), 2);
+    assert_eq!(fs::read_dir(target.join("kept")).unwrap().count(), 1);
+}

@@ -71,6 +71,7 @@ config) printf '{"name":"%s","services":{"app":{%s,"labels":{"file":"%s"},"envir
 build) echo "docker: $*"; says; log "$(echo "$*" | sed 's/ app$/ again/')"; [ -n "$from" ] || echo "$RELEASE_ID" >"$(image "$built")"
     [ ! -e fail-build ] || { echo 'no space left on device' >&2; exit 1; };;
 up) echo "docker: $*"; says; image=${from:-$built}
+    case "$(cat "$tools/service" 2>/dev/null) $*" in *always*--pull*) ;; *always*) cp "$tools/registry" "$(image "$image")";; esac
     log "up$(echo " $*" | grep -o ' --pull missing')$(echo " $*" | grep -o ' --force-recreate') of $(cat "$(image "$image")")"
     echo "$image $(id_of "$(image "$image")")" >"$tools/runs"; echo "$project $folder" >"$tools/runs-in"
     # As Compose: a container that runs, of the same image and configuration, is left as it is.

@@ -20,11 +20,28 @@ fn going_back_starts_the_image_that_ran_then() {
     docker.deploy();
     docker.program().arg("rollback").run().assert_code(0);
     let calls = docker.calls();
+    assert!(calls[0].starts_with("up of good "), "{calls:?}");
+    assert_eq!(docker.world.answer().unwrap().2, "one");
+}
+
+#[test]
+fn going_back_pulls_nothing_in_the_place_of_an_image_that_is_there() {
+    let Some(docker) = moving() else { return };
+    docker.set(
+        "service",
+        "\"image\":\"me/app:latest\",\"pull_policy\":\"always\"",
+    );
+    docker.set("registry", "good\n");
+    docker.deploy();
+    docker.set("registry", "better\n");
+    docker.world.write("content", "two");
+    docker.deploy();
+    docker.program().arg("rollback").run().assert_code(0);
+    let calls = docker.calls();
     assert!(
         calls[0].starts_with("up --pull missing of good "),
         "{calls:?}"
     );
-    assert_eq!(docker.world.answer().unwrap().2, "one");
 }
 
 #[test]
@@ -40,10 +57,7 @@ fn a_roll_back_does_not_start_the_broken_image_again() {
         .assert_stderr(&format!("release {first} runs again and is healthy"));
     let calls = docker.calls();
     assert!(
-        calls
-            .last()
-            .unwrap()
-            .starts_with("up --pull missing of good "),
+        calls.last().unwrap().starts_with("up of good "),
         "{calls:?}"
     );
 }
@@ -91,10 +105,7 @@ fn an_image_that_is_gone_is_pulled_by_its_digest() {
         calls[0].starts_with("pull me/app@sha256:0123 "),
         "{calls:?}"
     );
-    assert!(
-        calls[1].starts_with("up --pull missing of good "),
-        "{calls:?}"
-    );
+    assert!(calls[1].starts_with("up of good "), "{calls:?}");
 }
 
 #[test]
@@ -140,7 +151,7 @@ fn the_images_of_releases_of_older_versions_come_back_by_their_names() {
         .refute_stderr("built again");
     let calls = docker.calls();
     assert!(
-        calls[0].starts_with(&format!("up --pull missing of {first} ")),
+        calls[0].starts_with(&format!("up of {first} ")),
         "{calls:?}"
     );
 }

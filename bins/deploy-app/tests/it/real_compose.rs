@@ -8,19 +8,34 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
+
+/// One test after the other: the first to end would stop the engine of the rest.
+static ONE: Mutex<()> = Mutex::new(());
 
 /// A Docker engine, ours where none answered.
 struct Engine {
     root: PathBuf,
     variables: String,
     is_ours: bool,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if self.is_ours {
+            let stop = self.root.join("scripts/setup");
+            drop(Command::new(stop).arg("docker-stop").output());
+        }
+    }
 }
 
 impl Engine {
     /// Starts one with `scripts/setup docker`, or finds the one that runs. `None` where none can be had.
     fn start() -> Option<Self> {
+        let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .ancestors()
             .nth(2)
@@ -55,6 +70,7 @@ impl Engine {
             root,
             variables: format!("{host} DOCKER_CONFIG={config}"),
             is_ours,
+            _alone: alone,
         })
     }
 
@@ -107,10 +123,6 @@ impl Drop for Project<'_> {
             engine.docker(&["image", "rm", "-f", image]);
         }
         engine.docker(&["volume", "rm", &format!("deploy-app.owner.{project}")]);
-        if engine.is_ours {
-            let stop = engine.root.join("scripts/setup");
-            drop(Command::new(stop).arg("docker-stop").output());
-        }
     }
 }
 
