@@ -94,12 +94,15 @@ const OWN: &str = r#"R=$(pwd -P); own() { [ -e "$1" ] && [ ! -L "$1" ] && [ "$(c
 /// to be carried over, and `closed PATH` where that cannot be done.
 #[must_use]
 pub fn look_at_shared(paths: &Paths, shared: &[String], current: Option<&str>) -> String {
-    let mut script = format!("cd {} 2>/dev/null || exit 0\n{OWN}\n", paths.quoted());
+    let mut script = format!(
+        "cd {} 2>/dev/null || exit 0\n{OWN}\ndisk() {{ stat -L -c %d \"$1\" 2>/dev/null || stat -c %d . 2>/dev/null; }}\n",
+        paths.quoted()
+    );
     for path in shared {
         let word = quote(path);
         let carried = current.map_or_else(String::new, |current| {
             let own = quote(&format!("{}/{path}", paths.stored(current)));
-            format!("elif own {own}; then if [ ! -d {own} ] || [ -w {own} ]; then printf 'carried %s\\n' {word}; else printf 'closed %s\\n' {word}; fi; ")
+            format!("elif own {own}; then if {{ [ ! -d {own} ] || [ -w {own} ]; }} && [ \"$(disk {own})\" = \"$(disk shared)\" ]; then printf 'carried %s\\n' {word}; else printf 'closed %s\\n' {word}; fi; ")
         });
         script.push_str(&format!(
             "if [ -e shared/{word} ] || [ -L shared/{word} ]; then printf 'there %s\\n' {word}; {carried}fi; "

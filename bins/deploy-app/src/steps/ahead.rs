@@ -271,9 +271,12 @@ async fn shared_paths(
                     Exit::NotPermitted,
                     format!("cannot carry `{path}` over to the shared paths on {}; nothing was touched", remote.shown),
                 )
-                .cause(format!("{} may not move {current}", settings.user))
+                .cause(format!(
+                    "{} may not move {current}, or it lies on another disk than {new} would",
+                    settings.user
+                ))
                 .hint(format!(
-                    "on the host: sudo mkdir -p {parent} && sudo mv {from} {to} && sudo ln -s {to} {from}"
+                    "on the host, while the application is stopped: sudo mkdir -p {parent} && sudo mv {from} {to} && sudo ln -s {to} {from}"
                 )));
             }
             Some(_) => {}
