@@ -122,6 +122,7 @@ impl Drop for Project<'_> {
         {
             engine.docker(&["image", "rm", "-f", image]);
         }
+        engine.docker(&["image", "rm", "-f", &format!("{project}:latest")]);
         engine.docker(&["volume", "rm", &format!("deploy-app.owner.{project}")]);
     }
 }
