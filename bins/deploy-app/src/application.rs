@@ -14,7 +14,7 @@ use crate::layout::Layout;
 use crate::release;
 use crate::settings::Checked;
 use crate::sync::listing::SEGMENT;
-use crate::sync::{self, Tree};
+use crate::sync::{self, SEEDS, Tree};
 
 /// The application as it is here.
 #[derive(Debug, Clone)]
@@ -27,18 +27,6 @@ pub struct Application {
     pub digest: Digest,
     /// The name that a release of it would get now.
     pub release: String,
-}
-
-impl Application {
-    /// Whether this path, or anything below it, is part of it; the empty path is all of it.
-    #[must_use]
-    pub fn holds(&self, path: &str) -> bool {
-        path.is_empty()
-            || self.wanted.keys().any(|held| {
-                held.strip_prefix(path)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
-    }
 }
 
 /// How an application is read.
@@ -77,12 +65,11 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
     let mut wanted = sync::wanted(&manifest, &settings.shared).map_err(|fault| {
         Failure::refused("cannot link the shared paths")
             .cause(fault)
-            .hint("remove it from DEPLOY_APP_SHARED or from the application")
+            .hint("correct DEPLOY_APP_SHARED, or the application; nothing was touched")
     })?;
-    let missing = settings
-        .include
-        .iter()
-        .find(|path| !wanted.contains_key(*path));
+    let missing = settings.include.iter().find(|path| {
+        !wanted.contains_key(*path) && !wanted.contains_key(&format!("{SEEDS}{path}"))
+    });
     if let Some(missing) = missing {
         return Err(Failure::refused(deed())
             .cause(format!(
@@ -92,11 +79,14 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
                 "correct the path, which is relative to DEPLOY_APP_SOURCE; nothing was touched",
             ));
     }
-    let left = env_files(&wanted, &settings.include);
+    let left = env_files(&wanted, settings);
     if !left.is_empty() {
         tracing::warn!(
             "not shipped, because environment files usually hold secrets: {} (DEPLOY_APP_INCLUDE names those that shall be)",
-            left.join(", ")
+            left.iter()
+                .map(|path| path.strip_prefix(SEEDS).unwrap_or(path))
+                .collect::<Vec<_>>()
+                .join(", ")
         );
     }
     for path in &left {
@@ -177,13 +167,16 @@ fn bundle_below(settings: &Checked) -> Option<String> {
     Some(below.to_owned()).filter(|below| !below.is_empty())
 }
 
-/// The `.env` files of a tree that are not named.
-fn env_files(tree: &Tree, named: &[String]) -> Vec<String> {
+/// The `.env` files of a tree that are not named. The link at a shared path is none.
+fn env_files(tree: &Tree, settings: &Checked) -> Vec<String> {
     tree.keys()
         .filter(|path| {
             let name = path.rsplit('/').next().unwrap_or(path);
+            let here = path.strip_prefix(SEEDS).unwrap_or(path);
             // Whatever their names go on with, `.envrc` or `.env-prod`: samples as well are for people.
-            name.starts_with(".env") && !named.contains(path)
+            name.starts_with(".env")
+                && !settings.include.iter().any(|named| named == here)
+                && !settings.shared.contains(path)
         })
         .cloned()
         .collect()

@@ -2,11 +2,17 @@
 
 mod containers;
 mod images;
+mod mounts;
+mod outline;
+mod project;
 
 use serde_json::Value;
 
 pub use containers::{Container, Verdict, containers, judge, without_commands};
-pub use images::{keep_images, kept_name, prune_images, recall_images, remove_images};
+pub use images::{Of, gone, keep, prune, recall, remove};
+pub use mounts::{Fault, Mounts, told};
+pub use outline::{Outline, outline, read_outline};
+pub use project::{Engine, Project, Taken, choose, claim, engine};
 
 /// A service of a project, as `docker compose config --format json` gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +24,8 @@ pub struct Service {
     /// The folder that the image is built from, relative to the release; empty for the release itself.
     /// None when the image is not built here.
     pub context: Option<String>,
+    /// Whether Compose pulls or builds the image whenever it starts the service, although it is there.
+    pub renews: bool,
     /// Folders in the container that outlive it.
     pub volumes: Vec<String>,
     /// Files and folders of the release that are mounted into its containers.
@@ -35,25 +43,30 @@ pub struct Service {
 pub struct Bind {
     /// Its path in the release; empty for the release itself.
     pub path: String,
+    /// Where the container sees it.
+    pub target: String,
     /// Whether the container may write there.
     pub writable: bool,
+    /// The named volume that it is the device of.
+    pub volume: Option<String>,
 }
 
-/// Reads the services of a project whose release lies in `folder`.
+/// Reads the services of a project. `folders` are the absolute paths of its release, its own folder first.
 ///
 /// # Errors
 /// In words, when it is not such a text.
-pub fn services(config: &[u8], project: &str, folder: &str) -> Result<Vec<Service>, String> {
+pub fn services(config: &[u8], folders: &[&str]) -> Result<Vec<Service>, String> {
     let config: Value = serde_json::from_slice(config)
         .map_err(|error| format!("Compose's configuration makes no sense: {error}"))?;
     let services = config
         .get("services")
         .and_then(Value::as_object)
         .ok_or("Compose's configuration names no services")?;
+    let project = config.get("name").and_then(Value::as_str);
+    let folder = folders.first().copied().unwrap_or_default();
     Ok(services
         .iter()
         .map(|(name, service)| {
-            let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
             let list = |key: &str| {
                 service
                     .get(key)
@@ -64,29 +77,21 @@ pub fn services(config: &[u8], project: &str, folder: &str) -> Result<Vec<Servic
             let context = service
                 .get("build")
                 .and_then(|build| text(build.get("context")))
-                .and_then(|context| {
-                    let below = context.strip_prefix(folder)?.trim_start_matches('/');
-                    Some(below.trim_end_matches('/').to_owned())
-                });
+                .and_then(|context| below(&context, folders));
             Service {
                 name: name.clone(),
-                image: text(service.get("image")).unwrap_or_else(|| format!("{project}-{name}")),
+                image: text(service.get("image"))
+                    .unwrap_or_else(|| format!("{}-{name}", project.unwrap_or_default())),
+                renews: text(service.get("pull_policy")).is_some_and(|policy| {
+                    !matches!(policy.as_str(), "missing" | "if_not_present" | "never")
+                }),
                 context: context.or_else(|| service.get("build").map(|_| String::new())),
                 volumes: list("volumes")
                     .filter(|volume| volume.get("type").and_then(Value::as_str) != Some("tmpfs"))
                     .filter_map(|volume| text(volume.get("target")))
                     .collect(),
                 binds: list("volumes")
-                    .filter(|volume| volume.get("type").and_then(Value::as_str) == Some("bind"))
-                    .filter_map(|volume| {
-                        let source = text(volume.get("source"))?;
-                        let below = source.strip_prefix(folder)?;
-                        let is_read_only = volume.get("read_only").and_then(Value::as_bool);
-                        (below.is_empty() || below.starts_with('/')).then(|| Bind {
-                            path: below.trim_matches('/').to_owned(),
-                            writable: is_read_only != Some(true),
-                        })
-                    })
+                    .filter_map(|volume| bind(volume, &config, folders))
                     .collect(),
                 ollama_models: service
                     .get("environment")
@@ -101,6 +106,49 @@ pub fn services(config: &[u8], project: &str, folder: &str) -> Result<Vec<Servic
             }
         })
         .collect())
+}
+
+fn text(value: Option<&Value>) -> Option<String> {
+    value.and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The path of a source in the release, where it lies there.
+fn below(source: &str, folders: &[&str]) -> Option<String> {
+    folders.iter().find_map(|folder| {
+        let rest = source.strip_prefix(folder)?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| rest.trim_matches('/').to_owned())
+    })
+}
+
+/// What a volume of a service shows of the release: a bind mount, or a named volume whose device lies there.
+fn bind(volume: &Value, config: &Value, folders: &[&str]) -> Option<Bind> {
+    let source = text(volume.get("source"))?;
+    let is_read_only = volume.get("read_only").and_then(Value::as_bool) == Some(true);
+    let target = text(volume.get("target")).unwrap_or_default();
+    match volume.get("type").and_then(Value::as_str)? {
+        "bind" => Some(Bind {
+            path: below(&source, folders)?,
+            target,
+            writable: !is_read_only,
+            volume: None,
+        }),
+        "volume" => {
+            let options = config.get("volumes")?.get(&source)?.get("driver_opts")?;
+            let device = text(options.get("device"))?;
+            let is_bind = text(options.get("o"))?
+                .split(',')
+                .any(|option| option == "bind");
+            // Not every version makes it absolute.
+            let relative = device.strip_prefix("./").map(str::to_owned);
+            Some(Bind {
+                path: relative.or_else(|| below(&device, folders))?,
+                target,
+                writable: is_bind,
+                volume: Some(source),
+            })
+        }
+        _ => None,
+    }
 }
 
 /// What a deployment does to a service.
@@ -176,26 +224,6 @@ pub fn touched<'a>(
     all
 }
 
-/// What containers may write to in the release's folder: service and path. `shared` paths lead out of it.
-pub fn writable<'a>(
-    services: &'a [Service],
-    shared: &'a [String],
-) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let is_shared = move |path: &str| {
-        shared.iter().any(|shared| {
-            path.strip_prefix(shared.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
-    };
-    services.iter().flat_map(move |service| {
-        service
-            .binds
-            .iter()
-            .filter(move |bind| bind.writable && !is_shared(&bind.path))
-            .map(|bind| (service.name.as_str(), bind.path.as_str()))
-    })
-}
-
 /// The service that is Ollama: the one that publishes the port, or runs an image of that name.
 #[must_use]
 pub fn ollama(services: &[Service], port: u16) -> Option<&Service> {
@@ -239,7 +267,7 @@ mod tests {
                "volumes":[{"type":"volume","source":"models","target":"/root/.ollama","volume":{}}]}}}"#;
 
     fn read(config: &str) -> Vec<Service> {
-        services(config.as_bytes(), "app", "/srv/app/releases/r").unwrap()
+        services(config.as_bytes(), &["/srv/app/releases/r"]).unwrap()
     }
 
     #[test]
@@ -251,7 +279,7 @@ mod tests {
         let ollama = ollama(&services, 11434).unwrap();
         assert_eq!(ollama.name, "ollama");
         assert!(keeps_models(ollama));
-        assert!(super::services(b"<html>", "app", "/").is_err());
+        assert!(super::services(b"<html>", &["/"]).is_err());
     }
 
     #[test]
@@ -279,8 +307,7 @@ mod tests {
         let touched = |after: &str, changed: &[&str], moves: bool| {
             let after = services(
                 after.replace("/r/", "/s/").as_bytes(),
-                "app",
-                "/srv/app/releases/s",
+                &["/srv/app/releases/s"],
             );
             super::touched(&before, &after.unwrap(), moves, changed.iter().copied())
                 .into_iter()
@@ -307,23 +334,5 @@ mod tests {
             touched(&CONFIG.replace("\"ollama\":{", "\"llm\":{"), &[], false),
             ["api Left", "llm Started", "ollama Removed"]
         );
-    }
-
-    #[test]
-    fn mounts_that_a_container_may_write_to_are_known() {
-        let services = read(CONFIG);
-        let none: [String; 0] = [];
-        let found = |services: &[Service], shared: &[String]| {
-            writable(services, shared)
-                .map(|(service, path)| format!("{service} {path}"))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(found(&services, &none), ["api conf"]);
-        assert_eq!(found(&services, &["conf".to_owned()]), Vec::<String>::new());
-        assert_eq!(found(&services, &["con".to_owned()]), ["api conf"]);
-        let config = CONFIG.replace("\"type\":\"bind\"", "\"type\":\"bind\",\"read_only\":true");
-        assert_eq!(found(&read(&config), &none), Vec::<String>::new());
-        let other = CONFIG.replace("releases/r/conf", "releases/rest/conf");
-        assert_eq!(found(&read(&other), &none), Vec::<String>::new());
     }
 }

@@ -96,6 +96,15 @@ impl Paths {
         }
     }
 
+    /// The path by which people name the folder that the current release runs in, absolute.
+    #[must_use]
+    pub fn current_folder(&self) -> String {
+        match self.layout {
+            Layout::Releases => format!("{}/current", self.target),
+            Layout::InPlace => self.target.clone(),
+        }
+    }
+
     /// The target folder as a word of a shell script.
     #[must_use]
     pub fn quoted(&self) -> String {

@@ -11,6 +11,8 @@
 //! proven/<release>      it was healthy when it was started last, and may be gone back to; holds how it was run
 //! unproven/<release>    the same, since it was started anew and until it is healthy again
 //! replaced/<release>    in-place: files of somebody else's that it took the place of
+//! images/<release>      the images that it runs: name, id and digests
+//! project               the Compose project of this target
 //! logs/                 what start and stop commands printed
 //! audit.jsonl           a line for each deployment
 //! ```
@@ -144,6 +146,8 @@ for w in unproven proven; do
 done
 [ -d "$T/.deploy/lock" ] && [ "$(cat "$T/.deploy/lock/expires" 2>/dev/null || echo 0)" -ge "$(date +%s)" ] && echo "lock $(cat "$T/.deploy/lock/owner")"
 [ -s "$T/.deploy/placing" ] && echo "placing $(cat "$T/.deploy/placing")"
+[ -s "$T/.deploy/project" ] && echo "project $(cat "$T/.deploy/project")"
+for r in "$T/.deploy/images"/*; do [ -e "$r" ] && echo "images ${{r##*/}}"; done
 [ -e "$C" ] || [ -L "$C" ] || exit 0
 c=$(readlink "$C" || echo '(not a link)'); echo "current $c"; n=${{c#releases/}}; M=$T/.deploy/manifests/$n
 [ "$c" != "$n" ] && [ -d "$S/$n" ] || exit 0

@@ -63,6 +63,20 @@ impl<'a> Remote<'a> {
         })
     }
 
+    /// The same host by other settings.
+    #[must_use]
+    pub fn by<'b>(&'b self, settings: &'b Checked) -> Remote<'b> {
+        Remote {
+            session: self.session.clone(),
+            shown: self.shown.clone(),
+            settings,
+            way: self.way,
+            belief: self.belief,
+            stages: self.stages,
+            evidence: self.evidence,
+        }
+    }
+
     /// Writes down what the host was believed by, where that is due.
     ///
     /// # Errors

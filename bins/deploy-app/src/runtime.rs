@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::host::script::read_lines;
 use crate::host::ssh::quote;
 use crate::layout::Paths;
 use crate::settings::{Hooks, Run};
@@ -72,17 +71,25 @@ impl Commands<'_> {
         }
     }
 
-    /// Starts a release; with Compose, changed services are replaced. `build` builds first, from the
-    /// cache: the images of an old release may be gone. `anew` replaces containers that run and did not
+    /// Builds some services of a release again, whose images are gone.
+    #[must_use]
+    pub fn rebuild(&self, release: &str, services: &[String]) -> Option<Command> {
+        let services: Vec<String> = services.iter().map(|service| quote(service)).collect();
+        let what = format!("build {}", services.join(" "));
+        Some(Command::new("build", self.compose_live(release, &what)?))
+    }
+
+    /// Starts a release; with Compose, changed services are replaced. `held` starts the images that are there, also
+    /// where the project would have them pulled or built again. `anew` replaces containers that run and did not
     /// change as well, which `up` alone leaves as they are.
     #[must_use]
-    pub fn start(&self, release: &str, build: bool, anew: bool) -> Option<Command> {
+    pub fn start(&self, release: &str, held: bool, anew: bool) -> Option<Command> {
         match self.run {
             Run::Compose { .. } => {
-                let build = if build { " --build" } else { "" };
+                let pull = if held { " --pull missing" } else { "" };
                 let anew = if anew { " --force-recreate" } else { "" };
                 let up = format!(
-                    "up -d{build}{anew} --wait --wait-timeout {} --remove-orphans",
+                    "up -d{pull}{anew} --wait --wait-timeout {} --remove-orphans",
                     self.wait.as_secs().max(1)
                 );
                 let script = self.compose(release, &self.paths.live(release), &up);
@@ -187,28 +194,6 @@ impl Commands<'_> {
         }
     }
 
-    /// A Compose command in the release's own folder that reads the project from its standard input, behind so
-    /// many lines of what overrides it; none without Compose.
-    #[must_use]
-    pub fn compose_told(&self, release: &str, overrides: usize, what: &str) -> Option<String> {
-        let Run::Compose { .. } = self.run else {
-            return None;
-        };
-        let folder = self.stored(release);
-        if overrides == 0 {
-            return Some(self.compose_call(release, &folder, " -f -", what));
-        }
-        // Compose takes one file from its standard input: the other one gets a descriptor of its own. Neither is
-        // part of the command, which everybody on the host can see.
-        let call = self.compose_call(
-            release,
-            &folder,
-            " -f - -f /dev/fd/3",
-            &format!("{what} 3<<END\n$o\nEND"),
-        );
-        Some(format!("{}; {call}", read_lines("o", overrides)))
-    }
-
     /// The Compose project.
     #[must_use]
     pub fn project(&self) -> Option<&str> {
@@ -240,14 +225,9 @@ impl Commands<'_> {
     /// Name and folder are always given: Compose would otherwise take both from a path that
     /// changes with each release, and see a new project (docker/compose#6515).
     fn compose(&self, release: &str, folder: &str, what: &str) -> String {
-        let what = format!("{what} </dev/null");
-        self.compose_call(release, folder, "", &what)
-    }
-
-    fn compose_call(&self, release: &str, folder: &str, file: &str, what: &str) -> String {
         let quoted = quote(folder);
         format!(
-            "cd {quoted} && {}docker compose -p {} --project-directory {quoted}{file} --ansi never {what}",
+            "cd {quoted} && {}docker compose -p {} --project-directory {quoted} --ansi never {what} </dev/null",
             self.variables(release, folder),
             self.project().unwrap_or_default(),
         )
@@ -339,11 +319,6 @@ mod tests {
             )
         );
         assert_eq!(commands.stop("r"), None);
-        let told = commands.compose_told("r", 12, "config");
-        assert!(told.is_some_and(|told| {
-            told.contains("[ $i -lt 12 ]")
-                && told.ends_with(" -f - -f /dev/fd/3 --ansi never config 3<<END\n$o\nEND")
-        }));
     }
 
     #[test]

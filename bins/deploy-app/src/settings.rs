@@ -3,6 +3,7 @@
 mod check;
 mod words;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::host::trust::Known;
 use crate::key_source::KeySource;
 use crate::layout::{Layout, Paths};
 
-pub(crate) use check::INSTANCE;
+pub(crate) use check::{INSTANCE, last_part, whole_path};
 pub use words::{KnownHosts, Parsed, Runtime, Tag};
 
 /// The settings as declared.
@@ -102,9 +103,12 @@ pub struct Raw {
         help_heading = "The files"
     )]
     layout: Given<Layout>,
-    /// With layout releases: paths that outlive releases, one a line; folders in shared/, linked into each release
+    /// With layout releases: files and folders that outlive releases, one path a line; they lie in shared/, linked into each release
     #[arg(long, value_name = "PATHS", help_heading = "The files")]
     shared: Given<Lines>,
+    /// With Compose and layout releases: paths that containers may write to and where nothing is to be kept, one a line; `.` is the whole application
+    #[arg(long, value_name = "PATHS", help_heading = "The files")]
+    ephemeral: Given<Lines>,
     /// How the application runs: compose, command or none
     #[arg(
         long,
@@ -113,7 +117,7 @@ pub struct Raw {
         help_heading = "The start"
     )]
     runtime: Given<Runtime>,
-    /// Compose project name; unset: the last part of the target folder
+    /// Compose project name; unset: the one that the target has had so far, else the Compose file's own, else the last part of the target folder, or its whole path where another target has that
     #[arg(long, value_name = "NAME", help_heading = "The start")]
     project: Given<String>,
     /// With runtime command: starts the application in the background, run by sh in the release's folder
@@ -235,6 +239,12 @@ pub struct Checked {
     pub paths: Paths,
     /// Paths that outlive releases.
     pub shared: Vec<String>,
+    /// Those of them that were written as folders, with a slash at the end.
+    pub shared_folders: BTreeSet<String>,
+    /// Paths that containers may write to and where nothing is kept; the empty one is the whole application.
+    pub ephemeral: Vec<String>,
+    /// The Compose project that was named.
+    pub project: Option<String>,
     /// How the application runs.
     pub run: Run,
     /// Hooks.
@@ -290,10 +300,22 @@ impl fmt::Display for Place {
     }
 }
 
+impl Checked {
+    /// The same, run as this Compose project.
+    #[must_use]
+    pub fn as_project(&self, project: &str) -> Self {
+        let project = project.to_owned();
+        Self {
+            run: Run::Compose { project },
+            ..self.clone()
+        }
+    }
+}
+
 /// How the application runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Run {
-    /// Docker Compose, under this project name.
+    /// Docker Compose, under this project name: where none was set, a guess until the host was asked.
     Compose {
         /// The project.
         project: String,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use action::exit::Exit;
 use action::failure::Failure;
 use tokio::time::{Instant, sleep};
 
@@ -40,7 +41,6 @@ pub async fn services(
     release: &str,
     bounds: &Bounds,
 ) -> Result<Vec<Service>, Failure> {
-    let project = commands.project().unwrap_or_default();
     let Some(script) = commands.compose_stored(release, "config --format json") else {
         return Ok(Vec::new());
     };
@@ -48,7 +48,7 @@ pub async fn services(
     let output = remote.script(&deed, &script, Input::Empty, bounds).await?;
     let paths = &remote.settings.paths;
     let folder = format!("{}/{}", paths.target, paths.stored(release));
-    compose::services(&output.stdout, project, &folder)
+    compose::services(&output.stdout, &[&folder, &paths.current_folder()])
         .map_err(|cause| Failure::failed(format!("cannot {deed} on {}", remote.shown)).cause(cause))
 }
 
@@ -63,9 +63,19 @@ pub async fn start(
     images: Images,
     bounds: &Bounds,
 ) -> Result<(), Failure> {
-    let build = images != Images::Fresh && !recall(remote, commands, release, bounds).await;
+    let mut held = false;
+    if images != Images::Fresh && commands.project().is_some() {
+        let services = services(remote, commands, release, bounds).await?;
+        // Not without need: with the option, Compose makes unchanged containers anew (docker/compose#14016).
+        held = services.iter().any(|service| service.renews);
+        let gone = recall(remote, &services, release, bounds).await?;
+        if let (false, Some(build)) = (gone.is_empty(), commands.rebuild(release, &gone)) {
+            let deed = format!("build images of release {release} again");
+            remote.command(&build, &deed, bounds).await?;
+        }
+    }
     let anew = images == Images::KeptInNewContainers;
-    let Some(start) = commands.start(release, build, anew) else {
+    let Some(start) = commands.start(release, held, anew) else {
         return Ok(());
     };
     let deed = format!("start release {release}");
@@ -77,30 +87,107 @@ pub async fn start(
     runs(remote, commands, release, bounds).await
 }
 
-/// Gives the kept images of a release their names back; whether all of them were there.
+/// Gives the images that a release ran their names back. Gives the services whose images are gone and can be built again.
+///
+/// # Errors
+/// When one is gone that cannot be had again.
 async fn recall(
+    remote: &Remote<'_>,
+    services: &[Service],
+    release: &str,
+    bounds: &Bounds,
+) -> Result<Vec<String>, Failure> {
+    let built = services.iter().filter(|service| service.context.is_some());
+    let names: Vec<&str> = built.map(|service| service.image.as_str()).collect();
+    let script = compose::recall(&remote.settings.paths, release, &names);
+    let deed = format!("find the images of release {release}");
+    let output = remote.script(&deed, &script, Input::Empty, bounds).await?;
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    for line in told.lines() {
+        match line.split_once(' ').unwrap_or((line, "")) {
+            ("pulled", name) => tracing::warn!(
+                "the image {name} of release {release} was gone from the host: it was pulled again, by its digest"
+            ),
+            ("unknown", _) if names.len() < services.len() => tracing::warn!(
+                "which images release {release} ran was not written down by the version that deployed it: an image that is not built here is what its name leads to now"
+            ),
+            _ => {}
+        }
+    }
+    without(&told, services, release)
+}
+
+/// The services whose images are gone, of those that are built.
+///
+/// # Errors
+/// When one of them is not built.
+fn without(told: &str, services: &[Service], release: &str) -> Result<Vec<String>, Failure> {
+    let mut again = Vec::new();
+    for name in told.lines().filter_map(|line| line.strip_prefix("gone ")) {
+        let mut of_it = services.iter().filter(|service| service.image == name);
+        match of_it.find(|service| service.context.is_some()) {
+            Some(service) => {
+                tracing::warn!(
+                    "the image {name} of release {release} is gone from the host: it is built again, from the files of that release"
+                );
+                again.push(service.name.clone());
+            }
+            None => return Err(image_is_gone(name, release)),
+        }
+    }
+    Ok(again)
+}
+
+fn image_is_gone(name: &str, release: &str) -> Failure {
+    Failure::failed(format!("cannot start release {release} with the images that it ran"))
+        .cause(format!(
+            "the image {name} that it ran is gone from the host, and has no digest in a registry to pull it by"
+        ))
+        .hint("deploy the application with an image that is there instead")
+}
+
+/// Refuses a release that ran images which cannot be had again.
+///
+/// # Errors
+/// The refusal.
+pub async fn images_are_there(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     release: &str,
     bounds: &Bounds,
-) -> bool {
+) -> Result<(), Failure> {
     if commands.project().is_none() {
-        return true;
+        return Ok(());
     }
-    let recalled = async {
-        let services = services(remote, commands, release, bounds).await?;
-        let script = compose::recall_images(&services, release);
-        remote
-            .release("find the images of the release", &script, bounds)
-            .await
+    let script = compose::gone(&remote.settings.paths, release);
+    let deed = format!("look for the images of release {release}");
+    let output = remote.script(&deed, &script, Input::Empty, bounds).await?;
+    if output.stdout.is_empty() {
+        return Ok(());
+    }
+    let services = services(remote, commands, release, bounds).await?;
+    without(&String::from_utf8_lossy(&output.stdout), &services, release)
+        .map(drop)
+        .map_err(|failure| failure.with_exit(Exit::Refused))
+}
+
+/// Writes down which images a release runs, and keeps them.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn keep_images(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    release: &str,
+    images: compose::Of<'_>,
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    let Some(project) = commands.project() else {
+        return Ok(());
     };
-    match recalled.await {
-        Ok(()) => true,
-        Err(_) => {
-            tracing::info!("the images of release {release} are gone; they are built again");
-            false
-        }
-    }
+    let script = compose::keep(&remote.settings.paths, project, release, images);
+    let deed = "keep the images of the release";
+    remote.release(deed, &script, bounds).await
 }
 
 /// Reads the containers until they are well or one of them has failed. What `up --wait` made of them is
@@ -214,7 +301,7 @@ pub async fn prove(
     Ok(ensured)
 }
 
-/// Writes down that a release was healthy, and how it was run; only while the lock is ours.
+/// Writes down that a release was healthy, how it was run, and with which images; only while the lock is ours.
 ///
 /// # Errors
 /// When it cannot be written, or the lock is lost.
@@ -225,6 +312,8 @@ pub async fn record(
     fence: &str,
     bounds: &Bounds,
 ) -> Result<(), Failure> {
+    let commands = manner.commands(remote.settings);
+    keep_images(remote, &commands, release, compose::Of::Containers, bounds).await?;
     let paths = &remote.settings.paths;
     let script = scripts::prove(paths, release, &manner.to_text());
     let script = scripts::fenced(paths, fence, &script);

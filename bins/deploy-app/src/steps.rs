@@ -1,6 +1,7 @@
 //! What the program does, step by step: the deployment, going back, listing.
 
 mod again;
+mod ahead;
 mod apply;
 mod find;
 mod look;

@@ -20,10 +20,29 @@ pub use stored::{from_text, to_text};
 /// UTF-8 are written as [`bundle::names::bytes`] does.
 pub type Tree = BTreeMap<String, Kind>;
 
-/// What shall be on the host: the application, and a link for each shared path.
+/// Where a release holds what the application brings at or below its shared paths. It is copied to `shared/` when
+/// nothing is there yet.
+pub const SEEDS: &str = ".deploy-app-shared/";
+
+/// The text of the link that a release has at a shared path.
+#[must_use]
+pub fn shared_link(path: &str) -> String {
+    let up = "../".repeat(path.split('/').count() + 1);
+    format!("{up}shared/{path}")
+}
+
+/// Whether a path is this one or lies below it.
+#[must_use]
+pub fn is_at(path: &str, at: &str) -> bool {
+    path.strip_prefix(at)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What shall be on the host: the application, and a link for each shared path. What the application brings there goes
+/// to [`SEEDS`].
 ///
 /// # Errors
-/// A shared path that the application itself has something at, above or below.
+/// A shared path below something of the application that is no folder.
 pub fn wanted(manifest: &Manifest, shared: &[String]) -> Result<Tree, String> {
     let mut tree: Tree = manifest
         .entries()
@@ -31,22 +50,25 @@ pub fn wanted(manifest: &Manifest, shared: &[String]) -> Result<Tree, String> {
         .map(|entry| (entry.path.clone(), entry.kind.clone()))
         .collect();
     for path in shared {
-        let clash = tree.keys().find(|known| {
-            let (known, path) = (format!("{known}/"), format!("{path}/"));
-            known.starts_with(&path) || path.starts_with(&known)
-        });
-        if let Some(clash) = clash {
+        let above = |known: &String| known != path && is_at(path, known);
+        tree.retain(|known, kind| *kind != Kind::EmptyDir || !above(known));
+        if let Some(clash) = tree.keys().find(|known| above(known)) {
             return Err(format!(
-                "shared path `{path}` would replace `{clash}` of the application"
+                "shared path `{path}` lies below `{clash}`, which is no folder"
             ));
         }
-        let up = "../".repeat(path.split('/').count() + 1);
-        tree.insert(
-            path.clone(),
-            Kind::Symlink {
-                target: format!("{up}shared/{path}"),
-            },
-        );
+        let brought: Vec<String> = tree
+            .keys()
+            .filter(|known| is_at(known, path))
+            .cloned()
+            .collect();
+        for name in brought {
+            if let Some(kind) = tree.remove(&name) {
+                tree.insert(format!("{SEEDS}{name}"), kind);
+            }
+        }
+        let target = shared_link(path);
+        tree.insert(path.clone(), Kind::Symlink { target });
     }
     Ok(tree)
 }

@@ -1,91 +1,115 @@
-//! The scripts about the images of a project: each release keeps its own.
+//! The images of a project: each release writes down which it runs, and keeps them under names of its own, so that going
+//! back starts those and not what a moving tag leads to by then.
+//!
+//! `.deploy/images/<release>` has a line for each: its name, its id, and its digests in registries.
 
-use super::Service;
 use crate::host::ssh::quote;
+use crate::layout::Paths;
 
-/// The name under which a release's image is kept: the image's own, with the release for a tag.
-#[must_use]
-pub fn kept_name(image: &str, release: &str) -> String {
-    let folder = image.rfind('/').map_or(0, |at| at + 1);
-    let end = image[folder..]
-        .find([':', '@'])
-        .map_or(image.len(), |at| folder + at);
-    format!("{}:deploy-{release}", &image[..end])
+/// Whose images a release writes down.
+#[derive(Debug, Clone, Copy)]
+pub enum Of<'a> {
+    /// These, by name, as far as they are there: what was just built, or pulled before.
+    Names(&'a [&'a str]),
+    /// Those of the project's containers.
+    Containers,
 }
 
-/// Keeps the images that were just built for a release, so that going back to it needs no build.
+/// Writes down which images a release runs, and keeps them: what has a name survives `docker image prune`.
 #[must_use]
-pub fn keep_images(services: &[Service], release: &str) -> String {
-    let tags: Vec<String> = built(services)
-        .map(|service| {
-            format!(
-                "docker image tag {} {}",
-                quote(&service.image),
-                quote(&kept_name(&service.image, release))
-            )
-        })
-        .collect();
-    tags.join(" && ")
-}
-
-/// Gives a release's kept images their own names back; fails when one is gone.
-#[must_use]
-pub fn recall_images(services: &[Service], release: &str) -> String {
-    let tags: Vec<String> = built(services)
-        .map(|service| {
-            let kept = quote(&kept_name(&service.image, release));
-            format!(
-                "docker image inspect {kept} >/dev/null 2>&1 && docker image tag {kept} {}",
-                quote(&service.image)
-            )
-        })
-        .collect();
-    if tags.is_empty() {
-        "true".to_owned()
-    } else {
-        tags.join(" && ")
-    }
-}
-
-fn built(services: &[Service]) -> impl Iterator<Item = &Service> {
-    services.iter().filter(|service| service.context.is_some())
-}
-
-/// Removes the kept images of these releases.
-#[must_use]
-pub fn remove_images(project: &str, releases: &[String]) -> String {
+pub fn keep(paths: &Paths, project: &str, release: &str, of: Of<'_>) -> String {
+    let list = match of {
+        Of::Names(names) => format!(
+            r#"for i in {}; do id=$(docker image inspect --format '{{{{.Id}}}}' "$i" 2>/dev/null) && echo "$i $id"; done"#,
+            words(names)
+        ),
+        Of::Containers => format!(
+            r#"c=$(docker ps -aq --filter label=com.docker.compose.project={project} --filter label=com.docker.compose.oneoff=False)
+[ -z "$c" ] || docker inspect --format '{{{{.Config.Image}}}} {{{{.Image}}}}' $c"#
+        ),
+    };
     format!(
-        r#"gone={gone}; docker image ls --filter label=com.docker.compose.project={project} --format '{{{{.Repository}}}}:{{{{.Tag}}}}' | while read -r i; do
-case $i in *:deploy-*) case $gone in *" ${{i##*:deploy-}} "*) docker image rm "$i" >/dev/null;; esac;; esac; done"#,
-        gone = quote(&format!(" {} ", releases.join(" "))),
+        r#"cd {target}/.deploy && mkdir -p images || exit 1
+{{ {list}
+}} | sort -u | while read -r name id; do
+  docker image tag "$id" "{kept}:{release}-$(printf %.12s "${{id#sha256:}}")" </dev/null || :
+  echo "$name $id $(docker image inspect --format '{{{{join .RepoDigests " "}}}}' "$id" 2>/dev/null </dev/null)"
+done >images/{release}.new && mv images/{release}.new images/{release}"#,
+        target = paths.quoted(),
+        kept = kept(project),
     )
 }
 
-/// Removes kept images of releases that are not there any more, and what the project's builds left
-/// without a name. Images of anybody else are not looked at.
+/// Gives the images that a release ran their names back; one that is gone is pulled by its digest. Prints `pulled NAME`
+/// for those, `gone NAME` for what cannot be had any more, and `unknown` where it was not written down what it ran: then
+/// images that were built, which `built` names, were kept by older versions of this program.
 #[must_use]
-pub fn prune_images(project: &str, releases: &[String]) -> String {
+pub fn recall(paths: &Paths, release: &str, built: &[&str]) -> String {
     format!(
-        r#"keep={keep}; docker image ls --filter label=com.docker.compose.project={project} --format '{{{{.Repository}}}}:{{{{.Tag}}}}' | while read -r i; do
-case $i in *:deploy-*) case $keep in *" ${{i##*:deploy-}} "*) ;; *) docker image rm "$i" >/dev/null;; esac;; esac; done
-docker image prune -f --filter label=com.docker.compose.project={project} >/dev/null"#,
-        keep = quote(&format!(" {} ", releases.join(" "))),
+        r#"cd {target}/.deploy && mkdir -p images || exit 1; f=images/{release}
+if [ ! -s "$f" ]; then
+  echo unknown; f=$f.old; for i in {built}; do
+    r=${{i%@*}}; case ${{r##*/}} in *:*) r=${{r%:*}};; esac; echo "$i $r:deploy-{release}"; done >"$f"
+fi
+while read -r name id digests; do
+  [ "$(docker image inspect --format '{{{{.Id}}}}' "$name" 2>/dev/null </dev/null)" != "$id" ] || continue
+  if ! docker image inspect "$id" >/dev/null 2>&1 </dev/null; then
+    id=; for d in $digests; do ! docker image pull -q "$d" >/dev/null </dev/null || {{ id=$d; break; }}; done
+    [ -n "$id" ] || {{ echo "gone $name"; continue; }}
+    echo "pulled $name"
+  fi
+  case $name in *@*) ;; *) docker image tag "$id" "$name" </dev/null || echo "gone $name";; esac
+done <"$f"; rm -f images/{release}.old"#,
+        target = paths.quoted(),
+        built = words(built),
     )
 }
 
-#[cfg(test)]
-mod tests {
-    use super::kept_name;
+/// Prints `gone NAME` for every image of a release that is neither there nor to be pulled; changes nothing.
+#[must_use]
+pub fn gone(paths: &Paths, release: &str) -> String {
+    format!(
+        r#"cd {}/.deploy 2>/dev/null && [ -s images/{release} ] || exit 0; while read -r name id digests; do
+  docker image inspect "$id" >/dev/null 2>&1 </dev/null || [ -n "$digests" ] || echo "gone $name"; done <images/{release}"#,
+        paths.quoted(),
+    )
+}
 
-    #[test]
-    fn kept_images_carry_the_release_for_a_tag() {
-        for (image, kept) in [
-            ("app-api", "app-api:deploy-r"),
-            ("me/app:latest", "me/app:deploy-r"),
-            ("host:5000/app", "host:5000/app:deploy-r"),
-            ("host:5000/app:1", "host:5000/app:deploy-r"),
-        ] {
-            assert_eq!(kept_name(image, "r"), kept);
-        }
-    }
+/// Removes what these releases kept. Images of anybody else are not looked at.
+#[must_use]
+pub fn remove(project: &str, releases: &[String]) -> String {
+    sweep(project, releases, "remove", ":")
+}
+
+/// Removes what releases kept that are not among these, and what the project's builds left without a name.
+#[must_use]
+pub fn prune(project: &str, releases: &[String]) -> String {
+    format!(
+        "{}\ndocker image prune -f --filter label=com.docker.compose.project={project} >/dev/null",
+        sweep(project, releases, ":", "remove")
+    )
+}
+
+/// Does one thing with what these releases kept, and another with what others did. Older versions of this program had
+/// the release for the tag of the image's own name.
+fn sweep(project: &str, releases: &[String], these: &str, others: &str) -> String {
+    format!(
+        r#"remove() {{ docker image rm "$i" >/dev/null 2>&1 </dev/null; }}; all={all}
+for f in label=com.docker.compose.project={project} reference={kept}; do
+docker image ls --filter "$f" --format '{{{{.Repository}}}}:{{{{.Tag}}}}'; done | sort -u | while read -r i; do
+case $i in {kept}:*) r=${{i##*:}}; r=${{r%-*}};; *:deploy-*) r=${{i##*:deploy-}};; *) continue;; esac
+case $all in *" $r "*) {these};; *) {others};; esac; done; :"#,
+        all = quote(&format!(" {} ", releases.join(" "))),
+        kept = kept(project),
+    )
+}
+
+/// The name under which a project's images are kept; their tags are releases with the beginning of an id.
+fn kept(project: &str) -> String {
+    format!("deploy-app/{project}")
+}
+
+fn words(names: &[&str]) -> String {
+    let words: Vec<String> = names.iter().map(|name| quote(name)).collect();
+    words.join(" ")
 }

@@ -44,7 +44,7 @@ pub(super) fn sent(script: &str) -> Sent {
 
 /// Shell commands that read so many lines into a variable, and the number of those that came into `i`. Unlike `dd` and
 /// `head` of some hosts, a shell's own `read` leaves everything behind them to the commands that follow.
-pub(crate) fn read_lines(variable: &str, count: usize) -> String {
+fn read_lines(variable: &str, count: usize) -> String {
     format!(
         r#"n=$(printf "\n_") n=${{n%_}} i=0 {variable}=; while [ $i -lt {count} ] && IFS= read -r l; do {variable}=${variable}$l$n i=$((i + 1)); done"#
     )

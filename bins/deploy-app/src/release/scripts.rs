@@ -4,6 +4,7 @@ use crate::host::ssh::quote;
 use crate::layout::{Layout, Paths};
 use crate::release::STAMP;
 use crate::sync::listing::{self, Folder};
+use crate::sync::{SEEDS, shared_link};
 
 /// A script that only the holder of the lock may run; `fence` is [`crate::lease::Lease::fence`].
 #[must_use]
@@ -86,21 +87,107 @@ pub fn remember_stamp(paths: &Paths, release: &str, stamp: &str) -> String {
     )
 }
 
-/// Gives a verified release its name, and makes the folders that its shared links lead to.
+/// A shell function: whether something is at this path of the target folder, `$R`, that no link leads to.
+const OWN: &str = r#"R=$(pwd -P); own() { [ -e "$1" ] && [ ! -L "$1" ] && [ "$(cd "${1%/*}" && pwd -P)" = "$R/${1%/*}" ]; }"#;
+
+/// Tells what is there of the shared paths: `there PATH`, `carried PATH` for what lies in the current release and is going
+/// to be carried over, and `closed PATH` where that cannot be done.
 #[must_use]
-pub fn commit(paths: &Paths, release: &str, shared: &[String]) -> String {
-    let mut script = format!("set -e; umask 022; cd {}; ", paths.quoted());
+pub fn look_at_shared(paths: &Paths, shared: &[String], current: Option<&str>) -> String {
+    let mut script = format!(
+        "cd {} 2>/dev/null || exit 0\n{OWN}\ndisk() {{ stat -L -c %d \"$1\" 2>/dev/null || stat -c %d . 2>/dev/null; }}\n",
+        paths.quoted()
+    );
+    for path in shared {
+        let word = quote(path);
+        let carried = current.map_or_else(String::new, |current| {
+            let own = quote(&format!("{}/{path}", paths.stored(current)));
+            format!("elif own {own}; then if {{ [ ! -d {own} ] || [ -w {own} ]; }} && [ \"$(disk {own})\" = \"$(disk shared)\" ]; then printf 'carried %s\\n' {word}; else printf 'closed %s\\n' {word}; fi; ")
+        });
+        script.push_str(&format!(
+            "if [ -e shared/{word} ] || [ -L shared/{word} ]; then printf 'there %s\\n' {word}; {carried}fi; "
+        ));
+    }
+    script
+}
+
+/// Gives a verified release its name, and sees to what its shared links lead to: where nothing is there yet, what the
+/// current release has at the path is carried over, or what the application brings is copied, or it is a new folder.
+/// What runs goes on with what is carried over: that is moved as a whole, and a link leads there from the release.
+/// What older releases have at the path is moved aside, and is nobody's to remove but the user's; they are linked too.
+#[must_use]
+pub fn commit(paths: &Paths, release: &str, shared: &[String], current: Option<&str>) -> String {
+    let partial = quote(&paths.partial(release));
+    let mut script = format!(
+        "set -e; umask 022; cd {}; p={partial}; c={}\n",
+        paths.quoted(),
+        quote(&paths.stored(current.unwrap_or("-")))
+    );
+    if !shared.is_empty() {
+        script.push_str(&format!(
+            r#"{OWN}
+share() {{
+  s=shared/$1; mkdir -p "${{s%/*}}"
+  if [ ! -e "$s" ] && [ ! -L "$s" ]; then
+    if own "$c/$1"; then mv "$c/$1" "$s"; ln -s "$2" "$c/$1"; echo "carried $1"
+    elif [ -e "$p/{SEEDS}$1" ]; then cp -RPp "$p/{SEEDS}$1" "$s"
+    else mkdir "$s"; fi
+  fi
+  for r in {store}/*; do
+    if [ "$r" != "$c" ] && own "$r/$1"; then
+      k=kept/${{r##*/}}/$1; if mkdir -p "${{k%/*}}" && mv "$r/$1" "$k" && ln -s "$2" "$r/$1"; then echo "kept $k"; fi
+    fi
+  done
+}}
+"#,
+            store = paths.store(),
+        ));
+    }
     for path in shared {
         script.push_str(&format!(
-            "[ -e shared/{0} ] || mkdir -p shared/{0}; ",
-            quote(path)
+            "share {} {}\n",
+            quote(path),
+            quote(&shared_link(path))
         ));
     }
     script.push_str(&format!(
         "[ ! -e {stored} ] || {{ echo 'release {release} is there already' >&2; exit 1; }}; mv {partial} {stored}",
-        partial = quote(&paths.partial(release)),
         stored = paths.stored(release)
     ));
+    script
+}
+
+/// Moves aside what was written into releases that are about to be removed and may be data: at shared paths, and anywhere
+/// in those of `unknown`, deployed when it was not yet asked what containers write. Prints `kept PATH` for each.
+#[must_use]
+pub fn keep_written(
+    paths: &Paths,
+    releases: &[String],
+    shared: &[String],
+    unknown: &[String],
+) -> String {
+    let mut script = format!(
+        r#"set -e; cd {}
+{OWN}
+keep() {{
+  own "$2" && [ -n "$(find "$2" -type f -newer ".deploy/manifests/$1" 2>/dev/null | head -n 1)" ] || return 0
+  k=kept/${{2#*/}}; [ ! -e "$k" ] || k=$k.$$; mkdir -p "${{k%/*}}"; mv "$2" "$k"; echo "kept $k"
+}}
+"#,
+        paths.quoted()
+    );
+    for release in releases {
+        let stored = paths.stored(release);
+        if unknown.contains(release) {
+            script.push_str(&format!("keep {release} {stored}\n"));
+        }
+        for path in shared {
+            script.push_str(&format!(
+                "keep {release} {}\n",
+                quote(&format!("{stored}/{path}"))
+            ));
+        }
+    }
     script
 }
 

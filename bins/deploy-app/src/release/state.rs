@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{TOOLS, is_name, tried};
 use crate::manner::Manner;
-use crate::settings::Checked;
+use crate::settings::{Checked, Run};
 use crate::sync::Tree;
 use crate::sync::listing::Listing;
 
@@ -43,6 +43,10 @@ pub struct State {
     /// How they were run then, as [`crate::manner::Manner::to_text`] has it; not known of those that were proven before
     /// that was written down.
     pub manners: BTreeMap<String, String>,
+    /// The Compose project that this target has, once that was written down.
+    pub project: Option<String>,
+    /// Releases of which it is written down which images they run.
+    pub images: BTreeSet<String>,
     /// Who holds the lock, in their own words.
     pub lock: Option<String>,
     /// In-place: the release whose files were being placed when somebody was stopped.
@@ -114,6 +118,8 @@ impl State {
                     self.manners.insert(name.to_owned(), manner.to_owned());
                 }
             }
+            "project" => self.project = Some(rest.to_owned()),
+            "images" if is_name(rest) => drop(self.images.insert(rest.to_owned())),
             "lock" => self.lock = Some(rest.to_owned()),
             "placing" if is_name(rest) => self.placing = Some(rest.to_owned()),
             _ => {}
@@ -130,6 +136,19 @@ impl State {
     #[must_use]
     pub fn manner(&self, release: &str, settings: &Checked) -> Manner {
         Manner::kept(self.manners.get(release).map(String::as_str), settings)
+    }
+
+    /// The Compose project that this target has had so far. Before it was written down, that was what the current release
+    /// was proven with, or else the last part of the target.
+    #[must_use]
+    pub fn had_project(&self, settings: &Checked) -> Option<String> {
+        let of_release = |name: &str| match self.manner(name, settings).run {
+            Run::Compose { project } => Some(project),
+            Run::Command { .. } | Run::None => None,
+        };
+        self.project
+            .clone()
+            .or_else(|| self.current_name().and_then(of_release))
     }
 
     /// Whether a [`super::quick_look`], or one with [`super::UNKNOWN`], tells all that a [`super::look`] with this digest would:

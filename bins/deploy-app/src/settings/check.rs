@@ -1,6 +1,6 @@
 //! Checking the settings, every fault at once.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use action::settings::Settings;
@@ -71,9 +71,11 @@ impl Settings for Raw {
             shipped(faults, source, ssh_key.as_ref());
         }
         let include = paths_below(faults, "include", self.include);
+        let include = include.into_keys().collect();
         let target = target(faults, self.target);
         let layout = faults.required("layout", self.layout);
         let shared = paths_below(faults, "shared", self.shared);
+        let ephemeral = ephemeral(faults, self.ephemeral);
         if layout == Some(Layout::InPlace) && !shared.is_empty() {
             faults.of(
                 "shared",
@@ -81,12 +83,11 @@ impl Settings for Raw {
             );
         }
         let runtime = faults.required("runtime", self.runtime);
-        let run = run(
-            faults,
-            runtime,
-            target.as_deref(),
-            (self.project, self.start, self.stop, self.status),
-        );
+        let project = faults.optional("project", self.project);
+        let named = project
+            .clone()
+            .unwrap_or_else(|| last_part(target.as_deref().unwrap_or_default()));
+        let run = run(faults, runtime, named, (self.start, self.stop, self.status));
         let hooks = Hooks {
             before: faults.optional("before", self.before),
             after: faults.optional("after", self.after),
@@ -139,7 +140,14 @@ impl Settings for Raw {
                 target: target?,
                 layout: layout?,
             },
-            shared,
+            shared_folders: shared
+                .iter()
+                .filter(|(_, is_folder)| **is_folder)
+                .map(|(path, _)| path.clone())
+                .collect(),
+            shared: shared.into_keys().collect(),
+            ephemeral,
+            project,
             run: run?,
             hooks,
             health: health?,
@@ -278,33 +286,44 @@ fn target(faults: &mut Faults, given: Given<String>) -> Option<String> {
     Some(trimmed.to_owned())
 }
 
-fn paths_below(faults: &mut Faults, field: &str, given: Given<Lines>) -> Vec<String> {
+/// Paths relative to the application, also as a Compose file writes them (`./data`), and whether each was written with
+/// a slash at its end.
+fn paths_below(faults: &mut Faults, field: &str, given: Given<Lines>) -> BTreeMap<String, bool> {
     let lines = faults.optional(field, given).unwrap_or_default().0;
-    let mut paths = BTreeSet::new();
+    let mut paths = BTreeMap::new();
     for line in lines {
-        let path = line.trim_end_matches('/');
+        let path = line.trim_start_matches("./").trim_end_matches('/');
         match bundle::names::check(path, bundle::names::Names::Unix) {
-            Ok(()) => drop(paths.insert(path.to_owned())),
+            Ok(()) => drop(paths.insert(path.to_owned(), line.ends_with('/'))),
             Err(fault) => faults.of(
                 field,
                 format!("`{line}` {fault}; write paths relative to the application"),
             ),
         }
     }
-    paths.into_iter().collect()
+    paths
+}
+
+/// The same; the whole application (`.`) becomes the empty path.
+fn ephemeral(faults: &mut Faults, given: Given<Lines>) -> Vec<String> {
+    let mut lines = faults.optional("ephemeral", given).unwrap_or_default();
+    let all = lines.0.len();
+    lines.0.retain(|line| !matches!(line.as_str(), "." | "./"));
+    let whole = (lines.0.len() < all).then(String::new);
+    let below = paths_below(faults, "ephemeral", Given::Value(lines));
+    whole.into_iter().chain(below.into_keys()).collect()
 }
 
 fn run(
     faults: &mut Faults,
     runtime: Option<Runtime>,
-    target: Option<&str>,
-    (project, start, stop, status): (Given<String>, Given<String>, Given<String>, Given<String>),
+    project: String,
+    (start, stop, status): (Given<String>, Given<String>, Given<String>),
 ) -> Option<Run> {
     let only_commands = [("start", &start), ("stop", &stop), ("status", &status)]
         .into_iter()
         .find(|(_, given)| !matches!(given, Given::Unset))
         .map(|(name, _)| name);
-    let project = faults.optional("project", project);
     match runtime? {
         Runtime::Command => {
             let start = faults.required("start", start);
@@ -325,7 +344,6 @@ fn run(
         }
         Runtime::None => Some(Run::None),
         Runtime::Compose => {
-            let project = project.unwrap_or_else(|| project_of(target.unwrap_or_default()));
             let is_good = project
                 .starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
                 && project.bytes().all(|byte| {
@@ -342,14 +360,20 @@ fn run(
     }
 }
 
-/// The target's last part, reduced to what Compose takes.
-pub(super) fn project_of(target: &str) -> String {
-    let last = target
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    let name: String = last
+/// The target's last part as the name of a Compose project.
+pub(crate) fn last_part(target: &str) -> String {
+    project_of(target.rsplit('/').next().unwrap_or_default())
+}
+
+/// All parts of the target as the name of a Compose project.
+pub(crate) fn whole_path(target: &str) -> String {
+    project_of(target)
+}
+
+/// A text reduced to what Compose takes for a project's name.
+fn project_of(text: &str) -> String {
+    let name: String = text
+        .to_ascii_lowercase()
         .chars()
         .map(|c| {
             if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
-use super::check::project_of;
+use super::check::{last_part, whole_path};
 use super::{Health, Raw, Run};
 use action::settings::Settings as _;
 use action::settings::faults::Faults;
@@ -105,8 +105,9 @@ fn project_names_are_what_compose_takes() {
         ("/srv/_My.App", "my-app"),
         ("/ü", "app"),
     ] {
-        assert_eq!(project_of(target), project);
+        assert_eq!(last_part(target), project);
     }
+    assert_eq!(whole_path("/srv/My.blog/app"), "srv-my-blog-app");
 }
 
 #[test]
@@ -118,4 +119,18 @@ fn the_layout_in_place_has_no_shared_paths() {
     let mut faults = Faults::for_tests();
     raw.check(&mut faults);
     assert!(faults.messages()[0].contains("in-place leaves everything alone"));
+}
+
+#[test]
+fn paths_are_taken_as_compose_files_write_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut raw = raw(folder.path());
+    raw.shared = "./data/\n.env\nvar/db".parse().unwrap();
+    raw.ephemeral = ".\n./tmp/".parse().unwrap();
+    let mut faults = Faults::for_tests();
+    let checked = raw.check(&mut faults).unwrap();
+    assert_eq!(faults.messages(), Vec::<String>::new());
+    assert_eq!(checked.shared, [".env", "data", "var/db"]);
+    assert!(checked.shared_folders.iter().eq(["data"]));
+    assert_eq!(checked.ephemeral, ["", "tmp"]);
 }

@@ -9,15 +9,16 @@ use action::program::Context;
 use tokio::time::Instant;
 
 use super::again;
+use super::ahead;
 use super::look::{self, CLEANUP, Compared};
 use super::plan;
 use super::room;
 use super::switch::Switch;
 use crate::application::Application;
 use crate::audit::{self, Entry};
-use crate::compose::{self, Service};
+use crate::compose;
 use crate::failure_bundle;
-use crate::host::exec::Bounds;
+use crate::host::exec::{Bounds, Input};
 use crate::lease;
 use crate::manner::Manner;
 use crate::model::{self, Ensured};
@@ -42,12 +43,28 @@ pub(super) async fn ship(
     remote.stages.begin("compare");
     let digest = application.digest.to_string();
     let state = remote.look_unless(seen, &digest, bounds).await?;
+    let settled = ahead::settled(remote.settings, &state);
+    let remote = &remote.by(&settled);
     let compared = look::compare(remote, application, state, !context.dry_run, bounds).await;
+    if let (true, false, Some(current)) = (
+        compared.is_done(),
+        context.dry_run,
+        compared.state.current_name(),
+    ) {
+        return untouched(remote, current, bounds).await.map(Some);
+    }
+    let ahead = if compared.is_done() {
+        None
+    } else {
+        look::check_target(remote, &compared.state)?;
+        look::check_runtime(remote, bounds).await?;
+        Some(ahead::look(remote, application, &compared, bounds).await?)
+    };
+    let settings = ahead
+        .as_ref()
+        .map_or(remote.settings, |ahead| &ahead.settings);
+    let remote = &remote.by(settings);
     if context.dry_run {
-        if !compared.is_done() {
-            look::check_target(remote, &compared.state)?;
-            look::check_runtime(remote, bounds).await?;
-        }
         let state = &compared.state;
         let frees = !state
             .to_prune(remote.settings.keep_releases, true)
@@ -55,15 +72,11 @@ pub(super) async fn ship(
         if !compared.is_same() && !frees {
             room::check(remote, application, &compared, bounds).await?;
         }
-        let plan = plan::of_deployment(remote, application, compared, bounds).await?;
+        let outline = ahead.as_ref().map(|ahead| &ahead.outline);
+        let plan = plan::of_deployment(remote, application, compared, outline, bounds).await?;
         context.show_plan(&plan.text(), &plan.json())?;
         return Ok(None);
     }
-    if let (true, Some(current)) = (compared.is_done(), compared.state.current_name()) {
-        return untouched(remote, current, bounds).await.map(Some);
-    }
-    look::check_target(remote, &compared.state)?;
-    look::check_runtime(remote, bounds).await?;
     remote.stages.begin("prune");
     let joins = !compared.is_same();
     if compared
@@ -329,14 +342,26 @@ async fn send(
         upload.content_bytes()
     );
     let stamp = remote.receive(upload, bounds).await?;
-    let mut commit = scripts::commit(&settings.paths, release, &settings.shared);
+    let current = compared.state.current_name();
+    let mut commit = scripts::commit(&settings.paths, release, &settings.shared, current);
     if !scripts::moves_files(&settings.paths) {
         commit.push_str("; ");
         commit.push_str(&scripts::remember_stamp(&settings.paths, release, &stamp));
     }
-    remote
-        .release("complete the release", &commit, bounds)
+    let output = remote
+        .script("complete the release", &commit, Input::Empty, bounds)
         .await?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    let target = &settings.paths.target;
+    for path in told
+        .lines()
+        .filter_map(|line| line.strip_prefix("carried "))
+    {
+        tracing::info!(
+            "`{path}` of the current release was carried over: it is {target}/shared/{path} now"
+        );
+    }
+    room::tell_kept(target, &told);
     tracing::info!("release {release} is on the host and verified");
     Ok(())
 }
@@ -354,16 +379,13 @@ async fn prepare(
         remote.stages.begin("build");
         let services = start::services(remote, commands, release, bounds).await?;
         start::keeps_models(remote, &services)?;
-        check_mounts(remote, application, &services)?;
+        ahead::check_mounts(remote.settings, &application.wanted, &services)?;
         remote
             .command(&build, &format!("build release {release}"), bounds)
             .await?;
-        let keep = compose::keep_images(&services, release);
-        if !keep.is_empty() {
-            remote
-                .release("keep the images of the release", &keep, bounds)
-                .await?;
-        }
+        let names: Vec<&str> = services.iter().map(|it| it.image.as_str()).collect();
+        let images = compose::Of::Names(&names);
+        start::keep_images(remote, commands, release, images, bounds).await?;
     }
     let mut pulled = false;
     if let Some(model) = &remote.settings.model
@@ -380,32 +402,6 @@ async fn prepare(
             .await?;
     }
     Ok(pulled)
-}
-
-/// Refuses what would be lost with the next release, and warns of what would change older ones: releases
-/// share their files by hard links, and a container that writes into one writes into all.
-fn check_mounts(
-    remote: &Remote<'_>,
-    application: &Application,
-    services: &[Service],
-) -> Result<(), Failure> {
-    let settings = remote.settings;
-    if scripts::moves_files(&settings.paths) {
-        return Ok(());
-    }
-    for (service, path) in compose::writable(services, &settings.shared) {
-        if application.holds(path) {
-            tracing::warn!(
-                "the service {service} may write to `./{path}`, which older releases have as well: what it changes there is changed in them too; mount it with :ro, or use a volume"
-            );
-            continue;
-        }
-        return Err(Failure::refused(format!(
-            "the service {service} mounts `./{path}`, which is not part of the application: what it writes there would be left behind by the next release"
-        ))
-        .hint("use a named volume, or list the path in DEPLOY_APP_SHARED: it is then a folder in shared/ that all releases see"));
-    }
-    Ok(())
 }
 
 /// What need not succeed for the deployment to be a success.

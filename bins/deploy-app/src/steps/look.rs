@@ -93,6 +93,10 @@ pub(super) async fn compare(
         let wanted = &application.wanted;
         diff = sync::diff(wanted, wanted, &BTreeSet::new());
     }
+    // What lies in shared/ by now may not be what the release brought.
+    let shared = &settings.shared;
+    diff.kept
+        .retain(|_, from| !shared.iter().any(|path| sync::is_at(from, path)));
     let commands = commands(remote);
     let unwell = match state.current_name() {
         Some(current) if diff.is_empty() && started_otherwise.is_none() => {
@@ -129,7 +133,16 @@ pub(super) fn check_target(remote: &Remote<'_>, state: &State) -> Result<(), Fai
 
 /// Has the host say that it can run the application, before anything is changed there.
 pub(super) async fn check_runtime(remote: &Remote<'_>, bounds: &Bounds) -> Result<(), Failure> {
-    match commands(remote).check() {
+    check_runtime_of(remote, &commands(remote), bounds).await
+}
+
+/// The same for a release that is run by these commands.
+pub(super) async fn check_runtime_of(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    match commands.check() {
         Some(check) => remote
             .check(&check, "use Docker Compose v2", bounds)
             .await

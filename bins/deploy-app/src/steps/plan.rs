@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::look::{self, Compared};
 use crate::application::Application;
-use crate::compose::{self, Service};
-use crate::host::exec::{Bounds, Input, Show};
+use crate::compose::{self, Outline};
+use crate::host::exec::Bounds;
 use crate::key_source::KeySource;
 use crate::manner::Manner;
 use crate::model;
@@ -15,37 +15,16 @@ use crate::release::{self, State, scripts};
 use crate::remote::Remote;
 use crate::runtime::{Command, Commands};
 use crate::settings::Checked;
+use crate::start;
 use crate::stop::{self, Stopping};
 use crate::sync::{Tree, size};
-
-/// The names under which Compose looks for a project, the first that is there:
-/// <https://docs.docker.com/compose/intro/compose-application-model/#the-compose-file>
-const COMPOSE_FILES: [&str; 4] = [
-    "compose.yaml",
-    "compose.yml",
-    "docker-compose.yaml",
-    "docker-compose.yml",
-];
-
-/// The names under which it looks for what overrides the project.
-const OVERRIDE_FILES: [&str; 4] = [
-    "compose.override.yml",
-    "compose.override.yaml",
-    "docker-compose.override.yml",
-    "docker-compose.override.yaml",
-];
-
-/// A project as it will be: the texts of its Compose file and of the file that overrides it.
-struct Project {
-    file: Vec<u8>,
-    overrides: Vec<u8>,
-}
 
 /// The plan of a deployment.
 pub(super) async fn of_deployment(
     remote: &Remote<'_>,
     application: &Application,
     compared: Compared,
+    outline: Option<&Result<Outline, String>>,
     bounds: &Bounds,
 ) -> Result<Plan, Failure> {
     let settings = remote.settings;
@@ -92,7 +71,7 @@ pub(super) async fn of_deployment(
     if is_new {
         deeds.extend(shown("before the switch", commands.before(&release)));
         deeds.extend(stop::foreseen(remote, &stopping, bounds).await?);
-        deeds.extend(services(remote, application, &compared, &commands, bounds).await);
+        deeds.extend(services(remote, &compared, outline, &commands, bounds).await);
         deeds.extend(shown("start", commands.start(&release, false, false)));
         deeds.extend(shown("after the start", commands.after(&release)));
     } else if let (Some(current), Some(doubt)) = (current, compared.doubt()) {
@@ -172,12 +151,12 @@ pub(super) fn permissions(settings: &Checked, has_instance: bool) -> Vec<String>
 /// What becomes of each service of a Compose project.
 async fn services(
     remote: &Remote<'_>,
-    application: &Application,
     compared: &Compared,
+    outline: Option<&Result<Outline, String>>,
     commands: &Commands<'_>,
     bounds: &Bounds,
 ) -> Vec<String> {
-    let Some(project) = commands.project() else {
+    let (Some(_), Some(outline)) = (commands.project(), outline) else {
         return Vec::new();
     };
     let current = compared.state.current_name();
@@ -185,30 +164,18 @@ async fn services(
         return vec!["every service is built and started".to_owned()];
     };
     let told = async {
-        let before = read(remote, commands, project, current, None, bounds).await?;
+        let before = start::services(remote, commands, current, bounds).await;
+        let before = before.map_err(|failure| failure.deed().to_owned())?;
+        let after = &outline.as_ref().map_err(Clone::clone)?.services;
         let diff = &compared.diff;
         let changed = diff.added.iter().chain(&diff.changed).chain(&diff.removed);
-        let after = match new_project(application, compared)? {
-            Some(new) => read(remote, commands, project, current, Some(new), bounds).await?,
-            None => before.clone(),
-        };
         let moves = !scripts::moves_files(&remote.settings.paths);
-        let touched = compose::touched(&before, &after, moves, changed.map(String::as_str))
+        let touched = compose::touched(&before, after, moves, changed.map(String::as_str))
             .into_iter()
             .map(|(service, touched)| format!("service {service}: {touched}"));
-        let written = compose::writable(&after, &remote.settings.shared)
-            .filter(|_| moves)
-            .map(|(service, path)| {
-                let what = if application.holds(path) {
-                    "what it changes there is changed in older releases too"
-                } else {
-                    "it is refused, because the path is not part of the application"
-                };
-                format!("service {service} may write to `./{path}`: {what}")
-            });
         let model = remote.settings.model.as_ref();
         let lost = model
-            .and_then(|model| compose::ollama(&after, model.url.port))
+            .and_then(|model| compose::ollama(after, model.url.port))
             .filter(|service| !compose::keeps_models(service))
             .map(|service| {
                 format!(
@@ -216,82 +183,12 @@ async fn services(
                     service.name
                 )
             });
-        Ok::<_, String>(touched.chain(written).chain(lost).collect::<Vec<_>>())
+        Ok::<_, String>(touched.chain(lost).collect::<Vec<_>>())
     };
     match told.await {
         Ok(told) => told,
         Err(why) => vec![format!("which services change cannot be told: {why}")],
     }
-}
-
-/// The application's project, when a file of it changed.
-fn new_project(application: &Application, compared: &Compared) -> Result<Option<Project>, String> {
-    let first_of = |names: [&'static str; 4]| {
-        names
-            .into_iter()
-            .find(|name| application.wanted.contains_key(*name))
-    };
-    let Some(file) = first_of(COMPOSE_FILES) else {
-        return Err(format!("there is none of {}", COMPOSE_FILES.join(", ")));
-    };
-    let is_of_it = |path: &str| COMPOSE_FILES.contains(&path) || OVERRIDE_FILES.contains(&path);
-    let diff = &compared.diff;
-    let mut all = diff.added.iter().chain(&diff.changed).chain(&diff.removed);
-    if !all.any(|path| is_of_it(path)) {
-        return Ok(None);
-    }
-    let text = |name: &str| {
-        let source = application.sources.get(name);
-        let path = &source.ok_or_else(|| format!("{name} is a link"))?.source;
-        std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    let overrides = first_of(OVERRIDE_FILES).map(text).transpose()?;
-    Ok(Some(Project {
-        file: text(file)?,
-        overrides: overrides.unwrap_or_default(),
-    }))
-}
-
-/// The services as Compose reads them in the current release's folder, from its own files or from others.
-async fn read(
-    remote: &Remote<'_>,
-    commands: &Commands<'_>,
-    project: &str,
-    current: &str,
-    new: Option<Project>,
-    bounds: &Bounds,
-) -> Result<Vec<Service>, String> {
-    let paths = &remote.settings.paths;
-    let what = "config --format json";
-    let (script, input) = match new {
-        None => (commands.compose_stored(current, what), Input::Empty),
-        Some(Project { file, overrides }) => {
-            // Whole lines: the host reads it by their number.
-            let lines = overrides.split_inclusive(|byte| *byte == b'\n');
-            let end: &[u8] = if overrides.is_empty() || overrides.ends_with(b"\n") {
-                b""
-            } else {
-                b"\n"
-            };
-            (
-                commands.compose_told(current, lines.count(), what),
-                Input::Bytes([&overrides, end, &file].concat()),
-            )
-        }
-    };
-    let output = remote
-        .session
-        .run(&script.unwrap_or_default(), input, Show::Nothing, bounds)
-        .await
-        .map_err(|error| error.to_string())?;
-    if output.status != 0 {
-        return Err(output.tail.last().cloned().unwrap_or_default());
-    }
-    compose::services(
-        &output.stdout,
-        project,
-        &format!("{}/{}", paths.target, paths.stored(current)),
-    )
 }
 
 /// The plan of going back.

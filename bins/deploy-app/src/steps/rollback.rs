@@ -6,6 +6,7 @@ use action::failure::Failure;
 use action::program::{Context, Output};
 use tokio::time::Instant;
 
+use super::ahead;
 use super::apply::{Deployed, clean_up, finish};
 use super::look;
 use super::plan;
@@ -14,9 +15,9 @@ use crate::host::exec::{Bounds, Input};
 use crate::lease;
 use crate::release::{State, scripts};
 use crate::remote::Remote;
-use crate::start::Images;
-use crate::sync::Tree;
+use crate::start::{self, Images};
 use crate::sync::listing::Listing;
+use crate::sync::{Tree, is_at, shared_link};
 use crate::undo::{Before, Done};
 
 /// The digest of no tree: whatever is current is told in full.
@@ -36,14 +37,22 @@ pub(super) async fn go_back(
         tracing::info!("release {current} is current already: nothing to go back to");
         return Ok(Some((current, false)));
     }
+    let settled = ahead::settled(remote.settings, &state);
+    let remote = &remote.by(&settled);
     let wanted = whole(remote, &release, bounds).await?;
     look::check_target(remote, &state)?;
+    let manner = state.manner(&release, remote.settings);
+    let commands = manner.commands(remote.settings);
+    if commands.project().is_some() {
+        look::check_runtime_of(remote, &commands, bounds).await?;
+        ahead::is_ours(remote, &manner, bounds).await?;
+        start::images_are_there(remote, &commands, &release, bounds).await?;
+    }
     if context.dry_run {
         let (text, json) = plan::of_rollback(remote, &current, &release, &state, bounds).await?;
         context.show_plan(&text, &json)?;
         return Ok(None);
     }
-    look::check_runtime(remote, bounds).await?;
     let mut done = Done::default();
     let ended = act(remote, context, (&release, &wanted), bounds, &mut done).await;
     finish(remote, context, done, ended, ("rollback", began), None).await
@@ -158,10 +167,11 @@ async fn whole(remote: &Remote<'_>, release: &str, bounds: &Bounds) -> Result<Tr
     let script = scripts::list_stored(&remote.settings.paths, release);
     let deed = format!("read release {release}");
     let output = remote.script(&deed, &script, Input::Empty, bounds).await?;
-    let faults: Vec<_> = Listing::parse(&output.stdout)
+    let listing = Listing::parse(&output.stdout);
+    let faults: Vec<_> = listing
         .faults(&wanted)
         .into_iter()
-        .filter(|fault| !fault.what.is_theirs())
+        .filter(|fault| !fault.what.is_theirs() && !is_carried_over(&listing, &fault.path))
         .collect();
     if faults.is_empty() {
         return Ok(wanted);
@@ -177,6 +187,14 @@ async fn whole(remote: &Remote<'_>, release: &str, bounds: &Bounds) -> Result<Tr
             Failure::detail,
         )
         .hint("deploy the application as it was instead"))
+}
+
+/// Whether a path of a release has become a shared one since.
+fn is_carried_over(listing: &Listing, path: &str) -> bool {
+    listing
+        .links
+        .iter()
+        .any(|(at, text)| is_at(path, at) && *text == shared_link(at))
 }
 
 /// Lists the releases: name, `current`, `proven` or `unproven`, the newest first, separated by tabs.

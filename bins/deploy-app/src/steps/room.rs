@@ -7,9 +7,10 @@ use super::look::{self, Compared};
 use crate::application::Application;
 use crate::compose;
 use crate::host::exec::{Bounds, Input};
-use crate::host::ssh::quote;
+use crate::layout::Layout;
 use crate::release::{State, scripts};
 use crate::remote::Remote;
+use crate::settings::{Checked, Run};
 use crate::sync::size;
 
 /// Removes what is not kept and nobody can be deploying: a lock that somebody holds does not keep a disk
@@ -21,11 +22,11 @@ pub(super) async fn prune_unlocked(
     bounds: &Bounds,
 ) -> Vec<String> {
     let old = state.to_prune_unlocked(remote.settings.keep_releases, joins);
-    let removed = remove_releases(remote, &old, bounds).await;
+    let removed = remove_releases(remote, state, &old, bounds).await;
     if let Some(project) = look::commands(remote).project()
         && !old.is_empty()
     {
-        let script = compose::remove_images(&quote(project), &old);
+        let script = compose::remove(project, &old);
         if let Err(failure) = remote.release("remove old images", &script, bounds).await {
             tracing::warn!("{failure}");
         }
@@ -43,12 +44,12 @@ pub(super) async fn prune(
     bounds: &Bounds,
 ) -> bool {
     let old = state.to_prune(remote.settings.keep_releases, joins);
-    remove_releases(remote, &old, bounds).await;
+    remove_releases(remote, state, &old, bounds).await;
     let commands = look::commands(remote);
     if let Some(project) = commands.project() {
         let mut kept = state.releases.clone();
         kept.retain(|release| !old.contains(release));
-        let sweep = compose::prune_images(&quote(project), &kept);
+        let sweep = compose::prune(project, &kept);
         if let Err(failure) = remote.release("remove old images", &sweep, bounds).await {
             tracing::warn!("{failure}");
         }
@@ -58,12 +59,21 @@ pub(super) async fn prune(
 }
 
 /// Gives whether all of them are gone.
-async fn remove_releases(remote: &Remote<'_>, old: &[String], bounds: &Bounds) -> bool {
+async fn remove_releases(
+    remote: &Remote<'_>,
+    state: &State,
+    old: &[String],
+    bounds: &Bounds,
+) -> bool {
     if old.is_empty() {
         return true;
     }
-    let script = scripts::remove(&remote.settings.paths, old);
-    match remote.release("remove old releases", &script, bounds).await {
+    let removed = async {
+        keep_written(remote, state, old, bounds).await?;
+        let script = scripts::remove(&remote.settings.paths, old);
+        remote.release("remove old releases", &script, bounds).await
+    };
+    match removed.await {
         Ok(()) => {
             tracing::info!("removed old releases: {}", old.join(", "));
             true
@@ -72,6 +82,41 @@ async fn remove_releases(remote: &Remote<'_>, old: &[String], bounds: &Bounds) -
             tracing::warn!("{failure}");
             false
         }
+    }
+}
+
+/// Moves aside what containers may have written into these releases.
+async fn keep_written(
+    remote: &Remote<'_>,
+    state: &State,
+    old: &[String],
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    let Checked { paths, shared, .. } = remote.settings;
+    if paths.layout == Layout::InPlace {
+        return Ok(());
+    }
+    let mut unknown = old.to_vec();
+    unknown.retain(|release| {
+        let run = state.manner(release, remote.settings).run;
+        matches!(run, Run::Compose { .. }) && !state.images.contains(release)
+    });
+    if unknown.is_empty() && shared.is_empty() {
+        return Ok(());
+    }
+    let script = scripts::keep_written(paths, old, shared, &unknown);
+    let deed = "keep what was written into old releases";
+    let output = remote.script(deed, &script, Input::Empty, bounds).await?;
+    tell_kept(&paths.target, &String::from_utf8_lossy(&output.stdout));
+    Ok(())
+}
+
+/// Says what was moved aside, of the lines `kept PATH`.
+pub(super) fn tell_kept(target: &str, told: &str) {
+    for path in told.lines().filter_map(|line| line.strip_prefix("kept ")) {
+        tracing::warn!(
+            "what was written into an older release lies in {target}/{path} now; this program removes nothing of it"
+        );
     }
 }
 

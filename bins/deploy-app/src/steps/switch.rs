@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use action::failure::Failure;
 
+use crate::compose;
 use crate::host::exec::Bounds;
 use crate::lease;
 use crate::manner::Manner;
@@ -54,6 +55,12 @@ impl Switch<'_> {
         lease.check()?;
         let fence = lease.fence();
         remote.stages.begin("switch");
+        let commands = self.manner.commands(remote.settings);
+        if let Some(project) = commands.project() {
+            let claim = scripts::fenced(paths, &fence, &compose::claim(paths, project));
+            let deed = "write down whose the Compose project is";
+            remote.release(deed, &claim, bounds).await?;
+        }
         done.switched = Some(self.before.clone());
         let settings = remote.settings;
         let back = self.before.release();
@@ -74,7 +81,6 @@ impl Switch<'_> {
             .await?;
         remote.stages.begin("start");
         self.stop_what_runs(done, bounds).await?;
-        let commands = self.manner.commands(remote.settings);
         start::start(remote, &commands, release, self.images, bounds).await?;
         let model = start::prove(remote, self.manner, release, bounds).await?;
         if let Some(after) = commands.after(release) {

@@ -93,26 +93,38 @@ fn a_stored_manifest_reads_back() {
 }
 
 #[test]
-fn shared_paths_become_links_and_clobber_nothing() {
+fn shared_paths_become_links_beside_what_the_application_brings_there() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::create_dir_all(folder.path().join("data/empty")).unwrap();
     std::fs::write(folder.path().join("data/a"), "1").unwrap();
     let manifest = bundle::tree::read(&[Source::root(folder.path())], &Rules::default()).unwrap();
-    let tree = wanted(&manifest, &["var/db".to_owned()]).unwrap();
+    let paths = |shared: &str| {
+        let tree = wanted(&manifest, &[shared.to_owned()]).unwrap();
+        let link = Kind::Symlink {
+            target: shared_link(shared),
+        };
+        assert_eq!(tree.get(shared), Some(&link));
+        tree.into_keys().collect::<Vec<_>>()
+    };
+    assert_eq!(shared_link("var/db"), "../../../shared/var/db");
+    assert_eq!(paths("var/db"), ["data/a", "data/empty", "var/db"]);
     assert_eq!(
-        tree.get("var/db"),
-        Some(&Kind::Symlink {
-            target: "../../../shared/var/db".into()
-        })
+        paths("data"),
+        [
+            ".deploy-app-shared/data/a",
+            ".deploy-app-shared/data/empty",
+            "data"
+        ]
     );
-    for shared in ["data", "data/a", "data/a/b"] {
-        assert!(
-            wanted(&manifest, &[shared.to_owned()])
-                .unwrap_err()
-                .contains("data/a"),
-            "{shared}"
-        );
-    }
+    assert_eq!(
+        paths("data/a"),
+        [".deploy-app-shared/data/a", "data/a", "data/empty"]
+    );
+    assert_eq!(paths("data/empty/b"), ["data/a", "data/empty/b"]);
+    let below = wanted(&manifest, &["data/a/b".to_owned()]);
+    assert!(below.unwrap_err().contains("below `data/a`"));
+    let within = wanted(&manifest, &["data".to_owned(), "data/a".to_owned()]);
+    assert!(within.unwrap_err().contains("below `data`"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::listing::SEGMENT;
 use super::pieces::{self, LARGE, Part, Pieces, Recipe, Segments};
-use super::{Tree, size, to_text};
+use super::{SEEDS, Tree, size, to_text};
 use crate::host::ssh::quote;
 use crate::layout::Paths;
 
@@ -113,7 +113,8 @@ impl Upload {
                     let stored = format!("{}/{from}", self.paths.stored(current));
                     return link(tar, &mut header, &name, &bytes::to_bytes(&stored));
                 }
-                let Some(source) = self.sources.get(path) else {
+                let here = path.strip_prefix(SEEDS).unwrap_or(path);
+                let Some(source) = self.sources.get(here) else {
                     return Err(io::Error::other(format!("`{path}` has no source")));
                 };
                 let at = |error: io::Error| {
@@ -251,7 +252,7 @@ impl Upload {
     }
 
     /// Without a time: the host's clock tells it there.
-    fn header(kind: EntryType, mode: u32) -> Header {
+    pub(crate) fn header(kind: EntryType, mode: u32) -> Header {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
         header.set_mode(mode);
@@ -326,7 +327,7 @@ fn quoted(path: &str) -> Vec<u8> {
 
 /// Appends a hard or symbolic link with exactly this text. The library's own way would tidy the
 /// text (`a/./b` becomes `a/b`), and then the released link would not be the one of the tree.
-fn link<W: Write>(
+pub(crate) fn link<W: Write>(
     tar: &mut tar::Builder<W>,
     header: &mut Header,
     name: &std::path::Path,

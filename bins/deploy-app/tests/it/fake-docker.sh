@@ -1,9 +1,17 @@
 # The docker of the tests, after lines that set: tools (our folder), target (the target folder), the
 # application's variables. It writes down how it was called, keeps images as files, and starts the
-# application itself. Files in $tools change its mind: v1, job, ignored-by-wait, mounts, volumes. What
-# the application knows, in $STATE/token, it says wherever Docker hands its words on.
+# application itself. Files in $tools change its mind: v1, job, ignored-by-wait, mounts, volumes, name (of the
+# project, as the Compose file has it), service (more of the service app), projects, owners and with-volumes
+# (of others), digests and registry (of images). What the application knows, in $STATE/token, it says
+# wherever Docker hands its words on.
 log() { echo "$1 ${RELEASE_ID-} $(basename "$(readlink "$target/current")")" >>"$tools/log"; }
-image() { printf '%s/images/%s' "$tools" "$(printf %s "$1" | tr '/:' '__')"; }
+image() {
+    case $1 in
+    sha256:*) for i in "$tools"/images/*; do [ "$(id_of "$i")" != "$1" ] || { echo "$i"; return; }; done; echo "$tools/none";;
+    *) printf '%s/images/%s' "$tools" "$(printf %s "$1" | tr / %)";;
+    esac
+}
+id_of() { echo "sha256:$(sha256sum <"$1" | cut -d' ' -f1)"; }
 # Its words: on both streams, for a while; as a JSON string, or the other one where it has none; the same
 # within quotes of Go's, in which Docker and Compose put commands before they write JSON.
 says() { [ ! -e "$STATE/token" ] || { cat "$STATE/token"; cat "$STATE/token" >&2; sleep 0.2; }; }
@@ -16,12 +24,27 @@ case "$*" in
     [ ! -e "$tools/v1" ] || { echo "docker: 'compose' is not a docker command." >&2; exit 1; }
     echo 2.29.1; exit 0;;
 'version --format {{.Server.Version}}') echo 27.1.1; exit 0;;
-'image tag '*) cp "$(image "$3")" "$(image "$4")"; exit;;
+'image tag '*) cp "$(image "$3")" "$(image "$4")" 2>/dev/null || [ -e "$(image "$4")" ]; exit;;
+'image inspect --format {{.Id}} '*) [ -e "$(image "$5")" ] && id_of "$(image "$5")"; exit;;
+'image inspect --format {{join .RepoDigests " "}} '*) cat "$tools/digests" 2>/dev/null || echo; exit;;
 'image inspect '*) [ -e "$(image "$3")" ]; exit;;
+'image pull -q '*) log "pull $4"; cp "$tools/registry" "$(image "$4")"; exit;;
 'image ls --filter label=com.docker.compose.project=target-app --format {{.Repository}}:{{.Tag}}')
-    for i in "$tools"/images/*; do basename "$i" | tr '_' ':'; done; exit 0;;
+    for i in "$tools"/images/*; do basename "$i" | tr % /; done | grep -v ^deploy-app/; exit 0;;
+'image ls --filter reference=deploy-app/target-app --format {{.Repository}}:{{.Tag}}')
+    for i in "$tools"/images/*; do basename "$i" | tr % /; done | grep ^deploy-app/; exit 0;;
 'image rm '*) rm "$(image "$3")"; exit;;
 'image prune -f --filter label=com.docker.compose.project=target-app') exit 0;;
+'ps -a --filter label=com.docker.compose.project --format '*)
+    cat "$tools/projects" 2>/dev/null; [ ! -e "$tools/container" ] || cat "$tools/runs-in"; exit 0;;
+'ps -aq --filter label=com.docker.compose.project='*' --filter label=com.docker.compose.oneoff=False') [ ! -e "$tools/container" ] || echo app-1; exit 0;;
+'inspect --format {{.Config.Image}} {{.Image}} app-1') cat "$tools/runs"; exit 0;;
+'volume ls --filter label=com.docker.compose.project --format '*) sed 's/^/volume /' "$tools/with-volumes" 2>/dev/null; exit 0;;
+'volume ls --filter label=deploy-app.target --format '*) cat "$tools/owners" 2>/dev/null; exit 0;;
+'volume create --label deploy-app.project='*)
+    grep -q "^${4#*=} " "$tools/owners" 2>/dev/null || echo "${4#*=} ${6#*=}" >>"$tools/owners"; echo "$7"; exit 0;;
+'volume inspect --format {{index .Labels "deploy-app.target"}} deploy-app.owner.'*)
+    sed -n "s/^${5#deploy-app.owner.} //p" "$tools/owners"; exit 0;;
 'logs --tail 200 app-1') echo 'Traceback: no module named x'; says; exit 0;;
 'inspect --format {{json .State}} app-1')
     printf '{"Status":"running","Error":%s,"Health":{"Status":"unhealthy","Log":[{"Output":%s}]}}\n' "$(quoted)" "$(said refused)"; exit 0;;
@@ -29,29 +52,31 @@ case "$*" in
     echo 'app-1   Up 2 seconds (unhealthy)'; says; exit 0;;
 'info --format {{.DockerRootDir}}') echo /; exit 0;;
 esac
-[ "$1 $2 $3 $4" = "compose -p target-app --project-directory" ] || { echo "what? $*" >&2; exit 9; }
-cd "$5" || exit 9
-folder=$5; shift 5
-if [ "$1 $2" = '-f -' ]; then
-    file=$(cat); shift 2
-    if [ "$1 $2" = '-f /dev/fd/3' ]; then file="$file+$(cat /dev/fd/3)"; shift 2; fi
-else
-    file=$(cat compose.yaml 2>/dev/null)
-    [ ! -e compose.override.yaml ] || file="$file+$(cat compose.override.yaml)"
-fi
+[ "$1" = compose ] || { echo "what? $*" >&2; exit 9; }
+shift; project=
+if [ "$1" = -p ]; then project=$2; shift 2; fi
+[ "$1" = --project-directory ] || { echo "what? $*" >&2; exit 9; }
+cd "$2" || exit 9
+folder=$2; shift 2
+[ -n "$project" ] || project=$(cat "$tools/name" 2>/dev/null || basename "$folder")
+built=$project-app; from=$(sed -n 's/.*"image":"\([^"]*\)".*/\1/p' "$tools/service" 2>/dev/null)
+file=$(cat compose.yaml 2>/dev/null)
+[ ! -e compose.override.yaml ] || file="$file+$(cat compose.override.yaml)"
 [ "$1 $2" = '--ansi never' ] || { echo "what? $*" >&2; exit 9; }
 shift 2
 case $1 in
-config) printf '{"services":{"app":{"build":{"context":"%s"},"labels":{"file":"%s"},"environment":{"TOKEN":%s},"volumes":%s},"ollama":{"image":"ollama/ollama","volumes":%s}}}\n' \
-    "$folder" "$file" "$(said)" "$(sed "s|RELEASE|$folder|" "$tools/mounts" 2>/dev/null || echo '[]')" "$(cat "$tools/volumes" 2>/dev/null || echo '[{"type":"volume","target":"/root/.ollama"}]')";;
-build) echo "docker: $*"; says; log build; echo "$RELEASE_ID" >"$(image target-app-app)"
+config) printf '{"name":"%s","services":{"app":{%s,"labels":{"file":"%s"},"environment":{"TOKEN":%s},"volumes":%s},"ollama":{"image":"ollama/ollama","volumes":%s}}}\n' \
+    "$project" "$(cat "$tools/service" 2>/dev/null || printf '"build":{"context":"%s"}' "$folder")" \
+    "$file" "$(said)" "$(sed "s|RELEASE|$folder|" "$tools/mounts" 2>/dev/null || echo '[]')" "$(cat "$tools/volumes" 2>/dev/null || echo '[{"type":"volume","target":"/root/.ollama"}]')";;
+build) echo "docker: $*"; says; log "$(echo "$*" | sed 's/ app$/ again/')"; [ -n "$from" ] || echo "$RELEASE_ID" >"$(image "$built")"
     [ ! -e fail-build ] || { echo 'no space left on device' >&2; exit 1; };;
-up) echo "docker: $*"; says
-    case "$*" in *--build*) echo "$RELEASE_ID" >"$(image target-app-app)";; esac
-    log "up$(echo " $*" | grep -o ' --build')$(echo " $*" | grep -o ' --force-recreate') of $(cat "$(image target-app-app)")"
+up) echo "docker: $*"; says; image=${from:-$built}
+    case "$(cat "$tools/service" 2>/dev/null) $*" in *always*--pull*) ;; *always*) cp "$tools/registry" "$(image "$image")";; esac
+    log "up$(echo " $*" | grep -o ' --pull missing')$(echo " $*" | grep -o ' --force-recreate') of $(cat "$(image "$image")")"
+    echo "$image $(id_of "$(image "$image")")" >"$tools/runs"; echo "$project $folder" >"$tools/runs-in"
     # As Compose: a container that runs, of the same image and configuration, is left as it is.
     case "$*" in *--force-recreate*) anew=1;; *) anew=;; esac
-    what="$(cat "$(image target-app-app)") $file"
+    what="$(cat "$(image "$image")") $file"
     if [ -n "$anew" ] || [ "$what" != "$(cat "$tools/container" 2>/dev/null)" ] || ! kill -0 "$(cat "$STATE/pid")" 2>/dev/null; then
         ./stop; ./start >/dev/null 2>&1 </dev/null
         # A container that is up can be stopped.

@@ -8,19 +8,34 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
+
+/// One test after the other: the first to end would stop the engine of the rest.
+static ONE: Mutex<()> = Mutex::new(());
 
 /// A Docker engine, ours where none answered.
 struct Engine {
     root: PathBuf,
     variables: String,
     is_ours: bool,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if self.is_ours {
+            let stop = self.root.join("scripts/setup");
+            drop(Command::new(stop).arg("docker-stop").output());
+        }
+    }
 }
 
 impl Engine {
     /// Starts one with `scripts/setup docker`, or finds the one that runs. `None` where none can be had.
     fn start() -> Option<Self> {
+        let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .ancestors()
             .nth(2)
@@ -55,6 +70,7 @@ impl Engine {
             root,
             variables: format!("{host} DOCKER_CONFIG={config}"),
             is_ours,
+            _alone: alone,
         })
     }
 
@@ -88,7 +104,9 @@ impl Drop for Project<'_> {
             engine.docker(&["rm", "-f", "-v", id]);
         }
         engine.docker(&["network", "rm", &format!("{project}_default")]);
-        engine.docker(&["volume", "rm", &format!("{project}_models")]);
+        for volume in ["models", "named"] {
+            engine.docker(&["volume", "rm", &format!("{project}_{volume}")]);
+        }
         let filter = format!("label=com.docker.compose.project={project}");
         for image in engine
             .docker(&["image", "ls", "-q", "--filter", &filter])
@@ -96,10 +114,16 @@ impl Drop for Project<'_> {
         {
             engine.docker(&["image", "rm", "-f", image]);
         }
-        if engine.is_ours {
-            let stop = engine.root.join("scripts/setup");
-            drop(Command::new(stop).arg("docker-stop").output());
+        let kept = format!("reference=deploy-app/{project}");
+        let format = "{{.Repository}}:{{.Tag}}";
+        for image in engine
+            .docker(&["image", "ls", "--format", format, "--filter", &kept])
+            .lines()
+        {
+            engine.docker(&["image", "rm", "-f", image]);
         }
+        engine.docker(&["image", "rm", "-f", &format!("{project}:latest")]);
+        engine.docker(&["volume", "rm", &format!("deploy-app.owner.{project}")]);
     }
 }
 
@@ -116,20 +140,23 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The release that answers, and the whole answer.
-fn served(port: u16) -> (String, String) {
+/// What a service answers.
+fn answer(port: u16, path: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream
-        .write_all(b"GET /collection HTTP/1.0\r\nHost: x\r\n\r\n")
+        .write_all(format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n").as_bytes())
         .unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     let (_, body) = text.split_once("\r\n\r\n").unwrap();
-    let json: serde_json::Value = serde_json::from_str(body).unwrap();
-    (
-        json["release"].as_str().unwrap().to_owned(),
-        body.to_owned(),
-    )
+    body.to_owned()
+}
+
+/// The release that answers, and the whole answer.
+fn served(port: u16) -> (String, String) {
+    let body = answer(port, "/collection");
+    let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+    (json["release"].as_str().unwrap().to_owned(), body)
 }
 
 #[test]
@@ -283,4 +310,114 @@ fn the_example_is_deployed_changed_broken_and_gone_back_to() {
     let (answering, body) = served(app);
     assert_eq!(answering, first);
     assert!(!body.contains("\"new\""), "{body}");
+}
+
+/// An application that adds a row to its data when it starts, whose image is named by a tag that moves; and another one
+/// in a folder with the same name.
+#[test]
+fn data_images_and_projects_stay_what_they_are() {
+    let Some(engine) = Engine::start() else {
+        return;
+    };
+    let (shop, blog) = (free_port(), free_port());
+    let (last, file) = (format!("app{shop}"), format!("file{shop}"));
+    let _projects = [
+        Project(&engine, last.clone()),
+        Project(&engine, file.clone()),
+    ];
+    let options = Options {
+        env: vec![engine.variables.clone()],
+        ..Options::default()
+    };
+    let Some(sshd) = Sshd::start_with(&options) else {
+        return;
+    };
+    let folder = TempDir::with_prefix("compose").unwrap();
+    let source = folder.path().join("source");
+    std::fs::create_dir_all(source.join("data")).unwrap();
+    std::fs::write(source.join("data/.gitkeep"), "").unwrap();
+    let compose = |port: u16, name: &str, mount: &str| {
+        format!(
+            "{name}services:\n  web:\n    image: {last}:latest\n    ports: [\"127.0.0.1:{port}:80\"]\n    volumes: [\"{mount}:/srv/data\"]\nvolumes: {{named: {{}}}}\n"
+        )
+    };
+    let write = |text: String| std::fs::write(source.join("compose.yaml"), text).unwrap();
+    let image = |content: &str| {
+        let build = folder.path().join("build");
+        std::fs::create_dir_all(&build).unwrap();
+        let text = format!(
+            "FROM python:3.12-slim\nWORKDIR /srv\nRUN echo {content} >image\nCMD [\"sh\", \"-c\", \"echo row >>data/rows; exec python3 -m http.server 80\"]\n"
+        );
+        std::fs::write(build.join("Dockerfile"), text).unwrap();
+        let project = format!("com.docker.compose.project={last}");
+        let tag = format!("{last}:latest");
+        engine.docker(&[
+            "build",
+            "-q",
+            "--label",
+            &project,
+            "-t",
+            &tag,
+            build.to_str().unwrap(),
+        ]);
+    };
+    let program = |target: &str, port: u16| {
+        Program::new(env!("CARGO_BIN_EXE_deploy-app"))
+            .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{}", sshd.port()))
+            .env("DEPLOY_APP_HOST_KEY", sshd.host_key_line("ed25519"))
+            .env("DEPLOY_APP_USER", sshd.user())
+            .env("DEPLOY_APP_SSH_KEY", sshd.user_key_path("ed25519"))
+            .env("DEPLOY_APP_SOURCE", &source)
+            .env("DEPLOY_APP_TARGET", folder.path().join(target))
+            .env("DEPLOY_APP_HEALTH_URL", format!("http://127.0.0.1:{port}/"))
+            .env("DEPLOY_APP_HEALTH_TIMEOUT", "60s")
+            .limit(Duration::from_secs(300))
+    };
+    let rows = |port: u16| answer(port, "/data/rows").lines().count();
+
+    // What the container writes would go with its release.
+    write(compose(shop, "", "./data"));
+    image("one");
+    let target = format!("shop/{last}");
+    let shops = program(&target, shop);
+    shops
+        .run()
+        .assert_code(2)
+        .assert_stderr("DEPLOY_APP_SHARED=data\n");
+    assert!(!folder.path().join(&target).exists());
+    let shops = shops
+        .env("DEPLOY_APP_SHARED", "data")
+        .env("DEPLOY_APP_KEEP_RELEASES", "2");
+    let first = release(shops.run().assert_code(0));
+    assert_eq!((rows(shop), answer(shop, "/image").trim()), (1, "one"));
+
+    // The tag moves; the data stays.
+    image("two");
+    std::fs::write(source.join("version"), "2").unwrap();
+    shops.run().assert_code(0);
+    assert_eq!((rows(shop), answer(shop, "/image").trim()), (2, "two"));
+    // Whoever clears the disk of images without a name finds none of a release.
+    engine.docker(&["image", "prune", "-f"]);
+    let ran = shops.clone().arg("rollback").run();
+    ran.assert_code(0);
+    assert_eq!(release(&ran), first);
+    assert_eq!((rows(shop), answer(shop, "/image").trim()), (3, "one"));
+
+    // Another application in a folder of that name takes nothing away; the file's own name is what it runs as.
+    write(compose(blog, &format!("name: {file}\n"), "named"));
+    let blogs = program(&format!("blog/{last}"), blog);
+    blogs
+        .clone()
+        .env("DEPLOY_APP_PROJECT", &last)
+        .run()
+        .assert_code(2)
+        .assert_stderr(&format!(
+            "belongs to the application in {}",
+            folder.path().join(&target).display()
+        ));
+    blogs
+        .run()
+        .assert_code(0)
+        .assert_stderr(&format!("the Compose project is {file}"));
+    assert_eq!((rows(shop), rows(blog)), (3, 1));
 }

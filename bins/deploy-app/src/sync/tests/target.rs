@@ -116,7 +116,7 @@ impl Target {
         let end = output.iter().position(|byte| *byte == b'\n').unwrap();
         let faults = Listing::parse(&output[end + 1..]).faults(&wanted);
         assert!(faults.is_empty(), "{faults:?}");
-        self.sh(&scripts::commit(&self.paths, name, &[]), &[]);
+        self.sh(&scripts::commit(&self.paths, name, &[], None), &[]);
         if self.paths.layout == Layout::InPlace {
             let moves = crate::place::moves(&stored, &wanted, &BTreeSet::new());
             let list = |paths: &[String]| null_separated(paths.iter().map(String::as_str));

@@ -1,0 +1,224 @@
+//! The outline of an application: as much of it as Compose reads to say what it would run. It goes into a folder of its
+//! own on the host, which is gone once Compose has answered, so that what is refused is refused before anything is sent.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use bundle::manifest::{Kind, Manifest};
+use bundle::names::bytes;
+use tar::EntryType;
+
+use super::Service;
+use crate::host::ssh::quote;
+use crate::layout::Paths;
+use crate::sync::Tree;
+use crate::sync::upload::{Upload, link};
+
+/// The files that Compose starts from:
+/// <https://docs.docker.com/compose/intro/compose-application-model/#the-compose-file>
+const ROOTS: [&str; 9] = [
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yaml",
+    "docker-compose.yml",
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+    ".env",
+];
+
+/// A longer file is none that Compose reads, in bytes.
+const LONGEST: u64 = 1024 * 1024;
+
+/// The folder in which an outline lies: a name that nobody gives a project.
+const FOLDER: &str = "deploy-app-outline";
+
+/// What Compose made of an outline.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outline {
+    /// The project that the files name, or that the host's environment does.
+    pub name: Option<String>,
+    /// Its services.
+    pub services: Vec<Service>,
+}
+
+/// A tar archive of the files from which Compose starts, and of those that they mention, and so on.
+///
+/// # Errors
+/// When a file cannot be read here.
+pub fn outline(
+    tree: &Tree,
+    sources: &Manifest,
+    (shared, target): (&[String], &str),
+) -> io::Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut ahead: Vec<String> = ROOTS.iter().map(ToString::to_string).collect();
+    ahead.extend(shared.iter().cloned());
+    let mut seen = BTreeSet::new();
+    while let Some(path) = ahead.pop() {
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        match tree.get(&path) {
+            Some(Kind::File { mode, size, .. }) if *size <= LONGEST => {
+                let Some(entry) = sources.get(&path) else {
+                    continue;
+                };
+                let content = std::fs::read(&entry.source)?;
+                let mut header = Upload::header(EntryType::Regular, mode.bits());
+                header.set_size(content.len() as u64);
+                tar.append_data(&mut header, bytes::to_path(&path), content.as_slice())?;
+                for word in words(&String::from_utf8_lossy(&content)) {
+                    ahead.extend(joined(folder, word));
+                    ahead.extend(joined("", word));
+                }
+            }
+            Some(Kind::Symlink { target: text }) => {
+                let text = match shared.contains(&path) {
+                    true => format!("{target}/shared/{path}"),
+                    false => text.clone(),
+                };
+                ahead.extend(joined(folder, &text));
+                let mut header = Upload::header(EntryType::Symlink, 0o777);
+                let (name, text) = (bytes::to_path(&path), bytes::to_bytes(&text));
+                link(&mut tar, &mut header, &name, &text)?;
+            }
+            _ => {}
+        }
+    }
+    tar.into_inner()
+}
+
+/// The words of a text that may be paths.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c.is_whitespace() || "\"',:=[]{}".contains(c))
+        .filter(|word| !word.is_empty())
+}
+
+/// A path as it is meant in a folder; none when it leads out of the application.
+fn joined(folder: &str, word: &str) -> Option<String> {
+    let mut at: Vec<&str> = Vec::new();
+    if word.starts_with('/') {
+        return None;
+    }
+    for part in folder.split('/').chain(word.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => drop(at.pop()?),
+            part => at.push(part),
+        }
+    }
+    Some(at.join("/"))
+}
+
+/// Has Compose read the outline on standard input as release `release`; prints what it made of it.
+#[must_use]
+pub(super) fn script(paths: &Paths, release: &str) -> String {
+    format!(
+        r#"echo '== outline'; umask 077; d=$(mktemp -d) || exit 1; trap 'rm -rf "$d"' EXIT; trap 'exit 1' HUP INT TERM
+d=$(cd "$d" && pwd -P); mkdir "$d/{FOLDER}" && cd "$d/{FOLDER}" && tar -xf - || exit 1; echo "$PWD"
+RELEASE_ID={release} RELEASE_DIR=$PWD SHARED_DIR={shared} docker compose --project-directory "$PWD" --ansi never config --format json </dev/null 2>"$d/words" ||
+{{ echo '== failed'; cat "$d/words"; }}"#,
+        shared = quote(&format!("{}/shared", paths.target)),
+    )
+}
+
+/// Reads what follows the mark in what [`script`] prints: the folder, and the configuration.
+///
+/// # Errors
+/// In words, when Compose did not give one.
+pub fn read_outline(printed: &str, current: &str) -> Result<Outline, String> {
+    let (_, told) = printed.split_once("== outline\n").unwrap_or_default();
+    let (folder, config) = told.split_once('\n').unwrap_or_default();
+    if let Some((_, words)) = config.split_once("== failed\n") {
+        return Err(words.trim().to_owned());
+    }
+    let services = super::services(config.as_bytes(), &[folder, current])?;
+    let name = serde_json::from_str::<serde_json::Value>(config)
+        .ok()
+        .and_then(|config| config.get("name")?.as_str().map(str::to_owned))
+        .filter(|name| name != FOLDER);
+    Ok(Outline { name, services })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+    use super::*;
+    use bundle::tree::{Rules, Source};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn an_outline_has_what_compose_reads_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, content) in [
+            (
+                "compose.yaml",
+                "include: [part/a.yaml]\nservices: {web: {env_file: \"settings\", command: python main.py}}",
+            ),
+            (
+                "part/a.yaml",
+                "services: {db: {extends: {file: ../base.yml, service: b}, env_file: [x.env]}}",
+            ),
+            ("part/x.env", "A=1"),
+            ("base.yml", "services: {b: {image: c}}"),
+            ("settings", "B=1"),
+            ("other.yaml", "nothing"),
+            ("data/big", "rows"),
+        ] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        let sources =
+            bundle::tree::read(&[Source::root(folder.path())], &Rules::default()).unwrap();
+        let shared = [".env".to_owned(), "conf/d".to_owned()];
+        let tree = crate::sync::wanted(&sources, &shared).unwrap();
+        let tar = outline(&tree, &sources, (&shared, "/srv/app")).unwrap();
+        let mut found = BTreeMap::new();
+        for entry in tar::Archive::new(tar.as_slice()).entries().unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.path().unwrap().display().to_string();
+            let link = entry.link_name().unwrap();
+            found.insert(
+                name,
+                link.map_or_else(String::new, |link| link.display().to_string()),
+            );
+        }
+        let found: Vec<String> = found
+            .into_iter()
+            .map(|(name, link)| format!("{name} {link}"))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ".env /srv/app/shared/.env",
+                "base.yml ",
+                "compose.yaml ",
+                "conf/d /srv/app/shared/conf/d",
+                "part/a.yaml ",
+                "part/x.env ",
+                "settings "
+            ]
+        );
+    }
+
+    #[test]
+    fn a_name_is_the_files_own_and_never_that_of_the_folder() {
+        let told = |name: &str| {
+            let printed = format!(
+                "x\n== outline\n/tmp/d/{FOLDER}\n{{\"name\":\"{name}\",\"services\":{{\"db\":{{\"volumes\":[{{\"type\":\"bind\",\"source\":\"/tmp/d/{FOLDER}/data\",\"target\":\"/data\"}}]}}}}}}\n"
+            );
+            read_outline(&printed, "/srv/app/current").unwrap()
+        };
+        assert_eq!(told("shop").name.as_deref(), Some("shop"));
+        assert_eq!(told(FOLDER).name, None);
+        assert_eq!(told("shop").services[0].binds[0].path, "data");
+        assert!(read_outline("== outline\n/tmp/d\n", "").is_err());
+        assert!(read_outline("", "").is_err());
+        let failed = read_outline("== outline\n/tmp/d\n== failed\nno such file\n", "");
+        assert_eq!(failed, Err("no such file".to_owned()));
+    }
+}
