@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -96,6 +98,16 @@ pub fn start(format: Format, filter: Filter) {
     drop(started);
 }
 
+/// When the last line was written.
+static LAST_LINE: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// When anybody was told something last, so that a long silence can be broken; nothing before the
+/// first line.
+#[must_use]
+pub fn last_line() -> Option<Instant> {
+    *LAST_LINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Standard error without the secrets that are to be hidden. An event arrives in one piece, and is
 /// written in one.
 #[derive(Default)]
@@ -111,6 +123,9 @@ impl io::Write for Hiding {
         let text = String::from_utf8_lossy(&self.0);
         let text = crate::redact::redacted(&text);
         let written = io::Write::write_all(&mut io::stderr().lock(), text.as_bytes());
+        if !self.0.is_empty() {
+            *LAST_LINE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
         self.0.clear();
         written
     }

@@ -3,11 +3,12 @@
 //! `SdkError`'s own text is one fixed phrase ("service error"); what a person needs is AWS's code,
 //! message and request id, or, where the answer was not AWS's, what it was instead.
 
+use crate::limit::{Unanswered, Why};
 use action::exit::Exit;
 use action::failure::Failure;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_runtime_api::http::Response;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_runtime_api::http::{Headers, Response};
+use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use std::error::Error;
 use std::fmt;
 
@@ -22,6 +23,8 @@ pub enum Kind {
     Lost,
     /// The answer did not come from AWS's service, or made no sense.
     Nonsense,
+    /// The deadline came before there was an answer: the call may or may not have been carried out.
+    Late,
     /// The service refused the request for another reason; see the code.
     Refused,
 }
@@ -44,6 +47,18 @@ impl AwsError {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
+        if let Some(unanswered) = Unanswered::of(error) {
+            return Self {
+                kind: match unanswered.why {
+                    Why::Late => Kind::Late,
+                    Why::Cut => Kind::Lost,
+                    Why::Foreign => Kind::Nonsense,
+                },
+                code: None,
+                status: unanswered.status,
+                text: unanswered.to_string(),
+            };
+        }
         let response = error.raw_response();
         let status = response.map(|response| response.status().as_u16());
         let code = error.code().map(str::to_owned);
@@ -75,12 +90,18 @@ impl AwsError {
         self.code.as_deref() == Some(code)
     }
 
+    fn is_expired(&self) -> bool {
+        let code = self.code.as_deref();
+        code.is_some_and(|code| EXPIRED.contains(&code))
+    }
+
     /// How a program ends because of it.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self.kind {
             Kind::NotPermitted => Exit::NotPermitted,
             Kind::Unavailable | Kind::Lost | Kind::Nonsense => Exit::Unavailable,
+            Kind::Late => Exit::Deadline,
             Kind::Refused => Exit::Failed,
         }
     }
@@ -90,6 +111,9 @@ impl AwsError {
     pub fn failure(&self, deed: impl Into<String>, action: &str) -> Failure {
         let failure = Failure::new(self.exit(), deed).cause(self);
         match self.kind {
+            Kind::NotPermitted if self.is_expired() => failure.hint(
+                "the credentials are too old, or the clock of this machine is wrong: get new ones and compare `date -u`",
+            ),
             Kind::NotPermitted => failure.hint(format!(
                 "allow {action} for the role that runs this, and check that its credentials are of the right account"
             )),
@@ -100,6 +124,9 @@ impl AwsError {
             Kind::Lost => failure.hint("the answer was lost; running again looks first at what was done"),
             Kind::Nonsense => failure.hint(
                 "something other than AWS answered: check AWS_ENDPOINT_URL, HTTPS_PROXY and AWS_REGION",
+            ),
+            Kind::Late => failure.hint(
+                "run it again with more time (--timeout): it looks first at what was done",
             ),
             Kind::Refused => failure,
         }
@@ -112,38 +139,78 @@ impl fmt::Display for AwsError {
     }
 }
 
-/// Codes that mean "not permitted" or "not who you say you are".
-/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
-const NOT_PERMITTED: [&str; 14] = [
+/// Codes that mean "not permitted" or "not who you say you are", which a clock that is wrong and
+/// credentials that are old say too.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>,
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_common-errors.html>,
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
+const NOT_PERMITTED: [&str; 31] = [
     "UnauthorizedOperation",
+    "UnauthorizedAccess",
     "AccessDenied",
     "AccessDeniedException",
+    "KMSAccessDeniedException",
+    "AllAccessDisabled",
     "AuthFailure",
+    "AuthorizationError",
+    "NotAuthorized",
     "Forbidden",
+    "Blocked",
     "ExpiredToken",
     "ExpiredTokenException",
+    "TokenRefreshRequired",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
+    "RequestInTheFuture",
     "InvalidClientTokenId",
     "InvalidAccessKeyId",
+    "InvalidSecurity",
+    "InvalidSignatureException",
     "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
     "UnrecognizedClientException",
     "InvalidToken",
+    "NotSignedUp",
     "OptInRequired",
     "PendingVerification",
 ];
 
-/// Codes that mean "later".
-const LATER: [&str; 12] = [
+/// Codes of credentials that were good once, or of a clock that is wrong.
+const EXPIRED: [&str; 6] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "TokenRefreshRequired",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
+    "RequestInTheFuture",
+];
+
+/// Codes that mean "later". A status of 429 or from 500 on means it whatever the code.
+const LATER: [&str; 22] = [
     "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
+    "TooManyRequests",
     "TooManyRequestsException",
     "EC2ThrottledException",
+    "ProvisionedThroughputExceededException",
+    "BandwidthLimitExceeded",
+    "PriorRequestNotComplete",
     "SlowDown",
+    "RequestTimeout",
+    "RequestTimeoutException",
     "ServiceUnavailable",
+    "ServiceUnavailableException",
     "Unavailable",
     "InternalError",
     "InternalFailure",
+    "InternalServerError",
     "InsufficientInstanceCapacity",
 ];
 
@@ -153,7 +220,7 @@ fn kind_of<E>(error: &SdkError<E, Response>, code: Option<&str>, status: Option<
         (Some(code), _) if LATER.contains(&code) => Kind::Unavailable,
         // The server does not have what was asked for, today or tomorrow.
         (_, Some(405 | 501)) => Kind::Refused,
-        (Some(_), Some(500..)) => Kind::Unavailable,
+        (Some(_), Some(429 | 500..)) => Kind::Unavailable,
         (Some(_), _) => Kind::Refused,
         (None, Some(401 | 403)) => Kind::NotPermitted,
         (None, Some(404)) => Kind::Refused,
@@ -184,11 +251,18 @@ fn request_id(response: &Response) -> Option<&str> {
 /// What an answer without an error code looks like.
 fn unreadable(response: &Response, error: &(dyn Error + 'static)) -> String {
     let status = response.status().as_u16();
-    let kind = response
-        .headers()
-        .get("content-type")
-        .unwrap_or("no content type");
-    let body = response.body().bytes().unwrap_or_default();
+    let body = response.body().bytes();
+    let text = page(status, response.headers(), body.unwrap_or_default());
+    match (status, body) {
+        (200..300, None) => format!("{text}; {}", chain(error)),
+        (200..300, Some(_)) => format!("{text}; it is not the answer that was asked for"),
+        _ => text,
+    }
+}
+
+/// An answer that nobody understands, as a person would look at it.
+pub(crate) fn page(status: u16, headers: &Headers, body: &[u8]) -> String {
+    let kind = headers.get("content-type").unwrap_or("no content type");
     let start = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
     let start: String = start
         .chars()
@@ -198,23 +272,71 @@ fn unreadable(response: &Response, error: &(dyn Error + 'static)) -> String {
     if !start.trim().is_empty() {
         text.push_str(&format!(" (first 80 bytes: {:?})", start.trim()));
     }
-    if (200..300).contains(&status) {
-        text.push_str(&format!("; {}", chain(error)));
-    }
     text
 }
 
-/// An error and its sources on one line, each said once.
+/// An error and its sources on one line, each said once, for people.
 #[must_use]
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
-        let text = error.to_string();
-        if !parts.iter().any(|said| said.contains(&text)) {
+        let text = words(error);
+        if !text.is_empty() && !parts.iter().any(|said| said.contains(&text)) {
             parts.push(text);
         }
         next = error.source();
     }
     parts.join(": ")
+}
+
+/// An error's own text without what only its programmer reads: some of the SDK's errors print a
+/// value of theirs into it, such as a whole HTTP response.
+fn words(error: &(dyn Error + 'static)) -> String {
+    if let Some(metadata) = error.downcast_ref::<ErrorMetadata>() {
+        let parts = [metadata.code(), metadata.message()];
+        return parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
+    }
+    let text = error.to_string();
+    // `Response { status: …`, `StartEl { name: …`
+    let value = text.match_indices(" { ").find_map(|(at, _)| {
+        let name = text[..at].rsplit(|c: char| !c.is_alphanumeric()).next()?;
+        name.starts_with(|c: char| c.is_uppercase())
+            .then_some(at - name.len())
+    });
+    match value {
+        Some(at) => text[..at]
+            .trim_end_matches([' ', '.', ':', ',', '('])
+            .to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chain;
+    use aws_smithy_types::error::metadata::ErrorMetadata;
+
+    #[test]
+    fn what_only_a_programmer_reads_is_left_out() {
+        let metadata = ErrorMetadata::builder()
+            .code("AccessDenied")
+            .message("not you")
+            .custom("aws_request_id", "7f3a")
+            .build();
+        assert_eq!(chain(&metadata), "AccessDenied: not you");
+        for (text, said) in [
+            (
+                "error response from IMDS (code: 404). Response { status: 404, headers: {} }",
+                "error response from IMDS (code: 404)",
+            ),
+            (
+                "invalid root, expected A got StartEl { name: Name { prefix: \"\" } }",
+                "invalid root, expected A got",
+            ),
+            ("expected `{ ` at the start", "expected `{ ` at the start"),
+        ] {
+            assert_eq!(chain(&std::io::Error::other(text)), said);
+        }
+    }
 }

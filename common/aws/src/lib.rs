@@ -1,10 +1,14 @@
 //! AWS as our programs see it: [`session`] sets up clients, [`authorities`] say which servers they
-//! trust, [`error`] says honestly what went wrong with a call, [`body`] reads what is streamed, [`wait`]
-//! waits for a state with one deadline.
+//! trust, [`limit`] holds every call to the deadline and its answer to being whole, [`error`] says honestly
+//! what went wrong with a call, [`body`] reads what is streamed, [`wait`] waits for a state with one
+//! deadline.
+
+mod answer;
 
 pub mod authorities;
 pub mod body;
 pub mod error;
+pub mod limit;
 pub mod session;
 pub mod wait;
 

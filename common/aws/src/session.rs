@@ -2,7 +2,9 @@
 
 use crate::authorities;
 use crate::environment;
+use crate::limit::Limit;
 use crate::proxy::{ByDestination, Proxies, Proxy};
+use crate::wait;
 use action::failure::Failure;
 use action::program::Context;
 use action::settings::value::RegionName;
@@ -34,6 +36,8 @@ pub struct Session {
     pub config: SdkConfig,
     /// The region's name.
     pub region: String,
+    /// Until when the clients may call; the run's deadline at first.
+    pub limit: Limit,
 }
 
 impl Session {
@@ -52,9 +56,23 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub async fn open_in(context: &Context, region: Option<&str>) -> Result<Self, Failure> {
+        let opening = Self::load(context, region);
+        wait::in_time(
+            context.deadline,
+            &context.interrupt,
+            "AWS was set up",
+            opening,
+        )
+        .await
+    }
+
+    async fn load(context: &Context, region: Option<&str>) -> Result<Self, Failure> {
+        let limit = Limit::until(context.deadline);
         let environment = environment::read(context, retries()).await?;
+        let client = http_client(context, environment.proxies)?;
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http_client(context, environment.proxies)?)
+            .http_client(limit.client(client))
+            .sleep_impl(limit.sleep())
             .retry_config(environment.retries)
             .timeout_config(timeouts());
         if let Some(region) = region {
@@ -68,7 +86,11 @@ impl Session {
                 .hint("set AWS_REGION, or a region in the profile that AWS_PROFILE names")
         })?;
         prove_credentials(&config).await?;
-        Ok(Self { config, region })
+        Ok(Self {
+            config,
+            region,
+            limit,
+        })
     }
 
     /// What [`Session::open`] refuses in the settings of the AWS client, before anything else is done: for
@@ -142,15 +164,13 @@ fn http_client(context: &Context, proxies: Proxies) -> Result<SharedHttpClient, 
             Some(Ok(proxy)) => proxy,
             _ => ProxyConfig::disabled(),
         };
-        Builder::new().build_with_connector_fn(move |settings, components| {
+        Builder::new().build_with_connector_fn(move |settings, _| {
             let mut builder = ConnectorBuilder::default()
                 .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
                 .tls_context(tls.clone())
                 .proxy_config(proxy.clone());
             builder.set_connector_settings(settings.cloned());
-            if let Some(components) = components {
-                builder.set_sleep_impl(components.sleep_impl());
-            }
+            // Its timeouts count by the clock alone: the SDK's own pauses end with the limit.
             builder.build()
         })
     };

@@ -114,6 +114,12 @@ pub async fn until<T>(
             Ok(Ok(Look::There(found))) => return Ok(found),
             Ok(Ok(Look::NotYet(seen))) => (seen, pace.next()),
             Ok(Ok(Look::NotYetFor(seen, pause))) => (seen, pause),
+            // A call of the look was held to the same deadline, and says what AWS said last.
+            Ok(Err(failure)) if failure.exit() == Exit::Deadline && Instant::now() >= deadline => {
+                let why = failure.causes().join("; ");
+                let seen = [last, why].into_iter().filter(|part| !part.is_empty());
+                return Err(Ended::Deadline(seen.collect::<Vec<_>>().join("; ")));
+            }
             Ok(Err(failure)) => return Err(Ended::Failed(failure)),
             Err(_) if last.is_empty() => return Err(Ended::Deadline("no answer".to_owned())),
             Err(_) => return Err(Ended::Deadline(last)),
@@ -138,6 +144,40 @@ pub async fn until<T>(
                 said = Instant::now();
             }
         }
+    }
+}
+
+/// Does work that may be dropped at any point, unless a signal or the deadline comes first. `before`
+/// says in a clause what is not done then, such as "the stack was read".
+///
+/// The calls of the work keep to the deadline by themselves and say what AWS said last
+/// ([`crate::limit`]); whatever else it waits for is dropped a moment later.
+///
+/// # Errors
+/// The signal, the deadline, or the work's own failure.
+pub async fn in_time<T>(
+    deadline: Instant,
+    interrupt: &Interrupt,
+    before: &str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let late = || {
+        Failure::new(
+            Exit::Deadline,
+            format!("the deadline came before {before}"),
+        )
+        .hint("give --timeout more, or look at why the service does not answer; running again is safe")
+    };
+    match interrupt.race(timeout_at(deadline + LAST_LOOK, work)).await {
+        Ok(Ok(Err(failure))) if failure.exit() == Exit::Deadline && Instant::now() >= deadline => {
+            Err(late().and(failure))
+        }
+        Ok(Ok(done)) => done,
+        Ok(Err(_)) => Err(late()),
+        Err(signal) => Err(Failure::interrupted(
+            signal,
+            format!("stopped before {before}"),
+        )),
     }
 }
 

@@ -1,0 +1,357 @@
+//! How far calls to AWS may go: one deadline for every call, its retries and the pauses between
+//! them, and a line of log while AWS keeps everybody waiting.
+//!
+//! The SDK has one seam that every client of every service shares, and that is its HTTP client with
+//! its sleep. [`Limit::client`] and [`Limit::sleep`] stand there.
+
+use crate::answer::{self, Call, Fault};
+use crate::error::{chain, page};
+use action::log;
+use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::{
+    RuntimeComponents, RuntimeComponentsBuilder,
+};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use aws_smithy_types::config_bag::ConfigBag;
+use std::error::Error;
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+/// What an attempt that was begun in time may still take: its answer is on its way.
+const GRACE: Duration = Duration::from_secs(5);
+/// No pause is cut below this, so that nothing spins when the deadline is over.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest silence while AWS keeps us waiting. Programs promise 30 s.
+const SILENCE: Duration = Duration::from_secs(25);
+
+/// Until when AWS may be called. Its clones are one and the same.
+#[derive(Debug, Clone)]
+pub struct Limit {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    until: Instant,
+    /// The call that has no good answer yet.
+    open: Option<Open>,
+    /// When this limit itself broke the silence last.
+    spoke: Instant,
+}
+
+#[derive(Debug)]
+struct Open {
+    call: String,
+    since: Instant,
+    attempts: u32,
+    /// What the last attempt met.
+    said: Option<String>,
+}
+
+impl Limit {
+    /// Calls may be begun, and begun again, until `deadline`.
+    #[must_use]
+    pub fn until(deadline: Instant) -> Self {
+        let state = State {
+            until: deadline,
+            open: None,
+            spoke: Instant::now(),
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// Moves the deadline, back or forth.
+    pub fn move_to(&self, deadline: Instant) {
+        self.state().until = deadline;
+    }
+
+    /// Gives more time, for what must be done whether the deadline has come or not: undoing what
+    /// was made, or handing over what is ready.
+    pub fn extend(&self, deadline: Instant) {
+        let mut state = self.state();
+        state.until = state.until.max(deadline);
+    }
+
+    /// An HTTP client that keeps to this limit, and gives no answer on that is cut.
+    #[must_use]
+    pub fn client(&self, inner: SharedHttpClient) -> SharedHttpClient {
+        SharedHttpClient::new(Client {
+            limit: self.clone(),
+            inner,
+        })
+    }
+
+    /// The SDK's pauses, which end with this limit.
+    #[must_use]
+    pub fn sleep(&self) -> impl AsyncSleep + 'static {
+        Pauses(self.clone())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins an attempt; gives when it must be over.
+    fn begin(&self, call: &Call) -> Result<Instant, ConnectorError> {
+        let now = Instant::now();
+        let mut state = self.state();
+        if now >= state.until {
+            return Err(state.late(call, "was not asked"));
+        }
+        let again = state.open.take().filter(|open| open.call == call.name);
+        let mut open = again.unwrap_or_else(|| Open {
+            call: call.name.clone(),
+            since: now,
+            attempts: 0,
+            said: None,
+        });
+        open.attempts += 1;
+        state.open = Some(open);
+        Ok(state.until.max(now + GRACE))
+    }
+
+    /// Notes what an attempt met; nothing when the answer is good.
+    fn end(&self, call: &Call, said: Option<String>) {
+        let mut state = self.state();
+        match (said, &mut state.open) {
+            (None, _) => state.open = None,
+            (Some(said), Some(open)) if open.call == call.name => open.said = Some(said),
+            _ => {}
+        }
+    }
+
+    fn pause_ends(&self, pause: Duration) -> Instant {
+        let now = Instant::now();
+        let left = self.state().until.saturating_duration_since(now);
+        now + pause.min(left.max(LEAST_PAUSE))
+    }
+
+    /// Waits for `work`, and breaks a silence that lasts too long.
+    async fn speaking<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            let spoke = self.state().spoke;
+            let quiet_since = log::last_line().map_or(spoke, |line| spoke.max(line.into()));
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = sleep_until(quiet_since + SILENCE) => {
+                    let mut state = self.state();
+                    state.spoke = Instant::now();
+                    if let Some(open) = &state.open {
+                        tracing::info!("{open}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    fn late(&self, call: &Call, how: &str) -> ConnectorError {
+        let open = self.open.as_ref().filter(|open| open.call == call.name);
+        let text = match open.and_then(|open| Some((open.said.as_ref()?, open.attempts))) {
+            Some((said, attempts)) => format!(
+                "the deadline came before {} succeeded; AWS said last (attempt {attempts}): {said}",
+                call.name
+            ),
+            None => format!("the deadline came: {} {how}", call.name),
+        };
+        // A kind that the SDK does not retry.
+        ConnectorError::other(Unanswered::new(Why::Late, None, text).into(), None)
+    }
+}
+
+impl fmt::Display for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            call,
+            since,
+            attempts,
+            said,
+        } = self;
+        let waited = crate::wait::humane(since.elapsed());
+        match said {
+            Some(said) => write!(
+                f,
+                "waiting for AWS to answer {call}: attempt {attempts}, the last one met {said} ({waited} so far)"
+            ),
+            None => write!(f, "waiting for AWS to answer {call} ({waited} so far)"),
+        }
+    }
+}
+
+/// Why a call has no answer, where it was not the SDK that gave it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The deadline came.
+    Late,
+    /// The answer's end is missing: what was asked may be done.
+    Cut,
+    /// What answered is not AWS.
+    Foreign,
+}
+
+/// The error of a call without an answer.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    pub(crate) why: Why,
+    /// The HTTP status, where there was one.
+    pub(crate) status: Option<u16>,
+    text: String,
+}
+
+impl Unanswered {
+    fn new(why: Why, status: Option<u16>, text: String) -> Self {
+        Self { why, status, text }
+    }
+
+    /// The one in an error's chain.
+    pub(crate) fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(unanswered) = error.downcast_ref() {
+                return Some(unanswered);
+            }
+            next = error.source();
+        }
+        None
+    }
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Unanswered {}
+
+#[derive(Debug)]
+struct Client {
+    limit: Limit,
+    inner: SharedHttpClient,
+}
+
+impl HttpClient for Client {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(Connector {
+            limit: self.limit.clone(),
+            inner: self.inner.http_connector(settings, components),
+        })
+    }
+
+    fn validate_base_client_config(
+        &self,
+        components: &RuntimeComponentsBuilder,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.inner.validate_base_client_config(components, config)
+    }
+
+    fn validate_final_config(
+        &self,
+        components: &RuntimeComponents,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.inner.validate_final_config(components, config)
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    limit: Limit,
+    inner: SharedHttpConnector,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (limit, inner) = (self.limit.clone(), self.inner.clone());
+        HttpConnectorFuture::new(async move {
+            let call = Call::of(&request);
+            let over = limit.begin(&call)?;
+            let answering = answered(&call, inner.call(request));
+            match timeout_at(over, limit.speaking(answering)).await {
+                Ok(Ok((response, said))) => {
+                    limit.end(&call, said);
+                    Ok(response)
+                }
+                Ok(Err(error)) => {
+                    limit.end(&call, Some(chain(&error)));
+                    Err(error)
+                }
+                Err(_) => Err(limit.state().late(&call, "did not answer")),
+            }
+        })
+    }
+}
+
+/// The answer, its body whole, with what it says where it is an error.
+async fn answered(
+    call: &Call,
+    asked: HttpConnectorFuture,
+) -> Result<(HttpResponse, Option<String>), ConnectorError> {
+    let mut response = asked.await?;
+    let status = response.status().as_u16();
+    let plain = |status: u16| (status >= 400).then(|| format!("HTTP {status}"));
+    if !call.is_judged(status) {
+        return Ok((response, plain(status)));
+    }
+    let cut = |text: String| {
+        let text = format!(
+            "the answer to {} was cut (HTTP {status}): {text}",
+            call.name
+        );
+        // A kind that the SDK retries, as it does when the connection ends inside a body.
+        ConnectorError::io(Unanswered::new(Why::Cut, Some(status), text).into())
+    };
+    let body = ByteStream::new(response.take_body()).collect().await;
+    let body = body.map_err(|error| cut(chain(&error)))?.into_bytes();
+    match call.judge(status, &body) {
+        Ok(()) => {}
+        Err(Fault::Cut) => {
+            return Err(cut(format!(
+                "{} bytes came, and its end did not",
+                body.len()
+            )));
+        }
+        Err(Fault::Foreign) => {
+            let text = page(status, response.headers(), &body);
+            let error = Unanswered::new(Why::Foreign, Some(status), text);
+            return Err(ConnectorError::other(error.into(), None));
+        }
+    }
+    let said = (status >= 400).then(|| answer::said(status, response.headers(), &body));
+    *response.body_mut() = SdkBody::from(body);
+    Ok((response, said))
+}
+
+#[derive(Debug)]
+struct Pauses(Limit);
+
+impl AsyncSleep for Pauses {
+    fn sleep(&self, pause: Duration) -> Sleep {
+        let limit = self.0.clone();
+        Sleep::new(async move {
+            let ends = limit.pause_ends(pause);
+            limit.speaking(sleep_until(ends)).await;
+        })
+    }
+}
