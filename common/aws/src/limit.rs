@@ -143,19 +143,29 @@ impl Limit {
     async fn speaking<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
-            let spoke = self.state().spoke;
-            let quiet_since = log::last_line().map_or(spoke, |line| spoke.max(line.into()));
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                () = sleep_until(quiet_since + SILENCE) => {
-                    let mut state = self.state();
-                    state.spoke = Instant::now();
-                    if let Some(open) = &state.open {
-                        tracing::info!("{open}");
-                    }
-                }
+                () = sleep_until(self.quiet_until()) => self.speak(),
             }
+        }
+    }
+
+    fn quiet_until(&self) -> Instant {
+        let spoke = self.state().spoke;
+        log::last_line().map_or(spoke, |line| spoke.max(line.into())) + SILENCE
+    }
+
+    /// Says what is waited for, unless somebody has said something meanwhile.
+    fn speak(&self) {
+        let now = Instant::now();
+        if now < self.quiet_until() {
+            return;
+        }
+        let mut state = self.state();
+        state.spoke = now;
+        if let Some(open) = &state.open {
+            tracing::info!("{open}");
         }
     }
 }
