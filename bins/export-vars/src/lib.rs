@@ -16,7 +16,6 @@ pub mod sources;
 pub mod table;
 pub mod template;
 
-use action::exit::Exit;
 use action::failure::Failure;
 use action::program::{self, Context, Output, Permission, Program};
 use aws::session::Session;
@@ -24,7 +23,6 @@ use checks::Surroundings;
 use checks::secrets::Known;
 use contract::buildspec::Buildspec;
 use settings::{Checked, Format};
-use std::future::Future;
 use std::process::ExitCode;
 
 /// What this program is.
@@ -150,25 +148,4 @@ pub(crate) fn secrets(settings: &Checked, context: &Context) -> Result<Vec<Known
         project: &[],
     };
     Ok(checks::secrets::of_build(settings, &around))
-}
-
-/// Does some work unless a signal or the deadline comes first.
-///
-/// # Errors
-/// The signal, the deadline, or the work's own failure.
-pub(crate) async fn within<T>(
-    context: &Context,
-    what: &str,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let work = tokio::time::timeout_at(context.deadline, work);
-    match context.interrupt.race(work).await {
-        Ok(Ok(done)) => done,
-        Ok(Err(_)) => Err(Failure::new(
-            Exit::Deadline,
-            format!("the deadline came before {what}"),
-        )
-        .hint("give --timeout more, or look at why the service does not answer; running again is safe")),
-        Err(signal) => Err(Failure::interrupted(signal, format!("stopped before {what}"))),
-    }
 }

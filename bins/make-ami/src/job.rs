@@ -1,15 +1,15 @@
 //! What every step needs: the settings, the build around us, EC2, the clock.
 
 use crate::settings::Checked;
-use action::exit::Exit;
 use action::failure::{Failure, Resource, ResourceKind};
 use action::program::Context;
 use aws::session::Session;
+use aws::wait;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Region;
 use jiff::Timestamp;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
 /// One run of the program.
 #[derive(Debug)]
@@ -95,19 +95,8 @@ impl Job {
         &self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let timed = timeout_at(self.context.deadline, work);
-        match self.context.interrupt.race(timed).await {
-            Ok(Ok(done)) => done,
-            Ok(Err(_)) => Err(Failure::new(
-                Exit::Deadline,
-                "the deadline came before anything was made",
-            )
-            .hint("give --timeout more, or check AWS_ENDPOINT_URL and the network")),
-            Err(signal) => Err(Failure::interrupted(
-                signal,
-                "stopped before anything was made",
-            )),
-        }
+        let (deadline, interrupt) = (self.context.deadline, &self.context.interrupt);
+        wait::in_time(deadline, interrupt, "anything was made", work).await
     }
 
     /// A pause that a signal or the deadline ends; the caller looks at both.

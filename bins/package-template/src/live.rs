@@ -4,6 +4,7 @@ use action::failure::Failure;
 use action::program::Context;
 use aws::error::AwsError;
 use aws::session::Session;
+use aws::wait;
 use aws_sdk_codepipeline::types::{ActionDeclaration, PipelineDeclaration};
 use contract::check::File;
 use serde_json::{Value, json};
@@ -13,6 +14,12 @@ use serde_json::{Value, json};
 /// # Errors
 /// No such pipeline, or not ours to read.
 pub async fn fetch(name: &str, region: Option<&str>, context: &Context) -> Result<File, Failure> {
+    let reading = read(name, region, context);
+    let before = "the pipeline was read";
+    wait::in_time(context.deadline, &context.interrupt, before, reading).await
+}
+
+async fn read(name: &str, region: Option<&str>, context: &Context) -> Result<File, Failure> {
     let session = Session::open_in(context, region).await?;
     let client = aws_sdk_codepipeline::Client::new(&session.config);
     let answer = client.get_pipeline().name(name).send().await;

@@ -18,6 +18,7 @@ use action::interrupt::Interrupt;
 use action::program::Context;
 use aws::error::{AwsError, Kind};
 use aws::session::Session;
+use aws::wait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
@@ -153,20 +154,9 @@ impl<'a> Uploader<'a> {
     }
 
     /// Waits for a call no longer than the deadline, and not after a signal.
-    async fn bounded<T>(&self, deed: &str, call: impl Future<Output = T>) -> Result<T, Failure> {
-        let bounded = tokio::time::timeout_at(self.deadline, call);
-        match self.interrupt.race(bounded).await {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(_)) => Err(Failure::new(
-                Exit::Deadline,
-                format!("the deadline came before {deed}"),
-            )
-            .hint("running again looks first at what is in the bucket, and resumes from there")),
-            Err(signal) => Err(Failure::interrupted(
-                signal,
-                format!("stopped before {deed}"),
-            )),
-        }
+    async fn bounded<T>(&self, before: &str, call: impl Future<Output = T>) -> Result<T, Failure> {
+        let call = async { Ok(call.await) };
+        wait::in_time(self.deadline, &self.interrupt, before, call).await
     }
 
     /// Checks that the bucket is versioned and looks at the key. Reads only. Goes over to the

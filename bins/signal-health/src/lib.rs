@@ -15,6 +15,7 @@ use action::program::{self, Context, Output, Permission, Program};
 use aws::session::Session;
 use serde_json::json;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::health::Verdict;
 use crate::settings::Checked;
@@ -72,15 +73,21 @@ async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
         context.show_plan(&text, &plan)?;
         return Ok(Output::Nothing);
     }
-    let verdict = health::prove(&settings, context.deadline, &context.interrupt).await?;
+    let until = context.deadline - for_the_signal(context.timeout);
+    let verdict = health::prove(&settings, until, &context.interrupt).await?;
     let status = match &verdict {
         Verdict::Healthy => Status::Success,
         Verdict::Unhealthy(_) => Status::Failure,
     };
-    let told = signal::send(&sender, &settings, status).await;
+    let told = signal::send(&sender, &settings, status, &context.interrupt).await;
     let Verdict::Unhealthy(seen) = verdict else {
         return told.map(|_| Output::Nothing);
     };
+    if let Err(stopped) = &told
+        && context.interrupt.pending().is_some()
+    {
+        return Err(stopped.clone().cause(format!("last seen: {seen}")));
+    }
     let failure = Failure::failed(format!(
         "{} did not answer 200 {} times in a row on {} within {:?}",
         settings.url, settings.count, sender.instance, context.timeout
@@ -95,4 +102,9 @@ async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
         Err(unsent) => failure.cause(format!("and FAILURE could not be signalled: {unsent}")),
     }
     .hint("look at the application's own log on this instance; an image whose application does not start at boot never answers"))
+}
+
+/// What of the time is kept for telling the stack that the application does not answer.
+fn for_the_signal(timeout: Duration) -> Duration {
+    (timeout / 10).min(Duration::from_secs(30))
 }

@@ -1,6 +1,7 @@
 //! Telling the stack.
 
 use action::failure::Failure;
+use action::interrupt::Interrupt;
 use aws::error::AwsError;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::ResourceSignalStatus;
@@ -30,8 +31,14 @@ pub enum Told {
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_SignalResource.html>
 ///
 /// # Errors
-/// What the call met: no such stack or resource, no permission, no service.
-pub async fn send(sender: &Sender, settings: &Checked, status: Status) -> Result<Told, Failure> {
+/// What the call met: no such stack or resource, no permission, no service; the deadline, or a signal
+/// to this process.
+pub async fn send(
+    sender: &Sender,
+    settings: &Checked,
+    status: Status,
+    interrupt: &Interrupt,
+) -> Result<Told, Failure> {
     let Checked {
         stack, resource, ..
     } = settings;
@@ -39,14 +46,20 @@ pub async fn send(sender: &Sender, settings: &Checked, status: Status) -> Result
         Status::Success => ResourceSignalStatus::Success,
         Status::Failure => ResourceSignalStatus::Failure,
     };
-    let sent = Client::new(&sender.session.config)
+    let sending = Client::new(&sender.session.config)
         .signal_resource()
         .stack_name(stack)
         .logical_resource_id(resource)
         .unique_id(&sender.instance)
         .status(status.clone())
-        .send()
-        .await;
+        .send();
+    let sent = interrupt.race(sending).await.map_err(|signal| {
+        Failure::interrupted(
+            signal,
+            format!("stopped while signalling {status} to {resource} of the stack {stack}"),
+        )
+        .hint("the stack may have heard it; running again signals once more, and CloudFormation counts an instance once")
+    })?;
     let Err(error) = sent else {
         tracing::info!(
             "signalled {status} for {} to {resource} of the stack {stack}",

@@ -42,19 +42,14 @@ pub struct Filter(Targets);
 
 impl Default for Filter {
     fn default() -> Self {
-        // Libraries speak only when something is wrong.
-        let quiet = [
-            "aws_config",
-            "aws_runtime",
-            "aws_smithy",
-            "aws_sdk",
-            "hyper",
-            "hyper_util",
-            "rustls",
-            "russh",
-            "h2",
-        ];
+        // Libraries speak only when something is wrong. The SDK's warnings are dumps of its values,
+        // and what matters of them is in our own errors.
+        let silent = ["aws_config", "aws_runtime", "aws_smithy", "aws_sdk"];
+        let quiet = ["hyper", "hyper_util", "rustls", "russh", "h2"];
         let targets = Targets::new().with_default(LevelFilter::INFO);
+        let targets = silent.into_iter().fold(targets, |targets, library| {
+            targets.with_target(library, LevelFilter::ERROR)
+        });
         Self(quiet.into_iter().fold(targets, |targets, library| {
             targets.with_target(library, LevelFilter::WARN)
         }))

@@ -3,12 +3,12 @@
 
 use crate::settings::Checked;
 use crate::sources::Variable;
-use crate::within;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::program::{Context, Output};
 use aws::error::AwsError;
 use aws::session::Session;
+use aws::wait;
 
 /// Reports that the job succeeded, with the variables; or, with a continuation token, that it goes
 /// on. <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html>
@@ -23,7 +23,8 @@ pub async fn report(
     let Some(id) = &settings.job_id else {
         return Err(Failure::refused("--format job needs the id of the job"));
     };
-    within(context, "the job was reported", async {
+    let before = "the job was reported";
+    wait::in_time(context.deadline, &context.interrupt, before, async {
         let session = Session::open(context).await?;
         let client = aws_sdk_codepipeline::Client::new(&session.config);
         let mut call = client.put_job_success_result().job_id(id);

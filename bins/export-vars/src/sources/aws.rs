@@ -3,11 +3,11 @@
 use super::{Found, Variable, whole};
 use crate::settings::Checked;
 use crate::settings::place::{Export, Parameter, Stack, Tag};
-use crate::within;
 use action::failure::Failure;
 use action::program::Context;
 use aws::error::AwsError;
 use aws::session::Session;
+use aws::wait;
 use aws_sdk_ssm::types::{Parameter as Stored, ParameterType};
 use contract::finding::did_you_mean;
 use std::collections::BTreeMap;
@@ -25,8 +25,8 @@ const MAX_FILTER_VALUES: usize = 200;
 /// # Errors
 /// A call that failed. What is not there is a fault of its source.
 pub async fn collect(settings: &Checked, context: &Context) -> Result<Vec<Found>, Failure> {
-    let what = "values were read from AWS";
-    within(context, what, async {
+    let before = "values were read from AWS";
+    wait::in_time(context.deadline, &context.interrupt, before, async {
         let session = Session::open(context).await?;
         let mut found = Vec::new();
         found.extend(stacks(&session, &settings.from_stack).await?);

@@ -11,7 +11,8 @@ use harness::{FakeAws, Program, Reply};
 use serde_json::json;
 use signal_health::{PROGRAM, settings::Raw};
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 const INSTANCE: &str = "i-0123456789abcdef0";
 const SIGNAL: &str = "cloudformation:SignalResource";
@@ -246,9 +247,8 @@ fn a_role_that_comes_late_at_boot_is_waited_for() {
     metadata(&fake);
     let late = "http:GET /latest/meta-data/iam/security-credentials/";
     fake.first(late, [Reply::empty(404), Reply::empty(404)]);
-    // As cfn/app.yml starts it: people read the console output, and not what the library dumps.
+    // People read the console output, and not what the library dumps.
     bare(&fake)
-        .env("SIGNAL_HEALTH_LOG", "info,aws_config=error")
         .run()
         .assert_code(0)
         .refute_stderr("ServiceError");
@@ -275,7 +275,6 @@ fn no_metadata_service_says_where_to_run() {
         .env_remove("INSTANCE_ID")
         .env_remove("AWS_EC2_METADATA_DISABLED")
         .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9")
-        .env("SIGNAL_HEALTH_LOG", "info,aws_config=error")
         .args(["--timeout", "1s"])
         .run();
     ran.assert_code(2)
@@ -334,6 +333,60 @@ fn sigterm_stops_the_wait_and_tells_nobody() {
     let ran = running.finish();
     ran.assert_code(143).assert_stderr("nothing was signalled");
     assert!(fake.requests_for(SIGNAL).is_empty());
+}
+
+#[test]
+fn the_deadline_holds_while_it_signals_and_the_error_says_what_aws_said() {
+    let fake = world();
+    fake.on(SIGNAL, [Reply::error(400, "Throttling", "Rate exceeded")]);
+    let started = Instant::now();
+    let ran = program(&fake).args(["--timeout", "4s"]).run();
+    ran.assert_code(6)
+        .assert_stderr("cannot signal SUCCESS")
+        .assert_stderr("Throttling: Rate exceeded")
+        .assert_stderr("--timeout");
+    // Of an application that does not answer, time is kept to tell so.
+    fake.on(HEALTH, [Reply::empty(500)]);
+    let ran = program(&fake).args(["--timeout", "4s"]).run();
+    ran.assert_code(1)
+        .assert_stderr("FAILURE could not be signalled")
+        .assert_stderr("Throttling: Rate exceeded");
+    // Without a deadline the retries of one signal take most of a minute.
+    assert!(started.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn sigterm_is_answered_while_it_signals() {
+    let fake = world();
+    let (tell, asked) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    fake.on_call(SIGNAL, move |_| {
+        let _ = tell.lock().unwrap().send(());
+        Reply::hang(Duration::from_secs(600))
+    });
+    let running = program(&fake).spawn();
+    asked.recv_timeout(Duration::from_secs(60)).unwrap();
+    let stopped = Instant::now();
+    running.signal(15);
+    let ran = running.finish();
+    ran.assert_code(143)
+        .assert_stderr("stopped while signalling SUCCESS")
+        .assert_stderr("the stack may have heard it");
+    assert!(stopped.elapsed() < Duration::from_secs(20));
+}
+
+/// The answer to a signal holds nothing; a part of it or a web page is none all the same.
+#[test]
+fn a_cut_answer_and_a_web_page_are_no_signal_that_was_heard() {
+    for (reply, said) in [
+        (Reply::xml("<SignalResourceResponse><Respon"), "was cut"),
+        (Reply::html(200, "<html>log in</html>"), "log in"),
+    ] {
+        let fake = world();
+        fake.on(SIGNAL, [reply]);
+        let ran = program(&fake).env("AWS_MAX_ATTEMPTS", "1").run();
+        ran.assert_code(4).assert_stderr(said);
+    }
 }
 
 #[test]
