@@ -29,6 +29,9 @@ pub struct Job {
     pub spare: Duration,
 }
 
+/// How long undoing may take when the deadline is near or over: what a failed run made must not stay.
+const UNDO_WITHIN: Duration = Duration::from_secs(300);
+
 /// Without a build's limit.
 const SPARE: Duration = Duration::from_secs(60);
 
@@ -71,6 +74,25 @@ impl Job {
     #[must_use]
     pub fn hand_over_by(&self) -> Instant {
         self.context.deadline + self.spare
+    }
+
+    /// Moves the run's deadline, and with it that of every call.
+    pub fn move_deadline(&mut self, deadline: Instant) {
+        self.context.deadline = deadline;
+        self.session.limit.move_to(deadline);
+    }
+
+    /// Gives calls so much time from now on, whether the deadline comes or not: for what must not be
+    /// left half done.
+    pub fn give_time(&self, time: Duration) {
+        self.session.limit.extend(Instant::now() + time);
+    }
+
+    /// Gives calls the time to undo. `clean`, whose job that is, keeps to its deadline.
+    pub fn give_time_to_undo(&self) {
+        if self.context.command.as_deref() != Some("clean") {
+            self.give_time(UNDO_WITHIN);
+        }
     }
 
     /// EC2 in another Region, with the same account.

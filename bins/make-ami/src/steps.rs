@@ -389,6 +389,7 @@ async fn finish(
         Err(failure) => return Err(undo::all(job, &journal, failure).await),
     };
     // From here on the image is ready: nothing may hold it up beyond the end of the build.
+    job.session.limit.extend(job.hand_over_by());
     let strays = timeout_at(job.hand_over_by(), undo::strays(job, &journal));
     let strays = strays.await;
     for left in strays.unwrap_or_else(|_| vec![undo::perhaps(&job.home, &journal)]) {

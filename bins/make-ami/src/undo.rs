@@ -92,6 +92,7 @@ const IN_USE_TRIES: u32 = 5;
 /// Removes what a failed run made, the last first, and whatever else carries its run key; adds to
 /// `failure` what could not be removed, with the command that does.
 pub async fn all(job: &Job, journal: &Journal, failure: Failure) -> Failure {
+    job.give_time_to_undo();
     let mut left = Vec::new();
     for made in journal.made.iter().rev() {
         let Made {

@@ -26,6 +26,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How often an unavailable service is asked before the run gives up; throttling is waited out.
 const TRIES: u32 = 6;
+/// How long EC2 may take for the image's id, or for the look after a lost one, when the deadline is near.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// How often an image whose name is known to be taken is looked for.
 const LOOKS: u32 = 8;
 
@@ -206,7 +208,8 @@ async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<S
         let call = request(job, plan).customize().config_override(
             aws_sdk_ec2::config::Config::builder().retry_config(RetryConfig::disabled()),
         );
-        // Not raced against signals: an id that is on its way must be seen.
+        // Not raced against signals, and given its time: an id that is on its way must be seen.
+        job.give_time(ANSWER_WITHIN);
         let error = match call.send().await {
             Ok(reply) => match reply.image_id {
                 Some(image_id) => {
@@ -227,6 +230,7 @@ async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<S
             Next::Again => tracing::warn!("{deed}, trying again: {error}"),
             Next::Adopt | Next::GiveUp => tracing::warn!("{deed}: {error}"),
         }
+        job.give_time(ANSWER_WITHIN);
         let looked = match step {
             Next::Adopt => find_by_name(job, plan, &deed, pause, uncertain).await,
             Next::Again => find_patiently(job, plan, 1, pause).await,

@@ -68,7 +68,7 @@ pub async fn apply(job: &mut Job) {
             ends.strftime("%H:%M:%S UTC"),
             humane(margin(whole))
         );
-        job.context.deadline = deadline;
+        job.move_deadline(deadline);
     }
     job.spare = margin(whole) / 2;
 }

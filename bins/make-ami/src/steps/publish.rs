@@ -66,6 +66,7 @@ pub async fn publish(
                 // The image itself is good and stays; a bad copy of it does not.
                 Err(bad) if bad.failure.exit() == Exit::Failed => {
                     journal.made.retain(|made| made.image_id != image_id);
+                    job.give_time_to_undo();
                     return Err(undo::copy(journal, &place, &image_id, bad).await);
                 }
                 Err(unfinished) => return Err(unfinished.failure),
@@ -386,6 +387,7 @@ async fn parameter(job: &Job, name: &str, image_id: &str) -> Result<(), Failure>
     };
     // From here on the parameter may hold the image: neither signal nor deadline may end in its removal.
     let deadline = Instant::now() + READ_BACK_WITHIN;
+    job.session.limit.extend(deadline);
     let waited = wait::until(&what, deadline, &Interrupt::never(), PACE, look).await;
     waited.map_err(|ended| match ended {
         wait::Ended::Deadline(seen) => Failure::failed(format!(

@@ -4,6 +4,7 @@ use crate::history::{Fault, History, Mode};
 use action::codebuild::CodeBuild;
 use action::interrupt::{Interrupt, Signal};
 use action::program::{Context, Output};
+use aws::limit::Limit;
 use aws::session::{Session, retries, timeouts};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -195,17 +196,20 @@ fn job(history: &History, fake: &FakeAws, interrupt: Interrupt, started: Instant
         environment: BTreeMap::default(),
     };
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "tests");
+    let limit = Limit::until(context.deadline);
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(HOME))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(retries().with_max_attempts(history.attempts))
         .timeout_config(timeouts())
-        .http_client(fake.http_client())
+        .http_client(limit.client(fake.http_client()))
+        .sleep_impl(limit.sleep())
         .build();
     let session = Session {
         config,
         region: HOME.to_owned(),
+        limit,
     };
     Job::new(settings(history), context, session)
 }

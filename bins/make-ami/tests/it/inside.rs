@@ -8,6 +8,7 @@ use action::interrupt::{Interrupt, Signal};
 use action::program::{Context, Output};
 use action::settings::faults::Faults;
 use action::settings::{Settings as _, over_defaults};
+use aws::limit::Limit;
 use aws::session::{Session, retries, timeouts};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -315,17 +316,20 @@ impl Run<'_> {
             even_if_failed: false,
         };
         let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "tests");
+        let limit = Limit::until(context.deadline);
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(self.cloud.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_config(retries())
             .timeout_config(timeouts())
-            .http_client(self.cloud.fake.http_client())
+            .http_client(limit.client(self.cloud.fake.http_client()))
+            .sleep_impl(limit.sleep())
             .build();
         let session = Session {
             config,
             region: self.cloud.region.clone(),
+            limit,
         };
         Job::new(self.settings(), context, session)
     }

@@ -85,6 +85,7 @@ pub(super) async fn hold(job: &Job, source: &Source) -> Result<Lease, Failure> {
 pub(super) async fn let_go(job: &Job, lease: Lease) -> Result<Duration, Failure> {
     let deed = format!("cannot thaw instance {}", lease.instance_id);
     let command = format!("exec sh {}/still.sh thaw", lease.folder);
+    job.give_time(ANSWER_WITHIN);
     let ended = run(job, &lease, &command, &deed, &Interrupt::never()).await;
     let seconds = job.settings.quiesce.lease.as_secs();
     let ended = ended.map_err(|failure| {

@@ -23,6 +23,8 @@ const PACE: Pace = Pace {
 
 /// How long a start may take when the deadline is over: the instance must not stay down.
 const START_WITHIN: Duration = Duration::from_secs(300);
+/// How long taking the mark away may take after that.
+const UNMARK_WITHIN: Duration = Duration::from_secs(30);
 
 pub(super) async fn hold(job: &Job, plan: &Plan, source: &Source) -> Result<Held, Failure> {
     let id = &source.id;
@@ -128,6 +130,7 @@ pub(super) async fn let_go(job: &Job, id: &str) -> Result<(), Failure> {
         Some(_) => at_least,
         None => job.context.deadline.max(at_least),
     };
+    job.session.limit.extend(deadline + UNMARK_WITHIN);
     let waited = wait::until(&what, deadline, &Interrupt::never(), PACE, look).await;
     waited.map_err(|ended| lost(ended.into_failure(&what)))?;
     let unmark = job.home.ec2.delete_tags().resources(id);
