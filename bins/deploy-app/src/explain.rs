@@ -1,6 +1,10 @@
 //! Why an instance cannot be reached: what AWS knows about it.
 
+use std::time::Duration;
+
+use action::interrupt::Interrupt;
 use aws_sdk_ec2::types::IpPermission;
+use tokio::time::{Instant, timeout};
 
 use crate::cloud::Cloud;
 use crate::instance::Seen;
@@ -8,10 +12,25 @@ use crate::instance::Seen;
 /// How many of the console's last lines are shown.
 const CONSOLE_LINES: usize = 15;
 
+/// An explanation is not worth a longer wait, and has this long when the deadline is over, too.
+const WITHIN: Duration = Duration::from_secs(10);
+
 /// What AWS says about an instance that does not answer, a line each. Whatever cannot be asked is left
 /// out with its reason: this explains an error, and must not become one.
-pub async fn lines(cloud: &Cloud, seen: &Seen, port: u16) -> Vec<String> {
+pub async fn lines(cloud: &Cloud, seen: &Seen, port: u16, interrupt: &Interrupt) -> Vec<String> {
     let mut lines = Vec::new();
+    cloud.session.limit.extend(Instant::now() + WITHIN);
+    let asking = timeout(WITHIN, ask(cloud, seen, port, &mut lines));
+    let asked = interrupt.race(asking).await;
+    match asked {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => lines.push(format!("AWS said no more within {WITHIN:?}")),
+        Err(signal) => lines.push(format!("AWS was asked no further: {signal} received")),
+    }
+    lines
+}
+
+async fn ask(cloud: &Cloud, seen: &Seen, port: u16, lines: &mut Vec<String>) {
     match cloud.ec2.look(&seen.id).await {
         Ok(now) => {
             let reason = now
@@ -47,7 +66,6 @@ pub async fn lines(cloud: &Cloud, seen: &Seen, port: u16) -> Vec<String> {
         }
         Err(error) => lines.push(format!("its console cannot be read: {error}")),
     }
-    lines
 }
 
 /// Who may reach a TCP port, as the rules write it.

@@ -10,6 +10,7 @@ use action::program::Context;
 use action::redact::redacted;
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::time::{Instant, timeout};
 
 use crate::compose;
 use crate::explain;
@@ -24,6 +25,8 @@ use crate::start;
 
 /// How long gathering may take, all of it.
 const LIMIT: Duration = Duration::from_secs(60);
+/// How long AWS may take to tell of an instance that was not reached.
+const UNREACHED: Duration = Duration::from_secs(5);
 /// How many lines of a container's log are kept.
 const LINES: usize = 200;
 
@@ -139,9 +142,14 @@ echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/n
     }
 }
 
-/// Asks AWS about an instance whose SSH never came.
+/// Asks AWS about an instance whose SSH never came; a moment is enough, also after a signal.
 pub async fn gather_unreached(evidence: &Evidence, cloud: &crate::cloud::Cloud, id: &str) {
-    match cloud.ec2.console(id).await {
+    cloud.session.limit.extend(Instant::now() + UNREACHED);
+    let console = match timeout(UNREACHED, cloud.ec2.console(id)).await {
+        Ok(console) => console.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {UNREACHED:?}")),
+    };
+    match console {
         Ok(console) => {
             let tail: Vec<String> = explain::tail(&console, LINES).collect();
             evidence.add("console.txt", tail.join("\n"));

@@ -13,7 +13,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use action::exit::Exit;
 use action::failure::Failure;
+use action::interrupt::Signal;
+use aws::error::AwsError;
 use tokio::time::{Instant, sleep};
 
 use crate::host::exec::Bounds;
@@ -21,7 +24,7 @@ use crate::host::known_hosts;
 use crate::host::trust::{self, HostKey, Known, Trust};
 use crate::reach::Way;
 use crate::settings::{Checked, INSTANCE, KnownHosts};
-use crate::ssm::Ssm;
+use crate::ssm::{RunError, Ssm};
 
 /// What RunCommand runs.
 const READ_KEYS: &str = "cat /etc/ssh/ssh_host_*_key.pub";
@@ -55,7 +58,8 @@ pub enum Store {
 /// Climbs the ladder. With `looks_only` nothing is run on the instance to learn its keys.
 ///
 /// # Errors
-/// A refusal that says what each rung gave and how to tell us the host's key.
+/// What each rung gave instead, and how to tell us the host's key: a refusal where nothing is known,
+/// but the exit of what was met where AWS did not tell.
 pub async fn learn(
     settings: &Checked,
     way: &Way<'_>,
@@ -87,7 +91,7 @@ pub async fn learn(
             return Ok(known(found, source, None));
         }
     }
-    let mut said = Vec::new();
+    let mut said = Said::default();
     let parameter = way.instance.as_ref().and_then(|(_, seen)| {
         let name = settings.host_key_parameter.as_ref()?;
         Some(name.replace(INSTANCE, &seen.id))
@@ -108,8 +112,8 @@ pub async fn learn(
                     // It was written to be believed; going on without it would be believing less.
                     Err(fault) => return Err(unusable(&source, &fault.to_string())),
                 },
-                Ok(None) => said.push(format!("{source} does not exist")),
-                Err(error) => said.push(format!("{source} cannot be read: {error}")),
+                Ok(None) => said.nothing(format!("{source} does not exist")),
+                Err(error) => said.met(&error, format!("{source} cannot be read: {error}")),
             }
         }
         let from = |keys: Vec<HostKey>| Known {
@@ -118,7 +122,7 @@ pub async fn learn(
         };
         match ask_instance(settings, way, looks_only, bounds).await? {
             Ok((source, keys)) => return Ok(known(from(keys), source, store(false))),
-            Err(why) => said.extend(why),
+            Err(why) => said.and(why),
         }
     }
     if settings.trust_on_first_use {
@@ -132,23 +136,77 @@ pub async fn learn(
             store,
         });
     }
-    let shown = way.shown();
-    Err(said
-        .into_iter()
-        .fold(
-            Failure::refused(format!(
-                "nothing is known about the host key of {shown}; it was not connected to"
-            )),
-            Failure::detail,
-        )
-        .hint(
-            "set DEPLOY_APP_HOST_KEY to the lines of /etc/ssh/ssh_host_*_key.pub of the host, or DEPLOY_APP_KNOWN_HOSTS to a \
-             known_hosts file that lists it; DEPLOY_APP_TRUST_ON_FIRST_USE=yes believes it once and writes it down",
-        ))
+    Err(said.into_failure(&way.shown()))
+}
+
+/// What the rungs said instead of keys, and the gravest thing that they met.
+#[derive(Debug)]
+struct Said {
+    lines: Vec<String>,
+    exit: Exit,
+    /// Whether SSM has not heard of the instance yet.
+    is_unregistered: bool,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        Self {
+            lines: Vec::new(),
+            exit: Exit::Refused,
+            is_unregistered: false,
+        }
+    }
+}
+
+impl Said {
+    /// A rung that holds no keys.
+    fn nothing(&mut self, line: impl Into<String>) {
+        self.lines.push(line.into());
+    }
+
+    /// A rung that AWS did not let us look at.
+    fn met(&mut self, error: &AwsError, line: String) {
+        self.lines.push(line);
+        self.exit = graver(self.exit, error.exit());
+    }
+
+    fn and(&mut self, later: Self) {
+        self.lines.extend(later.lines);
+        self.exit = graver(self.exit, later.exit);
+    }
+
+    fn into_failure(self, host: &str) -> Failure {
+        let own = "set DEPLOY_APP_HOST_KEY to the lines of /etc/ssh/ssh_host_*_key.pub of the host, or DEPLOY_APP_KNOWN_HOSTS to a \
+                   known_hosts file that lists it";
+        let hint = match self.exit {
+            Exit::Deadline => format!("run it again with more time (--timeout), or {own}"),
+            Exit::Unavailable => format!("run it again when the service answers, or {own}"),
+            Exit::NotPermitted => format!("allow what was denied, or {own}"),
+            _ => format!(
+                "{own}; DEPLOY_APP_TRUST_ON_FIRST_USE=yes believes it once and writes it down"
+            ),
+        };
+        let deed =
+            format!("nothing is known about the host key of {host}; it was not connected to");
+        let failure = Failure::new(self.exit, deed);
+        self.lines
+            .into_iter()
+            .fold(failure, Failure::detail)
+            .hint(hint)
+    }
+}
+
+/// Of two exits the one to end with. What may pass by itself comes first: the other rungs may then
+/// say something else.
+fn graver(one: Exit, other: Exit) -> Exit {
+    let order = [Exit::Deadline, Exit::Unavailable, Exit::NotPermitted];
+    let rank = |exit: &Exit| order.iter().position(|known| known == exit);
+    let known = [one, other].into_iter().filter(|exit| rank(exit).is_some());
+    known.min_by_key(rank).unwrap_or(Exit::Refused)
 }
 
 /// The keys and where they were learnt, or what each place said instead.
-type Told = Result<(String, Vec<HostKey>), Vec<String>>;
+type Told = Result<(String, Vec<HostKey>), Said>;
 
 /// Asks the console and then the instance itself; one that was just started is asked until it may have come
 /// up, since its console is still empty and its agent not known to SSM.
@@ -161,11 +219,11 @@ async fn ask_instance(
     let limit = bounds.within(settings.ssh_timeout).deadline;
     let mut is_said = false;
     loop {
-        let said = match ask_once(way, looks_only, bounds).await {
+        let said = match ask_once(way, looks_only, bounds).await? {
             Ok(told) => return Ok(Ok(told)),
             Err(said) => said,
         };
-        let may_come = looks_only || said.iter().any(|why| Ssm::is_unregistered(why));
+        let may_come = looks_only || said.is_unregistered;
         // Who believes a first use does not wait for anything better.
         let waits = may_come && way.is_young() && !settings.trust_on_first_use;
         if !waits || Instant::now() >= limit {
@@ -175,44 +233,44 @@ async fn ask_instance(
             tracing::info!(
                 "waiting for the host keys of {}, which was just started: {}",
                 way.shown(),
-                said.join("; ")
+                said.lines.join("; ")
             );
             is_said = true;
         }
         let rest = PAUSE.min(limit - Instant::now());
-        bounds.interrupt.race(sleep(rest)).await.map_err(|signal| {
-            Failure::interrupted(
-                signal,
-                format!("stopped waiting for the host keys of {}", way.shown()),
-            )
-        })?;
+        let rested = bounds.interrupt.race(sleep(rest)).await;
+        rested.map_err(|signal| stopped(way, signal))?;
     }
 }
 
-async fn ask_once(way: &Way<'_>, looks_only: bool, bounds: &Bounds) -> Told {
+fn stopped(way: &Way<'_>, signal: Signal) -> Failure {
+    let deed = format!("stopped waiting for the host keys of {}", way.shown());
+    Failure::interrupted(signal, deed)
+}
+
+async fn ask_once(way: &Way<'_>, looks_only: bool, bounds: &Bounds) -> Result<Told, Failure> {
+    let mut said = Said::default();
     let Some((cloud, seen)) = way.instance else {
-        return Err(Vec::new());
+        return Ok(Err(said));
     };
-    let mut said = Vec::new();
     match cloud.ec2.console(&seen.id).await {
         Ok(console) => {
             let keys = trust::console_keys(&console);
             if !keys.is_empty() {
-                return Ok((format!("the console of {}", seen.id), keys));
+                return Ok(Ok((format!("the console of {}", seen.id), keys)));
             }
-            said.push(format!("the console of {} shows no host keys (they are printed at first boot, and kept for about an hour)", seen.id));
+            said.nothing(format!("the console of {} shows no host keys (they are printed at first boot, and kept for about an hour)", seen.id));
         }
-        Err(error) => said.push(format!(
-            "the console of {} cannot be read: {error}",
-            seen.id
-        )),
+        Err(error) => said.met(
+            &error,
+            format!("the console of {} cannot be read: {error}", seen.id),
+        ),
     }
     if looks_only {
-        said.push(
-            "SSM RunCommand, which runs a command on the instance, is not used by a dry run"
-                .to_owned(),
+        said.nothing(
+            "SSM RunCommand, which runs a command on the instance, is not used by a dry run",
         );
-        return Err(said);
+        return Ok(Err(said));
     }
     let output = Ssm::new(&cloud.session)
         .run(&seen.id, READ_KEYS, bounds.deadline, &bounds.interrupt)
@@ -221,13 +279,21 @@ async fn ask_once(way: &Way<'_>, looks_only: bool, bounds: &Bounds) -> Told {
         Ok(output) => {
             let keys: Vec<HostKey> = output.lines().filter_map(HostKey::parse).collect();
             if !keys.is_empty() {
-                return Ok((format!("SSM RunCommand on {}", seen.id), keys));
+                return Ok(Ok((format!("SSM RunCommand on {}", seen.id), keys)));
             }
-            said.push("SSM RunCommand found no /etc/ssh/ssh_host_*_key.pub".to_owned());
+            said.nothing("SSM RunCommand found no /etc/ssh/ssh_host_*_key.pub");
         }
-        Err(error) => said.push(format!("SSM RunCommand cannot read them: {error}")),
+        Err(RunError::Signal(signal)) => return Err(stopped(way, signal)),
+        Err(error) => {
+            said.is_unregistered = error.is_unregistered();
+            let line = format!("SSM RunCommand cannot read them: {error}");
+            match &error {
+                RunError::Aws(error) => said.met(error, line),
+                _ => said.nothing(line),
+            }
+        }
     }
-    Err(said)
+    Ok(Err(said))
 }
 
 fn unusable(source: &str, fault: &str) -> Failure {
@@ -285,13 +351,13 @@ pub async fn store(
                     tracing::info!("stored the host keys in the SSM parameter {name}");
                     Ok(())
                 }
-                Err(error) if *must => Err(Failure::refused(format!(
-                    "cannot store the host key in the SSM parameter {name}"
-                ))
-                .cause(error)
-                .hint(
-                    "allow ssm:PutParameter, or set DEPLOY_APP_KNOWN_HOSTS to a file that is kept",
-                )),
+                Err(error) if *must => {
+                    let deed = format!("cannot store the host key in the SSM parameter {name}");
+                    let exit = graver(Exit::Refused, error.exit());
+                    Err(Failure::new(exit, deed).cause(error).hint(
+                        "allow ssm:PutParameter, or set DEPLOY_APP_KNOWN_HOSTS to a file that is kept",
+                    ))
+                }
                 Err(error) => {
                     tracing::info!(
                         "the host keys are not stored in the SSM parameter {name}: {error}"

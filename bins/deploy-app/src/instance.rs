@@ -306,10 +306,9 @@ impl Ec2 {
         .await
         .map_err(|ended| {
             let failure = ended.into_failure(&what);
-            let failure = if started {
-                failure.changed(format!("instance {id} was started and stays so"))
-            } else {
-                failure
+            let failure = match started {
+                true => self.started(failure, id),
+                false => failure,
             };
             if failure.exit() == Exit::Deadline {
                 failure.hint("running again goes on from here; give it more time with --timeout")
@@ -318,6 +317,22 @@ impl Ec2 {
             }
         })?;
         Ok((seen, started))
+    }
+
+    /// A failure after this run had started the instance, which stays so. It cannot be a refusal any
+    /// more, for that promises that nothing was touched.
+    pub fn started(&self, failure: Failure, id: &str) -> Failure {
+        let failure = failure.changed(format!("instance {id} was started and stays so"));
+        match failure.exit() {
+            Exit::Refused => failure.remains(
+                format!("instance {id} in {}, which was stopped before", self.region),
+                format!(
+                    "aws ec2 stop-instances --region {} --instance-ids {id}",
+                    self.region
+                ),
+            ),
+            _ => failure,
+        }
     }
 
     /// The refusal for an instance that will never run again.

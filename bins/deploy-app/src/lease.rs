@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use action::exit::Exit;
 use action::failure::Failure;
+use action::interrupt::Signal;
 use action::program::Context;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::host::exec::{Bounds, Input, Show};
 use crate::host::ssh::Session;
@@ -114,21 +115,22 @@ pub async fn take(
             && asked.is_none_or(|asked| now >= asked + ASK)
         {
             asked = Some(now);
-            if cloud.is_in_progress(build).await == Some(false) {
+            let asking = timeout_at(until, cloud.is_in_progress(build));
+            let in_progress = bounds.interrupt.race(asking).await.map_err(stopped)?;
+            if in_progress == Ok(Some(false)) {
                 tracing::warn!("build {build} holds the lock and is not in progress any more");
                 dead = Some(holder.token.clone());
                 continue;
             }
         }
         let pause = PAUSE.min(until - now).max(Duration::from_millis(50));
-        bounds
-            .interrupt
-            .race(sleep(pause))
-            .await
-            .map_err(|signal| {
-                Failure::interrupted(signal, "stopped waiting for the deployment lock")
-            })?;
+        let rested = bounds.interrupt.race(sleep(pause)).await;
+        rested.map_err(stopped)?;
     }
+}
+
+fn stopped(signal: Signal) -> Failure {
+    Failure::interrupted(signal, "stopped waiting for the deployment lock")
 }
 
 fn held(remote: &Remote<'_>, holder: &Holder) -> Failure {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use action::exit::Exit;
 use action::failure::Failure;
+use action::interrupt::Interrupt;
 use tokio::time::{Instant, sleep};
 
 use crate::cloud::Cloud;
@@ -146,7 +147,7 @@ pub async fn connect(
             // A try that the limit cut short saw less than the one before it.
             let is_cut = now >= limit && error.is_passing();
             let error = before.filter(|_| is_cut).unwrap_or(error);
-            return Err(failure(settings, way, &error, limit == deadline).await);
+            return Err(failure(settings, way, &error, limit == deadline, interrupt).await);
         }
         if now > said + HEARTBEAT || said == started {
             tracing::info!(
@@ -198,6 +199,7 @@ async fn failure(
     way: &Way<'_>,
     error: &ConnectError,
     is_deadline: bool,
+    interrupt: &Interrupt,
 ) -> Failure {
     let host = way.shown();
     match error {
@@ -221,7 +223,9 @@ async fn failure(
             };
             let failure = Failure::new(exit, format!("cannot reach {host} over SSH")).cause(error);
             let why = match way.instance {
-                Some((cloud, seen)) => explain::lines(cloud, seen, way.route.address().port).await,
+                Some((cloud, seen)) => {
+                    explain::lines(cloud, seen, way.route.address().port, interrupt).await
+                }
                 None => Vec::new(),
             };
             why.into_iter().fold(failure, Failure::detail).hint(hint)

@@ -133,9 +133,7 @@ async fn act(
     connected(settings, context, &host, job, (stages, evidence), &bounds)
         .await
         .map_err(|failure| match (&host.instance, host.started) {
-            (Some((_, seen)), true) => {
-                failure.changed(format!("instance {} was started and stays so", seen.id))
-            }
+            (Some((cloud, seen)), true) => cloud.ec2.started(failure, &seen.id),
             _ => failure,
         })
 }
@@ -149,7 +147,10 @@ async fn connected(
     bounds: &Bounds,
 ) -> Result<Output, Failure> {
     let key = match &settings.ssh_key {
-        Some(source) => Some(source.key(host.session.as_ref()).await?),
+        Some(source) => {
+            let key = source.key(host.session.as_ref());
+            Some(bounds.in_time("the SSH key was read", key).await?)
+        }
         None => None,
     };
     stages.begin("connect");
@@ -158,7 +159,8 @@ async fn connected(
         instance: host.instance.as_ref().map(|(cloud, seen)| (cloud, seen)),
         key,
     };
-    let belief = host_keys::learn(settings, &way, context.dry_run, bounds).await?;
+    let belief = host_keys::learn(settings, &way, context.dry_run, bounds);
+    let belief = bounds.in_time("the host keys were learnt", belief).await?;
     // Where nothing is started, the application is read and the host looked at side by side.
     let reading = Work::of(&job, application, settings, context);
     let reaching = async {
@@ -171,7 +173,8 @@ async fn connected(
     };
     let (work, (remote, seen)) = tokio::try_join!(reading, reaching)?;
     if !context.dry_run {
-        remote.store_belief().await?;
+        let storing = remote.store_belief();
+        bounds.in_time("the host keys were stored", storing).await?;
     }
     let ended = match &work {
         Work::Deploy(application) => apply::ship(&remote, application, seen, context, bounds).await,

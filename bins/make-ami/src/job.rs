@@ -113,12 +113,12 @@ impl Job {
     ///
     /// # Errors
     /// The work's own, or why it was dropped.
-    pub async fn in_time<T>(
+    pub fn in_time<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
+    ) -> impl Future<Output = Result<T, Failure>> {
         let (deadline, interrupt) = (self.context.deadline, &self.context.interrupt);
-        wait::in_time(deadline, interrupt, "anything was made", work).await
+        wait::in_time(deadline, interrupt, "anything was made", work)
     }
 
     /// A pause that a signal or the deadline ends; the caller looks at both.

@@ -168,6 +168,8 @@ pub async fn in_time<T>(
         )
         .hint("give --timeout more, or look at why the service does not answer; running again is safe")
     };
+    // On the heap: a whole program's work would be copied into each future around it.
+    let work = Box::pin(work);
     match interrupt.race(timeout_at(deadline + LAST_LOOK, work)).await {
         Ok(Ok(Err(failure))) if failure.exit() == Exit::Deadline && Instant::now() >= deadline => {
             Err(late().and(failure))

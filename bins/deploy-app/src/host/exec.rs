@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use action::failure::Failure;
 use action::interrupt::{Interrupt, Signal};
+use aws::wait;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, Sig};
 use tokio::sync::mpsc;
@@ -91,6 +93,20 @@ impl Bounds {
             deadline: self.deadline.min(Instant::now() + limit),
             interrupt: self.interrupt.clone(),
         }
+    }
+}
+
+impl Bounds {
+    /// Work that may be dropped at any point; `before` says what is not done then.
+    ///
+    /// # Errors
+    /// The signal, the deadline, or the work's own failure.
+    pub fn in_time<T>(
+        &self,
+        before: &str,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> impl Future<Output = Result<T, Failure>> {
+        wait::in_time(self.deadline, &self.interrupt, before, work)
     }
 }
 

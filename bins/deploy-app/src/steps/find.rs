@@ -32,6 +32,8 @@ pub(super) enum Found {
     NotRunning(Box<Plan>),
 }
 
+const BEFORE: &str = "the instance was found";
+
 /// Finds the host, and brings its instance up unless `looks_only`. Without an instance no AWS call is
 /// made, but for a key that is kept there.
 pub(super) async fn find(
@@ -63,18 +65,18 @@ pub(super) async fn find(
     let id = match chosen {
         Chosen::Id(id) => id.clone(),
         Chosen::Tag(tag) => {
-            let seen = ec2.find(tag).await?;
+            let seen = bounds.in_time(BEFORE, ec2.find(tag)).await?;
             tracing::info!("the instance with tag {tag} is {}", seen.id);
             seen.id
         }
     };
     if looks_only {
-        let seen = ec2.look(&id).await?;
+        let seen = bounds.in_time(BEFORE, ec2.look(&id)).await?;
         let deed = match seen.state.next() {
             Next::Go => None,
             Next::GiveUp => return Err(ec2.gone(&seen)),
             Next::Start => {
-                ec2.check_start(&id).await?;
+                bounds.in_time(BEFORE, ec2.check_start(&id)).await?;
                 Some(format!("start instance {id}"))
             }
             Next::Wait => Some(format!(
@@ -103,11 +105,15 @@ pub(super) async fn find(
         .or_else(|| seen.private_ip.clone())
         .map(|host| Address { host, port: 22 });
     let Some(address) = settings.place.address.clone().or(looked_up) else {
-        return Err(Failure::refused(format!(
+        let failure = Failure::refused(format!(
             "instance {id} in {} has no address",
             session.region
         ))
-        .hint("set DEPLOY_APP_ADDRESS"));
+        .hint("set DEPLOY_APP_ADDRESS");
+        return Err(match started {
+            true => ec2.started(failure, &id),
+            false => failure,
+        });
     };
     tracing::info!("instance {id} runs, its address is {address}");
     Ok(Found::Host(Box::new(Host {
