@@ -32,8 +32,10 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 const GRACE: Duration = Duration::from_secs(5);
 /// No pause is cut below this, so that nothing spins when the deadline is over.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest silence while AWS keeps us waiting. Programs promise 30 s.
+/// The longest silence while AWS keeps us waiting, and how long a call must be open to be told of.
+/// Programs promise a line in 30 s.
 const SILENCE: Duration = Duration::from_secs(25);
+const WORTH_TELLING: Duration = Duration::from_secs(5);
 
 /// Until when AWS may be called. Its clones are one and the same.
 #[derive(Debug, Clone)]
@@ -152,8 +154,11 @@ impl Limit {
     }
 
     fn quiet_until(&self) -> Instant {
-        let spoke = self.state().spoke;
-        log::last_line().map_or(spoke, |line| spoke.max(line.into())) + SILENCE
+        let state = self.state();
+        let spoke = state.spoke;
+        let quiet = log::last_line().map_or(spoke, |line| spoke.max(line.into())) + SILENCE;
+        let open = state.open.as_ref();
+        open.map_or(quiet, |open| quiet.max(open.since + WORTH_TELLING))
     }
 
     /// Says what is waited for, unless somebody has said something meanwhile.
