@@ -5,6 +5,8 @@ use crate::world::World;
 use harness::sshd::{Options, Sshd};
 use harness::{FakeAws, Program, Reply};
 use std::process::Command;
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 const PARAMETER: &str = "/deploy-app/i-0123456789abcdef0/host-keys";
 
@@ -213,6 +215,140 @@ fn without_any_knowledge_every_rung_is_told() {
     assert!(!world.target().exists());
 }
 
+/// Stops and starts: EC2's answers about an instance that this run starts.
+fn stopped(aws: &FakeAws) {
+    aws.on(
+        "ec2:DescribeInstances",
+        [instance("stopped", "", ""), young_instance()],
+    );
+    let started = format!(
+        "<StartInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><instancesSet><item><instanceId>{ID}</instanceId>\
+         </item></instancesSet></StartInstancesResponse>"
+    );
+    aws.on("ec2:StartInstances", [Reply::xml(started)]);
+}
+
+const RUNGS: [&str; 3] = [
+    "ssm:GetParameter",
+    "ec2:GetConsoleOutput",
+    "ssm:SendCommand",
+];
+
+#[test]
+fn what_aws_did_not_tell_decides_the_exit() {
+    let Some(world) = World::start() else { return };
+    let aws = aws();
+    let program = program(&world, &aws).env("AWS_MAX_ATTEMPTS", "1");
+    let throttled = || Reply::error(400, "ThrottlingException", "Rate exceeded");
+    let denied = || Reply::error(403, "AccessDeniedException", "not yours");
+    for (replies, code, said) in [
+        ([throttled(), throttled(), throttled()], 4, "Rate exceeded"),
+        ([denied(), denied(), denied()], 3, "not yours"),
+        // The one that was throttled might have told.
+        ([denied(), throttled(), denied()], 4, "Rate exceeded"),
+        // The console tells nothing, and nobody may ask further.
+        (
+            [denied(), console(""), denied()],
+            3,
+            "allow what was denied",
+        ),
+    ] {
+        for (rung, reply) in RUNGS.into_iter().zip(replies) {
+            aws.on(rung, [reply]);
+        }
+        program
+            .run()
+            .assert_code(code)
+            .assert_stderr("it was not connected to")
+            .assert_stderr(said);
+    }
+    assert!(!world.target().exists());
+}
+
+#[test]
+fn the_deadline_holds_while_ssm_throttles_and_what_was_started_is_told() {
+    let Some(world) = World::start() else { return };
+    let aws = aws();
+    stopped(&aws);
+    for rung in RUNGS {
+        aws.on(
+            rung,
+            [Reply::error(400, "ThrottlingException", "Rate exceeded")],
+        );
+    }
+    let started = Instant::now();
+    program(&world, &aws)
+        .env("DEPLOY_APP_TIMEOUT", "8s")
+        .run()
+        .assert_code(6)
+        .assert_stderr("the deadline came before the host keys were learnt")
+        .assert_stderr("ThrottlingException: Rate exceeded")
+        .assert_stderr(&format!("instance {ID} was started and stays so"));
+    // The retries of the three calls take more than two minutes without it.
+    assert!(started.elapsed() < Duration::from_secs(40));
+}
+
+/// "Refused" promises that nothing was touched.
+#[test]
+fn nothing_is_refused_once_the_instance_was_started() {
+    let Some(world) = World::start() else { return };
+    let aws = aws();
+    stopped(&aws);
+    program(&world, &aws)
+        .env("DEPLOY_APP_SSH_TIMEOUT", "1s")
+        .run()
+        .assert_code(5)
+        .assert_stderr("nothing is known about the host key")
+        .assert_stderr(&format!("instance {ID} was started and stays so"))
+        .assert_stderr(&format!(
+            "aws ec2 stop-instances --region eu-west-1 --instance-ids {ID}"
+        ));
+}
+
+#[test]
+fn sigterm_is_answered_while_a_rung_does_not_answer() {
+    let Some(world) = World::start() else { return };
+    for rung in RUNGS {
+        let aws = aws();
+        let (tell, asked) = mpsc::channel();
+        let tell = Mutex::new(tell);
+        aws.on_call(rung, move |_| {
+            let _ = tell.lock().unwrap().send(());
+            Reply::hang(Duration::from_secs(600))
+        });
+        let running = program(&world, &aws).spawn();
+        asked.recv_timeout(Duration::from_secs(60)).unwrap();
+        let signalled = Instant::now();
+        running.signal(15);
+        running.finish().assert_code(143);
+        assert!(signalled.elapsed() < Duration::from_secs(20), "{rung}");
+    }
+}
+
+/// An answer was lost, and the SDK asked again: the parameter is there, and is ours.
+#[test]
+fn host_keys_that_an_answer_was_lost_for_are_stored() {
+    let Some(world) = World::start() else { return };
+    let aws = aws();
+    let line = world.sshd.host_key_line("ed25519");
+    aws.on(
+        "ssm:GetParameter",
+        [Reply::error(400, "ParameterNotFound", ""), parameter(&line)],
+    );
+    aws.on(
+        "ssm:PutParameter",
+        [
+            Reply::close(),
+            Reply::error(400, "ParameterAlreadyExists", "it exists"),
+        ],
+    );
+    program(&world, &aws)
+        .env("DEPLOY_APP_TRUST_ON_FIRST_USE", "yes")
+        .run()
+        .assert_code(0)
+        .assert_stderr("stored the host keys in the SSM parameter");
+}
+
 #[test]
 fn first_use_of_an_instance_is_written_to_its_parameter() {
     let Some(world) = World::start() else { return };
@@ -232,7 +368,7 @@ fn first_use_of_an_instance_is_written_to_its_parameter() {
     world.write("content", "two");
     program
         .run()
-        .assert_code(2)
+        .assert_code(3)
         .assert_stderr("cannot store the host key")
         .assert_stderr("ssm:PutParameter");
 }
