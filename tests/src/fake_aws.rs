@@ -395,6 +395,7 @@ fn serve<S: Read + Write>(shared: &Shared, mut stream: Duplex<S>) -> io::Result<
         let is_head = request.method == "HEAD";
         match reply.deed.sent(&request) {
             Sent::Whole(answer) => http::write(&mut stream, &answer, is_head, None)?,
+            Sent::Unframed(answer) => return http::write_unframed(&mut stream, &answer),
             Sent::Part(answer, sent) => {
                 return http::write(&mut stream, &answer, is_head, Some(sent));
             }

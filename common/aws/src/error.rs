@@ -242,7 +242,7 @@ fn is_cut<E>(error: &SdkError<E, Response>) -> bool {
     response.is_some_and(|response| response.body().bytes().is_none())
 }
 
-fn request_id(response: &Response) -> Option<&str> {
+pub(crate) fn request_id(response: &Response) -> Option<&str> {
     ["x-amzn-requestid", "x-amz-request-id", "x-amzn-request-id"]
         .iter()
         .find_map(|name| response.headers().get(*name))
@@ -252,7 +252,9 @@ fn request_id(response: &Response) -> Option<&str> {
 fn unreadable(response: &Response, error: &(dyn Error + 'static)) -> String {
     let status = response.status().as_u16();
     let body = response.body().bytes();
-    let text = page(status, response.headers(), body.unwrap_or_default());
+    // JSON that AWS answers may hold a secret.
+    let shown = body.filter(|body| !body.trim_ascii_start().starts_with(b"{"));
+    let text = page(status, response.headers(), shown.unwrap_or_default());
     match (status, body) {
         (200..300, None) => format!("{text}; {}", chain(error)),
         (200..300, Some(_)) => format!("{text}; it is not the answer that was asked for"),

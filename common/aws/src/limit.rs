@@ -5,7 +5,7 @@
 //! its sleep. [`Limit::client`] and [`Limit::sleep`] stand there.
 
 use crate::answer::{self, Call, Fault};
-use crate::error::{chain, page};
+use crate::error::{chain, page, request_id};
 use action::log;
 use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -329,11 +329,11 @@ async fn answered(
     if !call.is_judged(status) {
         return Ok((response, plain(status)));
     }
-    let cut = |text: String| {
-        let text = format!(
-            "the answer to {} was cut (HTTP {status}): {text}",
-            call.name
-        );
+    // What came of the body is not shown: it may be half a secret.
+    let kind = page(status, response.headers(), b"");
+    let id = request_id(&response).map_or_else(String::new, |id| format!(" (request id {id})"));
+    let cut = |why: String| {
+        let text = format!("{kind}; the answer to {} was cut: {why}{id}", call.name);
         // A kind that the SDK retries, as it does when the connection ends inside a body.
         ConnectorError::io(Unanswered::new(Why::Cut, Some(status), text).into())
     };
@@ -342,10 +342,8 @@ async fn answered(
     match call.judge(status, &body) {
         Ok(()) => {}
         Err(Fault::Cut) => {
-            return Err(cut(format!(
-                "{} bytes came, and its end did not",
-                body.len()
-            )));
+            let came = body.len();
+            return Err(cut(format!("{came} bytes came, and its end did not")));
         }
         Err(Fault::Foreign) => {
             let text = page(status, response.headers(), &body);

@@ -108,6 +108,17 @@ pub(super) fn write(
     stream.flush()
 }
 
+/// Writes `answer` as HTTP/1.0 does: whoever closes the connection then ends it.
+pub(super) fn write_unframed(stream: &mut impl Write, answer: &Answer) -> io::Result<()> {
+    let mut head = format!("HTTP/1.0 {} Scripted\r\n", answer.status);
+    for (name, value) in &answer.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    stream.write_all(&[head.as_bytes(), &answer.body].concat())?;
+    stream.flush()
+}
+
 type Headers = Vec<(String, String)>;
 
 fn headers(stream: &mut impl BufRead) -> io::Result<Headers> {

@@ -126,7 +126,7 @@ async fn answer(shared: &Shared, request: HttpRequest) -> Result<HttpResponse, C
     }
     let is_head = request.method == "HEAD";
     match reply.deed.sent(&request) {
-        Sent::Whole(answer) => Ok(response(answer, is_head, None)),
+        Sent::Whole(answer) | Sent::Unframed(answer) => Ok(response(answer, is_head, None)),
         Sent::Part(answer, sent) => Ok(response(answer, is_head, Some(sent))),
         // The kind that the SDK's own client gives to hyper's error of the same words.
         Sent::Nothing => Err(ConnectorError::other(

@@ -32,6 +32,7 @@ pub(super) enum Deed {
         answer: Answer,
         sent: usize,
     },
+    Unframed(Answer),
 }
 
 /// What of an answer reaches the client.
@@ -39,6 +40,8 @@ pub(super) enum Sent {
     Whole(Answer),
     /// The head and so many bytes of the body; then the connection closes.
     Part(Answer, usize),
+    /// Without a length; then the connection closes.
+    Unframed(Answer),
     Nothing,
 }
 
@@ -58,6 +61,7 @@ impl Deed {
                 Sent::Whole(answer.identified(request))
             }
             Self::Cut { answer, sent } => Sent::Part(answer.identified(request), sent),
+            Self::Unframed(answer) => Sent::Unframed(answer.identified(request)),
             Self::Close => Sent::Nothing,
         }
     }
@@ -160,6 +164,15 @@ impl Reply {
         self
     }
 
+    /// Sends `body` as XML in the way of HTTP/1.0: its length is not announced, and the end of the
+    /// connection is its end.
+    pub fn unframed(body: impl Into<String>) -> Self {
+        let Deed::Answer(answer) = Self::xml(body).deed else {
+            unreachable!("xml is an answer")
+        };
+        Self::deed(Deed::Unframed(answer))
+    }
+
     /// Says nothing for `duration`, then closes; ends early when the fake stops.
     pub fn hang(duration: Duration) -> Self {
         Self::after(duration, Self::close())
@@ -176,6 +189,7 @@ impl Reply {
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         match &mut self.deed {
             Deed::Answer(Answer { headers, .. })
+            | Deed::Unframed(Answer { headers, .. })
             | Deed::Cut {
                 answer: Answer { headers, .. },
                 ..
@@ -191,6 +205,7 @@ impl Reply {
     pub fn status(mut self, code: u16) -> Self {
         match &mut self.deed {
             Deed::Answer(Answer { status, .. })
+            | Deed::Unframed(Answer { status, .. })
             | Deed::Cut {
                 answer: Answer { status, .. },
                 ..

@@ -5,7 +5,7 @@ use harness::codebuild::{Build, CodeBuild};
 use harness::moto::Moto;
 use harness::{FakeAws, Program, Reply};
 use serde_json::json;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 fn asking(fake: &FakeAws) -> Program {
     program().envs(fake.env()).env("AWS_MAX_ATTEMPTS", "2")
@@ -495,4 +495,69 @@ fn a_build_that_may_not_ask_which_variables_are_secrets_is_warned() {
         .run()
         .assert_code(0)
         .refute_stderr("is not known");
+}
+
+/// A proxy that counts the length anew, and one that speaks HTTP/1.0: the framing is whole, and the answer is not.
+#[test]
+fn an_answer_that_lost_its_end_exports_nothing() {
+    let whole = "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult><Stacks>\
+        <member><StackName>net</StackName><CreationTime>2026-11-30T06:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus>\
+        <Outputs><member><OutputKey>VpcId</OutputKey><OutputValue>vpc-0123456789abcdef0</OutputValue></member>\
+        <member><OutputKey>Url</OutputKey><OutputValue>https://app.example.org</OutputValue></member></Outputs></member></Stacks>\
+        </DescribeStacksResult></DescribeStacksResponse>";
+    let in_the_value = whole.find("vpc-01234").unwrap() + 9;
+    let after_the_first = whole.find("</member><member>").map(|at| at + 9);
+    let after_the_first = after_the_first.unwrap_or(whole.rfind("<member>").unwrap());
+    let framings: [fn(String) -> Reply; 2] = [Reply::xml, Reply::unframed];
+    for framing in framings {
+        for cut in [in_the_value, after_the_first, whole.len() - 1] {
+            let fake = FakeAws::start();
+            fake.on(
+                "cloudformation:DescribeStacks",
+                [framing(whole[..cut].to_owned())],
+            );
+            let ran = asking(&fake)
+                .env("AWS_MAX_ATTEMPTS", "1")
+                .args(["--from-stack", "net"])
+                .run();
+            ran.assert_code(4)
+                .assert_stderr("was cut")
+                .assert_stderr("the answer was lost");
+            assert_eq!(ran.stdout, "(exit 4)\n");
+            // Asked again, it comes whole.
+            let fake = FakeAws::start();
+            let replies = [framing(whole[..cut].to_owned()), framing(whole.to_owned())];
+            fake.on("cloudformation:DescribeStacks", replies);
+            let ran = asking(&fake).args(["--from-stack", "net"]).run();
+            ran.assert_code(0);
+            let exports = ran.exports();
+            assert_eq!(exports["VpcId"], "vpc-0123456789abcdef0");
+            assert_eq!(exports["Url"], "https://app.example.org");
+        }
+    }
+}
+
+#[test]
+fn sigterm_and_the_deadline_are_kept_while_aws_throttles() {
+    let fake = FakeAws::start();
+    let (tell, asked) = std::sync::mpsc::channel();
+    let tell = std::sync::Mutex::new(tell);
+    fake.on_call("ssm:GetParameters", move |_| {
+        let _ = tell.lock().unwrap().send(());
+        Reply::error(400, "ThrottlingException", "Rate exceeded")
+    });
+    let program = asking(&fake).env_remove("AWS_MAX_ATTEMPTS");
+    let program = program.args(["--from-ssm", "A=/a"]);
+    let ran = program.clone().args(["--timeout", "4s"]).run();
+    ran.assert_code(6)
+        .assert_stderr("the deadline came before values were read from AWS")
+        .assert_stderr("ThrottlingException: Rate exceeded");
+    assert!(ran.duration < Duration::from_secs(30), "{ran}");
+    while asked.try_recv().is_ok() {}
+    let running = program.spawn();
+    asked.recv_timeout(Duration::from_secs(60)).unwrap();
+    let signalled = std::time::Instant::now();
+    running.signal(15);
+    running.finish().assert_code(143);
+    assert!(signalled.elapsed() < Duration::from_secs(20));
 }

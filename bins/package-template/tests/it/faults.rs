@@ -293,7 +293,8 @@ fn the_deadline_is_kept_and_a_signal_stops() {
     aws.on("s3:PutObject", [Reply::hang(Duration::from_secs(60))]);
     let ran = uploading(&folder, &aws).args(["--timeout", "1s"]).run();
     ran.assert_code(6)
-        .assert_stderr("running again looks first");
+        .assert_stderr("did not answer")
+        .assert_stderr("it looks first at what was done");
     assert!(ran.duration < Duration::from_secs(20), "{ran}");
 
     let running = uploading(&folder, &aws).arg("--log=info").spawn();
