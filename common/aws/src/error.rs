@@ -29,6 +29,27 @@ pub enum Kind {
     Refused,
 }
 
+impl Kind {
+    fn exit(self) -> Exit {
+        match self {
+            Kind::NotPermitted => Exit::NotPermitted,
+            Kind::Unavailable | Kind::Lost | Kind::Nonsense => Exit::Unavailable,
+            Kind::Late => Exit::Deadline,
+            Kind::Refused => Exit::Failed,
+        }
+    }
+}
+
+impl From<Why> for Kind {
+    fn from(why: Why) -> Self {
+        match why {
+            Why::Late => Kind::Late,
+            Why::Cut => Kind::Lost,
+            Why::Foreign => Kind::Nonsense,
+        }
+    }
+}
+
 /// An AWS error, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsError {
@@ -47,13 +68,9 @@ impl AwsError {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        if let Some(unanswered) = Unanswered::of(error) {
+        if let Some(unanswered) = find::<Unanswered>(error) {
             return Self {
-                kind: match unanswered.why {
-                    Why::Late => Kind::Late,
-                    Why::Cut => Kind::Lost,
-                    Why::Foreign => Kind::Nonsense,
-                },
+                kind: Kind::from(unanswered.why),
                 code: None,
                 status: unanswered.status,
                 text: unanswered.to_string(),
@@ -98,12 +115,7 @@ impl AwsError {
     /// How a program ends because of it.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        match self.kind {
-            Kind::NotPermitted => Exit::NotPermitted,
-            Kind::Unavailable | Kind::Lost | Kind::Nonsense => Exit::Unavailable,
-            Kind::Late => Exit::Deadline,
-            Kind::Refused => Exit::Failed,
-        }
+        self.kind.exit()
     }
 
     /// The failure of a deed because of this error, with a hint where the kind suggests one.
@@ -214,10 +226,53 @@ const LATER: [&str; 22] = [
     "InsufficientInstanceCapacity",
 ];
 
-fn kind_of<E>(error: &SdkError<E, Response>, code: Option<&str>, status: Option<u16>) -> Kind {
+fn kind_of_code(code: &str) -> Option<Kind> {
+    if NOT_PERMITTED.contains(&code) {
+        return Some(Kind::NotPermitted);
+    }
+    LATER.contains(&code).then_some(Kind::Unavailable)
+}
+
+/// The failure to get credentials, where it was a call of theirs that failed; nothing where they
+/// are simply not there, or the reason is not known.
+pub(crate) fn of_credentials(error: &(dyn Error + 'static)) -> Option<Failure> {
+    let code = || {
+        let metadata = find::<ErrorMetadata>(error)?;
+        kind_of_code(metadata.code()?)
+    };
+    let exit = match find::<Unanswered>(error) {
+        Some(unanswered) => Kind::from(unanswered.why).exit(),
+        None => code()?.exit(),
+    };
+    let deed = "cannot get the AWS credentials; nothing was touched";
+    Some(Failure::new(exit, deed).cause(chain(error)))
+}
+
+/// The first error of a type in a chain.
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn kind_of<E>(error: &SdkError<E, Response>, code: Option<&str>, status: Option<u16>) -> Kind
+where
+    E: Error + 'static,
+{
+    // Credentials that were to be renewed on the way: their service has said why not.
+    let renewing = || match status {
+        Some(_) => None,
+        None => find::<ErrorMetadata>(error)?.code(),
+    };
+    if let Some(kind) = code.or_else(renewing).and_then(kind_of_code) {
+        return kind;
+    }
     match (code, status) {
-        (Some(code), _) if NOT_PERMITTED.contains(&code) => Kind::NotPermitted,
-        (Some(code), _) if LATER.contains(&code) => Kind::Unavailable,
         // The server does not have what was asked for, today or tomorrow.
         (_, Some(405 | 501)) => Kind::Refused,
         (Some(_), Some(429 | 500..)) => Kind::Unavailable,

@@ -233,18 +233,6 @@ impl Unanswered {
     fn new(why: Why, status: Option<u16>, text: String) -> Self {
         Self { why, status, text }
     }
-
-    /// The one in an error's chain.
-    pub(crate) fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(unanswered) = error.downcast_ref() {
-                return Some(unanswered);
-            }
-            next = error.source();
-        }
-        None
-    }
 }
 
 impl fmt::Display for Unanswered {

@@ -137,7 +137,8 @@ async fn prove_credentials(config: &SdkConfig) -> Result<(), Failure> {
             })
         }
         Err(CredentialsError::CredentialsNotLoaded(_)) => Err(missing()),
-        Err(error) => Err(missing().cause(crate::error::chain(&error))),
+        Err(error) => Err(crate::error::of_credentials(&error)
+            .unwrap_or_else(|| missing().cause(crate::error::chain(&error)))),
     }
 }
 

@@ -561,3 +561,36 @@ fn sigterm_and_the_deadline_are_kept_while_aws_throttles() {
     running.finish().assert_code(143);
     assert!(signalled.elapsed() < Duration::from_secs(20));
 }
+
+/// A role that is assumed is asked for at STS, which throttles and denies as every service does.
+#[test]
+fn credentials_that_sts_does_not_give_are_told_as_what_sts_said() {
+    for (status, code, exit) in [
+        (400, "Throttling", 4),
+        (403, "AccessDenied", 3),
+        (403, "ExpiredToken", 3),
+    ] {
+        let fake = FakeAws::start();
+        fake.on(
+            "sts:AssumeRole",
+            [Reply::error(status, code, "as STS says")],
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config");
+        let profiles = "[profile deploy]\nrole_arn = arn:aws:iam::123456789012:role/deploy\nsource_profile = base\n\
+                        [profile base]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = secret\n";
+        std::fs::write(&config, profiles).unwrap();
+        let ran = asking(&fake)
+            .env_remove("AWS_ACCESS_KEY_ID")
+            .env_remove("AWS_SECRET_ACCESS_KEY")
+            .env("AWS_CONFIG_FILE", config)
+            .env("AWS_PROFILE", "deploy")
+            .args(["--from-ssm", "A=/a"])
+            .run();
+        ran.assert_code(exit)
+            .assert_stderr("cannot get the AWS credentials; nothing was touched")
+            .assert_stderr(&format!("{code}: as STS says"))
+            .refute_stderr("Error {");
+        assert!(fake.requests_for("ssm:GetParameters").is_empty());
+    }
+}
