@@ -121,6 +121,19 @@ impl Job {
         wait::in_time(deadline, interrupt, "anything was made", work)
     }
 
+    /// A call of a deed that a signal may drop: what it may have done is undone, or harms nobody.
+    ///
+    /// # Errors
+    /// The signal.
+    pub async fn unless_stopped<T>(
+        &self,
+        deed: &str,
+        call: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        let called = self.context.interrupt.race(call).await;
+        called.map_err(|signal| Failure::interrupted(signal, deed))
+    }
+
     /// A pause that a signal or the deadline ends; the caller looks at both.
     pub async fn pause(&self, pause: Duration) {
         let rest = self

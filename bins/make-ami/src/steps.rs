@@ -409,6 +409,8 @@ async fn finish(
     exports(&finished.verified)
 }
 
+const UNTAGGED: &str = "stopped before the snapshots were tagged";
+
 async fn tag_and_publish(
     job: &Job,
     making: &Making,
@@ -418,13 +420,16 @@ async fn tag_and_publish(
 ) -> Result<Vec<publish::Copied>, Failure> {
     let when = job.settings.snapshot_tags;
     if when == SnapshotTags::After {
-        tag(job, verified.snapshot_ids(), &making.tags).await?;
+        let tagging = tag(job, verified.snapshot_ids(), &making.tags);
+        job.unless_stopped(UNTAGGED, tagging).await??;
     }
     if let Some(frozen) = frozen
         && when != SnapshotTags::None
     {
         let frozen = (plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string());
-        tag(job, verified.snapshot_ids(), &BTreeMap::from([frozen])).await?;
+        let frozen = BTreeMap::from([frozen]);
+        let tagging = tag(job, verified.snapshot_ids(), &frozen);
+        job.unless_stopped(UNTAGGED, tagging).await??;
     }
     publish::publish(job, &making.tags, verified, journal).await
 }

@@ -9,6 +9,7 @@ use action::failure::Failure;
 use action::program::{Context, Output};
 use aws::error::AwsError;
 use aws::session::Session;
+use aws::wait;
 use bundle::names::{self, Names};
 use bundle::tree::{self, Rules};
 use contract::buildspec::Buildspec;
@@ -270,7 +271,10 @@ async fn world(settings: &Checked, context: &Context, bytes: &[u8]) -> Result<Wo
     let mut world = World::in_region(&region, &settings.account, &settings.stack_name);
     world.parameters = findings::parameters(&settings.parameter_files, &settings.parameters)?;
     if definition::needs_imports(bytes) {
-        world.imports = imports(context).await?;
+        let before = "the exports of stacks were read";
+        let reading = imports(context);
+        world.imports =
+            wait::in_time(context.deadline, &context.interrupt, before, reading).await?;
     }
     Ok(world)
 }

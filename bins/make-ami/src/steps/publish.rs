@@ -55,7 +55,8 @@ pub async fn publish(
         copies.push((place, image_id));
     }
     in_time(job)?;
-    share(&job.home, verified, &publish.share_with).await?;
+    let sharing = share(&job.home, verified, &publish.share_with);
+    job.unless_stopped(STOPPED, sharing).await??;
     let deprecate_at = deprecate_at(job, &verified.image_id).await?;
     let mut done = Vec::new();
     for (place, image_id) in copies {
@@ -71,16 +72,19 @@ pub async fn publish(
                 }
                 Err(unfinished) => return Err(unfinished.failure),
             };
-            share(&place, &copied, &publish.share_with).await?;
+            let sharing = share(&place, &copied, &publish.share_with);
+            job.unless_stopped(STOPPED, sharing).await??;
         }
-        deprecate(&place, &image_id, deprecate_at).await?;
+        let deprecating = deprecate(&place, &image_id, deprecate_at);
+        job.unless_stopped(STOPPED, deprecating).await??;
         done.push(Copied {
             region: place.region,
             image_id,
             available: publish.copy_wait,
         });
     }
-    deprecate(&job.home, &verified.image_id, deprecate_at).await?;
+    let deprecating = deprecate(&job.home, &verified.image_id, deprecate_at);
+    job.unless_stopped(STOPPED, deprecating).await??;
     in_time(job)?;
     if let Some(name) = &publish.ssm_parameter {
         parameter(job, name, &verified.image_id).await?;
@@ -88,11 +92,12 @@ pub async fn publish(
     Ok(done)
 }
 
-/// Whether there is no signal and no deadline yet; calls that publish are not dropped half way.
+const STOPPED: &str = "stopped before the image was published";
+
+/// Whether there is no signal and no deadline yet.
 fn in_time(job: &Job) -> Result<(), Failure> {
     if let Some(signal) = job.context.interrupt.pending() {
-        let deed = "stopped before the image was published";
-        return Err(Failure::interrupted(signal, deed));
+        return Err(Failure::interrupted(signal, STOPPED));
     }
     if Instant::now() >= job.context.deadline {
         let late = "the deadline came before the image was published";
@@ -132,6 +137,7 @@ async fn copy(
         "cannot copy image {} from {} to {}",
         verified.image_id, job.home.region, place.region
     );
+    // Not raced against signals: an id that is on its way must be seen.
     let reply = match call.send().await {
         Ok(reply) => reply,
         Err(error) => {

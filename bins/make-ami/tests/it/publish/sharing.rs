@@ -2,7 +2,7 @@
 
 use super::MINUTE;
 use crate::INSTANCE;
-use crate::inside::Cloud;
+use crate::inside::{Cloud, Event};
 use harness::Reply;
 use harness::ec2::{Course, Instance, Volume};
 use harness::kms::Key;
@@ -35,6 +35,24 @@ async fn snapshots_are_shared_before_the_image_and_organizations_through_the_ima
     for id in image.snapshots() {
         assert_eq!(cloud.snapshot(&id).shared_with, ["111122223333"]);
     }
+}
+
+/// EC2 throttles, the SDK asks again for most of a minute, and the build is stopped meanwhile.
+#[tokio::test(start_paused = true)]
+async fn sigterm_is_answered_while_sharing_is_throttled() {
+    let shares = "ec2:ModifySnapshotAttribute";
+    let cloud = Cloud::new();
+    let whole = cloud.run().set("share_with", "111122223333").end().await;
+    let at = whole.calls.iter().position(|call| call == shares).unwrap();
+    let cloud = Cloud::new();
+    cloud.fake.on(shares, [Reply::throttled()]);
+    let run = cloud.run().set("share_with", "111122223333");
+    let ended = run.at_call(at, Event::Sigterm).end().await;
+    ended
+        .assert_code(143)
+        .assert_said("stopped before the image was published");
+    assert_eq!(ended.count(shares), 1, "{ended}");
+    assert!(cloud.world.images().is_empty(), "{ended}");
 }
 
 #[tokio::test(start_paused = true)]
