@@ -275,6 +275,9 @@ impl Ec2 {
             let seen = self.look(id).await?;
             match seen.state.next() {
                 Next::Go => return Ok(Look::There(seen)),
+                Next::GiveUp if started => {
+                    return Err(self.gone(&seen).with_exit(Exit::Failed));
+                }
                 Next::GiveUp => return Err(self.gone(&seen)),
                 Next::Wait => stale = None,
                 Next::Start if started => {
@@ -325,6 +328,7 @@ impl Ec2 {
         let failure = failure.changed(format!("instance {id} was started and stays so"));
         match failure.exit() {
             Exit::Refused => failure.remains(
+                Resource::new(ResourceKind::Instance, id, &self.region),
                 format!("instance {id} in {}, which was stopped before", self.region),
                 format!(
                     "aws ec2 stop-instances --region {} --instance-ids {id}",
