@@ -56,6 +56,7 @@ impl Deed {
 /// Takes it back as far as that is safe, and gives the failure that ends the dry run: what was done, and what
 /// remains of it.
 pub(super) async fn end(job: &Job, deed: Deed) -> Failure {
+    job.give_time_to_undo();
     let Deed { done, then } = deed;
     let failure = Failure::failed(format!("this endpoint carries dry runs out: {done}")).hint(
         "AWS never carries a DryRun out: check AWS_ENDPOINT_URL; nothing more was asked, for --dry-run cannot know here what is permitted",
