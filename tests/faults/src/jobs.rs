@@ -83,13 +83,12 @@ fn unless_is(exports: &Exports, name: &str, value: &str) -> Option<String> {
         .then(|| format!("{name} is {found:?}, and {value} is right"))
 }
 
-/// The stack in the emulator: its status, and whether it is there.
+/// The status of a stack in the emulator; `None` when there is no such stack.
 fn status_of(server: &Server, stack: &str) -> Option<String> {
     let stacks = server.query("cloudformation", "DescribeStacks", &[]);
-    harness::xml::all(&stacks, "member")
-        .into_iter()
-        .find(|one| one.contains(&format!("<StackName>{stack}</StackName>")))
-        .map(|one| harness::xml::one(one, "StackStatus").to_owned())
+    let name = format!("<StackName>{stack}</StackName>");
+    let (_, rest) = stacks.split_once(&name)?;
+    Some(harness::xml::one(rest, "StackStatus").to_owned())
 }
 
 /// A new running instance.
