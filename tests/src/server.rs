@@ -89,6 +89,17 @@ impl Server {
     /// When it answers with anything but 200.
     #[track_caller]
     pub fn query(&self, service: &str, action: &str, params: &[(&str, &str)]) -> String {
+        let (status, body) = self.try_query(service, action, params);
+        assert_eq!(status, 200, "{} refuses {service}:{action}: {body}", self.name);
+        body
+    }
+
+    /// As [`Server::query`], with the status of whatever it answers.
+    ///
+    /// # Panics
+    /// When the connection fails.
+    #[track_caller]
+    pub fn try_query(&self, service: &str, action: &str, params: &[(&str, &str)]) -> (u16, String) {
         let version = match service {
             "ec2" => "2016-11-15",
             "autoscaling" => "2011-01-01",
@@ -106,10 +117,7 @@ impl Server {
             "content-type",
             "application/x-www-form-urlencoded".to_owned(),
         );
-        let headers = [kind, signed(service)];
-        let (status, body) = self.request("POST", "/", &headers, form.as_bytes());
-        assert_eq!(status, 200, "{} refuses {service}:{action}: {body}", self.name);
-        body
+        self.request("POST", "/", &[kind, signed(service)], form.as_bytes())
     }
 
     /// Calls an operation of a JSON protocol: `json("acm", "CertificateManager.RequestCertificate", …)`.
@@ -118,19 +126,40 @@ impl Server {
     /// When it answers with anything but 200 and JSON.
     #[track_caller]
     pub fn json(&self, service: &str, target: &str, body: &serde_json::Value) -> serde_json::Value {
+        let (status, answer) = self.try_json(service, target, body);
+        assert_eq!(status, 200, "{} refuses {target}: {answer}", self.name);
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{target}: {error}: {answer}"))
+    }
+
+    /// As [`Server::json`], with the status of whatever it answers.
+    ///
+    /// # Panics
+    /// When the connection fails.
+    pub fn try_json(
+        &self,
+        service: &str,
+        target: &str,
+        body: &serde_json::Value,
+    ) -> (u16, String) {
         let headers = [
             ("content-type", "application/x-amz-json-1.1".to_owned()),
             ("x-amz-target", target.to_owned()),
             signed(service),
         ];
-        let (status, answer) = self.request("POST", "/", &headers, body.to_string().as_bytes());
-        assert_eq!(status, 200, "{} refuses {target}: {answer}", self.name);
-        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{target}: {error}: {answer}"))
+        self.request("POST", "/", &headers, body.to_string().as_bytes())
+    }
+
+    /// Sends any request as if signed for `service` and hands over status and body.
+    ///
+    /// # Panics
+    /// When the connection fails.
+    pub fn rest(&self, service: &str, method: &str, target: &str, body: &[u8]) -> (u16, String) {
+        self.request(method, target, &[signed(service)], body)
     }
 
     /// Sends any request as if signed for S3 and hands over status and body: `s3("PUT", "/bucket", b"")`.
     pub fn s3(&self, method: &str, target: &str, body: &[u8]) -> (u16, String) {
-        self.request(method, target, &[signed("s3")], body)
+        self.rest("s3", method, target, body)
     }
 
     /// The headers of an object, names in lower case: `head("/bucket/key")`.

@@ -76,6 +76,12 @@ pub fn prepare<'a>(job: &str, world: &'a World<'a>) -> Option<Job<'a>> {
     }
 }
 
+/// What no job of its own can be asked for, once all have ended: snapshots whose image is gone.
+#[must_use]
+pub fn orphans(server: &Server) -> Vec<String> {
+    make_ami::orphans(server)
+}
+
 /// `wrong` for one export that must have this value.
 fn unless_is(exports: &Exports, name: &str, value: &str) -> Option<String> {
     let found = exports.get(name);
@@ -107,6 +113,13 @@ fn instance(server: &Server, name: &str) -> String {
         ],
     );
     harness::xml::one(&made, "instanceId").to_owned()
+}
+
+/// Whether an instance runs, or is about to.
+fn runs(server: &Server, instance: &str) -> bool {
+    let found = server.query("ec2", "DescribeInstances", &[("InstanceId.1", instance)]);
+    let state = harness::xml::one(&found, "instanceState");
+    ["running", "pending"].contains(&harness::xml::one(state, "name"))
 }
 
 /// A new versioned bucket.

@@ -41,6 +41,7 @@ pub fn all(stage: &Stage<'_>, mut rows: Vec<Row>) -> Vec<String> {
     // What takes longest goes first.
     rows.sort_by_key(|row| std::cmp::Reverse(row.kind.deadline()));
     let waiting = Mutex::new(VecDeque::from(rows));
+    let said = Mutex::new(String::new());
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
@@ -50,7 +51,7 @@ pub fn all(stage: &Stage<'_>, mut rows: Vec<Row>) -> Vec<String> {
                         return;
                     };
                     // A row that panics is one that does not hold; the others still run.
-                    let ended = catch_unwind(AssertUnwindSafe(|| one(stage, &row)));
+                    let ended = catch_unwind(AssertUnwindSafe(|| one(stage, &row, &said)));
                     let ended = ended.unwrap_or_else(|_| vec!["it panicked; see above".to_owned()]);
                     let mut failed = failed.lock().unwrap();
                     failed.extend(ended.into_iter().map(|fault| (row.line, format!("{row}: {fault}"))));
@@ -60,11 +61,16 @@ pub fn all(stage: &Stage<'_>, mut rows: Vec<Row>) -> Vec<String> {
     });
     let mut failed = failed.into_inner().unwrap();
     failed.sort();
-    failed.into_iter().map(|(_, fault)| fault).collect()
+    let said = said.into_inner().unwrap();
+    let orphans = jobs::orphans(stage.server).into_iter();
+    let orphans = orphans.filter(|id| !said.contains(id));
+    let orphans = orphans.map(|id| format!("{id} is left of an image that is gone, and no run named it"));
+    let failed = failed.into_iter().map(|(_, fault)| fault);
+    failed.chain(orphans).collect()
 }
 
 /// Runs one row and gives what does not hold.
-fn one(stage: &Stage<'_>, row: &Row) -> Vec<String> {
+fn one(stage: &Stage<'_>, row: &Row, said: &Mutex<String>) -> Vec<String> {
     let folder = TempDir::with_prefix("fault").unwrap();
     let name = format!("f{}", row.line);
     let world = World {
@@ -108,6 +114,7 @@ fn one(stage: &Stage<'_>, row: &Row) -> Vec<String> {
             (ran, u64::try_from(called).unwrap())
         }
     };
+    said.lock().unwrap().push_str(&ran.stderr);
     let mut faults = Vec::new();
     if fired == 0 && row.kind != Kind::Nothing {
         faults.push("the call was never made, so nothing was spoilt".to_owned());

@@ -2,9 +2,8 @@
 //! instance that runs.
 
 use harness::Program;
-use harness::xml::one;
 
-use super::{Job, World, instance, unless_is};
+use super::{Job, World, instance, runs, unless_is};
 
 /// The instance runs; with `start` it is stopped before; with `connect` the key is pushed by EC2
 /// Instance Connect, which here leads nowhere; with `keys` the host's key is in a parameter.
@@ -33,10 +32,9 @@ pub(super) fn prepare<'a>(way: &str, world: &'a World<'a>) -> Option<Job<'a>> {
     }
     if way == "keys" {
         let parameter = serde_json::json!({
-            "Name": format!("/{name}/keys"), "Value": sshd.host_key_line("ed25519"), "Type": "String",
+            "Name": format!("/deploy-app/{instance}/host-keys"), "Value": sshd.host_key_line("ed25519"), "Type": "String",
         });
         server.json("ssm", "AmazonSSM.PutParameter", &parameter);
-        program = program.env("DEPLOY_APP_HOST_KEY_PARAMETER", format!("/{name}/keys"));
     } else {
         program = program.env("DEPLOY_APP_HOST_KEY", sshd.host_key_line("ed25519"));
     }
@@ -51,9 +49,7 @@ pub(super) fn prepare<'a>(way: &str, world: &'a World<'a>) -> Option<Job<'a>> {
             let mut made: Vec<String> = releases
                 .map(|one| one.file_name().to_string_lossy().into_owned())
                 .collect();
-            let found = server.query("ec2", "DescribeInstances", &[("InstanceId.1", &instance)]);
-            let state = one(one(&found, "instanceState"), "name");
-            if starts && ["running", "pending"].contains(&state) {
+            if starts && runs(server, &instance) {
                 made.push(instance.clone());
             }
             made

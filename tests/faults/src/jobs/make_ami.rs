@@ -1,16 +1,15 @@
-//! `make-ami`: an image of an instance; what it makes are the image and its snapshot.
+//! `make-ami`: an image of an instance; what it makes is the image, with its snapshot.
 
 use harness::Program;
+use harness::server::Server;
 use harness::xml::{all, one};
 
-use super::{Job, World, instance, unless_is};
+use super::{Job, World, instance, runs, unless_is};
 
 /// The instance runs; with `stop` it is stopped for the image, and must run again afterwards.
 pub(super) fn prepare<'a>(way: &str, world: &'a World<'a>) -> Option<Job<'a>> {
     let World { server, name, .. } = *world;
     let instance = instance(server, name);
-    let found = server.query("ec2", "DescribeInstances", &[("InstanceId.1", &instance)]);
-    let volume = one(&found, "volumeId").to_owned();
     let mut program = Program::of_workspace("make-ami")?
         .env("INSTANCE_ID", &instance)
         .env("AMI_NAME", name)
@@ -24,11 +23,7 @@ pub(super) fn prepare<'a>(way: &str, world: &'a World<'a>) -> Option<Job<'a>> {
         let images = server.query("ec2", "DescribeImages", &filter);
         all(&images, "imageId").into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
-    let is_stopped = way == "stop";
-    let state = move || {
-        let found = server.query("ec2", "DescribeInstances", &[("InstanceId.1", &instance)]);
-        one(one(&found, "instanceState"), "name").to_owned()
-    };
+    let stops = way == "stop";
     Some(Job {
         program,
         wrong: Box::new(move |exports| {
@@ -36,15 +31,25 @@ pub(super) fn prepare<'a>(way: &str, world: &'a World<'a>) -> Option<Job<'a>> {
             unless_is(exports, "AMI_ID", &newest).or_else(|| unless_is(exports, "AMI_NAME", name))
         }),
         made: Box::new(move || {
-            let filter = [("Filter.1.Name", "volume-id"), ("Filter.1.Value.1", volume.as_str())];
-            let snapshots = server.query("ec2", "DescribeSnapshots", &filter);
-            let snapshots = all(&snapshots, "snapshotId").into_iter().map(str::to_owned);
-            let mut made: Vec<String> = images().into_iter().chain(snapshots).collect();
+            let mut made = images();
             // An instance that was left stopped is left over too.
-            if is_stopped && !["running", "pending"].contains(&state().as_str()) {
-                made.push(one(&server.query("ec2", "DescribeVolumes", &[("VolumeId.1", &volume)]), "instanceId").to_owned());
+            if stops && !runs(server, &instance) {
+                made.push(instance.clone());
             }
             made
         }),
     })
+}
+
+/// Snapshots that moto made for images which are gone.
+pub(super) fn orphans(server: &Server) -> Vec<String> {
+    let images = server.query("ec2", "DescribeImages", &[]);
+    let images = all(&images, "imageId");
+    let snapshots = server.query("ec2", "DescribeSnapshots", &[]);
+    let snapshots = snapshots.split("<snapshotId>").skip(1).filter(|snapshot| {
+        let made_for = one(snapshot, "description").rsplit(' ').next();
+        made_for.is_some_and(|image| image.starts_with("ami-") && !images.contains(&image))
+    });
+    let ids = snapshots.filter_map(|snapshot| snapshot.split('<').next());
+    ids.map(str::to_owned).collect()
 }
