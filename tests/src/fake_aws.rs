@@ -408,8 +408,14 @@ fn relayed(port: u16, request: &Request) -> Reply {
         .filter(|(name, _)| !coded.contains(&name.as_str()))
         .map(|(name, value)| (name.as_str(), value.clone()))
         .collect();
-    server::exchange(port, &request.method, &request.target, &headers, &request.body)
-        .map_or_else(|_| Reply::close(), Reply::relayed)
+    server::exchange(
+        port,
+        &request.method,
+        &request.target,
+        &headers,
+        &request.body,
+    )
+    .map_or_else(|_| Reply::close(), Reply::relayed)
 }
 
 /// Serves one connection until the client, the script or the end of the fake closes it.

@@ -29,9 +29,12 @@ impl Microburst {
             name: "microburst",
             command: &|port, _| {
                 let mut command = Command::new(&program);
-                command
-                    .args(["--upstream", &upstream])
-                    .args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+                command.args(["--upstream", &upstream]).args([
+                    "--host",
+                    "127.0.0.1",
+                    "--port",
+                    &port.to_string(),
+                ]);
                 command
             },
             ready: "/_microburst/health",

@@ -90,7 +90,11 @@ impl Server {
     #[track_caller]
     pub fn query(&self, service: &str, action: &str, params: &[(&str, &str)]) -> String {
         let (status, body) = self.try_query(service, action, params);
-        assert_eq!(status, 200, "{} refuses {service}:{action}: {body}", self.name);
+        assert_eq!(
+            status, 200,
+            "{} refuses {service}:{action}: {body}",
+            self.name
+        );
         body
     }
 
@@ -135,12 +139,7 @@ impl Server {
     ///
     /// # Panics
     /// When the connection fails.
-    pub fn try_json(
-        &self,
-        service: &str,
-        target: &str,
-        body: &serde_json::Value,
-    ) -> (u16, String) {
+    pub fn try_json(&self, service: &str, target: &str, body: &serde_json::Value) -> (u16, String) {
         let headers = [
             ("content-type", "application/x-amz-json-1.1".to_owned()),
             ("x-amz-target", target.to_owned()),

@@ -54,7 +54,11 @@ pub fn all(stage: &Stage<'_>, mut rows: Vec<Row>) -> Vec<String> {
                     let ended = catch_unwind(AssertUnwindSafe(|| one(stage, &row, &said)));
                     let ended = ended.unwrap_or_else(|_| vec!["it panicked; see above".to_owned()]);
                     let mut failed = failed.lock().unwrap();
-                    failed.extend(ended.into_iter().map(|fault| (row.line, format!("{row}: {fault}"))));
+                    failed.extend(
+                        ended
+                            .into_iter()
+                            .map(|fault| (row.line, format!("{row}: {fault}"))),
+                    );
                 }
             });
         }
@@ -64,7 +68,8 @@ pub fn all(stage: &Stage<'_>, mut rows: Vec<Row>) -> Vec<String> {
     let said = said.into_inner().unwrap();
     let orphans = jobs::orphans(stage.server).into_iter();
     let orphans = orphans.filter(|id| !said.contains(id));
-    let orphans = orphans.map(|id| format!("{id} is left of an image that is gone, and no run named it"));
+    let orphans =
+        orphans.map(|id| format!("{id} is left of an image that is gone, and no run named it"));
     let failed = failed.into_iter().map(|(_, fault)| fault);
     failed.chain(orphans).collect()
 }
@@ -139,7 +144,10 @@ fn broken(row: &Row, job: &Job<'_>, ran: &Ran, file: &Path) -> Vec<String> {
         }
     };
     let code = ran.code.unwrap_or(-1);
-    unless(row.exits.contains(&code), format!("it ended with {code}, and {:?} is right", row.exits));
+    unless(
+        row.exits.contains(&code),
+        format!("it ended with {code}, and {:?} is right", row.exits),
+    );
     unless(!ran.timed_out, "it had to be killed".to_owned());
     unless(
         ran.silence <= SILENCE,
@@ -148,7 +156,11 @@ fn broken(row: &Row, job: &Job<'_>, ran: &Ran, file: &Path) -> Vec<String> {
     let limit = row.kind.deadline() + LAST_WORDS;
     unless(
         ran.duration <= limit,
-        format!("it ran {:?} with a deadline of {:?}", ran.duration, row.kind.deadline()),
+        format!(
+            "it ran {:?} with a deadline of {:?}",
+            ran.duration,
+            row.kind.deadline()
+        ),
     );
     let made = (job.made)();
     unless(
@@ -173,11 +185,23 @@ fn broken(row: &Row, job: &Job<'_>, ran: &Ran, file: &Path) -> Vec<String> {
         ran.stdout == expected,
         format!("standard output is {:?}, not {expected:?}", ran.stdout),
     );
-    unless(!file.exists() || !row.has_export_file(), "an export file is there after a failure".to_owned());
-    unless(code != 1 || made.is_empty(), format!("exit 1 says that nothing remains, and {made:?} is there"));
-    unless(code != 2 || made.is_empty(), format!("exit 2 says that nothing was touched, and {made:?} is there"));
+    unless(
+        !file.exists() || !row.has_export_file(),
+        "an export file is there after a failure".to_owned(),
+    );
+    unless(
+        code != 1 || made.is_empty(),
+        format!("exit 1 says that nothing remains, and {made:?} is there"),
+    );
+    unless(
+        code != 2 || made.is_empty(),
+        format!("exit 2 says that nothing was touched, and {made:?} is there"),
+    );
     for id in &made {
-        unless(ran.stderr.contains(id), format!("{id} is left and not named"));
+        unless(
+            ran.stderr.contains(id),
+            format!("{id} is left and not named"),
+        );
     }
     if let Some(said) = row.kind.code(&row.operation) {
         // S3 answers HEAD without a body, and so without a code.
@@ -197,7 +221,10 @@ fn exports(row: &Row, ran: &Ran, file: &Path) -> Result<Exports, String> {
         return Ok(ran.exports());
     }
     if !ran.stdout.is_empty() {
-        return Err(format!("standard output is {:?} beside an export file", ran.stdout));
+        return Err(format!(
+            "standard output is {:?} beside an export file",
+            ran.stdout
+        ));
     }
     if !file.exists() {
         return Ok(Exports::new());

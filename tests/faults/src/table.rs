@@ -91,7 +91,9 @@ impl fmt::Display for Row {
             over,
             ..
         } = self;
-        let calls = self.calls.map_or("all".to_owned(), |calls| calls.to_string());
+        let calls = self
+            .calls
+            .map_or("all".to_owned(), |calls| calls.to_string());
         write!(
             f,
             "faults.txt:{line} {job} {operation} {kind} {calls} over {over:?}"

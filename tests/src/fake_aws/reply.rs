@@ -10,7 +10,12 @@ use super::request::Request;
 pub const REQUEST_ID: &str = "{{request-id}}";
 
 /// Headers that say how a body is sent, which is for the one who sends it.
-const FRAMING: [&str; 4] = ["connection", "content-length", "keep-alive", "transfer-encoding"];
+const FRAMING: [&str; 4] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "transfer-encoding",
+];
 
 /// One answer to one request.
 #[derive(Debug, Clone)]
@@ -141,7 +146,9 @@ impl Reply {
     }
 
     /// What another server answered, its own framing left out.
-    pub(crate) fn relayed((status, mut headers, body): (u16, Vec<(String, String)>, Vec<u8>)) -> Self {
+    pub(crate) fn relayed(
+        (status, mut headers, body): (u16, Vec<(String, String)>, Vec<u8>),
+    ) -> Self {
         headers.retain(|(name, _)| !FRAMING.contains(&name.as_str()));
         Self::deed(Deed::Answer(Answer {
             status,

@@ -29,7 +29,8 @@ pub(super) fn prepare<'a>(way: &str, world: &'a World<'a>) -> Option<Job<'a>> {
             ["--from-export".to_owned(), format!("VPC_ID={name}-vpc")]
         }
         "ssm" => {
-            let parameter = json!({"Name": format!("/{name}/vpc"), "Value": VALUE, "Type": "String"});
+            let parameter =
+                json!({"Name": format!("/{name}/vpc"), "Value": VALUE, "Type": "String"});
             server.json("ssm", "AmazonSSM.PutParameter", &parameter);
             ["--from-ssm".to_owned(), format!("VPC_ID=/{name}/vpc")]
         }

@@ -21,7 +21,10 @@ pub(super) fn prepare<'a>(way: &str, world: &'a World<'a>) -> Option<Job<'a>> {
     let images = move || {
         let filter = [("Filter.1.Name", "name"), ("Filter.1.Value.1", name)];
         let images = server.query("ec2", "DescribeImages", &filter);
-        all(&images, "imageId").into_iter().map(str::to_owned).collect::<Vec<_>>()
+        all(&images, "imageId")
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     let stops = way == "stop";
     Some(Job {

@@ -34,7 +34,8 @@ pub(super) fn prepare<'a>(way: &str, world: &'a World<'a>) -> Option<Job<'a>> {
         }),
         made: Box::new(move || {
             // A failure signal that nobody meant would be left in the stack.
-            let found = status_of(server, name).filter(|one| one.contains("FAIL") || one.contains("ROLLBACK"));
+            let found = status_of(server, name)
+                .filter(|one| one.contains("FAIL") || one.contains("ROLLBACK"));
             Vec::from_iter(found)
         }),
     })
@@ -48,7 +49,8 @@ fn application() -> String {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { continue };
             let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
         }
     });
     format!("http://127.0.0.1:{port}/")

@@ -30,7 +30,10 @@ fn asked(server: &Server, operation: &str, with: &str) -> (u16, String) {
     if with.ends_with(&format!(".{action}")) {
         return server.try_json(service, with, &serde_json::json!({}));
     }
-    let params: Vec<(&str, &str)> = with.split('&').filter_map(|one| one.split_once('=')).collect();
+    let params: Vec<(&str, &str)> = with
+        .split('&')
+        .filter_map(|one| one.split_once('='))
+        .collect();
     server.try_query(service, action, &params)
 }
 
@@ -58,7 +61,11 @@ fn ministack_lacks_what_the_table_says() {
     };
     lacks("ministack", &ministack);
     // The question itself is understood: what is there is told from what is not.
-    let known = asked(&ministack, "ec2:StopInstances", "InstanceId.1=i-0123456789abcdef0");
+    let known = asked(
+        &ministack,
+        "ec2:StopInstances",
+        "InstanceId.1=i-0123456789abcdef0",
+    );
     assert!(known.1.contains("InvalidInstanceID.NotFound"), "{known:?}");
 }
 
@@ -66,7 +73,11 @@ fn ministack_lacks_what_the_table_says() {
 fn moto_lacks_what_the_table_says() {
     let Some(moto) = Moto::start() else { return };
     lacks("moto", &moto);
-    let known = asked(&moto, "codepipeline:GetPipeline", "CodePipeline_20150709.GetPipeline");
+    let known = asked(
+        &moto,
+        "codepipeline:GetPipeline",
+        "CodePipeline_20150709.GetPipeline",
+    );
     assert!(known.0 < 500, "{known:?}");
 }
 
