@@ -51,10 +51,13 @@ pub struct Job<'a> {
     /// The program with its settings, but for endpoint, credentials and deadline.
     pub program: Program,
     /// What is wrong with what it exported, in a sentence; asked when it succeeded.
-    pub wrong: Box<dyn Fn(&Exports) -> Option<String> + 'a>,
+    pub wrong: Judge<'a>,
     /// The ids of what the run made and what is there now: images, versions, stacks.
     pub made: Box<dyn Fn() -> Vec<String> + 'a>,
 }
+
+/// Judges what was exported: what is wrong with it, if anything.
+pub type Judge<'a> = Box<dyn Fn(&Exports) -> Option<String> + 'a>;
 
 /// What a program handed on.
 pub type Exports = BTreeMap<String, String>;
