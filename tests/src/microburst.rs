@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::server::{Server, Start, installed};
+use crate::server::{Server, Start, installed, signed};
 
 /// A running `microburst`; dropping it stops it.
 pub struct Microburst(Server);
@@ -39,6 +39,22 @@ impl Microburst {
             },
             ready: "/_microburst/health",
         })))
+    }
+
+    /// Has it read all that it will need to know of these services, and the upstream too. Both do so at the
+    /// first call of each, which takes seconds of a processor, and meanwhile nobody is answered.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn warm_up(&self, services: &[&str]) {
+        for service in services {
+            let said = json!({"code": "Throttling", "message": "warm-up"});
+            self.rule(&json!({"service": service, "headers": {"x-warm-up": ""}, "times": 1, "error": said}));
+            for _ in 0..2 {
+                let headers = [("x-warm-up", "1".to_owned()), signed(service)];
+                self.0.request("GET", "/", &headers, b"");
+            }
+        }
     }
 
     /// The endpoint for programs.

@@ -240,7 +240,7 @@ pub fn build_folder() -> PathBuf {
 }
 
 /// The emulators read the service out of the credential scope and never check the signature.
-fn signed(service: &str) -> (&'static str, String) {
+pub(crate) fn signed(service: &str) -> (&'static str, String) {
     let scope = format!("AKIAIOSFODNN7EXAMPLE/20300101/eu-west-1/{service}/aws4_request");
     let value = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
     ("authorization", value)

@@ -8,6 +8,9 @@ use harness::moto::Moto;
 use harness::server::Server;
 use harness::sshd::Sshd;
 
+/// The services that the table names.
+const SERVICES: [&str; 5] = ["cloudformation", "ec2", "ec2-instance-connect", "s3", "ssm"];
+
 /// Runs the rows over one emulator. While working, `FAULTS=make-ami:stop` chooses those whose text holds it.
 fn over(emulator: Emulator, server: &Server) {
     let (Some(proxy), Some(sshd)) = (Microburst::before(server), Sshd::start()) else {
@@ -17,6 +20,8 @@ fn over(emulator: Emulator, server: &Server) {
     let mut rows = table::rows();
     rows.retain(|row| row.over == emulator && row.to_string().contains(&chosen));
     let count = rows.len();
+    // Deadlines here are short, and none is to run while a server of the tests reads its own files.
+    proxy.warm_up(&SERVICES);
     let stage = Stage {
         server,
         proxy: &proxy,
