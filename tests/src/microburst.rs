@@ -46,7 +46,7 @@ impl Microburst {
     ///
     /// # Panics
     /// When it does not answer.
-    pub fn warm_up(&self, services: &[&str]) {
+    pub fn warm_up<'a>(&self, services: impl IntoIterator<Item = &'a str>) {
         for service in services {
             let said = json!({"code": "Throttling", "message": "warm-up"});
             self.rule(&json!({"service": service, "headers": {"x-warm-up": ""}, "times": 1, "error": said}));

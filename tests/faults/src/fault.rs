@@ -132,10 +132,9 @@ impl Kind {
         })
     }
 
-    /// The code that AWS says with this fault of this call, where it says one.
+    /// The code that a service says with this fault, where it says one.
     #[must_use]
-    pub fn code(self, operation: &str) -> Option<&'static str> {
-        let service = operation.split(':').next().unwrap_or_default();
+    pub fn code(self, service: &str) -> Option<&'static str> {
         self.words(service).map(|(code, _)| code)
     }
 }
@@ -143,7 +142,7 @@ impl Kind {
 /// The rule of microburst for a row, for calls with this access key; `None` when microburst cannot.
 #[must_use]
 pub fn rule(row: &Row, key: &str) -> Option<Value> {
-    let (service, operation) = row.operation.split_once(':').unwrap_or(("*", "*"));
+    let (service, operation) = row.operation.split_once(':')?;
     let mut rule = match row.kind {
         Kind::Nothing | Kind::Page | Kind::Lost | Kind::Shortened(_) => return None,
         Kind::Reset => json!({"reset": true}),
@@ -164,9 +163,7 @@ pub fn rule(row: &Row, key: &str) -> Option<Value> {
         }
     };
     rule["service"] = json!(service);
-    if operation != "*" {
-        rule["operation"] = json!(operation);
-    }
+    rule["operation"] = json!(operation);
     if let Some(calls) = row.calls {
         rule["times"] = json!(calls);
     }

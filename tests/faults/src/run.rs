@@ -203,7 +203,7 @@ fn broken(row: &Row, job: &Job<'_>, ran: &Ran, file: &Path) -> Vec<String> {
             format!("{id} is left and not named"),
         );
     }
-    if let Some(said) = row.kind.code(&row.operation) {
+    if let Some(said) = row.kind.code(row.service()) {
         // S3 answers HEAD without a body, and so without a code.
         let has_body = row.operation != "s3:HeadObject";
         let was_told = ran.stderr.contains(said) || !has_body;

@@ -13,7 +13,7 @@ pub struct Row {
     pub line: usize,
     /// The job, such as `make-ami:stop`.
     pub job: String,
-    /// The call, such as `ec2:CreateImage`; `*` for all.
+    /// The call, such as `ec2:CreateImage`.
     pub operation: String,
     /// What happens to it.
     pub kind: Kind,
@@ -25,6 +25,14 @@ pub struct Row {
     pub exits: Vec<i32>,
     /// How many things that the run made are there afterwards.
     pub left: usize,
+}
+
+impl Row {
+    /// The service of the call, such as `ec2`.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        self.operation.split(':').next().unwrap_or_default()
+    }
 }
 
 /// Who plays AWS.

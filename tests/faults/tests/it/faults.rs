@@ -1,15 +1,14 @@
 //! Every row of the table, over the emulator that it names.
 
+use std::collections::BTreeSet;
+
 use faults::run::{self, Stage};
-use faults::table::{self, Emulator};
+use faults::table::{self, Emulator, Row};
 use harness::microburst::Microburst;
 use harness::ministack::Ministack;
 use harness::moto::Moto;
 use harness::server::Server;
 use harness::sshd::Sshd;
-
-/// The services that the table names.
-const SERVICES: [&str; 5] = ["cloudformation", "ec2", "ec2-instance-connect", "s3", "ssm"];
 
 /// Runs the rows over one emulator. While working, `FAULTS=make-ami:stop` chooses those whose text holds it.
 fn over(emulator: Emulator, server: &Server) {
@@ -21,7 +20,8 @@ fn over(emulator: Emulator, server: &Server) {
     rows.retain(|row| row.over == emulator && row.to_string().contains(&chosen));
     let count = rows.len();
     // Deadlines here are short, and none is to run while a server of the tests reads its own files.
-    proxy.warm_up(&SERVICES);
+    let services: BTreeSet<&str> = rows.iter().map(Row::service).collect();
+    proxy.warm_up(services);
     let stage = Stage {
         server,
         proxy: &proxy,
