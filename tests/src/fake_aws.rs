@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
+use crate::server::{self, Server};
+
 use self::reply::Sent;
 pub(crate) use self::reply::escaped;
 pub use self::reply::{REQUEST_ID, Reply};
@@ -47,6 +49,9 @@ pub enum Fate {
     Lost,
     /// The script does its work at once, but its reply arrives so late.
     Late(Duration),
+    /// The script does its work, but only so many percent of its reply's body arrive, with a length
+    /// that fits.
+    Shortened(u8),
 }
 
 /// The running fake; dropping it closes every connection and stops it.
@@ -75,6 +80,8 @@ struct State {
     requests: Vec<Request>,
     unscripted: Vec<String>,
     interceptor: Option<Interceptor>,
+    /// The port of the server that answers what has no script.
+    upstream: Option<u16>,
     connections: Vec<TcpStream>,
 }
 
@@ -134,6 +141,18 @@ impl FakeAws {
             shared: Arc::new(Shared::new()),
             acceptor: None,
         }
+    }
+
+    /// Starts a fake that hands every call without a script to `server` and its answer back: what is
+    /// said with [`FakeAws::first`], [`FakeAws::lose_reply`] and [`FakeAws::intercept`] then spoils the
+    /// answers of a server that knows more than a script.
+    ///
+    /// # Panics
+    /// When no loopback port can be opened.
+    pub fn before(server: &Server) -> Self {
+        let fake = Self::start();
+        fake.shared.state.lock().unwrap().upstream = Some(server.port());
+        fake
     }
 
     /// An HTTP client for the AWS SDK that asks this fake directly, whatever the endpoint.
@@ -329,14 +348,16 @@ impl Shared {
         let first = state.queue(&name).pop_front();
         let interceptor = state.interceptor.clone();
         let script = state.scripts.get(&name).cloned();
+        let upstream = state.upstream;
         // Scripts and interceptors may take their time and ask the fake for what was recorded.
         drop(state);
         let fate = first
             .or_else(|| interceptor.map(|decide| decide(&request)))
             .unwrap_or(Fate::Served);
-        let run = || match script {
-            Some(script) => script(&request),
-            None => {
+        let run = || match (script, upstream) {
+            (Some(script), _) => script(&request),
+            (None, Some(port)) => relayed(port, &request),
+            (None, None) => {
                 self.state.lock().unwrap().unscripted.push(name.clone());
                 Reply::error(501, "NotScripted", format!("no script for {name}"))
             }
@@ -349,6 +370,7 @@ impl Shared {
                 Reply::close()
             }
             Fate::Late(delay) => Reply::after(delay, run()),
+            Fate::Shortened(percent) => run().shortened(percent),
         };
         (request, reply)
     }
@@ -365,6 +387,35 @@ impl Shared {
             state = self.stopping.wait_timeout(state, left).unwrap().0;
         }
     }
+}
+
+/// What the server on `port` answers to the request; a closed connection when it does not.
+fn relayed(port: u16, request: &Request) -> Reply {
+    let coded = [
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "transfer-encoding",
+        "x-amz-decoded-content-length",
+        "x-amz-trailer",
+    ];
+    // The body was joined and its trailers are headers now.
+    let headers: Vec<(&str, String)> = request
+        .headers
+        .iter()
+        .filter(|(name, _)| !coded.contains(&name.as_str()))
+        .map(|(name, value)| (name.as_str(), value.clone()))
+        .collect();
+    server::exchange(
+        port,
+        &request.method,
+        &request.target,
+        &headers,
+        &request.body,
+    )
+    .map_or_else(|_| Reply::close(), Reply::relayed)
 }
 
 /// Serves one connection until the client, the script or the end of the fake closes it.

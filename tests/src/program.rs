@@ -89,6 +89,20 @@ impl Program {
         }
     }
 
+    /// The program of ours with this name, as cargo built it for the tests of its own package, or
+    /// from `ACTIONS_BIN` as with [`Program::new`]: for tests over several programs. `None`, after
+    /// [`crate::missing()`], where the whole workspace was not built.
+    pub fn of_workspace(name: &str) -> Option<Self> {
+        let tests = std::env::current_exe().unwrap_or_default();
+        // This test is TARGET/debug/deps/it-…, and the program TARGET/debug/NAME.
+        let built = tests.ancestors().nth(2).map(|folder| folder.join(name))?;
+        if shipped(&built).is_file() {
+            return Some(Self::new(built));
+        }
+        crate::missing(&format!("{name} (cargo build --workspace --bins)"));
+        None
+    }
+
     /// Empties the environment: no credentials, no region, no home, no `PATH`.
     #[must_use]
     pub fn bare(mut self) -> Self {
@@ -192,8 +206,8 @@ impl Program {
         let bytes = self.stdin.clone();
         // A program that reads nothing closes the pipe; that is not the test's business.
         std::thread::spawn(move || input.write_all(&bytes));
-        let stdout = Captured::from(child.stdout.take().expect("stdout is piped"));
-        let stderr = Captured::from(child.stderr.take().expect("stderr is piped"));
+        let stdout = Captured::from(child.stdout.take().expect("stdout is piped"), started);
+        let stderr = Captured::from(child.stderr.take().expect("stderr is piped"), started);
         Running {
             name: self
                 .path
@@ -255,6 +269,7 @@ impl Running {
         }
         let (code, signal) = status.map_or((None, Some(9)), children::ending);
         let stdout_bytes = self.stdout.take();
+        let silence = self.stderr.silence(self.started + duration);
         Ran {
             name: std::mem::take(&mut self.name),
             code,
@@ -264,6 +279,7 @@ impl Running {
             stdout_bytes,
             stderr: String::from_utf8_lossy(&self.stderr.take()).into_owned(),
             duration,
+            silence,
         }
     }
 }
@@ -292,6 +308,8 @@ pub struct Ran {
     pub stderr: String,
     /// From start to end.
     pub duration: Duration,
+    /// The longest time without a word on standard error, from start to end.
+    pub silence: Duration,
 }
 
 impl Ran {
@@ -420,15 +438,24 @@ struct Captured {
     reader: Option<JoinHandle<()>>,
 }
 
-#[derive(Default)]
 struct Pipe {
     bytes: Vec<u8>,
     closed: bool,
+    /// When something came last.
+    heard: Instant,
+    /// The longest time without anything so far.
+    silence: Duration,
 }
 
 impl Captured {
-    fn from(mut pipe: impl Read + Send + 'static) -> Self {
-        let state = Arc::new((Mutex::new(Pipe::default()), Condvar::new()));
+    fn from(mut pipe: impl Read + Send + 'static, started: Instant) -> Self {
+        let empty = Pipe {
+            bytes: Vec::new(),
+            closed: false,
+            heard: started,
+            silence: Duration::ZERO,
+        };
+        let state = Arc::new((Mutex::new(empty), Condvar::new()));
         let shared = Arc::clone(&state);
         let reader = std::thread::spawn(move || {
             let mut chunk = [0; 8192];
@@ -437,6 +464,11 @@ impl Captured {
                 let mut pipe = shared.0.lock().unwrap();
                 pipe.bytes.extend_from_slice(&chunk[..read]);
                 pipe.closed = read == 0;
+                if read > 0 {
+                    let now = Instant::now();
+                    pipe.silence = pipe.silence.max(now - pipe.heard);
+                    pipe.heard = now;
+                }
                 shared.1.notify_all();
                 if read == 0 {
                     return;
@@ -462,6 +494,12 @@ impl Captured {
             );
             pipe = self.state.1.wait_timeout(pipe, left).unwrap().0;
         }
+    }
+
+    /// The longest time without anything, up to `end`.
+    fn silence(&self, end: Instant) -> Duration {
+        let pipe = self.state.0.lock().unwrap();
+        pipe.silence.max(end.saturating_duration_since(pipe.heard))
     }
 
     /// All bytes; waits a little for a pipe that a left-over grandchild keeps open.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::fake_aws::{FakeAws, Reply};
-use crate::{children, moto};
+use crate::{build_folder, children};
 
 /// The variables that a reader found, `None` for a name without a value; or what it said instead.
 pub type Read = Result<BTreeMap<String, Option<String>>, String>;
@@ -102,7 +102,7 @@ pub fn python_dotenv(files: &[&[u8]]) -> Option<Vec<Read>> {
     const SCRIPT: &str = "import json, logging, sys, dotenv\n\
         logging.disable(logging.CRITICAL)\n\
         for path in sys.argv[1:]: print(json.dumps(dotenv.dotenv_values(path)))\n";
-    let python = moto::build_folder().join("venv/bin/python");
+    let python = build_folder().join("venv/bin/python");
     if !python.is_file() {
         crate::missing("python-dotenv");
         return None;

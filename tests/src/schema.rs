@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::moto;
+use crate::build_folder;
 
 /// Validates every document against the schema, its formats `uri` and `uri-reference` too (RFC 3986).
 const VALIDATE: &str = r#"
@@ -73,7 +73,7 @@ pub fn elements(document: &str) -> Option<Vec<(String, serde_json::Value)>> {
 }
 
 fn python(script: &str, arguments: &[PathBuf], what: &str) -> Option<String> {
-    let python = moto::build_folder().join("venv/bin/python");
+    let python = build_folder().join("venv/bin/python");
     if !python.is_file() {
         crate::missing(what);
         return None;

@@ -110,7 +110,7 @@ const RIGHTLY: [(&str, &str, &str); 12] = [
 /// The fixtures that cfn-lint calls good, AWS's quick starts and public samples among them.
 #[test]
 fn public_templates_have_no_errors() {
-    let root = harness::moto::build_folder().join("public-templates/test/fixtures/templates");
+    let root = harness::build_folder().join("public-templates/test/fixtures/templates");
     if !root.is_dir() {
         harness::missing("the public templates");
         return;

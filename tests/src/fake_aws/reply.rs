@@ -9,6 +9,14 @@ use super::request::Request;
 /// Where a reply's body carries the id of its own request; the fake puts the real one in.
 pub const REQUEST_ID: &str = "{{request-id}}";
 
+/// Headers that say how a body is sent, which is for the one who sends it.
+const FRAMING: [&str; 4] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "transfer-encoding",
+];
+
 /// One answer to one request.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -139,6 +147,27 @@ impl Reply {
     /// A web page where an answer of the service is due, as a proxy or a wrong endpoint gives.
     pub fn html(status: u16, body: impl Into<String>) -> Self {
         Self::body(status, "text/html; charset=utf-8", body.into())
+    }
+
+    /// What another server answered, its own framing left out.
+    pub(crate) fn relayed(
+        (status, mut headers, body): (u16, Vec<(String, String)>, Vec<u8>),
+    ) -> Self {
+        headers.retain(|(name, _)| !FRAMING.contains(&name.as_str()));
+        Self::deed(Deed::Answer(Answer {
+            status,
+            headers,
+            body,
+        }))
+    }
+
+    /// Sends the first `percent` of the body as if they were all of it: the length fits.
+    pub(crate) fn shortened(mut self, percent: u8) -> Self {
+        if let Deed::Answer(answer) = &mut self.deed {
+            let keep = answer.body.len() * usize::from(percent) / 100;
+            answer.body.truncate(keep);
+        }
+        self
     }
 
     /// Closes the connection without a word.

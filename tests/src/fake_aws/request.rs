@@ -21,6 +21,8 @@ pub struct Request {
     pub operation: String,
     /// The HTTP method.
     pub method: String,
+    /// Path and query as sent.
+    pub target: String,
     /// The path, percent-decoded.
     pub path: String,
     /// The query of the address, decoded, in order.
@@ -54,6 +56,7 @@ impl Request {
             operation: String::new(),
             method: raw.method,
             path: decoded(path, false),
+            target: raw.target.clone(),
             query,
             headers: raw.headers,
             body: raw.body,

@@ -217,7 +217,7 @@ fn a_scan_looks_at_every_image_before_it_turns_red() {
 /// The Validate stage with the real validators over the archive that `package-template.yml` packs.
 #[test]
 fn validation_passes_over_the_archive_and_turns_red_over_a_broken_one() {
-    let build = harness::moto::build_folder();
+    let build = harness::build_folder();
     let tools = [
         ("cfn-lint", build.join("venv/bin/cfn-lint")),
         ("cfn-guard", build.join("cargo/bin/cfn-guard")),

@@ -63,7 +63,7 @@ const CHECKED: &[&[Validated]] = &[
 
 /// The validator of `scripts/cfn-check` that is not on this machine, if one is not.
 fn missing_validator() -> Option<String> {
-    let build = harness::moto::build_folder();
+    let build = harness::build_folder();
     [
         "venv/bin/cfn-lint",
         "cargo/bin/cfn-guard",
@@ -75,7 +75,7 @@ fn missing_validator() -> Option<String> {
 }
 
 fn guard() -> PathBuf {
-    harness::moto::build_folder().join("cargo/bin/cfn-guard")
+    harness::build_folder().join("cargo/bin/cfn-guard")
 }
 
 fn rules() -> PathBuf {
@@ -109,7 +109,7 @@ fn check(folder: &Path, part: &str) -> Output {
     Command::new(repository().join("scripts/cfn-check"))
         .arg(folder)
         .arg(part)
-        .env("BUILD_DIR", harness::moto::build_folder())
+        .env("BUILD_DIR", harness::build_folder())
         .output()
         .unwrap()
 }

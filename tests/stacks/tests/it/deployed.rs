@@ -6,25 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use harness::moto::Moto;
+use harness::xml::{all, one};
 use serde_json::json;
 use stacks::stack::{TOPIC, configuration, repository};
-
-/// What stands between `<tag>` and `</tag>`, each time.
-fn all<'a>(xml: &'a str, tag: &str) -> Vec<&'a str> {
-    let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
-    xml.split(open.as_str())
-        .skip(1)
-        .map(|rest| rest.split(close.as_str()).next().unwrap_or_default())
-        .collect()
-}
-
-/// The same, once.
-#[track_caller]
-fn one<'a>(xml: &'a str, tag: &str) -> &'a str {
-    let found = all(xml, tag);
-    assert!(!found.is_empty(), "no <{tag}> in {xml}");
-    found[0]
-}
 
 /// Creates or updates a stack and hands over its outputs.
 #[track_caller]

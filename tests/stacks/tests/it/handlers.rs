@@ -89,7 +89,7 @@ const NOT_USED: [(&str, &[&str]); 10] = [
 
 /// Where cfn-lint keeps the declarations, if it is on this machine.
 fn schemas() -> Option<PathBuf> {
-    let libraries = harness::moto::build_folder().join("venv/lib");
+    let libraries = harness::build_folder().join("venv/lib");
     let mut found = fs::read_dir(libraries).ok()?.filter_map(Result::ok);
     found.find_map(|python| {
         let schemas = "site-packages/cfnlint/data/schemas";
