@@ -12,7 +12,7 @@ use aws::session::Session;
 use bundle::names::{self, Names};
 use bundle::tree::{self, Rules};
 use contract::buildspec::Buildspec;
-use contract::check::{Archive, Subject};
+use contract::check::{Archive, LocalPaths, Subject};
 use contract::evaluate::World;
 use contract::finding::Severity;
 use contract::pipeline::Stage;
@@ -218,7 +218,9 @@ async fn check(settings: &Checked, context: &Context) -> Result<Output, Failure>
         }),
         written: None,
         buildspecs: Vec::new(),
-        local_files: None,
+        local_paths: LocalPaths::Packable,
+        local_files: &findings::local_file,
+        aliases_written_out: false,
     });
     let tool = Tool {
         name: crate::PROGRAM.name,

@@ -14,6 +14,7 @@ use crate::parameters::{self, Configuration};
 use crate::pipeline::Pipeline;
 use crate::project::{self, Project};
 use crate::rule;
+use crate::rules::yaml_alias;
 use crate::template::Template;
 use crate::template_checks;
 use crate::yaml;
@@ -77,9 +78,23 @@ pub struct Subject<'a> {
     /// Names in the archive of buildspecs, by the project that uses them; for projects that the
     /// definition does not hold.
     pub buildspecs: Vec<(String, String)>,
-    /// Reads the file behind a local path of a template that is shown by the first name, where local paths
-    /// are uploaded and replaced; without it, each such path is a finding.
-    pub local_files: Option<&'a LocalFiles<'a>>,
+    /// What becomes of local paths in templates.
+    pub local_paths: LocalPaths,
+    /// Reads the file behind a local path of a template that is shown by the first name.
+    pub local_files: &'a LocalFiles<'a>,
+    /// Whether aliases and merge keys in templates of the archive are written out; otherwise each is a finding.
+    pub aliases_written_out: bool,
+}
+
+/// What becomes of the local paths in the templates of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocalPaths {
+    /// Their files are uploaded, and they are replaced.
+    Packaged,
+    /// They would be, once a bucket is named: a note.
+    Packable,
+    /// They stay, and CloudFormation cannot read them: an error.
+    Kept,
 }
 
 /// What was found.
@@ -177,7 +192,9 @@ pub fn named(definition: &Definition<'_>, written: Option<Written>) -> Named {
         pipeline: None,
         written,
         buildspecs: Vec::new(),
-        local_files: None,
+        local_paths: LocalPaths::Packaged,
+        local_files: &|_, _| None,
+        aliases_written_out: true,
     };
     let mut run = Run::new(&subject);
     let mut named = Named::default();
@@ -296,21 +313,17 @@ impl Run<'_> {
         if let Some(known) = self.templates.get(name) {
             return known.clone();
         }
-        let template =
-            self.read(name)
-                .and_then(|file| match Template::parse(&file.shown, &file.bytes) {
-                    Ok(template) => {
-                        self.find_all(template_checks::check(&template, file.bytes.len()));
-                        if self.subject.local_files.is_none() {
-                            self.find_all(local_paths(&template));
-                        }
-                        Some(Rc::new(template))
-                    }
-                    Err(faults) => {
-                        self.find_all(faults);
-                        None
-                    }
-                });
+        let template = self.read(name).and_then(|file| {
+            let read = Template::read(&file.shown, &file.bytes);
+            self.find_all(read.faults);
+            let template = read.template?;
+            self.find_all(template_checks::check(&template, file.bytes.len()));
+            if !self.subject.aliases_written_out {
+                self.find_all(yaml_alias::check(&template));
+            }
+            self.find_all(local_paths(&template, self.subject.local_paths));
+            Some(Rc::new(template))
+        });
         self.templates.insert(name.to_owned(), template.clone());
         template
     }
@@ -386,6 +399,9 @@ impl Run<'_> {
             Ok((pipeline, template, projects)) => {
                 if let Some(template) = &template {
                     self.find_all(template_checks::check(template, bytes.len()));
+                    // Whoever deploys it may write them out, as `aws cloudformation package` does.
+                    let aliases = yaml_alias::check(template).into_iter();
+                    self.find_all(aliases.map(|one| one.lowered(Severity::Warning)));
                 }
                 Some(Around {
                     pipeline,
@@ -402,23 +418,28 @@ impl Run<'_> {
     }
 }
 
-/// A finding for each local path of a template that nothing will upload.
-fn local_paths(template: &Template) -> Vec<Finding> {
+/// A finding for each local path of a template that is not uploaded.
+fn local_paths(template: &Template, become_of: LocalPaths) -> Vec<Finding> {
+    let finding = |one: &local::Local<'_>| {
+        let (what, path) = (one.what(), one.path);
+        let place = Some(one.node.place);
+        let find = |message| Finding::new(&rule::LOCAL_PATH, &template.file, place, message);
+        match become_of {
+            LocalPaths::Packaged => None,
+            LocalPaths::Packable => {
+                let message = format!(
+                    "{what} is the local path {path:?}, which package-template replaces once it has a bucket"
+                );
+                Some(find(message).lowered(Severity::Note))
+            }
+            LocalPaths::Kept => Some(find(format!(
+                "{what} is the local path {path:?}, which CloudFormation cannot read"
+            ))),
+        }
+    };
     local::find(&template.root)
         .iter()
-        .map(|one| {
-            let message = format!(
-                "{} is the local path {:?}, which CloudFormation cannot read",
-                one.what(),
-                one.path
-            );
-            Finding::new(
-                &rule::LOCAL_PATH,
-                &template.file,
-                Some(one.node.place),
-                message,
-            )
-        })
+        .filter_map(finding)
         .collect()
 }
 

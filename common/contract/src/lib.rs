@@ -5,9 +5,9 @@
 //!
 //! Reading order:
 //!
-//! - [`finding`] and [`rule`]: what is wrong, where, by which rule, and what to do about it;
+//! - [`finding`], [`rule`] and [`rules`]: what is wrong, where, by which rule, and what to do about it;
 //! - [`yaml`]: a tree that keeps tags, styles and spans (JSON is read by the same parser), and
-//!   [`edit`]: replacing values in a text by these spans;
+//!   [`edit`] and [`expand`]: replacing values and aliases in a text by these spans;
 //! - [`template`]: a CloudFormation template, [`evaluate`]: its functions resolved, [`local`]: its local
 //!   paths, [`diff`]: what changed in it;
 //! - [`buildspec`]: a CodeBuild buildspec, and [`shell`]: the commands of its scripts;
@@ -24,6 +24,7 @@ pub mod check;
 pub mod diff;
 pub mod edit;
 pub mod evaluate;
+pub mod expand;
 pub mod finding;
 pub mod local;
 pub mod parameters;
@@ -33,6 +34,7 @@ pub mod programs;
 pub mod project;
 pub mod report;
 pub mod rule;
+pub mod rules;
 pub mod shell;
 pub mod template;
 pub mod template_checks;

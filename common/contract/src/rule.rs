@@ -5,6 +5,7 @@
 //! `RULES.md` beside this crate is generated from here, with a failing and a passing example of each.
 
 use crate::finding::Severity;
+use crate::rules;
 
 /// One rule.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +24,22 @@ pub struct Rule {
     pub source: &'static str,
 }
 
+/// A rule broken and kept, as changes of one small world whose files are in `tests/world`: the text `at` in a
+/// file becomes `failing` or `passing`. `⟨N × text⟩` in one stands for that much of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Example {
+    /// The rule's code.
+    pub code: &'static str,
+    /// The file that is changed.
+    pub file: &'static str,
+    /// The text in it, which stands there once.
+    pub at: &'static str,
+    /// What breaks the rule.
+    pub failing: &'static str,
+    /// What keeps it.
+    pub passing: &'static str,
+}
+
 macro_rules! rules {
     ($($severity:ident $ident:ident $code:literal $name:literal $summary:literal $fix:literal $source:expr;)*) => {
         $(
@@ -36,14 +53,14 @@ macro_rules! rules {
                 source: $source,
             };
         )*
-        /// Every rule, in the order of the catalogue.
-        pub static ALL: &[&Rule] = &[$(&$ident),*];
+        /// Those that have no file of their own yet.
+        static TABLE: &[&Rule] = &[$(&$ident),*];
     };
 }
 
 const YAML: &str = "https://yaml.org/spec/1.2.2/";
 const YAML_11: &str = "https://yaml.org/type/";
-const FORMATS: &str =
+pub(crate) const FORMATS: &str =
     "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html";
 const ANATOMY: &str =
     "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html";
@@ -76,8 +93,8 @@ rules! {
     Error SECOND_DOCUMENT "Y002" "second-document"
         "A second YAML document begins in the file."
         "keep one document a file; remove the `---` line" FORMATS;
-    Error DUPLICATE_KEY "Y003" "duplicate-key"
-        "A key stands twice in one mapping: some readers take the last, others refuse."
+    Warning DUPLICATE_KEY "Y003" "duplicate-key"
+        "A key stands twice in one mapping: CloudFormation takes the last, other readers refuse."
         "remove or rename one of them" YAML;
     Error KEY_NOT_TEXT "Y004" "key-not-text"
         "A key of a mapping is a list or a mapping."
@@ -97,9 +114,9 @@ rules! {
     Warning BASE_SIXTY "Y104" "base-sixty"
         "Unquoted digits with colons are a number in base 60 to a reader of YAML 1.1: 22:30 becomes 1350."
         "quote it" YAML_11;
-    Warning MERGE_KEY "Y105" "merge-key"
-        "CloudFormation does not merge `<<`: the key arrives as it is."
-        "write the entries out" FORMATS;
+    Error MERGE_KEY "Y105" "merge-key"
+        "CloudFormation takes no merge key (`<<`)."
+        "write the entries out, or let package-template do it with --expand-aliases" FORMATS;
 
     Error NOT_A_TEMPLATE "T001" "not-a-template"
         "The document, or a section of it, is not a mapping."
@@ -152,8 +169,8 @@ rules! {
         "declare a parameter of type AWS::EC2::Image::Id and write `ImageId: !Ref` with its name"
         "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/AMIs.html";
     Error LOCAL_PATH "T302" "local-path"
-        "A property is a path on this machine, which CloudFormation cannot read."
-        "name a bucket, so that the file is uploaded and the path replaced" PACKAGE;
+        "A property is a path on this machine, which CloudFormation cannot read (a note where package-template would upload the file and replace the path)."
+        "package-template does it where a bucket is named (--bucket, --asset-bucket); any other way to deploy needs a path that CloudFormation can read" PACKAGE;
     Error LOCAL_FILE "T303" "local-file"
         "A local path in the template cannot be packaged: there is no such file, it includes itself, or its folder holds what must not travel."
         "paths are relative to the template's folder" PACKAGE;
@@ -315,8 +332,21 @@ rules! {
         "write `. ./name` or `. \"$PWD/name\"`" SHELL;
 }
 
+/// Every rule, in the order of the catalogue.
+#[must_use]
+pub fn all() -> Vec<&'static Rule> {
+    const LETTERS: &str = "YTCPB";
+    let mut all: Vec<&Rule> = TABLE.iter().chain(rules::ALL).copied().collect();
+    all.sort_by_key(|rule| (LETTERS.find(&rule.code[..1]), rule.code));
+    all
+}
+
 /// The rule of that code.
 #[must_use]
 pub fn by_code(code: &str) -> Option<&'static Rule> {
-    ALL.iter().copied().find(|rule| rule.code == code)
+    TABLE
+        .iter()
+        .chain(rules::ALL)
+        .copied()
+        .find(|rule| rule.code == code)
 }

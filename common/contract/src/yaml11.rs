@@ -42,15 +42,7 @@ fn walk(file: &str, node: &Node, seen: &mut BTreeSet<usize>, findings: &mut Vec<
             .iter()
             .for_each(|item| walk(file, item, seen, findings)),
         Content::Mapping(entries) => {
-            for (key, value) in entries {
-                if key.as_str() == Some("<<") && seen.insert(key.place.start) {
-                    findings.push(Finding::new(
-                        &rule::MERGE_KEY,
-                        file,
-                        Some(key.place),
-                        "`<<` is not merged by CloudFormation",
-                    ));
-                }
+            for (_, value) in entries {
                 walk(file, value, seen, findings);
             }
         }
@@ -120,8 +112,7 @@ mod tests {
 
     #[test]
     fn surprises_are_found_and_say_what_they_become() {
-        let text =
-            "a: yes\nb: [Off, 012, 0189]\nc: 111122223333\nd: 012345670123\ne: 22:30\nf: {<<: x}\n";
+        let text = "a: yes\nb: [Off, 012, 0189]\nc: 111122223333\nd: 012345670123\ne: 22:30\n";
         let expected = [
             ("Y101", "yes without quotes is the boolean true in YAML 1.1"),
             (
@@ -148,7 +139,6 @@ mod tests {
                 "Y104",
                 "22:30 without quotes is the number 1350 in YAML 1.1",
             ),
-            ("Y105", "`<<` is not merged by CloudFormation"),
         ];
         assert_eq!(
             found(text),
