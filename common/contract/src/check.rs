@@ -11,15 +11,16 @@ use crate::evaluate::{Evaluator, World};
 use crate::finding::{Finding, Place, Severity, did_you_mean};
 use crate::local;
 use crate::parameters::{self, Configuration};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{PIPELINE_TYPE, Pipeline};
 use crate::project::{self, Project};
 use crate::rule;
 use crate::rules::yaml_alias;
 use crate::template::Template;
 use crate::template_checks;
-use crate::yaml;
+use crate::yaml::{self, Content, Node};
 
 mod artifact_files;
+mod artifact_settings;
 mod builds;
 mod deployments;
 mod sources;
@@ -377,7 +378,10 @@ impl Run<'_> {
         let mut never_set = Vec::new();
         for action in around.pipeline.actions() {
             match action.provider.as_str() {
-                "CodeBuild" => self.build(&around, action, &mut keys, &mut never_set),
+                "CodeBuild" => {
+                    self.artifact_settings(&around, action);
+                    self.build(&around, action, &mut keys, &mut never_set);
+                }
                 "CloudFormation" => self.deployment(&around, action, &mut keys),
                 // Only the variables that it lists leave it (CodePipeline user guide, "Commands action
                 // reference").
@@ -385,37 +389,90 @@ impl Run<'_> {
                     let namespace = action.namespace.iter().map(|text| text.text.clone());
                     keys.extend(namespace.map(|name| (name, action.variables.clone())));
                 }
-                _ => {}
+                _ => self.artifact_settings(&around, action),
             }
         }
         self.find_all(crate::pipeline_checks::check(&around.pipeline, &keys));
         self.never_set(&around, never_set);
     }
 
-    /// Reads the definition in either of its two forms.
+    /// Reads what can be read of the definition, in either of its two forms.
     fn around(&mut self, definition: &Definition<'_>) -> Option<Around> {
         let File { shown, bytes } = &definition.file;
-        match read_definition(shown, bytes, definition.world, definition.id) {
-            Ok((pipeline, template, projects)) => {
-                if let Some(template) = &template {
-                    self.find_all(template_checks::check(template, bytes.len()));
-                    // Whoever deploys it may write them out, as `aws cloudformation package` does.
-                    let aliases = yaml_alias::check(template).into_iter();
-                    self.find_all(aliases.map(|one| one.lowered(Severity::Warning)));
-                }
-                Some(Around {
-                    pipeline,
-                    template,
-                    projects,
-                    artifact: None,
-                })
+        let root = match yaml::read_bytes(shown, bytes) {
+            Ok(document) => document.root,
+            Err(finding) => {
+                self.find(finding);
+                return None;
             }
-            Err(faults) => {
-                self.find_all(faults);
-                None
+        };
+        let around = |pipeline, template, projects| Around {
+            pipeline,
+            template,
+            projects,
+            artifact: None,
+        };
+        if is_definition(&root) {
+            let read = Pipeline::read_definition(shown, &root);
+            self.find_all(read.faults);
+            return Some(around(read.pipeline?, None, Vec::new()));
+        }
+        let read = Template::read(shown, bytes);
+        self.find_all(read.faults);
+        let template = read.template?;
+        self.find_all(template_checks::check(&template, bytes.len()));
+        // Whoever deploys it may write them out, as `aws cloudformation package` does.
+        let aliases = yaml_alias::check(&template).into_iter();
+        self.find_all(aliases.map(|one| one.lowered(Severity::Warning)));
+        // What only an account knows is not known here.
+        let world = World {
+            lenient: true,
+            ..definition.world.clone()
+        };
+        let (evaluator, faults) = Evaluator::read(&template, &world);
+        self.find_all(faults);
+        if looped_pipeline(&template) {
+            let unread = format!("the pipeline in {shown}: Fn::ForEach makes it");
+            self.report.unread.push(unread);
+            return None;
+        }
+        let read = Pipeline::read_template(&template, &evaluator, definition.id);
+        self.find_all(read.faults);
+        let mut projects = Vec::new();
+        for project in project::each(&template, &evaluator) {
+            match project {
+                Ok(project) => projects.push(project),
+                Err(finding) => self.find(finding),
+            }
+        }
+        let pipeline = read.pipeline?;
+        Some(around(pipeline, Some(template), projects))
+    }
+}
+
+/// Whether a document is the JSON of get-pipeline, not a template.
+fn is_definition(root: &Node) -> bool {
+    root.get("pipeline").is_some() || root.get("stages").is_some()
+}
+
+/// Whether the only pipeline of a template is made by a loop.
+fn looped_pipeline(template: &Template) -> bool {
+    fn holds(node: &Node) -> bool {
+        let kind = node.get("Type").and_then(Node::as_str);
+        match &node.content {
+            Content::Scalar(..) => false,
+            Content::Sequence(items) => items.iter().any(holds),
+            Content::Mapping(entries) => {
+                kind == Some(PIPELINE_TYPE) || entries.iter().any(|(_, value)| holds(value))
             }
         }
     }
+    let entries = template.root.get("Resources").and_then(Node::as_mapping);
+    let mut loops = entries.unwrap_or_default().iter().filter(|(key, _)| {
+        key.as_str()
+            .is_some_and(|name| name.starts_with("Fn::ForEach"))
+    });
+    template.resources_of(PIPELINE_TYPE).next().is_none() && loops.any(|(_, body)| holds(body))
 }
 
 /// A finding for each local path of a template that is not uploaded.
@@ -456,9 +513,11 @@ pub fn read_definition(
     world: &World,
     id: Option<&str>,
 ) -> Result<Read, Vec<Finding>> {
-    let root = yaml::parse_bytes(shown, bytes).map_err(|finding| vec![finding])?;
-    if root.get("pipeline").is_some() || root.get("stages").is_some() {
-        let pipeline = Pipeline::parse_definition(shown, bytes)?;
+    let root = yaml::read_bytes(shown, bytes)
+        .map_err(|finding| vec![finding])?
+        .root;
+    if is_definition(&root) {
+        let pipeline = Pipeline::read_definition(shown, &root).whole()?;
         return Ok((pipeline, None, Vec::new()));
     }
     let template = Template::parse(shown, bytes)?;

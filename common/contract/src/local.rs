@@ -4,6 +4,7 @@
 //! (awscli/customizations/cloudformation/artifact_exporter.py, samcli/lib/utils/resources.py), SAM's `Globals`
 //! where a resource takes its value from there, and `AWS::Include` anywhere.
 
+use crate::evaluate::function;
 use crate::yaml::{Content, Node};
 
 /// How a file or folder is stored, and how the template names it.
@@ -270,6 +271,38 @@ fn includes<'t>(node: &'t Node, found: &mut Vec<Local<'t>>) {
             entries.iter().for_each(|(_, value)| includes(value, found));
         }
     }
+}
+
+/// The texts of that form of property that are no paths on this machine: what has each, where it is, and the
+/// text, which is the pattern of a Fn::Sub where one stands there.
+#[must_use]
+pub(crate) fn urls(root: &Node, wanted: Form) -> Vec<(String, &Node, String)> {
+    let mut found = Vec::new();
+    let entries = root.get("Resources").and_then(Node::as_mapping);
+    for (key, value) in entries.unwrap_or_default() {
+        let kind = value.get("Type").and_then(Node::as_str);
+        let fitting = PROPERTIES
+            .iter()
+            .filter(|(known, _, form)| Some(*known) == kind && *form == wanted);
+        for (_, property, _) in fitting {
+            let node = value.get("Properties").and_then(|node| node.get(property));
+            let Some(node) = node.filter(|node| local_path(node).is_none()) else {
+                continue;
+            };
+            let text = match function(node) {
+                None => node.as_str().map(str::to_owned),
+                Some((name, argument)) if name == "Fn::Sub" => {
+                    let bare = argument.bare();
+                    let first = bare.as_sequence().and_then(<[Node]>::first);
+                    first.unwrap_or(&bare).as_str().map(str::to_owned)
+                }
+                Some(_) => None,
+            };
+            let id = key.as_str().unwrap_or_default().to_owned();
+            found.extend(text.map(|text| (id, node, text)));
+        }
+    }
+    found
 }
 
 /// The text of a node that is a path on this machine: neither a function nor a URL.

@@ -1,24 +1,9 @@
 //! A CloudFormation template: its sections, thinly, with the place of everything.
 
 use crate::finding::{Finding, Place, did_you_mean};
+use crate::language::SECTIONS;
 use crate::rule::{self, Rule};
 use crate::yaml::{self, Merge, Node};
-
-/// The sections a template may have.
-/// Source: CloudFormation user guide, "Template sections".
-const SECTIONS: [&str; 11] = [
-    "AWSTemplateFormatVersion",
-    "Description",
-    "Metadata",
-    "Parameters",
-    "Rules",
-    "Mappings",
-    "Conditions",
-    "Transform",
-    "Resources",
-    "Outputs",
-    "Hooks",
-];
 
 /// A template with its sections found. Values are nodes: see [`crate::evaluate`].
 #[derive(Debug, Clone)]

@@ -92,7 +92,7 @@ fn findings(bytes: &[u8]) -> Vec<Finding> {
 /// Templates among the public ones that are rightly complained about, by folder and name, the rule and why: they are
 /// good for what cfn-lint looks at, and CloudFormation would refuse them.
 const NONE: &str = "a template declares at least one resource";
-const RIGHTLY: [(&str, &str, &str); 13] = [
+const RIGHTLY: [(&str, &str, &str); 15] = [
     ("good/core/config_cfn_lint.json", "T002", NONE),
     ("good/core/config_cfn_lint.yaml", "T002", NONE),
     ("good/core/config_only_i1002.yaml", "T002", NONE),
@@ -125,6 +125,16 @@ const RIGHTLY: [(&str, &str, &str); 13] = [
         "good/transform/yaml_alias_serverless.yaml",
         "Y106",
         "`sam` writes aliases out before CloudFormation sees them",
+    ),
+    (
+        "good/resources/cloudformation/sam_stacks.yaml",
+        "T304",
+        "SAM hands an s3:// URL on as a TemplateURL",
+    ),
+    (
+        "good/resources/cloudformation/stacks.yaml",
+        "T304",
+        "https://someurl.com is not S3",
     ),
 ];
 

@@ -39,6 +39,7 @@ pub(crate) const GOOD: &str = r##"Resources:
               Configuration:
                 ActionMode: CREATE_UPDATE
                 StackName: s
+                TemplatePath: Src::app.yml
                 ParameterOverrides: '{"AMIId":"#{AMIcreation.AMI_ID}"}'
 "##;
 
