@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::evaluate::{Evaluator, World};
+use crate::evaluate::{Evaluator, World, is_unknown};
 use crate::finding::{Finding, Place, Severity, did_you_mean};
 use crate::local;
 use crate::parameters::{self, Configuration};
@@ -431,6 +431,9 @@ impl Run<'_> {
         };
         let (evaluator, faults) = Evaluator::read(&template, &world);
         self.find_all(faults);
+        if world.imports_are_all {
+            self.find_all(missing_exports(&template, &evaluator, &world));
+        }
         if looped_pipeline(&template) {
             let unread = format!("the pipeline in {shown}: Fn::ForEach makes it");
             self.report.unread.push(unread);
@@ -448,6 +451,30 @@ impl Run<'_> {
         let pipeline = read.pipeline?;
         Some(around(pipeline, Some(template), projects))
     }
+}
+
+/// A finding for each known name that no stack exports.
+fn missing_exports(template: &Template, evaluator: &Evaluator<'_>, world: &World) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    template_checks::functions::each(template, &mut |function, argument, place| {
+        if function != "Fn::ImportValue" {
+            return;
+        }
+        let name = evaluator.node(argument).ok().flatten();
+        let name = name.as_ref().and_then(Node::as_str);
+        let known = world.imports.keys().map(String::as_str);
+        if let Some(name) = name.filter(|name| !is_unknown(name))
+            && !world.imports.contains_key(name)
+        {
+            let message = format!("no stack exports {name}");
+            findings.push(
+                Finding::new(&rule::UNRESOLVED, &template.file, Some(place), message)
+                    .hint("deploy the stack that exports it first")
+                    .maybe_hint(did_you_mean(name, known)),
+            );
+        }
+    });
+    findings
 }
 
 /// Whether a document is the JSON of get-pipeline, not a template.

@@ -28,6 +28,8 @@ pub struct World {
     pub pseudo: BTreeMap<String, String>,
     /// Exported outputs of other stacks, for `Fn::ImportValue`.
     pub imports: BTreeMap<String, String>,
+    /// Whether these are all of the account's, so that another name is exported by no stack.
+    pub imports_are_all: bool,
     /// Whether a value that is not known here is no error but stays a text that says so, such as
     /// `${SourceBucketName}`; see [`is_unknown`]. Resources are then such texts too: `${Project}`.
     pub lenient: bool,

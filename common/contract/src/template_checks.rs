@@ -100,7 +100,8 @@ pub fn is_transformed(template: &Template) -> bool {
 }
 
 /// Whether a function whose long name fits is used at or below a node.
-pub(crate) fn has_function(node: &Node, fits: &dyn Fn(&str) -> bool) -> bool {
+#[must_use]
+pub fn has_function(node: &Node, fits: &dyn Fn(&str) -> bool) -> bool {
     if function(node).is_some_and(|(name, _)| fits(&name)) {
         return true;
     }
