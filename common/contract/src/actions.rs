@@ -363,12 +363,7 @@ pub static PROVIDERS: &[Provider] = &[
         "ElasticBeanstalk",
         &[must("ApplicationName"), must("EnvironmentName")],
     ),
-    open(
-        &["Deploy"],
-        "AWS",
-        "OpsWorks",
-        &[must("Stack"), may("Layer"), must("App")],
-    ),
+    open(&["Deploy"], "AWS", "OpsWorks", &[]),
     of_aws(
         &["Deploy"],
         "S3",

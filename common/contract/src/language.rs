@@ -35,7 +35,7 @@ pub const ATTRIBUTES: [&str; 11] = [
 
 /// The parts of an UpdatePolicy.
 /// Source: CloudFormation template reference, "UpdatePolicy attribute".
-pub const UPDATE_POLICY: [&str; 8] = [
+pub const UPDATE_POLICY: [&str; 10] = [
     "AutoScalingInstanceRefresh",
     "AutoScalingReplacingUpdate",
     "AutoScalingRollingUpdate",
@@ -43,6 +43,8 @@ pub const UPDATE_POLICY: [&str; 8] = [
     "CodeDeployLambdaAliasUpdate",
     "EnableVersionUpgrade",
     "IgnoreUnmodifiedGroupSizeProperties",
+    "StartAfterUpdate",
+    "StopBeforeUpdate",
     "UseOnlineResharding",
 ];
 

@@ -54,8 +54,11 @@ pub fn check(template: &Template, bytes: usize) -> Vec<Finding> {
     findings
 }
 
-/// Whether a macro of its author's may write any text into the template; those of AWS have names that begin
-/// with `AWS::`.
+/// The directives of rain, which writes a template out before it is deployed.
+pub(crate) const RAIN: &str = "Fn::Rain::";
+
+/// Whether a macro of its author's, or rain, may write any text into the template; macros of AWS have names that
+/// begin with `AWS::`.
 #[must_use]
 pub(crate) fn has_own_macro(template: &Template) -> bool {
     fn names(node: &Node) -> bool {
@@ -66,13 +69,15 @@ pub(crate) fn has_own_macro(template: &Template) -> bool {
         }
     }
     fn calls(node: &Node) -> bool {
-        let own = function(node)
-            .is_some_and(|(name, argument)| name == "Fn::Transform" && names(&argument.bare()));
+        let own = function(node).is_some_and(|(name, argument)| {
+            name == "Fn::Transform" && names(&argument.bare()) || name.starts_with(RAIN)
+        });
         own || match &node.content {
             Content::Scalar(..) => false,
             Content::Sequence(items) => items.iter().any(calls),
             Content::Mapping(entries) => entries.iter().any(|(key, value)| {
-                key.as_str() == Some("Fn::Transform") && names(value) || calls(value)
+                let key = key.as_str().unwrap_or_default();
+                key == "Fn::Transform" && names(value) || key.starts_with("Rain::") || calls(value)
             }),
         }
     }
@@ -97,6 +102,7 @@ pub fn is_transformed(template: &Template) -> bool {
         || has_function(&template.root, &|name| {
             name == "Fn::Transform" || name.starts_with("Fn::ForEach")
         })
+        || has_own_macro(template)
 }
 
 /// Whether a function whose long name fits is used at or below a node.

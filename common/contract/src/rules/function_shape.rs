@@ -94,7 +94,9 @@ fn wanted(name: &str, argument: &Node, extended: bool) -> Option<String> {
             },
             "a list of a mapping's name and two keys, and perhaps a mapping with DefaultValue",
         ),
-        "Fn::Base64" | "Fn::GetAZs" | "Fn::ImportValue" => (is_value(argument), "a text"),
+        // Nothing stands for the stack's own region, as an empty text does.
+        "Fn::GetAZs" => (argument.is_null() || is_value(argument), "a region"),
+        "Fn::Base64" | "Fn::ImportValue" => (is_value(argument), "a text"),
         "Fn::Cidr" => (
             matches!(items.map(<[Node]>::len), Some(2 | 3)),
             "a list of a block, a count and perhaps a number of bits",

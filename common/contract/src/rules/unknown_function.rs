@@ -4,7 +4,7 @@ use crate::finding::{Finding, Severity, did_you_mean};
 use crate::language::FUNCTIONS;
 use crate::rule::{self, Example, Rule};
 use crate::template::Template;
-use crate::template_checks::{functions, has_own_macro};
+use crate::template_checks::{RAIN, functions, has_own_macro};
 
 /// A function that CloudFormation does not have.
 pub static RULE: Rule = Rule {
@@ -26,19 +26,19 @@ pub(crate) static EXAMPLE: Example = Example {
 
 pub(super) fn check(template: &Template) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if has_own_macro(template) {
-        return findings;
-    }
+    let has_own = has_own_macro(template);
     functions::each(template, &mut |name, _, place| {
-        // Not every text that looks like a function is one: `!Ref` in a buildspec's commands is text.
-        if FUNCTIONS.contains(&name) || name.starts_with("Fn::ForEach::") {
+        let rain = name.starts_with(RAIN);
+        if FUNCTIONS.contains(&name) || name.starts_with("Fn::ForEach::") || has_own && !rain {
             return;
         }
         let message = format!("CloudFormation has no function {name}");
-        findings.push(
-            Finding::new(&RULE, &template.file, Some(place), message)
-                .maybe_hint(did_you_mean(name, FUNCTIONS)),
-        );
+        let finding = Finding::new(&RULE, &template.file, Some(place), message);
+        findings.push(if rain {
+            finding.hint("let `rain pkg` write the template out first")
+        } else {
+            finding.maybe_hint(did_you_mean(name, FUNCTIONS))
+        });
     });
     findings
 }

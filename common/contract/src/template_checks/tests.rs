@@ -232,6 +232,7 @@ fn a_function_has_the_shape_that_it_takes() {
         "!Join [',', !Ref P]",
         "!Select [0, [a]]",
         "!Select [!Ref P, !GetAZs '']",
+        "!Select [0, !GetAZs ]",
         "!Sub a",
         "!Sub [a, {}]",
         "!Split [',', !Ref P]",
@@ -298,6 +299,18 @@ fn a_function_has_the_shape_that_it_takes() {
     assert_eq!(
         found(&text.replace("AWS::LanguageExtensions", "Mine")),
         [] as [&str; 0]
+    );
+}
+
+/// A template for rain is none of CloudFormation's, and nothing else is known about it.
+#[test]
+fn what_rain_writes_is_not_guessed() {
+    let text = "Resources:\n  A:\n    Type: !Rain::Module 'm.yml'\n    Overrides: {}\n  B: {Type: AWS::S3::Bucket, Properties: {BucketName: !Ref AName}}\n";
+    assert_eq!(
+        found(text),
+        [
+            "T204 t.yml:3:25: CloudFormation has no function Fn::Rain::Module\n  hint: let `rain pkg` write the template out first"
+        ]
     );
 }
 
