@@ -146,6 +146,11 @@ pub struct Checked {
 impl Settings for Raw {
     type Checked = Checked;
 
+    /// A buildspec's exports alone are for a shell; a pipeline's report is JSON.
+    fn writes_data(command: Option<&str>, _format: Option<&str>) -> bool {
+        command != Some("buildspec")
+    }
+
     fn check(self, faults: &mut Faults) -> Option<Checked> {
         let definition = faults.required("definition", self.definition);
         let files = faults

@@ -261,8 +261,8 @@ rules! {
         "A path of the pipeline is not in the archive: the action would fail with \"File does not exist in artifact\"."
         "package the file under that name, or correct the path" CFN_ACTION;
     Error WRONG_KEY "P307" "wrong-key"
-        "No S3 source of the pipeline reads the bucket and the key that are written."
-        "write the key that S3ObjectKey names" S3_ACTION;
+        "No S3 source of the pipeline reads the bucket and the key that package-template writes; `run-pipeline check` writes nothing and does not look for it."
+        "let package-template write what the source reads (--bucket, --key), or correct S3Bucket and S3ObjectKey" S3_ACTION;
     Error NOT_ZIPPED "P308" "not-zipped"
         "An S3 source reads a bare template: CodePipeline needs a zip, and actions fail with \"not a valid zip\"."
         "let S3ObjectKey name the zip that package-template writes" S3_ACTION;

@@ -92,6 +92,20 @@ fn every_rule_is_in_the_catalogue_once() {
     }
 }
 
+/// The references of functions, attributes and resources moved to a guide of their own, and whoever follows an old
+/// link is asked to update it. What may vanish is named by its commit.
+#[test]
+fn sources_are_where_they_moved() {
+    for rule in rule::all() {
+        let old = ["intrinsic-", "aws-", "pseudo-"]
+            .iter()
+            .any(|page| rule.source.contains(&format!("/UserGuide/{page}")));
+        assert!(!old, "{}: {}", rule.code, rule.source);
+        let pinned = !rule.source.contains("codecatalyst") || rule.source.contains("/tree/e553d02");
+        assert!(pinned, "{}: {}", rule.code, rule.source);
+    }
+}
+
 #[test]
 fn the_page_shows_the_catalogue() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/RULES.md");
