@@ -56,8 +56,8 @@ pub enum Kind {
     OneOf(&'static [&'static str]),
     /// Some of these, with a comma between them.
     SomeOf(&'static [&'static str]),
-    /// JSON that is an object or a list.
-    Json,
+    /// JSON: a list of a build's variables, each with `name`, `value` and perhaps `type`.
+    BuildVariables,
     /// `Artifact::path`.
     ArtifactPath,
     /// `Artifact::path`, or a text that holds the value itself.
@@ -116,7 +116,7 @@ const fn open(
 }
 
 use Kind::{
-    ArtifactName, ArtifactPath, Boolean, File, FileOf, Json, Number, OneOf, SomeOf, Text,
+    ArtifactName, ArtifactPath, Boolean, BuildVariables, File, FileOf, Number, OneOf, SomeOf, Text,
     TextOrArtifactPath,
 };
 use Need::{Always, Optional, SeveralInputs, When};
@@ -144,6 +144,8 @@ const CAPABILITIES: &[&str] = &[
     "CAPABILITY_AUTO_EXPAND",
 ];
 const FORMATS: &[&str] = &["CODE_ZIP", "CODEBUILD_CLONE_REF"];
+/// Where the value of a build's variable is.
+pub const VARIABLE_TYPES: [&str; 3] = ["PLAINTEXT", "PARAMETER_STORE", "SECRETS_MANAGER"];
 const PERCENT: Kind = Number(0, 100);
 
 /// The providers, by category.
@@ -204,7 +206,7 @@ pub static PROVIDERS: &[Provider] = &[
             setting("PrimarySource", SeveralInputs, ArtifactName),
             switch("BatchEnabled"),
             switch("CombineArtifacts"),
-            setting("EnvironmentVariables", Optional, Json),
+            setting("EnvironmentVariables", Optional, BuildVariables),
         ],
     ),
     open(

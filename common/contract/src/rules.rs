@@ -37,6 +37,7 @@ pub(crate) fn of_template(template: &Template) -> Vec<Finding> {
         function_shape::check,
         unknown_function::check,
         template_url::check,
+        reference_unresolved::in_projects,
     ]
     .iter()
     .flat_map(|check| check(template))

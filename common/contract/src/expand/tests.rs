@@ -92,6 +92,15 @@ fn what_would_change_is_refused() {
 }
 
 proptest! {
+    /// Whatever comes out means the same, and nothing makes it panic.
+    #[test]
+    fn any_text_is_written_out_or_refused(text in "(a: )?&?[ab]?[ab:&*<{}\\[\\],|>#'!\"\n -]{0,40}(\n[ab]: \\*[ab]|\n<<: \\*[ab])?\n?") {
+        if let Ok(done) = expanded(&text) {
+            let (old, new) = (yaml::read("", &text).unwrap(), yaml::read("", &done).unwrap());
+            prop_assert!(is_same(&old.root, &new.root));
+        }
+    }
+
     #[test]
     fn what_is_written_out_means_the_same(
         value in "[a-z0-9:#{}\\[\\], '\"!.~-]{0,12}", block in any::<bool>(), list in any::<bool>(),

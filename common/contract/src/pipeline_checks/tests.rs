@@ -309,6 +309,42 @@ fn the_words_of_a_configuration_are_those_of_its_provider() {
         let all = found(old, new);
         assert!(all.iter().any(|one| one == expected), "{new:?}: {all:#?}");
     }
+    let variables = |text: &str| {
+        let setting =
+            format!("ProjectName: !Ref Project\n                EnvironmentVariables: '{text}'");
+        found("ProjectName: !Ref Project", &setting).join("\n")
+    };
+    assert_eq!(
+        variables(
+            r##"[{"name":"A","value":"#{codepipeline.PipelineExecutionId}","type":"PLAINTEXT"}]"##
+        ),
+        ""
+    );
+    for (text, said) in [
+        (r#"{"A":"b"}"#, "EnvironmentVariables is not a list"),
+        (
+            r#"[{"name":"A"}]"#,
+            "has an item without a text for name and value",
+        ),
+        (
+            r#"[{"name":"A","value":1}]"#,
+            "has an item without a text for name and value",
+        ),
+        (
+            r#"[{"name":"A","value":"b","type":"PARAMETER-STORE"}]"#,
+            "A: type has no value \"PARAMETER-STORE\"",
+        ),
+        (
+            r#"[{"name":"A","value":"b","typ":"PLAINTEXT"}]"#,
+            "A: typ is none of name, value and type",
+        ),
+    ] {
+        assert!(
+            variables(text).contains(said),
+            "{text}: {}",
+            variables(text)
+        );
+    }
     // Whatever its author names it.
     let own = "Owner: Custom, Provider: Quantum";
     assert_eq!(

@@ -1,6 +1,8 @@
 //! P411: a value that a setting of an action cannot have.
 
-use crate::actions::{self, Kind};
+use serde_json::Value;
+
+use crate::actions::{self, Kind, VARIABLE_TYPES};
 use crate::evaluate::is_unknown;
 use crate::finding::{Finding, Severity, did_you_mean};
 use crate::pipeline::Pipeline;
@@ -76,11 +78,7 @@ fn fits(kind: Kind, text: &str) -> Result<(), (String, String)> {
             let mut all = text.split(',').map(str::trim).filter(|one| !one.is_empty());
             all.try_for_each(|one| one_of(one, values))
         }
-        Kind::Json => match serde_json::from_str::<serde_json::Value>(text) {
-            Ok(value) if value.is_array() || value.is_object() => Ok(()),
-            Ok(_) => Err((is_not("a list or an object"), "write JSON".to_owned())),
-            Err(error) => Err((format!("is not JSON: {error}"), "write JSON".to_owned())),
-        },
+        Kind::BuildVariables => build_variables(text),
         // What these name is looked for in the artifacts.
         Kind::Text
         | Kind::ArtifactPath
@@ -98,4 +96,34 @@ fn one_of(text: &str, values: &[&str]) -> Result<(), (String, String)> {
     let hint = did_you_mean(text, values.iter().copied());
     let hint = hint.unwrap_or_else(|| format!("it is one of {}", values.join(", ")));
     Err((format!("has no value {text:?}"), hint))
+}
+
+fn build_variables(text: &str) -> Result<(), (String, String)> {
+    let hint = || "write [{\"name\":\"A\",\"value\":\"b\"}]".to_owned();
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| (format!("is not JSON: {error}"), hint()))?;
+    let Value::Array(items) = value else {
+        return Err(("is not a list".to_owned(), hint()));
+    };
+    for item in &items {
+        let text = |key: &str| item.get(key).and_then(Value::as_str);
+        let (Some(name), Some(_)) = (text("name"), text("value")) else {
+            let wrong = format!("has an item without a text for name and value: {item}");
+            return Err((wrong, hint()));
+        };
+        if let Some(kind) = item.get("type") {
+            let kind = kind.as_str().unwrap_or_default();
+            one_of(kind, &VARIABLE_TYPES)
+                .map_err(|(wrong, hint)| (format!("{name}: type {wrong}"), hint))?;
+        }
+        let keys = item.as_object().into_iter().flat_map(|map| map.keys());
+        for key in keys {
+            if !["name", "value", "type"].contains(&key.as_str()) {
+                let wrong = format!("{name}: {key} is none of name, value and type");
+                let hint = did_you_mean(key, ["name", "value", "type"]);
+                return Err((wrong, hint.unwrap_or_else(|| "remove it".to_owned())));
+            }
+        }
+    }
+    Ok(())
 }

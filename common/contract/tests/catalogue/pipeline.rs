@@ -351,6 +351,19 @@ fn every_setting_that_names_an_artifact_is_looked_at() {
 }
 
 #[test]
+fn a_variable_of_a_project_resolves_nothing() {
+    for value in ["'#{AMIcreation.AMI_ID}'", "!Sub 'x-#{AMIcreation.AMI_ID}'"] {
+        let files = world_with(&[("Value: i-0123456789abcdef0", &format!("Value: {value}"))]);
+        let found = lines(&check(&files));
+        assert!(
+            found.len() == 1
+                && found[0].contains("the variable INSTANCE_ID of the project Project holds #{AMIcreation.AMI_ID}, which CodePipeline does not resolve there [P206]"),
+            "{found:#?}"
+        );
+    }
+}
+
+#[test]
 fn overrides_are_texts() {
     let with = |value: &str| {
         let overrides = format!(
