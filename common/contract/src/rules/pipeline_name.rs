@@ -27,7 +27,8 @@ pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut look = |name: &str, what: &str, place: Option<Place>| {
         let fine = |byte: u8| byte.is_ascii_alphanumeric() || b".@-_".contains(&byte);
-        if !is_unknown(name) && !((1..=100).contains(&name.len()) && name.bytes().all(fine)) {
+        let fits = (1..=100).contains(&name.len()) && name.bytes().all(fine);
+        if !fits && !is_unknown(name) {
             let message = format!("{what} {name:?} is not 1 to 100 letters, digits and . @ - _");
             findings.push(Finding::new(&RULE, &pipeline.file, place, message));
         }

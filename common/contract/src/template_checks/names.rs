@@ -196,12 +196,9 @@ impl Names<'_> {
 
     /// A mapping and its keys, as far as they are written out; with a default they need not be there.
     fn mapping(&mut self, node: &Node, bare: &Node) {
-        let Some([keys @ ..]) = bare.as_sequence() else {
+        let Some(keys @ [_, _, _]) = bare.as_sequence() else {
             return;
         };
-        if keys.len() != 3 {
-            return;
-        }
         let mut found = self.template.mappings.as_ref();
         let mut path = "Mappings".to_owned();
         for key in keys {
