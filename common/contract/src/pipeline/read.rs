@@ -158,11 +158,20 @@ impl Reader<'_> {
                 let files = field(one, "Files")?;
                 Some((files.as_sequence().map_or(1, <[Node]>::len), files.place))
             })
+            // The answer of get-pipeline has every list, empty where there is nothing.
+            .filter(|(count, _)| *count > 0)
             .collect();
-        let commands = field(node, "Commands").map(|list| {
-            let listed = self.list(node, "Commands", &what);
-            (listed.into_iter().filter_map(text_of).collect(), list.place)
-        });
+        let commands = self.list(node, "Commands", &what);
+        let commands: Vec<Text> = commands.into_iter().filter_map(text_of).collect();
+        let place = |key| field(node, key).map(|node| node.place);
+        let commands = place("Commands")
+            .filter(|_| !commands.is_empty())
+            .map(|place| (commands, place));
+        let variables: Vec<String> = self
+            .list(node, "OutputVariables", &what)
+            .into_iter()
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect();
         Action {
             category: self.required(kind, "Category", &what),
             owner: self.required(kind, "Owner", &what),
@@ -177,12 +186,8 @@ impl Reader<'_> {
             configuration_place: field(node, "Configuration").map(|node| node.place),
             kind_place: kind.place,
             commands,
-            variables: self
-                .list(node, "OutputVariables", &what)
-                .into_iter()
-                .filter_map(|name| name.as_str().map(str::to_owned))
-                .collect(),
-            variables_place: field(node, "OutputVariables").map(|node| node.place),
+            variables_place: place("OutputVariables").filter(|_| !variables.is_empty()),
+            variables,
             files,
             environment: self.environment(node, &what),
             region: self.text(node, "Region").map(|text| text.text),

@@ -85,6 +85,21 @@ fn the_json_of_get_pipeline_is_the_same_pipeline() {
     assert_eq!(action.namespace.as_ref().unwrap().text, "N");
 }
 
+/// As an SDK writes the answer of get-pipeline.
+#[test]
+fn an_empty_list_is_as_good_as_none() {
+    let json = r#"{"pipeline": {"stages": [{"name": "S", "actions": [{"name": "A", "actionTypeId":
+        {"category": "Source", "owner": "AWS", "provider": "S3", "version": "1"}, "configuration": {},
+        "commands": [], "outputVariables": [], "environmentVariables": [], "inputArtifacts": [],
+        "outputArtifacts": [{"name": "Src", "files": []}]}]}]}}"#;
+    let pipeline = Pipeline::parse_definition("p.json", json.as_bytes()).unwrap();
+    let action = &pipeline.stages[0].actions[0];
+    assert_eq!(
+        (&action.commands, action.variables_place, &action.files),
+        (&None, None, &Vec::new())
+    );
+}
+
 #[test]
 fn run_order_makes_groups() {
     let text = GOOD.replace("            - Name: CF\n", "            - Name: Late\n              ActionTypeId: {Category: Deploy, Owner: AWS, Provider: S3, Version: '1'}\n              RunOrder: 7\n            - Name: CF\n");
