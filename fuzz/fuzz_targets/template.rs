@@ -4,7 +4,7 @@
 
 use contract::buildspec::Buildspec;
 use contract::buildspec_checks;
-use contract::check::{self, Archive, Definition, File, Report, Subject, Written};
+use contract::check::{self, Archive, Definition, File, LocalPaths, Report, Subject, Written};
 use contract::diff;
 use contract::evaluate::World;
 use contract::finding::Finding;
@@ -78,6 +78,8 @@ fn contract(bytes: &[u8]) -> Report {
             key: "template.zip".to_owned(),
         }),
         buildspecs: vec![("p".to_owned(), "app.yml".to_owned())],
-        local_files: None,
+        local_paths: LocalPaths::Kept,
+        local_files: &|_, _| None,
+        aliases_written_out: false,
     })
 }

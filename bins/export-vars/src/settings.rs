@@ -192,6 +192,11 @@ pub struct Checked {
 impl Settings for Raw {
     type Checked = Checked;
 
+    fn writes_data(command: Option<&str>, format: Option<&str>) -> bool {
+        let format = format.and_then(|text| text.parse().ok());
+        command.is_some() || !matches!(format, None | Some(Format::Sh | Format::Job))
+    }
+
     fn check(self, faults: &mut Faults) -> Option<Checked> {
         let variables = faults
             .optional("variables", self.variables)

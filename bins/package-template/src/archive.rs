@@ -1,7 +1,7 @@
 //! Reading what goes into the archive, checking it, packing it in memory.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use action::export::quote::posix;
 use action::failure::Failure;
@@ -9,13 +9,15 @@ use bundle::digest::{Digest, digest};
 use bundle::manifest::{Kind, Manifest};
 use bundle::pack::pack;
 use bundle::tree::{self, Rules, Source, TreeError, Why};
-use contract::check::{self, Archive as Names, Definition, Named, Report, Subject, Written};
+use contract::check::{
+    self, Archive as Names, Definition, LocalPaths, Named, Report, Subject, Written,
+};
 use contract::evaluate::World;
 use contract::local;
 use contract::template::Template;
 use contract::template_checks::{Size, sizes};
 
-use crate::references::{Asset, Packager, Shelf, neat};
+use crate::references::{Asset, Packager, Shelf};
 use crate::settings::{Contents, Item};
 
 /// The largest input artifact of a CloudFormation action, in bytes; AWS says "256 MB", and this is
@@ -35,6 +37,7 @@ pub struct Read {
     /// The template's name in it.
     pub template: String,
     rules: Rules,
+    expands_aliases: bool,
 }
 
 /// What the archive holds once its templates name what was packaged.
@@ -85,7 +88,7 @@ impl Read {
         contents: &Contents,
         pipeline: Option<Pipeline>,
         written: Option<Written>,
-        packages: bool,
+        local_paths: LocalPaths,
     ) -> Result<Self, Failure> {
         let definition = pipeline.as_ref().map(|one| Definition {
             file: one.file.clone(),
@@ -113,7 +116,6 @@ impl Read {
             .map(|one| one.world.clone())
             .unwrap_or_default();
         let read = |name: &str| findings::read(&manifest, name);
-        let local_files: &check::LocalFiles<'_> = &local_file;
         let report = check::check(&Subject {
             archive: Names {
                 names: Some(findings::names(&manifest)),
@@ -128,13 +130,16 @@ impl Read {
             }),
             written,
             buildspecs: contents.buildspecs.clone(),
-            local_files: packages.then_some(local_files),
+            local_paths,
+            local_files: &findings::local_file,
+            aliases_written_out: contents.expand_aliases,
         });
         Ok(Self {
             manifest,
             report,
             template,
             rules: contents.rules.clone(),
+            expands_aliases: contents.expand_aliases,
         })
     }
 
@@ -142,7 +147,7 @@ impl Read {
     #[must_use]
     pub fn needs_assets(&self) -> bool {
         self.templates().iter().any(|(_, text)| {
-            contract::yaml::parse("", text).is_ok_and(|root| !local::find(&root).is_empty())
+            contract::yaml::read("", text).is_ok_and(|read| !local::find(&read.root).is_empty())
         })
     }
 
@@ -155,18 +160,19 @@ impl Read {
         self.report.templates.iter().filter_map(read).collect()
     }
 
-    /// Packages what the templates name, and replaces its paths. What cannot be packaged becomes a finding.
+    /// Packages what the templates name, where there is a shelf for it, and replaces its paths; writes aliases
+    /// out where that was asked for. What cannot be done becomes a finding.
     #[must_use]
-    pub fn package(&self, shelf: &Shelf) -> Packaged {
+    pub fn package(&self, shelf: Option<&Shelf>) -> Packaged {
         let mut manifest = self.manifest.clone();
-        let mut packager = Packager::new(shelf, self.rules.clone());
+        let mut packager = Packager::new(shelf, self.rules.clone(), self.expands_aliases);
         for (name, text) in self.templates() {
             let source = self.manifest.get(&name).map(|entry| entry.source.clone());
             let source: PathBuf = source.unwrap_or_default();
-            let Ok(root) = contract::yaml::parse("", &text) else {
+            let Ok(read) = contract::yaml::read("", &text) else {
                 continue;
             };
-            let edited = packager.template(&source, &text, &root);
+            let edited = packager.template(&source, &text, &read.root);
             if edited != text {
                 manifest.edit(&name, edited.into_bytes());
             }
@@ -201,16 +207,6 @@ impl Read {
         };
         Err(findings::refusal(&deed, &errors))
     }
-
-    /// The same as it is, for templates that name no local file.
-    #[must_use]
-    pub fn as_it_is(&self) -> Packaged {
-        Packaged {
-            manifest: self.manifest.clone(),
-            assets: Vec::new(),
-            report: Report::default(),
-        }
-    }
 }
 
 impl Packaged {
@@ -243,16 +239,6 @@ impl Packaged {
             assets: self.assets,
         })
     }
-}
-
-/// The file behind a local path of a template that is shown by that name.
-fn local_file(template: &str, path: &str) -> Option<check::File> {
-    let folder = Path::new(template).parent().unwrap_or(Path::new(""));
-    let path = folder.join(path);
-    Some(check::File {
-        bytes: std::fs::read(&path).ok()?,
-        shown: findings::shown(&neat(&path)),
-    })
 }
 
 /// The template first, then everything else: as they were named, or where the pipeline names them.

@@ -22,6 +22,7 @@ use action::export::Exports;
 use action::failure::Failure;
 use action::program::{self, Context, Output, Permission, Program};
 
+use contract::check::LocalPaths;
 use contract::evaluate::World;
 use contract::report::Tool;
 
@@ -114,20 +115,23 @@ pub fn main() -> ExitCode {
 async fn act(settings: Settings, context: Context) -> Result<Output, Failure> {
     let contents = &settings.contents;
     let pipeline = pipeline(&settings, &context).await?;
-    // A local archive goes nowhere, so nothing could go before it.
-    let packages = settings.assets.is_some() && !matches!(settings.target, Target::File(_));
-    let written = Some(settings.written.clone());
-    let mut read = Read::of(contents, pipeline, written, packages)?;
-    let place = settings
-        .assets
-        .as_ref()
-        .filter(|_| packages && read.needs_assets());
-    let shelf = place.map(|place| settings.shelf(place, &context));
-    // What cannot be packaged is found before anybody asks S3.
-    let mut packaged = match &shelf {
-        Some(shelf) => read.package(shelf),
-        None => read.as_it_is(),
+    let local_paths = match (&settings.assets, &settings.target) {
+        (None, Target::Check) => LocalPaths::Packable,
+        // A local archive goes nowhere, so nothing could go before it.
+        (None, _) | (_, Target::File(_)) => LocalPaths::Kept,
+        (Some(_), _) => LocalPaths::Packaged,
     };
+    let written = Some(settings.written.clone());
+    let mut read = Read::of(contents, pipeline, written, local_paths)?;
+    let shelf = match (&settings.assets, local_paths) {
+        (_, LocalPaths::Kept) => None,
+        (Some(place), _) => Some(settings.shelf(place, &context)),
+        // Whether the files are there is found without knowing where they go.
+        (None, _) => Some(Shelf::default()),
+    };
+    let shelf = shelf.filter(|_| read.needs_assets());
+    // What cannot be packaged is found before anybody asks S3.
+    let mut packaged = read.package(shelf.as_ref());
     read.report.merge(std::mem::take(&mut packaged.report));
     if settings.target == Target::Check {
         let tool = Tool {
@@ -170,7 +174,7 @@ async fn upload(
             let region = uploader.open_shelf(&shelf.bucket).await?;
             if shelf.region != region {
                 shelf.region = region;
-                packaged = read.package(&shelf);
+                packaged = read.package(Some(&shelf));
             }
             shelf.bucket
         }

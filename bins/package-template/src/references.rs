@@ -14,9 +14,11 @@ use bundle::tree::{self, Rules, Source, TreeError};
 use contract::check::Report;
 use contract::edit::{self, Edit, Value};
 use contract::evaluate::partition;
+use contract::expand::expanded;
 use contract::finding::{Finding, Place};
 use contract::local::{self, Form, Local};
 use contract::rule;
+use contract::rules::yaml_alias;
 use contract::template::Template;
 use contract::template_checks;
 use contract::yaml::{self, Node};
@@ -24,7 +26,7 @@ use contract::yaml::{self, Node};
 use crate::archive::{MAX_ARCHIVE, way_forward};
 
 /// Where packaged files go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shelf {
     /// The bucket.
     pub bucket: String,
@@ -70,8 +72,10 @@ pub struct Asset {
 /// Packages what templates name.
 #[derive(Debug)]
 pub struct Packager<'a> {
-    shelf: &'a Shelf,
+    /// Where files go; nothing when local paths stay as they are.
+    shelf: Option<&'a Shelf>,
     rules: Rules,
+    expands_aliases: bool,
     /// By key.
     assets: BTreeMap<String, Asset>,
     /// The templates that are being packaged, to notice one that includes itself.
@@ -81,13 +85,14 @@ pub struct Packager<'a> {
 }
 
 impl<'a> Packager<'a> {
-    /// For one shelf; the rules are those of folders that templates name, and the same as the archive's: whoever
+    /// For one shelf, or none; the rules are those of folders that templates name, and the same as the archive's: whoever
     /// can read the archive can read what it names.
     #[must_use]
-    pub fn new(shelf: &'a Shelf, rules: Rules) -> Self {
+    pub fn new(shelf: Option<&'a Shelf>, rules: Rules, expands_aliases: bool) -> Self {
         Self {
             shelf,
             rules,
+            expands_aliases,
             assets: BTreeMap::new(),
             open: Vec::new(),
             report: Report::default(),
@@ -100,9 +105,28 @@ impl<'a> Packager<'a> {
         self.assets.into_values().collect()
     }
 
-    /// The text of a template, or of an included piece, with every local path replaced. What cannot be
-    /// packaged becomes a finding and stays as it is.
+    /// The text of a template, or of an included piece, with every local path replaced and, where that was asked
+    /// for, every alias written out. What cannot be done becomes a finding and stays as it is.
     pub fn template(&mut self, path: &Path, text: &str, root: &Node) -> String {
+        let shown = findings::shown(path);
+        let edited = match self.shelf {
+            Some(shelf) => self.paths(shelf, path, text, root),
+            None => text.to_owned(),
+        };
+        if !self.expands_aliases {
+            return edited;
+        }
+        expanded(&edited).unwrap_or_else(|error| {
+            let message = format!("cannot write the aliases out: {error}");
+            let finding = Finding::new(&yaml_alias::RULE, &shown, Some(root.place), message);
+            self.report
+                .findings
+                .push(finding.hint("write them out by hand"));
+            edited
+        })
+    }
+
+    fn paths(&mut self, shelf: &Shelf, path: &Path, text: &str, root: &Node) -> String {
         let shown = findings::shown(path);
         self.open.push(canonical(path));
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -111,7 +135,7 @@ impl<'a> Packager<'a> {
         let places: Vec<_> = found.iter().map(|one| one.node.place).collect();
         for one in found {
             let fits = match edit::elsewhere(text, root, one.node, &places) {
-                None => self.one(&shown, folder, &one),
+                None => self.one(shelf, &shown, folder, &one),
                 Some(other) => Err(shared(&shown, &one, other)),
             };
             match fits {
@@ -129,7 +153,13 @@ impl<'a> Packager<'a> {
         })
     }
 
-    fn one(&mut self, file: &str, folder: &Path, one: &Local<'_>) -> Result<Edit, Finding> {
+    fn one(
+        &mut self,
+        shelf: &Shelf,
+        file: &str,
+        folder: &Path,
+        one: &Local<'_>,
+    ) -> Result<Edit, Finding> {
         let fault = |rule, message: String| Finding::new(rule, file, Some(one.node.place), message);
         if one.path.contains("${") {
             return Err(fault(
@@ -144,16 +174,16 @@ impl<'a> Packager<'a> {
         }
         let path = folder.join(one.path);
         let key = self
-            .package(&path, one.form)
+            .package(shelf, &path, one.form)
             .map_err(|Unfit { why, hint }| {
                 let message = format!("{} is the local path {:?}: {why}", one.what(), one.path);
                 fault(&rule::LOCAL_FILE, message).maybe_hint(hint)
             })?;
         let value = match one.form {
-            Form::Template => Value::Text(self.shelf.https(&key)),
-            Form::Url | Form::ZipUrl | Form::Include => Value::Text(self.shelf.s3(&key)),
+            Form::Template => Value::Text(shelf.https(&key)),
+            Form::Url | Form::ZipUrl | Form::Include => Value::Text(shelf.s3(&key)),
             Form::Place(bucket, name) | Form::ZipPlace(bucket, name) => {
-                Value::Mapping(vec![(bucket, self.shelf.bucket.clone()), (name, key)])
+                Value::Mapping(vec![(bucket, shelf.bucket.clone()), (name, key)])
             }
         };
         Edit::of(one.node, value).map_err(|error| {
@@ -163,10 +193,10 @@ impl<'a> Packager<'a> {
     }
 
     /// Packages a file or folder and gives its key.
-    fn package(&mut self, path: &Path, form: Form) -> Result<String, Unfit> {
+    fn package(&mut self, shelf: &Shelf, path: &Path, form: Form) -> Result<String, Unfit> {
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
-                format!("there is no {}", findings::shown(&neat(path)))
+                format!("there is no {}", findings::shown(&findings::neat(path)))
             }
             _ => error.to_string(),
         })?;
@@ -174,22 +204,22 @@ impl<'a> Packager<'a> {
             if metadata.is_dir() {
                 return Err("it is a folder, not a template".to_owned().into());
             }
-            return self.nested(path, form);
+            return self.nested(shelf, path, form);
         }
         if metadata.is_dir() {
             // As the user would write it, for what is refused in it, unless its name cannot be written.
-            let shown = findings::shown(&neat(path));
+            let shown = findings::shown(&findings::neat(path));
             let folder = match shown.as_str() {
                 "" => Path::new("."),
                 shown if Path::new(shown).is_dir() => Path::new(shown),
                 _ => path,
             };
-            return self.zip(path, &Source::root(folder));
+            return self.zip(shelf, path, &Source::root(folder));
         }
         let bytes = fs::read(path).map_err(|error| error.to_string())?;
         if form.is_zip() && !bytes.starts_with(b"PK\x03\x04") {
             let name = path.file_name().and_then(|name| name.to_str());
-            return self.zip(path, &Source::named(path, name.unwrap_or("file")));
+            return self.zip(shelf, path, &Source::named(path, name.unwrap_or("file")));
         }
         let content_type = if bytes.starts_with(b"PK\x03\x04") {
             "application/zip"
@@ -198,10 +228,10 @@ impl<'a> Packager<'a> {
         };
         let extension = path.extension().and_then(|extension| extension.to_str());
         let sha256 = Digest::of(&bytes);
-        Ok(self.keep(path, bytes, sha256, extension, content_type))
+        Ok(self.keep(shelf, path, bytes, sha256, extension, content_type))
     }
 
-    fn zip(&mut self, path: &Path, source: &Source) -> Result<String, Unfit> {
+    fn zip(&mut self, shelf: &Shelf, path: &Path, source: &Source) -> Result<String, Unfit> {
         let manifest =
             tree::read(std::slice::from_ref(source), &self.rules).map_err(|error| Unfit {
                 why: error.to_string(),
@@ -210,6 +240,7 @@ impl<'a> Packager<'a> {
         let bytes = pack(&manifest, MAX_ARCHIVE).map_err(|error| error.to_string())?;
         // Named by what is in it: the compressed bytes may change with the compressor.
         Ok(self.keep(
+            shelf,
             path,
             bytes,
             digest(&manifest),
@@ -218,37 +249,49 @@ impl<'a> Packager<'a> {
         ))
     }
 
-    fn nested(&mut self, path: &Path, form: Form) -> Result<String, Unfit> {
+    fn nested(&mut self, shelf: &Shelf, path: &Path, form: Form) -> Result<String, Unfit> {
         if self.open.contains(&canonical(path)) {
             return Err("it includes itself".to_owned().into());
         }
-        let shown = findings::shown(&neat(path));
+        let shown = findings::shown(&findings::neat(path));
         let bytes = fs::read(path).map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         self.report.texts.insert(shown.clone(), text.clone());
         let root = if form == Form::Template {
-            match Template::parse(&shown, &bytes) {
-                Ok(template) => {
-                    let found = template_checks::check(&template, bytes.len());
-                    self.report.findings.extend(found);
-                    template.root
+            let read = Template::read(&shown, &bytes);
+            let faults = !read.faults.is_empty();
+            self.report.findings.extend(read.faults);
+            if let Some(template) = &read.template {
+                let found = template_checks::check(template, bytes.len());
+                self.report.findings.extend(found);
+                if !self.expands_aliases {
+                    self.report.findings.extend(yaml_alias::check(template));
                 }
-                Err(faults) => {
-                    self.report.findings.extend(faults);
+            }
+            match read.template.filter(|_| !faults) {
+                Some(template) => template.root,
+                None => {
                     let why = "it is not a template that CloudFormation can read";
                     return Err(why.to_owned().into());
                 }
             }
         } else {
-            yaml::parse_bytes(&shown, &bytes).map_err(|fault| {
+            let read = yaml::read_bytes(&shown, &bytes).map_err(|fault| {
                 self.report.findings.push(fault);
                 "it is not a piece of a template".to_owned()
-            })?
+            })?;
+            self.report.findings.extend(read.twice.iter().cloned());
+            if !self.expands_aliases {
+                let found = yaml_alias::in_document(&shown, &read.aliases, &read.merges);
+                self.report.findings.extend(found);
+            }
+            read.root
         };
         let edited = self.template(path, &text, &root).into_bytes();
         let extension = path.extension().and_then(|extension| extension.to_str());
         let sha256 = Digest::of(&edited);
         Ok(self.keep(
+            shelf,
             path,
             edited,
             sha256,
@@ -259,6 +302,7 @@ impl<'a> Packager<'a> {
 
     fn keep(
         &mut self,
+        shelf: &Shelf,
         source: &Path,
         bytes: Vec<u8>,
         name: Digest,
@@ -267,12 +311,12 @@ impl<'a> Packager<'a> {
     ) -> String {
         let extension = extension.filter(|text| text.bytes().all(|b| b.is_ascii_alphanumeric()));
         let end = extension.map_or_else(String::new, |extension| format!(".{extension}"));
-        let key = format!("{}{name}{end}", self.shelf.prefix);
+        let key = format!("{}{name}{end}", shelf.prefix);
         self.assets.entry(key.clone()).or_insert_with(|| Asset {
             key: key.clone(),
             sha256: Digest::of(&bytes),
             bytes,
-            source: neat(source),
+            source: findings::neat(source),
             content_type,
         });
         key
@@ -301,24 +345,6 @@ fn shared(file: &str, one: &Local<'_>, other: Place) -> Finding {
     );
     Finding::new(&rule::LOCAL_PATH, file, Some(one.node.place), message)
         .hint("write the path out in both places, without the anchor")
-}
-
-/// A path without `..` in it, as far as its folder is there.
-pub(crate) fn neat(path: &Path) -> PathBuf {
-    let folder = path.parent().map(|folder| {
-        if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        }
-    });
-    match (
-        folder.and_then(|folder| folder.canonicalize().ok()),
-        path.file_name(),
-    ) {
-        (Some(folder), Some(name)) => folder.join(name),
-        _ => canonical(path),
-    }
 }
 
 fn canonical(path: &Path) -> PathBuf {

@@ -82,6 +82,9 @@ pub struct Raw {
     /// Name of files in gitignore syntax that say what to leave out of folders, such as .packageignore
     #[arg(long, value_name = "NAME", help_heading = "The archive")]
     ignore_file: Given<String>,
+    /// Write the aliases (`*name`) and merge keys (`<<`) of templates out, which CloudFormation does not take; otherwise they are refused
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The archive")]
+    expand_aliases: Given<Switch>,
     /// Write the archive to this file; no bucket and no AWS
     #[arg(long, value_name = "FILE", help_heading = "The archive")]
     output: Given<PathBuf>,
@@ -150,6 +153,8 @@ pub struct Contents {
     pub pipeline_id: Option<String>,
     /// Project and the name in the archive of its buildspec.
     pub buildspecs: Vec<(String, String)>,
+    /// Whether aliases and merge keys of templates are written out.
+    pub expand_aliases: bool,
 }
 
 /// A file or folder, and whether its name in the archive was given.
@@ -347,6 +352,7 @@ impl action::settings::Settings for Raw {
         let kms_key = faults.optional("kms_key", self.kms_key);
         let summary = faults.optional("summary", self.summary);
         let force = faults.switch("force", self.force);
+        let expand_aliases = faults.switch("expand_aliases", self.expand_aliases);
         let output = faults.optional("output", self.output);
         let print_digest = faults.switch("print_digest", self.print_digest);
         let format = faults.optional("format", self.format).unwrap_or_default();
@@ -418,6 +424,7 @@ impl action::settings::Settings for Raw {
             pipeline_parameters: action::program::paths(&files.unwrap_or_default()),
             pipeline_id,
             buildspecs,
+            expand_aliases,
         };
         Some(Settings {
             contents,

@@ -8,6 +8,7 @@ use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::Interrupt;
 use contract::buildspec::{Buildspec, Item, PhaseName};
+use contract::finding::Severity;
 use tokio::process::Command;
 use tokio::time::Instant;
 
@@ -285,13 +286,43 @@ pub fn read_spec(path: &Path, shown: &str) -> Result<Buildspec, Failure> {
     let bytes = std::fs::read(path).map_err(|error| {
         Failure::refused(format!("cannot read the buildspec {shown}")).cause(error)
     })?;
-    let spec = Buildspec::parse(shown, &bytes);
-    let spec = spec.map_err(|wrong| findings::refusal("the buildspec cannot run", &wrong))?;
+    parse_spec(&bytes, shown)
+}
+
+/// Reads a buildspec and logs its warnings, and what of it is not followed here.
+///
+/// # Errors
+/// Refused with every fault of it, and where it has `steps`, which are GitHub Actions.
+pub fn parse_spec(bytes: &[u8], shown: &str) -> Result<Buildspec, Failure> {
+    let spec = Buildspec::parse(shown, bytes)
+        .map_err(|wrong| findings::refusal("the buildspec cannot run", &wrong))?;
+    if let Some((phase, place)) = spec.phases.iter().find_map(|one| Some((one, one.steps?))) {
+        let deed = format!(
+            "{shown}:{}: the steps of {} do not run here",
+            place.line,
+            phase.name.key()
+        );
+        return Err(Failure::refused(deed).hint(
+            "steps are GitHub Actions, which need CodeBuild; write the phase as commands to run it here",
+        ));
+    }
     for warning in &spec.warnings {
-        tracing::warn!("{warning}");
+        if warning.severity > Severity::Note {
+            tracing::warn!("{warning}");
+        }
     }
     if spec.run_as.is_some() || spec.phases.iter().any(|phase| phase.run_as.is_some()) {
         tracing::warn!("{shown}: run-as is not followed here: the build runs as you");
+    }
+    if let Some(place) = spec.phases.iter().find_map(|phase| phase.runtime_versions) {
+        let line = place.line;
+        tracing::warn!(
+            "{shown}:{line}: runtime-versions is not followed here: the build runs with what PATH finds"
+        );
+    }
+    if let Some(place) = spec.batch {
+        let line = place.line;
+        tracing::warn!("{shown}:{line}: batch is not followed here: this runs as one build");
     }
     Ok(spec)
 }

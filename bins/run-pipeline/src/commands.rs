@@ -13,7 +13,7 @@ use aws::wait;
 use bundle::names::{self, Names};
 use bundle::tree::{self, Rules};
 use contract::buildspec::Buildspec;
-use contract::check::{Archive, Subject};
+use contract::check::{Archive, LocalPaths, Subject};
 use contract::evaluate::World;
 use contract::finding::Severity;
 use contract::pipeline::Stage;
@@ -27,7 +27,7 @@ use crate::build::{self, Build, Surroundings};
 use crate::build_env::{self, About};
 use crate::definition::{self, Definition};
 use crate::execution::{Execution, random_id};
-use crate::settings::Checked;
+use crate::settings::{ACCOUNT, Checked, STACK_NAME};
 
 /// CodeBuild's longest build; a buildspec alone has no project that says less.
 const BUILD_LIMIT: Duration = Duration::from_secs(8 * 3600);
@@ -171,9 +171,7 @@ async fn build_alone(
 async fn check(settings: &Checked, context: &Context) -> Result<Output, Failure> {
     let file = &settings.definition;
     let bytes = read_file(file)?;
-    let mut world = world(settings, context, &bytes).await?;
-    // Without any value the template's own parameters are not what is asked about.
-    world.lenient = world.parameters.is_empty();
+    let world = unknown_world(settings, context).await?;
     let manifest = match settings.sources.as_slice() {
         [] => None,
         sources => {
@@ -219,7 +217,9 @@ async fn check(settings: &Checked, context: &Context) -> Result<Output, Failure>
         }),
         written: None,
         buildspecs: Vec::new(),
-        local_files: None,
+        local_paths: LocalPaths::Packable,
+        local_files: &findings::local_file,
+        aliases_written_out: false,
     });
     let tool = Tool {
         name: crate::PROGRAM.name,
@@ -262,12 +262,9 @@ fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::refused(format!("cannot read {}", file.display())).cause(error))
 }
 
-/// What the template is evaluated with.
+/// What the template is evaluated with when it runs: everything has a value.
 async fn world(settings: &Checked, context: &Context, bytes: &[u8]) -> Result<World, Failure> {
-    let region = context
-        .variable("AWS_REGION")
-        .or_else(|| context.variable("AWS_DEFAULT_REGION"))
-        .unwrap_or_else(|| "us-east-1".to_owned());
+    let region = region(context).unwrap_or_else(|| "us-east-1".to_owned());
     let mut world = World::in_region(&region, &settings.account, &settings.stack_name);
     world.parameters = findings::parameters(&settings.parameter_files, &settings.parameters)?;
     if definition::needs_imports(bytes) {
@@ -277,6 +274,36 @@ async fn world(settings: &Checked, context: &Context, bytes: &[u8]) -> Result<Wo
             wait::in_time(context.deadline, &context.interrupt, before, reading).await?;
     }
     Ok(world)
+}
+
+/// What the template is evaluated with when it is checked: what nobody said is not known.
+async fn unknown_world(settings: &Checked, context: &Context) -> Result<World, Failure> {
+    let said = |value: &str, default: &str, name: &str| {
+        if value == default {
+            format!("${{{name}}}")
+        } else {
+            value.to_owned()
+        }
+    };
+    let account = said(&settings.account, ACCOUNT, "AWS::AccountId");
+    let stack = said(&settings.stack_name, STACK_NAME, "AWS::StackName");
+    let mut world = match region(context) {
+        Some(region) => World::in_region(&region, &account, &stack),
+        None => World::default(),
+    };
+    world.lenient = true;
+    world.parameters = findings::parameters(&settings.parameter_files, &settings.parameters)?;
+    if settings.live {
+        world.imports = imports(context).await?;
+        world.imports_are_all = true;
+    }
+    Ok(world)
+}
+
+fn region(context: &Context) -> Option<String> {
+    context
+        .variable("AWS_REGION")
+        .or_else(|| context.variable("AWS_DEFAULT_REGION"))
 }
 
 /// The exports of the region's stacks.

@@ -6,8 +6,11 @@ use action::failure::Failure;
 use contract::check::read_definition;
 use contract::evaluate::World;
 use contract::finding::did_you_mean;
-use contract::pipeline::Pipeline;
+use contract::pipeline::{PIPELINE_TYPE, Pipeline};
+use contract::project::PROJECT_TYPE;
 pub use contract::project::{Project, Spec};
+use contract::template::Template;
+use contract::template_checks::has_function;
 
 /// What to run.
 #[derive(Debug)]
@@ -28,12 +31,20 @@ impl Definition {
     }
 }
 
-/// Whether a definition needs the exports of other stacks.
+/// Whether a definition needs the exports of other stacks: its pipelines and build projects call
+/// `Fn::ImportValue`.
 #[must_use]
 pub fn needs_imports(bytes: &[u8]) -> bool {
-    bytes
-        .windows(b"ImportValue".len())
-        .any(|part| part == b"ImportValue")
+    // What cannot be read is refused by whoever reads it next.
+    let Some(template) = Template::read("", bytes).template else {
+        return false;
+    };
+    let evaluated = [PIPELINE_TYPE, PROJECT_TYPE];
+    evaluated
+        .iter()
+        .flat_map(|kind| template.resources_of(kind))
+        .filter_map(|one| one.properties.as_ref())
+        .any(|node| has_function(node, &|name| name == "Fn::ImportValue"))
 }
 
 /// Reads a template or a pipeline's JSON.
@@ -59,4 +70,23 @@ pub fn read(
 #[must_use]
 pub fn nearest_stage(pipeline: &Pipeline, name: &str) -> Option<String> {
     did_you_mean(name, pipeline.stages.iter().map(|one| one.name.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::needs_imports;
+
+    #[test]
+    fn exports_are_needed_where_a_pipeline_calls_for_them() {
+        let with = |properties: &str| {
+            let text = format!(
+                "# ImportValue\nResources:\n  Other: {{Type: X, Properties: {{a: !ImportValue b}}}}\n  \
+                 P: {{Type: AWS::CodePipeline::Pipeline, Properties: {properties}}}\n"
+            );
+            needs_imports(text.as_bytes())
+        };
+        assert!(!with("{Name: ImportValue}"));
+        assert!(with("{Name: !ImportValue b}"));
+        assert!(with("{Name: {'Fn::Join': ['', [{'Fn::ImportValue': b}]]}}"));
+    }
 }

@@ -7,12 +7,17 @@ use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::guarded::Guarded;
-use action::settings::value::Lines;
+use action::settings::value::{Lines, Switch};
 use bundle::tree::{Exclude, Source};
 use clap::ArgAction;
 use contract::report::Format;
 use contract::variables;
 use serde::Deserialize;
+
+/// The name of the stack where none is given.
+pub const STACK_NAME: &str = "pipeline";
+/// The account where none is given.
+pub const ACCOUNT: &str = "000000000000";
 
 /// The settings as declared.
 #[derive(Debug, clap::Args, Deserialize, Default)]
@@ -34,7 +39,7 @@ pub struct Raw {
     #[arg(
         long,
         value_name = "NAME",
-        default_value = "pipeline",
+        default_value = STACK_NAME,
         help_heading = "The pipeline"
     )]
     stack_name: Given<String>,
@@ -42,7 +47,7 @@ pub struct Raw {
     #[arg(
         long,
         value_name = "ID",
-        default_value = "000000000000",
+        default_value = ACCOUNT,
         help_heading = "The pipeline"
     )]
     account: Given<String>,
@@ -80,6 +85,9 @@ pub struct Raw {
     /// For check: what to leave out of the folders among them, in gitignore syntax, as package-template does; repeatable, one a line in the variable
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "The check")]
     exclude: Given<Lines>,
+    /// For check: ask AWS for the exports of other stacks (`Fn::ImportValue`); otherwise they are not known
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The check")]
+    live: Given<Switch>,
     /// For check: the form of the report, text, json, sarif or junit
     #[arg(
         long,
@@ -125,6 +133,8 @@ pub struct Checked {
     pub sources: Vec<Source>,
     /// What is left out of the folders among them.
     pub exclude: Exclude,
+    /// Whether check asks AWS.
+    pub live: bool,
     /// The form of check's report.
     pub format: Format,
     /// Where check's report goes.
@@ -135,6 +145,11 @@ pub struct Checked {
 
 impl Settings for Raw {
     type Checked = Checked;
+
+    /// A buildspec's exports alone are for a shell; a pipeline's report is JSON.
+    fn writes_data(command: Option<&str>, _format: Option<&str>) -> bool {
+        command != Some("buildspec")
+    }
 
     fn check(self, faults: &mut Faults) -> Option<Checked> {
         let definition = faults.required("definition", self.definition);
@@ -163,6 +178,7 @@ impl Settings for Raw {
         let listed = faults.optional("sources", self.sources).unwrap_or_default();
         let format = faults.optional("format", self.format).unwrap_or_default();
         let report_file = faults.optional("report_file", self.report_file);
+        let live = faults.switch("live", self.live);
         let mut sources = Vec::new();
         for line in &listed.0 {
             match line.parse() {
@@ -216,6 +232,7 @@ impl Settings for Raw {
             source: source?,
             sources,
             exclude,
+            live,
             format,
             report_file,
             work_dir,

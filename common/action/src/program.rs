@@ -145,6 +145,7 @@ fn prepare<S: Settings>(
         Err(error) if !error.use_stderr() => return Ok(Prepared::Said(error.render().to_string())),
         Err(error) => {
             let failure = usage_failure(program, &error);
+            style.writes_data = guessed_data::<S>(program, &arguments);
             return Err(export_file::despite(program, &arguments, failure, style));
         }
     };
@@ -160,6 +161,9 @@ fn prepare<S: Settings>(
         Layers::merge(program, declared::<S>(program), matches, &environment);
     let pairs: Vec<_> = layers.pairs().collect();
     hide_declared(&pairs, &environment);
+    let format = pairs.iter().find(|(field, _)| field == "format");
+    let format = format.map(|(_, text)| text.as_str());
+    style.writes_data = writes_data::<S>(subcommand.as_deref(), format);
     let mut faults = Faults::new(layers).under(subcommand.as_deref());
     // In a dialect that is not the meant one, lines are wrong that are none.
     let file_faults = match dialect_fault {
@@ -245,6 +249,20 @@ fn prepare<S: Settings>(
         start,
         export_file,
     })))
+}
+
+fn writes_data<S: Settings>(command: Option<&str>, format: Option<&str>) -> bool {
+    command.is_some_and(|name| LOOKS_ONLY.contains(&name)) || S::writes_data(command, format)
+}
+
+/// The same for a command line that cannot be read, as far as it can be known.
+fn guessed_data<S: Settings>(program: &Program, arguments: &[OsString]) -> bool {
+    let words = arguments.iter().skip(1).filter_map(|one| one.to_str());
+    let mut commands = words.filter(|word| program.commands.iter().any(|(name, _)| name == word));
+    let typed = export_file::values(arguments, "--format").pop();
+    let format = typed.or_else(|| std::env::var_os(program.variable("format")));
+    let format = format.as_ref().and_then(|text| text.to_str());
+    writes_data::<S>(commands.next(), format)
 }
 
 /// A program that has a setting `secrets` names the variables there whose values nobody may read.

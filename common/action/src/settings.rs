@@ -49,6 +49,13 @@ pub trait Settings: clap::Args + DeserializeOwned {
     /// Checks everything and reports every fault; `None` when there was one that leaves no value.
     /// Look at every field before the first `?`, so that no fault hides another.
     fn check(self, faults: &mut Faults) -> Option<Self::Checked>;
+
+    /// Whether what the program writes to stdout is data that no shell evaluates, by its subcommand and the text
+    /// of its setting `format`. A failure then adds no `(exit N)` to the file that the data goes to.
+    #[must_use]
+    fn writes_data(_command: Option<&str>, _format: Option<&str>) -> bool {
+        false
+    }
 }
 
 /// For tests of a program's checks: the raw settings with these fields, by field name, and the

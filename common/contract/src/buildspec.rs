@@ -3,7 +3,6 @@
 //! Source: CodeBuild user guide, "Build specification reference".
 
 use crate::finding::{Finding, Place};
-use crate::yaml::Node;
 
 mod read;
 
@@ -20,8 +19,19 @@ pub struct Buildspec {
     pub phases: [Phase; 4],
     /// `artifacts`, when there are any.
     pub artifacts: Option<Artifacts>,
+    /// Whether `batch` divides the build.
+    pub batch: Option<Place>,
     /// What is probably not meant: unknown keys, names that CodeBuild drops.
     pub warnings: Vec<Finding>,
+}
+
+/// What could be read of a buildspec, and every fault on the way.
+#[derive(Debug)]
+pub struct Read {
+    /// The buildspec, as far as it is one.
+    pub spec: Option<Buildspec>,
+    /// Why it is not one, or not wholly.
+    pub faults: Vec<Finding>,
 }
 
 /// The `env` section.
@@ -92,6 +102,10 @@ pub struct Phase {
     pub on_failure: OnFailure,
     /// `run-as` of this phase.
     pub run_as: Option<String>,
+    /// Where `steps` stands, the GitHub Actions of this phase.
+    pub steps: Option<Place>,
+    /// Where `runtime-versions` stands, which only CodeBuild's own images know.
+    pub runtime_versions: Option<Place>,
 }
 
 /// One item of `commands` or `finally`.
@@ -158,20 +172,27 @@ impl Buildspec {
     /// Reads a buildspec.
     ///
     /// # Errors
-    /// Every fault at once: not YAML, no `version` or one that cannot carry exports, no
-    /// `phases`, a command that is not text, a value of the wrong kind, a name that CodeBuild
+    /// Every fault at once: not YAML, no `version` or one that cannot carry exports, nothing to
+    /// do, a command that is not text, a value of the wrong kind, a name that CodeBuild
     /// refuses.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Vec<Finding>> {
-        let root = crate::yaml::parse_bytes(file, bytes).map_err(|finding| vec![finding])?;
-        Self::from_node(file, &root)
+        let read = Self::read(file, bytes);
+        match read.spec {
+            Some(spec) if read.faults.is_empty() => Ok(spec),
+            _ => Err(read.faults),
+        }
     }
 
-    /// Reads a buildspec that is already a tree, such as one written inside a template.
-    ///
-    /// # Errors
-    /// As [`Buildspec::parse`].
-    pub fn from_node(file: &str, root: &Node) -> Result<Self, Vec<Finding>> {
-        read::buildspec(file, root)
+    /// Reads what can be read of a buildspec.
+    #[must_use]
+    pub fn read(file: &str, bytes: &[u8]) -> Read {
+        match crate::yaml::read_bytes(file, bytes) {
+            Ok(document) => read::buildspec(file, &document.root, document.twice),
+            Err(finding) => Read {
+                spec: None,
+                faults: vec![finding],
+            },
+        }
     }
 
     /// The phase of that name.

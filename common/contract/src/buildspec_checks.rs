@@ -239,13 +239,27 @@ impl Look<'_> {
     }
 
     fn pipes(&mut self) {
-        if self.item.script.contains("pipefail") {
+        let script = &self.item.script;
+        if ["pipefail", "PIPESTATUS"]
+            .iter()
+            .any(|word| script.contains(word))
+        {
             return;
         }
-        for command in self.commands {
-            let program = command.name().and_then(programs::of);
-            if let Some(program) = program.filter(|_| command.after == Join::Pipe) {
-                let message = format!("a failure of {} is not seen behind the pipe", program.name);
+        for (at, command) in self.commands.iter().enumerate() {
+            let Some(name) = command.name().filter(|_| command.after == Join::Pipe) else {
+                continue;
+            };
+            let is_ours = programs::of(name).is_some();
+            // Whoever asks for the status of the pipe, in a condition or by `||`, takes the last one's for it.
+            let is_asked = command.nested > 0 || is_handled(&self.commands[at..]);
+            let first = command.before != Join::Pipe;
+            let is_plain =
+                name.starts_with(|c: char| c.is_ascii_alphanumeric() || "./_".contains(c));
+            let may_fail = first && is_plain && !HARMLESS.contains(&name) && !FEEDS.contains(&name);
+            if is_ours || (may_fail && !is_asked) {
+                let short = name.rsplit('/').next().unwrap_or(name);
+                let message = format!("a failure of {short} is not seen behind the pipe");
                 self.add(&rule::PIPE_HIDES_FAILURE, command, message);
             }
         }
@@ -276,6 +290,17 @@ const HARMLESS: [&str; 27] = [
     "false", "hostname", "printenv", "printf", "ps", "pwd", "return", "set", "shopt", "sleep",
     "test", "true", "type", "uname", "unset", "whoami",
 ];
+
+/// Commands that are at the head of a pipe for their text, and fail only with it.
+const FEEDS: [&str; 13] = [
+    "awk", "cat", "cut", "find", "grep", "head", "ls", "sed", "seq", "sort", "tail", "which", "yes",
+];
+
+/// Whether a pipe says what happens when it fails: `||` behind its last command.
+fn is_handled(commands: &[Command]) -> bool {
+    let last = commands.iter().find(|one| one.after != Join::Pipe);
+    last.is_some_and(|one| one.after == Join::Or)
+}
 
 /// Whether the command in a substitution may fail, and nothing in it says what then.
 fn can_fail(inner: &str) -> bool {

@@ -180,7 +180,7 @@ fn in_loops(section: &Node, all: &mut Vec<Resource>) {
             body.as_mapping()
                 .unwrap_or_default()
                 .iter()
-                .filter_map(|(id, node)| Resource::of(id.as_str()?, node)),
+                .filter_map(|(id, node)| Some(Resource::of(id.as_str()?, node))),
         );
         in_loops(body, all);
     }

@@ -7,18 +7,20 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::evaluate::{Evaluator, World};
+use crate::evaluate::{Evaluator, World, is_unknown};
 use crate::finding::{Finding, Place, Severity, did_you_mean};
 use crate::local;
 use crate::parameters::{self, Configuration};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{PIPELINE_TYPE, Pipeline};
 use crate::project::{self, Project};
 use crate::rule;
+use crate::rules::yaml_alias;
 use crate::template::Template;
 use crate::template_checks;
-use crate::yaml;
+use crate::yaml::{self, Content, Node};
 
 mod artifact_files;
+mod artifact_settings;
 mod builds;
 mod deployments;
 mod sources;
@@ -77,9 +79,23 @@ pub struct Subject<'a> {
     /// Names in the archive of buildspecs, by the project that uses them; for projects that the
     /// definition does not hold.
     pub buildspecs: Vec<(String, String)>,
-    /// Reads the file behind a local path of a template that is shown by the first name, where local paths
-    /// are uploaded and replaced; without it, each such path is a finding.
-    pub local_files: Option<&'a LocalFiles<'a>>,
+    /// What becomes of local paths in templates.
+    pub local_paths: LocalPaths,
+    /// Reads the file behind a local path of a template that is shown by the first name.
+    pub local_files: &'a LocalFiles<'a>,
+    /// Whether aliases and merge keys in templates of the archive are written out; otherwise each is a finding.
+    pub aliases_written_out: bool,
+}
+
+/// What becomes of the local paths in the templates of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocalPaths {
+    /// Their files are uploaded, and they are replaced.
+    Packaged,
+    /// They would be, once a bucket is named: a note.
+    Packable,
+    /// They stay, and CloudFormation cannot read them: an error.
+    Kept,
 }
 
 /// What was found.
@@ -177,7 +193,9 @@ pub fn named(definition: &Definition<'_>, written: Option<Written>) -> Named {
         pipeline: None,
         written,
         buildspecs: Vec::new(),
-        local_files: None,
+        local_paths: LocalPaths::Packaged,
+        local_files: &|_, _| None,
+        aliases_written_out: true,
     };
     let mut run = Run::new(&subject);
     let mut named = Named::default();
@@ -296,21 +314,17 @@ impl Run<'_> {
         if let Some(known) = self.templates.get(name) {
             return known.clone();
         }
-        let template =
-            self.read(name)
-                .and_then(|file| match Template::parse(&file.shown, &file.bytes) {
-                    Ok(template) => {
-                        self.find_all(template_checks::check(&template, file.bytes.len()));
-                        if self.subject.local_files.is_none() {
-                            self.find_all(local_paths(&template));
-                        }
-                        Some(Rc::new(template))
-                    }
-                    Err(faults) => {
-                        self.find_all(faults);
-                        None
-                    }
-                });
+        let template = self.read(name).and_then(|file| {
+            let read = Template::read(&file.shown, &file.bytes);
+            self.find_all(read.faults);
+            let template = read.template?;
+            self.find_all(template_checks::check(&template, file.bytes.len()));
+            if !self.subject.aliases_written_out {
+                self.find_all(yaml_alias::check(&template));
+            }
+            self.find_all(local_paths(&template, self.subject.local_paths));
+            Some(Rc::new(template))
+        });
         self.templates.insert(name.to_owned(), template.clone());
         template
     }
@@ -364,7 +378,10 @@ impl Run<'_> {
         let mut never_set = Vec::new();
         for action in around.pipeline.actions() {
             match action.provider.as_str() {
-                "CodeBuild" => self.build(&around, action, &mut keys, &mut never_set),
+                "CodeBuild" => {
+                    self.artifact_settings(&around, action);
+                    self.build(&around, action, &mut keys, &mut never_set);
+                }
                 "CloudFormation" => self.deployment(&around, action, &mut keys),
                 // Only the variables that it lists leave it (CodePipeline user guide, "Commands action
                 // reference").
@@ -372,53 +389,141 @@ impl Run<'_> {
                     let namespace = action.namespace.iter().map(|text| text.text.clone());
                     keys.extend(namespace.map(|name| (name, action.variables.clone())));
                 }
-                _ => {}
+                _ => self.artifact_settings(&around, action),
             }
         }
         self.find_all(crate::pipeline_checks::check(&around.pipeline, &keys));
         self.never_set(&around, never_set);
     }
 
-    /// Reads the definition in either of its two forms.
+    /// Reads what can be read of the definition, in either of its two forms.
     fn around(&mut self, definition: &Definition<'_>) -> Option<Around> {
         let File { shown, bytes } = &definition.file;
-        match read_definition(shown, bytes, definition.world, definition.id) {
-            Ok((pipeline, template, projects)) => {
-                if let Some(template) = &template {
-                    self.find_all(template_checks::check(template, bytes.len()));
-                }
-                Some(Around {
-                    pipeline,
-                    template,
-                    projects,
-                    artifact: None,
-                })
+        let root = match yaml::read_bytes(shown, bytes) {
+            Ok(document) => document.root,
+            Err(finding) => {
+                self.find(finding);
+                return None;
             }
-            Err(faults) => {
-                self.find_all(faults);
-                None
+        };
+        let around = |pipeline, template, projects| Around {
+            pipeline,
+            template,
+            projects,
+            artifact: None,
+        };
+        if is_definition(&root) {
+            let read = Pipeline::read_definition(shown, &root);
+            self.find_all(read.faults);
+            return Some(around(read.pipeline?, None, Vec::new()));
+        }
+        let read = Template::read(shown, bytes);
+        self.find_all(read.faults);
+        let template = read.template?;
+        self.find_all(template_checks::check(&template, bytes.len()));
+        // Whoever deploys it may write them out, as `aws cloudformation package` does.
+        let aliases = yaml_alias::check(&template).into_iter();
+        self.find_all(aliases.map(|one| one.lowered(Severity::Warning)));
+        // What only an account knows is not known here.
+        let world = World {
+            lenient: true,
+            ..definition.world.clone()
+        };
+        let (evaluator, faults) = Evaluator::read(&template, &world);
+        self.find_all(faults);
+        if world.imports_are_all {
+            self.find_all(missing_exports(&template, &evaluator, &world));
+        }
+        if looped_pipeline(&template) {
+            let unread = format!("the pipeline in {shown}: Fn::ForEach makes it");
+            self.report.unread.push(unread);
+            return None;
+        }
+        let read = Pipeline::read_template(&template, &evaluator, definition.id);
+        self.find_all(read.faults);
+        let mut projects = Vec::new();
+        for project in project::each(&template, &evaluator) {
+            match project {
+                Ok(project) => projects.push(project),
+                Err(finding) => self.find(finding),
             }
         }
+        let pipeline = read.pipeline?;
+        Some(around(pipeline, Some(template), projects))
     }
 }
 
-/// A finding for each local path of a template that nothing will upload.
-fn local_paths(template: &Template) -> Vec<Finding> {
+/// A finding for each known name that no stack exports.
+fn missing_exports(template: &Template, evaluator: &Evaluator<'_>, world: &World) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    template_checks::functions::each(template, &mut |function, argument, place| {
+        if function != "Fn::ImportValue" {
+            return;
+        }
+        let name = evaluator.node(argument).ok().flatten();
+        let name = name.as_ref().and_then(Node::as_str);
+        let known = world.imports.keys().map(String::as_str);
+        if let Some(name) = name.filter(|name| !is_unknown(name))
+            && !world.imports.contains_key(name)
+        {
+            let message = format!("no stack exports {name}");
+            findings.push(
+                Finding::new(&rule::UNRESOLVED, &template.file, Some(place), message)
+                    .hint("deploy the stack that exports it first")
+                    .maybe_hint(did_you_mean(name, known)),
+            );
+        }
+    });
+    findings
+}
+
+/// Whether a document is the JSON of get-pipeline, not a template.
+fn is_definition(root: &Node) -> bool {
+    root.get("pipeline").is_some() || root.get("stages").is_some()
+}
+
+/// Whether the only pipeline of a template is made by a loop.
+fn looped_pipeline(template: &Template) -> bool {
+    fn holds(node: &Node) -> bool {
+        let kind = node.get("Type").and_then(Node::as_str);
+        match &node.content {
+            Content::Scalar(..) => false,
+            Content::Sequence(items) => items.iter().any(holds),
+            Content::Mapping(entries) => {
+                kind == Some(PIPELINE_TYPE) || entries.iter().any(|(_, value)| holds(value))
+            }
+        }
+    }
+    let entries = template.root.get("Resources").and_then(Node::as_mapping);
+    let mut loops = entries.unwrap_or_default().iter().filter(|(key, _)| {
+        key.as_str()
+            .is_some_and(|name| name.starts_with("Fn::ForEach"))
+    });
+    template.resources_of(PIPELINE_TYPE).next().is_none() && loops.any(|(_, body)| holds(body))
+}
+
+/// A finding for each local path of a template that is not uploaded.
+fn local_paths(template: &Template, become_of: LocalPaths) -> Vec<Finding> {
+    let finding = |one: &local::Local<'_>| {
+        let (what, path) = (one.what(), one.path);
+        let place = Some(one.node.place);
+        let find = |message| Finding::new(&rule::LOCAL_PATH, &template.file, place, message);
+        match become_of {
+            LocalPaths::Packaged => None,
+            LocalPaths::Packable => {
+                let message = format!(
+                    "{what} is the local path {path:?}, which package-template replaces once it has a bucket"
+                );
+                Some(find(message).lowered(Severity::Note))
+            }
+            LocalPaths::Kept => Some(find(format!(
+                "{what} is the local path {path:?}, which CloudFormation cannot read"
+            ))),
+        }
+    };
     local::find(&template.root)
         .iter()
-        .map(|one| {
-            let message = format!(
-                "{} is the local path {:?}, which CloudFormation cannot read",
-                one.what(),
-                one.path
-            );
-            Finding::new(
-                &rule::LOCAL_PATH,
-                &template.file,
-                Some(one.node.place),
-                message,
-            )
-        })
+        .filter_map(finding)
         .collect()
 }
 
@@ -435,9 +540,11 @@ pub fn read_definition(
     world: &World,
     id: Option<&str>,
 ) -> Result<Read, Vec<Finding>> {
-    let root = yaml::parse_bytes(shown, bytes).map_err(|finding| vec![finding])?;
-    if root.get("pipeline").is_some() || root.get("stages").is_some() {
-        let pipeline = Pipeline::parse_definition(shown, bytes)?;
+    let root = yaml::read_bytes(shown, bytes)
+        .map_err(|finding| vec![finding])?
+        .root;
+    if is_definition(&root) {
+        let pipeline = Pipeline::read_definition(shown, &root).whole()?;
         return Ok((pipeline, None, Vec::new()));
     }
     let template = Template::parse(shown, bytes)?;

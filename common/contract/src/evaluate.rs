@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use crate::finding::{Finding, Place, did_you_mean};
 use crate::rule::{self, Rule};
 use crate::template::{Parameter, Template};
-use crate::yaml::{Content, Node};
+use crate::yaml::{Content, Node, Style};
+use crate::{language, yaml11};
 
 mod functions;
 
@@ -27,6 +28,8 @@ pub struct World {
     pub pseudo: BTreeMap<String, String>,
     /// Exported outputs of other stacks, for `Fn::ImportValue`.
     pub imports: BTreeMap<String, String>,
+    /// Whether these are all of the account's, so that another name is exported by no stack.
+    pub imports_are_all: bool,
     /// Whether a value that is not known here is no error but stays a text that says so, such as
     /// `${SourceBucketName}`; see [`is_unknown`]. Resources are then such texts too: `${Project}`.
     pub lenient: bool,
@@ -112,6 +115,15 @@ impl<'a> Evaluator<'a> {
     /// All at once: a value for a parameter that is not declared, a parameter without value
     /// and default, a value that is not among the allowed ones.
     pub fn new(template: &'a Template, world: &'a World) -> Result<Self, Vec<Finding>> {
+        match Self::read(template, world) {
+            (evaluator, faults) if faults.is_empty() => Ok(evaluator),
+            (_, faults) => Err(faults),
+        }
+    }
+
+    /// The same with whatever is wrong with the values.
+    #[must_use]
+    pub fn read(template: &'a Template, world: &'a World) -> (Self, Vec<Finding>) {
         let mut faults = template.undeclared(world.parameters.keys().map(String::as_str));
         for parameter in &template.parameters {
             let given = world.parameters.get(&parameter.name);
@@ -150,15 +162,12 @@ impl<'a> Evaluator<'a> {
                 ));
             }
         }
-        if faults.is_empty() {
-            Ok(Self {
-                template,
-                world,
-                open: RefCell::default(),
-            })
-        } else {
-            Err(faults)
-        }
+        let evaluator = Self {
+            template,
+            world,
+            open: RefCell::default(),
+        };
+        (evaluator, faults)
     }
 
     /// A node with every function resolved; nothing when it is `AWS::NoValue`.
@@ -179,6 +188,10 @@ impl<'a> Evaluator<'a> {
             return Err(self.unknown_function(tag, node.place));
         }
         let content = match &node.content {
+            Content::Scalar(text, Style::Plain) => {
+                let value = yaml11::value(text).unwrap_or_else(|| text.clone());
+                Content::Scalar(value, Style::Plain)
+            }
             Content::Scalar(text, style) => Content::Scalar(text.clone(), *style),
             Content::Sequence(items) => {
                 let mut kept = Vec::with_capacity(items.len());
@@ -234,7 +247,7 @@ impl<'a> Evaluator<'a> {
         if let Some(value) = self.world.pseudo.get(name) {
             return Ok(Some(Node::text(value, place)));
         }
-        if self.world.lenient && name.starts_with("AWS::") {
+        if self.world.lenient && language::PSEUDO_PARAMETERS.contains(&name) {
             return Ok(Some(Node::text(format!("${{{name}}}"), place)));
         }
         if let Some(parameter) = self.template.parameter(name) {

@@ -45,7 +45,7 @@ impl Severity {
 pub struct Finding {
     /// The rule that is broken.
     pub rule: &'static Rule,
-    /// How bad it is: what the rule says.
+    /// How bad it is: what the rule says, or less.
     pub severity: Severity,
     /// The file as its user named it.
     pub file: String,
@@ -80,6 +80,13 @@ impl Finding {
     #[must_use]
     pub fn fix(&self) -> &str {
         self.hint.as_deref().unwrap_or(self.rule.fix)
+    }
+
+    /// The same finding where it is less bad than its rule says.
+    #[must_use]
+    pub fn lowered(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
     }
 
     /// The finding in one or two lines, with its code: what a program's message quotes.

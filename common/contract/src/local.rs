@@ -1,8 +1,10 @@
 //! Local paths in a template: what they are, and what must stand in their place.
 //!
-//! The properties are those that `aws cloudformation package` rewrites
-//! (awscli/customizations/cloudformation/artifact_exporter.py), and `AWS::Include` anywhere.
+//! The properties are those that `aws cloudformation package` and `sam package` rewrite
+//! (awscli/customizations/cloudformation/artifact_exporter.py, samcli/lib/utils/resources.py), SAM's `Globals`
+//! where a resource takes its value from there, and `AWS::Include` anywhere.
 
+use crate::evaluate::function;
 use crate::yaml::{Content, Node};
 
 /// How a file or folder is stored, and how the template names it.
@@ -39,19 +41,31 @@ pub struct Local<'t> {
     pub path: &'t str,
     /// The property, such as `Command.ScriptLocation`.
     pub property: &'static str,
-    /// The resource that has it; none for an include.
-    pub resource: Option<(&'t str, &'static str)>,
+    /// What has it.
+    pub owner: Owner<'t>,
     /// What must become of it.
     pub form: Form,
 }
 
+/// What has a local path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner<'t> {
+    /// A resource: its logical id and its type.
+    Resource(&'t str, &'static str),
+    /// A section of SAM's `Globals`, such as `Function`.
+    Globals(&'static str),
+    /// An include.
+    Include,
+}
+
 impl Local<'_> {
-    /// The property with its resource, for messages.
+    /// The property with what has it, for messages.
     #[must_use]
     pub fn what(&self) -> String {
-        match self.resource {
-            Some((id, kind)) => format!("{} of {id} ({kind})", self.property),
-            None => format!("{} of AWS::Include", self.property),
+        match self.owner {
+            Owner::Resource(id, kind) => format!("{} of {id} ({kind})", self.property),
+            Owner::Globals(section) => format!("{} of Globals.{section}", self.property),
+            Owner::Include => format!("{} of AWS::Include", self.property),
         }
     }
 }
@@ -149,6 +163,9 @@ pub fn find(root: &Node) -> Vec<Local<'_>> {
         // An included piece may hold resources without their section.
         resources_of(root, &mut found);
     }
+    if let Some(globals) = root.get("Globals") {
+        globals_of(globals, root, &mut found);
+    }
     if let Some(metadata) = root.get("Metadata").and_then(|node| node.get(REPOSITORY)) {
         properties(REPOSITORY, REPOSITORY, metadata, &mut found);
     }
@@ -174,6 +191,44 @@ fn resources_of<'t>(section: &'t Node, found: &mut Vec<Local<'t>>) {
     }
 }
 
+/// What SAM's `Globals` give to every resource of a kind that does not say it itself.
+fn globals_of<'t>(globals: &'t Node, root: &Node, found: &mut Vec<Local<'t>>) {
+    for (kind, property, form) in &PROPERTIES {
+        let Some(section) = kind.strip_prefix("AWS::Serverless::") else {
+            continue;
+        };
+        let value = globals.get(section).and_then(|node| node.get(property));
+        if let Some((node, path)) = value.and_then(local_path)
+            && is_taken(root.get("Resources"), kind, property)
+        {
+            found.push(Local {
+                node,
+                path,
+                property,
+                owner: Owner::Globals(section),
+                form: *form,
+            });
+        }
+    }
+}
+
+/// Whether a resource takes a property from the `Globals`: it does not give it, nor code in another form.
+fn is_taken(section: Option<&Node>, kind: &str, property: &str) -> bool {
+    let entries = section.and_then(Node::as_mapping).unwrap_or_default();
+    entries.iter().any(|(key, value)| {
+        if key.as_str().is_some_and(|id| id.starts_with("Fn::")) {
+            let body = value.as_sequence().and_then(<[Node]>::last);
+            return is_taken(body, kind, property);
+        }
+        let own = value.get("Properties");
+        let gives = |name: &str| own.is_some_and(|node| node.get(name).is_some());
+        let otherwise = ["InlineCode", "ImageUri", "DefinitionBody"];
+        value.get("Type").and_then(Node::as_str) == Some(kind)
+            && !gives(property)
+            && !otherwise.iter().any(|name| gives(name))
+    })
+}
+
 fn properties<'t>(id: &'t str, kind: &str, node: &'t Node, found: &mut Vec<Local<'t>>) {
     for (known, property, form) in &PROPERTIES {
         if *known != kind {
@@ -187,7 +242,7 @@ fn properties<'t>(id: &'t str, kind: &str, node: &'t Node, found: &mut Vec<Local
                 node,
                 path,
                 property,
-                resource: Some((id, known)),
+                owner: Owner::Resource(id, known),
                 form: *form,
             });
         }
@@ -205,7 +260,7 @@ fn includes<'t>(node: &'t Node, found: &mut Vec<Local<'t>>) {
             node,
             path,
             property: "Location",
-            resource: None,
+            owner: Owner::Include,
             form: Include,
         });
     }
@@ -216,6 +271,38 @@ fn includes<'t>(node: &'t Node, found: &mut Vec<Local<'t>>) {
             entries.iter().for_each(|(_, value)| includes(value, found));
         }
     }
+}
+
+/// The texts of that form of property that are no paths on this machine: what has each, where it is, and the
+/// text, which is the pattern of a Fn::Sub where one stands there.
+#[must_use]
+pub(crate) fn urls(root: &Node, wanted: Form) -> Vec<(String, &Node, String)> {
+    let mut found = Vec::new();
+    let entries = root.get("Resources").and_then(Node::as_mapping);
+    for (key, value) in entries.unwrap_or_default() {
+        let kind = value.get("Type").and_then(Node::as_str);
+        let fitting = PROPERTIES
+            .iter()
+            .filter(|(known, _, form)| Some(*known) == kind && *form == wanted);
+        for (_, property, _) in fitting {
+            let node = value.get("Properties").and_then(|node| node.get(property));
+            let Some(node) = node.filter(|node| local_path(node).is_none()) else {
+                continue;
+            };
+            let text = match function(node) {
+                None => node.as_str().map(str::to_owned),
+                Some((name, argument)) if name == "Fn::Sub" => {
+                    let bare = argument.bare();
+                    let first = bare.as_sequence().and_then(<[Node]>::first);
+                    first.unwrap_or(&bare).as_str().map(str::to_owned)
+                }
+                Some(_) => None,
+            };
+            let id = key.as_str().unwrap_or_default().to_owned();
+            found.extend(text.map(|text| (id, node, text)));
+        }
+    }
+    found
 }
 
 /// The text of a node that is a path on this machine: neither a function nor a URL.
@@ -283,6 +370,36 @@ Metadata: {'AWS::ServerlessRepo::Application': {ReadmeUrl: README.md}}
                 "18:60: ReadmeUrl of AWS::ServerlessRepo::Application (AWS::ServerlessRepo::Application) \"README.md\"",
             ]
         );
+    }
+
+    /// As `sam package` applies them: to a resource that does not say it itself.
+    #[test]
+    fn what_globals_give_is_found_where_a_resource_takes_it() {
+        let with = |resources: &str| {
+            found(&format!(
+                "Globals:\n  Function: {{CodeUri: src/}}\n  LayerVersion: {{ContentUri: layer/}}\n  \
+                 Api: {{DefinitionUri: api.yml}}\nResources:\n{resources}"
+            ))
+        };
+        let takes = "  A: {Type: AWS::Serverless::Function, Properties: {Handler: x}}\n";
+        let code = "2:23: CodeUri of Globals.Function \"src/\"";
+        assert_eq!(with(takes), [code]);
+        assert_eq!(with("  A: {Type: AWS::Serverless::Function}\n"), [code]);
+        assert_eq!(
+            with("  L: {Type: AWS::Serverless::LayerVersion}\n  P: {Type: AWS::Serverless::Api}\n"),
+            [
+                "3:30: ContentUri of Globals.LayerVersion \"layer/\"",
+                "4:24: DefinitionUri of Globals.Api \"api.yml\""
+            ]
+        );
+        let looped = "  Fn::ForEach::All:\n    - N\n    - [A]\n    - 'F${N}': {Type: AWS::Serverless::Function}\n";
+        assert_eq!(with(looped), [code]);
+        for own in ["CodeUri: 's3://b/k'", "InlineCode: x", "ImageUri: x"] {
+            let resource =
+                format!("  A: {{Type: AWS::Serverless::Function, Properties: {{{own}}}}}\n");
+            assert_eq!(with(&resource), [] as [&str; 0], "{own}");
+        }
+        assert_eq!(with("  A: {Type: AWS::S3::Bucket}\n"), [] as [&str; 0]);
     }
 
     #[test]

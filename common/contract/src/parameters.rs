@@ -10,7 +10,9 @@ pub mod pattern;
 
 use self::constraints::{Misfit, misfit, misfit_of_default};
 use crate::finding::{Finding, Place, did_you_mean};
+use crate::pipeline::Text;
 use crate::rule;
+use crate::rules::reference_unresolved;
 use crate::template::{Parameter, Template};
 use crate::yaml::{self, Content, Node, Style};
 
@@ -86,8 +88,8 @@ pub fn configuration(file: &str, bytes: &[u8], template: &Template) -> Configura
         let message = format!("not JSON: {error}");
         return wrong(Finding::new(&rule::NOT_JSON, file, Some(place), message));
     }
-    let root = match yaml::parse_bytes(file, bytes) {
-        Ok(root) => root,
+    let (root, twice) = match yaml::read_bytes(file, bytes) {
+        Ok(document) => (document.root, document.twice),
         Err(finding) => return wrong(finding),
     };
     let Some(sections) = root.as_mapping() else {
@@ -100,7 +102,10 @@ pub fn configuration(file: &str, bytes: &[u8], template: &Template) -> Configura
         ));
     };
     const SECTIONS: [&str; 3] = ["Parameters", "Tags", "StackPolicy"];
-    let mut read = Configuration::default();
+    let mut read = Configuration {
+        findings: twice,
+        ..Configuration::default()
+    };
     for (key, value) in sections {
         let name = key.as_str().unwrap_or_default();
         match name {
@@ -166,6 +171,14 @@ fn texts<'n>(
                 wrong(value.place, message);
             }
         }
+    }
+    for (key, value) in entries {
+        let what = format!("the value of {}", key.as_str().unwrap_or_default());
+        let text = value.as_str().map(|text| Text {
+            text: text.to_owned(),
+            place: value.place,
+        });
+        findings.extend(text.and_then(|text| reference_unresolved::check(file, &what, &text)));
     }
     entries
 }

@@ -3,11 +3,15 @@
 //! It is read from an `AWS::CodePipeline::Pipeline` of an evaluated template or from the
 //! JSON of `aws codepipeline get-pipeline`; the two differ in the case of the first letter.
 
-use crate::evaluate::{Evaluator, is_unknown};
+use std::collections::BTreeMap;
+
+use crate::evaluate::Evaluator;
 use crate::finding::{Finding, Place};
 use crate::rule;
 use crate::template::Template;
 use crate::yaml::Node;
+
+mod read;
 
 /// The resource type of a pipeline.
 pub const PIPELINE_TYPE: &str = "AWS::CodePipeline::Pipeline";
@@ -25,6 +29,37 @@ pub struct Pipeline {
     pub stages: Vec<Stage>,
     /// Whether more may be in it than is here: a list, an action or an order depends on what is not known.
     pub open: bool,
+    /// What is probably not meant.
+    pub warnings: Vec<Finding>,
+}
+
+/// What could be read of a pipeline, and every fault on the way.
+#[derive(Debug)]
+pub struct Read {
+    /// The pipeline, as far as it is one: a text that is missing is unknown.
+    pub pipeline: Option<Pipeline>,
+    /// Why it is not one, or not wholly.
+    pub faults: Vec<Finding>,
+}
+
+impl Read {
+    fn none(faults: Vec<Finding>) -> Self {
+        Self {
+            pipeline: None,
+            faults,
+        }
+    }
+
+    /// The pipeline, when nothing is wrong with it.
+    ///
+    /// # Errors
+    /// Every fault.
+    pub fn whole(self) -> Result<Pipeline, Vec<Finding>> {
+        match self.pipeline {
+            Some(pipeline) if self.faults.is_empty() => Ok(pipeline),
+            _ => Err(self.faults),
+        }
+    }
 }
 
 /// A stage.
@@ -34,8 +69,50 @@ pub struct Stage {
     pub name: String,
     /// Its actions, in the order of the file.
     pub actions: Vec<Action>,
+    /// The rules of its conditions.
+    pub rules: Vec<StageRule>,
     /// Where it stands.
     pub place: Place,
+    /// Whether a stage may stand before it that depends on what is not known.
+    pub after_unknown: bool,
+}
+
+/// A rule of a condition of a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageRule {
+    /// Its name.
+    pub name: String,
+    /// When it is asked.
+    pub moment: Moment,
+    /// Its configuration, in the order of the file.
+    pub configuration: Vec<(String, Text)>,
+    /// Names of the artifacts it reads.
+    pub inputs: Vec<Text>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// When a condition of a stage is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Before its actions run.
+    BeforeEntry,
+    /// When all of its actions succeeded.
+    OnSuccess,
+    /// When one of its actions failed.
+    OnFailure,
+}
+
+impl Moment {
+    /// The stage's field for it, in a template.
+    #[must_use]
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::BeforeEntry => "BeforeEntry",
+            Self::OnSuccess => "OnSuccess",
+            Self::OnFailure => "OnFailure",
+        }
+    }
 }
 
 impl Stage {
@@ -78,8 +155,24 @@ pub struct Action {
     pub outputs: Vec<Text>,
     /// Its configuration, in the order of the file; values are text, before resolution.
     pub configuration: Vec<(String, Text)>,
+    /// Where each key of the configuration stands.
+    pub key_places: BTreeMap<String, Place>,
+    /// Where the configuration stands, when there is one.
+    pub configuration_place: Option<Place>,
+    /// The version of its kind.
+    pub version: Option<String>,
+    /// Where its ActionTypeId stands.
+    pub kind_place: Place,
+    /// The commands of a Commands action, and where their list stands.
+    pub commands: Option<(Vec<Text>, Place)>,
     /// Names of the variables that a Commands action makes (`OutputVariables`).
     pub variables: Vec<String>,
+    /// Where `OutputVariables` stands.
+    pub variables_place: Option<Place>,
+    /// `Files` of each output artifact that has some: how many, and where.
+    pub files: Vec<(usize, Place)>,
+    /// The action's own `EnvironmentVariables`, not those of its configuration.
+    pub environment: Vec<(String, Text)>,
     /// Its region, when it is not the pipeline's.
     pub region: Option<String>,
     /// Its own role.
@@ -139,8 +232,16 @@ impl Pipeline {
         evaluator: &Evaluator<'_>,
         id: Option<&str>,
     ) -> Result<Self, Vec<Finding>> {
+        Self::read_template(template, evaluator, id).whole()
+    }
+
+    /// The same, as far as it can be read.
+    #[must_use]
+    pub fn read_template(template: &Template, evaluator: &Evaluator<'_>, id: Option<&str>) -> Read {
         let fault = |message: String, hint: String| {
-            vec![Finding::new(&rule::PIPELINE_SHAPE, &template.file, None, message).hint(hint)]
+            Read::none(vec![
+                Finding::new(&rule::PIPELINE_SHAPE, &template.file, None, message).hint(hint),
+            ])
         };
         let all: Vec<_> = template
             .resources_of(PIPELINE_TYPE)
@@ -158,27 +259,27 @@ impl Pipeline {
                 } else {
                     ids.join(", ")
                 };
-                return Err(fault(
+                return fault(
                     format!("no resource {id} of type {PIPELINE_TYPE}"),
                     format!("the template has {known}"),
-                ));
+                );
             }
             ([], None) => {
-                return Err(fault(
+                return fault(
                     format!("no resource of type {PIPELINE_TYPE}"),
                     "name the template that holds the pipeline, or the JSON of get-pipeline"
                         .to_owned(),
-                ));
+                );
             }
             _ => {
-                return Err(fault(
+                return fault(
                     format!("{} pipelines in one template", ids.len()),
                     format!("choose one of {}", ids.join(", ")),
-                ));
+                );
             }
         };
         let Some(properties) = &resource.properties else {
-            return Err(vec![Finding::new(
+            return Read::none(vec![Finding::new(
                 &rule::PIPELINE_SHAPE,
                 &template.file,
                 Some(resource.node.place),
@@ -186,12 +287,9 @@ impl Pipeline {
             )]);
         };
         match evaluator.node(properties) {
-            Ok(Some(node)) => Self::from_node(&template.file, &node),
-            Ok(None) => Err(fault(
-                format!("{} is AWS::NoValue", resource.id),
-                String::new(),
-            )),
-            Err(finding) => Err(vec![finding]),
+            Ok(Some(node)) => Self::read_node(&template.file, &node),
+            Ok(None) => fault(format!("{} is AWS::NoValue", resource.id), String::new()),
+            Err(finding) => Read::none(vec![finding]),
         }
     }
 
@@ -202,251 +300,18 @@ impl Pipeline {
     /// Not JSON or YAML, or a definition with faults: all of these at once.
     pub fn parse_definition(file: &str, bytes: &[u8]) -> Result<Self, Vec<Finding>> {
         let root = crate::yaml::parse_bytes(file, bytes).map_err(|finding| vec![finding])?;
-        Self::from_node(file, root.get("pipeline").unwrap_or(&root))
+        Self::read_definition(file, &root).whole()
+    }
+
+    /// The same, as far as it can be read.
+    #[must_use]
+    pub fn read_definition(file: &str, root: &Node) -> Read {
+        Self::read_node(file, root.get("pipeline").unwrap_or(root))
     }
 
     /// Reads evaluated properties or a `pipeline` object.
-    ///
-    /// # Errors
-    /// Everything that is missing or of the wrong kind, at once.
-    pub fn from_node(file: &str, node: &Node) -> Result<Self, Vec<Finding>> {
-        let mut reader = Reader {
-            file,
-            faults: Vec::new(),
-            open: false,
-        };
-        let mut pipeline = reader.pipeline(node);
-        pipeline.open = reader.open;
-        if reader.faults.is_empty() {
-            Ok(pipeline)
-        } else {
-            Err(reader.faults)
-        }
-    }
-}
-
-struct Reader<'a> {
-    file: &'a str,
-    faults: Vec<Finding>,
-    /// Whether something was left out because it is not known.
-    open: bool,
-}
-
-/// Whether a node stands for something that is not known here, such as a choice by an unknown condition.
-fn is_open(node: &Node) -> bool {
-    node.as_str().is_some_and(is_unknown)
-}
-
-/// A field under its CloudFormation name (`RunOrder`) or its API name (`runOrder`).
-fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    let found = node.get(name).or_else(|| {
-        let mut letters = name.chars();
-        let first = letters.next()?.to_ascii_lowercase();
-        node.get(&format!("{first}{}", letters.as_str()))
-    });
-    found.filter(|node| !node.is_null())
-}
-
-impl Reader<'_> {
-    fn pipeline(&mut self, node: &Node) -> Pipeline {
-        let mut stages = Vec::new();
-        for stage in self.list(node, "Stages", "the pipeline") {
-            let name = self.required(stage, "Name", "a stage");
-            let what = format!("stage {name}");
-            let mut actions = Vec::new();
-            for action in self.list(stage, "Actions", &what) {
-                // What an action is set to do is part of it: without that it is not known either.
-                if field(action, "Configuration").is_some_and(is_open) {
-                    self.open = true;
-                } else {
-                    actions.push(self.action(action, &name));
-                }
-            }
-            if actions.is_empty() && !self.open {
-                self.fault(stage, format!("{what} has no actions"));
-            }
-            stages.push(Stage {
-                name,
-                actions,
-                place: stage.place,
-            });
-        }
-        if stages.is_empty() && !self.open {
-            self.fault(node, "the pipeline has no stages".to_owned());
-        }
-        let variables = self
-            .list(node, "Variables", "the pipeline")
-            .into_iter()
-            .map(|one| {
-                (
-                    self.required(one, "Name", "a pipeline variable"),
-                    self.text(one, "DefaultValue").map(|text| text.text),
-                )
-            })
-            .collect();
-        Pipeline {
-            file: self.file.to_owned(),
-            name: self
-                .text(node, "Name")
-                .map_or_else(String::new, |name| name.text),
-            variables,
-            stages,
-            open: false,
-        }
-    }
-
-    fn action(&mut self, node: &Node, stage: &str) -> Action {
-        let name = self.required(node, "Name", &format!("an action of stage {stage}"));
-        let what = format!("action {stage}/{name}");
-        let kind = field(node, "ActionTypeId");
-        if kind.is_none() {
-            self.fault(node, format!("{what} has no ActionTypeId"));
-        }
-        let kind = kind.unwrap_or(node);
-        let run_order = match field(node, "RunOrder") {
-            None => 1,
-            Some(order) if is_open(order) => {
-                self.open = true;
-                1
-            }
-            Some(order) => match order.as_str().and_then(|text| text.parse::<u32>().ok()) {
-                Some(order @ 1..=999) => order,
-                _ => {
-                    self.fault(
-                        order,
-                        format!("RunOrder of {what} is not a number from 1 to 999"),
-                    );
-                    1
-                }
-            },
-        };
-        Action {
-            category: self.required(kind, "Category", &what),
-            owner: self.required(kind, "Owner", &what),
-            provider: self.required(kind, "Provider", &what),
-            namespace: self.text(node, "Namespace"),
-            run_order,
-            inputs: self.artifacts(node, "InputArtifacts", &what),
-            outputs: self.artifacts(node, "OutputArtifacts", &what),
-            configuration: self.configuration(node, &what),
-            variables: self
-                .list(node, "OutputVariables", &what)
-                .into_iter()
-                .filter_map(|name| name.as_str().map(str::to_owned))
-                .collect(),
-            region: self.text(node, "Region").map(|text| text.text),
-            role: self.text(node, "RoleArn").map(|text| text.text),
-            place: node.place,
-            name,
-        }
-    }
-
-    fn configuration(&mut self, action: &Node, what: &str) -> Vec<(String, Text)> {
-        let Some(node) = field(action, "Configuration") else {
-            return Vec::new();
-        };
-        let Some(entries) = node.as_mapping() else {
-            self.fault(
-                node,
-                format!("Configuration of {what} is {}, not a mapping", node.kind()),
-            );
-            return Vec::new();
-        };
-        let mut configuration = Vec::new();
-        for (key, value) in entries {
-            let key = key.as_str().unwrap_or_default();
-            if let Some(text) = value.as_str() {
-                configuration.push((
-                    key.to_owned(),
-                    Text {
-                        text: text.to_owned(),
-                        place: value.place,
-                    },
-                ));
-            } else {
-                let message = format!("{key} of {what} is {}, not text", value.kind());
-                self.fault(value, message).hint =
-                    Some("write JSON inside quotation marks: '{\"A\":\"b\"}'".to_owned());
-            }
-        }
-        configuration
-    }
-
-    fn artifacts(&mut self, action: &Node, key: &str, what: &str) -> Vec<Text> {
-        let mut names = Vec::new();
-        for item in self.list(action, key, what) {
-            match field(item, "Name").and_then(Node::as_str) {
-                Some(name) => names.push(Text {
-                    text: name.to_owned(),
-                    place: item.place,
-                }),
-                None => {
-                    self.fault(item, format!("an artifact in {key} of {what} has no Name"));
-                }
-            }
-        }
-        names
-    }
-
-    /// The items that are known.
-    fn list<'n>(&mut self, node: &'n Node, key: &str, what: &str) -> Vec<&'n Node> {
-        let Some(value) = field(node, key) else {
-            return Vec::new();
-        };
-        if is_open(value) {
-            self.open = true;
-            return Vec::new();
-        }
-        if value.as_sequence().is_none() {
-            self.fault(
-                value,
-                format!("{key} of {what} is {}, not a list", value.kind()),
-            );
-        }
-        let items = value.as_sequence().unwrap_or_default();
-        let known: Vec<&Node> = items.iter().filter(|item| !is_open(item)).collect();
-        self.open |= known.len() < items.len();
-        known
-    }
-
-    fn required(&mut self, node: &Node, key: &str, what: &str) -> String {
-        match self.text(node, key) {
-            Some(text) => text.text,
-            None => {
-                self.fault(node, format!("{what} has no {key}"));
-                String::new()
-            }
-        }
-    }
-
-    fn text(&mut self, node: &Node, key: &str) -> Option<Text> {
-        // A field of what is not known is not known.
-        let value = if is_open(node) {
-            node
-        } else {
-            field(node, key)?
-        };
-        match value.as_str() {
-            Some(text) => Some(Text {
-                text: text.to_owned(),
-                place: value.place,
-            }),
-            None => {
-                self.fault(value, format!("{key} is {}, not text", value.kind()));
-                None
-            }
-        }
-    }
-
-    fn fault(&mut self, node: &Node, message: String) -> &mut Finding {
-        let at = self.faults.len();
-        self.faults.push(Finding::new(
-            &rule::PIPELINE_SHAPE,
-            self.file,
-            Some(node.place),
-            message,
-        ));
-        &mut self.faults[at]
+    fn read_node(file: &str, node: &Node) -> Read {
+        read::pipeline(file, node)
     }
 }
 

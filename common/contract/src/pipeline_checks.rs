@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evaluate::is_unknown;
 use crate::finding::{Finding, did_you_mean};
-use crate::pipeline::{Action, Pipeline, Text};
+use crate::pipeline::{Action, Moment, Pipeline, StageRule, Text};
 use crate::rule::{self, Rule};
+use crate::rules;
 use crate::variables::{self, Reference};
 
 /// The namespace of the pipeline execution itself; its only key is `PipelineExecutionId`.
@@ -33,6 +34,12 @@ impl Placed<'_> {
     }
 }
 
+/// Who uses a variable, and when that runs.
+struct Consumer {
+    name: String,
+    position: Position,
+}
+
 /// Every fault of a pipeline that shows without running it.
 ///
 /// `keys` names the variables that the action behind a namespace makes, where that is
@@ -49,6 +56,8 @@ pub fn check(pipeline: &Pipeline, keys: &BTreeMap<String, Vec<String>>) -> Vec<F
     checker.namespaces();
     checker.artifacts();
     checker.references(keys);
+    checker.findings.extend(pipeline.warnings.iter().cloned());
+    checker.findings.extend(rules::of_pipeline(pipeline));
     checker.findings
 }
 
@@ -113,7 +122,9 @@ impl Checker<'_> {
                     ));
                 }
                 let source = action.category == "Source";
-                if source != (index == 0) && !is_unknown(&action.category) {
+                // A stage of which it is not known whether it is there may be the first one.
+                let unsure = index == 0 && stage.after_unknown;
+                if source != (index == 0) && !unsure && !is_unknown(&action.category) {
                     let message = if source {
                         format!(
                             "{}/{}: a source action stands only in the first stage",
@@ -249,7 +260,19 @@ impl Checker<'_> {
                     ));
                 }
             }
-            for input in &one.action.inputs {
+        }
+        let actions = self.placed.iter().map(|one| {
+            let consumer = Consumer {
+                name: one.name(),
+                position: one.position,
+            };
+            (consumer, &one.action.inputs)
+        });
+        let rules = self
+            .rules()
+            .map(|(consumer, rule)| (consumer, &rule.inputs));
+        for (consumer, inputs) in actions.chain(rules) {
+            for input in inputs {
                 let name = input.text.as_str();
                 match made.get(name) {
                     None if is_unknown(name) || unknown_output => {}
@@ -257,19 +280,21 @@ impl Checker<'_> {
                         self.error(
                             &rule::ARTIFACT_NOT_MADE,
                             input,
-                            format!("{}: no action makes the artifact {name}", one.name()),
+                            format!("{}: no action makes the artifact {name}", consumer.name),
                         )
                         .maybe_hint(did_you_mean(name, made.keys().copied())),
                     ),
-                    Some(maker) if self.is_not_earlier(maker, one) => findings.push(self.error(
-                        &rule::ARTIFACT_LATER,
-                        input,
-                        format!(
-                            "{}: artifact {name} is made by {}, which does not run earlier",
-                            one.name(),
-                            maker.name()
-                        ),
-                    )),
+                    Some(maker) if self.is_not_earlier(maker, consumer.position) => {
+                        findings.push(self.error(
+                            &rule::ARTIFACT_LATER,
+                            input,
+                            format!(
+                                "{}: artifact {name} is made by {}, which does not run earlier",
+                                consumer.name,
+                                maker.name()
+                            ),
+                        ));
+                    }
                     Some(_) => {}
                 }
             }
@@ -280,53 +305,89 @@ impl Checker<'_> {
     fn references(&mut self, keys: &BTreeMap<String, Vec<String>>) {
         let mut findings = Vec::new();
         for one in &self.placed {
+            let consumer = Consumer {
+                name: one.name(),
+                position: one.position,
+            };
             for (field, value) in &one.action.configuration {
-                let at = |rule, message: String| {
-                    self.error(rule, value, format!("{}: {field}: {message}", one.name()))
-                };
                 if let Err(error) = variables::check_length(field, &value.text, "") {
                     // The message begins with the field.
-                    let message = format!("{}: {error}", one.name());
+                    let message = format!("{}: {error}", consumer.name);
                     findings.push(self.error(&rule::SETTING_TOO_LONG, value, message));
                 }
-                if field == "Commands" {
-                    // The shell's own `#{` may stand in there.
-                    continue;
+                // The shell's own `#{` may stand in commands.
+                if field != "Commands" {
+                    findings.extend(self.uses(&consumer, field, value, keys));
                 }
-                match variables::references(&value.text) {
-                    // A value may stand in there.
-                    Err(_) if is_unknown(&value.text) => {}
-                    Err(error) => {
-                        findings.push(at(&rule::MALFORMED_REFERENCE, error.to_string()));
-                    }
-                    Ok(found) => {
-                        for reference in found {
-                            if let Err((rule, message, hint)) =
-                                self.reference(one, &reference, keys)
-                            {
-                                findings.push(
-                                    self.error(rule, value, format!("{}: {message}", one.name()))
-                                        .maybe_hint(hint),
-                                );
-                            }
-                        }
-                    }
-                }
+            }
+            for (variable, value) in &one.action.environment {
+                findings.extend(self.uses(&consumer, variable, value, keys));
+            }
+        }
+        for (consumer, rule) in self.rules() {
+            for (field, value) in &rule.configuration {
+                findings.extend(self.uses(&consumer, field, value, keys));
             }
         }
         self.findings.extend(findings);
     }
 
+    /// The rules of the stages' conditions, and when each is asked.
+    fn rules(&self) -> impl Iterator<Item = (Consumer, &StageRule)> {
+        let stages = self.pipeline.stages.iter().enumerate();
+        stages.flat_map(|(index, stage)| {
+            stage.rules.iter().map(move |rule| {
+                let consumer = Consumer {
+                    name: format!("{}/{} ({})", stage.name, rule.name, rule.moment.field()),
+                    // Before the stage's own actions, or after all of them.
+                    position: match rule.moment {
+                        Moment::BeforeEntry => (index, 0),
+                        Moment::OnSuccess | Moment::OnFailure => (index, u32::MAX),
+                    },
+                };
+                (consumer, rule)
+            })
+        })
+    }
+
+    /// What is wrong with the references of one value.
+    fn uses(
+        &self,
+        consumer: &Consumer,
+        field: &str,
+        value: &Text,
+        keys: &BTreeMap<String, Vec<String>>,
+    ) -> Vec<Finding> {
+        let found = match variables::references(&value.text) {
+            // A value may stand in there.
+            Err(_) if is_unknown(&value.text) => return Vec::new(),
+            Err(error) => {
+                let message = format!("{}: {field}: {error}", consumer.name);
+                return vec![self.error(&rule::MALFORMED_REFERENCE, value, message)];
+            }
+            Ok(found) => found,
+        };
+        let wrong = found
+            .iter()
+            .filter_map(|reference| self.reference(consumer, reference, keys).err());
+        wrong
+            .map(|(rule, message, hint)| {
+                self.error(rule, value, format!("{}: {message}", consumer.name))
+                    .maybe_hint(hint)
+            })
+            .collect()
+    }
+
     /// Whether an action does not run before another; unknown orders inside a stage are no fault.
-    fn is_not_earlier(&self, maker: &Placed<'_>, consumer: &Placed<'_>) -> bool {
-        let unknown = self.pipeline.open && maker.position.0 == consumer.position.0;
-        maker.position >= consumer.position && !unknown
+    fn is_not_earlier(&self, maker: &Placed<'_>, consumer: Position) -> bool {
+        let unknown = self.pipeline.open && maker.position.0 == consumer.0;
+        maker.position >= consumer && !unknown
     }
 
     /// Whether a reference can be resolved when its consumer runs.
     fn reference(
         &self,
-        consumer: &Placed<'_>,
+        consumer: &Consumer,
         reference: &Reference,
         keys: &BTreeMap<String, Vec<String>>,
     ) -> Result<(), (&'static Rule, String, Option<String>)> {
@@ -379,7 +440,7 @@ impl Checker<'_> {
             let message = format!("{shown}: no such namespace");
             return Err((&rule::UNKNOWN_NAMESPACE, message, hint));
         };
-        if self.is_not_earlier(maker, consumer) {
+        if self.is_not_earlier(maker, consumer.position) {
             let message = format!(
                 "{shown}: {} makes it and does not run earlier",
                 maker.name()

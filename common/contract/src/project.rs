@@ -52,10 +52,17 @@ pub enum Spec {
 /// # Errors
 /// The first project that cannot be read.
 pub fn projects(template: &Template, evaluator: &Evaluator<'_>) -> Result<Vec<Project>, Finding> {
+    each(template, evaluator).collect()
+}
+
+/// The build projects of a template one by one, each read or with what is wrong with it.
+pub(crate) fn each(
+    template: &Template,
+    evaluator: &Evaluator<'_>,
+) -> impl Iterator<Item = Result<Project, Finding>> {
     template
         .resources_of(PROJECT_TYPE)
         .map(|resource| project(&template.file, resource, evaluator))
-        .collect()
 }
 
 /// Where the lines of a literal block stand, as it is or as the text of Fn::Sub.

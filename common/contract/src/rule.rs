@@ -5,6 +5,7 @@
 //! `RULES.md` beside this crate is generated from here, with a failing and a passing example of each.
 
 use crate::finding::Severity;
+use crate::rules;
 
 /// One rule.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +24,22 @@ pub struct Rule {
     pub source: &'static str,
 }
 
+/// A rule broken and kept, as changes of one small world whose files are in `tests/world`: the text `at` in a
+/// file becomes `failing` or `passing`. `⟨N × text⟩` in one stands for that much of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Example {
+    /// The rule's code.
+    pub code: &'static str,
+    /// The file that is changed.
+    pub file: &'static str,
+    /// The text in it, which stands there once.
+    pub at: &'static str,
+    /// What breaks the rule.
+    pub failing: &'static str,
+    /// What keeps it.
+    pub passing: &'static str,
+}
+
 macro_rules! rules {
     ($($severity:ident $ident:ident $code:literal $name:literal $summary:literal $fix:literal $source:expr;)*) => {
         $(
@@ -36,38 +53,47 @@ macro_rules! rules {
                 source: $source,
             };
         )*
-        /// Every rule, in the order of the catalogue.
-        pub static ALL: &[&Rule] = &[$(&$ident),*];
+        /// Those that have no file of their own yet.
+        static TABLE: &[&Rule] = &[$(&$ident),*];
     };
 }
 
 const YAML: &str = "https://yaml.org/spec/1.2.2/";
-const YAML_11: &str = "https://yaml.org/type/";
-const FORMATS: &str =
+pub(crate) const YAML_11: &str = "https://yaml.org/type/";
+pub(crate) const FORMATS: &str =
     "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html";
-const ANATOMY: &str =
+pub(crate) const ANATOMY: &str =
     "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html";
 const CFN_QUOTAS: &str =
     "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html";
 const PARAMETERS: &str = "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html";
-const REF: &str = "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-ref.html";
+pub(crate) const REF: &str = "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-ref.html";
 const PACKAGE: &str =
     "https://docs.aws.amazon.com/cli/latest/reference/cloudformation/package.html";
 const CFN_ARTIFACTS: &str = "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delivery-codepipeline-cfn-artifacts.html";
-const STRUCTURE: &str =
+pub(crate) const STRUCTURE: &str =
     "https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-pipeline-structure.html";
-const VARIABLES: &str =
+pub(crate) const VARIABLES: &str =
     "https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-variables.html";
-const QUOTAS: &str = "https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html";
-const CFN_ACTION: &str = "https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html";
+pub(crate) const QUOTAS: &str =
+    "https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html";
+pub(crate) const CFN_ACTION: &str = "https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html";
 const S3_ACTION: &str =
     "https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3.html";
-const BUILDSPEC: &str =
+pub(crate) const FUNCTIONS: &str = "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html";
+pub(crate) const PROVIDERS: &str =
+    "https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-valid-providers.html";
+pub(crate) const ACTIONS: &str =
+    "https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference.html";
+pub(crate) const COMMANDS: &str =
+    "https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-Commands.html";
+pub(crate) const BUILDSPEC: &str =
     "https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html";
 const BUILD_VARIABLES: &str =
     "https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html";
-const SHELL: &str = "https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html";
-const WRAPPER: &str = "https://github.com/aws/codecatalyst-runner-cli (command-runner): each item is a script of its own, whose last lines save the environment";
+pub(crate) const SHELL: &str =
+    "https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html";
+const WRAPPER: &str = "https://github.com/aws/codecatalyst-runner-cli/tree/e553d02 (command-runner): each item is a script of its own, whose last lines save the environment";
 
 rules! {
     Error SYNTAX "Y001" "syntax"
@@ -76,8 +102,8 @@ rules! {
     Error SECOND_DOCUMENT "Y002" "second-document"
         "A second YAML document begins in the file."
         "keep one document a file; remove the `---` line" FORMATS;
-    Error DUPLICATE_KEY "Y003" "duplicate-key"
-        "A key stands twice in one mapping: some readers take the last, others refuse."
+    Warning DUPLICATE_KEY "Y003" "duplicate-key"
+        "A key stands twice in one mapping: CloudFormation takes the last, other readers refuse."
         "remove or rename one of them" YAML;
     Error KEY_NOT_TEXT "Y004" "key-not-text"
         "A key of a mapping is a list or a mapping."
@@ -92,14 +118,14 @@ rules! {
         "An unquoted number that begins with 0 is octal to a reader of YAML 1.1 and loses its zero: 012 becomes 10."
         "quote it" YAML_11;
     Warning ACCOUNT_ID "Y103" "account-id"
-        "An unquoted account id is a number: tools that write it again drop its zeros or turn it into 1.1e+11."
+        "An unquoted account id, by the key it stands under, is a number: tools that write it again drop its zeros or turn it into 1.1e+11."
         "quote it" "https://github.com/aws/serverless-application-model/issues/91";
     Warning BASE_SIXTY "Y104" "base-sixty"
         "Unquoted digits with colons are a number in base 60 to a reader of YAML 1.1: 22:30 becomes 1350."
         "quote it" YAML_11;
-    Warning MERGE_KEY "Y105" "merge-key"
-        "CloudFormation does not merge `<<`: the key arrives as it is."
-        "write the entries out" FORMATS;
+    Error MERGE_KEY "Y105" "merge-key"
+        "CloudFormation takes no merge key (`<<`)."
+        "write the entries out, or let package-template do it with --expand-aliases" FORMATS;
 
     Error NOT_A_TEMPLATE "T001" "not-a-template"
         "The document, or a section of it, is not a mapping."
@@ -118,9 +144,9 @@ rules! {
         "The default of a parameter is a list or a mapping."
         "write one text; a list is comma separated" PARAMETERS;
     Error UNKNOWN_ATTRIBUTE "T006" "unknown-attribute"
-        "A key beside a resource's Type is not an attribute of resources; CloudFormation refuses it."
+        "A key beside a resource's Type is not an attribute of resources, or one in its UpdatePolicy is not a part of it; CloudFormation refuses it."
         "move it under Properties, or correct it"
-        "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-product-attribute-reference.html";
+        "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-product-attribute-reference.html";
     Error LOGICAL_ID "T007" "logical-id"
         "The name of a parameter, a resource or an output has other characters than letters and digits, or more than 255."
         "rename it"
@@ -141,19 +167,19 @@ rules! {
         "A description has more than 1,024 bytes, or a parameter's value more than 4,096."
         "shorten it" CFN_QUOTAS;
     Error UNDECLARED "T201" "undeclared-name"
-        "A Ref, Fn::GetAtt, Fn::Sub, DependsOn or condition names what the template does not declare."
+        "A Ref, Fn::GetAtt, Fn::Sub, Fn::FindInMap, DependsOn or condition names what the template does not declare, or a pseudo parameter that does not exist."
         "declare it, or correct the name" REF;
     Error UNRESOLVED "T202" "unresolved-function"
         "A function has the wrong shape, or its result depends on what only an account knows."
         "correct the arguments, or give the value through a parameter"
-        "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html";
+        FUNCTIONS;
     Warning HARD_CODED_IMAGE "T301" "hard-coded-image"
         "ImageId is a literal AMI id: it exists in one region only, and no pipeline can replace it."
         "declare a parameter of type AWS::EC2::Image::Id and write `ImageId: !Ref` with its name"
         "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/AMIs.html";
     Error LOCAL_PATH "T302" "local-path"
-        "A property is a path on this machine, which CloudFormation cannot read."
-        "name a bucket, so that the file is uploaded and the path replaced" PACKAGE;
+        "A property is a path on this machine, which CloudFormation cannot read (a note where package-template would upload the file and replace the path)."
+        "package-template does it where a bucket is named (--bucket, --asset-bucket); any other way to deploy needs a path that CloudFormation can read" PACKAGE;
     Error LOCAL_FILE "T303" "local-file"
         "A local path in the template cannot be packaged: there is no such file, it includes itself, or its folder holds what must not travel."
         "paths are relative to the template's folder" PACKAGE;
@@ -235,8 +261,8 @@ rules! {
         "A path of the pipeline is not in the archive: the action would fail with \"File does not exist in artifact\"."
         "package the file under that name, or correct the path" CFN_ACTION;
     Error WRONG_KEY "P307" "wrong-key"
-        "No S3 source of the pipeline reads the bucket and the key that are written."
-        "write the key that S3ObjectKey names" S3_ACTION;
+        "No S3 source of the pipeline reads the bucket and the key that package-template writes; `run-pipeline check` writes nothing and does not look for it."
+        "let package-template write what the source reads (--bucket, --key), or correct S3Bucket and S3ObjectKey" S3_ACTION;
     Error NOT_ZIPPED "P308" "not-zipped"
         "An S3 source reads a bare template: CodePipeline needs a zip, and actions fail with \"not a valid zip\"."
         "let S3ObjectKey name the zip that package-template writes" S3_ACTION;
@@ -308,15 +334,28 @@ rules! {
         "An exported variable is set in a subshell or behind a pipe, where it ends with the child process."
         "set it in the item's own shell" SHELL;
     Warning PIPE_HIDES_FAILURE "B206" "pipe-hides-failure"
-        "Of a pipe only the last command's status counts: the program before it may fail unseen."
+        "Of a pipe only the last command's status counts: the command before it may fail unseen."
         "write to a file, or use `set -o pipefail` with `shell: bash`" SHELL;
     Warning SOURCE_BY_PATH "B207" "source-by-path"
         "`. name` without a slash is looked up in PATH, not in the folder."
         "write `. ./name` or `. \"$PWD/name\"`" SHELL;
 }
 
+/// Every rule, in the order of the catalogue.
+#[must_use]
+pub fn all() -> Vec<&'static Rule> {
+    const LETTERS: &str = "YTCPB";
+    let mut all: Vec<&Rule> = TABLE.iter().chain(rules::ALL).copied().collect();
+    all.sort_by_key(|rule| (LETTERS.find(&rule.code[..1]), rule.code));
+    all
+}
+
 /// The rule of that code.
 #[must_use]
 pub fn by_code(code: &str) -> Option<&'static Rule> {
-    ALL.iter().copied().find(|rule| rule.code == code)
+    TABLE
+        .iter()
+        .chain(rules::ALL)
+        .copied()
+        .find(|rule| rule.code == code)
 }

@@ -1,24 +1,9 @@
 //! A CloudFormation template: its sections, thinly, with the place of everything.
 
-use crate::finding::{Finding, did_you_mean};
+use crate::finding::{Finding, Place, did_you_mean};
+use crate::language::SECTIONS;
 use crate::rule::{self, Rule};
-use crate::yaml::{self, Node};
-
-/// The sections a template may have.
-/// Source: CloudFormation user guide, "Template sections".
-const SECTIONS: [&str; 11] = [
-    "AWSTemplateFormatVersion",
-    "Description",
-    "Metadata",
-    "Parameters",
-    "Rules",
-    "Mappings",
-    "Conditions",
-    "Transform",
-    "Resources",
-    "Outputs",
-    "Hooks",
-];
+use crate::yaml::{self, Merge, Node};
 
 /// A template with its sections found. Values are nodes: see [`crate::evaluate`].
 #[derive(Debug, Clone)]
@@ -37,8 +22,21 @@ pub struct Template {
     pub outputs: Vec<(String, Node)>,
     /// The whole document, for checks that look further.
     pub root: Node,
-    /// What is probably not meant, such as an unknown section.
+    /// What is probably not meant, such as an unknown section or a key that stands twice.
     pub warnings: Vec<Finding>,
+    /// Where aliases stand.
+    pub aliases: Vec<Place>,
+    /// Merge keys.
+    pub merges: Vec<Merge>,
+}
+
+/// What could be read of a template, and every fault on the way.
+#[derive(Debug)]
+pub struct Read {
+    /// The template, as far as it is one: what has no Type has an empty one.
+    pub template: Option<Template>,
+    /// Why it is not one, or not wholly.
+    pub faults: Vec<Finding>,
 }
 
 /// A declared parameter.
@@ -80,16 +78,16 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// A declaration with a type; nothing for one without.
-    pub(crate) fn of(id: &str, node: &Node) -> Option<Self> {
+    /// A declaration; its type is empty when it has none.
+    pub(crate) fn of(id: &str, node: &Node) -> Self {
         let text = |key| node.get(key).and_then(Node::as_str).map(str::to_owned);
-        Some(Self {
+        Self {
             id: id.to_owned(),
-            kind: text("Type")?,
+            kind: text("Type").unwrap_or_default(),
             properties: node.get("Properties").cloned(),
             condition: text("Condition"),
             node: node.clone(),
-        })
+        }
     }
 }
 
@@ -100,16 +98,38 @@ impl Template {
     /// Every fault at once: not YAML, not a mapping, no `Resources`, a resource without a
     /// `Type`, a parameter without a `Type`, a section of the wrong kind.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Vec<Finding>> {
-        let root = yaml::parse_bytes(file, bytes).map_err(|finding| vec![finding])?;
+        let read = Self::read(file, bytes);
+        match read.template {
+            Some(template) if read.faults.is_empty() => Ok(template),
+            _ => Err(read.faults),
+        }
+    }
+
+    /// Reads what can be read of a template in YAML or JSON.
+    #[must_use]
+    pub fn read(file: &str, bytes: &[u8]) -> Read {
+        let document = match yaml::read_bytes(file, bytes) {
+            Ok(document) => document,
+            Err(finding) => {
+                return Read {
+                    template: None,
+                    faults: vec![finding],
+                };
+            }
+        };
         let mut reader = Reader {
             file,
             faults: Vec::new(),
-            warnings: Vec::new(),
+            warnings: document.twice,
         };
-        let template = reader.template(root);
-        match template {
-            Some(template) if reader.faults.is_empty() => Ok(template),
-            _ => Err(reader.faults),
+        let mut template = reader.template(document.root);
+        if let Some(template) = &mut template {
+            template.aliases = document.aliases;
+            template.merges = document.merges;
+        }
+        Read {
+            template,
+            faults: reader.faults,
         }
     }
 
@@ -195,6 +215,8 @@ impl Reader<'_> {
             mappings: root.get("Mappings").cloned(),
             outputs: self.section(&root, "Outputs"),
             warnings: std::mem::take(&mut self.warnings),
+            aliases: Vec::new(),
+            merges: Vec::new(),
             root,
         })
     }
@@ -205,17 +227,17 @@ impl Reader<'_> {
             if name.starts_with("Fn::") {
                 continue;
             }
-            let Some(kind) = node.get("Type").and_then(Node::as_str) else {
+            let kind = node.get("Type").and_then(Node::as_str);
+            if kind.is_none() {
                 self.fault(
                     &rule::NO_TYPE,
                     &node,
                     format!("parameter {name} has no Type"),
                     None,
                 );
-                continue;
-            };
+            }
             parameters.push(Parameter {
-                kind: kind.to_owned(),
+                kind: kind.unwrap_or_default().to_owned(),
                 default: node.get("Default").map(|value| self.scalar(&name, value)),
                 allowed_values: node
                     .get("AllowedValues")
@@ -259,12 +281,8 @@ impl Reader<'_> {
             if id.starts_with("Fn::") {
                 continue;
             }
-            if let Some(resource) = Resource::of(&id, &node) {
-                resources.push(resource);
-            } else {
-                if is_written_by_macro(root) {
-                    continue;
-                }
+            let resource = Resource::of(&id, &node);
+            if resource.kind.is_empty() && !is_written_by_macro(root) {
                 self.fault(
                     &rule::NO_TYPE,
                     &node,
@@ -272,6 +290,7 @@ impl Reader<'_> {
                     Some("write its type, such as `Type: AWS::S3::Bucket`"),
                 );
             }
+            resources.push(resource);
         }
         if resources.is_empty() && self.faults.is_empty() && !has_function(root) {
             self.fault(
@@ -377,6 +396,25 @@ mod tests {
         assert!(faults("Resources:\n").contains("declares no resource"));
         assert!(faults("Resources: []\n").contains("Resources is a list, not a mapping"));
         assert!(faults("\u{7b}\"Resources\": ").contains("not valid YAML"));
+    }
+
+    #[test]
+    fn what_a_merge_gives_is_there() {
+        let text =
+            "Resources:\n  A: &a {Type: AWS::S3::Bucket}\n  B:\n    <<: *a\n    DependsOn: A\n";
+        let template = Template::parse("t.yml", text.as_bytes()).unwrap();
+        assert_eq!(template.resource("B").unwrap().kind, "AWS::S3::Bucket");
+        assert_eq!((template.aliases.len(), template.merges.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_can_be_known_is_read_beside_a_fault() {
+        let text = "Parameters: {P: {Default: x}}\nResources: {A: {Properties: {X: !Ref B}}}\nOutput: {}\n";
+        let read = Template::read("t.yml", text.as_bytes());
+        assert_eq!(read.faults.len(), 2);
+        let template = read.template.unwrap();
+        assert!(template.parameter("P").is_some() && template.resource("A").is_some());
+        assert_eq!(template.warnings.len(), 1);
     }
 
     #[test]

@@ -3,13 +3,16 @@
 //! A template that a macro or a transform writes on is looked at for what no macro changes only:
 //! what a name means is known after the macro has run.
 
+pub(crate) mod functions;
 mod images;
 mod names;
 
 use crate::evaluate::function;
 use crate::finding::{Finding, did_you_mean};
+use crate::language::{ATTRIBUTES, UPDATE_POLICY};
 use crate::parameters::{self, MAX_VALUE};
 use crate::rule;
+use crate::rules;
 use crate::template::Template;
 use crate::yaml::{Content, Node};
 use crate::yaml11;
@@ -31,23 +34,6 @@ pub struct Size {
     pub limit: usize,
 }
 
-/// The attributes of a resource.
-/// Source: CloudFormation user guide, "Resource attribute reference". `Version` is a custom resource's,
-/// `Description` is taken and ignored.
-const ATTRIBUTES: [&str; 11] = [
-    "Type",
-    "Properties",
-    "DependsOn",
-    "Condition",
-    "Metadata",
-    "CreationPolicy",
-    "UpdatePolicy",
-    "DeletionPolicy",
-    "UpdateReplacePolicy",
-    "Description",
-    "Version",
-];
-
 /// Every fault of a template that shows without a pipeline; `bytes` is its length.
 #[must_use]
 pub fn check(template: &Template, bytes: usize) -> Vec<Finding> {
@@ -56,12 +42,50 @@ pub fn check(template: &Template, bytes: usize) -> Vec<Finding> {
     findings.extend(yaml11::check(&template.file, &template.root));
     findings.extend(parameters::defaults(template));
     findings.extend(images::hard_coded(template));
+    findings.extend(rules::of_template(template));
+    if !has_own_macro(template) {
+        findings.extend(names::pseudo_parameters(template));
+    }
     if !is_transformed(template) {
         findings.extend(logical_ids(template));
         findings.extend(attributes(template));
         findings.extend(names::undeclared(template));
     }
     findings
+}
+
+/// The directives of rain, which writes a template out before it is deployed.
+pub(crate) const RAIN: &str = "Fn::Rain::";
+
+/// Whether a macro of its author's, or rain, may write any text into the template; macros of AWS have names that
+/// begin with `AWS::`.
+#[must_use]
+pub(crate) fn has_own_macro(template: &Template) -> bool {
+    fn names(node: &Node) -> bool {
+        match &node.content {
+            Content::Scalar(name, _) => !name.starts_with("AWS::"),
+            Content::Sequence(items) => items.iter().any(names),
+            Content::Mapping(_) => node.get("Name").is_none_or(names),
+        }
+    }
+    fn calls(node: &Node) -> bool {
+        let own = function(node).is_some_and(|(name, argument)| {
+            name == "Fn::Transform" && names(&argument.bare()) || name.starts_with(RAIN)
+        });
+        own || match &node.content {
+            Content::Scalar(..) => false,
+            Content::Sequence(items) => items.iter().any(calls),
+            Content::Mapping(entries) => entries.iter().any(|(key, value)| {
+                let key = key.as_str().unwrap_or_default();
+                key == "Fn::Transform" && names(value) || key.starts_with("Rain::") || calls(value)
+            }),
+        }
+    }
+    let whole = template
+        .root
+        .get("Transform")
+        .filter(|node| !node.is_null());
+    whole.is_some_and(names) || calls(&template.root)
 }
 
 /// Whether something rewrites the template before it is read: a transform, a macro, a module, a loop.
@@ -78,10 +102,12 @@ pub fn is_transformed(template: &Template) -> bool {
         || has_function(&template.root, &|name| {
             name == "Fn::Transform" || name.starts_with("Fn::ForEach")
         })
+        || has_own_macro(template)
 }
 
 /// Whether a function whose long name fits is used at or below a node.
-pub(crate) fn has_function(node: &Node, fits: &dyn Fn(&str) -> bool) -> bool {
+#[must_use]
+pub fn has_function(node: &Node, fits: &dyn Fn(&str) -> bool) -> bool {
     if function(node).is_some_and(|(name, _)| fits(&name)) {
         return true;
     }
@@ -212,6 +238,22 @@ fn attributes(template: &Template) -> Vec<Finding> {
                         message,
                     )
                     .maybe_hint(did_you_mean(name, ATTRIBUTES)),
+                );
+            }
+        }
+        let policy = resource.node.get("UpdatePolicy").and_then(Node::as_mapping);
+        for (key, _) in policy.unwrap_or_default() {
+            let name = key.as_str().unwrap_or_default();
+            if !UPDATE_POLICY.contains(&name) && !name.starts_with("Fn::") {
+                let message = format!("{name} is not a part of an UpdatePolicy");
+                findings.push(
+                    Finding::new(
+                        &rule::UNKNOWN_ATTRIBUTE,
+                        &template.file,
+                        Some(key.place),
+                        message,
+                    )
+                    .maybe_hint(did_you_mean(name, UPDATE_POLICY)),
                 );
             }
         }

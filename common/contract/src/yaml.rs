@@ -185,15 +185,64 @@ impl Node {
     }
 }
 
+/// A document, and what not every reader of YAML takes in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its tree: aliases stand for their values, merge keys for the entries that they add, and of a key that
+    /// stands twice the last one counts.
+    pub root: Node,
+    /// Where the aliases stand (`*name`), in the order of the text.
+    pub aliases: Vec<Place>,
+    /// The merge keys (`<<`), in the order of the text.
+    pub merges: Vec<Merge>,
+    /// A warning for each key that stands twice.
+    pub twice: Vec<Finding>,
+}
+
+/// A merge key of a mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merge {
+    /// Where the key and its value stand together.
+    pub place: Place,
+    /// The entries that it adds: those that the mapping does not have otherwise.
+    pub added: Vec<(Node, Node)>,
+    /// Whether the mapping has other entries in the text.
+    pub beside_others: bool,
+}
+
+/// Reads bytes that should hold exactly one YAML (or JSON) document whose keys stand once.
+///
+/// # Errors
+/// As [`read_bytes`], and for a key that stands twice in its mapping.
+pub fn parse_bytes(file: &str, bytes: &[u8]) -> Result<Node, Finding> {
+    read_bytes(file, bytes).and_then(Document::strict)
+}
+
+/// Reads a text that should hold exactly one YAML (or JSON) document whose keys stand once.
+///
+/// # Errors
+/// As [`parse_bytes`].
+pub fn parse(file: &str, text: &str) -> Result<Node, Finding> {
+    read(file, text).and_then(Document::strict)
+}
+
+impl Document {
+    fn strict(self) -> Result<Node, Finding> {
+        match self.twice.into_iter().next() {
+            Some(finding) => Err(finding),
+            None => Ok(self.root),
+        }
+    }
+}
+
 /// Reads bytes that should hold exactly one YAML (or JSON) document.
 ///
 /// # Errors
-/// Text that is not UTF-8 or not YAML, a second document, a key that is not text or stands
-/// twice in its mapping, an unknown or self-containing alias, and more than [`MAX_NODES`]
-/// nodes; each with its line and column.
-pub fn parse_bytes(file: &str, bytes: &[u8]) -> Result<Node, Finding> {
+/// Text that is not UTF-8 or not YAML, a second document, a key that is not text, an unknown or
+/// self-containing alias, and more than [`MAX_NODES`] nodes; each with its line and column.
+pub fn read_bytes(file: &str, bytes: &[u8]) -> Result<Document, Finding> {
     match std::str::from_utf8(bytes) {
-        Ok(text) => parse(file, text),
+        Ok(text) => read(file, text),
         Err(error) => {
             let good = &bytes[..error.valid_up_to()];
             let place = place_of_offset(&String::from_utf8_lossy(good), good.len());
@@ -212,20 +261,34 @@ pub fn parse_bytes(file: &str, bytes: &[u8]) -> Result<Node, Finding> {
 /// Reads a text that should hold exactly one YAML (or JSON) document.
 ///
 /// # Errors
-/// As [`parse_bytes`].
-pub fn parse(file: &str, text: &str) -> Result<Node, Finding> {
+/// As [`read_bytes`].
+pub fn read(file: &str, text: &str) -> Result<Document, Finding> {
+    let mut builder = Builder {
+        file,
+        parser: Parser::new_from_str_with_options(text, options()),
+        anchors: HashMap::new(),
+        nodes: 0,
+        aliases: Vec::new(),
+        merges: Vec::new(),
+        twice: Vec::new(),
+    };
+    let root = builder.document(text)?;
+    Ok(Document {
+        root,
+        aliases: builder.aliases,
+        merges: builder.merges,
+        twice: builder.twice,
+    })
+}
+
+/// How every text is read.
+pub(crate) fn options() -> granit_parser::Options {
     let mut options = granit_parser::Options::default();
     options.set_emit_comments(false);
     // JSON knows no limit for the length of a key, and neither does CloudFormation before
     // its own checks.
     options.simple_key_max_lookahead = 16_384;
-    let mut builder = Builder {
-        file,
-        parser: Parser::new_from_str_with_options(text, options),
-        anchors: HashMap::new(),
-        nodes: 0,
-    };
-    builder.document(text)
+    options
 }
 
 /// The place of a byte offset in a text: an empty span there.
@@ -247,6 +310,16 @@ struct Builder<'a> {
     parser: Parser<'a, granit_parser::StrInput<'a>>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    aliases: Vec<Place>,
+    merges: Vec<Merge>,
+    twice: Vec<Finding>,
+}
+
+/// The entries of a mapping, where its closing bracket stands, and where its last value ends in the text.
+struct Entries {
+    all: Vec<(Node, Node)>,
+    end: Span,
+    last: Option<usize>,
 }
 
 impl<'a> Builder<'a> {
@@ -337,10 +410,9 @@ impl<'a> Builder<'a> {
                 Ok(node)
             }
             Event::MappingStart(_, anchor, tag) => {
-                let (entries, end) = self.entries()?;
-                let last = entries.last().map(|(_, value)| value.place.end);
+                let Entries { all, end, last } = self.entries()?;
                 let node = Node {
-                    content: Content::Mapping(entries),
+                    content: Content::Mapping(all),
                     tag: tag.and_then(|tag| custom_tag(&tag)),
                     place: collection_place(span, &end, last),
                 };
@@ -361,6 +433,7 @@ impl<'a> Builder<'a> {
                 }
                 let mut node = target.clone();
                 node.place = place(span);
+                self.aliases.push(node.place);
                 Ok(node)
             }
             other => Err(self.fault(
@@ -371,12 +444,17 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn entries(&mut self) -> Result<(Vec<(Node, Node)>, Span), Finding> {
-        let mut entries: Vec<(Node, Node)> = Vec::new();
+    fn entries(&mut self) -> Result<Entries, Finding> {
+        let mut all: Vec<(Node, Node)> = Vec::new();
         let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut merges: Vec<(Place, Node)> = Vec::new();
+        let mut last = None;
         loop {
             let key = match self.next()? {
-                (Event::MappingEnd, end) => return Ok((entries, end)),
+                (Event::MappingEnd, end) => {
+                    self.merge(&mut all, &seen, merges);
+                    return Ok(Entries { all, end, last });
+                }
                 (event, span) => self.node(event, &span)?,
             };
             let Some(name) = key.as_str() else {
@@ -388,18 +466,57 @@ impl<'a> Builder<'a> {
                     )
                     .hint("quote it if it begins with `[`, `{` or `*`"));
             };
-            if let Some(first) = seen.insert(name.to_owned(), key.place.line) {
-                return Err(self
-                    .fault(
-                        &rule::DUPLICATE_KEY,
-                        key.place,
-                        format!("key `{name}` stands twice, first on line {first}"),
-                    )
-                    .hint("remove or rename one: some readers take the last, others refuse"));
-            }
+            let is_merge =
+                matches!(&key.content, Content::Scalar(text, Style::Plain) if text == "<<");
             let (event, span) = self.next()?;
+            if is_merge {
+                let value = self.node(event, &span)?;
+                last = Some(value.place.end);
+                let place = Place {
+                    end: value.place.end,
+                    ..key.place
+                };
+                merges.push((place, value));
+                continue;
+            }
+            if let Some(first) = seen.insert(name.to_owned(), key.place.line) {
+                let message = format!("key `{name}` stands twice, first on line {first}");
+                let finding = self
+                    .fault(&rule::DUPLICATE_KEY, key.place, message)
+                    .hint("remove or rename one: some readers take the last, others refuse");
+                self.twice.push(finding);
+                all.retain(|(key, _)| key.as_str() != Some(name));
+            }
             let value = self.node(event, &span)?;
-            entries.push((key, value));
+            last = Some(value.place.end);
+            all.push((key, value));
+        }
+    }
+
+    /// Adds what merge keys give to a mapping: what is written out goes before what is merged, and what is
+    /// merged first before the rest.
+    fn merge(
+        &mut self,
+        all: &mut Vec<(Node, Node)>,
+        seen: &HashMap<String, usize>,
+        merges: Vec<(Place, Node)>,
+    ) {
+        let beside_others = !all.is_empty() || merges.len() > 1;
+        for (place, value) in merges {
+            let mut added: Vec<(Node, Node)> = Vec::new();
+            for (key, value) in merge_sources(&value).into_iter().flatten().flatten() {
+                let name = key.as_str().unwrap_or_default();
+                let is = |(one, _): &(Node, Node)| one.as_str() == Some(name);
+                if !seen.contains_key(name) && !all.iter().any(is) && !added.iter().any(is) {
+                    added.push((key.clone(), value.clone()));
+                }
+            }
+            all.extend(added.iter().cloned());
+            self.merges.push(Merge {
+                place,
+                added,
+                beside_others,
+            });
         }
     }
 
@@ -420,6 +537,15 @@ impl<'a> Builder<'a> {
             format!("more than {MAX_NODES} values once aliases are expanded"),
         )
         .hint("an alias of an alias of an alias grows without bound; write the values out")
+    }
+}
+
+/// The entries that a merge key adds, one list for each mapping; nothing when its value cannot be merged.
+fn merge_sources(value: &Node) -> Option<Vec<&[(Node, Node)]>> {
+    match &value.content {
+        Content::Mapping(entries) => Some(vec![entries]),
+        Content::Sequence(items) => items.iter().map(Node::as_mapping).collect(),
+        Content::Scalar(..) => None,
     }
 }
 

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use contract::check::{self, Archive, File, Subject};
+use contract::check::{self, Archive, File, LocalPaths, Subject};
 use contract::edit::{self, Edit, Value};
+use contract::expand;
 use contract::finding::{Finding, Severity};
 use contract::local;
 use contract::rule;
@@ -47,6 +48,19 @@ fn valid_templates_have_no_findings() {
     }
 }
 
+/// CloudFormation refuses aliases; written out they are as good as any other text.
+#[test]
+fn aliases_alone_are_wrong_with_a_template_that_has_them() {
+    let text = fs::read_to_string(here("tests/aliases.yaml")).unwrap();
+    let codes: BTreeSet<&str> = findings(text.as_bytes())
+        .iter()
+        .map(|one| one.rule.code)
+        .collect();
+    assert_eq!(codes, BTreeSet::from(["Y105", "Y106"]));
+    let written = expand::expanded(&text).unwrap();
+    assert_eq!(findings(written.as_bytes()), []);
+}
+
 /// What is found in a template by itself.
 fn findings(bytes: &[u8]) -> Vec<Finding> {
     let read = |_: &str| {
@@ -66,7 +80,9 @@ fn findings(bytes: &[u8]) -> Vec<Finding> {
         written: None,
         buildspecs: Vec::new(),
         // Local paths are fine where there is a bucket to package their files for.
-        local_files: Some(&|_, _| None),
+        local_paths: LocalPaths::Packaged,
+        local_files: &|_, _| None,
+        aliases_written_out: false,
     });
     let unread = report.templates.is_empty() && report.count(Severity::Error) == 0;
     assert!(!unread, "neither read nor complained about");
@@ -76,7 +92,7 @@ fn findings(bytes: &[u8]) -> Vec<Finding> {
 /// Templates among the public ones that are rightly complained about, by folder and name, the rule and why: they are
 /// good for what cfn-lint looks at, and CloudFormation would refuse them.
 const NONE: &str = "a template declares at least one resource";
-const RIGHTLY: [(&str, &str, &str); 12] = [
+const RIGHTLY: [(&str, &str, &str); 15] = [
     ("good/core/config_cfn_lint.json", "T002", NONE),
     ("good/core/config_cfn_lint.yaml", "T002", NONE),
     ("good/core/config_only_i1002.yaml", "T002", NONE),
@@ -104,6 +120,21 @@ const RIGHTLY: [(&str, &str, &str); 12] = [
         "good/functions/sub_needed.yaml",
         "T201",
         "an excerpt: three of its resources are not in it",
+    ),
+    (
+        "good/transform/yaml_alias_serverless.yaml",
+        "Y106",
+        "`sam` writes aliases out before CloudFormation sees them",
+    ),
+    (
+        "good/resources/cloudformation/sam_stacks.yaml",
+        "T304",
+        "SAM hands an s3:// URL on as a TemplateURL",
+    ),
+    (
+        "good/resources/cloudformation/stacks.yaml",
+        "T304",
+        "https://someurl.com is not S3",
     ),
 ];
 

@@ -1,6 +1,6 @@
 //! The contract check as programs run it: what is read for it, and how its findings are reported.
 //!
-//! `contract` is pure; this crate reads files for it ([`read`], [`parameters`]), and turns what it found
+//! `contract` is pure; this crate reads files for it ([`read`], [`local_file`], [`parameters`]), and turns what it found
 //! into a program's words: a refusal ([`refusal`]), log lines ([`log_lesser`]), or the report that is a check
 //! command's whole output ([`output`]).
 
@@ -92,6 +92,36 @@ pub fn shown(path: &Path) -> String {
     let here = here.unwrap_or_default();
     let below = path.strip_prefix(here).unwrap_or(path);
     below.display().to_string()
+}
+
+/// The file behind a local path of a template that is shown by that name.
+#[must_use]
+pub fn local_file(template: &str, path: &str) -> Option<File> {
+    let folder = Path::new(template).parent().unwrap_or(Path::new(""));
+    let path = folder.join(path);
+    Some(File {
+        bytes: std::fs::read(&path).ok()?,
+        shown: shown(&neat(&path)),
+    })
+}
+
+/// A path without `..` in it, as far as its folder is there.
+#[must_use]
+pub fn neat(path: &Path) -> PathBuf {
+    let folder = path.parent().map(|folder| {
+        if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        }
+    });
+    match (
+        folder.and_then(|folder| folder.canonicalize().ok()),
+        path.file_name(),
+    ) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => path.canonicalize().unwrap_or_else(|_| path.to_owned()),
+    }
 }
 
 /// The names in a manifest that are files or links.

@@ -202,7 +202,7 @@ impl Stack {
 
     /// Whether each member of the first list is one of the second, for lists over the account's own
     /// resources; every subnet but [`ELSEWHERE`] is of the stack's network.
-    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-rules.html>
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-rules.html>
     fn each_member_in(&self, lists: &Node) -> Result<bool, String> {
         let lists = lists.as_sequence().unwrap_or_default();
         let lists: Vec<Vec<String>> = lists

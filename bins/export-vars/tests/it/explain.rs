@@ -136,7 +136,7 @@ const ROWS: [Row; 24] = [
             "xy",
             "`\"x\"y`",
         ],
-        "none: docker and CodeBuild `A=\"x\"y`, the others `A='\"x\"y'`",
+        "A=xy",
     ),
     (
         "A=\"one\ntwo\"\n",

@@ -12,7 +12,7 @@ fn packaged(folder: &Path, shelf: &Shelf) -> (String, Vec<Asset>, Vec<String>) {
     let path = folder.join("cfn/t.yml");
     let text = fs::read_to_string(&path).unwrap();
     let root = yaml::parse("t.yml", &text).unwrap();
-    let mut packager = Packager::new(shelf, Rules::default());
+    let mut packager = Packager::new(Some(shelf), Rules::default(), false);
     let edited = packager.template(&path, &text, &root);
     let found = &packager.report.findings;
     let found = found

@@ -353,17 +353,19 @@ fn without_a_bucket_they_are_findings() {
             .args(more)
             .run()
     };
-    assert!(check(&[]).assert_code(1).stdout.contains("error[T302]"));
-    check(&["--bucket", "source-bucket"]).assert_code(0);
+    // The check knows that the files would be packaged.
+    let ran = check(&[]);
+    let said = &ran.assert_code(0).stdout;
+    assert!(said.contains("note[T302]: TemplateURL of Nested"), "{said}");
+    check(&["--bucket", "source-bucket"])
+        .assert_code(0)
+        .assert_stdout("no findings\n");
     std::fs::remove_file(folder.path().join("nested/job.py")).unwrap();
-    let ran = check(&["--bucket", "source-bucket"]);
-    assert!(
-        ran.assert_code(1)
-            .stdout
-            .contains("there is no nested/job.py")
-            || ran.stdout.contains("job.py\": there is no"),
-        "{ran}"
-    );
+    for more in [&[][..], &["--bucket", "source-bucket"]] {
+        let ran = check(more);
+        let said = &ran.assert_code(1).stdout;
+        assert!(said.contains("there is no nested/job.py"), "{said}");
+    }
 }
 
 #[test]
@@ -404,6 +406,117 @@ fn a_folder_may_be_the_one_that_the_program_runs_in() {
     let ran = program.run();
     let said = &ran.assert_code(1).stdout;
     assert!(said.contains("cannot bundle `./.git`"), "{said}");
+}
+
+/// SAM's `Globals`, as `sam package` means them.
+#[test]
+fn what_globals_name_is_packaged_and_replaced_there() {
+    let (aws, folder) = (FakeAws::start(), project());
+    let objects = bucket(&aws);
+    let text = "Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function: {CodeUri: ../app, Runtime: python3.13} # for all
+Resources:
+  F: {Type: AWS::Serverless::Function, Properties: {Handler: a.b}}
+";
+    write(folder.path(), "cfn/app.yml", text);
+    uploading(&folder, &aws).run().assert_code(0);
+    let puts = aws.requests_for("s3:PutObject");
+    let key = &puts[0].bucket_and_key().1;
+    assert!(key.starts_with("assets/") && key.ends_with(".zip"), "{key}");
+    let objects = objects.lock().unwrap();
+    let (_, archive) = objects
+        .iter()
+        .find(|(path, _)| path.ends_with("/template.zip"))
+        .unwrap();
+    let expected = text.replace("../app", &format!("s3://source-bucket/{key}"));
+    assert_eq!(template_in(archive), expected);
+
+    let output = |command: &[&str]| program(&folder).bare().args(command).run();
+    output(&["cfn/app.yml", "--output", "t.zip"])
+        .assert_code(2)
+        .assert_stderr(
+            "cfn/app.yml:3:23: CodeUri of Globals.Function is the local path \"../app\"",
+        );
+    assert!(!folder.path().join("t.zip").exists());
+}
+
+const ALIASES: &str = "Resources:
+  First:
+    Type: AWS::SQS::Queue
+    Properties: &queue # shared
+      VisibilityTimeout: 60
+  Second:
+    Type: AWS::SQS::Queue
+    Properties: *queue
+  Third:
+    Type: AWS::SQS::Queue
+    Properties:
+      <<: *queue
+      DelaySeconds: 5
+";
+
+#[test]
+fn aliases_are_refused_with_their_place_before_anything_is_touched() {
+    let (aws, folder) = (FakeAws::start(), project());
+    bucket(&aws);
+    write(folder.path(), "cfn/app.yml", ALIASES);
+    uploading(&folder, &aws)
+        .run()
+        .assert_code(2)
+        .assert_stderr(
+            "cfn/app.yml:8:17: an alias stands here, and CloudFormation takes none [Y106]",
+        )
+        .assert_stderr(
+            "cfn/app.yml:12:7: `<<` merges, and CloudFormation takes no merge key [Y105]",
+        )
+        .assert_stderr("--expand-aliases");
+    assert!(aws.requests().is_empty());
+    let nested =
+        "Resources: {N: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: n.yml}}}\n";
+    write(folder.path(), "cfn/n.yml", ALIASES);
+    write(folder.path(), "cfn/app.yml", nested);
+    uploading(&folder, &aws)
+        .run()
+        .assert_code(2)
+        .assert_stderr("cfn/n.yml:8:17: an alias stands here");
+    assert!(aws.requests().is_empty());
+}
+
+#[test]
+fn aliases_are_written_out_where_that_is_asked_for() {
+    let (aws, folder) = (FakeAws::start(), project());
+    let objects = bucket(&aws);
+    let local = "  F: {Type: AWS::Lambda::Function, Properties: {Code: &code ../app}}\n  \
+                 G: {Type: AWS::Lambda::Function, Properties: {Code: *code}}\n";
+    write(folder.path(), "cfn/app.yml", &format!("{ALIASES}{local}"));
+    let ran = uploading(&folder, &aws).arg("--expand-aliases").run();
+    ran.assert_code(0);
+    let key = aws.requests_for("s3:PutObject")[0].bucket_and_key().1;
+    let objects = objects.lock().unwrap();
+    let (_, archive) = objects
+        .iter()
+        .find(|(path, _)| path.ends_with("/template.zip"))
+        .unwrap();
+    let place = format!("{{\"S3Bucket\": \"source-bucket\", \"S3Key\": \"{key}\"}}");
+    let expected = ALIASES
+        .replace("&queue ", "")
+        .replace("*queue\n  T", "{VisibilityTimeout: 60}\n  T")
+        .replace("<<: *queue", "VisibilityTimeout: 60");
+    let local = local
+        .replace("&code ../app", &place)
+        .replace("*code", &place);
+    assert_eq!(template_in(archive), format!("{expected}{local}"));
+    drop(objects);
+
+    let check = |more: &[&str]| {
+        let all = ["check", "cfn/app.yml"].iter().chain(more).copied();
+        program(&folder).bare().args(all.collect::<Vec<_>>()).run()
+    };
+    check(&["--expand-aliases", "--bucket", "source-bucket"])
+        .assert_code(0)
+        .assert_stdout("no findings\n");
+    check(&["--bucket", "source-bucket"]).assert_code(1);
 }
 
 #[test]

@@ -186,8 +186,7 @@ fn spec(project: &Project, source: &Path) -> Result<Buildspec, Failure> {
         Spec::File(path) => build::read_spec(&source.join(path), path),
         Spec::Inline(text) => {
             let shown = format!("{} (inline)", project.id);
-            Buildspec::parse(&shown, text.as_bytes())
-                .map_err(|wrong| findings::refusal("the buildspec cannot run", &wrong))
+            build::parse_spec(text.as_bytes(), &shown)
         }
         Spec::Object(arn) => Err(Failure::refused(format!(
             "{}: the buildspec {arn} is in a bucket, which is not read here",

@@ -259,3 +259,33 @@ phases: {build: {commands: ['A=1']}}
     assert!(exports["PATH"].contains('/'));
     assert_eq!(exports["A"], "1");
 }
+
+#[test]
+fn steps_are_refused_before_anything_runs() {
+    let ran = run("version: 0.2
+phases:
+  pre_build:
+    commands: [touch made]
+  build:
+    steps:
+      - uses: super-linter/super-linter@v5
+");
+    ran.assert_code(2)
+        .assert_stderr("buildspec.yml:7: the steps of build do not run here")
+        .refute_stderr("pre_build");
+}
+
+#[test]
+fn what_is_not_followed_here_is_said() {
+    let ran = run("version: 0.2
+batch: {build-list: [{identifier: one}]}
+phases:
+  install:
+    runtime-versions: {python: 2.7}
+  build:
+    commands: 'true'
+");
+    ran.assert_code(0)
+        .assert_stderr("buildspec.yml:2: batch is not followed here: this runs as one build")
+        .assert_stderr("buildspec.yml:5: runtime-versions is not followed here");
+}

@@ -246,8 +246,10 @@ fn validation_passes_over_the_archive_and_turns_red_over_a_broken_one() {
     world.run("validate", &[]).assert_code(0);
     for (report, cases) in [
         ("contract", ""),
-        ("cfn-lint", ""),
-        ("cfn-guard", "tests=\"2\" failures=\"0\""),
+        ("cfn-lint-app", ""),
+        ("cfn-lint-pipeline", ""),
+        ("cfn-guard-app", "tests=\"1\" failures=\"0\""),
+        ("cfn-guard-pipeline", "tests=\"1\" failures=\"0\""),
         ("checkov", "<testcase"),
     ] {
         let text = fs::read_to_string(source.join(format!("reports/{report}.xml"))).unwrap();
@@ -274,12 +276,62 @@ fn validation_passes_over_the_archive_and_turns_red_over_a_broken_one() {
         .run("validate", &[])
         .assert_code(1)
         .assert_stderr("not fit to deploy, by: contract cfn-guard");
-    for report in ["contract", "cfn-lint", "cfn-guard", "checkov"] {
+    for report in ["contract", "cfn-lint-app", "cfn-guard-pipeline", "checkov"] {
         assert!(
             source.join(format!("reports/{report}.xml")).is_file(),
             "{report}"
         );
     }
-    let report = fs::read_to_string(source.join("reports/cfn-guard.xml")).unwrap();
+    let report = fs::read_to_string(source.join("reports/cfn-guard-app.xml")).unwrap();
     assert!(report.contains("metadata_needs_a_token"), "{report}");
+}
+
+/// What a checker says by its exit code alone, or leaves out, is in a report all the same.
+#[test]
+fn a_report_of_the_validators_says_what_their_exit_codes_say() {
+    let world = World::new();
+    let source = world.source();
+    for name in ["app.yml", "pipeline.yml", "pipeline.json"] {
+        fs::write(source.join(name), "x").unwrap();
+    }
+    fs::create_dir(source.join("rules")).unwrap();
+    let report =
+        |name: &str| fs::read_to_string(source.join(format!("reports/{name}.xml"))).unwrap();
+    let failure = "<testsuites><testsuite><testcase><failure/></testcase></testsuite></testsuites>";
+    let none = "<testsuites/>";
+    world.stand_in("run-pipeline", "echo refused >&2; exit 2");
+    // Its report is without a failure, although one file could not be read.
+    world.stand_in(
+        "cfn-lint",
+        &format!("for file; do :; done; echo '{none}' >\"$6\"; [ \"$file\" != app.yml ] || exit 2"),
+    );
+    // Nothing at all for one, a finding for the other.
+    world.stand_in(
+        "cfn-guard",
+        &format!("[ \"$3\" != app.yml ] || exit 255; echo '{failure}'; exit 19"),
+    );
+    // One file is left out, with exit 0.
+    world.stand_in(
+        "checkov",
+        "echo '<testcase file=\"/pipeline.yml\"/>'; echo 'YAML ERROR in app.yml' >&2",
+    );
+    world
+        .run("validate", &[])
+        .assert_code(1)
+        .assert_stderr("not fit to deploy, by: contract cfn-lint cfn-guard checkov;");
+    for (name, said) in [
+        ("contract", "contract ended with 2 and reported nothing"),
+        ("cfn-lint-app", "cfn-lint ended with 2 and reported nothing"),
+        ("cfn-lint-pipeline", none),
+        (
+            "cfn-guard-app",
+            "cfn-guard ended with 255 and reported nothing",
+        ),
+        ("cfn-guard-pipeline", failure),
+        ("checkov", "/pipeline.yml"),
+        ("checkov-app", "checkov could not read app.yml"),
+    ] {
+        assert!(report(name).contains(said), "{name}: {}", report(name));
+    }
+    assert!(!source.join("reports/checkov-pipeline.xml").exists());
 }

@@ -83,7 +83,8 @@ impl Explained {
     }
 
     /// The variable and the value that was probably meant: what most readers get, docker and the
-    /// agent counted once, and docker's reading when they are even.
+    /// agent counted once. When they are even it is docker's reading, unless that keeps the quotation marks
+    /// around a value that another reader takes off.
     #[must_use]
     pub fn meant(&self) -> Option<(&str, &str)> {
         let mut votes: Vec<(usize, (&str, &str))> = Vec::new();
@@ -107,10 +108,11 @@ impl Explained {
             }
         }
         let most = votes.iter().map(|(count, _)| *count).max()?;
-        votes
-            .into_iter()
-            .find(|(count, _)| *count == most)
-            .map(|(_, vote)| vote)
+        let mut even = votes.into_iter().filter(|(count, _)| *count == most);
+        let (_, first) = even.next()?;
+        let keeps_quotes = first.1.starts_with(['"', '\'']);
+        let other = even.next().filter(|_| keeps_quotes);
+        Some(other.map_or(first, |(_, vote)| vote))
     }
 
     /// How to write what was meant.
@@ -194,4 +196,25 @@ fn quoted_end(text: &str) -> Option<usize> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::explain;
+
+    /// Readers that disagree are even: one keeps the quotation marks, one takes them off.
+    #[test]
+    fn quotation_marks_are_not_what_was_meant() {
+        for (line, meant) in [
+            ("NOTE='it'\\''s here'\n", "it's here"),
+            ("A=\"x\"y\n", "xy"),
+            ("A=it\\'s\n", "it\\'s"),
+            ("A=plain\n", "plain"),
+        ] {
+            let explained = explain(line, &|_| None);
+            assert_eq!(explained[0].meant().unwrap().1, meant, "{line}");
+        }
+    }
 }

@@ -89,7 +89,7 @@ fn flags(arguments: &[OsString]) -> impl Iterator<Item = &OsString> {
 }
 
 /// Every value of a flag, in either way of writing it.
-fn values(arguments: &[OsString], flag: &str) -> Vec<OsString> {
+pub(super) fn values(arguments: &[OsString], flag: &str) -> Vec<OsString> {
     let mut found = Vec::new();
     let mut rest = flags(arguments);
     while let Some(argument) = rest.next() {

@@ -36,6 +36,8 @@ pub(super) struct Style {
     pub(super) format: log::Format,
     /// Whether exports go to a file, so that stdout belongs to nobody's `eval`.
     pub(super) exports_to_file: bool,
+    /// Whether stdout is data in a form that no shell evaluates.
+    pub(super) writes_data: bool,
 }
 
 pub(super) fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<Exit, Failure> {
@@ -82,7 +84,7 @@ pub(super) fn report(failure: &Failure, style: &Style) -> Exit {
     }
     let exit = failure.exit();
     // Whoever evaluates our output must not go on: the last status of an `eval` is then ours.
-    if !style.exports_to_file && !io::stdout().is_terminal() {
+    if !style.exports_to_file && !style.writes_data && !io::stdout().is_terminal() {
         drop(write_stdout(&format!("(exit {})\n", exit.code())));
     }
     exit

@@ -1,11 +1,13 @@
 //! From the tree to the model, collecting every fault on the way.
 
-use crate::finding::{Finding, Severity, did_you_mean};
+use crate::finding::{Finding, Place, Severity, did_you_mean};
+use crate::pipeline::Text;
 use crate::rule::{self, Rule};
+use crate::rules::reference_unresolved;
 use crate::yaml::{Content, Node, Style};
 use crate::yaml11;
 
-use super::{Artifacts, Buildspec, Env, Exported, Item, OnFailure, Phase, PhaseName};
+use super::{Artifacts, Buildspec, Env, Exported, Item, OnFailure, Phase, PhaseName, Read};
 
 const TOP: [&str; 9] = [
     "version",
@@ -26,12 +28,14 @@ const ENV: [&str; 6] = [
     "exported-variables",
     "git-credential-helper",
 ];
-const PHASE: [&str; 5] = [
+const PHASE: [&str; 6] = [
     "run-as",
     "on-failure",
     "commands",
     "finally",
     "runtime-versions",
+    // GitHub Actions: CodeBuild user guide, "GitHub Action syntax in a buildspec".
+    "steps",
 ];
 const ARTIFACTS: [&str; 8] = [
     "files",
@@ -44,11 +48,11 @@ const ARTIFACTS: [&str; 8] = [
     "secondary-artifacts",
 ];
 
-pub(super) fn buildspec(file: &str, root: &Node) -> Result<Buildspec, Vec<Finding>> {
+pub(super) fn buildspec(file: &str, root: &Node, twice: Vec<Finding>) -> Read {
     let mut reader = Reader {
         file,
         faults: Vec::new(),
-        warnings: Vec::new(),
+        warnings: twice,
     };
     if root.as_mapping().is_none() {
         reader
@@ -57,7 +61,10 @@ pub(super) fn buildspec(file: &str, root: &Node) -> Result<Buildspec, Vec<Findin
                 format!("a buildspec is a mapping, this is {}", root.kind()),
             )
             .hint = Some("a buildspec begins with `version: 0.2`".to_owned());
-        return Err(reader.faults);
+        return Read {
+            spec: None,
+            faults: reader.faults,
+        };
     }
     reader.known_keys(root, &TOP);
     reader.version(root);
@@ -68,17 +75,25 @@ pub(super) fn buildspec(file: &str, root: &Node) -> Result<Buildspec, Vec<Findin
         .filter(|node| !node.is_null())
         .map(|node| reader.artifacts(node));
     let run_as = reader.text(root, "run-as");
-    if !reader.faults.is_empty() {
-        return Err(reader.faults);
-    }
-    Ok(Buildspec {
+    let spec = Buildspec {
         file: file.to_owned(),
         env,
         run_as,
         phases,
         artifacts,
+        batch: place_of(root, "batch"),
         warnings: reader.warnings,
-    })
+    };
+    Read {
+        spec: Some(spec),
+        faults: reader.faults,
+    }
+}
+
+/// Where the value of a key stands, when there is one.
+fn place_of(node: &Node, key: &str) -> Option<Place> {
+    let value = node.get(key).filter(|node| !node.is_null())?;
+    Some(value.place)
 }
 
 struct Reader<'a> {
@@ -145,7 +160,7 @@ impl Reader<'_> {
                     .hint("write `version: 0.2`");
                     // CodeBuild takes it, and nothing is lost that anybody asked for; it is not run here.
                     if exported.is_none_or(<[_]>::is_empty) {
-                        finding.severity = Severity::Note;
+                        finding = finding.lowered(Severity::Note);
                     }
                     self.faults.push(finding);
                 }
@@ -180,6 +195,16 @@ impl Reader<'_> {
         let variables = self.pairs(node, "variables");
         if let Some(node) = node.get("variables") {
             self.warnings.extend(yaml11::check(self.file, node));
+            for (key, value) in node.as_mapping().unwrap_or_default() {
+                let what = format!("{} in env", key.as_str().unwrap_or_default());
+                let text = value.as_str().map(|text| Text {
+                    text: text.to_owned(),
+                    place: value.place,
+                });
+                let finding =
+                    text.and_then(|text| reference_unresolved::check(self.file, &what, &text));
+                self.warnings.extend(finding);
+            }
         }
         Env {
             variables,
@@ -218,6 +243,10 @@ impl Reader<'_> {
     fn phases(&mut self, root: &Node) -> [Phase; 4] {
         let phases = root.get("phases").filter(|node| !node.is_null());
         match phases {
+            // A batch names buildspecs of its own, and artifacts may be passed on without a command.
+            None if ["batch", "artifacts"]
+                .iter()
+                .any(|key| root.get(key).is_some()) => {}
             None => {
                 self.fault(root, "the buildspec has no phases".to_owned())
                     .hint = Some(
@@ -243,6 +272,8 @@ impl Reader<'_> {
             finally: Vec::new(),
             on_failure: OnFailure::Default,
             run_as: None,
+            steps: None,
+            runtime_versions: None,
         };
         let Some(node) = node else { return phase };
         if node.as_mapping().is_none() {
@@ -257,6 +288,8 @@ impl Reader<'_> {
         phase.finally = self.items(node, "finally");
         phase.run_as = self.text(node, "run-as");
         phase.on_failure = self.on_failure(node);
+        phase.steps = place_of(node, "steps");
+        phase.runtime_versions = place_of(node, "runtime-versions");
         phase
     }
 
@@ -294,19 +327,25 @@ impl Reader<'_> {
         items
     }
 
-    /// The texts of a list; an item of another kind is a fault.
+    /// The texts of a list, or one text in place of it; an item of another kind is a fault.
     fn list(&mut self, parent: &Node, key: &str) -> Vec<Node> {
         let Some(node) = parent.get(key).filter(|node| !node.is_null()) else {
             return Vec::new();
         };
-        let Some(items) = node.as_sequence() else {
-            self.fault(node, format!("{key} is {}, not a list", node.kind()))
-                .hint = Some("begin each item with `- `".to_owned());
-            return Vec::new();
+        let items = match &node.content {
+            // CodeBuild takes one text for a list of one, as AWS's own tutorials write it.
+            Content::Scalar(..) => std::slice::from_ref(node),
+            Content::Sequence(items) => items,
+            Content::Mapping(_) => {
+                self.fault(node, format!("{key} is {}, not a list", node.kind()))
+                    .hint = Some("begin each item with `- `".to_owned());
+                return Vec::new();
+            }
         };
         let mut texts = Vec::new();
-        for item in items {
-            if item.as_str().is_some() && !item.is_null() {
+        // An item that is nothing is one that a comment took out.
+        for item in items.iter().filter(|item| !item.is_null()) {
+            if item.as_str().is_some() {
                 texts.push(item.clone());
                 continue;
             }
@@ -384,9 +423,21 @@ impl Reader<'_> {
             secondary.push((name, self.artifacts(value)));
         }
         if files.is_empty() {
-            self.fault(node, "artifacts has no files".to_owned()).hint = Some(
-                "add `files:`; CodeBuild wants it even with secondary artifacts only".to_owned(),
-            );
+            let message = "artifacts has no files".to_owned();
+            if secondary.is_empty() {
+                self.fault(node, message).hint = Some("add `files:`".to_owned());
+            } else {
+                // AWS's pages disagree: the reference calls it required, the page on secondary artifacts not.
+                let finding = Finding::new(
+                    &rule::BUILDSPEC_SHAPE,
+                    self.file,
+                    Some(node.place),
+                    message,
+                )
+                .hint("add `files:` if CodeBuild asks for it; its reference calls it required")
+                .lowered(Severity::Note);
+                self.warnings.push(finding);
+            }
         }
         let discard = node.get("discard-paths");
         let discard_paths = discard

@@ -102,7 +102,7 @@ fn version_0_1_without_exports_and_every_form_of_retry_are_no_errors() {
 #[test]
 fn every_fault_is_reported_at_once() {
     let all = faults(
-        "env:\n  variables: {CODEBUILD_X: 1}\n  exported-variables: [AWS_X, A-B]\nphases:\n  build:\n    on-failure: continue\n    commands:\n      - echo a: b\n      -\n    finally: echo\nartifacts: {}\n",
+        "env:\n  variables: {CODEBUILD_X: 1}\n  exported-variables: [AWS_X, A-B]\nphases:\n  build:\n    on-failure: continue\n    commands:\n      - echo a: b\n    finally: {a: b}\nartifacts: {}\n",
     );
     for expected in [
         "the buildspec has no version",
@@ -111,12 +111,97 @@ fn every_fault_is_reported_at_once() {
         "\"A-B\": not a shell variable name",
         "on-failure \"continue\" is not supported\n  hint: did you mean CONTINUE?",
         "b.yml:8:9: an item of commands is a mapping, not text\n  hint: quote the item",
-        "an item of commands is nothing",
-        "finally is text, not a list",
+        "finally is a mapping, not a list",
         "artifacts has no files",
     ] {
         assert!(all.contains(expected), "missing {expected:?} in:\n{all}");
     }
+}
+
+/// What AWS's own tutorials and many real buildspecs hold.
+#[test]
+fn one_text_is_a_list_of_one() {
+    let text = "version: 0.2\nenv: {exported-variables: X}\nphases:\n  build:\n    commands: make image\n    finally: echo\n\
+                artifacts: {files: a.json, exclude-paths: b, secondary-artifacts: {S: {files: c}}}\n";
+    let spec = Buildspec::parse("b.yml", text.as_bytes()).unwrap();
+    let build = spec.phase(PhaseName::Build);
+    assert_eq!(build.commands[0].script, "make image");
+    assert_eq!((build.commands[0].line, build.finally.len()), (5, 1));
+    assert_eq!(spec.env.exported[0].name, "X");
+    let artifacts = spec.artifacts.unwrap();
+    assert_eq!(
+        (artifacts.files, artifacts.exclude_paths),
+        (vec!["a.json".to_owned()], vec!["b".to_owned()])
+    );
+    assert_eq!(artifacts.secondary[0].1.files, ["c"]);
+    assert_eq!(spec.warnings, []);
+}
+
+#[test]
+fn an_item_that_a_comment_took_out_is_none() {
+    let text = "version: 0.2\nphases:\n  build:\n    commands:\n      - # not yet\n      - make\n";
+    let spec = Buildspec::parse("b.yml", text.as_bytes()).unwrap();
+    assert_eq!(spec.phase(PhaseName::Build).commands.len(), 1);
+    assert_eq!(spec.warnings, []);
+}
+
+#[test]
+fn a_batch_or_artifacts_alone_need_no_phases() {
+    for rest in [
+        "batch: {build-list: [{identifier: one}]}",
+        "artifacts: {files: [a]}",
+    ] {
+        let text = format!("version: 0.2\n{rest}\n");
+        let spec = Buildspec::parse("b.yml", text.as_bytes()).unwrap();
+        assert_eq!(spec.warnings, []);
+        assert_eq!(spec.batch.is_some(), rest.starts_with("batch"));
+    }
+}
+
+#[test]
+fn what_aws_itself_is_of_two_minds_about_is_a_note_or_a_warning() {
+    let text = "version: 0.2\nphases: {build: {commands: [make]}}\nartifacts: {secondary-artifacts: {a: {files: [b]}}}\n";
+    let spec = Buildspec::parse("b.yml", text.as_bytes()).unwrap();
+    assert_eq!(spec.warnings[0].severity, Severity::Note);
+    assert!(spec.warnings[0].message.contains("artifacts has no files"));
+    let twice =
+        "version: 0.2\nenv: {shell: bash}\nphases: {build: {commands: [make]}}\nenv: {shell: sh}\n";
+    let spec = Buildspec::parse("b.yml", twice.as_bytes()).unwrap();
+    assert_eq!(spec.env.shell.as_deref(), Some("sh"));
+    assert_eq!(
+        (spec.warnings[0].rule.code, spec.warnings[0].severity),
+        ("Y003", Severity::Warning)
+    );
+}
+
+#[test]
+fn steps_are_known_and_found_again() {
+    let text = "version: 0.2\nphases:\n  build:\n    runtime-versions: {python: 3.13}\n    steps:\n      - uses: a/b@v1\n";
+    let spec = Buildspec::parse("b.yml", text.as_bytes()).unwrap();
+    let build = spec.phase(PhaseName::Build);
+    assert_eq!(build.steps.map(|place| place.line), Some(6));
+    assert_eq!(build.runtime_versions.map(|place| place.line), Some(4));
+    assert_eq!(spec.warnings, []);
+}
+
+#[test]
+fn a_reference_in_env_is_never_resolved() {
+    let text = "version: 0.2\nenv: {variables: {TAG: '#{Build.TAG}'}}\nphases: {build: {commands: [make]}}\n";
+    let spec = Buildspec::parse("b.yml", text.as_bytes()).unwrap();
+    assert_eq!(
+        spec.warnings[0].to_string(),
+        "b.yml:2:24: TAG in env holds #{Build.TAG}, which CodePipeline does not resolve there"
+    );
+}
+
+#[test]
+fn what_can_be_known_is_read_beside_a_fault() {
+    let text = "version: 0.3\nphases: {build: {commands: [make, [a]]}, biuld: {}}\n";
+    let read = Buildspec::read("b.yml", text.as_bytes());
+    assert_eq!(read.faults.len(), 2);
+    let spec = read.spec.unwrap();
+    assert_eq!(spec.phase(PhaseName::Build).commands[0].script, "make");
+    assert_eq!(spec.warnings.len(), 1);
 }
 
 #[test]

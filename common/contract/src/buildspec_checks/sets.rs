@@ -36,6 +36,10 @@ pub fn sets(spec: &Buildspec, name: &str, given: Option<&[&str]>) -> Set {
     {
         return Set::Yes;
     }
+    // An action of GitHub's may set anything.
+    if spec.phases.iter().any(|phase| phase.steps.is_some()) {
+        return Set::Maybe;
+    }
     let Some(scripts) = items(spec)
         .map(|item| shell::commands(&item.script))
         .collect::<Option<Vec<_>>>()

@@ -63,6 +63,13 @@ fn each_idiom_is_found() {
         ("(export X=1)", "B205"),
         ("echo 1 | read X", "B205"),
         ("make-ami | tee log", "B206"),
+        ("if make-ami | tee log; then echo x; fi", "B206"),
+        ("packer build image.pkr.hcl | tee build.log", "B206"),
+        (
+            "TF_LOG=x /opt/terraform apply | sed s/a/b/ | tee log",
+            "B206",
+        ),
+        ("curl -fsS https://x | sh", "B206"),
         (". exports", "B207"),
     ] {
         assert_eq!(codes(script), [code], "{script}");
@@ -96,7 +103,12 @@ fn what_is_sound_is_left_alone() {
         ". \"$PWD/.exports\"",
         "source exports",
         "make-ami --export-file x",
-        "docker build . | tee log",
+        "cat a.txt | docker login --password-stdin",
+        "echo x | tee log",
+        "docker build . | tee log || exit 1",
+        "if docker ps | grep -q x; then echo up; fi",
+        "set -o pipefail\ndocker build . | tee log",
+        "docker build . | tee log\necho ${PIPESTATUS[0]}",
         "exec 2>&1",
         "[[ -n $A && -n $B ]]\necho done",
         "if [[ $A =~ ^x || -z $B ]]; then echo x; fi\nmake",

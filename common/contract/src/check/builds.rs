@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::buildspec::Buildspec;
+use crate::buildspec::{Buildspec, Read};
 use crate::buildspec_checks::{self, Set};
 use crate::evaluate::{is_resource, is_unknown};
 use crate::finding::{Finding, Place};
@@ -41,10 +41,10 @@ impl Run<'_> {
         let Some(spec) = self.spec(around, action, name, project) else {
             return;
         };
-        let spec = match spec {
-            Ok(spec) => spec,
-            Err(faults) => return self.find_all(faults),
-        };
+        // What could not be read may set anything.
+        let whole = spec.faults.is_empty();
+        self.find_all(spec.faults);
+        let Some(spec) = spec.spec else { return };
         self.find_all(spec.warnings.iter().cloned());
         self.find_all(buildspec_checks::check(&spec));
         let namespace = action.namespace.as_ref().map(|text| text.text.clone());
@@ -62,7 +62,7 @@ impl Run<'_> {
         let given: Option<Vec<&str>> = given
             .as_ref()
             .map(|names| names.iter().map(String::as_str).collect());
-        for exported in &spec.env.exported {
+        for exported in spec.env.exported.iter().filter(|_| whole) {
             if buildspec_checks::sets(&spec, &exported.name, given.as_deref()) == Set::No {
                 never_set.push(NeverSet {
                     namespace: namespace.clone(),
@@ -81,7 +81,7 @@ impl Run<'_> {
         action: &Action,
         name: &str,
         project: Option<&Project>,
-    ) -> Option<Result<Buildspec, Vec<Finding>>> {
+    ) -> Option<Read> {
         let pipeline = &around.pipeline.file;
         let (path, place) = match project {
             Some(Project {
@@ -98,7 +98,7 @@ impl Run<'_> {
                     lines: *lines,
                 };
                 self.inline.insert(shown.clone(), inline);
-                return Some(Buildspec::parse(&shown, text.as_bytes()));
+                return Some(Buildspec::read(&shown, text.as_bytes()));
             }
             Some(Project {
                 buildspec: Spec::Object(path),
@@ -141,7 +141,7 @@ impl Run<'_> {
         let what = format!("the buildspec {path} of {name}");
         self.in_archive(around, &path, place, &what)?;
         let file = self.read(&path)?;
-        Some(Buildspec::parse(&file.shown, &file.bytes))
+        Some(Buildspec::read(&file.shown, &file.bytes))
     }
 
     /// What is exported and never set: an error where an action uses it, otherwise a warning.

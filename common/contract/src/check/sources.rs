@@ -95,10 +95,11 @@ impl Run<'_> {
             self.find(
                 Finding::new(&rule::WRONG_KEY, file, Some(place), message).hint(
                     if field == "S3Bucket" {
-                        "write to the bucket that S3Bucket names".to_owned()
+                        "let package-template write to the bucket that S3Bucket names (--bucket)"
+                            .to_owned()
                     } else {
                         format!(
-                            "write `S3ObjectKey: {}`, or run with --key {}",
+                            "write `S3ObjectKey: {}`, or run package-template with --key {}",
                             written.key,
                             action.setting(field).unwrap_or_default()
                         )

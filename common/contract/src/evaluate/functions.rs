@@ -6,7 +6,7 @@ use crate::yaml::{Content, Node};
 use super::{Argument, Evaluator, function, is_unknown};
 
 /// The functions that are resolved here.
-const KNOWN: [&str; 14] = [
+pub(super) const RESOLVED: [&str; 14] = [
     "Ref",
     "Condition",
     "Fn::Sub",
@@ -68,8 +68,8 @@ impl Evaluator<'_> {
             format!("{name} cannot be resolved without an account"),
         )
         .maybe_hint(
-            did_you_mean(name, KNOWN)
-                .or_else(|| Some(format!("resolved here are {}", KNOWN.join(", ")))),
+            did_you_mean(name, RESOLVED)
+                .or_else(|| Some(format!("resolved here are {}", RESOLVED.join(", ")))),
         )
     }
 
@@ -263,13 +263,29 @@ impl Evaluator<'_> {
     }
 
     fn find_in_map(&self, bare: &Node, place: Place) -> Result<Node, Finding> {
-        let [map, top, second] = self.items("Fn::FindInMap", bare, place)?;
+        let (keys, default) = match bare.as_sequence() {
+            Some([map, top, second]) => ([map, top, second], None),
+            Some([map, top, second, last]) => match last.get("DefaultValue") {
+                Some(default) => ([map, top, second], Some(default)),
+                None => {
+                    let wanted = "DefaultValue in the mapping behind its three keys";
+                    return Err(self.shape("Fn::FindInMap", place, wanted));
+                }
+            },
+            _ => return Err(self.shape("Fn::FindInMap", place, "a list of 3")),
+        };
         let mut node = self.template.mappings.as_ref();
         let mut path = String::new();
-        for key in [map, top, second] {
+        for key in keys {
             let key = self.text("Fn::FindInMap", key)?;
             let found = node.and_then(|node| node.get(&key));
             let Some(found) = found else {
+                // What is not known may be in the map.
+                if let Some(default) = default.filter(|_| !is_unknown(&key)) {
+                    return self.node(default)?.ok_or_else(|| {
+                        self.shape("Fn::FindInMap", place, "a value for DefaultValue")
+                    });
+                }
                 let names = node.and_then(Node::as_mapping).unwrap_or_default();
                 return Err(self
                     .fault(
@@ -339,7 +355,8 @@ impl Evaluator<'_> {
     }
 }
 
-/// Fn::Equals compares as text: a parameter is always text, a literal may be a number.
+/// Fn::Equals compares as text: a parameter is always text, a literal may be a number. A plain text was read as
+/// CloudFormation reads it when it was evaluated.
 fn as_text(value: Option<&serde_json::Value>) -> Option<String> {
     value.map(|value| match value {
         serde_json::Value::String(text) => text.clone(),

@@ -74,11 +74,49 @@ fn texts() {
     check("!Select ['0', !Ref Zones]", json!("a"));
     check("!FindInMap [Sizes, !Ref Env, Type]", json!("small"));
     check("!FindInMap [Sizes, prod, List]", json!([3]));
+    check(
+        "!FindInMap [Sizes, test, Type, {DefaultValue: !Ref Name}]",
+        json!("rag"),
+    );
+    check(
+        "!FindInMap [Sizes, dev, Type, {DefaultValue: x}]",
+        json!("small"),
+    );
     check("!ImportValue base-Vpc", json!("vpc-1"));
     check("!ImportValue {'Fn::Sub': 'base-Vpc'}", json!("vpc-1"));
     check(
         r##"!Sub '{"AMIId":"#{AMIcreation.AMI_ID}"}'"##,
         json!(r##"{"AMIId":"#{AMIcreation.AMI_ID}"}"##),
+    );
+}
+
+/// A plain text is what CloudFormation reads, as Y101 and its neighbours say.
+#[test]
+fn a_plain_text_is_read_as_cloudformation_reads_it() {
+    for (plain, read) in [
+        ("yes", "true"),
+        ("Off", "false"),
+        ("012", "10"),
+        ("1_000", "1000"),
+        ("22:30", "1350"),
+        ("0189", "0189"),
+        ("true", "true"),
+        ("1.10", "1.10"),
+    ] {
+        check(&format!("!Join ['', [{plain}]]"), json!(read));
+        check(&format!("!Join ['', ['{plain}']]"), json!(plain));
+    }
+    check("{a: yes, b: 012}", json!({"a": true, "b": 10}));
+}
+
+#[test]
+fn a_stacks_output_is_not_known_here() {
+    let value = "!GetStackOutput {StackName: a, OutputName: b}";
+    assert_eq!(unknown(value), json!("${Fn::GetStackOutput}"));
+    let strict = evaluate(value).unwrap_err();
+    assert!(
+        strict.contains("cannot be resolved without an account"),
+        "{strict}"
     );
 }
 

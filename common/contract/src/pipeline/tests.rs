@@ -39,6 +39,7 @@ pub(crate) const GOOD: &str = r##"Resources:
               Configuration:
                 ActionMode: CREATE_UPDATE
                 StackName: s
+                TemplatePath: Src::app.yml
                 ParameterOverrides: '{"AMIId":"#{AMIcreation.AMI_ID}"}'
 "##;
 
@@ -82,6 +83,21 @@ fn the_json_of_get_pipeline_is_the_same_pipeline() {
     assert_eq!(action.setting("S3Bucket"), Some("b"));
     assert_eq!(action.outputs[0].text, "Src");
     assert_eq!(action.namespace.as_ref().unwrap().text, "N");
+}
+
+/// As an SDK writes the answer of get-pipeline.
+#[test]
+fn an_empty_list_is_as_good_as_none() {
+    let json = r#"{"pipeline": {"stages": [{"name": "S", "actions": [{"name": "A", "actionTypeId":
+        {"category": "Source", "owner": "AWS", "provider": "S3", "version": "1"}, "configuration": {},
+        "commands": [], "outputVariables": [], "environmentVariables": [], "inputArtifacts": [],
+        "outputArtifacts": [{"name": "Src", "files": []}]}]}]}}"#;
+    let pipeline = Pipeline::parse_definition("p.json", json.as_bytes()).unwrap();
+    let action = &pipeline.stages[0].actions[0];
+    assert_eq!(
+        (&action.commands, action.variables_place, &action.files),
+        (&None, None, &Vec::new())
+    );
 }
 
 #[test]

@@ -10,9 +10,8 @@ use super::Tool;
 
 pub(super) fn render(report: &Report, tool: Tool) -> String {
     // Only the rules that were broken: readers show the list.
-    let rules: Vec<&Rule> = rule::ALL
-        .iter()
-        .copied()
+    let rules: Vec<&Rule> = rule::all()
+        .into_iter()
         .filter(|rule| report.findings.iter().any(|one| one.rule == *rule))
         .collect();
     let described: Vec<Value> = rules.iter().map(|rule| describe(rule)).collect();

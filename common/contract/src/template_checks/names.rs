@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::evaluate::function;
 use crate::finding::{Finding, did_you_mean};
+use crate::language::PSEUDO_PARAMETERS;
 use crate::rule;
 use crate::template::{Resource, Template};
 use crate::yaml::{Content, Node};
@@ -19,21 +20,16 @@ enum Kind {
     Condition,
 }
 
-/// A finding for each name that nothing declares.
+/// A finding for each name that nothing declares, wherever CloudFormation resolves names.
 pub(super) fn undeclared(template: &Template) -> Vec<Finding> {
     let mut names = Names {
         template,
+        scope: Scope::Whole,
         seen: BTreeSet::new(),
         findings: Vec::new(),
     };
     for resource in &template.resources {
-        if let Some(properties) = &resource.properties {
-            names.walk(properties);
-        }
-        names.attributes(resource);
-    }
-    for (_, condition) in &template.conditions {
-        names.condition(condition);
+        names.resource(resource);
     }
     for (_, output) in &template.outputs {
         if let Some(condition) = output.get("Condition") {
@@ -45,17 +41,62 @@ pub(super) fn undeclared(template: &Template) -> Vec<Finding> {
             }
         }
     }
+    if let Some(hooks) = template.root.get("Hooks") {
+        names.walk(hooks);
+    }
+    names.scope = Scope::Parameters;
+    for (_, condition) in &template.conditions {
+        names.condition(condition);
+    }
+    if let Some(rules) = template.root.get("Rules") {
+        names.walk(rules);
+    }
     names.findings
+}
+
+/// A finding for each pseudo parameter that does not exist; no transform of AWS's makes one.
+pub(super) fn pseudo_parameters(template: &Template) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    super::functions::each(template, &mut |function, argument, place| {
+        let pattern = match argument.as_sequence() {
+            Some([pattern, ..]) => pattern.as_str(),
+            _ => argument.as_str(),
+        };
+        let used = match (function, pattern) {
+            ("Ref", Some(name)) => vec![name],
+            ("Fn::Sub", Some(pattern)) => sub_names(pattern),
+            _ => return,
+        };
+        for name in used {
+            if !name.starts_with("AWS::") || PSEUDO_PARAMETERS.contains(&name) {
+                continue;
+            }
+            let message = format!("{name} is not a pseudo parameter");
+            let finding = Finding::new(&rule::UNDECLARED, &template.file, Some(place), message);
+            findings.push(finding.maybe_hint(did_you_mean(name, PSEUDO_PARAMETERS)));
+        }
+    });
+    findings
+}
+
+/// What a name may refer to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// Parameters and resources.
+    Whole,
+    /// Parameters alone, as in Conditions and Rules.
+    Parameters,
 }
 
 struct Names<'a> {
     template: &'a Template,
+    scope: Scope,
     seen: BTreeSet<(usize, String)>,
     findings: Vec<Finding>,
 }
 
 impl Names<'_> {
-    fn attributes(&mut self, resource: &Resource) {
+    fn resource(&mut self, resource: &Resource) {
         if let Some(condition) = resource.node.get("Condition") {
             self.name(condition, condition.as_str(), Kind::Condition);
         }
@@ -63,6 +104,11 @@ impl Names<'_> {
             let one = std::slice::from_ref(node);
             for item in node.as_sequence().unwrap_or(one) {
                 self.name(item, item.as_str(), Kind::Resource);
+            }
+        }
+        for key in ["Properties", "Metadata", "CreationPolicy", "UpdatePolicy"] {
+            if let Some(node) = resource.node.get(key) {
+                self.walk(node);
             }
         }
     }
@@ -110,6 +156,10 @@ impl Names<'_> {
                     return;
                 }
                 "Fn::Sub" => return self.sub(node, &bare),
+                "Fn::FindInMap" => {
+                    self.mapping(node, &bare);
+                    return self.below(&bare);
+                }
                 _ => return self.below(&bare),
             }
         }
@@ -144,23 +194,60 @@ impl Names<'_> {
         }
     }
 
+    /// A mapping and its keys, as far as they are written out; with a default they need not be there.
+    fn mapping(&mut self, node: &Node, bare: &Node) {
+        let Some(keys @ [_, _, _]) = bare.as_sequence() else {
+            return;
+        };
+        let mut found = self.template.mappings.as_ref();
+        let mut path = "Mappings".to_owned();
+        for key in keys {
+            let Some(name) = key.as_str().filter(|_| key.tag.is_none()) else {
+                return;
+            };
+            let entries = found.and_then(Node::as_mapping).unwrap_or_default();
+            let names = || entries.iter().filter_map(|(key, _)| key.as_str());
+            // What an include adds is not known.
+            if names().any(|name| name.starts_with("Fn::")) {
+                return;
+            }
+            let Some(next) = found.and_then(|node| node.get(name)) else {
+                let message = format!("{path} has no {name}");
+                self.find(node, name, message, did_you_mean(name, names()));
+                return;
+            };
+            path = format!("{path}.{name}");
+            found = Some(next);
+        }
+    }
+
     fn name(&mut self, node: &Node, name: Option<&str>, kind: Kind) {
         let Some(name) = name else { return };
         let template = self.template;
         let resource = template.resource(name).is_some();
+        let in_scope = resource && self.scope == Scope::Whole;
         let declared = match kind {
+            // Of pseudo parameters `pseudo_parameters` speaks.
             Kind::Value => {
-                resource || template.parameter(name).is_some() || name.starts_with("AWS::")
+                in_scope || template.parameter(name).is_some() || name.starts_with("AWS::")
             }
-            Kind::Resource => resource,
+            Kind::Resource => in_scope,
             Kind::Condition => template.conditions.iter().any(|(one, _)| one == name),
         };
-        if declared || !self.seen.insert((node.place.start, name.to_owned())) {
+        if declared {
             return;
         }
         let parameters = template.parameters.iter().map(|one| one.name.as_str());
         let resources = template.resources.iter().map(|one| one.id.as_str());
         let (message, hint) = match kind {
+            Kind::Value | Kind::Resource if resource => (
+                format!("{name} is a resource, to which Conditions and Rules cannot refer"),
+                Some("refer to a parameter".to_owned()),
+            ),
+            Kind::Value if self.scope == Scope::Parameters => (
+                format!("{name} is not a parameter"),
+                did_you_mean(name, parameters),
+            ),
             Kind::Value => (
                 format!("{name} is neither a parameter nor a resource"),
                 did_you_mean(name, parameters.chain(resources)),
@@ -177,10 +264,21 @@ impl Names<'_> {
                 ),
             ),
         };
-        self.findings.push(
-            Finding::new(&rule::UNDECLARED, &template.file, Some(node.place), message)
+        self.find(node, name, message, hint);
+    }
+
+    fn find(&mut self, node: &Node, name: &str, message: String, hint: Option<String>) {
+        if self.seen.insert((node.place.start, name.to_owned())) {
+            self.findings.push(
+                Finding::new(
+                    &rule::UNDECLARED,
+                    &self.template.file,
+                    Some(node.place),
+                    message,
+                )
                 .maybe_hint(hint),
-        );
+            );
+        }
     }
 }
 

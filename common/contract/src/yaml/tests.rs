@@ -67,6 +67,37 @@ fn aliases_are_resolved_at_their_own_place() {
 }
 
 #[test]
+fn what_is_merged_stands_among_the_entries() {
+    let text = "a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\nc:\n  <<: [*a, *b]\n  x: 9\nd: {'<<': 1}\n";
+    let read = read("t.yml", text).unwrap();
+    let root = &read.root;
+    assert_eq!(
+        root.get("c").unwrap().to_json(),
+        json!({"x": 9, "y": 2, "z": 4})
+    );
+    assert_eq!(root.get("d").unwrap().to_json(), json!({"<<": 1}));
+    let line = |place: &Place| place.line;
+    assert_eq!(read.aliases.iter().map(line).collect::<Vec<_>>(), [4, 4]);
+    assert_eq!(read.merges.len(), 1);
+    assert_eq!(
+        (read.merges[0].place.line, read.merges[0].added.len()),
+        (4, 2)
+    );
+    let c = root.get("c").unwrap().place;
+    assert_eq!(&text[c.start..c.end], "<<: [*a, *b]\n  x: 9");
+}
+
+#[test]
+fn of_a_key_that_stands_twice_the_last_counts() {
+    let read = read("t.yml", "a: 1\nb: 2\na: 3\n").unwrap();
+    assert_eq!(read.root.to_json(), json!({"a": 3, "b": 2}));
+    assert_eq!(
+        read.twice[0].to_string(),
+        "t.yml:3:1: key `a` stands twice, first on line 1\n  hint: remove or rename one: some readers take the last, others refuse"
+    );
+}
+
+#[test]
 fn an_alias_bomb_is_refused() {
     let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {

@@ -1,14 +1,8 @@
 //! A failing and a passing example of every rule, as changes of one small world whose files are in
 //! `tests/world`: the text `at` in a file becomes `failing` or `passing`.
 
-/// One example.
-pub(crate) struct Example {
-    pub(crate) code: &'static str,
-    pub(crate) file: &'static str,
-    pub(crate) at: &'static str,
-    pub(crate) failing: &'static str,
-    pub(crate) passing: &'static str,
-}
+use contract::rule::Example;
+use contract::rules;
 
 /// `⟨N × text⟩` in an example stands for that much of it.
 pub(crate) fn expand(text: &str) -> String {
@@ -40,17 +34,22 @@ macro_rules! examples {
     };
 }
 
-pub(crate) const EXAMPLES: &[Example] = examples! {
+/// Every example: those of rules with a file of their own, and the rest.
+pub(crate) fn all() -> impl Iterator<Item = &'static Example> {
+    EXAMPLES.iter().chain(rules::EXAMPLES.iter().copied())
+}
+
+const EXAMPLES: &[Example] = examples! {
     "Y001" APP DESCRIPTION => "Description: \"An application.", DESCRIPTION;
     "Y002" APP DESCRIPTION => "Description: One.\n---\nDescription: Two.", DESCRIPTION;
     "Y003" APP DESCRIPTION => "Description: One.\nDescription: Two.", DESCRIPTION;
     "Y004" APP DESCRIPTION => "[Description]: An application.", DESCRIPTION;
-    "Y005" APP DESCRIPTION => "Metadata:\n  a: &a [⟨999 × x, ⟩x]\n  b: &b [⟨999 × *a, ⟩*a]", "Metadata:\n  a: &a [x, x]\n  b: [*a, *a]";
+    "Y005" APP DESCRIPTION => "Metadata:\n  a: &a [⟨999 × x, ⟩x]\n  b: &b [⟨999 × *a, ⟩*a]", "Metadata:\n  a: [x, x]\n  b: [x, x]";
     "Y101" APP DESCRIPTION => "Metadata: {Public: yes}", "Metadata: {Public: 'yes'}";
     "Y102" APP DESCRIPTION => "Metadata: {Mode: 0644}", "Metadata: {Mode: '0644'}";
     "Y103" APP DESCRIPTION => "Metadata: {Account: 111122223333}", "Metadata: {Account: '111122223333'}";
     "Y104" APP DESCRIPTION => "Metadata: {At: 22:30}", "Metadata: {At: '22:30'}";
-    "Y105" APP DESCRIPTION => "Metadata:\n  a: &a {x: '1'}\n  b: {<<: *a}", "Metadata:\n  a: &a {x: '1'}\n  b: *a";
+    "Y105" APP DESCRIPTION => "Metadata:\n  a: &a {x: '1'}\n  b: {<<: *a}", "Metadata:\n  a: {x: '1'}\n  b: {x: '1'}";
     "T001" APP "Conditions:\n  IsProd: !Equals [!Ref Environment, prod]" => "Conditions:\n  - !Equals [!Ref Environment, prod]", "Conditions:\n  IsProd: !Equals [!Ref Environment, prod]";
     "T002" APP "Resources:" => "Mappings:", "Resources:";
     "T003" APP "  Size: {Type: Number, Default: '1'}" => "  Size: {Default: '1'}", "  Size: {Type: Number, Default: '1'}";

@@ -8,7 +8,9 @@ mod unknown;
 
 use std::collections::BTreeMap;
 
-use contract::check::{self, Archive, Definition, File, LocalFiles, Report, Subject, Written};
+use contract::check::{
+    self, Archive, Definition, File, LocalFiles, LocalPaths, Report, Subject, Written,
+};
 use contract::evaluate::World;
 
 fn world() -> BTreeMap<&'static str, String> {
@@ -68,7 +70,13 @@ fn check_with(
             key: "template.zip".to_owned(),
         }),
         buildspecs: Vec::new(),
-        local_files,
+        local_paths: if local_files.is_some() {
+            LocalPaths::Packaged
+        } else {
+            LocalPaths::Kept
+        },
+        local_files: local_files.unwrap_or(&|_, _| None),
+        aliases_written_out: false,
     })
 }
 

@@ -233,3 +233,224 @@ fn nested_templates_need_capabilities_too() {
         [] as [&str; 0]
     );
 }
+
+/// The world whose first stages are replaced by these.
+fn with_stage(stage: &str) -> Vec<String> {
+    lines(&check(&world_with(&[(
+        "        - Name: Deploy\n",
+        &format!("{stage}        - Name: Deploy\n"),
+    )])))
+}
+
+#[test]
+fn every_setting_that_names_an_artifact_is_looked_at() {
+    let with = |category: &str, provider: &str, inputs: &str, settings: &str| {
+        let inputs = if inputs.is_empty() {
+            String::new()
+        } else {
+            format!("              InputArtifacts: [{inputs}]\n")
+        };
+        with_stage(&format!(
+            "        - Name: More
+          Actions:
+            - Name: One
+              ActionTypeId: {{Category: {category}, Owner: AWS, Provider: {provider}, Version: '1'}}
+{inputs}              Configuration: {{{settings}}}
+"
+        ))
+        .join("\n")
+    };
+    let source = "{Name: SourceOutput}";
+    let set = |rest: &str| {
+        let settings = format!("StackSetName: s, {rest}");
+        with("Deploy", "CloudFormationStackSet", source, &settings)
+    };
+    assert_eq!(set("TemplatePath: SourceOutput::app.yml"), "");
+    for (settings, said) in [
+        (
+            "TemplatePath: SourceOutput::ap.yml",
+            "TemplatePath ap.yml does not exist in artifact SourceOutput [P306]\n  hint: did you mean app.yml?",
+        ),
+        (
+            "TemplatePath: SourcOutput::app.yml",
+            "SourcOutput is not an input artifact [P305]",
+        ),
+        ("TemplatePath: app.yml", "is not `Artifact::path` [P305]"),
+        (
+            "TemplatePath: SourceOutput::app.yml, Parameters: 'SourceOutput::p.txt'",
+            "Parameters p.txt does not exist",
+        ),
+        (
+            "TemplatePath: SourceOutput::app.yml, DeploymentTargets: 'SourceOutput::t.json'",
+            "DeploymentTargets t.json does not exist",
+        ),
+    ] {
+        assert!(
+            set(settings).contains(said),
+            "{settings}: {}",
+            set(settings)
+        );
+    }
+    assert_eq!(
+        set(
+            "TemplatePath: SourceOutput::app.yml, Parameters: 'ParameterKey=A,ParameterValue=B::c', DeploymentTargets: '111122223333'"
+        ),
+        ""
+    );
+    for (provider, settings, said) in [
+        (
+            "ECS",
+            "ClusterName: c, ServiceName: s, FileName: images.json",
+            "FileName images.json does not exist",
+        ),
+        (
+            "CodeDeploy",
+            "ApplicationName: a, DeploymentGroupName: d",
+            "the AppSpec file appspec.yml does not exist",
+        ),
+        (
+            "CodeDeployToECS",
+            "ApplicationName: a, DeploymentGroupName: d, AppSpecTemplateArtifact: SourceOutput, TaskDefinitionTemplateArtifact: Other",
+            "Other is not an input artifact [P305]",
+        ),
+        (
+            "CodeDeployToECS",
+            "ApplicationName: a, DeploymentGroupName: d, AppSpecTemplateArtifact: SourceOutput, TaskDefinitionTemplateArtifact: SourceOutput",
+            "AppSpecTemplatePath appspec.yaml does not exist",
+        ),
+        (
+            "AppConfig",
+            "Application: a, Environment: e, ConfigurationProfile: p, InputArtifactConfigurationPath: x.json",
+            "InputArtifactConfigurationPath x.json does not exist",
+        ),
+        (
+            "ServiceCatalog",
+            "ProductId: p, TemplateFilePath: product.yml",
+            "TemplateFilePath product.yml does not exist",
+        ),
+    ] {
+        let found = with("Deploy", provider, source, settings);
+        assert!(found.contains(said), "{provider}: {found}");
+    }
+    let steps = |kind: &str| {
+        let settings = format!("StateMachineArn: a, Input: in.json{kind}");
+        with("Invoke", "StepFunctions", source, &settings)
+    };
+    assert_eq!(steps(""), "");
+    assert!(steps(", InputType: FilePath").contains("Input in.json does not exist"));
+    let build = |primary: &str| {
+        let settings = format!("ProjectName: P, PrimarySource: {primary}");
+        let inputs = "{Name: SourceOutput}, {Name: AmiOutput}";
+        with("Build", "CodeBuild", inputs, &settings)
+    };
+    assert_eq!(build("AmiOutput"), "");
+    assert!(
+        build("AmiOuput")
+            .contains("AmiOuput is not an input artifact [P305]\n  hint: did you mean AmiOutput?")
+    );
+}
+
+#[test]
+fn a_variable_of_a_project_resolves_nothing() {
+    for value in ["'#{AMIcreation.AMI_ID}'", "!Sub 'x-#{AMIcreation.AMI_ID}'"] {
+        let files = world_with(&[("Value: i-0123456789abcdef0", &format!("Value: {value}"))]);
+        let found = lines(&check(&files));
+        assert!(
+            found.len() == 1
+                && found[0].contains("the variable INSTANCE_ID of the project Project holds #{AMIcreation.AMI_ID}, which CodePipeline does not resolve there [P206]"),
+            "{found:#?}"
+        );
+    }
+}
+
+#[test]
+fn overrides_are_texts() {
+    let with = |value: &str| {
+        let overrides = format!(
+            r##"ParameterOverrides: '{{"AMIId":"#{{AMIcreation.AMI_ID}}","Size":{value}}}'"##
+        );
+        let old = r##"ParameterOverrides: '{"AMIId":"#{AMIcreation.AMI_ID}"}'"##;
+        lines(&check(&world_with(&[(old, &overrides)]))).join("\n")
+    };
+    assert_eq!(with("\"2\""), "");
+    for value in ["2", "true", "null", "[\"2\"]"] {
+        let said = format!("the value of Size in ParameterOverrides is {value}, not a text [P402]");
+        assert!(with(value).contains(&said), "{}", with(value));
+    }
+}
+
+/// Which of two sources is there depends on a parameter.
+#[test]
+fn a_stage_behind_one_that_may_be_there_is_not_the_first() {
+    let source = "        - Name: Source\n";
+    let mut files = world_with(&[PARAMETER]);
+    let pipeline = files.get_mut("pipeline.yml").unwrap();
+    let (before, rest) = pipeline.split_once(source).unwrap();
+    let (stage, after) = rest.split_once("        - Name: AMI\n").unwrap();
+    let indented: String = stage.lines().map(|line| format!("    {line}\n")).collect();
+    *pipeline = format!(
+        "{before}        - !If\n          - Gpu\n          - Name: Source\n{indented}          - !Ref AWS::NoValue\n        - Name: AMI\n{after}"
+    );
+    let found = lines(&check(&files)).join("\n");
+    assert!(!found.contains("P004"), "{found}");
+}
+
+#[test]
+fn a_pipeline_that_a_loop_makes_is_not_looked_into() {
+    let mut files = world();
+    let pipeline = files.get_mut("pipeline.yml").unwrap();
+    let (head, rest) = pipeline.split_once("  Pipeline:\n").unwrap();
+    let (body, tail) = rest.split_once("  Rule:\n").unwrap();
+    let indented: String = body.lines().map(|line| format!("      {line}\n")).collect();
+    let looped = format!(
+        "{head}  Fn::ForEach::All:\n    - Name\n    - [A, B]\n    - 'P${{Name}}':\n{indented}  Rule:\n{tail}"
+    );
+    *pipeline = format!("Transform: AWS::LanguageExtensions\n{looped}");
+    let report = check(&files);
+    assert_eq!(lines(&report), [] as [&str; 0]);
+    assert_eq!(
+        report.unread,
+        ["the pipeline in pipeline.yml: Fn::ForEach makes it"]
+    );
+}
+
+#[test]
+fn one_fault_of_shape_hides_no_other() {
+    let files = world_with(&[
+        (
+            "              Namespace: App\n",
+            "              Namespace: App\n              RunOrder: x\n",
+        ),
+        ("#{AMIcreation.AMI_ID}", "#{AMIcreaton.AMI_ID}"),
+    ]);
+    let found = lines(&check(&files)).join("\n");
+    assert!(
+        found.contains("[P001]") && found.contains("[P201]"),
+        "{found}"
+    );
+    let files = world_with(&[
+        ("            - Name: Bake\n", "            - Nam: Bake\n"),
+        (
+            "TemplatePath: SourceOutput::app.yml",
+            "TemplatePath: SourceOutput::ap.yml",
+        ),
+    ]);
+    let found = lines(&check(&files)).join("\n");
+    assert!(
+        found.contains("[P001]") && found.contains("[P306]"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_merge_key_is_the_cause_that_is_named() {
+    let mut files = world();
+    let app = files.get_mut("app.yml").unwrap();
+    *app = app.replace(
+        "Outputs:",
+        "  One: &one {Type: AWS::S3::Bucket}\n  Two:\n    <<: *one\nOutputs:",
+    );
+    let found = lines(&check(&files));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].contains("[Y105]"), "{found:#?}");
+}

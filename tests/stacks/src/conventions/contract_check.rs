@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use contract::buildspec::Buildspec;
 use contract::buildspec_checks;
-use contract::check::{Archive, Definition, File, Subject, Written, check};
+use contract::check::{Archive, Definition, File, LocalPaths, Subject, Written, check};
 use contract::evaluate::World;
 
 use super::ENVIRONMENTS;
@@ -51,7 +51,9 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
                 key: "template.zip".to_owned(),
             }),
             buildspecs: Vec::new(),
-            local_files: None,
+            local_paths: LocalPaths::Kept,
+            local_files: &|_, _| None,
+            aliases_written_out: false,
         });
         for finding in report.findings {
             faults.unless(false, format!("{} {finding}", finding.rule.code));

@@ -115,6 +115,21 @@ fn check(folder: &Path, part: &str) -> Output {
 }
 
 #[test]
+fn the_rules_for_cfn_guard_take_a_template_without_parameters() {
+    if !guard().is_file() {
+        return harness::missing("cfn-guard");
+    }
+    let copy = Copy::new();
+    let file = copy.path().join("small.yml");
+    let resources =
+        "Resources: {A: {Type: 'AWS::SNS::Subscription', Properties: {Protocol: email}}}\n";
+    for parameters in ["", "Parameters: {}\n"] {
+        std::fs::write(&file, format!("{parameters}{resources}")).unwrap();
+        assert_eq!(broken_rules(&file), BTreeSet::new(), "{parameters}");
+    }
+}
+
+#[test]
 fn every_rule_for_cfn_guard_turns_red() {
     if !guard().is_file() {
         return harness::missing("cfn-guard");

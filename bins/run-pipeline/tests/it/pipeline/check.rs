@@ -36,6 +36,89 @@ fn check_finds_a_variable_that_the_buildspec_does_not_export() {
     assert!(ran.stdout.ends_with("no findings\n"), "{}", ran.stdout);
 }
 
+/// One check, one strictness: a parameter that is given changes no other value.
+#[test]
+fn what_only_an_account_knows_is_not_known_with_parameters_either() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("buildspecs")).unwrap();
+    std::fs::write(folder.path().join("buildspecs/bake.yml"), BUILDSPEC).unwrap();
+    let fake = harness::FakeAws::start();
+    for value in [
+        "!Ref Token",
+        "!Select [5, !Split [':', !GetAtt Role.Arn]]",
+        "!Select [0, !GetAZs '']",
+        "!Base64 x",
+        "!ImportValue other",
+        "!GetStackOutput {StackName: a, OutputName: b}",
+    ] {
+        let definition = PIPELINE
+            .replace("Value: project}", &format!("Value: {value}}}"))
+            .replace(
+                "InputArtifacts: [{Name: Src}]\n              OutputArtifacts",
+                "InputArtifacts: [{Name: Scr}]\n              OutputArtifacts",
+            )
+            .replace(
+                "Parameters:\n",
+                "Parameters:\n  Token: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /x}\n",
+            );
+        std::fs::write(folder.path().join("pipeline.yml"), definition).unwrap();
+        let check = |more: &[&str]| {
+            let ran = Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
+                .dir(folder.path())
+                .envs(fake.env())
+                .args(["check", "pipeline.yml", "--format", "json"])
+                .args(more)
+                .run();
+            let found: Value = serde_json::from_str(&ran.assert_code(1).stdout).unwrap();
+            let findings = found["findings"].as_array().unwrap().iter();
+            findings
+                .map(|one| one["code"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            check(&["--parameter", "Bucket=source"]),
+            ["P303"],
+            "{value}"
+        );
+        assert_eq!(check(&[]), ["P303"], "{value}");
+    }
+    assert!(fake.requests().is_empty());
+}
+
+#[test]
+fn aws_is_asked_for_exports_where_that_was_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = harness::FakeAws::start();
+    let exports = "<ListExportsResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><ListExportsResult><Exports><member>\
+                   <ExportingStackId>s</ExportingStackId><Name>base-Bucket</Name><Value>source</Value></member></Exports>\
+                   </ListExportsResult></ListExportsResponse>";
+    fake.on("cloudformation:ListExports", [harness::Reply::xml(exports)]);
+    let check = |name: &str, more: &[&str]| {
+        let definition = format!(
+            "# ImportValue\n{}",
+            PIPELINE.replace(
+                "S3Bucket: !Ref Bucket",
+                &format!("S3Bucket: !ImportValue {name}")
+            )
+        );
+        std::fs::write(folder.path().join("pipeline.yml"), definition).unwrap();
+        let program = Program::new(env!("CARGO_BIN_EXE_run-pipeline"));
+        let program = program.dir(folder.path()).envs(fake.env());
+        program.args(["check", "pipeline.yml"]).args(more).run()
+    };
+    check("base-Buket", &[]).assert_code(0);
+    assert!(fake.requests().is_empty());
+    check("base-Bucket", &["--live"]).assert_code(0);
+    let ran = check("base-Buket", &["--live"]);
+    ran.assert_code(1);
+    assert!(
+        ran.stdout.contains("no stack exports base-Buket")
+            && ran.stdout.contains("did you mean base-Bucket?"),
+        "{ran}"
+    );
+    assert_eq!(fake.requests().len(), 2);
+}
+
 #[test]
 fn check_knows_the_archive_and_reports_in_every_form() {
     let folder = tempfile::tempdir().unwrap();

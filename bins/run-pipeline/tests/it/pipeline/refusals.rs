@@ -19,7 +19,10 @@ fn what_does_not_run_here_is_refused_before_anything_ran() {
         "        - Name: Deploy\n          Actions:",
         &format!("{approval}          Actions:"),
     );
-    let change_set = PIPELINE.replace("CREATE_UPDATE", "CHANGE_SET_REPLACE");
+    let change_set = PIPELINE.replace(
+        "CREATE_UPDATE",
+        "CHANGE_SET_REPLACE\n                ChangeSetName: changes",
+    );
     for (definition, said) in [
         (&asking, "Ask/Ask waits for an approval"),
         (
@@ -79,13 +82,23 @@ fn what_cannot_be_deployed_is_named_before_anything_is_touched() {
         "ActionMode REPLACE_ON_FAILURE does not run here",
     );
     check(
+        "ActionMode: CREATE_UPDATE",
+        "ActionMode: create_update",
+        "ActionMode has no value \"create_update\" [P411]",
+    );
+    check(
+        "                StackName: app\n",
+        "",
+        "Deploy has no StackName, which CloudFormation needs [P410]",
+    );
+    check(
         "TemplateConfiguration: Src::config.json",
         "OutputFileName: x",
         "parameter Size has no value and no default",
     );
     check(
-        "Provider: CloudFormation",
-        "Provider: S3",
+        "Provider: CloudFormation, Version: '1'}\n              Configuration:\n",
+        "Provider: S3, Version: '1'}\n              Configuration:\n                BucketName: b\n                Extract: 'true'\n",
         "S3 actions of the category Deploy do not run here",
     );
     check(

@@ -78,9 +78,7 @@ impl Run<'_> {
                 needs.push((template.file.clone(), need));
             }
         }
-        let Some(read) = self.subject.local_files else {
-            return;
-        };
+        let read = self.subject.local_files;
         for one in local::find(&template.root) {
             let file = (one.form == Form::Template).then(|| read(&template.file, one.path));
             let nested = file.flatten();

@@ -56,8 +56,21 @@ impl Run<'_> {
             let plain = value.as_str().unwrap_or("#{function}");
             let findings = parameters::given(&file, place, &name, plain, template);
             self.find_all(findings);
-            if let serde_json::Value::Object(function) = &value {
-                self.function(around, action, text, &name, function);
+            match &value {
+                serde_json::Value::String(_) => {}
+                serde_json::Value::Object(function) => {
+                    self.function(around, action, text, &name, function);
+                }
+                other => {
+                    let message = format!(
+                        "{}: the value of {name} in ParameterOverrides is {other}, not a text",
+                        action.name
+                    );
+                    self.find(
+                        Finding::new(&rule::OVERRIDES_NOT_JSON, &file, Some(text.place), message)
+                            .hint("put it in quotes; a list is comma separated"),
+                    );
+                }
             }
             self.image(around, text, &name, plain, template);
             given.names.push(name);

@@ -1,0 +1,57 @@
+//! P409: a key of an action's configuration that its provider does not take.
+
+use crate::actions;
+use crate::finding::{Finding, Severity, did_you_mean};
+use crate::pipeline::Pipeline;
+use crate::rule::{self, Example, Rule};
+
+/// A key of an action's configuration that its provider does not take.
+pub static RULE: Rule = Rule {
+    code: "P409",
+    name: "unknown-setting",
+    severity: Severity::Error,
+    summary: "A key of an action's configuration is not one that its provider takes (a warning where it may be newer than this list).",
+    fix: "correct or remove it",
+    source: rule::ACTIONS,
+};
+
+pub(crate) static EXAMPLE: Example = Example {
+    code: "P409",
+    file: "pipeline.yml",
+    at: "                TemplateConfiguration: SourceOutput::config.json",
+    failing: "                TemplateConfigration: SourceOutput::config.json",
+    passing: "                TemplateConfiguration: SourceOutput::config.json",
+};
+
+pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for action in pipeline.actions() {
+        let kind = actions::provider(&action.category, &action.owner, &action.provider);
+        let Some(provider) = kind.filter(|one| !one.settings.is_empty()) else {
+            continue;
+        };
+        let names = || provider.settings.iter().map(|one| one.name);
+        for (key, value) in &action.configuration {
+            if provider.setting(key).is_some() {
+                continue;
+            }
+            let near = did_you_mean(key, names());
+            if near.is_none() && provider.open {
+                continue;
+            }
+            let place = action.key_places.get(key).copied().unwrap_or(value.place);
+            let message = format!("{}: {} takes no {key}", action.name, provider.name);
+            let finding = Finding::new(&RULE, &pipeline.file, Some(place), message);
+            findings.push(match near {
+                Some(hint) => finding.hint(hint),
+                None => {
+                    let all: Vec<&str> = names().collect();
+                    finding
+                        .hint(format!("known are {}", all.join(", ")))
+                        .lowered(Severity::Warning)
+                }
+            });
+        }
+    }
+    findings
+}
