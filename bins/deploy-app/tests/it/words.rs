@@ -49,7 +49,7 @@ fn what_our_own_scripts_are_denied_is_not_permitted() {
     let tools = Tools::new();
     tools.write(
         "tar",
-        "#!/bin/sh\ncat >/dev/null\necho 'tar: x: Cannot open: Permission denied' >&2\nexit 2\n",
+        "#!/bin/sh\ncase \"$*\" in *./from* | *' -C '*) exec /bin/tar \"$@\" ;; esac\ncat >/dev/null\necho 'tar: x: Cannot open: Permission denied' >&2\nexit 2\n",
     );
     let Some(world) = World::start_with(&tools.options()) else {
         return;
