@@ -157,7 +157,7 @@ fn a_source_that_changes_while_it_is_sent_is_not_blamed_on_a_release_before() {
     tools.write(
         "mv",
         &format!(
-            "#!/bin/sh\nprintf two >'{}'\nexec /usr/bin/mv \"$@\"\n",
+            "#!/bin/sh\ncase $1 in lock.new.*) printf two >'{}' ;; esac\nexec /usr/bin/mv \"$@\"\n",
             content.display()
         ),
     );
