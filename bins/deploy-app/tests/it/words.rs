@@ -49,7 +49,7 @@ fn what_our_own_scripts_are_denied_is_not_permitted() {
     let tools = Tools::new();
     tools.write(
         "tar",
-        "#!/bin/sh\ncat >/dev/null\necho 'tar: x: Cannot open: Permission denied' >&2\nexit 2\n",
+        "#!/bin/sh\ncase \"$*\" in *./from* | *' -C '*) exec /bin/tar \"$@\" ;; esac\ncat >/dev/null\necho 'tar: x: Cannot open: Permission denied' >&2\nexit 2\n",
     );
     let Some(world) = World::start_with(&tools.options()) else {
         return;
@@ -157,7 +157,7 @@ fn a_source_that_changes_while_it_is_sent_is_not_blamed_on_a_release_before() {
     tools.write(
         "mv",
         &format!(
-            "#!/bin/sh\nprintf two >'{}'\nexec /usr/bin/mv \"$@\"\n",
+            "#!/bin/sh\ncase $1 in lock.new.*) printf two >'{}' ;; esac\nexec /usr/bin/mv \"$@\"\n",
             content.display()
         ),
     );
