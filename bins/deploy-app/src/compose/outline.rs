@@ -125,7 +125,7 @@ RELEASE_ID={release} RELEASE_DIR=$PWD SHARED_DIR={shared} docker compose --proje
     )
 }
 
-/// Reads what follows the mark in what [`script`] prints: the folder, and the configuration.
+/// Reads what follows the mark in what `script` prints: the folder, and the configuration.
 ///
 /// # Errors
 /// In words, when Compose did not give one.
