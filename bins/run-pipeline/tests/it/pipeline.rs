@@ -2,6 +2,7 @@
 
 mod check;
 mod refusals;
+mod secret_settings;
 mod source;
 mod stacks;
 

@@ -40,6 +40,13 @@ pub(super) struct Style {
     pub(super) writes_data: bool,
 }
 
+impl Style {
+    /// Whether no shell evaluates what is on stdout.
+    pub(super) fn nobody_evaluates(&self) -> bool {
+        self.exports_to_file || self.writes_data
+    }
+}
+
 pub(super) fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<Exit, Failure> {
     let text = match output {
         Output::Nothing => return Ok(Exit::Done),
@@ -84,7 +91,7 @@ pub(super) fn report(failure: &Failure, style: &Style) -> Exit {
     }
     let exit = failure.exit();
     // Whoever evaluates our output must not go on: the last status of an `eval` is then ours.
-    if !style.exports_to_file && !style.writes_data && !io::stdout().is_terminal() {
+    if !style.nobody_evaluates() && !io::stdout().is_terminal() {
         drop(write_stdout(&format!("(exit {})\n", exit.code())));
     }
     exit

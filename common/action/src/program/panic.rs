@@ -22,7 +22,7 @@ use tracing::level_filters::LevelFilter;
 #[derive(Debug, Default)]
 struct Run {
     format: log::Format,
-    exports_to_file: bool,
+    nobody_evaluates: bool,
     /// The export file that a panic removes; none in a dry run.
     export_file: Option<PathBuf>,
     /// Whether the settings are read, so that all of the above is known.
@@ -33,7 +33,7 @@ struct Run {
 
 static RUN: RwLock<Run> = RwLock::new(Run {
     format: log::Format::Text,
-    exports_to_file: false,
+    nobody_evaluates: false,
     export_file: None,
     is_read: false,
     acts: false,
@@ -51,7 +51,7 @@ pub(super) fn install(program: &Program) {
 pub(super) fn told(style: &Style, export_file: Option<PathBuf>) {
     let mut run = RUN.write().unwrap_or_else(PoisonError::into_inner);
     run.format = style.format;
-    run.exports_to_file = style.exports_to_file;
+    run.nobody_evaluates = style.nobody_evaluates();
     run.export_file = export_file;
     run.is_read = true;
 }
@@ -75,16 +75,16 @@ fn end(program: &Program, panic: &PanicHookInfo<'_>) {
             std::thread::park();
         }
     }
-    let (exit, to_file, is_json) = {
+    let (exit, is_data, is_json) = {
         let run = RUN.try_read().ok();
         let acts = run.as_ref().is_none_or(|run| run.acts);
         let exit = if acts { Exit::Remains } else { Exit::Failed };
-        let to_file = run.as_ref().is_some_and(|run| run.exports_to_file);
+        let is_data = run.as_ref().is_some_and(|run| run.nobody_evaluates);
         let json = run.is_some_and(|run| run.format == log::Format::Json);
-        (exit, to_file, json)
+        (exit, is_data, json)
     };
     // First, so that it is there whatever goes wrong below.
-    if !to_file && !io::stdout().is_terminal() {
+    if !is_data && !io::stdout().is_terminal() {
         let start = if WROTE.load(Ordering::Relaxed) {
             "\n"
         } else {

@@ -16,6 +16,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "RUN_PIPELINE_BUILD_ENV_DIALECT",
         "RUN_PIPELINE_BUILD_ENV_FILE",
         "RUN_PIPELINE_FORMAT",
+        "RUN_PIPELINE_LIVE",
         "RUN_PIPELINE_PARAMETERS",
         "RUN_PIPELINE_PIPELINE",
         "RUN_PIPELINE_SOURCE",
