@@ -55,12 +55,17 @@ impl Known {
 }
 
 const SWITCH: &str = "true or false";
+/// Before each call the SDK adds up the pauses of all its attempts, one by one: for 4,294,967,295 that takes minutes.
+const MOST_ATTEMPTS: u32 = 1000;
 
 pub(super) const MAX_ATTEMPTS: Known = Known::new(
     "AWS_MAX_ATTEMPTS",
     "max_attempts",
-    "a whole number from 1 on",
-    |text| text.parse().is_ok_and(|attempts: u32| attempts > 0),
+    "a whole number from 1 to 1000",
+    |text| {
+        text.parse()
+            .is_ok_and(|attempts: u32| (1..=MOST_ATTEMPTS).contains(&attempts))
+    },
 );
 pub(super) const RETRY_MODE: Known = Known::new(
     "AWS_RETRY_MODE",

@@ -6,7 +6,7 @@ use super::known::{ALL, ENDPOINT, SERVICES};
 const CASES: &[(&str, &[&str], &str)] = &[
     (
         "AWS_MAX_ATTEMPTS",
-        &["0", "abc", "-1", "1.5", " 3", "4294967296"],
+        &["0", "abc", "-1", "1.5", " 3", "1001", "4294967295"],
         "3",
     ),
     ("AWS_RETRY_MODE", &["legacy", "on"], "adaptive"),
