@@ -99,7 +99,7 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 10] = [
     ),
     (
         "package-template",
-        &["kms:GenerateDataKey"],
+        &["kms:GenerateDataKey", "kms:Decrypt"],
         "cfn/buckets.yml encrypts with S3's own keys, and PACKAGE_TEMPLATE_KMS_KEY is not set",
     ),
 ];
