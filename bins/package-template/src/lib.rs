@@ -29,7 +29,7 @@ use contract::report::Tool;
 use crate::archive::{Archive, Packaged, Pipeline, Read};
 use crate::plan::Ending;
 use crate::references::Shelf;
-use crate::settings::{Raw, Settings, Target};
+use crate::settings::{Asked, Raw, Settings, Target};
 use crate::upload::Uploader;
 
 /// What the program is; its page is generated from this.
@@ -112,7 +112,11 @@ pub fn main() -> ExitCode {
     program::run::<Raw, _, _>(&PROGRAM, act)
 }
 
-async fn act(settings: Settings, context: Context) -> Result<Output, Failure> {
+async fn act(asked: Asked, context: Context) -> Result<Output, Failure> {
+    let settings = match asked {
+        Asked::Explain(rule) => return Ok(Output::Data(rule.explained())),
+        Asked::Do(settings) => *settings,
+    };
     let contents = &settings.contents;
     let pipeline = pipeline(&settings, &context).await?;
     let local_paths = match (&settings.assets, &settings.target) {
@@ -133,6 +137,8 @@ async fn act(settings: Settings, context: Context) -> Result<Output, Failure> {
     // What cannot be packaged is found before anybody asks S3.
     let mut packaged = read.package(shelf.as_ref());
     read.report.merge(std::mem::take(&mut packaged.report));
+    let policy = findings::policy(settings.check_config.as_deref())?;
+    findings::ignore(&mut read.report, &policy);
     if settings.target == Target::Check {
         let tool = Tool {
             name: PROGRAM.name,

@@ -13,9 +13,9 @@ use aws::wait;
 use bundle::names::{self, Names};
 use bundle::tree::{self, Rules};
 use contract::buildspec::Buildspec;
-use contract::check::{Archive, LocalPaths, Subject};
+use contract::check::{Archive, LocalPaths, Report, Subject};
 use contract::evaluate::World;
-use contract::finding::Severity;
+use contract::finding::Finding;
 use contract::pipeline::Stage;
 use contract::pipeline_checks;
 use contract::report::Tool;
@@ -27,7 +27,7 @@ use crate::build::{self, Build, Surroundings};
 use crate::build_env::{self, About};
 use crate::definition::{self, Definition};
 use crate::execution::{Execution, random_id};
-use crate::settings::{ACCOUNT, Checked, STACK_NAME};
+use crate::settings::{ACCOUNT, Asked, Checked, STACK_NAME};
 
 /// CodeBuild's longest build; a buildspec alone has no project that says less.
 const BUILD_LIMIT: Duration = Duration::from_secs(8 * 3600);
@@ -36,7 +36,11 @@ const BUILD_LIMIT: Duration = Duration::from_secs(8 * 3600);
 ///
 /// # Errors
 /// Whatever the command cannot do.
-pub async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
+pub async fn run(asked: Asked, context: Context) -> Result<Output, Failure> {
+    let settings = match asked {
+        Asked::Explain(rule) => return Ok(Output::Data(rule.explained())),
+        Asked::Do(settings) => settings,
+    };
     match context.command.as_deref() {
         Some("buildspec") => buildspec(&settings, &context).await,
         Some("check") => check(&settings, &context).await,
@@ -47,10 +51,7 @@ pub async fn run(settings: Checked, context: Context) -> Result<Output, Failure>
 async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failure> {
     let definition = read(settings, context).await?;
     let stages = Execution::stages(&definition, &settings.stages)?;
-    let faults: Vec<_> = pipeline_checks::check(&definition.pipeline, &source_keys(&definition))
-        .into_iter()
-        .filter(|one| one.severity == Severity::Error)
-        .collect();
+    let faults = faults(&definition, settings)?;
     if !faults.is_empty() {
         return Err(findings::refusal(
             "the pipeline has faults; nothing was run",
@@ -196,7 +197,8 @@ async fn check(settings: &Checked, context: &Context) -> Result<Output, Failure>
         })
     };
     let from_manifest = |name: &str| findings::read(manifest.as_ref()?, name);
-    let report = contract::check::check(&Subject {
+    let policy = findings::policy(settings.check_config.as_deref())?;
+    let mut report = contract::check::check(&Subject {
         archive: Archive {
             names: manifest.as_ref().map(findings::names),
             read: if manifest.is_some() {
@@ -221,6 +223,7 @@ async fn check(settings: &Checked, context: &Context) -> Result<Output, Failure>
         local_files: &findings::local_file,
         aliases_written_out: false,
     });
+    findings::ignore(&mut report, &policy);
     let tool = Tool {
         name: crate::PROGRAM.name,
         version: crate::PROGRAM.version,
@@ -231,6 +234,20 @@ async fn check(settings: &Checked, context: &Context) -> Result<Output, Failure>
         settings.report_file.as_deref(),
         tool,
     )
+}
+
+/// What is wrong with the pipeline itself, and is not ignored.
+fn faults(definition: &Definition, settings: &Checked) -> Result<Vec<Finding>, Failure> {
+    let shown = settings.definition.display().to_string();
+    let text = String::from_utf8_lossy(&read_file(&settings.definition)?).into_owned();
+    let mut report = Report {
+        findings: pipeline_checks::check(&definition.pipeline, &source_keys(definition)),
+        texts: BTreeMap::from([(shown, text)]),
+        ..Report::default()
+    };
+    let policy = findings::policy(settings.check_config.as_deref())?;
+    findings::ignore(&mut report, &policy);
+    Ok(findings::errors(&report))
 }
 
 /// The variables of S3 sources, which are always the same.

@@ -11,6 +11,7 @@ use action::settings::value::{Lines, Switch};
 use bundle::tree::{Exclude, Source};
 use clap::ArgAction;
 use contract::report::Format;
+use contract::rule::{self, Rule};
 use contract::variables;
 use serde::Deserialize;
 
@@ -88,7 +89,13 @@ pub struct Raw {
     /// For check: ask AWS for the exports of other stacks (`Fn::ImportValue`); otherwise they are not known
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The check")]
     live: Given<Switch>,
-    /// For check: the form of the report, text, json, sarif or junit
+    /// For check: say everything about the rule of that code, such as P203, and check nothing
+    #[arg(long, value_name = "CODE", help_heading = "The check")]
+    explain: Given<String>,
+    /// The check's configuration file, with ignores and severities by code; otherwise .pipeline-actions.yml in the current folder, when it is there
+    #[arg(long, value_name = "FILE", help_heading = "The check")]
+    check_config: Given<PathBuf>,
+    /// For check: the form of the report, text, json, sarif, junit or github
     #[arg(
         long,
         value_name = "FORMAT",
@@ -102,6 +109,15 @@ pub struct Raw {
     /// Keep everything of the run in this folder, which must be new or empty
     #[arg(long, value_name = "FOLDER", help_heading = "Builds")]
     work_dir: Given<PathBuf>,
+}
+
+/// What is asked for.
+#[derive(Debug)]
+pub enum Asked {
+    /// Everything about a rule.
+    Explain(&'static Rule),
+    /// The program's job.
+    Do(Box<Checked>),
 }
 
 /// The settings after checking.
@@ -139,19 +155,37 @@ pub struct Checked {
     pub format: Format,
     /// Where check's report goes.
     pub report_file: Option<PathBuf>,
+    /// The check's configuration file.
+    pub check_config: Option<PathBuf>,
     /// The folder that keeps the run.
     pub work_dir: Option<PathBuf>,
 }
 
 impl Settings for Raw {
-    type Checked = Checked;
+    type Checked = Asked;
 
     /// A buildspec's exports alone are for a shell; a pipeline's report is JSON.
     fn writes_data(command: Option<&str>, _format: Option<&str>) -> bool {
         command != Some("buildspec")
     }
 
-    fn check(self, faults: &mut Faults) -> Option<Checked> {
+    fn check(mut self, faults: &mut Faults) -> Option<Asked> {
+        let explain = std::mem::replace(&mut self.explain, Given::Unset);
+        let Some(word) = faults.optional("explain", explain) else {
+            return self.job(faults).map(|job| Asked::Do(Box::new(job)));
+        };
+        match rule::by_word(&word) {
+            Ok(rule) => Some(Asked::Explain(rule)),
+            Err(fault) => {
+                faults.of("explain", fault);
+                None
+            }
+        }
+    }
+}
+
+impl Raw {
+    fn job(self, faults: &mut Faults) -> Option<Checked> {
         let definition = faults.required("definition", self.definition);
         let files = faults
             .optional("parameters", self.parameters)
@@ -178,6 +212,7 @@ impl Settings for Raw {
         let listed = faults.optional("sources", self.sources).unwrap_or_default();
         let format = faults.optional("format", self.format).unwrap_or_default();
         let report_file = faults.optional("report_file", self.report_file);
+        let check_config = faults.optional("check_config", self.check_config);
         let live = faults.switch("live", self.live);
         let mut sources = Vec::new();
         for line in &listed.0 {
@@ -235,6 +270,7 @@ impl Settings for Raw {
             live,
             format,
             report_file,
+            check_config,
             work_dir,
         })
     }

@@ -103,12 +103,23 @@ pub enum LocalPaths {
 pub struct Report {
     /// The findings, by file and place.
     pub findings: Vec<Finding>,
+    /// What an ignore silences: see [`crate::policy`].
+    pub ignored: Vec<Ignored>,
     /// The text of each file that was looked at.
     pub texts: BTreeMap<String, String>,
     /// What could not be looked into, in words.
     pub unread: Vec<String>,
     /// The names in the archive of the templates that were read.
     pub templates: Vec<String>,
+}
+
+/// A finding that somebody chose to ignore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// What is ignored.
+    pub finding: Finding,
+    /// Why.
+    pub reason: String,
 }
 
 impl Report {
@@ -124,6 +135,7 @@ impl Report {
     /// Adds what another check found.
     pub fn merge(&mut self, other: Self) {
         self.findings.extend(other.findings);
+        self.ignored.extend(other.ignored);
         self.texts.extend(other.texts);
         self.unread.extend(other.unread);
         self.sort();

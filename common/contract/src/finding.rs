@@ -38,6 +38,13 @@ impl Severity {
             Self::Error => "error",
         }
     }
+
+    /// The severity of that [`Self::word`].
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let all = [Self::Note, Self::Warning, Self::Error];
+        all.into_iter().find(|one| one.word() == word)
+    }
 }
 
 /// One thing that is wrong, printed as `file:line:column: message` with the hint on its own line.

@@ -213,3 +213,99 @@ fn our_own_pipeline_and_buildspecs_have_no_faults() {
         .assert_code(0)
         .assert_stdout("no findings\n");
 }
+
+/// A folder with the small pipeline, whose buildspec does not export what is used.
+fn without_export() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("buildspecs")).unwrap();
+    let spec = BUILDSPEC.replace("[AMI_ID, ", "[");
+    std::fs::write(folder.path().join("buildspecs/bake.yml"), spec).unwrap();
+    std::fs::write(folder.path().join("pipeline.yml"), PIPELINE).unwrap();
+    folder
+}
+
+fn check(folder: &tempfile::TempDir, more: &[&str]) -> harness::Ran {
+    Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
+        .dir(folder.path())
+        .args(["check", "pipeline.yml", "--parameter", "Bucket=source"])
+        .args(more)
+        .run()
+}
+
+#[test]
+fn a_comment_silences_a_finding_for_a_reason() {
+    let folder = without_export();
+    let at = "ParameterOverrides:";
+    let ignore = "# pipeline-actions: ignore[P203] the next build exports it\n                ";
+    let text = PIPELINE.replace(at, &format!("{ignore}{at}"));
+    std::fs::write(folder.path().join("pipeline.yml"), &text).unwrap();
+    let ran = check(&folder, &[]);
+    assert!(
+        ran.assert_code(0)
+            .stdout
+            .ends_with("no findings, 1 ignored\n"),
+        "{ran}"
+    );
+    let text = text.replace("the next build exports it", "");
+    std::fs::write(folder.path().join("pipeline.yml"), text).unwrap();
+    let ran = check(&folder, &[]);
+    ran.assert_code(1);
+    assert!(
+        ran.stdout.contains("error[P203]") && ran.stdout.contains("error[I001]"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn a_configuration_file_silences_findings_and_sets_severities() {
+    let folder = without_export();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        ".pipeline-actions.yml",
+        "ignore:\n- {code: P203, file: '*.yml', reason: the next build exports it}\n",
+    );
+    let ran = check(&folder, &[]);
+    assert!(
+        ran.assert_code(0)
+            .stdout
+            .ends_with("no findings, 1 ignored\n"),
+        "{ran}"
+    );
+    write("other.yml", "severity: {P203: warning}\n");
+    let ran = check(&folder, &["--check-config", "other.yml"]);
+    assert!(ran.assert_code(0).stdout.contains("warning[P203]"), "{ran}");
+    write("other.yml", "severities: {P203: warning}\n");
+    let ran = check(&folder, &["--check-config", "other.yml"]);
+    assert!(
+        ran.assert_code(1).stdout.contains("did you mean severity?"),
+        "{ran}"
+    );
+    check(&folder, &["--check-config", "missing.yml"])
+        .assert_code(2)
+        .assert_stderr("cannot read the check's configuration missing.yml");
+}
+
+#[test]
+fn github_gets_annotations() {
+    let ran = check(&without_export(), &["--format", "github"]);
+    let wanted = "::error file=pipeline.yml,line=47,endLine=47,col=37,endColumn=";
+    assert!(ran.assert_code(1).stdout.starts_with(wanted), "{ran}");
+}
+
+#[test]
+fn explain_tells_of_a_rule_without_a_pipeline() {
+    let explain = |code: &str| {
+        let program = Program::new(env!("CARGO_BIN_EXE_run-pipeline"));
+        program.args(["check", "--explain", code]).run()
+    };
+    let ran = explain("P203");
+    ran.assert_code(0).assert_stderr("");
+    assert!(
+        ran.stdout
+            .starts_with("P203 unknown-key (error)\n\nA #{namespace.KEY} names"),
+        "{ran}"
+    );
+    explain("P2033")
+        .assert_code(2)
+        .assert_stderr("did you mean P203?");
+}
