@@ -13,6 +13,7 @@ pub mod references;
 pub mod settings;
 pub mod upload;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -24,6 +25,7 @@ use action::program::{self, Context, Output, Permission, Program};
 
 use contract::check::LocalPaths;
 use contract::evaluate::World;
+use contract::repair::mended;
 use contract::report::Tool;
 
 use crate::archive::{Archive, Packaged, Pipeline, Read};
@@ -126,19 +128,36 @@ async fn act(asked: Asked, context: Context) -> Result<Output, Failure> {
         (Some(_), _) => LocalPaths::Packaged,
     };
     let written = Some(settings.written.clone());
-    let mut read = Read::of(contents, pipeline, written, local_paths)?;
-    let shelf = match (&settings.assets, local_paths) {
-        (_, LocalPaths::Kept) => None,
-        (Some(place), _) => Some(settings.shelf(place, &context)),
-        // Whether the files are there is found without knowing where they go.
-        (None, _) => Some(Shelf::default()),
-    };
-    let shelf = shelf.filter(|_| read.needs_assets());
-    // What cannot be packaged is found before anybody asks S3.
-    let mut packaged = read.package(shelf.as_ref());
-    read.report.merge(std::mem::take(&mut packaged.report));
     let policy = findings::policy(settings.check_config.as_deref())?;
-    findings::ignore(&mut read.report, &policy);
+    let look = |texts: &BTreeMap<String, String>| {
+        let mut read = Read::of(
+            contents,
+            pipeline.clone(),
+            written.clone(),
+            local_paths,
+            texts,
+        )?;
+        let shelf = match (&settings.assets, local_paths) {
+            (_, LocalPaths::Kept) => None,
+            (Some(place), _) => Some(settings.shelf(place, &context)),
+            // Whether the files are there is found without knowing where they go.
+            (None, _) => Some(Shelf::default()),
+        };
+        let shelf = shelf.filter(|_| read.needs_assets());
+        // What cannot be packaged is found before anybody asks S3.
+        let mut packaged = read.package(shelf.as_ref());
+        read.report.merge(std::mem::take(&mut packaged.report));
+        findings::ignore(&mut read.report, &policy);
+        Ok::<_, Failure>((read, packaged, shelf))
+    };
+    let (mut read, packaged, shelf) = look(&BTreeMap::new())?;
+    if settings.fix {
+        let mended = mended(&|texts| look(texts).map(|(read, ..)| read.report))?;
+        findings::mend(&mended, &context)?;
+        if !context.dry_run {
+            read.report = mended.report;
+        }
+    }
     if settings.target == Target::Check {
         let tool = Tool {
             name: PROGRAM.name,

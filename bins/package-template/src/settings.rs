@@ -92,6 +92,9 @@ pub struct Raw {
     /// Print the digest to stdout and write nothing; no bucket and no AWS
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The archive")]
     print_digest: Given<Switch>,
+    /// For check: mend what has one right answer, in the files; with --dry-run show it as a diff
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The check")]
+    fix: Given<Switch>,
     /// For check: say everything about the rule of that code, such as P203, and check nothing
     #[arg(long, value_name = "CODE", help_heading = "The check")]
     explain: Given<String>,
@@ -139,6 +142,8 @@ pub struct Settings {
     pub format: Format,
     /// Where check's report goes.
     pub report_file: Option<PathBuf>,
+    /// Whether check mends files.
+    pub fix: bool,
     /// The check's configuration file.
     pub check_config: Option<PathBuf>,
 }
@@ -392,6 +397,10 @@ impl Raw {
         let format = faults.optional("format", self.format).unwrap_or_default();
         let report_file = faults.optional("report_file", self.report_file);
         let check_config = faults.optional("check_config", self.check_config);
+        let fix = faults.switch("fix", self.fix);
+        if fix && faults.command() != Some("check") {
+            faults.of("fix", "only the command check mends files");
+        }
         let written = key.map(|key| contract::check::Written {
             bucket: bucket.clone(),
             key,
@@ -471,6 +480,7 @@ impl Raw {
             format,
             report_file,
             check_config,
+            fix,
         })
     }
 }

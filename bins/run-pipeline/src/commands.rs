@@ -13,11 +13,12 @@ use aws::wait;
 use bundle::names::{self, Names};
 use bundle::tree::{self, Rules};
 use contract::buildspec::Buildspec;
-use contract::check::{Archive, LocalPaths, Report, Subject};
+use contract::check::{Archive, File, LocalPaths, Report, Subject};
 use contract::evaluate::World;
 use contract::finding::Finding;
 use contract::pipeline::Stage;
 use contract::pipeline_checks;
+use contract::repair::mended;
 use contract::report::Tool;
 use serde_json::json;
 use tempfile::TempDir;
@@ -188,42 +189,58 @@ async fn check(settings: &Checked, context: &Context) -> Result<Output, Failure>
             Some(read)
         }
     };
-    let from_folder = |name: &str| {
-        let path = settings.source.join(name);
-        let inside = names::check(name, Names::Unix).is_ok();
-        Some(contract::check::File {
-            bytes: std::fs::read(&path).ok().filter(|_| inside)?,
-            shown: findings::shown(&path),
-        })
-    };
-    let from_manifest = |name: &str| findings::read(manifest.as_ref()?, name);
     let policy = findings::policy(settings.check_config.as_deref())?;
-    let mut report = contract::check::check(&Subject {
-        archive: Archive {
-            names: manifest.as_ref().map(findings::names),
-            read: if manifest.is_some() {
-                &from_manifest
-            } else {
-                &from_folder
+    let look = |texts: &BTreeMap<String, String>| {
+        let from_folder = |name: &str| {
+            let path = settings.source.join(name);
+            let inside = names::check(name, Names::Unix).is_ok();
+            let file = File {
+                bytes: std::fs::read(&path).ok().filter(|_| inside)?,
+                shown: findings::shown(&path),
+            };
+            Some(findings::with(texts, file))
+        };
+        let from_manifest = |name: &str| {
+            let file = findings::read(manifest.as_ref()?, name)?;
+            Some(findings::with(texts, file))
+        };
+        let definition = File {
+            shown: file.display().to_string(),
+            bytes: bytes.clone(),
+        };
+        let mut report = contract::check::check(&Subject {
+            archive: Archive {
+                names: manifest.as_ref().map(findings::names),
+                read: if manifest.is_some() {
+                    &from_manifest
+                } else {
+                    &from_folder
+                },
             },
-        },
-        templates: Vec::new(),
-        configurations: Vec::new(),
-        pipeline: Some(contract::check::Definition {
-            file: contract::check::File {
-                shown: file.display().to_string(),
-                bytes,
-            },
-            world: &world,
-            id: settings.pipeline.as_deref(),
-        }),
-        written: None,
-        buildspecs: Vec::new(),
-        local_paths: LocalPaths::Packable,
-        local_files: &findings::local_file,
-        aliases_written_out: false,
-    });
-    findings::ignore(&mut report, &policy);
+            templates: Vec::new(),
+            configurations: Vec::new(),
+            pipeline: Some(contract::check::Definition {
+                file: findings::with(texts, definition),
+                world: &world,
+                id: settings.pipeline.as_deref(),
+            }),
+            written: None,
+            buildspecs: Vec::new(),
+            local_paths: LocalPaths::Packable,
+            local_files: &findings::local_file,
+            aliases_written_out: false,
+        });
+        findings::ignore(&mut report, &policy);
+        report
+    };
+    let mut report = look(&BTreeMap::new());
+    if settings.fix {
+        let mended = mended(&|texts| Ok::<_, Failure>(look(texts)))?;
+        findings::mend(&mended, context)?;
+        if !context.dry_run {
+            report = mended.report;
+        }
+    }
     let tool = Tool {
         name: crate::PROGRAM.name,
         version: crate::PROGRAM.version,

@@ -89,6 +89,9 @@ pub struct Raw {
     /// For check: ask AWS for the exports of other stacks (`Fn::ImportValue`); otherwise they are not known
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The check")]
     live: Given<Switch>,
+    /// For check: mend what has one right answer, in the files; with --dry-run show it as a diff
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The check")]
+    fix: Given<Switch>,
     /// For check: say everything about the rule of that code, such as P203, and check nothing
     #[arg(long, value_name = "CODE", help_heading = "The check")]
     explain: Given<String>,
@@ -155,6 +158,8 @@ pub struct Checked {
     pub format: Format,
     /// Where check's report goes.
     pub report_file: Option<PathBuf>,
+    /// Whether check mends files.
+    pub fix: bool,
     /// The check's configuration file.
     pub check_config: Option<PathBuf>,
     /// The folder that keeps the run.
@@ -213,6 +218,10 @@ impl Raw {
         let format = faults.optional("format", self.format).unwrap_or_default();
         let report_file = faults.optional("report_file", self.report_file);
         let check_config = faults.optional("check_config", self.check_config);
+        let fix = faults.switch("fix", self.fix);
+        if fix && faults.command() != Some("check") {
+            faults.of("fix", "only the command check mends files");
+        }
         let live = faults.switch("live", self.live);
         let mut sources = Vec::new();
         for line in &listed.0 {
@@ -271,6 +280,7 @@ impl Raw {
             format,
             report_file,
             check_config,
+            fix,
             work_dir,
         })
     }

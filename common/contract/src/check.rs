@@ -241,6 +241,8 @@ struct Run<'a> {
     configurations: BTreeMap<(String, String), Vec<String>>,
     /// Buildspecs that are written inside a template, by the name that their findings have.
     inline: BTreeMap<String, Inline>,
+    /// What runs behind a namespace.
+    builds: BTreeMap<String, builds::Build>,
 }
 
 /// Where a buildspec is written inside a template.
@@ -290,6 +292,7 @@ impl<'a> Run<'a> {
             templates: BTreeMap::new(),
             configurations: BTreeMap::new(),
             inline: BTreeMap::new(),
+            builds: BTreeMap::new(),
         }
     }
 }
@@ -404,7 +407,10 @@ impl Run<'_> {
                 _ => self.artifact_settings(&around, action),
             }
         }
-        self.find_all(crate::pipeline_checks::check(&around.pipeline, &keys));
+        let builds = std::mem::take(&mut self.builds);
+        let setter = |namespace: &str, name: &str| builds.get(namespace)?.sets(name);
+        let found = crate::pipeline_checks::check_with(&around.pipeline, &keys, &setter);
+        self.find_all(found);
         self.never_set(&around, never_set);
     }
 

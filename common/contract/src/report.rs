@@ -130,6 +130,7 @@ fn object(report: &Report, finding: &Finding) -> serde_json::Value {
         "endColumn": end.map(|(_, column)| column),
         "message": finding.message,
         "fix": finding.fix(),
+        "fixable": finding.repair.is_some(),
         "source": finding.rule.source,
     })
 }

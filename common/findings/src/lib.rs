@@ -4,6 +4,10 @@
 //! into a program's words: a refusal ([`refusal`]), log lines ([`log_lesser`]), or the report that is a check
 //! command's whole output ([`output`]).
 
+mod mend;
+
+pub use mend::mend;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +39,18 @@ pub fn policy(file: Option<&Path>) -> Result<Policy, Failure> {
             let deed = format!("cannot read the check's configuration {}", path.display());
             Err(Failure::refused(deed).cause(error))
         }
+    }
+}
+
+/// A file with another text in place of its own, when there is one for it.
+#[must_use]
+pub fn with(texts: &BTreeMap<String, String>, file: File) -> File {
+    match texts.get(&file.shown) {
+        Some(text) => File {
+            bytes: text.clone().into_bytes(),
+            ..file
+        },
+        None => file,
     }
 }
 

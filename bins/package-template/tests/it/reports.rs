@@ -159,3 +159,24 @@ fn junit_is_well_formed_and_counts_its_cases() {
         }
     }
 }
+
+#[test]
+fn fix_writes_aliases_out_in_the_file_itself() {
+    let folder = project();
+    let metadata = "Metadata:\n  a: &a {x: '1'} # kept\n  b: *a\n";
+    write(folder.path(), "alias.yml", &format!("{metadata}{TEMPLATE}"));
+    let check = |more: &[&str]| {
+        let program = program(&folder).bare();
+        program.args(["check", "alias.yml"]).args(more).run()
+    };
+    check(&[]).assert_code(1);
+    check(&["--fix", "--dry-run"])
+        .assert_code(1)
+        .assert_stderr("-  b: *a\n");
+    check(&["--fix"])
+        .assert_code(0)
+        .assert_stdout("no findings\n");
+    let now = std::fs::read_to_string(folder.path().join("alias.yml")).unwrap();
+    let wanted = metadata.replace("&a ", "").replace("*a", "{x: \"1\"}");
+    assert_eq!(now, format!("{wanted}{TEMPLATE}"));
+}

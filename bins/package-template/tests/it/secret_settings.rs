@@ -16,6 +16,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "PACKAGE_TEMPLATE_CONFIG",
         "PACKAGE_TEMPLATE_EXPAND_ALIASES",
         "PACKAGE_TEMPLATE_EXPLAIN",
+        "PACKAGE_TEMPLATE_FIX",
         "PACKAGE_TEMPLATE_FORCE",
         "PACKAGE_TEMPLATE_FORMAT",
         "PACKAGE_TEMPLATE_PIPELINE",

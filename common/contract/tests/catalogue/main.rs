@@ -3,6 +3,7 @@
 
 mod page;
 mod pipeline;
+mod repairs;
 mod unknown;
 
 use std::collections::BTreeMap;

@@ -309,3 +309,56 @@ fn explain_tells_of_a_rule_without_a_pipeline() {
         .assert_code(2)
         .assert_stderr("did you mean P203?");
 }
+
+#[test]
+fn fix_mends_the_files_once_and_a_dry_run_shows_a_diff() {
+    let folder = without_export();
+    let path = |name: &str| folder.path().join(name);
+    let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(path(name), text).unwrap();
+    let unexported = read("buildspecs/bake.yml");
+    let ran = check(&folder, &["--fix"]);
+    ran.assert_code(0)
+        .assert_stderr("fixed buildspecs/bake.yml: AMI_ID is exported [P203]");
+    assert!(ran.stdout.ends_with("no findings\n"), "{ran}");
+    let exported = unexported.replace("CODEBUILD_INITIATOR]", "CODEBUILD_INITIATOR, AMI_ID]");
+    assert_eq!(read("buildspecs/bake.yml"), exported);
+
+    let spoilt = PIPELINE.replace("#{AMIcreation.", "#{AMIcreaton.");
+    write("pipeline.yml", &spoilt);
+    let ran = check(&folder, &["--fix", "--dry-run"]);
+    ran.assert_code(1)
+        .assert_stderr("--- a/pipeline.yml\n+++ b/pipeline.yml\n@@ ");
+    assert!(ran.stdout.contains("error[P201]"), "{ran}");
+    assert_eq!(read("pipeline.yml"), spoilt);
+    // The diff is one that others take.
+    write("fix.diff", &ran.stderr);
+    let mut git = std::process::Command::new("git");
+    let git = git.args(["apply", "fix.diff"]).current_dir(folder.path());
+    assert!(git.status().unwrap().success(), "{ran}");
+    assert_eq!(read("pipeline.yml"), PIPELINE);
+    write("pipeline.yml", &spoilt);
+    check(&folder, &["--fix"]).assert_code(0);
+    assert_eq!(read("pipeline.yml"), PIPELINE);
+    assert_eq!(check(&folder, &["--fix"]).assert_code(0).stderr, "");
+    assert_eq!(read("pipeline.yml"), PIPELINE);
+}
+
+#[test]
+fn fix_says_what_it_cannot_mend_and_leaves_it() {
+    let folder = without_export();
+    // Neither the namespace nor the variable is right: which one was meant is not certain.
+    let spoilt = PIPELINE.replace("#{AMIcreation.", "#{AMIcreaton.");
+    std::fs::write(folder.path().join("pipeline.yml"), &spoilt).unwrap();
+    check(&folder, &["--fix"])
+        .assert_code(1)
+        .assert_stderr("1 of what was found has no fix that is right for certain");
+    let now = std::fs::read_to_string(folder.path().join("pipeline.yml")).unwrap();
+    assert_eq!(now, spoilt);
+    let program = Program::new(env!("CARGO_BIN_EXE_run-pipeline"));
+    program
+        .args(["pipeline.yml", "--fix"])
+        .run()
+        .assert_code(2)
+        .assert_stderr("only the command check mends files");
+}
