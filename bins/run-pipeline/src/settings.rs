@@ -191,7 +191,12 @@ impl Settings for Raw {
 
 impl Raw {
     fn job(self, faults: &mut Faults) -> Option<Checked> {
-        let definition = faults.required("definition", self.definition);
+        let definition = if faults.command() == Some("lsp") {
+            // The editor says what is open.
+            Some(PathBuf::new())
+        } else {
+            faults.required("definition", self.definition)
+        };
         let files = faults
             .optional("parameters", self.parameters)
             .unwrap_or_default();

@@ -7,11 +7,14 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::buildspec::Buildspec;
+use crate::buildspec_checks;
 use crate::evaluate::{Evaluator, World, is_unknown};
 use crate::finding::{Finding, Place, Severity, did_you_mean};
 use crate::local;
 use crate::parameters::{self, Configuration};
 use crate::pipeline::{PIPELINE_TYPE, Pipeline};
+use crate::pipeline_checks::{EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
 use crate::project::{self, Project};
 use crate::rule;
 use crate::rules::yaml_alias;
@@ -111,6 +114,9 @@ pub struct Report {
     pub unread: Vec<String>,
     /// The names in the archive of the templates that were read.
     pub templates: Vec<String>,
+    /// What `#{namespace.KEY}` may name: the namespaces of the pipeline's actions, and the variables of those that are
+    /// known.
+    pub variables: BTreeMap<String, Vec<String>>,
 }
 
 /// A finding that somebody chose to ignore.
@@ -138,6 +144,7 @@ impl Report {
         self.ignored.extend(other.ignored);
         self.texts.extend(other.texts);
         self.unread.extend(other.unread);
+        self.variables.extend(other.variables);
         self.sort();
     }
 
@@ -180,6 +187,24 @@ pub fn check(subject: &Subject<'_>) -> Report {
     run.report.templates = read.map(|(name, _)| name.clone()).collect();
     run.report.sort();
     run.report
+}
+
+/// What is wrong in a buildspec by itself.
+#[must_use]
+pub fn buildspec(file: &str, bytes: &[u8]) -> Report {
+    let read = Buildspec::read(file, bytes);
+    let mut report = Report {
+        findings: read.faults,
+        ..Report::default()
+    };
+    if let Some(spec) = read.spec {
+        report.findings.extend(spec.warnings.iter().cloned());
+        report.findings.extend(buildspec_checks::check(&spec));
+    }
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    report.texts.insert(file.to_owned(), text);
+    report.sort();
+    report
 }
 
 /// The paths in the archive that a pipeline names.
@@ -411,6 +436,7 @@ impl Run<'_> {
         let setter = |namespace: &str, name: &str| builds.get(namespace)?.sets(name);
         let found = crate::pipeline_checks::check_with(&around.pipeline, &keys, &setter);
         self.find_all(found);
+        self.report.variables = variables(&around.pipeline, keys);
         self.never_set(&around, never_set);
     }
 
@@ -469,6 +495,27 @@ impl Run<'_> {
         let pipeline = read.pipeline?;
         Some(around(pipeline, Some(template), projects))
     }
+}
+
+/// What the references of a pipeline may name.
+fn variables(
+    pipeline: &Pipeline,
+    mut known: BTreeMap<String, Vec<String>>,
+) -> BTreeMap<String, Vec<String>> {
+    for action in pipeline.actions() {
+        let namespace = action.namespace.iter().map(|text| text.text.clone());
+        for name in namespace.filter(|name| !is_unknown(name)) {
+            known.entry(name).or_default();
+        }
+    }
+    let execution = vec![EXECUTION_KEY.to_owned()];
+    known.insert(EXECUTION_NAMESPACE.to_owned(), execution);
+    let declared = pipeline.variables.iter().map(|(name, _)| name.clone());
+    let declared: Vec<String> = declared.collect();
+    if !declared.is_empty() {
+        known.insert(PIPELINE_NAMESPACE.to_owned(), declared);
+    }
+    known
 }
 
 /// A finding for each known name that no stack exports.
