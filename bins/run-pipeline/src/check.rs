@@ -1,7 +1,7 @@
 //! The command check: the contract over a definition, and over the archive that its source would give.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use action::failure::Failure;
 use action::program::{Context, Output};
@@ -15,6 +15,7 @@ use contract::repair::mended;
 use contract::report::Tool;
 
 use crate::commands::{imports, read_file, region};
+use crate::files::{self, Kind};
 use crate::settings::{ACCOUNT, Checked, STACK_NAME};
 
 /// Texts by the name that their files are shown with, in place of what is in the files.
@@ -25,17 +26,29 @@ pub(crate) type Texts = BTreeMap<String, String>;
 /// # Errors
 /// What cannot be read.
 pub(crate) async fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
-    let definition = File {
-        shown: settings.definition.display().to_string(),
-        bytes: read_file(&settings.definition)?,
+    let path = &settings.definition;
+    let definition = match path.is_dir() {
+        true => None,
+        false => Some(File {
+            shown: path.display().to_string(),
+            bytes: read_file(path)?,
+        }),
     };
     let looking = Looking::open(settings, context).await?;
     let look = |texts: &Texts| {
-        let mut report = looking.at(&definition, texts);
+        let mut report = match &definition {
+            Some(file) => looking.at(file, texts),
+            None => looking.below(path, texts),
+        };
         findings::ignore(&mut report, &looking.policy);
         report
     };
     let mut report = look(&Texts::new());
+    if definition.is_none() && report.texts.is_empty() {
+        let deed = format!("there is nothing to check in {}", path.display());
+        return Err(Failure::refused(deed)
+            .hint("it looks for templates, pipelines and buildspecs in YAML and JSON that git does not ignore"));
+    }
     if settings.fix {
         let mended = mended(&|texts| Ok::<_, Failure>(look(texts)))?;
         findings::mend(&mended, context)?;
@@ -118,17 +131,53 @@ impl Looking {
             world: &self.world,
             id: self.id.as_deref(),
         };
-        self.look(Some(definition), Vec::new(), texts)
+        self.look(Some(definition), None, Vec::new(), texts)
     }
 
-    /// What is found in a template by itself, of that name in the source folder.
-    pub(crate) fn template(&self, name: &str, texts: &Texts) -> Report {
-        self.look(None, vec![name.to_owned()], texts)
+    /// What is found in every file of ours below a folder.
+    fn below(&self, folder: &Path, texts: &Texts) -> Report {
+        // A file that a pipeline names has one name only.
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let all: Vec<PathBuf> = files::below(&folder).collect();
+        let definitions = files::definitions(&folder);
+        self.over(&definitions, &all, texts)
+    }
+
+    /// What is found with these definitions, and in these files by themselves where no definition names them.
+    pub(crate) fn over<'a>(
+        &self,
+        definitions: &BTreeSet<PathBuf>,
+        files: impl IntoIterator<Item = &'a PathBuf>,
+        texts: &Texts,
+    ) -> Report {
+        let read = |path: &Path| files::read(path, &findings::shown(path), texts);
+        let around = definitions.iter().filter_map(|path| read(path));
+        let mut report = Report::merged(around.map(|file| self.at(&file, texts)));
+        let rest = files.into_iter().filter_map(|path| {
+            let is_new = !report.texts.contains_key(&findings::shown(path));
+            read(path).filter(|_| is_new)
+        });
+        let alone = Report::merged(rest.map(|file| self.alone(file, texts)));
+        report.merge(alone);
+        report
+    }
+
+    /// What is found in a file by itself, as what its keys say that it is.
+    fn alone(&self, file: File, texts: &Texts) -> Report {
+        match files::kind(&String::from_utf8_lossy(&file.bytes)) {
+            Some(Kind::Template) => {
+                let name = file.shown.clone();
+                self.look(None, Some(file), vec![name], texts)
+            }
+            Some(Kind::Buildspec) => contract::check::buildspec(&file.shown, &file.bytes),
+            None => Report::default(),
+        }
     }
 
     fn look(
         &self,
         pipeline: Option<Definition<'_>>,
+        alone: Option<File>,
         templates: Vec<String>,
         texts: &Texts,
     ) -> Report {
@@ -147,10 +196,13 @@ impl Looking {
             let file = findings::read(self.manifest.as_ref()?, name)?;
             Some(findings::with(texts, file))
         };
+        let itself = |_: &str| alone.clone();
         contract::check::check(&Subject {
             archive: Archive {
                 names: self.manifest.as_ref().map(findings::names),
-                read: if self.manifest.is_some() {
+                read: if alone.is_some() {
+                    &itself
+                } else if self.manifest.is_some() {
                     &from_manifest
                 } else {
                     &from_folder

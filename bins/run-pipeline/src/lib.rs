@@ -13,6 +13,7 @@ mod check;
 pub mod commands;
 pub mod definition;
 pub mod execution;
+mod files;
 pub mod item;
 mod lsp;
 pub mod missing;

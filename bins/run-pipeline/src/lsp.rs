@@ -20,11 +20,12 @@ use lsp_types::{
 use serde::de::DeserializeOwned;
 
 use crate::check::{Looking, Texts};
+use crate::files;
 use crate::settings::Checked;
 
 mod answers;
-mod files;
 mod places;
+mod uris;
 
 /// Serves one editor until it says `exit`, closes stdin, or a signal comes.
 ///
@@ -42,8 +43,7 @@ pub(crate) async fn run(settings: &Checked, context: &Context) -> Result<Output,
     let ended = context.interrupt.race(serving).await;
     let broken = |why: String| Failure::failed("cannot go on serving the editor").cause(why);
     match ended {
-        // There is nothing to clean up.
-        Err(_) => Ok(Output::Nothing),
+        Err(signal) => Err(Failure::interrupted(signal, "stopped serving the editor")),
         Ok(Ok(Ok(()))) => Ok(Output::Nothing),
         Ok(Ok(Err(stop))) => Err(broken(stop.to_string())),
         Ok(Err(panicked)) => Err(broken(panicked.to_string())),
@@ -100,7 +100,7 @@ fn serve(connection: &Connection, mut looking: Looking) -> Result<(), Stop> {
     };
     connection.initialize_finish(id, serde_json::to_value(result)?)?;
     let here = looking.source.clone();
-    let root = files::root(&params).unwrap_or_else(|| here.clone());
+    let root = uris::root(&params).unwrap_or_else(|| here.clone());
     // Where no source folder is named, the workspace is it; paths are shown below it.
     if std::env::current_dir().is_ok_and(|current| current == here) {
         looking.source.clone_from(&root);
@@ -168,7 +168,7 @@ impl Server<'_> {
             }
             "textDocument/didClose" => {
                 let DidCloseTextDocumentParams { text_document } = read(params)?;
-                if let Some(path) = files::path(&text_document.uri) {
+                if let Some(path) = uris::path(&text_document.uri) {
                     self.open.remove(&path);
                 }
             }
@@ -187,7 +187,7 @@ impl Server<'_> {
     }
 
     fn changed(&mut self, uri: Uri, text: String) {
-        let Some(path) = files::path(&uri) else {
+        let Some(path) = uris::path(&uri) else {
             return;
         };
         if files::has_pipeline(&text) {
@@ -206,17 +206,9 @@ impl Server<'_> {
             .iter()
             .map(|(path, (_, text))| (shown(path), text.clone()))
             .collect();
-        let mut report = Report::default();
-        for path in &self.definitions {
-            if let Some(file) = files::read(path, &shown(path), &texts) {
-                report.merge(self.looking.at(&file, &texts));
-            }
-        }
-        for path in self.open.keys() {
-            if !report.texts.contains_key(&shown(path)) {
-                report.merge(self.alone(path, &texts));
-            }
-        }
+        let mut report = self
+            .looking
+            .over(&self.definitions, self.open.keys(), &texts);
         findings::ignore(&mut report, &self.looking.policy);
         // While a reference is typed, the pipeline may not be readable.
         if report.variables.is_empty() {
@@ -224,21 +216,6 @@ impl Server<'_> {
         }
         self.report = report;
         self.tell()
-    }
-
-    /// What is found in a file that no pipeline names.
-    fn alone(&self, path: &Path, texts: &Texts) -> Report {
-        let name = findings::shown(path);
-        let text = texts.get(&name).map(String::as_str).unwrap_or_default();
-        match files::kind(text) {
-            Some(files::Kind::Template) => {
-                let inside = path.strip_prefix(&self.looking.source);
-                let inside = inside.unwrap_or(path).display().to_string();
-                self.looking.template(&inside, texts)
-            }
-            Some(files::Kind::Buildspec) => contract::check::buildspec(&name, text.as_bytes()),
-            None => Report::default(),
-        }
     }
 
     /// Sends the diagnostics of each file that has any, and of each that had some.
@@ -259,7 +236,7 @@ impl Server<'_> {
             }
             let uri = match self.open.get(&path) {
                 Some((uri, _)) => Some(uri.clone()),
-                None => files::uri(&path),
+                None => uris::uri(&path),
             };
             if let Some(uri) = uri {
                 let params = PublishDiagnosticsParams {
@@ -285,7 +262,7 @@ impl Server<'_> {
             "textDocument/completion" => {
                 let params: CompletionParams = read(params)?;
                 let at = params.text_document_position;
-                let path = files::path(&at.text_document.uri);
+                let path = uris::path(&at.text_document.uri);
                 let text = path.and_then(|path| self.open.get(&path));
                 let found = text.map(|(_, text)| {
                     answers::completion(&self.report.variables, text, at.position)
@@ -301,7 +278,7 @@ impl Server<'_> {
     }
 
     fn shown(&self, uri: &Uri) -> String {
-        files::path(uri).map_or_else(String::new, |path| findings::shown(&path))
+        uris::path(uri).map_or_else(String::new, |path| findings::shown(&path))
     }
 
     fn send(&self, message: impl Into<Message>) -> Result<(), Stop> {

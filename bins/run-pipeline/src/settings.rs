@@ -24,7 +24,7 @@ pub const ACCOUNT: &str = "000000000000";
 #[derive(Debug, clap::Args, Deserialize, Default)]
 #[serde(default)]
 pub struct Raw {
-    /// The template with the pipeline, or the JSON of `aws codepipeline get-pipeline`; for the command buildspec, the buildspec
+    /// The template with the pipeline, or the JSON of `aws codepipeline get-pipeline`; for the command buildspec, the buildspec; for check also a folder, with all templates, pipelines and buildspecs below it
     #[arg(value_name = "FILE", help_heading = "The pipeline")]
     definition: Given<PathBuf>,
     /// JSON file with the template's parameters, in any form that AWS takes; repeatable, the later file wins

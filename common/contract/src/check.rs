@@ -138,14 +138,29 @@ impl Report {
             .count()
     }
 
+    /// What several checks found.
+    #[must_use]
+    pub fn merged(reports: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        for report in reports {
+            all.extend(report);
+        }
+        all.sort();
+        all
+    }
+
     /// Adds what another check found.
     pub fn merge(&mut self, other: Self) {
+        self.extend(other);
+        self.sort();
+    }
+
+    fn extend(&mut self, other: Self) {
         self.findings.extend(other.findings);
         self.ignored.extend(other.ignored);
         self.texts.extend(other.texts);
         self.unread.extend(other.unread);
         self.variables.extend(other.variables);
-        self.sort();
     }
 
     /// Sorts the findings by file and place, each once.

@@ -362,3 +362,44 @@ fn fix_says_what_it_cannot_mend_and_leaves_it() {
         .assert_code(2)
         .assert_stderr("only the command check mends files");
 }
+
+#[test]
+fn a_folder_is_checked_with_everything_below_it() {
+    let folder = without_export();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write(
+        "cfn/nested.yml",
+        "Resources: {A: {Type: 'AWS::S3::Bucket', DependsOn: B}}\n",
+    );
+    write(
+        "ci/build.yml",
+        "version: 0.2\nphases: {build: {commands: ['eval \"$(make-ami)\"']}}\n",
+    );
+    write("compose.yml", "services: {a: {image: b, tty: yes}}\n");
+    write("ignored/t.yml", "Resources: {A: {}}\n");
+    write(".ignore", "ignored\n");
+    let check = |what: &str| {
+        let program = Program::new(env!("CARGO_BIN_EXE_run-pipeline")).dir(folder.path());
+        program.args(["check", what, "--format", "json"]).run()
+    };
+    let ran = check(".");
+    let found: Value = serde_json::from_str(&ran.assert_code(1).stdout).unwrap();
+    let findings = found["findings"].as_array().unwrap().iter();
+    let found: Vec<_> = findings
+        .map(|one| (one["file"].as_str().unwrap(), one["code"].as_str().unwrap()))
+        .collect();
+    let wanted = [
+        ("cfn/nested.yml", "T201"),
+        ("ci/build.yml", "B201"),
+        ("pipeline.yml", "P203"),
+    ];
+    assert_eq!(found, wanted);
+    write("empty/notes.yml", "a: 1\n");
+    check("empty")
+        .assert_code(2)
+        .assert_stderr("there is nothing to check in empty");
+}
