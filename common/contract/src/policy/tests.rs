@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// The report of a finding at the first `@` of each text that has one, which is left out of the text, with the
@@ -245,5 +247,31 @@ fn what_is_wrong_in_the_configuration_file_is_found_at_its_place() {
             .map(|one| (*one).to_owned())
             .collect();
         assert_eq!(found.collect::<Vec<_>>(), wanted, "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read(parts in proptest::collection::vec(
+        prop_oneof![
+            Just("# pipeline-actions: ignore[P203] why"), Just("# pipeline-actions: ignore["), Just("#pipeline-actions:"),
+            Just("ignore:\n- {code: P203, file: '*', reason: why}"), Just("severity: {P203: note}"),
+            Just("\n"), Just("\r\n"), Just("\r"), Just("  "), Just("a: "), Just("- "), Just("|"), Just(">-\n"), Just("ü"), Just("'"), Just("\""),
+            Just("{"), Just("]"), Just("\u{feff}"), Just("]"), Just(","), Just("x"),
+        ], 0..24)
+    ) {
+        let text = parts.concat();
+        let read = comments::read("t", &text);
+        for finding in &read.faults {
+            let place = finding.place.unwrap();
+            prop_assert!(text.get(place.start..place.end).is_some());
+        }
+        let mut report = Report::default();
+        report.texts.insert("t".to_owned(), text.clone());
+        for line in 0..4 {
+            let place = Place { line, column: 1, ..Place::default() };
+            report.findings.push(Finding::new(&rule::UNKNOWN_KEY, "t", Some(place), "m"));
+        }
+        Policy::read("c", text.as_bytes()).apply(&mut report, &|_| true);
     }
 }
