@@ -35,13 +35,15 @@ for element in xml.etree.ElementTree.parse(sys.argv[1]).iter():
     print(json.dumps([element.tag, element.attrib]))
 "#;
 
-/// What python-jsonschema finds wrong with each document by that schema (`sarif-2.1.0`); `None`, after
+/// What python-jsonschema finds wrong with each document by that schema, a path in this repository; `None`, after
 /// [`crate::missing()`], without it.
 ///
 /// # Panics
 /// When a document is no JSON.
 pub fn faults(schema: &str, documents: &[&str]) -> Option<Vec<Vec<String>>> {
-    let schema = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("schemas/{schema}.json"));
+    let schema = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(schema);
     let mut arguments = vec![schema];
     let folder = tempfile::tempdir().expect("cannot make a temporary folder");
     for (at, document) in documents.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Reading what goes into the archive, checking it, packing it in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use action::export::quote::posix;
@@ -52,7 +52,7 @@ pub struct Packaged {
 }
 
 /// A pipeline to check against.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pipeline {
     /// Its definition.
     pub file: check::File,
@@ -80,7 +80,8 @@ pub struct Archive {
 }
 
 impl Read {
-    /// Reads everything and checks it, against the pipeline too when there is one.
+    /// Reads everything and checks it, against the pipeline too when there is one. `texts` stand in place of what
+    /// is in files of that name.
     ///
     /// # Errors
     /// A refusal that names each file that may not travel, or cannot be read.
@@ -89,9 +90,10 @@ impl Read {
         pipeline: Option<Pipeline>,
         written: Option<Written>,
         local_paths: LocalPaths,
+        texts: &BTreeMap<String, String>,
     ) -> Result<Self, Failure> {
         let definition = pipeline.as_ref().map(|one| Definition {
-            file: one.file.clone(),
+            file: findings::with(texts, one.file.clone()),
             world: &one.world,
             id: contents.pipeline_id.as_deref(),
         });
@@ -115,7 +117,7 @@ impl Read {
             .as_ref()
             .map(|one| one.world.clone())
             .unwrap_or_default();
-        let read = |name: &str| findings::read(&manifest, name);
+        let read = |name: &str| Some(findings::with(texts, findings::read(&manifest, name)?));
         let report = check::check(&Subject {
             archive: Names {
                 names: Some(findings::names(&manifest)),
@@ -124,7 +126,7 @@ impl Read {
             templates: vec![template.clone()],
             configurations: contents.configurations.clone(),
             pipeline: pipeline.map(|one| Definition {
-                file: one.file,
+                file: findings::with(texts, one.file),
                 world: &world,
                 id: contents.pipeline_id.as_deref(),
             }),

@@ -13,6 +13,7 @@ pub mod references;
 pub mod settings;
 pub mod upload;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -24,12 +25,13 @@ use action::program::{self, Context, Output, Permission, Program};
 
 use contract::check::LocalPaths;
 use contract::evaluate::World;
+use contract::repair::mended;
 use contract::report::Tool;
 
 use crate::archive::{Archive, Packaged, Pipeline, Read};
 use crate::plan::Ending;
 use crate::references::Shelf;
-use crate::settings::{Raw, Settings, Target};
+use crate::settings::{Asked, Raw, Settings, Target};
 use crate::upload::Uploader;
 
 /// What the program is; its page is generated from this.
@@ -112,7 +114,11 @@ pub fn main() -> ExitCode {
     program::run::<Raw, _, _>(&PROGRAM, act)
 }
 
-async fn act(settings: Settings, context: Context) -> Result<Output, Failure> {
+async fn act(asked: Asked, context: Context) -> Result<Output, Failure> {
+    let settings = match asked {
+        Asked::Explain(rule) => return Ok(Output::Data(rule.explained())),
+        Asked::Do(settings) => *settings,
+    };
     let contents = &settings.contents;
     let pipeline = pipeline(&settings, &context).await?;
     let local_paths = match (&settings.assets, &settings.target) {
@@ -122,17 +128,36 @@ async fn act(settings: Settings, context: Context) -> Result<Output, Failure> {
         (Some(_), _) => LocalPaths::Packaged,
     };
     let written = Some(settings.written.clone());
-    let mut read = Read::of(contents, pipeline, written, local_paths)?;
-    let shelf = match (&settings.assets, local_paths) {
-        (_, LocalPaths::Kept) => None,
-        (Some(place), _) => Some(settings.shelf(place, &context)),
-        // Whether the files are there is found without knowing where they go.
-        (None, _) => Some(Shelf::default()),
+    let policy = findings::policy(settings.check_config.as_deref())?;
+    let look = |texts: &BTreeMap<String, String>| {
+        let mut read = Read::of(
+            contents,
+            pipeline.clone(),
+            written.clone(),
+            local_paths,
+            texts,
+        )?;
+        let shelf = match (&settings.assets, local_paths) {
+            (_, LocalPaths::Kept) => None,
+            (Some(place), _) => Some(settings.shelf(place, &context)),
+            // Whether the files are there is found without knowing where they go.
+            (None, _) => Some(Shelf::default()),
+        };
+        let shelf = shelf.filter(|_| read.needs_assets());
+        // What cannot be packaged is found before anybody asks S3.
+        let mut packaged = read.package(shelf.as_ref());
+        read.report.merge(std::mem::take(&mut packaged.report));
+        findings::ignore(&mut read.report, &policy);
+        Ok::<_, Failure>((read, packaged, shelf))
     };
-    let shelf = shelf.filter(|_| read.needs_assets());
-    // What cannot be packaged is found before anybody asks S3.
-    let mut packaged = read.package(shelf.as_ref());
-    read.report.merge(std::mem::take(&mut packaged.report));
+    let (mut read, packaged, shelf) = look(&BTreeMap::new())?;
+    if settings.fix {
+        let mended = mended(&|texts| look(texts).map(|(read, ..)| read.report))?;
+        findings::mend(&mended, &context)?;
+        if !context.dry_run {
+            read.report = mended.report;
+        }
+    }
     if settings.target == Target::Check {
         let tool = Tool {
             name: PROGRAM.name,

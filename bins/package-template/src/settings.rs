@@ -9,6 +9,7 @@ use action::settings::value::{Lines, RegionName, Switch};
 use bundle::tree::{Exclude, Rules, Source};
 use clap::Args;
 use contract::report::Format;
+use contract::rule::{self, Rule};
 use serde::Deserialize;
 
 /// The settings as given.
@@ -91,7 +92,16 @@ pub struct Raw {
     /// Print the digest to stdout and write nothing; no bucket and no AWS
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The archive")]
     print_digest: Given<Switch>,
-    /// For check: the form of the report, text, json, sarif or junit
+    /// For check: mend what has one right answer, in the files; with --dry-run show it as a diff
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The check")]
+    fix: Given<Switch>,
+    /// For check: say everything about the rule of that code, such as P203, and check nothing
+    #[arg(long, value_name = "CODE", help_heading = "The check")]
+    explain: Given<String>,
+    /// The check's configuration file, with ignores and severities by code; otherwise .pipeline-actions.yml in the current folder, when it is there
+    #[arg(long, value_name = "FILE", help_heading = "The check")]
+    check_config: Given<PathBuf>,
+    /// For check: the form of the report, text, json, sarif, junit or github
     #[arg(
         long,
         value_name = "FORMAT",
@@ -102,6 +112,15 @@ pub struct Raw {
     /// For check: write the report to this file, and a text for people to stderr
     #[arg(long, value_name = "FILE", help_heading = "The check")]
     report_file: Given<PathBuf>,
+}
+
+/// What is asked for.
+#[derive(Debug)]
+pub enum Asked {
+    /// Everything about a rule.
+    Explain(&'static Rule),
+    /// The program's job.
+    Do(Box<Settings>),
 }
 
 /// The settings after checking.
@@ -123,6 +142,10 @@ pub struct Settings {
     pub format: Format,
     /// Where check's report goes.
     pub report_file: Option<PathBuf>,
+    /// Whether check mends files.
+    pub fix: bool,
+    /// The check's configuration file.
+    pub check_config: Option<PathBuf>,
 }
 
 /// Where local files that templates name go.
@@ -303,9 +326,25 @@ impl FromStr for Account {
 }
 
 impl action::settings::Settings for Raw {
-    type Checked = Settings;
+    type Checked = Asked;
 
-    fn check(self, faults: &mut Faults) -> Option<Settings> {
+    fn check(mut self, faults: &mut Faults) -> Option<Asked> {
+        let explain = std::mem::replace(&mut self.explain, Given::Unset);
+        let Some(word) = faults.optional("explain", explain) else {
+            return self.job(faults).map(|job| Asked::Do(Box::new(job)));
+        };
+        match rule::by_word(&word) {
+            Ok(rule) => Some(Asked::Explain(rule)),
+            Err(fault) => {
+                faults.of("explain", fault);
+                None
+            }
+        }
+    }
+}
+
+impl Raw {
+    fn job(self, faults: &mut Faults) -> Option<Settings> {
         let template = faults.required("file", self.file);
         if template
             .as_ref()
@@ -357,6 +396,11 @@ impl action::settings::Settings for Raw {
         let print_digest = faults.switch("print_digest", self.print_digest);
         let format = faults.optional("format", self.format).unwrap_or_default();
         let report_file = faults.optional("report_file", self.report_file);
+        let check_config = faults.optional("check_config", self.check_config);
+        let fix = faults.switch("fix", self.fix);
+        if fix && faults.command() != Some("check") {
+            faults.of("fix", "only the command check mends files");
+        }
         let written = key.map(|key| contract::check::Written {
             bucket: bucket.clone(),
             key,
@@ -435,6 +479,8 @@ impl action::settings::Settings for Raw {
             pipeline_region,
             format,
             report_file,
+            check_config,
+            fix,
         })
     }
 }

@@ -10,24 +10,23 @@ use action::program::{Context, Output};
 use aws::error::AwsError;
 use aws::session::Session;
 use aws::wait;
-use bundle::names::{self, Names};
-use bundle::tree::{self, Rules};
 use contract::buildspec::Buildspec;
-use contract::check::{Archive, LocalPaths, Subject};
+use contract::check::Report;
 use contract::evaluate::World;
-use contract::finding::Severity;
+use contract::finding::Finding;
 use contract::pipeline::Stage;
 use contract::pipeline_checks;
-use contract::report::Tool;
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::actions::codebuild;
 use crate::build::{self, Build, Surroundings};
 use crate::build_env::{self, About};
+use crate::check;
 use crate::definition::{self, Definition};
 use crate::execution::{Execution, random_id};
-use crate::settings::{ACCOUNT, Checked, STACK_NAME};
+use crate::lsp;
+use crate::settings::{Asked, Checked};
 
 /// CodeBuild's longest build; a buildspec alone has no project that says less.
 const BUILD_LIMIT: Duration = Duration::from_secs(8 * 3600);
@@ -36,10 +35,15 @@ const BUILD_LIMIT: Duration = Duration::from_secs(8 * 3600);
 ///
 /// # Errors
 /// Whatever the command cannot do.
-pub async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
+pub async fn run(asked: Asked, context: Context) -> Result<Output, Failure> {
+    let settings = match asked {
+        Asked::Explain(rule) => return Ok(Output::Data(rule.explained())),
+        Asked::Do(settings) => settings,
+    };
     match context.command.as_deref() {
         Some("buildspec") => buildspec(&settings, &context).await,
-        Some("check") => check(&settings, &context).await,
+        Some("check") => check::run(&settings, &context).await,
+        Some("lsp") => lsp::run(&settings, &context).await,
         _ => pipeline(&settings, &context).await,
     }
 }
@@ -47,10 +51,7 @@ pub async fn run(settings: Checked, context: Context) -> Result<Output, Failure>
 async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failure> {
     let definition = read(settings, context).await?;
     let stages = Execution::stages(&definition, &settings.stages)?;
-    let faults: Vec<_> = pipeline_checks::check(&definition.pipeline, &source_keys(&definition))
-        .into_iter()
-        .filter(|one| one.severity == Severity::Error)
-        .collect();
+    let faults = faults(&definition, settings)?;
     if !faults.is_empty() {
         return Err(findings::refusal(
             "the pipeline has faults; nothing was run",
@@ -167,70 +168,18 @@ async fn build_alone(
     build.run(&around).await
 }
 
-/// The contract over the definition, and over the archive that its source would give.
-async fn check(settings: &Checked, context: &Context) -> Result<Output, Failure> {
-    let file = &settings.definition;
-    let bytes = read_file(file)?;
-    let world = unknown_world(settings, context).await?;
-    let manifest = match settings.sources.as_slice() {
-        [] => None,
-        sources => {
-            let rules = Rules {
-                exclude: settings.exclude.clone(),
-                ..Rules::default()
-            };
-            let read = tree::read(sources, &rules).map_err(|error| {
-                Failure::refused(error.to_string()).hint(
-                    "--sources takes what package-template takes; --exclude leaves out of folders what it does not",
-                )
-            })?;
-            Some(read)
-        }
+/// What is wrong with the pipeline itself, and is not ignored.
+fn faults(definition: &Definition, settings: &Checked) -> Result<Vec<Finding>, Failure> {
+    let shown = settings.definition.display().to_string();
+    let text = String::from_utf8_lossy(&read_file(&settings.definition)?).into_owned();
+    let mut report = Report {
+        findings: pipeline_checks::check(&definition.pipeline, &source_keys(definition)),
+        texts: BTreeMap::from([(shown, text)]),
+        ..Report::default()
     };
-    let from_folder = |name: &str| {
-        let path = settings.source.join(name);
-        let inside = names::check(name, Names::Unix).is_ok();
-        Some(contract::check::File {
-            bytes: std::fs::read(&path).ok().filter(|_| inside)?,
-            shown: findings::shown(&path),
-        })
-    };
-    let from_manifest = |name: &str| findings::read(manifest.as_ref()?, name);
-    let report = contract::check::check(&Subject {
-        archive: Archive {
-            names: manifest.as_ref().map(findings::names),
-            read: if manifest.is_some() {
-                &from_manifest
-            } else {
-                &from_folder
-            },
-        },
-        templates: Vec::new(),
-        configurations: Vec::new(),
-        pipeline: Some(contract::check::Definition {
-            file: contract::check::File {
-                shown: file.display().to_string(),
-                bytes,
-            },
-            world: &world,
-            id: settings.pipeline.as_deref(),
-        }),
-        written: None,
-        buildspecs: Vec::new(),
-        local_paths: LocalPaths::Packable,
-        local_files: &findings::local_file,
-        aliases_written_out: false,
-    });
-    let tool = Tool {
-        name: crate::PROGRAM.name,
-        version: crate::PROGRAM.version,
-    };
-    findings::output(
-        &report,
-        settings.format,
-        settings.report_file.as_deref(),
-        tool,
-    )
+    let policy = findings::policy(settings.check_config.as_deref())?;
+    findings::ignore(&mut report, &policy);
+    Ok(findings::errors(&report))
 }
 
 /// The variables of S3 sources, which are always the same.
@@ -257,7 +206,7 @@ async fn read(settings: &Checked, context: &Context) -> Result<Definition, Failu
     definition::read(file, &bytes, &world, settings.pipeline.as_deref())
 }
 
-fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(file)
         .map_err(|error| Failure::refused(format!("cannot read {}", file.display())).cause(error))
 }
@@ -276,38 +225,14 @@ async fn world(settings: &Checked, context: &Context, bytes: &[u8]) -> Result<Wo
     Ok(world)
 }
 
-/// What the template is evaluated with when it is checked: what nobody said is not known.
-async fn unknown_world(settings: &Checked, context: &Context) -> Result<World, Failure> {
-    let said = |value: &str, default: &str, name: &str| {
-        if value == default {
-            format!("${{{name}}}")
-        } else {
-            value.to_owned()
-        }
-    };
-    let account = said(&settings.account, ACCOUNT, "AWS::AccountId");
-    let stack = said(&settings.stack_name, STACK_NAME, "AWS::StackName");
-    let mut world = match region(context) {
-        Some(region) => World::in_region(&region, &account, &stack),
-        None => World::default(),
-    };
-    world.lenient = true;
-    world.parameters = findings::parameters(&settings.parameter_files, &settings.parameters)?;
-    if settings.live {
-        world.imports = imports(context).await?;
-        world.imports_are_all = true;
-    }
-    Ok(world)
-}
-
-fn region(context: &Context) -> Option<String> {
+pub(crate) fn region(context: &Context) -> Option<String> {
     context
         .variable("AWS_REGION")
         .or_else(|| context.variable("AWS_DEFAULT_REGION"))
 }
 
 /// The exports of the region's stacks.
-async fn imports(context: &Context) -> Result<BTreeMap<String, String>, Failure> {
+pub(crate) async fn imports(context: &Context) -> Result<BTreeMap<String, String>, Failure> {
     let session = Session::open(context).await?;
     let client = aws_sdk_cloudformation::Client::new(&session.config);
     let mut all = BTreeMap::new();

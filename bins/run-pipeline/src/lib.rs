@@ -1,7 +1,7 @@
 //! Runs a CodePipeline definition with its buildspecs on this machine.
 //!
-//! Reading order: [`settings`] and [`definition`] say what to run; [`commands`] are the three
-//! things the program does; [`execution`] runs stage after stage; each action is a file in
+//! Reading order: [`settings`] and [`definition`] say what to run; [`commands`] are the
+//! things the program does, with the check in `check` and an editor's server over it in `lsp`; [`execution`] runs stage after stage; each action is a file in
 //! [`actions`]. A build is [`build`] over [`phases`] over [`item`], with [`build_env`] around it,
 //! [`process`] below it and [`missing`] for what it did not export.
 
@@ -9,10 +9,13 @@ pub mod actions;
 pub mod artifacts;
 pub mod build;
 pub mod build_env;
+mod check;
 pub mod commands;
 pub mod definition;
 pub mod execution;
+mod files;
 pub mod item;
+mod lsp;
 pub mod missing;
 pub mod phases;
 pub mod process;
@@ -36,6 +39,10 @@ pub const PROGRAM: Program = Program {
             "Run one buildspec alone and export its variables",
         ),
         ("check", "Find the faults of a pipeline without running it"),
+        (
+            "lsp",
+            "Serve an editor: the check while typing, over the Language Server Protocol on stdin and stdout",
+        ),
     ],
     timeout: "8h",
     changes_the_world: true,

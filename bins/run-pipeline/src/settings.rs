@@ -11,6 +11,7 @@ use action::settings::value::{Lines, Switch};
 use bundle::tree::{Exclude, Source};
 use clap::ArgAction;
 use contract::report::Format;
+use contract::rule::{self, Rule};
 use contract::variables;
 use serde::Deserialize;
 
@@ -23,7 +24,7 @@ pub const ACCOUNT: &str = "000000000000";
 #[derive(Debug, clap::Args, Deserialize, Default)]
 #[serde(default)]
 pub struct Raw {
-    /// The template with the pipeline, or the JSON of `aws codepipeline get-pipeline`; for the command buildspec, the buildspec
+    /// The template with the pipeline, or the JSON of `aws codepipeline get-pipeline`; for the command buildspec, the buildspec; for check also a folder, with all templates, pipelines and buildspecs below it
     #[arg(value_name = "FILE", help_heading = "The pipeline")]
     definition: Given<PathBuf>,
     /// JSON file with the template's parameters, in any form that AWS takes; repeatable, the later file wins
@@ -88,7 +89,16 @@ pub struct Raw {
     /// For check: ask AWS for the exports of other stacks (`Fn::ImportValue`); otherwise they are not known
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The check")]
     live: Given<Switch>,
-    /// For check: the form of the report, text, json, sarif or junit
+    /// For check: mend what has one right answer, in the files; with --dry-run show it as a diff
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The check")]
+    fix: Given<Switch>,
+    /// For check: say everything about the rule of that code, such as P203, and check nothing
+    #[arg(long, value_name = "CODE", help_heading = "The check")]
+    explain: Given<String>,
+    /// The check's configuration file, with ignores and severities by code; otherwise .pipeline-actions.yml in the current folder, when it is there
+    #[arg(long, value_name = "FILE", help_heading = "The check")]
+    check_config: Given<PathBuf>,
+    /// For check: the form of the report, text, json, sarif, junit or github
     #[arg(
         long,
         value_name = "FORMAT",
@@ -102,6 +112,15 @@ pub struct Raw {
     /// Keep everything of the run in this folder, which must be new or empty
     #[arg(long, value_name = "FOLDER", help_heading = "Builds")]
     work_dir: Given<PathBuf>,
+}
+
+/// What is asked for.
+#[derive(Debug)]
+pub enum Asked {
+    /// Everything about a rule.
+    Explain(&'static Rule),
+    /// The program's job.
+    Do(Box<Checked>),
 }
 
 /// The settings after checking.
@@ -139,20 +158,45 @@ pub struct Checked {
     pub format: Format,
     /// Where check's report goes.
     pub report_file: Option<PathBuf>,
+    /// Whether check mends files.
+    pub fix: bool,
+    /// The check's configuration file.
+    pub check_config: Option<PathBuf>,
     /// The folder that keeps the run.
     pub work_dir: Option<PathBuf>,
 }
 
 impl Settings for Raw {
-    type Checked = Checked;
+    type Checked = Asked;
 
     /// A buildspec's exports alone are for a shell; a pipeline's report is JSON.
     fn writes_data(command: Option<&str>, _format: Option<&str>) -> bool {
         command != Some("buildspec")
     }
 
-    fn check(self, faults: &mut Faults) -> Option<Checked> {
-        let definition = faults.required("definition", self.definition);
+    fn check(mut self, faults: &mut Faults) -> Option<Asked> {
+        let explain = std::mem::replace(&mut self.explain, Given::Unset);
+        let Some(word) = faults.optional("explain", explain) else {
+            return self.job(faults).map(|job| Asked::Do(Box::new(job)));
+        };
+        match rule::by_word(&word) {
+            Ok(rule) => Some(Asked::Explain(rule)),
+            Err(fault) => {
+                faults.of("explain", fault);
+                None
+            }
+        }
+    }
+}
+
+impl Raw {
+    fn job(self, faults: &mut Faults) -> Option<Checked> {
+        let definition = if faults.command() == Some("lsp") {
+            // The editor says what is open.
+            Some(PathBuf::new())
+        } else {
+            faults.required("definition", self.definition)
+        };
         let files = faults
             .optional("parameters", self.parameters)
             .unwrap_or_default();
@@ -178,6 +222,11 @@ impl Settings for Raw {
         let listed = faults.optional("sources", self.sources).unwrap_or_default();
         let format = faults.optional("format", self.format).unwrap_or_default();
         let report_file = faults.optional("report_file", self.report_file);
+        let check_config = faults.optional("check_config", self.check_config);
+        let fix = faults.switch("fix", self.fix);
+        if fix && faults.command() != Some("check") {
+            faults.of("fix", "only the command check mends files");
+        }
         let live = faults.switch("live", self.live);
         let mut sources = Vec::new();
         for line in &listed.0 {
@@ -235,6 +284,8 @@ impl Settings for Raw {
             live,
             format,
             report_file,
+            check_config,
+            fix,
             work_dir,
         })
     }

@@ -106,7 +106,7 @@ where
 }
 
 /// Subcommands that change nothing, in whichever program has them: they also serve a failed build.
-const LOOKS_ONLY: [&str; 3] = ["check", "digest", "releases"];
+const LOOKS_ONLY: [&str; 4] = ["check", "digest", "lsp", "releases"];
 
 enum Prepared<T> {
     Said(String),

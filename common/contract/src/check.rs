@@ -7,11 +7,14 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::buildspec::Buildspec;
+use crate::buildspec_checks;
 use crate::evaluate::{Evaluator, World, is_unknown};
 use crate::finding::{Finding, Place, Severity, did_you_mean};
 use crate::local;
 use crate::parameters::{self, Configuration};
 use crate::pipeline::{PIPELINE_TYPE, Pipeline};
+use crate::pipeline_checks::{EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
 use crate::project::{self, Project};
 use crate::rule;
 use crate::rules::yaml_alias;
@@ -103,12 +106,26 @@ pub enum LocalPaths {
 pub struct Report {
     /// The findings, by file and place.
     pub findings: Vec<Finding>,
+    /// What an ignore silences: see [`crate::policy`].
+    pub ignored: Vec<Ignored>,
     /// The text of each file that was looked at.
     pub texts: BTreeMap<String, String>,
     /// What could not be looked into, in words.
     pub unread: Vec<String>,
     /// The names in the archive of the templates that were read.
     pub templates: Vec<String>,
+    /// What `#{namespace.KEY}` may name: the namespaces of the pipeline's actions, and the variables of those that are
+    /// known.
+    pub variables: BTreeMap<String, Vec<String>>,
+}
+
+/// A finding that somebody chose to ignore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// What is ignored.
+    pub finding: Finding,
+    /// Why.
+    pub reason: String,
 }
 
 impl Report {
@@ -121,12 +138,29 @@ impl Report {
             .count()
     }
 
+    /// What several checks found.
+    #[must_use]
+    pub fn merged(reports: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        for report in reports {
+            all.extend(report);
+        }
+        all.sort();
+        all
+    }
+
     /// Adds what another check found.
     pub fn merge(&mut self, other: Self) {
+        self.extend(other);
+        self.sort();
+    }
+
+    fn extend(&mut self, other: Self) {
         self.findings.extend(other.findings);
+        self.ignored.extend(other.ignored);
         self.texts.extend(other.texts);
         self.unread.extend(other.unread);
-        self.sort();
+        self.variables.extend(other.variables);
     }
 
     /// Sorts the findings by file and place, each once.
@@ -168,6 +202,24 @@ pub fn check(subject: &Subject<'_>) -> Report {
     run.report.templates = read.map(|(name, _)| name.clone()).collect();
     run.report.sort();
     run.report
+}
+
+/// What is wrong in a buildspec by itself.
+#[must_use]
+pub fn buildspec(file: &str, bytes: &[u8]) -> Report {
+    let read = Buildspec::read(file, bytes);
+    let mut report = Report {
+        findings: read.faults,
+        ..Report::default()
+    };
+    if let Some(spec) = read.spec {
+        report.findings.extend(spec.warnings.iter().cloned());
+        report.findings.extend(buildspec_checks::check(&spec));
+    }
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    report.texts.insert(file.to_owned(), text);
+    report.sort();
+    report
 }
 
 /// The paths in the archive that a pipeline names.
@@ -229,6 +281,8 @@ struct Run<'a> {
     configurations: BTreeMap<(String, String), Vec<String>>,
     /// Buildspecs that are written inside a template, by the name that their findings have.
     inline: BTreeMap<String, Inline>,
+    /// What runs behind a namespace.
+    builds: BTreeMap<String, builds::Build>,
 }
 
 /// Where a buildspec is written inside a template.
@@ -278,6 +332,7 @@ impl<'a> Run<'a> {
             templates: BTreeMap::new(),
             configurations: BTreeMap::new(),
             inline: BTreeMap::new(),
+            builds: BTreeMap::new(),
         }
     }
 }
@@ -392,7 +447,11 @@ impl Run<'_> {
                 _ => self.artifact_settings(&around, action),
             }
         }
-        self.find_all(crate::pipeline_checks::check(&around.pipeline, &keys));
+        let builds = std::mem::take(&mut self.builds);
+        let setter = |namespace: &str, name: &str| builds.get(namespace)?.sets(name);
+        let found = crate::pipeline_checks::check_with(&around.pipeline, &keys, &setter);
+        self.find_all(found);
+        self.report.variables = variables(&around.pipeline, keys);
         self.never_set(&around, never_set);
     }
 
@@ -451,6 +510,27 @@ impl Run<'_> {
         let pipeline = read.pipeline?;
         Some(around(pipeline, Some(template), projects))
     }
+}
+
+/// What the references of a pipeline may name.
+fn variables(
+    pipeline: &Pipeline,
+    mut known: BTreeMap<String, Vec<String>>,
+) -> BTreeMap<String, Vec<String>> {
+    for action in pipeline.actions() {
+        let namespace = action.namespace.iter().map(|text| text.text.clone());
+        for name in namespace.filter(|name| !is_unknown(name)) {
+            known.entry(name).or_default();
+        }
+    }
+    let execution = vec![EXECUTION_KEY.to_owned()];
+    known.insert(EXECUTION_NAMESPACE.to_owned(), execution);
+    let declared = pipeline.variables.iter().map(|(name, _)| name.clone());
+    let declared: Vec<String> = declared.collect();
+    if !declared.is_empty() {
+        known.insert(PIPELINE_NAMESPACE.to_owned(), declared);
+    }
+    known
 }
 
 /// A finding for each known name that no stack exports.

@@ -17,6 +17,8 @@ pub enum Value {
     Text(String),
     /// A mapping of texts, written as JSON, which YAML is a superset of.
     Mapping(Vec<(&'static str, String)>),
+    /// Exactly this.
+    Raw(String),
 }
 
 /// One replacement.
@@ -50,6 +52,15 @@ pub enum EditError {
 }
 
 impl Edit {
+    /// Replaces a range of bytes by a text as it stands.
+    #[must_use]
+    pub fn at(range: Range<usize>, text: String) -> Self {
+        Self {
+            range,
+            value: Value::Raw(text),
+        }
+    }
+
     /// Replaces a node's value.
     ///
     /// # Errors
@@ -147,6 +158,7 @@ fn written(value: &Value, old: &str) -> String {
                 .collect();
             format!("{{{}}}", entries.join(", "))
         }
+        Value::Raw(text) => text.clone(),
         Value::Text(text) if old.starts_with('"') => double_quoted(text),
         Value::Text(text) if text.chars().any(char::is_control) => double_quoted(text),
         Value::Text(text) if !old.starts_with('\'') && is_plain(text) => text.clone(),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::repair::Repair;
 use crate::rule::Rule;
 
 /// Where something stands in a text.
@@ -38,6 +39,13 @@ impl Severity {
             Self::Error => "error",
         }
     }
+
+    /// The severity of that [`Self::word`].
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let all = [Self::Note, Self::Warning, Self::Error];
+        all.into_iter().find(|one| one.word() == word)
+    }
 }
 
 /// One thing that is wrong, printed as `file:line:column: message` with the hint on its own line.
@@ -55,6 +63,8 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The change that mends it, where there is one right answer.
+    pub repair: Option<Repair>,
 }
 
 impl Finding {
@@ -73,7 +83,15 @@ impl Finding {
             place,
             message: message.into(),
             hint: None,
+            repair: None,
         }
+    }
+
+    /// The same finding with the change that mends it.
+    #[must_use]
+    pub fn repair(mut self, repair: Option<Repair>) -> Self {
+        self.repair = repair;
+        self
     }
 
     /// What to do: the finding's own hint, else what its rule says.
@@ -142,16 +160,35 @@ pub fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
+    let (_, best) = near(word, candidates).into_iter().next()?;
+    Some(format!("did you mean {best}?"))
+}
+
+/// The nearest of some names when no other is as near.
+#[must_use]
+pub fn only_near<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    match near(word, candidates).as_slice() {
+        [(_, best)] => Some(best),
+        [(first, best), (second, _), ..] if first < second => Some(best),
+        _ => None,
+    }
+}
+
+/// The names that are near, each once, the nearest first.
+fn near<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<(usize, &'a str)> {
     let folded = word.to_lowercase();
-    let (distance, best) = candidates
+    let limit = (word.chars().count() / 3).max(1);
+    let mut all: Vec<(usize, &str)> = candidates
         .into_iter()
         .map(|candidate| {
             let distance = strsim::damerau_levenshtein(&folded, &candidate.to_lowercase());
             (distance, candidate)
         })
-        .min()?;
-    let limit = (word.chars().count() / 3).max(1);
-    (distance <= limit).then(|| format!("did you mean {best}?"))
+        .filter(|(distance, _)| *distance <= limit)
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 #[cfg(test)]

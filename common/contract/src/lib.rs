@@ -16,7 +16,8 @@
 //!   [`project`]: the build projects beside it;
 //! - the rules of each by itself: [`template_checks`], [`capabilities`], [`yaml11`], [`parameters`],
 //!   [`buildspec_checks`] with [`programs`], [`pipeline_checks`];
-//! - [`check`]: all of them over all files, and [`report`]: what was found, for people and programs.
+//! - [`check`]: all of them over all files, [`policy`]: what a project ignores, [`repair`]: what mends
+//!   findings, and [`report`]: what was found, for people and programs.
 
 pub mod actions;
 pub mod buildspec;
@@ -33,8 +34,10 @@ pub mod local;
 pub mod parameters;
 pub mod pipeline;
 pub mod pipeline_checks;
+pub mod policy;
 pub mod programs;
 pub mod project;
+pub mod repair;
 pub mod report;
 pub mod rule;
 pub mod rules;

@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evaluate::is_unknown;
-use crate::finding::{Finding, did_you_mean};
+use crate::finding::{Finding, did_you_mean, only_near};
 use crate::pipeline::{Action, Moment, Pipeline, StageRule, Text};
+use crate::repair::Repair;
 use crate::rule::{self, Rule};
 use crate::rules;
 use crate::variables::{self, Reference};
@@ -47,8 +48,18 @@ struct Consumer {
 /// that is not in the map is not looked into.
 #[must_use]
 pub fn check(pipeline: &Pipeline, keys: &BTreeMap<String, Vec<String>>) -> Vec<Finding> {
+    check_with(pipeline, keys, &|_, _| None)
+}
+
+/// The same where `setter` names the buildspec behind a namespace, when it sets that variable.
+pub(crate) fn check_with(
+    pipeline: &Pipeline,
+    keys: &BTreeMap<String, Vec<String>>,
+    setter: &Setter<'_>,
+) -> Vec<Finding> {
     let mut checker = Checker {
         pipeline,
+        setter,
         placed: placed(pipeline),
         findings: Vec::new(),
     };
@@ -75,8 +86,31 @@ fn placed(pipeline: &Pipeline) -> Vec<Placed<'_>> {
     all
 }
 
+/// The buildspec that sets a variable, by namespace and name.
+pub(crate) type Setter<'a> = dyn Fn(&str, &str) -> Option<String> + 'a;
+
+/// What is wrong with a reference.
+struct Wrong {
+    rule: &'static Rule,
+    message: String,
+    hint: Option<String>,
+    repair: Option<Repair>,
+}
+
+impl Wrong {
+    fn new(rule: &'static Rule, message: String, hint: Option<String>) -> Self {
+        Self {
+            rule,
+            message,
+            hint,
+            repair: None,
+        }
+    }
+}
+
 struct Checker<'a> {
     pipeline: &'a Pipeline,
+    setter: &'a Setter<'a>,
     placed: Vec<Placed<'a>>,
     findings: Vec<Finding>,
 }
@@ -369,11 +403,13 @@ impl Checker<'_> {
         };
         let wrong = found
             .iter()
-            .filter_map(|reference| self.reference(consumer, reference, keys).err());
+            .filter_map(|reference| self.reference(consumer, value, reference, keys).err());
         wrong
-            .map(|(rule, message, hint)| {
-                self.error(rule, value, format!("{}: {message}", consumer.name))
-                    .maybe_hint(hint)
+            .map(|wrong| {
+                let message = format!("{}: {}", consumer.name, wrong.message);
+                self.error(wrong.rule, value, message)
+                    .maybe_hint(wrong.hint)
+                    .repair(wrong.repair)
             })
             .collect()
     }
@@ -384,13 +420,46 @@ impl Checker<'_> {
         maker.position >= consumer && !unknown
     }
 
+    /// The change that names the one namespace that can have been meant.
+    fn renamed(
+        &self,
+        consumer: &Consumer,
+        value: &Text,
+        Reference { namespace, key, .. }: &Reference,
+        keys: &BTreeMap<String, Vec<String>>,
+    ) -> Option<Repair> {
+        let named = |one: &&Placed<'_>| one.action.namespace.is_some();
+        let makers: Vec<&Placed<'_>> = self.placed.iter().filter(named).collect();
+        let names = makers
+            .iter()
+            .filter_map(|one| one.action.namespace.as_ref());
+        let names = names.map(|text| text.text.as_str());
+        let reserved = [EXECUTION_NAMESPACE, PIPELINE_NAMESPACE];
+        let meant = only_near(namespace, names.chain(reserved))?;
+        let is = |one: &&&Placed<'_>| {
+            one.action
+                .namespace
+                .as_ref()
+                .is_some_and(|text| text.text == meant)
+        };
+        let maker = makers.iter().find(is)?;
+        let makes = keys.get(meant).is_none_or(|known| known.contains(key));
+        let fits = makes && !self.is_not_earlier(maker, consumer.position);
+        fits.then(|| Repair::Replace {
+            place: value.place,
+            from: format!("#{{{namespace}."),
+            to: format!("#{{{meant}."),
+        })
+    }
+
     /// Whether a reference can be resolved when its consumer runs.
     fn reference(
         &self,
         consumer: &Consumer,
+        value: &Text,
         reference: &Reference,
         keys: &BTreeMap<String, Vec<String>>,
-    ) -> Result<(), (&'static Rule, String, Option<String>)> {
+    ) -> Result<(), Wrong> {
         let Reference { namespace, key, .. } = reference;
         let shown = format!("#{{{namespace}.{key}}}");
         if namespace == EXECUTION_NAMESPACE {
@@ -399,7 +468,7 @@ impl Checker<'_> {
             } else {
                 let message = format!("{shown}: the only variable is {EXECUTION_KEY}");
                 let hint = format!("write #{{{EXECUTION_NAMESPACE}.{EXECUTION_KEY}}}");
-                Err((&rule::UNKNOWN_KEY, message, Some(hint)))
+                Err(Wrong::new(&rule::UNKNOWN_KEY, message, Some(hint)))
             };
         }
         if namespace == PIPELINE_NAMESPACE {
@@ -415,7 +484,7 @@ impl Checker<'_> {
                 let message = format!("{shown}: the pipeline declares no variable {key}");
                 let hint = did_you_mean(key, names)
                     .unwrap_or_else(|| "declare it under Variables of the pipeline".to_owned());
-                Err((&rule::UNKNOWN_KEY, message, Some(hint)))
+                Err(Wrong::new(&rule::UNKNOWN_KEY, message, Some(hint)))
             };
         }
         let maker = self.placed.iter().find(|one| {
@@ -438,18 +507,18 @@ impl Checker<'_> {
                 .filter_map(|one| one.action.namespace.as_ref());
             let hint = did_you_mean(namespace, known.map(|text| text.text.as_str()));
             let message = format!("{shown}: no such namespace");
-            return Err((&rule::UNKNOWN_NAMESPACE, message, hint));
+            return Err(Wrong {
+                repair: self.renamed(consumer, value, reference, keys),
+                ..Wrong::new(&rule::UNKNOWN_NAMESPACE, message, hint)
+            });
         };
         if self.is_not_earlier(maker, consumer.position) {
             let message = format!(
                 "{shown}: {} makes it and does not run earlier",
                 maker.name()
             );
-            return Err((
-                &rule::NOT_EARLIER,
-                message,
-                Some(rule::NOT_EARLIER.fix.to_owned()),
-            ));
+            let hint = Some(rule::NOT_EARLIER.fix.to_owned());
+            return Err(Wrong::new(&rule::NOT_EARLIER, message, hint));
         }
         match keys.get(namespace) {
             Some(known) if !known.contains(key) && !is_unknown(key) => {
@@ -461,7 +530,14 @@ impl Checker<'_> {
                 };
                 let hint = did_you_mean(key, known.iter().map(String::as_str))
                     .unwrap_or_else(|| format!("it makes {listed}"));
-                Err((&rule::UNKNOWN_KEY, message, Some(hint)))
+                let exported = (self.setter)(namespace, key).map(|file| Repair::Export {
+                    file,
+                    name: key.clone(),
+                });
+                Err(Wrong {
+                    repair: exported,
+                    ..Wrong::new(&rule::UNKNOWN_KEY, message, Some(hint))
+                })
             }
             _ => Ok(()),
         }

@@ -1,15 +1,17 @@
 //! What was found, in the forms that people and programs read.
 //!
 //! - `text`: each finding with the line of the source, as compilers show it;
-//! - `json`: one object, for scripts;
+//! - `json`: one object, for scripts, as `report.schema.json` beside this crate says;
 //! - `sarif`: SARIF 2.1.0, which code hosts show beside the code;
-//! - `junit`: JUnit XML, which CodeBuild's report groups show (format JUNITXML).
+//! - `junit`: JUnit XML, which CodeBuild's report groups show (format JUNITXML);
+//! - `github`: workflow commands, which GitHub Actions shows beside the code.
 
 use std::str::FromStr;
 
 use crate::check::Report;
 use crate::finding::{Finding, Severity};
 
+mod github;
 mod junit;
 mod sarif;
 mod text;
@@ -35,6 +37,8 @@ pub enum Format {
     Sarif,
     /// JUnit XML.
     Junit,
+    /// Workflow commands of GitHub Actions.
+    Github,
 }
 
 impl FromStr for Format {
@@ -46,8 +50,9 @@ impl FromStr for Format {
             "json" => Ok(Self::Json),
             "sarif" => Ok(Self::Sarif),
             "junit" => Ok(Self::Junit),
+            "github" => Ok(Self::Github),
             _ => Err(format!(
-                "{text:?} is not a format; use text, json, sarif or junit"
+                "{text:?} is not a format; use text, json, sarif, junit or github"
             )),
         }
     }
@@ -58,13 +63,14 @@ impl FromStr for Format {
 pub fn render(report: &Report, format: Format, tool: Tool) -> String {
     match format {
         Format::Text => text::render(report),
-        Format::Json => json(report),
+        Format::Json => json(report, tool),
         Format::Sarif => sarif::render(report, tool),
         Format::Junit => junit::render(report, tool),
+        Format::Github => github::render(report),
     }
 }
 
-/// How many there are of each severity, in words.
+/// How many there are of each severity, and how many are ignored, in words.
 #[must_use]
 pub fn summary(report: &Report) -> String {
     let counts = [Severity::Error, Severity::Warning, Severity::Note]
@@ -73,24 +79,37 @@ pub fn summary(report: &Report) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" }))
         .collect::<Vec<_>>();
-    if counts.is_empty() {
+    let found = if counts.is_empty() {
         "no findings".to_owned()
     } else {
         counts.join(", ")
+    };
+    match report.ignored.len() {
+        0 => found,
+        ignored => format!("{found}, {ignored} ignored"),
     }
 }
 
-fn json(report: &Report) -> String {
-    let findings: Vec<_> = report
-        .findings
-        .iter()
-        .map(|one| object(report, one))
-        .collect();
+/// The version of the JSON report: it grows when a field goes away or means something else, not when one is added.
+const JSON_VERSION: u32 = 1;
+
+fn json(report: &Report, tool: Tool) -> String {
+    let findings = report.findings.iter().map(|one| object(report, one));
+    let findings: Vec<_> = findings.collect();
+    let ignored = report.ignored.iter().map(|one| {
+        let mut object = object(report, &one.finding);
+        object["reason"] = one.reason.as_str().into();
+        object
+    });
+    let ignored: Vec<_> = ignored.collect();
     let value = serde_json::json!({
+        "schemaVersion": JSON_VERSION,
+        "tool": {"name": tool.name, "version": tool.version},
         "errors": report.count(Severity::Error),
         "warnings": report.count(Severity::Warning),
         "notes": report.count(Severity::Note),
         "findings": findings,
+        "ignored": ignored,
         "unread": report.unread,
     });
     format!("{value:#}\n")
@@ -111,6 +130,7 @@ fn object(report: &Report, finding: &Finding) -> serde_json::Value {
         "endColumn": end.map(|(_, column)| column),
         "message": finding.message,
         "fix": finding.fix(),
+        "fixable": finding.repair.is_some(),
         "source": finding.rule.source,
     })
 }

@@ -1,10 +1,11 @@
 //! The rules: a stable code for each thing that can be wrong, why it is wrong, and what to do.
 //!
 //! A code never changes its meaning and is never used again. The first letter says what is looked
-//! at: `Y` text, `T` template, `C` configuration file and parameter values, `P` pipeline, `B` buildspec.
+//! at: `Y` text, `T` template, `C` configuration file and parameter values, `P` pipeline, `B` buildspec, `I` ignores and the
+//! check's own configuration file.
 //! `RULES.md` beside this crate is generated from here, with a failing and a passing example of each.
 
-use crate::finding::Severity;
+use crate::finding::{Severity, did_you_mean};
 use crate::rules;
 
 /// One rule.
@@ -38,6 +39,90 @@ pub struct Example {
     pub failing: &'static str,
     /// What keeps it.
     pub passing: &'static str,
+}
+
+/// How a rule is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// By an example.
+    Example(&'static Example),
+    /// In words.
+    Words {
+        /// What breaks it.
+        fails: &'static str,
+        /// What keeps it.
+        passes: &'static str,
+    },
+}
+
+impl Rule {
+    /// What breaks the rule and what keeps it.
+    #[must_use]
+    pub fn shown(&self) -> Option<Shown> {
+        let example = rules::examples().find(|one| one.code == self.code);
+        let in_words = || {
+            let (_, fails, passes) = rules::IN_WORDS.iter().find(|one| one.0 == self.code)?;
+            Some(Shown::Words { fails, passes })
+        };
+        example.map(Shown::Example).or_else(in_words)
+    }
+
+    /// Everything about the rule, for people.
+    #[must_use]
+    pub fn explained(&self) -> String {
+        let Self {
+            code,
+            name,
+            severity,
+            summary,
+            fix,
+            source,
+        } = self;
+        let mut text = format!(
+            "{code} {name} ({})\n\n{summary}\n\nFix: {fix}.\nSource: {source}\n",
+            severity.word()
+        );
+        match self.shown() {
+            Some(Shown::Example(example)) => {
+                for (word, change) in [("Fails", example.failing), ("Passes", example.passing)] {
+                    let (excerpt, without) = example.excerpt(change);
+                    let preposition = if without { ", without" } else { ":" };
+                    let lines = excerpt.lines().map(|line| format!("    {line}\n"));
+                    let lines: String = lines.collect();
+                    text.push_str(&format!(
+                        "\n{word}, in {}{preposition}\n\n{lines}",
+                        example.file
+                    ));
+                }
+            }
+            Some(Shown::Words { fails, passes }) => {
+                text.push_str(&format!("\nFails: {fails}.\n\nPasses: {passes}.\n"));
+            }
+            None => {}
+        }
+        text
+    }
+}
+
+impl Example {
+    /// A change as it is shown, without the indentation that all its lines have; where nothing is left of them,
+    /// what was taken away, and `true`.
+    #[must_use]
+    pub fn excerpt(&self, change: &str) -> (String, bool) {
+        let is_nothing = change.trim().is_empty();
+        let text = if is_nothing { self.at } else { change };
+        let text = text.trim_matches('\n');
+        let indent = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(|line| line.len() - line.trim_start().len())
+            .min()
+            .unwrap_or(0);
+        let lines = text
+            .lines()
+            .map(|line| line.get(indent..).unwrap_or_default().trim_end());
+        (lines.collect::<Vec<_>>().join("\n"), is_nothing)
+    }
 }
 
 macro_rules! rules {
@@ -93,6 +178,8 @@ const BUILD_VARIABLES: &str =
     "https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html";
 pub(crate) const SHELL: &str =
     "https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html";
+/// Where the check itself is described.
+pub(crate) const OWN_PAGE: &str = "the section \"Ignores and severities\" of RULES.md";
 const WRAPPER: &str = "https://github.com/aws/codecatalyst-runner-cli/tree/e553d02 (command-runner): each item is a script of its own, whose last lines save the environment";
 
 rules! {
@@ -344,7 +431,7 @@ rules! {
 /// Every rule, in the order of the catalogue.
 #[must_use]
 pub fn all() -> Vec<&'static Rule> {
-    const LETTERS: &str = "YTCPB";
+    const LETTERS: &str = "YTCPBI";
     let mut all: Vec<&Rule> = TABLE.iter().chain(rules::ALL).copied().collect();
     all.sort_by_key(|rule| (LETTERS.find(&rule.code[..1]), rule.code));
     all
@@ -358,4 +445,20 @@ pub fn by_code(code: &str) -> Option<&'static Rule> {
         .chain(rules::ALL)
         .copied()
         .find(|rule| rule.code == code)
+}
+
+/// The rule that somebody asks for, by its code in any letter case or by its name.
+///
+/// # Errors
+/// What is asked for, and what may have been meant.
+pub fn by_word(word: &str) -> Result<&'static Rule, String> {
+    let all = all();
+    let is = |rule: &&&Rule| rule.code.eq_ignore_ascii_case(word) || rule.name == word;
+    if let Some(rule) = all.iter().find(is) {
+        return Ok(rule);
+    }
+    let words = all.iter().flat_map(|rule| [rule.code, rule.name]);
+    let hint = did_you_mean(word, words);
+    let hint = hint.unwrap_or_else(|| "RULES.md lists them".to_owned());
+    Err(format!("no rule has the code {word:?}; {hint}"))
 }

@@ -2,15 +2,17 @@
 //! A false alarm is as bad as a miss.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use contract::check::{self, Archive, File, LocalPaths, Subject};
+use contract::check::{self, Archive, Definition, File, LocalPaths, Report, Subject};
 use contract::edit::{self, Edit, Value};
+use contract::evaluate::World;
 use contract::expand;
 use contract::finding::{Finding, Severity};
 use contract::local;
+use contract::pipeline::PIPELINE_TYPE;
 use contract::rule;
 use contract::template::Template;
 use contract::yaml::{self, Content, Node, Style};
@@ -63,30 +65,93 @@ fn aliases_alone_are_wrong_with_a_template_that_has_them() {
 
 /// What is found in a template by itself.
 fn findings(bytes: &[u8]) -> Vec<Finding> {
+    let report = report(bytes, None);
+    let unread = report.templates.is_empty() && report.count(Severity::Error) == 0;
+    assert!(!unread, "neither read nor complained about");
+    report.findings
+}
+
+fn report(bytes: &[u8], pipeline: Option<Definition<'_>>) -> Report {
     let read = |_: &str| {
         Some(File {
             shown: "t".to_owned(),
             bytes: bytes.to_vec(),
         })
     };
-    let report = check::check(&Subject {
+    check::check(&Subject {
         archive: Archive {
             names: None,
             read: &read,
         },
         templates: vec!["t".to_owned()],
         configurations: Vec::new(),
-        pipeline: None,
+        pipeline,
         written: None,
         buildspecs: Vec::new(),
         // Local paths are fine where there is a bucket to package their files for.
         local_paths: LocalPaths::Packaged,
         local_files: &|_, _| None,
         aliases_written_out: false,
-    });
-    let unread = report.templates.is_empty() && report.count(Severity::Error) == 0;
-    assert!(!unread, "neither read nor complained about");
-    report.findings
+    })
+}
+
+/// What is found in a template, as a pipeline too where it has one: each rule with its severity, and how often.
+fn found(bytes: &[u8]) -> String {
+    let world = World {
+        lenient: true,
+        ..World::default()
+    };
+    let file = File {
+        shown: "t".to_owned(),
+        bytes: bytes.to_vec(),
+    };
+    let definition = Definition {
+        file,
+        world: &world,
+        id: None,
+    };
+    let text = String::from_utf8_lossy(bytes);
+    let pipeline = text.contains(PIPELINE_TYPE).then_some(definition);
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for one in report(bytes, pipeline).findings {
+        *counts
+            .entry((one.rule.code, one.severity.word()))
+            .or_default() += 1;
+    }
+    let words = counts
+        .into_iter()
+        .map(|((code, severity), count)| match count {
+            1 => format!("{code} {severity}"),
+            count => format!("{code} {severity} × {count}"),
+        });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// What a change of a rule does to public files shows as a change of this page.
+#[test]
+fn the_findings_in_public_templates_are_those_of_the_page() {
+    let Some(root) = public() else { return };
+    let mut table = String::from("| file | findings |\n|---|---|\n");
+    let mut clean = 0;
+    for path in below(&root) {
+        let name = path.strip_prefix(&root).unwrap().display().to_string();
+        match found(&fs::read(&path).unwrap()).as_str() {
+            "" => clean += 1,
+            found => table.push_str(&format!("| {name} | {found} |\n")),
+        }
+    }
+    table.push_str(&format!("\n{clean} more files have none.\n"));
+    harness::page::check_block(here("tests/public-findings.md"), "findings", &table);
+}
+
+/// Where the public templates are.
+fn public() -> Option<PathBuf> {
+    let root = harness::build_folder().join("public-templates/test/fixtures/templates");
+    if !root.is_dir() {
+        harness::missing("the public templates");
+        return None;
+    }
+    Some(root)
 }
 
 /// Templates among the public ones that are rightly complained about, by folder and name, the rule and why: they are

@@ -4,6 +4,10 @@
 //! into a program's words: a refusal ([`refusal`]), log lines ([`log_lesser`]), or the report that is a check
 //! command's whole output ([`output`]).
 
+mod mend;
+
+pub use mend::mend;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +17,47 @@ use action::program::Output;
 use bundle::manifest::{Kind, Manifest};
 use contract::check::{File, Report};
 use contract::finding::{Finding, Severity};
+use contract::policy::Policy;
 use contract::report::{self, Format, Tool};
+
+/// The configuration file of the check where none is named, when it is there.
+pub const CONFIGURATION: &str = ".pipeline-actions.yml";
+
+/// Which findings the project ignores, and how bad it calls the others: what that configuration file says, or
+/// [`CONFIGURATION`] in the current folder, when it is there.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn policy(file: Option<&Path>) -> Result<Policy, Failure> {
+    let path = file.unwrap_or(Path::new(CONFIGURATION));
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Policy::read(&path.display().to_string(), &bytes)),
+        Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            Ok(Policy::default())
+        }
+        Err(error) => {
+            let deed = format!("cannot read the check's configuration {}", path.display());
+            Err(Failure::refused(deed).cause(error))
+        }
+    }
+}
+
+/// A file with another text in place of its own, when there is one for it.
+#[must_use]
+pub fn with(texts: &BTreeMap<String, String>, file: File) -> File {
+    match texts.get(&file.shown) {
+        Some(text) => File {
+            bytes: text.clone().into_bytes(),
+            ..file
+        },
+        None => file,
+    }
+}
+
+/// Takes what the project ignores out of a report.
+pub fn ignore(report: &mut Report, policy: &Policy) {
+    policy.apply(report, &|file| Path::new(file).is_file());
+}
 
 /// A refusal that lists every finding with its code and what to do about it.
 pub fn refusal(deed: &str, findings: &[Finding]) -> Failure {

@@ -1,5 +1,4 @@
 use super::*;
-use action::settings::Settings as _;
 
 /// The target, or the faults.
 fn target(pairs: &[(&str, &str)]) -> Result<Target, Vec<String>> {
@@ -10,7 +9,7 @@ fn target(pairs: &[(&str, &str)]) -> Result<Target, Vec<String>> {
         .map(|(name, value)| ((*name).to_owned(), (*value).into()));
     let raw: Raw = serde_json::from_value(serde_json::Value::Object(map.collect())).unwrap();
     let mut faults = Faults::for_tests();
-    match raw.check(&mut faults) {
+    match raw.job(&mut faults) {
         Some(settings) if faults.is_empty() => Ok(settings.target),
         _ => Err(faults.messages().to_vec()),
     }
@@ -46,7 +45,7 @@ fn a_check_and_a_digest_need_no_bucket() {
         let raw = serde_json::Value::Object(map.into_iter().collect());
         let raw: Raw = serde_json::from_value(raw).unwrap();
         let mut faults = Faults::for_tests().under(Some(command));
-        let settings = raw.check(&mut faults).unwrap();
+        let settings = raw.job(&mut faults).unwrap();
         assert_eq!((settings.target, settings.assets), (target, None));
     }
     assert_eq!("live:x".parse(), Ok(Pipeline::Live("x".to_owned())));

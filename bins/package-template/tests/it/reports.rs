@@ -51,7 +51,7 @@ fn sarif_is_what_its_schema_says() {
         reports[1].replace("\"level\": \"warning\"", "\"level\": \"warn\""),
     ];
     let documents: Vec<&str> = reports.iter().chain(&spoilt).map(String::as_str).collect();
-    let Some(faults) = schema::faults("sarif-2.1.0", &documents) else {
+    let Some(faults) = schema::faults("tests/schemas/sarif-2.1.0.json", &documents) else {
         return;
     };
     for (faults, report) in faults.iter().zip(&reports) {
@@ -60,6 +60,64 @@ fn sarif_is_what_its_schema_says() {
     assert!(
         faults[reports.len()..].iter().all(|one| !one.is_empty()),
         "{faults:#?}"
+    );
+}
+
+#[test]
+fn json_is_what_its_schema_says() {
+    let folder = project();
+    let metadata = "Metadata: {A: yes} # pipeline-actions: ignore[Y101] it's for our own reader\n";
+    write(
+        folder.path(),
+        "ignored.yml",
+        &format!("{metadata}{TEMPLATE}"),
+    );
+    let names = ["app.yml", BAD, "broken.yml", "ignored.yml"];
+    let reports = names.map(|name| report(&folder, name, "json"));
+    assert!(
+        reports[3].contains("\"reason\": \"it's for our own reader\""),
+        "{}",
+        reports[3]
+    );
+    // That the validator would say so, too.
+    let spoilt = [
+        reports[1].replace("\"severity\": \"warning\"", "\"severity\": \"warn\""),
+        reports[1].replace("\"line\"", "\"lines\""),
+        reports[1].replace("\"schemaVersion\": 1", "\"schemaVersion\": 2"),
+        reports[3].replace("\"reason\"", "\"why\""),
+    ];
+    let documents: Vec<&str> = reports.iter().chain(&spoilt).map(String::as_str).collect();
+    let schema = "common/contract/report.schema.json";
+    let Some(faults) = schema::faults(schema, &documents) else {
+        return;
+    };
+    for (faults, report) in faults.iter().zip(&reports) {
+        assert_eq!(faults, &[] as &[String], "{report}");
+    }
+    assert!(
+        faults[reports.len()..].iter().all(|one| !one.is_empty()),
+        "{faults:#?}"
+    );
+    // Every field is in the schema.
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../common/contract/report.schema.json"
+    );
+    let schema: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&reports[1]).unwrap();
+    let keys = |value: &serde_json::Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&value), keys(&schema["properties"]));
+    assert_eq!(
+        keys(&value["findings"][0]),
+        keys(&schema["definitions"]["finding"]["properties"])
     );
 }
 
@@ -100,4 +158,25 @@ fn junit_is_well_formed_and_counts_its_cases() {
             }
         }
     }
+}
+
+#[test]
+fn fix_writes_aliases_out_in_the_file_itself() {
+    let folder = project();
+    let metadata = "Metadata:\n  a: &a {x: '1'} # kept\n  b: *a\n";
+    write(folder.path(), "alias.yml", &format!("{metadata}{TEMPLATE}"));
+    let check = |more: &[&str]| {
+        let program = program(&folder).bare();
+        program.args(["check", "alias.yml"]).args(more).run()
+    };
+    check(&[]).assert_code(1);
+    check(&["--fix", "--dry-run"])
+        .assert_code(1)
+        .assert_stderr("-  b: *a\n");
+    check(&["--fix"])
+        .assert_code(0)
+        .assert_stdout("no findings\n");
+    let now = std::fs::read_to_string(folder.path().join("alias.yml")).unwrap();
+    let wanted = metadata.replace("&a ", "").replace("*a", "{x: \"1\"}");
+    assert_eq!(now, format!("{wanted}{TEMPLATE}"));
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod buildspec;
+mod lsp;
 mod own_buildspecs;
 mod pipeline;
 mod world;

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::world::{self, serve_source, serve_stacks};
 
-const PIPELINE: &str = r##"
+pub(crate) const PIPELINE: &str = r##"
 Parameters:
   Bucket: {Type: String}
 Resources:
@@ -67,7 +67,7 @@ Resources:
               Namespace: App
 "##;
 
-const BUILDSPEC: &str = r#"version: 0.2
+pub(crate) const BUILDSPEC: &str = r#"version: 0.2
 env:
   exported-variables: [AMI_ID, WHO, VERSION, CODEBUILD_INITIATOR]
 phases:

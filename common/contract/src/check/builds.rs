@@ -21,6 +21,26 @@ pub(super) struct NeverSet {
     place: Place,
 }
 
+/// A build: what it runs, and the variables that it begins with, where they are known.
+pub(super) struct Build {
+    spec: Buildspec,
+    given: Option<Vec<String>>,
+}
+
+impl Build {
+    fn set(&self, name: &str) -> Set {
+        let given = self.given.as_ref();
+        let given: Option<Vec<&str>> =
+            given.map(|names| names.iter().map(String::as_str).collect());
+        buildspec_checks::sets(&self.spec, name, given.as_deref())
+    }
+
+    /// The buildspec, when it sets that variable.
+    pub(super) fn sets(&self, name: &str) -> Option<String> {
+        (self.set(name) == Set::Yes).then(|| self.spec.file.clone())
+    }
+}
+
 impl Run<'_> {
     pub(super) fn build(
         &mut self,
@@ -59,18 +79,19 @@ impl Run<'_> {
             names.extend(action_variables(action));
             names
         });
-        let given: Option<Vec<&str>> = given
-            .as_ref()
-            .map(|names| names.iter().map(String::as_str).collect());
-        for exported in spec.env.exported.iter().filter(|_| whole) {
-            if buildspec_checks::sets(&spec, &exported.name, given.as_deref()) == Set::No {
+        let build = Build { spec, given };
+        for exported in build.spec.env.exported.iter().filter(|_| whole) {
+            if build.set(&exported.name) == Set::No {
                 never_set.push(NeverSet {
                     namespace: namespace.clone(),
                     name: exported.name.clone(),
-                    file: spec.file.clone(),
+                    file: build.spec.file.clone(),
                     place: exported.place,
                 });
             }
+        }
+        if let Some(namespace) = namespace {
+            self.builds.insert(namespace, build);
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::evaluate::{function, is_unknown};
 use crate::finding::{Finding, did_you_mean};
 use crate::pipeline::{Action, PIPELINE_TYPE};
+use crate::repair::Repair;
 use crate::rule;
 use crate::template::Resource;
 use crate::template_checks::refers_to;
@@ -132,12 +133,11 @@ impl Run<'_> {
                 "{} polls, and the event rule {} starts the pipeline as well",
                 action.name, rule.id
             );
-            self.find(Finding::new(
-                &rule::POLLING_AND_RULE,
-                file,
-                Some(place),
-                message,
-            ));
+            let beside = action.place_of("S3ObjectKey");
+            self.find(
+                Finding::new(&rule::POLLING_AND_RULE, file, Some(place), message)
+                    .repair(Some(Repair::StopPolling { beside })),
+            );
         }
         for rule in rules {
             self.rule_key(around, action, rule);

@@ -109,6 +109,7 @@ fn json_holds_everything() {
     let value: serde_json::Value =
         serde_json::from_str(&render(&report(), Format::Json, TOOL)).unwrap();
     assert_eq!(value["errors"], 1);
+    assert_eq!(value["schemaVersion"], 1);
     let all = value["findings"].as_array().unwrap();
     let error = all.iter().find(|one| one["code"] == "P201").unwrap();
     assert_eq!((&error["line"], &error["column"]), (&4.into(), &8.into()));
@@ -162,6 +163,48 @@ fn junit_fails_a_case_for_each_file_with_errors() {
     );
     assert!(
         shown.contains("<system-out>warning: a dir/t.yml:3:5:"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn github_shows_each_finding_at_its_place() {
+    let mut report = report();
+    report.findings[0].file = "a, b: 100%/t.yml".to_owned();
+    report.findings[0].message = "100% of\r\n`a::b`, c".to_owned();
+    let text = report.texts["a dir/t.yml"].clone();
+    report.texts.insert("a, b: 100%/t.yml".to_owned(), text);
+    let shown = render(&report, Format::Github, TOOL);
+    let lines: Vec<&str> = shown.lines().collect();
+    let rest = "title=B203 hidden-failure::100%25 of%0D%0A`a::b`, c%0Amake it several items";
+    assert!(
+        lines[0].starts_with(&format!(
+            "::warning file=a%2C b%3A 100%25/t.yml,line=3,endLine=3,col=5,endColumn=26,{rest}"
+        )),
+        "{shown}"
+    );
+    assert_eq!(
+        lines[1],
+        "::error file=a dir/t.yml,line=4,endLine=4,col=8,endColumn=13,title=P201 unknown-namespace::#{X.Y}: no <such> \"namespace\"%0Adid you mean Z?"
+    );
+    assert!(
+        lines[2].starts_with(
+            "::notice file=other.yml,title=T102 large-body::60000 bytes of template%0A"
+        ),
+        "{shown}"
+    );
+    assert_eq!(
+        lines[3],
+        "::notice::not looked into: app.yml: it is not in the folder"
+    );
+    assert_eq!(lines[4], "1 error, 1 warning, 1 note");
+    assert_eq!(lines.len(), 5);
+    // A place of several lines has no columns.
+    let place = report.findings[1].place.as_mut().unwrap();
+    (place.start, place.line) = (13, 2);
+    let shown = render(&report, Format::Github, TOOL);
+    assert!(
+        shown.contains("::error file=a dir/t.yml,line=2,endLine=4,title="),
         "{shown}"
     );
 }

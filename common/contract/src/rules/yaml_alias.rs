@@ -1,6 +1,7 @@
 //! Y106: an alias in a template.
 
 use crate::finding::{Finding, Place, Severity};
+use crate::repair::Repair;
 use crate::rule::{self, Example, Rule};
 use crate::template::Template;
 use crate::yaml::Merge;
@@ -35,6 +36,7 @@ pub fn in_document(file: &str, aliases: &[Place], merges: &[Merge]) -> Vec<Findi
     let merged = merges.iter().map(|one| {
         let message = "`<<` merges, and CloudFormation takes no merge key";
         Finding::new(&rule::MERGE_KEY, file, Some(one.place), message)
+            .repair(Some(Repair::ExpandAliases))
     });
     // An alias that is merged is told by its merge key.
     let alone = aliases.iter().filter(|alias| {
@@ -43,7 +45,7 @@ pub fn in_document(file: &str, aliases: &[Place], merges: &[Merge]) -> Vec<Findi
     });
     let alone = alone.map(|place| {
         let message = "an alias stands here, and CloudFormation takes none";
-        Finding::new(&RULE, file, Some(*place), message)
+        Finding::new(&RULE, file, Some(*place), message).repair(Some(Repair::ExpandAliases))
     });
     merged.chain(alone).collect()
 }

@@ -1,9 +1,9 @@
 //! The rules over one small world: `world` beside this folder holds its files.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod examples;
 mod page;
 mod pipeline;
+mod repairs;
 mod unknown;
 
 use std::collections::BTreeMap;
@@ -12,6 +12,10 @@ use contract::check::{
     self, Archive, Definition, File, LocalFiles, LocalPaths, Report, Subject, Written,
 };
 use contract::evaluate::World;
+use contract::policy::Policy;
+
+/// The check's own configuration file.
+const CONFIGURATION: &str = ".pipeline-actions.yml";
 
 fn world() -> BTreeMap<&'static str, String> {
     BTreeMap::from([
@@ -28,6 +32,7 @@ fn world() -> BTreeMap<&'static str, String> {
             "buildspecs/ami.yml",
             include_str!("../world/ami.yml").to_owned(),
         ),
+        (CONFIGURATION, "severity: {}\n".to_owned()),
     ])
 }
 
@@ -52,8 +57,9 @@ fn check_with(
         lenient: true,
         ..World::default()
     };
-    let names = files.keys().filter(|name| **name != "pipeline.yml");
-    check::check(&Subject {
+    let own = ["pipeline.yml", CONFIGURATION];
+    let names = files.keys().filter(|name| !own.contains(name));
+    let mut report = check::check(&Subject {
         archive: Archive {
             names: Some(names.map(|name| (*name).to_owned()).collect()),
             read: &read,
@@ -77,7 +83,11 @@ fn check_with(
         },
         local_files: local_files.unwrap_or(&|_, _| None),
         aliases_written_out: false,
-    })
+    });
+    let configuration = files.get(CONFIGURATION).map(String::as_bytes);
+    let policy = Policy::read(CONFIGURATION, configuration.unwrap_or_default());
+    policy.apply(&mut report, &|_| false);
+    report
 }
 
 fn lines(report: &Report) -> Vec<String> {

@@ -4,27 +4,24 @@
 use std::collections::BTreeSet;
 
 use contract::check::Report;
-use contract::rule::{self, Example};
+use contract::rule::{self, Example, Shown};
+use contract::rules;
 
-use crate::examples::{self, expand};
 use crate::{check, lines, world};
 
-/// Rules that no example of this world can break, with what breaks and what keeps them, and the tests that
-/// show it.
-const ELSEWHERE: [(&str, &str, &str); 2] = [
-    // Only an evaluation that knows every value gives up: contract's evaluate tests.
-    (
-        "T202",
-        "`S3ObjectKey: !Select [5, [a.zip, b.zip]]`, where the value is needed",
-        "`S3ObjectKey: !Select [1, [a.zip, b.zip]]`",
-    ),
-    // It needs a disk: package-template's references tests.
-    (
-        "T303",
-        "`TemplateURL: missing.yml` beside no such file",
-        "`TemplateURL: nested.yml` beside `nested.yml`",
-    ),
-];
+/// `⟨N × text⟩` in an example stands for that much of it.
+fn expand(text: &str) -> String {
+    let Some((before, rest)) = text.split_once('⟨') else {
+        return text.to_owned();
+    };
+    let (inner, after) = rest.split_once('⟩').expect("closed");
+    let (count, unit) = inner.split_once(" × ").expect("a count");
+    let count: usize = count.parse().expect("a number");
+    let repeated: String = (0..count)
+        .map(|at| unit.replace('№', &at.to_string()))
+        .collect();
+    format!("{before}{repeated}{}", expand(after))
+}
 
 fn changed(example: &Example, text: &str) -> Report {
     let mut files = world();
@@ -41,7 +38,7 @@ fn changed(example: &Example, text: &str) -> Report {
 
 #[test]
 fn every_failing_example_breaks_its_rule_at_a_place() {
-    for example in examples::all() {
+    for example in rules::examples() {
         let report = changed(example, example.failing);
         let found = report
             .findings
@@ -68,7 +65,7 @@ fn every_failing_example_breaks_its_rule_at_a_place() {
 
 #[test]
 fn every_passing_example_keeps_all_rules() {
-    for example in examples::all() {
+    for example in rules::examples() {
         let report = changed(example, example.passing);
         assert_eq!(lines(&report), [] as [&str; 0], "{}", example.code);
     }
@@ -82,11 +79,9 @@ fn every_rule_is_in_the_catalogue_once() {
         assert!(codes.insert(rule.code), "{} twice", rule.code);
         assert!(names.insert(rule.name), "{} twice", rule.name);
         assert_eq!(rule::by_code(rule.code), Some(rule));
-        let shown = examples::all().any(|one| one.code == rule.code)
-            || ELSEWHERE.iter().any(|(code, ..)| *code == rule.code);
-        assert!(shown, "{} has no example", rule.code);
+        assert!(rule.shown().is_some(), "{} has no example", rule.code);
     }
-    for example in examples::all() {
+    for example in rules::examples() {
         assert!(codes.contains(example.code), "{} is no rule", example.code);
         assert_ne!(example.failing, example.passing, "{}", example.code);
     }
@@ -132,18 +127,15 @@ fn the_page_shows_the_catalogue() {
             rule.fix,
             linked(rule.source)
         ));
-        match examples::all().find(|one| one.code == rule.code) {
-            Some(example) => {
+        match rule.shown() {
+            Some(Shown::Example(example)) => {
                 text.push_str(&shown("Fails", example, example.failing));
                 text.push_str(&shown("Passes", example, example.passing));
             }
-            None => {
-                let (_, fails, passes) = ELSEWHERE
-                    .iter()
-                    .find(|(code, ..)| *code == rule.code)
-                    .unwrap();
+            Some(Shown::Words { fails, passes }) => {
                 text.push_str(&format!("Fails: {fails}.\n\nPasses: {passes}.\n\n"));
             }
+            None => {}
         }
     }
     harness::page::check_block(path, "rules", &text);
@@ -151,6 +143,7 @@ fn the_page_shows_the_catalogue() {
 
 fn linked(source: &str) -> String {
     match source.split_once(' ') {
+        _ if !source.starts_with("https://") => source.to_owned(),
         None => format!("<{source}>"),
         Some((url, rest)) => format!("<{url}> {rest}"),
     }
@@ -162,32 +155,36 @@ fn shown(word: &str, example: &Example, text: &str) -> String {
     } else {
         "yaml"
     };
-    let text = text.trim_matches('\n');
-    if text.trim().is_empty() {
-        return format!(
-            "{word}, in `{}`, without\n\n```{language}\n{}\n```\n\n",
-            example.file,
-            dedented(example.at)
-        );
-    }
+    let (excerpt, without) = example.excerpt(text);
+    let preposition = if without { ", without" } else { ":" };
     format!(
-        "{word}, in `{}`:\n\n```{language}\n{}\n```\n\n",
-        example.file,
-        dedented(text)
+        "{word}, in `{}`{preposition}\n\n```{language}\n{excerpt}\n```\n\n",
+        example.file
     )
 }
 
-/// The lines without the indentation that all of them have.
-fn dedented(text: &str) -> String {
-    let text = text.trim_matches('\n');
-    let indent = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| line.len() - line.trim_start().len())
-        .min()
-        .unwrap_or(0);
-    text.lines()
-        .map(|line| line.get(indent..).unwrap_or_default().trim_end())
-        .collect::<Vec<_>>()
-        .join("\n")
+#[test]
+fn what_explains_a_rule_holds_what_its_page_holds() {
+    let rule = rule::by_word("unknown-namespace").unwrap();
+    assert_eq!(rule, rule::by_word("p201").unwrap());
+    let text = rule.explained();
+    for part in [
+        "P201 unknown-namespace (error)\n",
+        rule.summary,
+        rule.fix,
+        rule.source,
+        "Fails, in pipeline.yml:\n\n    ParameterOverrides:",
+        "Passes, in pipeline.yml:\n\n    ParameterOverrides:",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for rule in rule::all() {
+        let text = rule.explained();
+        assert!(
+            text.contains("\nFails") && text.contains("\nPasses"),
+            "{text}"
+        );
+    }
+    let unknown = rule::by_word("P2033").unwrap_err();
+    assert!(unknown.contains("did you mean P203?"), "{unknown}");
 }

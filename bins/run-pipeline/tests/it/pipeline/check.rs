@@ -213,3 +213,193 @@ fn our_own_pipeline_and_buildspecs_have_no_faults() {
         .assert_code(0)
         .assert_stdout("no findings\n");
 }
+
+/// A folder with the small pipeline, whose buildspec does not export what is used.
+fn without_export() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("buildspecs")).unwrap();
+    let spec = BUILDSPEC.replace("[AMI_ID, ", "[");
+    std::fs::write(folder.path().join("buildspecs/bake.yml"), spec).unwrap();
+    std::fs::write(folder.path().join("pipeline.yml"), PIPELINE).unwrap();
+    folder
+}
+
+fn check(folder: &tempfile::TempDir, more: &[&str]) -> harness::Ran {
+    Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
+        .dir(folder.path())
+        .args(["check", "pipeline.yml", "--parameter", "Bucket=source"])
+        .args(more)
+        .run()
+}
+
+#[test]
+fn a_comment_silences_a_finding_for_a_reason() {
+    let folder = without_export();
+    let at = "ParameterOverrides:";
+    let ignore = "# pipeline-actions: ignore[P203] the next build exports it\n                ";
+    let text = PIPELINE.replace(at, &format!("{ignore}{at}"));
+    std::fs::write(folder.path().join("pipeline.yml"), &text).unwrap();
+    let ran = check(&folder, &[]);
+    assert!(
+        ran.assert_code(0)
+            .stdout
+            .ends_with("no findings, 1 ignored\n"),
+        "{ran}"
+    );
+    let text = text.replace("the next build exports it", "");
+    std::fs::write(folder.path().join("pipeline.yml"), text).unwrap();
+    let ran = check(&folder, &[]);
+    ran.assert_code(1);
+    assert!(
+        ran.stdout.contains("error[P203]") && ran.stdout.contains("error[I001]"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn a_configuration_file_silences_findings_and_sets_severities() {
+    let folder = without_export();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        ".pipeline-actions.yml",
+        "ignore:\n- {code: P203, file: '*.yml', reason: the next build exports it}\n",
+    );
+    let ran = check(&folder, &[]);
+    assert!(
+        ran.assert_code(0)
+            .stdout
+            .ends_with("no findings, 1 ignored\n"),
+        "{ran}"
+    );
+    write("other.yml", "severity: {P203: warning}\n");
+    let ran = check(&folder, &["--check-config", "other.yml"]);
+    assert!(ran.assert_code(0).stdout.contains("warning[P203]"), "{ran}");
+    write("other.yml", "severities: {P203: warning}\n");
+    let ran = check(&folder, &["--check-config", "other.yml"]);
+    assert!(
+        ran.assert_code(1).stdout.contains("did you mean severity?"),
+        "{ran}"
+    );
+    check(&folder, &["--check-config", "missing.yml"])
+        .assert_code(2)
+        .assert_stderr("cannot read the check's configuration missing.yml");
+}
+
+#[test]
+fn github_gets_annotations() {
+    let ran = check(&without_export(), &["--format", "github"]);
+    let wanted = "::error file=pipeline.yml,line=47,endLine=47,col=37,endColumn=";
+    assert!(ran.assert_code(1).stdout.starts_with(wanted), "{ran}");
+}
+
+#[test]
+fn explain_tells_of_a_rule_without_a_pipeline() {
+    let explain = |code: &str| {
+        let program = Program::new(env!("CARGO_BIN_EXE_run-pipeline"));
+        program.args(["check", "--explain", code]).run()
+    };
+    let ran = explain("P203");
+    ran.assert_code(0).assert_stderr("");
+    assert!(
+        ran.stdout
+            .starts_with("P203 unknown-key (error)\n\nA #{namespace.KEY} names"),
+        "{ran}"
+    );
+    explain("P2033")
+        .assert_code(2)
+        .assert_stderr("did you mean P203?");
+}
+
+#[test]
+fn fix_mends_the_files_once_and_a_dry_run_shows_a_diff() {
+    let folder = without_export();
+    let path = |name: &str| folder.path().join(name);
+    let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(path(name), text).unwrap();
+    let unexported = read("buildspecs/bake.yml");
+    let ran = check(&folder, &["--fix"]);
+    ran.assert_code(0)
+        .assert_stderr("fixed buildspecs/bake.yml: AMI_ID is exported [P203]");
+    assert!(ran.stdout.ends_with("no findings\n"), "{ran}");
+    let exported = unexported.replace("CODEBUILD_INITIATOR]", "CODEBUILD_INITIATOR, AMI_ID]");
+    assert_eq!(read("buildspecs/bake.yml"), exported);
+
+    let spoilt = PIPELINE.replace("#{AMIcreation.", "#{AMIcreaton.");
+    write("pipeline.yml", &spoilt);
+    let ran = check(&folder, &["--fix", "--dry-run"]);
+    ran.assert_code(1)
+        .assert_stderr("--- a/pipeline.yml\n+++ b/pipeline.yml\n@@ ");
+    assert!(ran.stdout.contains("error[P201]"), "{ran}");
+    assert_eq!(read("pipeline.yml"), spoilt);
+    // The diff is one that others take.
+    write("fix.diff", &ran.stderr);
+    let mut git = std::process::Command::new("git");
+    let git = git.args(["apply", "fix.diff"]).current_dir(folder.path());
+    assert!(git.status().unwrap().success(), "{ran}");
+    assert_eq!(read("pipeline.yml"), PIPELINE);
+    write("pipeline.yml", &spoilt);
+    check(&folder, &["--fix"]).assert_code(0);
+    assert_eq!(read("pipeline.yml"), PIPELINE);
+    assert_eq!(check(&folder, &["--fix"]).assert_code(0).stderr, "");
+    assert_eq!(read("pipeline.yml"), PIPELINE);
+}
+
+#[test]
+fn fix_says_what_it_cannot_mend_and_leaves_it() {
+    let folder = without_export();
+    // Neither the namespace nor the variable is right: which one was meant is not certain.
+    let spoilt = PIPELINE.replace("#{AMIcreation.", "#{AMIcreaton.");
+    std::fs::write(folder.path().join("pipeline.yml"), &spoilt).unwrap();
+    check(&folder, &["--fix"])
+        .assert_code(1)
+        .assert_stderr("1 of what was found has no fix that is right for certain");
+    let now = std::fs::read_to_string(folder.path().join("pipeline.yml")).unwrap();
+    assert_eq!(now, spoilt);
+    let program = Program::new(env!("CARGO_BIN_EXE_run-pipeline"));
+    program
+        .args(["pipeline.yml", "--fix"])
+        .run()
+        .assert_code(2)
+        .assert_stderr("only the command check mends files");
+}
+
+#[test]
+fn a_folder_is_checked_with_everything_below_it() {
+    let folder = without_export();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write(
+        "cfn/nested.yml",
+        "Resources: {A: {Type: 'AWS::S3::Bucket', DependsOn: B}}\n",
+    );
+    write(
+        "ci/build.yml",
+        "version: 0.2\nphases: {build: {commands: ['eval \"$(make-ami)\"']}}\n",
+    );
+    write("compose.yml", "services: {a: {image: b, tty: yes}}\n");
+    write("ignored/t.yml", "Resources: {A: {}}\n");
+    write(".ignore", "ignored\n");
+    let check = |what: &str| {
+        let program = Program::new(env!("CARGO_BIN_EXE_run-pipeline")).dir(folder.path());
+        program.args(["check", what, "--format", "json"]).run()
+    };
+    let ran = check(".");
+    let found: Value = serde_json::from_str(&ran.assert_code(1).stdout).unwrap();
+    let findings = found["findings"].as_array().unwrap().iter();
+    let found: Vec<_> = findings
+        .map(|one| (one["file"].as_str().unwrap(), one["code"].as_str().unwrap()))
+        .collect();
+    let wanted = [
+        ("cfn/nested.yml", "T201"),
+        ("ci/build.yml", "B201"),
+        ("pipeline.yml", "P203"),
+    ];
+    assert_eq!(found, wanted);
+    write("empty/notes.yml", "a: 1\n");
+    check("empty")
+        .assert_code(2)
+        .assert_stderr("there is nothing to check in empty");
+}

@@ -1,22 +1,6 @@
-//! A failing and a passing example of every rule, as changes of one small world whose files are in
-//! `tests/world`: the text `at` in a file becomes `failing` or `passing`.
+//! A failing and a passing example of every rule that has no file of its own.
 
-use contract::rule::Example;
-use contract::rules;
-
-/// `⟨N × text⟩` in an example stands for that much of it.
-pub(crate) fn expand(text: &str) -> String {
-    let Some((before, rest)) = text.split_once('⟨') else {
-        return text.to_owned();
-    };
-    let (inner, after) = rest.split_once('⟩').expect("closed");
-    let (count, unit) = inner.split_once(" × ").expect("a count");
-    let count: usize = count.parse().expect("a number");
-    let repeated: String = (0..count)
-        .map(|at| unit.replace('№', &at.to_string()))
-        .collect();
-    format!("{before}{repeated}{}", expand(after))
-}
+use crate::rule::Example;
 
 const APP: &str = "app.yml";
 const CONFIG: &str = "config.json";
@@ -34,12 +18,7 @@ macro_rules! examples {
     };
 }
 
-/// Every example: those of rules with a file of their own, and the rest.
-pub(crate) fn all() -> impl Iterator<Item = &'static Example> {
-    EXAMPLES.iter().chain(rules::EXAMPLES.iter().copied())
-}
-
-const EXAMPLES: &[Example] = examples! {
+pub(super) static EXAMPLES: &[Example] = examples! {
     "Y001" APP DESCRIPTION => "Description: \"An application.", DESCRIPTION;
     "Y002" APP DESCRIPTION => "Description: One.\n---\nDescription: Two.", DESCRIPTION;
     "Y003" APP DESCRIPTION => "Description: One.\nDescription: Two.", DESCRIPTION;
