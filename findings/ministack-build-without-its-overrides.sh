@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ministack 1.5.33: CodeBuild's StartBuild drops what it is told for this one build. The build that it answers, and
-# BatchGetBuilds after it, have the project's variables, image and buildspec.
+# BatchGetBuilds after it, have the project's variables and image.
 #
 # Seen:
 #   VERSION, which the project sets to 1 and the build to 2: 1

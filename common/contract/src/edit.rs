@@ -272,6 +272,8 @@ mod tests {
         for (text, written) in [
             ("yes", "k: 'yes'\n"),
             ("0123", "k: '0123'\n"),
+            // A commit's id that YAML 1.2 reads as 57380000000000.
+            ("5738e10", "k: '5738e10'\n"),
             ("it's: #1", "k: 'it''s: #1'\n"),
             ("a\nb", "k: \"a\\nb\"\n"),
         ] {
