@@ -8,6 +8,7 @@ use aws_smithy_types::base64;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use std::error::Error as _;
 use std::path::PathBuf;
 
 /// Where authorities come from, decided from what was found.
@@ -64,7 +65,7 @@ pub fn tls_context(context: &Context) -> Result<TlsContext, Failure> {
             ));
             let causes = native.errors.iter();
             return Err(causes
-                .fold(failure, |failure, error| failure.cause(error))
+                .fold(failure, |failure, error| failure.cause(without_path(error)))
                 .hint("name a PEM file with certificates, or unset it to use the system's"));
         }
     };
@@ -72,6 +73,14 @@ pub fn tls_context(context: &Context) -> Result<TlsContext, Failure> {
         .with_trust_store(store)
         .build()
         .map_err(|error| Failure::refused("cannot load the certificate authorities").cause(error))
+}
+
+/// What went wrong, without the path: that may be anything.
+fn without_path(error: &rustls_native_certs::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{}: {source}", error.context),
+        None => error.context.to_owned(),
+    }
 }
 
 fn bundle(path: PathBuf) -> Result<TlsContext, Failure> {

@@ -234,15 +234,25 @@ fn kind_of_code(code: &str) -> Option<Kind> {
 }
 
 /// The failure to get credentials, where it was a call of theirs that failed; nothing where they
-/// are simply not there, or the reason is not known.
-pub(crate) fn of_credentials(error: &(dyn Error + 'static)) -> Option<Failure> {
+/// are simply not there, or the reason is not known. `status` is what their endpoint answered last, where one
+/// was asked: the SDK tells it in words alone.
+pub(crate) fn of_credentials(
+    error: &(dyn Error + 'static),
+    status: Option<u16>,
+) -> Option<Failure> {
     let code = || {
         let metadata = find::<ErrorMetadata>(error)?;
         kind_of_code(metadata.code()?)
     };
+    let answered = || match status? {
+        401 | 403 => Some(Kind::NotPermitted),
+        429 | 500.. => Some(Kind::Unavailable),
+        200..300 => Some(Kind::Nonsense),
+        _ => None,
+    };
     let exit = match find::<Unanswered>(error) {
         Some(unanswered) => Kind::from(unanswered.why).exit(),
-        None => code()?.exit(),
+        None => code().or_else(answered)?.exit(),
     };
     let deed = "cannot get the AWS credentials; nothing was touched";
     Some(Failure::new(exit, deed).cause(chain(error)))

@@ -48,6 +48,8 @@ struct State {
     until: Instant,
     /// The call that has no good answer yet.
     open: Option<Open>,
+    /// The HTTP status of the last answer to anything.
+    answered: Option<u16>,
     /// When this limit itself broke the silence last.
     spoke: Instant,
 }
@@ -68,6 +70,7 @@ impl Limit {
         let state = State {
             until: deadline,
             open: None,
+            answered: None,
             spoke: Instant::now(),
         };
         Self {
@@ -85,6 +88,11 @@ impl Limit {
     pub fn extend(&self, deadline: Instant) {
         let mut state = self.state();
         state.until = state.until.max(deadline);
+    }
+
+    /// The HTTP status of the last answer, once: whoever gives credentials tells it only in a text.
+    pub(crate) fn take_status(&self) -> Option<u16> {
+        self.state().answered.take()
     }
 
     /// An HTTP client that keeps to this limit, and gives no answer on that is cut.
@@ -293,6 +301,7 @@ impl HttpConnector for Connector {
             let answering = answered(&call, inner.call(request));
             match timeout_at(over, limit.speaking(answering)).await {
                 Ok(Ok((response, said))) => {
+                    limit.state().answered = Some(response.status().as_u16());
                     limit.end(&call, said);
                     Ok(response)
                 }

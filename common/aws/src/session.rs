@@ -85,7 +85,7 @@ impl Session {
             Failure::refused("no AWS region is set; nothing was touched")
                 .hint("set AWS_REGION, or a region in the profile that AWS_PROFILE names")
         })?;
-        prove_credentials(&config).await?;
+        prove_credentials(&config, &limit).await?;
         Ok(Self {
             config,
             region,
@@ -118,7 +118,7 @@ impl Session {
     }
 }
 
-async fn prove_credentials(config: &SdkConfig) -> Result<(), Failure> {
+async fn prove_credentials(config: &SdkConfig, limit: &Limit) -> Result<(), Failure> {
     let missing = || {
         Failure::refused("no AWS credentials were found; nothing was touched").hint(
             "in CodeBuild they come from the project's service role; elsewhere set AWS_ACCESS_KEY_ID and \
@@ -126,6 +126,8 @@ async fn prove_credentials(config: &SdkConfig) -> Result<(), Failure> {
         )
     };
     let provider = config.credentials_provider().ok_or_else(missing)?;
+    // What was answered before, such as the region of the instance, is not about credentials.
+    limit.take_status();
     match provider.provide_credentials().await {
         Ok(found) => {
             let token = found.session_token();
@@ -137,7 +139,7 @@ async fn prove_credentials(config: &SdkConfig) -> Result<(), Failure> {
             })
         }
         Err(CredentialsError::CredentialsNotLoaded(_)) => Err(missing()),
-        Err(error) => Err(crate::error::of_credentials(&error)
+        Err(error) => Err(crate::error::of_credentials(&error, limit.take_status())
             .unwrap_or_else(|| missing().cause(crate::error::chain(&error)))),
     }
 }

@@ -594,3 +594,79 @@ fn credentials_that_sts_does_not_give_are_told_as_what_sts_said() {
         assert!(fake.requests_for("ssm:GetParameters").is_empty());
     }
 }
+
+/// Answers everything in one way; gives its address.
+fn answering(status: &'static str, body: &'static str) -> String {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let asked = BufReader::new(stream.try_clone().unwrap());
+            drop(
+                asked
+                    .lines()
+                    .take_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty()))
+                    .count(),
+            );
+            let length = body.len();
+            drop(write!(
+                stream,
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            ));
+        }
+    });
+    format!("http://{address}/credentials")
+}
+
+#[test]
+fn a_credentials_endpoint_that_fails_is_told_as_what_it_answered() {
+    for (status, body, exit) in [
+        ("500 Internal Server Error", "", 4),
+        ("429 Too Many Requests", "", 4),
+        ("403 Forbidden", "", 3),
+        ("200 OK", "<html>a portal</html>", 4),
+    ] {
+        let fake = FakeAws::start();
+        let ran = asking(&fake)
+            .env_remove("AWS_ACCESS_KEY_ID")
+            .env_remove("AWS_SECRET_ACCESS_KEY")
+            .env(
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                answering(status, body),
+            )
+            .args(["--from-ssm", "A=/a"])
+            .run();
+        ran.assert_code(exit)
+            .assert_stderr("cannot get the AWS credentials; nothing was touched");
+        assert!(fake.requests_for("ssm:GetParameters").is_empty());
+    }
+}
+
+#[test]
+fn a_path_that_leads_nowhere_may_be_a_key_and_is_not_printed() {
+    let key =
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VudGluZWw\n-----END OPENSSH PRIVATE KEY-----\n";
+    let long = key.repeat(100);
+    for variable in [
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "AWS_CA_BUNDLE",
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+    ] {
+        for value in [key, long.as_str()] {
+            let fake = FakeAws::start();
+            let mut program = asking(&fake).env(variable, value);
+            if variable.ends_with("FILE") && variable.starts_with("AWS") {
+                // Nobody has it: the message names the files that were read.
+                program = program.env("AWS_PROFILE", "deploy");
+            }
+            let ran = program.args(["--from-ssm", "A=/a"]).run();
+            ran.assert_code(2)
+                .assert_stderr(variable)
+                .refute_stderr("c2VudGluZWw");
+        }
+    }
+}

@@ -13,9 +13,12 @@ pub(super) struct Profile {
     merged: ProfileSet,
     /// The credentials file alone, whose keys win.
     credentials: ProfileSet,
-    config_file: PathBuf,
-    credentials_file: PathBuf,
+    config_file: Shown,
+    credentials_file: Shown,
 }
+
+/// How a file is named in messages. A path that leads nowhere may be the content of a file, keys included.
+struct Shown(String);
 
 impl Profile {
     /// Reads the files, and says what is wrong with them. The SDK itself goes on without a file that it cannot
@@ -26,23 +29,25 @@ impl Profile {
             .iter()
             .filter_map(|(name, found)| Some((name.clone(), found.value.to_str()?.to_owned())))
             .collect();
-        let file = |variable: &str, default: &str| path(context, variable, default);
-        let config_file = file("AWS_CONFIG_FILE", "~/.aws/config");
-        let credentials_file = file("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials");
+        let (config, credentials) = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE");
+        let config_file = path(context, config, "~/.aws/config");
+        let credentials_file = path(context, credentials, "~/.aws/credentials");
+        let shown_config = shown(context, config, &config_file);
+        let shown_credentials = shown(context, credentials, &credentials_file);
         let env = Env::from(variables);
         let mut faults = Vec::new();
-        let mut there = |path: &Path| {
-            let found = is_there(path);
+        let mut there = |path: &Path, shown: &Shown| {
+            let found = is_there(path, shown);
             faults.extend(found.as_ref().err().cloned());
             found.unwrap_or(false)
         };
         let mut files = EnvConfigFiles::builder();
         let mut only_credentials = None;
-        let has_config = there(&config_file);
+        let has_config = there(&config_file, &shown_config);
         if has_config {
             files = files.with_file(EnvConfigFileKind::Config, &config_file);
         }
-        if there(&credentials_file) {
+        if there(&credentials_file, &shown_credentials) {
             files = files.with_file(EnvConfigFileKind::Credentials, &credentials_file);
             let file = EnvConfigFiles::builder();
             only_credentials =
@@ -57,7 +62,7 @@ impl Profile {
             faults.push(fault);
             ProfileSet::default()
         });
-        let credentials = match only_credentials {
+        let only_credentials = match only_credentials {
             Some(files) => load(&env, files.build()).await.unwrap_or_default(),
             None => ProfileSet::default(),
         };
@@ -68,15 +73,14 @@ impl Profile {
         {
             faults.push(format!(
                 "AWS_PROFILE: there is no such profile in {} and {}",
-                config_file.display(),
-                credentials_file.display()
+                shown_config.0, shown_credentials.0
             ));
         }
         let profile = Self {
             merged,
-            credentials,
-            config_file,
-            credentials_file,
+            credentials: only_credentials,
+            config_file: shown_config,
+            credentials_file: shown_credentials,
         };
         (profile, faults)
     }
@@ -92,7 +96,7 @@ impl Profile {
             None => &self.config_file,
         };
         let profile = self.merged.selected_profile();
-        format!("{}: profile {profile}: {key}", file.display())
+        format!("{}: profile {profile}: {key}", file.0)
     }
 
     /// The endpoint that the profile's section of services has for one of them.
@@ -123,6 +127,14 @@ fn path(context: &Context, variable: &str, default: &str) -> PathBuf {
     }
 }
 
+fn shown(context: &Context, variable: &str, path: &Path) -> Shown {
+    let is_known = context.variable(variable).is_none() || path.symlink_metadata().is_ok();
+    Shown(match is_known {
+        true => path.display().to_string(),
+        false => format!("the file that {variable} names"),
+    })
+}
+
 async fn load(env: &Env, files: EnvConfigFiles) -> Result<ProfileSet, String> {
     profile::load(&Fs::real(), env, &files, None)
         .await
@@ -130,8 +142,7 @@ async fn load(env: &Env, files: EnvConfigFiles) -> Result<ProfileSet, String> {
 }
 
 /// Whether there is a file that the SDK can read. One that is missing is no fault: so some switch it off.
-fn is_there(path: &Path) -> Result<bool, String> {
-    let shown = path.display();
+fn is_there(path: &Path, Shown(shown): &Shown) -> Result<bool, String> {
     match std::fs::read(path) {
         Ok(bytes) if std::str::from_utf8(&bytes).is_err() => Err(format!("{shown}: not UTF-8")),
         Ok(_) => Ok(true),
