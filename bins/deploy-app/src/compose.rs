@@ -11,7 +11,7 @@ use serde_json::Value;
 pub use containers::{Container, Verdict, containers, judge, without_commands};
 pub use images::{Of, gone, keep, prune, recall, remove};
 pub use mounts::{Fault, Mounts, told};
-pub use outline::{Outline, outline, read_outline};
+pub use outline::{Outline, missing, outline, read_outline};
 pub use project::{Engine, Project, Taken, choose, claim, engine};
 
 /// A service of a project, as `docker compose config --format json` gives it.

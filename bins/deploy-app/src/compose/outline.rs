@@ -11,8 +11,8 @@ use tar::EntryType;
 use super::Service;
 use crate::host::ssh::quote;
 use crate::layout::Paths;
-use crate::sync::Tree;
 use crate::sync::upload::{Upload, link};
+use crate::sync::{Tree, is_at};
 
 /// The files that Compose starts from:
 /// <https://docs.docker.com/compose/intro/compose-application-model/#the-compose-file>
@@ -113,6 +113,23 @@ fn joined(folder: &str, word: &str) -> Option<String> {
     Some(at.join("/"))
 }
 
+/// The file that Compose misses by its own `words`, where the application as it is shipped does not have it.
+#[must_use]
+pub fn missing(words: &str, tree: &Tree) -> Option<String> {
+    let within = format!("/{FOLDER}/");
+    let paths = words.split(&within).skip(1).filter_map(|rest| {
+        let end = |c: char| c.is_whitespace() || "\"'`:".contains(c);
+        joined("", rest.split(end).next()?)
+    });
+    let is_there = |path: &String| {
+        tree.iter().any(|(known, kind)| {
+            let leads_on = matches!(kind, Kind::Symlink { .. }) && is_at(path, known);
+            leads_on || is_at(known, path)
+        })
+    };
+    paths.into_iter().find(|path| !is_there(path))
+}
+
 /// Has Compose read the outline on standard input as release `release`; prints what it made of it.
 #[must_use]
 pub(super) fn script(paths: &Paths, release: &str) -> String {
@@ -203,6 +220,34 @@ mod tests {
                 "settings "
             ]
         );
+    }
+
+    #[test]
+    fn a_file_that_compose_misses_is_found_in_its_words() {
+        let link = Kind::Symlink {
+            target: "/etc/app".to_owned(),
+        };
+        let tree: Tree = ["compose.yaml", "part/a.yaml", "conf"]
+            .map(|path| (path.to_owned(), link.clone()))
+            .into();
+        for (words, path) in [
+            (
+                "env file IN/.env not found: stat IN/.env: no such file",
+                Some(".env"),
+            ),
+            (
+                "open IN/part/b.yaml: no such file or directory",
+                Some("part/b.yaml"),
+            ),
+            ("couldn't find env file: IN/part/.env", Some("part/.env")),
+            ("env file IN/conf/app.env not found", None),
+            ("validating IN/compose.yaml: services.app is wrong", None),
+            ("stat IN/part: is a directory", None),
+            ("yaml: line 3: did not find expected key", None),
+        ] {
+            let words = words.replace("IN", &format!("/tmp/tmp.Xy/{FOLDER}"));
+            assert_eq!(missing(&words, &tree).as_deref(), path, "{words}");
+        }
     }
 
     #[test]

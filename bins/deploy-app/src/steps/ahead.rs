@@ -86,7 +86,10 @@ pub(super) async fn look(
             "cannot tell which Compose project the application is; nothing was touched",
         )
         .cause(words)
-        .hint("correct the Compose file, or set DEPLOY_APP_PROJECT"));
+        .hint(match compose::missing(words, &application.wanted) {
+            Some(path) => to_bring(settings, application, &path),
+            None => "correct the Compose file, or set DEPLOY_APP_PROJECT".to_owned(),
+        }));
     }
     let named = named.ok().flatten();
     let project = Project {
@@ -109,6 +112,33 @@ pub(super) async fn look(
     }
     ahead.settings = settings.as_project(&project);
     Ok(ahead)
+}
+
+/// How a file that the Compose files name comes to the host.
+fn to_bring(settings: &Checked, application: &Application, path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let is_here = application.sources.get(path).is_some();
+    let ship = match (is_here, name.starts_with(".env")) {
+        (true, _) => format!("DEPLOY_APP_INCLUDE={path} ships it"),
+        (false, true) => format!(
+            "it is not in the application here, or is in .deployignore: put it there, and DEPLOY_APP_INCLUDE={path} ships it"
+        ),
+        (false, false) => {
+            "it is not in the application here, or is in .deployignore: put it there".to_owned()
+        }
+    };
+    let target = &settings.paths.target;
+    let on_host = match settings.paths.layout {
+        Layout::Releases => {
+            format!(
+                "DEPLOY_APP_SHARED={path} uses the one that lies on the host, as {target}/shared/{path}"
+            )
+        }
+        Layout::InPlace => {
+            format!("where it lies on the host, as {target}/{path}, set DEPLOY_APP_PROJECT")
+        }
+    };
+    format!("{ship}; {on_host}; each setting takes one path a line")
 }
 
 fn chosen(remote: &Remote<'_>, project: Project<'_>, engine: &Engine) -> Result<String, Failure> {

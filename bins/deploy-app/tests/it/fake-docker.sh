@@ -65,7 +65,9 @@ file=$(cat compose.yaml 2>/dev/null)
 [ "$1 $2" = '--ansi never' ] || { echo "what? $*" >&2; exit 9; }
 shift 2
 case $1 in
-config) printf '{"name":"%s","services":{"app":{%s,"labels":{"file":"%s"},"environment":{"TOKEN":%s},"volumes":%s},"ollama":{"image":"ollama/ollama","volumes":%s}}}\n' \
+config) env=$(sed -n 's/.*env_file: //p' compose.yaml 2>/dev/null)
+    [ -z "$env" ] || [ -e "$env" ] || { echo "env file $folder/$env not found: stat $folder/$env: no such file or directory" >&2; exit 1; }
+    printf '{"name":"%s","services":{"app":{%s,"labels":{"file":"%s"},"environment":{"TOKEN":%s},"volumes":%s},"ollama":{"image":"ollama/ollama","volumes":%s}}}\n' \
     "$project" "$(cat "$tools/service" 2>/dev/null || printf '"build":{"context":"%s"}' "$folder")" \
     "$file" "$(said)" "$(sed "s|RELEASE|$folder|" "$tools/mounts" 2>/dev/null || echo '[]')" "$(cat "$tools/volumes" 2>/dev/null || echo '[{"type":"volume","target":"/root/.ollama"}]')";;
 build) echo "docker: $*"; says; log "$(echo "$*" | sed 's/ app$/ again/')"; [ -n "$from" ] || echo "$RELEASE_ID" >"$(image "$built")"

@@ -149,3 +149,34 @@ fn a_target_of_an_older_version_keeps_its_project() {
         .assert_stderr("Compose as project target-app");
     assert_eq!(project(&docker), "shop");
 }
+
+#[test]
+fn an_env_file_that_is_not_shipped_has_a_hint_that_works() {
+    let Some(docker) = Docker::start() else {
+        return;
+    };
+    docker.world.write("compose.yaml", "# env_file: .env");
+    let shared = docker.world.target().join("shared");
+    let on_host = format!(
+        "DEPLOY_APP_SHARED=.env uses the one that lies on the host, as {}/.env",
+        shared.display()
+    );
+    let refused = || {
+        let ran = docker.program().run();
+        ran.assert_code(2)
+            .assert_stderr("/.env not found")
+            .assert_stderr(&on_host)
+            .refute_stderr("DEPLOY_APP_PROJECT");
+        assert!(!docker.world.target().join("current").exists());
+        ran
+    };
+    refused().assert_stderr("it is not in the application here");
+    docker.world.write(".env", "A=1\n");
+    refused().assert_stderr("hint: DEPLOY_APP_INCLUDE=.env ships it");
+    let ship = docker.program().env("DEPLOY_APP_INCLUDE", ".env");
+    ship.run().assert_code(0);
+    fs::create_dir_all(&shared).unwrap();
+    fs::write(shared.join(".env"), "A=2\n").unwrap();
+    let share = docker.program().env("DEPLOY_APP_SHARED", ".env");
+    share.run().assert_code(0);
+}
