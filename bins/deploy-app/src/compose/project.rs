@@ -20,6 +20,8 @@ pub struct Engine {
     volumes: Vec<String>,
     /// Projects with the target folder that each belongs to.
     owners: Vec<(String, String)>,
+    /// Target folders of all these that are not on the host.
+    gone: Vec<String>,
 }
 
 /// Who has a project.
@@ -29,6 +31,11 @@ enum Holder {
     Us,
     /// Another target folder of this program.
     Target(String),
+    /// One that is not on the host any more: a volume says whose it is, or containers alone do.
+    Gone {
+        folder: String,
+        owns: bool,
+    },
     /// Somebody who did not come by this program: where its containers were started, if there are any.
     Somebody(Option<String>),
 }
@@ -58,16 +65,18 @@ pub struct Taken {
 }
 
 /// Prints what [`Engine::parse`] reads; with a release's name, what Compose makes of the outline on standard input as
-/// well. A folder that is the target, or lies in it, is told as the target, whatever its name.
+/// well. A folder that is the target, or lies in it, is told as the target, whatever its name. One counts as gone only where
+/// the folder above it can be looked into.
 #[must_use]
 pub fn engine(paths: &Paths, release: Option<&str>) -> String {
     format!(
         r#"T={target}; R=$(cd "$T" 2>/dev/null && pwd -P) || R=$T
 at() {{ case $(cd "$1" 2>/dev/null && pwd -P) in "$R"|"$R"/*) echo "$T";; *) printf '%s\n' "$1";; esac; }}
+gone() {{ g=$1; while [ ! -e "$g" ] && [ ! -L "$g" ] && [ -n "$g" ]; do g=${{g%/*}}; done; [ "$g" = "$1" ] || [ ! -x "${{g:-/}}" ] || printf 'gone %s\n' "$1"; }}
 docker ps -a --filter label=com.docker.compose.project --format '{{{{.Label "com.docker.compose.project"}}}} {{{{.Label "com.docker.compose.project.working_dir"}}}}' </dev/null | sort -u | while read -r p w; do
-  k=other; [ ! -d "$w/.deploy/manifests" ] || k=deployed; echo "container $p $k $(at "$w")"; done
+  k=other; [ ! -d "$w/.deploy/manifests" ] || k=deployed; echo "container $p $k $(at "$w")"; gone "${{w%/releases/*}}"; done
 docker volume ls --filter label=com.docker.compose.project --format 'volume {{{{.Label "com.docker.compose.project"}}}}' </dev/null | sort -u
-docker volume ls --filter label={TARGET} --format '{{{{.Label "{PROJECT}"}}}} {{{{.Label "{TARGET}"}}}}' </dev/null | while read -r p t; do echo "owner $p $(at "$t")"; done
+docker volume ls --filter label={TARGET} --format '{{{{.Label "{PROJECT}"}}}} {{{{.Label "{TARGET}"}}}}' </dev/null | while read -r p t; do echo "owner $p $(at "$t")"; gone "$t"; done
 {config}"#,
         target = paths.quoted(),
         config = release.map_or_else(String::new, |release| outline::script(paths, release)),
@@ -101,16 +110,18 @@ pub fn choose(project: Project<'_>, engine: &Engine) -> Result<String, Taken> {
     let target = project.target;
     if let Some(name) = project.set.or(project.had).or(project.named) {
         return match engine.holder(name, target) {
-            Holder::Target(other) => Err(taken(name, &Holder::Target(other), target)),
+            holder @ (Holder::Target(_) | Holder::Gone { owns: true, .. }) => {
+                Err(taken(name, &holder, target))
+            }
             // Whoever says the name means that one.
-            Holder::Nobody | Holder::Us | Holder::Somebody(_) => Ok(name.to_owned()),
+            _ => Ok(name.to_owned()),
         };
     }
     let (last, whole) = (last_part(target), whole_path(target));
     for name in [&last, &whole] {
         match engine.holder(name, target) {
             Holder::Nobody | Holder::Us => return Ok(name.clone()),
-            Holder::Target(_) if *name == last && last != whole => {}
+            Holder::Target(_) | Holder::Gone { .. } if *name == last && last != whole => {}
             holder => return Err(taken(name, &holder, target)),
         }
     }
@@ -133,6 +144,19 @@ fn taken(name: &str, holder: &Holder, target: &str) -> Taken {
             format!(
                 "{own}; where that application was given up, on the host: docker volume rm {}",
                 volume_of(name)
+            ),
+        ),
+        Holder::Gone { folder, owns } => (
+            format!("belongs to the application in {folder}, which is not on this host any more"),
+            format!(
+                "{}; where another host that uses this Docker has it: {own}, without the volumes of this one",
+                match owns {
+                    true => format!(
+                        "where that application was moved or given up, on the host: docker volume rm {}; the next deployment takes the project over with its volumes",
+                        volume_of(name)
+                    ),
+                    false => format!("DEPLOY_APP_PROJECT={name} takes it over with its volumes"),
+                }
             ),
         ),
         Holder::Somebody(from) => (
@@ -177,6 +201,10 @@ impl Engine {
                     let target = line.splitn(3, ' ').nth(2).unwrap_or_default();
                     engine.owners.push((project, target.to_owned()));
                 }
+                (Some("gone"), _) => {
+                    let folder = line.split_once(' ').unwrap_or_default().1;
+                    engine.gone.push(folder.to_owned());
+                }
                 _ => {}
             }
         }
@@ -185,11 +213,18 @@ impl Engine {
 
     fn holder(&self, project: &str, target: &str) -> Holder {
         let is_ours = |folder: &str| crate::sync::is_at(folder, target);
+        let other = |folder: &String, owns: bool| match self.gone.contains(folder) {
+            true => Holder::Gone {
+                folder: folder.clone(),
+                owns,
+            },
+            false => Holder::Target(folder.clone()),
+        };
         let owner = self.owners.iter().find(|(name, _)| name == project);
         if let Some((_, owner)) = owner {
             return match is_ours(owner) {
                 true => Holder::Us,
-                false => Holder::Target(owner.clone()),
+                false => other(owner, true),
             };
         }
         let mut holder = Holder::Nobody;
@@ -201,7 +236,7 @@ impl Engine {
                 continue;
             }
             match (is_ours(folder), is_deployed) {
-                (false, true) => return Holder::Target(folder.clone()),
+                (false, true) => return other(folder, false),
                 (true, _) => holder = Holder::Us,
                 (false, false) if holder != Holder::Us => {
                     holder = Holder::Somebody(Some(folder.clone()));
@@ -269,6 +304,28 @@ mod tests {
             let both = format!("{printed}owner srv-blog-app /elsewhere\n");
             assert!(project(&both, None, None).is_err(), "{both}");
         }
+    }
+
+    #[test]
+    fn a_project_of_a_folder_that_is_gone_is_let_go_by_its_volume_alone() {
+        let gone = "gone /srv/shop/app\n";
+        let owner = format!("owner app /srv/shop/app\n{gone}");
+        let taken = project(&owner, Some("app"), None);
+        assert!(taken.is_err_and(|taken| {
+            taken.by.ends_with("not on this host any more")
+                && taken
+                    .hint
+                    .contains("docker volume rm deploy-app.owner.app;")
+                && taken.hint.ends_with("without the volumes of this one")
+        }));
+        let release = "/srv/shop/app/releases/20261123094308-1a2b3c4";
+        let containers = format!("container app other {release}\n{gone}volume app\n");
+        for (set, named) in [(Some("app"), None), (None, Some("app"))] {
+            assert_eq!(project(&containers, set, named), Ok("app".to_owned()));
+        }
+        // Who names nothing does not mean it.
+        let own = Ok("srv-blog-app".to_owned());
+        assert_eq!(project(&containers, None, None), own);
     }
 
     #[test]

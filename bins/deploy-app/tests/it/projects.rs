@@ -180,3 +180,43 @@ fn an_env_file_that_is_not_shipped_has_a_hint_that_works() {
     let share = docker.program().env("DEPLOY_APP_SHARED", ".env");
     share.run().assert_code(0);
 }
+
+#[test]
+fn a_target_is_the_same_one_through_a_link() {
+    let Some(docker) = Docker::start() else {
+        return;
+    };
+    docker.deploy();
+    let link = docker.world.state().join("link");
+    std::os::unix::fs::symlink(docker.world.target(), &link).unwrap();
+    docker.world.write("content", "two");
+    let linked = docker.program().env("DEPLOY_APP_TARGET", &link);
+    linked.run().assert_code(0);
+    docker.world.write("content", "three");
+    docker.deploy();
+    assert_eq!(project(&docker), "target-app");
+}
+
+#[test]
+fn a_target_that_was_moved_is_told_how_to_keep_its_volumes() {
+    let Some(docker) = Docker::start() else {
+        return;
+    };
+    docker.deploy();
+    let moved = docker.world.state().join("target app");
+    fs::rename(docker.world.target(), &moved).unwrap();
+    docker.world.write("content", "two");
+    let program = docker.program().env("DEPLOY_APP_TARGET", &moved);
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr(&format!(
+            "belongs to the application in {}, which is not on this host any more",
+            docker.world.target().display()
+        ))
+        .assert_stderr("hint: where that application was moved or given up, on the host: docker volume rm deploy-app.owner.target-app");
+    fs::remove_file(docker.tools.path().join("owners")).unwrap();
+    program.run().assert_code(0);
+    let kept = fs::read_to_string(moved.join(".deploy/project"));
+    assert_eq!(kept.unwrap(), "target-app\n");
+}
