@@ -3,7 +3,10 @@
 //!
 //! Nothing here puts any of a text into a message: a text that is no whole key may still be most of one.
 
+use std::borrow::Cow;
+
 use aws_smithy_types::base64;
+use russh::keys::Algorithm;
 use serde_json::Value;
 
 /// How deep one form may stand within another, as base64 of JSON with `\n` in its strings does.
@@ -15,6 +18,9 @@ const END: &str = "-----END ";
 
 /// How the content of an OpenSSH key begins in base64, whichever key it is.
 const OPENSSH: &str = "b3BlbnNzaC1rZXktdjE";
+
+/// How a file of PuTTY's begins.
+const PUTTY: &str = "PuTTY-User-Key-File-";
 
 /// What is said of a key that cannot be opened.
 pub(super) const PASSPHRASE: &str = "has a passphrase; a pipeline cannot type one (`ssh-keygen -p -N '' -f KEY` takes it off a copy)";
@@ -148,7 +154,7 @@ fn block(text: &str) -> Option<String> {
 
 /// Whether this is a file of PuTTY's, which has lines of its own kind.
 pub(super) fn is_putty(text: &str) -> bool {
-    text.starts_with("PuTTY-User-Key-File-")
+    text.starts_with(PUTTY)
 }
 
 /// Whether this is a line as a `.pub` file or `authorized_keys` holds it.
@@ -164,7 +170,9 @@ fn is_public_line(text: &str) -> bool {
 pub(crate) fn forms(text: &str) -> Vec<String> {
     let mut forms = Vec::new();
     for reading in readings(text) {
-        for word in reading.split_whitespace().filter(|word| word.len() >= 8) {
+        let secret = without_head(&reading);
+        let words = secret.split_whitespace();
+        for word in words.filter(|word| word.len() >= 8 && !is_plain(word)) {
             // Where a line begins within three bytes of a longer text decides how it is written in base64.
             forms.extend((0..3).filter_map(|skip| {
                 let bytes = word.as_bytes().get(skip..)?;
@@ -179,9 +187,55 @@ pub(crate) fn forms(text: &str) -> Vec<String> {
             let lines = packed.as_bytes().chunks(length);
             forms.extend(lines.map(|line| String::from_utf8_lossy(line).into_owned()));
         }
-        forms.push(reading);
+        // A line break in it would be one in what is shown as well, and that is cut into lines.
+        let lines = secret.lines().map(str::trim);
+        forms.extend(lines.filter(|line| !is_plain_line(line)).map(str::to_owned));
     }
     forms
+}
+
+/// The text without what PuTTY writes before the private half of a key, and without the comment of a public one.
+fn without_head(reading: &str) -> Cow<'_, str> {
+    let private = reading.split_once(PUTTY).and_then(|(before, key)| {
+        let (_, private) = key.split_once("Private-Lines:")?;
+        Some(format!("{before}{private}"))
+    });
+    match private {
+        Some(private) => Cow::Owned(private),
+        None if is_public_line(reading)
+            && !reading.contains(['\n', '\r'])
+            && !reading.contains("PRIVATE") =>
+        {
+            Cow::Borrowed("")
+        }
+        None => Cow::Borrowed(reading),
+    }
+}
+
+/// Whether a word of a key file is the same in the files of others.
+fn is_plain(word: &str) -> bool {
+    let word = word.trim_matches(['"', '\'', ',']);
+    let is_algorithm = word
+        .parse()
+        .is_ok_and(|algorithm| !matches!(algorithm, Algorithm::Other(_)));
+    is_algorithm
+        || ["-----BEGIN", "-----END", "KEY-----", "CERTIFICATE-----"].contains(&word)
+        || [
+            "ENCRYPTED",
+            "Proc-Type:",
+            "4,ENCRYPTED",
+            "DEK-Info:",
+            "Private-MAC:",
+        ]
+        .contains(&word)
+}
+
+/// Whether a line of a key file has such words alone.
+fn is_plain_line(line: &str) -> bool {
+    let label = line
+        .strip_prefix("-----")
+        .and_then(|line| line.strip_suffix("-----"));
+    label.is_some_and(|label| !label.contains("--")) || line.split_whitespace().all(is_plain)
 }
 
 #[cfg(test)]
@@ -284,6 +338,53 @@ mod tests {
             }
         }
         assert!(find("").is_err() && find("{").is_err() && find("-----BEGIN ").is_err());
+    }
+
+    /// A key as `puttygen` writes it.
+    const PUTTY: &str = "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nComment: eddsa-key-20261130 of releases\nPublic-Lines: 2\nAAAAC3NzaC1lZDI1NTE5AAAAIKcXXpublicXXpublicXXpublicXXpublicXXpubl\nicXXpublicXXpubl\nPrivate-Lines: 1\nAAAAIPrivateXXhalfXXofXXtheXXkeyXXthatXXnobodyXXsees\nPrivate-MAC: 8a1df1e2f5b0d4d1c1b8a7e6f5d4c3b2a19f8e7d6c5b4a39281706f5e4d3c2b1\n";
+
+    #[test]
+    fn the_plain_words_of_a_key_file_are_no_secrets() {
+        let (pem, public) = pem();
+        let encrypted = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAAsecret\n-----END RSA PRIVATE KEY-----\n";
+        let texts = [
+            PUTTY.to_owned(),
+            pem.clone(),
+            encrypted.to_owned(),
+            format!("{public} deploy@build-host"),
+            json!({ "ppk": PUTTY }).to_string(),
+            json!({"private": pem, "public": public}).to_string(),
+        ];
+        for text in texts.iter().flat_map(|text| kept(text)) {
+            let forms = forms(&text);
+            for plain in [
+                "host key ssh-ed25519 SHA256:mVPhBejnw",
+                "-----BEGIN OPENSSH PRIVATE KEY-----",
+                "-----END RSA PRIVATE KEY-----",
+                "-----BEGIN CERTIFICATE-----",
+                "PuTTY-User-Key-File-3: ssh-ed25519",
+                "Encryption: none",
+                "Public-Lines: 2",
+                "Private-Lines: 1",
+                "eddsa-key-20261130 of releases",
+                "Proc-Type: 4,ENCRYPTED",
+            ] {
+                let hidden = forms.iter().flat_map(|form| form.lines()).map(str::trim);
+                let mut hidden = hidden.filter(|form| form.len() >= redact::SHORTEST);
+                assert_eq!(
+                    hidden.find(|form| plain.contains(form)),
+                    None,
+                    "{plain}: {text}"
+                );
+            }
+        }
+        for text in kept(PUTTY) {
+            let forms = forms(&text);
+            assert!(
+                forms.iter().any(|form| form.contains("AAAAIPrivateXXhalf")),
+                "{text}"
+            );
+        }
     }
 
     #[test]
