@@ -187,9 +187,10 @@ pub(crate) fn forms(text: &str) -> Vec<String> {
             let lines = packed.as_bytes().chunks(length);
             forms.extend(lines.map(|line| String::from_utf8_lossy(line).into_owned()));
         }
-        // A line break in it would be one in what is shown as well, and that is cut into lines.
-        let lines = secret.lines().map(str::trim);
-        forms.extend(lines.filter(|line| !is_plain_line(line)).map(str::to_owned));
+        // Together, because a line may be too short to be hidden by itself.
+        let lines: Vec<&str> = secret.split_inclusive('\n').collect();
+        let parts = lines.split(|line| is_plain_line(line.trim()));
+        forms.extend(parts.map(|part| part.concat().trim().to_owned()));
     }
     forms
 }
@@ -197,8 +198,8 @@ pub(crate) fn forms(text: &str) -> Vec<String> {
 /// The text without what PuTTY writes before the private half of a key, and without the comment of a public one.
 fn without_head(reading: &str) -> Cow<'_, str> {
     let private = reading.split_once(PUTTY).and_then(|(before, key)| {
-        let (_, private) = key.split_once("Private-Lines:")?;
-        Some(format!("{before}{private}"))
+        let (head, private) = key.split_once("Private-Lines:")?;
+        (!head.contains("PRIVATE")).then(|| format!("{before}{private}"))
     });
     match private {
         Some(private) => Cow::Owned(private),
@@ -235,7 +236,8 @@ fn is_plain_line(line: &str) -> bool {
     let label = line
         .strip_prefix("-----")
         .and_then(|line| line.strip_suffix("-----"));
-    label.is_some_and(|label| !label.contains("--")) || line.split_whitespace().all(is_plain)
+    label.is_some_and(|label| !label.contains("--"))
+        || (!line.is_empty() && line.split_whitespace().all(is_plain))
 }
 
 #[cfg(test)]
@@ -378,6 +380,9 @@ mod tests {
                 );
             }
         }
+        let short =
+            forms("-----BEGIN EC PRIVATE KEY-----\nAAAAsecret\nAB==\n-----END EC PRIVATE KEY-----");
+        assert!(short.contains(&"AAAAsecret\nAB==".to_owned()), "{short:?}");
         for text in kept(PUTTY) {
             let forms = forms(&text);
             assert!(
