@@ -423,11 +423,11 @@ async fn answered(
     if !call.is_judged(status) {
         return Ok((response, plain(status)));
     }
-    // What came of the body is not shown: it may be half a secret.
-    let kind = page(status, response.headers(), b"");
     let id = request_id(&response).map_or_else(String::new, |id| format!(" (request id {id})"));
+    // What came of the body is not shown: it may be half a secret.
     let cut = |why: String| {
-        let text = format!("{kind}; the answer to {} was cut: {why}{id}", call.name);
+        let name = &call.name;
+        let text = format!("the answer to {name} was incomplete (HTTP {status}): {why}{id}");
         // A kind that the SDK retries, as it does when the connection ends inside a body.
         ConnectorError::io(Unanswered::new(Why::Cut, Some(status), text).into())
     };
@@ -437,7 +437,7 @@ async fn answered(
         Ok(()) => {}
         Err(Fault::Cut) => {
             let came = body.len();
-            return Err(cut(format!("{came} bytes came, and its end did not")));
+            return Err(cut(format!("it ended after {came} bytes")));
         }
         Err(Fault::Foreign) => {
             let text = page(status, response.headers(), &body);

@@ -402,7 +402,10 @@ fn sigterm_is_answered_while_it_signals() {
 #[test]
 fn a_cut_answer_and_a_web_page_are_no_signal_that_was_heard() {
     for (reply, said) in [
-        (Reply::xml("<SignalResourceResponse><Respon"), "was cut"),
+        (
+            Reply::xml("<SignalResourceResponse><Respon"),
+            "was incomplete (HTTP 200): it ended after 31 bytes",
+        ),
         (Reply::html(200, "<html>log in</html>"), "log in"),
     ] {
         let fake = world();
