@@ -604,12 +604,10 @@ fn answering(status: &'static str, body: &'static str) -> String {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let asked = BufReader::new(stream.try_clone().unwrap());
-            drop(
-                asked
-                    .lines()
-                    .take_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty()))
-                    .count(),
-            );
+            let _head = asked
+                .lines()
+                .take_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty()))
+                .count();
             let length = body.len();
             drop(write!(
                 stream,
