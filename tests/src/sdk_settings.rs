@@ -36,7 +36,9 @@ pub fn assert_refused(program: &Program, fake: &FakeAws) {
         let ran = program.run();
         ran.assert_code(2).assert_stdout("(exit 2)\n");
         for name in names {
-            ran.assert_stderr(&format!("{name}: "));
+            let of = [format!("{name} must be "), format!("{name}: ")];
+            let is_named = of.iter().any(|begin| ran.stderr.contains(begin));
+            assert!(is_named, "{name}: {ran}");
         }
         ran.refute_stderr(MARK).refute_stderr("panicked");
         assert!(fake.requests().is_empty(), "{:?}", fake.operations());
@@ -50,6 +52,9 @@ pub fn assert_refused(program: &Program, fake: &FakeAws) {
     ] {
         refuses(program.clone().env(name, value), &[name]);
     }
+    let fips = program.clone().env("AWS_USE_FIPS_ENDPOINT", "yes").run();
+    fips.assert_stderr("a setting for AWS is wrong; nothing was called")
+        .assert_stderr("AWS_USE_FIPS_ENDPOINT must be true or false");
     let folder = program.home().join(".aws");
     std::fs::create_dir_all(&folder).unwrap();
     let config = folder.join("config");

@@ -47,16 +47,18 @@ pub async fn find(settings: &Checked, context: &Context) -> Result<Sender, Failu
     let until = context.deadline.min(Instant::now() + PATIENCE);
     let mut last = None;
     let what = "the instance's own credentials and id";
-    let ended = wait::until(what, until, &context.interrupt, PACE, async || match look(
-        settings, context,
-    )
-    .await
-    {
-        Ok(sender) => Ok(Look::There(sender)),
-        Err(failure) => {
-            let seen = failure.deed().to_owned();
-            last = Some(failure);
-            Ok(Look::NotYet(seen))
+    let ended = wait::until(what, until, &context.interrupt, PACE, async || {
+        let begun = Instant::now();
+        match look(settings, context).await {
+            Ok(sender) => Ok(Look::There(sender)),
+            Err(failure) => {
+                let seen = failure.deed().to_owned();
+                // After the deadline nobody is asked any more: what was met before says more.
+                if last.is_none() || begun < context.deadline {
+                    last = Some(failure);
+                }
+                Ok(Look::NotYet(seen))
+            }
         }
     })
     .await;

@@ -39,7 +39,7 @@ pub(crate) async fn read(context: &Context, retries: RetryConfig) -> Result<Envi
         if let Some((place, text)) = found(known)
             && !(known.fits)(&text)
         {
-            faults.push(format!("{place}: not {}", known.must));
+            faults.push(format!("{place} must be {}", known.must));
         }
     }
     let ignores = found(&known::IGNORE_ENDPOINTS).is_some_and(|(_, text)| is_true(&text));
@@ -77,8 +77,8 @@ pub(crate) async fn read(context: &Context, retries: RetryConfig) -> Result<Envi
 
 fn refusal(faults: Vec<String>) -> Failure {
     let deed = match faults.len() {
-        1 => "a setting of the AWS client is wrong; it made no call".to_owned(),
-        n => format!("{n} settings of the AWS client are wrong; it made no call"),
+        1 => "a setting for AWS is wrong; nothing was called".to_owned(),
+        n => format!("{n} settings for AWS are wrong; nothing was called"),
     };
     faults
         .into_iter()
@@ -121,7 +121,7 @@ fn endpoints(context: &Context, profile: &Profile) -> Vec<String> {
         .filter_map(own)
         .chain(found)
         .filter(|(_, text)| !(known::ENDPOINT.fits)(text))
-        .map(|(place, _)| format!("{place}: not {}", known::ENDPOINT.must))
+        .map(|(place, _)| format!("{place} must be {}", known::ENDPOINT.must))
         .collect()
 }
 

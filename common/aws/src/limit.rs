@@ -36,6 +36,8 @@ const LEAST_PAUSE: Duration = Duration::from_secs(1);
 /// Programs promise a line in 30 s.
 const SILENCE: Duration = Duration::from_secs(25);
 const WORTH_TELLING: Duration = Duration::from_secs(5);
+/// A call that comes so long after the last of its name is another one: longer than any pause of a retry.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 
 /// Until when AWS may be called. Its clones are one and the same.
 #[derive(Debug, Clone)]
@@ -46,8 +48,8 @@ pub struct Limit {
 #[derive(Debug)]
 struct State {
     until: Instant,
-    /// The call that has no good answer yet.
-    open: Option<Open>,
+    /// The calls that have no good answer yet, one of a name.
+    open: Vec<Open>,
     /// The HTTP status of the last answer to anything.
     answered: Option<u16>,
     /// When this limit itself broke the silence last.
@@ -58,9 +60,28 @@ struct State {
 struct Open {
     call: String,
     since: Instant,
+    /// When an attempt was begun or ended last.
+    last: Instant,
     attempts: u32,
-    /// What the last attempt met.
-    said: Option<String>,
+    /// Whether the last attempt is on its way.
+    is_asked: bool,
+    /// What the last attempt met whose end is known.
+    met: Option<Met>,
+}
+
+/// What an attempt met.
+#[derive(Debug, Clone)]
+struct Met {
+    attempt: u32,
+    what: What,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    /// An answer that is an error, in AWS's words.
+    Answer(String),
+    /// No answer, or none that can be read.
+    Trouble(String),
 }
 
 impl Limit {
@@ -69,7 +90,7 @@ impl Limit {
     pub fn until(deadline: Instant) -> Self {
         let state = State {
             until: deadline,
-            open: None,
+            open: Vec::new(),
             answered: None,
             spoke: Instant::now(),
         };
@@ -114,32 +135,53 @@ impl Limit {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins an attempt; gives when it must be over.
-    fn begin(&self, call: &Call) -> Result<Instant, ConnectorError> {
+    /// Begins an attempt; gives its number and when it must be over.
+    fn begin(&self, call: &Call) -> Result<(u32, Instant), ConnectorError> {
         let now = Instant::now();
         let mut state = self.state();
+        state
+            .open
+            .retain(|open| open.is_asked || now - open.last <= FORGOTTEN_AFTER);
         if now >= state.until {
-            return Err(state.late(call, "was not asked"));
+            return Err(state.late(call));
         }
-        let again = state.open.take().filter(|open| open.call == call.name);
-        let mut open = again.unwrap_or_else(|| Open {
-            call: call.name.clone(),
-            since: now,
-            attempts: 0,
-            said: None,
-        });
-        open.attempts += 1;
-        state.open = Some(open);
-        Ok(state.until.max(now + GRACE))
+        let over = state.until.max(now + GRACE);
+        let attempt = match state.open.iter_mut().find(|open| open.call == call.name) {
+            Some(open) => {
+                open.attempts += 1;
+                open.is_asked = true;
+                open.last = now;
+                open.attempts
+            }
+            None => {
+                state.open.push(Open {
+                    call: call.name.clone(),
+                    since: now,
+                    last: now,
+                    attempts: 1,
+                    is_asked: true,
+                    met: None,
+                });
+                1
+            }
+        };
+        Ok((attempt, over))
     }
 
     /// Notes what an attempt met; nothing when the answer is good.
-    fn end(&self, call: &Call, said: Option<String>) {
+    fn end(&self, call: &Call, attempt: u32, met: Option<What>) {
         let mut state = self.state();
-        match (said, &mut state.open) {
-            (None, _) => state.open = None,
-            (Some(said), Some(open)) if open.call == call.name => open.said = Some(said),
-            _ => {}
+        let Some(at) = state.open.iter().position(|open| open.call == call.name) else {
+            return;
+        };
+        match met {
+            None => drop(state.open.swap_remove(at)),
+            Some(what) => {
+                let open = &mut state.open[at];
+                open.last = Instant::now();
+                open.is_asked = false;
+                open.met = Some(Met { attempt, what });
+            }
         }
     }
 
@@ -165,7 +207,7 @@ impl Limit {
         let state = self.state();
         let spoke = state.spoke;
         let quiet = log::last_line().map_or(spoke, |line| spoke.max(line.into())) + SILENCE;
-        let open = state.open.as_ref();
+        let open = state.newest();
         open.map_or(quiet, |open| quiet.max(open.since + WORTH_TELLING))
     }
 
@@ -177,21 +219,27 @@ impl Limit {
         }
         let mut state = self.state();
         state.spoke = now;
-        if let Some(open) = &state.open {
+        if let Some(open) = state.newest() {
             tracing::info!("{open}");
         }
     }
 }
 
 impl State {
-    fn late(&self, call: &Call, how: &str) -> ConnectorError {
-        let open = self.open.as_ref().filter(|open| open.call == call.name);
-        let text = match open.and_then(|open| Some((open.said.as_ref()?, open.attempts))) {
-            Some((said, attempts)) => format!(
-                "the deadline came before {} succeeded; AWS said last (attempt {attempts}): {said}",
-                call.name
-            ),
-            None => format!("the deadline came: {} {how}", call.name),
+    /// The call that is waited for.
+    fn newest(&self) -> Option<&Open> {
+        let newest = |open: &&Open| (open.is_asked, open.last);
+        self.open.iter().max_by_key(newest)
+    }
+
+    fn late(&self, call: &Call) -> ConnectorError {
+        let name = &call.name;
+        let text = match self.open.iter().find(|open| open.call == *name) {
+            Some(Open { met: Some(met), .. }) => {
+                format!("the deadline came before {name} succeeded; {met}")
+            }
+            Some(_) => format!("{name} did not answer before the deadline"),
+            None => format!("the deadline came: {name} was not asked"),
         };
         // A kind that the SDK does not retry.
         ConnectorError::other(Unanswered::new(Why::Late, None, text).into(), None)
@@ -200,19 +248,61 @@ impl State {
 
 impl fmt::Display for Open {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            call,
-            since,
-            attempts,
-            said,
-        } = self;
-        let waited = crate::wait::humane(since.elapsed());
-        match said {
-            Some(said) => write!(
-                f,
-                "waiting for AWS to answer {call}: attempt {attempts}, the last one met {said} ({waited} so far)"
-            ),
-            None => write!(f, "waiting for AWS to answer {call} ({waited} so far)"),
+        let waited = crate::wait::humane(self.since.elapsed());
+        write!(
+            f,
+            "waiting for AWS to answer {} ({waited} so far)",
+            self.call
+        )?;
+        match &self.met {
+            Some(met) => write!(f, "; {met}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Met {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attempt = self.attempt;
+        match &self.what {
+            What::Answer(said) => write!(f, "AWS said last (attempt {attempt}): {said}"),
+            What::Trouble(met) => write!(f, "the last attempt ({attempt}) met: {met}"),
+        }
+    }
+}
+
+/// An attempt that is on its way. The SDK drops it where it has a shorter limit of its own.
+struct Attempt<'a> {
+    limit: &'a Limit,
+    call: &'a Call,
+    number: u32,
+    since: Instant,
+    is_over: bool,
+}
+
+impl Attempt<'_> {
+    fn ended(mut self, met: Option<What>) {
+        self.is_over = true;
+        self.limit.end(self.call, self.number, met);
+    }
+
+    fn late(mut self) -> ConnectorError {
+        self.is_over = true;
+        let mut state = self.limit.state();
+        for open in &mut state.open {
+            open.is_asked &= open.call != self.call.name;
+        }
+        state.late(self.call)
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let waited = self.since.elapsed().as_secs_f64();
+            let met = format!("no answer within {waited:.1} s");
+            self.limit
+                .end(self.call, self.number, Some(What::Trouble(met)));
         }
     }
 }
@@ -297,19 +387,26 @@ impl HttpConnector for Connector {
         let (limit, inner) = (self.limit.clone(), self.inner.clone());
         HttpConnectorFuture::new(async move {
             let call = Call::of(&request);
-            let over = limit.begin(&call)?;
+            let (number, over) = limit.begin(&call)?;
+            let attempt = Attempt {
+                limit: &limit,
+                call: &call,
+                number,
+                since: Instant::now(),
+                is_over: false,
+            };
             let answering = answered(&call, inner.call(request));
             match timeout_at(over, limit.speaking(answering)).await {
                 Ok(Ok((response, said))) => {
                     limit.state().answered = Some(response.status().as_u16());
-                    limit.end(&call, said);
+                    attempt.ended(said.map(What::Answer));
                     Ok(response)
                 }
                 Ok(Err(error)) => {
-                    limit.end(&call, Some(chain(&error)));
+                    attempt.ended(Some(What::Trouble(chain(&error))));
                     Err(error)
                 }
-                Err(_) => Err(limit.state().late(&call, "did not answer")),
+                Err(_) => Err(attempt.late()),
             }
         })
     }
@@ -326,11 +423,11 @@ async fn answered(
     if !call.is_judged(status) {
         return Ok((response, plain(status)));
     }
-    // What came of the body is not shown: it may be half a secret.
-    let kind = page(status, response.headers(), b"");
     let id = request_id(&response).map_or_else(String::new, |id| format!(" (request id {id})"));
+    // What came of the body is not shown: it may be half a secret.
     let cut = |why: String| {
-        let text = format!("{kind}; the answer to {} was cut: {why}{id}", call.name);
+        let name = &call.name;
+        let text = format!("the answer to {name} was incomplete (HTTP {status}): {why}{id}");
         // A kind that the SDK retries, as it does when the connection ends inside a body.
         ConnectorError::io(Unanswered::new(Why::Cut, Some(status), text).into())
     };
@@ -340,7 +437,7 @@ async fn answered(
         Ok(()) => {}
         Err(Fault::Cut) => {
             let came = body.len();
-            return Err(cut(format!("{came} bytes came, and its end did not")));
+            return Err(cut(format!("it ended after {came} bytes")));
         }
         Err(Fault::Foreign) => {
             let text = page(status, response.headers(), &body);

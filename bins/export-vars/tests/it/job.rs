@@ -119,7 +119,7 @@ fn an_answer_that_is_cut_is_lost_and_not_nonsense() {
         .arg("A=1")
         .run()
         .assert_code(4)
-        .assert_stderr("cause: HTTP 200")
+        .assert_stderr("was incomplete (HTTP 200): ")
         .assert_stderr("hint: the answer was lost; running again looks first at what was done")
         .refute_stderr("something other than AWS answered");
 }

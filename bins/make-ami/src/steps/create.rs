@@ -195,15 +195,14 @@ async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<S
     );
     tracing::info!(name = plan.name, consistency = %plan.consistency, "creating an image of {instance}");
     let mut pause = FIRST_PAUSE;
+    let mut last = None;
     for tries in 1.. {
         if let Some(signal) = context.interrupt.pending() {
-            return Err(Failure::interrupted(signal, &deed));
+            return Err(after(last, Failure::interrupted(signal, &deed)));
         }
         if Instant::now() >= context.deadline {
-            return Err(Failure::new(
-                Exit::Deadline,
-                format!("{deed}: the deadline came"),
-            ));
+            let late = Failure::new(Exit::Deadline, format!("{deed}: the deadline came"));
+            return Err(after(last, late));
         }
         let call = request(job, plan).customize().config_override(
             aws_sdk_ec2::config::Config::builder().retry_config(RetryConfig::disabled()),
@@ -245,13 +244,16 @@ async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<S
             }
             Err(failure) if failure.exit() == Exit::Lost => return Err(failure),
             Ok(None) => {}
-            Err(failure) if *uncertain => return Err(failure),
+            Err(failure) if *uncertain => return Err(after(Some(error), failure)),
             // It is known that there is none; the look was only for safety.
             Err(failure) => tracing::warn!("{failure}"),
         }
         let failure = error.failure(&deed, "ec2:CreateImage and ec2:CreateTags");
         match step {
-            Next::Again => pause = (pause * 2).min(LONGEST_PAUSE),
+            Next::Again => {
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                last = Some(error);
+            }
             Next::Adopt if !*uncertain => {
                 return Err(failure.with_exit(Exit::Lost).hint(
                     "another image has the name and is not listed; running again says which",
@@ -261,6 +263,14 @@ async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<S
         }
     }
     Err(Failure::failed(deed))
+}
+
+/// A failure with what the last CreateImage before it met.
+fn after(last: Option<AwsError>, failure: Failure) -> Failure {
+    match last {
+        Some(error) => failure.cause(format!("CreateImage met last: {error}")),
+        None => failure,
+    }
 }
 
 /// Looks for who took the name: an image of this run that was not listed before, or somebody else's.

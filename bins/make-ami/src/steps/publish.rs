@@ -148,7 +148,9 @@ async fn copy(
             }
             // The copy of a try that was killed a moment ago, which was not listed before.
             if error.is("InvalidAMIName.Duplicate")
-                && let Some(id) = appears(job, place, run, verified).await?
+                && let Some(id) = appears(job, place, run, verified)
+                    .await
+                    .map_err(|failure| failure.cause(format!("CopyImage met last: {error}")))?
             {
                 tracing::info!("adopting the copy {id} in {}", place.region);
                 return Ok(id);

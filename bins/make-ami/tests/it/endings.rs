@@ -24,6 +24,19 @@ fn a_throttle_storm_is_waited_out() {
 }
 
 #[test]
+fn the_deadline_of_create_image_says_what_it_met_last() {
+    let (fake, world) = account();
+    fake.on("ec2:CreateImage", [Reply::html(500, "<html>oops</html>")]);
+    let ran = program(&fake).args(["--timeout", "3s"]).run();
+    ran.assert_code(6)
+        .assert_stderr(
+            "cannot create image \"web-42\" of i-0123456789abcdef0 in eu-west-1: the deadline came",
+        )
+        .assert_stderr("cause: CreateImage met last: HTTP 500");
+    assert!(world.images().is_empty());
+}
+
+#[test]
 fn an_image_that_is_not_listed_at_first_is_not_an_error() {
     let (fake, world) = account();
     world.hide_new_images(1);

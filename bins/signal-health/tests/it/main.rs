@@ -284,6 +284,29 @@ fn no_metadata_service_says_where_to_run() {
     assert!(fake.requests_for(SIGNAL).is_empty());
 }
 
+/// As off EC2: the cause is what the last try met.
+#[test]
+fn at_the_deadline_the_metadata_service_is_told_with_what_it_met() {
+    let fake = FakeAws::start();
+    fake.on(
+        "http:PUT /latest/api/token",
+        [Reply::hang(Duration::from_secs(60))],
+    );
+    let nobody = format!("http://127.0.0.1:{}", harness::free_port());
+    for (address, met) in [(nobody, "onnection refused"), (fake.url(), "read timeout")] {
+        let ran = program(&fake)
+            .env_remove("INSTANCE_ID")
+            .env_remove("AWS_EC2_METADATA_DISABLED")
+            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", address)
+            .args(["--timeout", "3s"])
+            .run();
+        ran.assert_code(2)
+            .assert_stderr("cannot learn the id of this instance")
+            .assert_stderr(met)
+            .refute_stderr("was not asked");
+    }
+}
+
 #[test]
 fn wrong_settings_are_refused_all_at_once() {
     let fake = world();
@@ -379,7 +402,10 @@ fn sigterm_is_answered_while_it_signals() {
 #[test]
 fn a_cut_answer_and_a_web_page_are_no_signal_that_was_heard() {
     for (reply, said) in [
-        (Reply::xml("<SignalResourceResponse><Respon"), "was cut"),
+        (
+            Reply::xml("<SignalResourceResponse><Respon"),
+            "was incomplete (HTTP 200): it ended after 31 bytes",
+        ),
         (Reply::html(200, "<html>log in</html>"), "log in"),
     ] {
         let fake = world();

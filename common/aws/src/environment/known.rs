@@ -18,7 +18,7 @@ pub(super) struct Known {
     pub(super) variable: &'static str,
     /// Its key in a profile, where it has one.
     pub(super) key: Option<&'static str>,
-    /// What a value must be, after "not".
+    /// What a value must be, after "must be".
     pub(super) must: &'static str,
     /// Whether a value is that.
     pub(super) fits: fn(&str) -> bool,
@@ -184,28 +184,28 @@ pub(super) const ALL: &[Known] = &[
     ),
     Known::variable(
         "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-        "what an HTTP header can carry",
+        "text that an HTTP header can carry",
         is_header,
     ),
     Known::variable(
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-        "a file that can be read",
+        "the name of a file that can be read",
         is_file,
     ),
     Known::variable(
         "AWS_WEB_IDENTITY_TOKEN_FILE",
-        "a file that can be read",
+        "the name of a file that can be read",
         is_file,
     ),
     Known::variable(
         "AWS_EXECUTION_ENV",
-        "what an HTTP header can carry",
+        "text that an HTTP header can carry",
         is_header,
     ),
     // Its content is the SDK's own matter.
     Known::variable(
         "SMITHY_CLIENT_SDK_CUSTOM_PARTITION",
-        "a file that can be read",
+        "the name of a file that can be read",
         is_file,
     ),
 ];

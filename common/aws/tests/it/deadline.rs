@@ -9,6 +9,9 @@ use action::interrupt::Interrupt;
 use aws::error::{AwsError, Kind};
 use aws::limit::Limit;
 use aws::wait::{self, Look, Pace};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
 use harness::{FakeAws, Reply};
 use tokio::time::Instant;
 use tracing::field::{Field, Visit};
@@ -31,8 +34,8 @@ async fn throttling_until_the_deadline_ends_with_it_and_says_what_aws_said() {
         "cloudformation:DescribeStacks",
         [Reply::error(400, "Throttling", "Rate exceeded")],
     );
-    // However the pauses fall: they are random.
-    for seconds in [1, 3, 10, 20] {
+    // However the pauses fall: they are random, and together hardly ever shorter than this.
+    for seconds in [1, 3, 5, 8] {
         let started = Instant::now();
         let limit = Limit::until(started + SECOND * seconds);
         let met = describe(&fake, &limit).await;
@@ -62,14 +65,72 @@ async fn a_peer_that_never_answers_is_left_at_the_deadline() {
     let limit = Limit::until(started + SECOND * 30);
     let met = describe(&fake, &limit).await;
     assert_eq!(met.kind, Kind::Late);
+    let silent = "cloudformation DescribeStacks did not answer before the deadline";
+    assert_eq!(met.to_string(), silent);
     assert_eq!(started.elapsed().as_secs(), 30);
     // Nothing is begun any more, until there is more time: cleaning up has its own.
     let asked = fake.requests().len();
-    assert_eq!(describe(&fake, &limit).await.kind, Kind::Late);
+    assert_eq!(describe(&fake, &limit).await.to_string(), silent);
     assert_eq!(fake.requests().len(), asked);
     limit.extend(Instant::now() + SECOND * 5);
     assert_eq!(describe(&fake, &limit).await.kind, Kind::Late);
     assert_eq!(fake.requests().len(), asked + 1);
+}
+
+/// The call, its deadline, and what is said of it then.
+async fn late(reply: Option<Reply>, changes: impl Fn(SdkConfig) -> SdkConfig) -> String {
+    let fake = FakeAws::offline();
+    if let Some(reply) = &reply {
+        fake.on("cloudformation:DescribeStacks", [reply.clone()]);
+    }
+    let stacks = Reply::xml("<ListStacksResponse><ListStacksResult/></ListStacksResponse>");
+    fake.on("cloudformation:ListStacks", [stacks]);
+    let limit = Limit::until(Instant::now() + SECOND * 20);
+    let config = changes(calls::config(&fake, &limit));
+    let client = aws_sdk_cloudformation::Client::new(&config);
+    // A loop of the program's own, with another call in between.
+    loop {
+        if reply.is_some() {
+            let _met = client.describe_stacks().send().await.unwrap_err();
+            let _good = client.list_stacks().send().await;
+        }
+        tokio::time::sleep(SECOND * 3).await;
+        if fake.requests().is_empty() || client.list_stacks().send().await.is_err() {
+            tokio::time::sleep(SECOND * 20).await;
+            let met = client.describe_stacks().send().await.unwrap_err();
+            return AwsError::of(&met).to_string();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_earlier_attempts_met_is_said_also_of_a_new_call() {
+    let once = |config: SdkConfig| {
+        let config = config.to_builder();
+        config.retry_config(RetryConfig::disabled()).build()
+    };
+    let throttled = late(Some(Reply::error(400, "Throttling", "Rate exceeded")), once).await;
+    let begin = "the deadline came before cloudformation DescribeStacks succeeded; ";
+    let said = throttled.strip_prefix(begin).unwrap();
+    assert_eq!(said, "AWS said last (attempt 7): Throttling: Rate exceeded");
+    let closed = late(Some(Reply::close()), once).await;
+    assert!(closed.contains("; the last attempt (7) met: "), "{closed}");
+    // The SDK itself leaves an attempt after a second.
+    let short = |config: SdkConfig| {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(SECOND);
+        let config = once(config).to_builder();
+        config.timeout_config(timeouts.build()).build()
+    };
+    let hanging = late(Some(Reply::hang(SECOND * 3600)), short).await;
+    assert!(
+        hanging.ends_with("the last attempt (5) met: no answer within 1.0 s"),
+        "{hanging}"
+    );
+    let never = late(None, once).await;
+    assert_eq!(
+        never,
+        "the deadline came: cloudformation DescribeStacks was not asked"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,7 +155,7 @@ async fn a_wait_that_ends_by_its_deadline_says_what_aws_said() {
     let slow = Reply::error(503, "SlowDown", "Please reduce your request rate.");
     fake.on("cloudformation:DescribeStacks", [stacks, slow]);
     let started = Instant::now();
-    let deadline = started + SECOND * 20;
+    let deadline = started + SECOND * 8;
     let limit = Limit::until(deadline);
     let client = aws_sdk_cloudformation::Client::new(&calls::config(&fake, &limit));
     let look = async || match client.describe_stacks().send().await {
@@ -104,7 +165,7 @@ async fn a_wait_that_ends_by_its_deadline_says_what_aws_said() {
     let ended = wait::until("it", deadline, &Interrupt::never(), Pace::default(), look).await;
     let failure = ended.unwrap_err().into_failure("it");
     assert_eq!(failure.exit(), Exit::Deadline);
-    assert!(started.elapsed() <= SECOND * 21);
+    assert!(started.elapsed() <= SECOND * 9);
     let text = failure.to_string();
     assert!(text.contains("last seen: it is pending"), "{text}");
     assert!(text.contains("SlowDown: Please reduce"), "{text}");
