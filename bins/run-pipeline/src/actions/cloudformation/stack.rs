@@ -192,6 +192,12 @@ impl Deployment {
         let mut stale_since = None;
         let look = async || {
             let found = self.find().await?;
+            // Before anything else is asked: a signal may end this look, and the state is told then.
+            if let Some(seen) = found.as_ref().map(status_of)
+                && verdict(&seen).is_none()
+            {
+                status = seen;
+            }
             self.tell(&mut operation).await?;
             let Some(stack) = found else {
                 return Ok(if is_seen || is_stale(&mut stale_since) {
@@ -204,7 +210,6 @@ impl Deployment {
             let seen = status_of(&stack);
             let Some(is_good) = verdict(&seen) else {
                 stale_since = None;
-                status.clone_from(&seen);
                 return Ok(Look::NotYet(seen));
             };
             // It may be shown as it was before: its own event of that state is of this deployment.
