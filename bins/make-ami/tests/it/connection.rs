@@ -206,8 +206,9 @@ fn the_keys_of_a_role_are_never_asked_for_by_a_proxy() {
         ("AWS_EC2_METADATA_DISABLED", "false"),
     ] {
         let ran = asking.clone().env(name, value).run();
-        ran.assert_code(2)
-            .assert_stderr("no AWS credentials were found");
+        // What stands at these addresses, and what it answers, is the machine's own.
+        assert!(matches!(ran.code, Some(2..=4)), "{name}: {ran}");
+        ran.assert_stderr("AWS credentials");
         assert!(proxy.requests().is_empty(), "{name}: {ran}");
     }
 }
