@@ -45,7 +45,7 @@ impl Session {
     /// credentials, without a call to the service that will be used.
     ///
     /// # Errors
-    /// A refusal: settings of the AWS client that are wrong, no region, no credentials, a certificate file that
+    /// A refusal: settings for AWS that are wrong, no region, no credentials, a certificate file that
     /// cannot be read.
     pub async fn open(context: &Context) -> Result<Self, Failure> {
         Self::open_in(context, None).await
@@ -93,7 +93,7 @@ impl Session {
         })
     }
 
-    /// What [`Session::open`] refuses in the settings of the AWS client, before anything else is done: for
+    /// What [`Session::open`] refuses in the settings for AWS, before anything else is done: for
     /// programs that open a session late, or try again to open one.
     ///
     /// # Errors
