@@ -4,23 +4,22 @@ use crate::secrets::files_with;
 use crate::world::{executable, release};
 use harness::sshd::{Options, Sshd};
 use harness::{Program, free_port};
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
-
-/// One test after the other: the first to end would stop the engine of the rest.
-static ONE: Mutex<()> = Mutex::new(());
 
 /// A Docker engine, ours where none answered.
 struct Engine {
     root: PathBuf,
     variables: String,
     is_ours: bool,
-    _alone: MutexGuard<'static, ()>,
+    /// One test after the other, for the first to end would stop the engine of the rest. It is a lock on a file,
+    /// because cargo-nextest runs each test in a process of its own. It is dropped last, after the engine has ended.
+    _alone: File,
 }
 
 impl Drop for Engine {
@@ -35,7 +34,6 @@ impl Drop for Engine {
 impl Engine {
     /// Starts one with `scripts/setup docker`, or finds the one that runs. `None` where none can be had.
     fn start() -> Option<Self> {
-        let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .ancestors()
             .nth(2)
@@ -43,6 +41,9 @@ impl Engine {
             .to_owned();
         let build = std::env::var_os("BUILD_DIR")
             .map_or_else(|| root.join("build"), |build| root.join(build));
+        std::fs::create_dir_all(&build).unwrap();
+        let alone = File::create(build.join("docker-tests.lock")).unwrap();
+        alone.lock().unwrap();
         let env = build.join("docker/env");
         let is_ours = !env.exists();
         let setup = Command::new(root.join("scripts/setup"))
