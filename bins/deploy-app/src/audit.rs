@@ -5,10 +5,11 @@ use std::time::Duration;
 use action::failure::Failure;
 use action::program::Context;
 use action::redact::redacted;
+use action::wait::Limits;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::host::exec::{Bounds, Input};
+use crate::host::exec::Input;
 use crate::lease;
 use crate::model::Ensured;
 use crate::release::scripts;
@@ -65,13 +66,13 @@ pub async fn record(remote: &Remote<'_>, context: &Context, entry: &Entry<'_>) {
     let line = format!("{}\n", entry.json(context));
     let line = redacted(&line).into_owned().into_bytes();
     let script = scripts::audit(&remote.settings.paths);
-    let bounds = Bounds::cleanup(LIMIT);
+    let limits = Limits::cleanup(LIMIT);
     let written = remote
         .script(
             "record the deployment",
             &script,
             Input::Bytes(line),
-            &bounds,
+            &limits,
         )
         .await;
     if let Err(failure) = written {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use action::failure::{Failure, Remainder};
 use action::program::Context;
 use action::redact::redacted;
+use action::wait::Limits;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
@@ -15,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use crate::compose;
 use crate::explain;
 use crate::health;
-use crate::host::exec::{Bounds, Input, Show};
+use crate::host::exec::{Input, Show};
 use crate::host::ssh::quote;
 use crate::remote::Remote;
 use crate::runtime::Commands;
@@ -86,13 +87,13 @@ pub async fn gather(remote: &Remote<'_>, commands: &Commands<'_>, release: &str)
         return;
     }
     tracing::info!("gathering what the host says, for the failure bundle");
-    let bounds = Bounds::cleanup(LIMIT);
+    let limits = Limits::cleanup(LIMIT);
     let evidence = remote.evidence;
     let host = r#"for c in 'date -u' 'uptime' 'df -Pk' 'df -Pi' 'free -m'; do echo "\$ $c"; $c 2>&1; echo; done
 echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/null; } | grep -iE 'out of memory|oom-kill|killed process' | tail -n 20; exit 0"#;
-    evidence.add("host.txt", ask(remote, host, &bounds).await);
+    evidence.add("host.txt", ask(remote, host, &limits).await);
     if let Some(list) = commands.compose_live(release, "ps -a --format json") {
-        let listed = ask_bytes(remote, &list, &bounds).await;
+        let listed = ask_bytes(remote, &list, &limits).await;
         let shown = compose::without_commands(&listed).unwrap_or_else(|error| error);
         evidence.add("containers.json", shown);
         for container in compose::containers(&listed).unwrap_or_default() {
@@ -104,12 +105,12 @@ echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/n
             let log = format!("docker logs --tail {LINES} {name} 2>&1");
             evidence.add(
                 format!("containers/{file}.log"),
-                ask(remote, &log, &bounds).await,
+                ask(remote, &log, &limits).await,
             );
             let state = format!("docker inspect --format '{{{{json .State}}}}' {name} 2>&1");
             evidence.add(
                 format!("containers/{file}.state.json"),
-                ask(remote, &state, &bounds).await,
+                ask(remote, &state, &limits).await,
             );
         }
     } else {
@@ -117,10 +118,10 @@ echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/n
             "tail -n {LINES} {} 2>&1",
             quote(&commands.log(release, "start"))
         );
-        evidence.add("application.log", ask(remote, &log, &bounds).await);
+        evidence.add("application.log", ask(remote, &log, &limits).await);
     }
     if let Some(health) = &remote.settings.health {
-        let text = match health::ask(&remote.session, health, &bounds).await {
+        let text = match health::ask(&remote.session, health, &limits).await {
             Ok(answer) => {
                 // Before it is cut: a part of a secret is known for one no more.
                 let body = String::from_utf8_lossy(&answer.body);
@@ -158,14 +159,14 @@ pub async fn gather_unreached(evidence: &Evidence, cloud: &crate::cloud::Cloud, 
     }
 }
 
-async fn ask(remote: &Remote<'_>, script: &str, bounds: &Bounds) -> String {
-    String::from_utf8_lossy(&ask_bytes(remote, script, bounds).await).into_owned()
+async fn ask(remote: &Remote<'_>, script: &str, limits: &Limits) -> String {
+    String::from_utf8_lossy(&ask_bytes(remote, script, limits).await).into_owned()
 }
 
-async fn ask_bytes(remote: &Remote<'_>, script: &str, bounds: &Bounds) -> Vec<u8> {
+async fn ask_bytes(remote: &Remote<'_>, script: &str, limits: &Limits) -> Vec<u8> {
     let asked = remote
         .session
-        .run(script, Input::Empty, Show::Nothing, bounds)
+        .run(script, Input::Empty, Show::Nothing, limits)
         .await;
     match asked {
         Ok(output) => output.stdout,

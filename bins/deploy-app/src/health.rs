@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use action::failure::Failure;
+use action::wait::Limits;
 use tokio::time::{Instant, sleep};
 
-use crate::host::exec::Bounds;
 use crate::host::http::{self, Answer};
 use crate::host::ssh::Session;
 use crate::settings::Health;
@@ -47,22 +47,22 @@ pub async fn prove(
     session: &Session,
     health: &Health,
     release: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
-    let bounds = bounds.within(health.timeout);
+    let limits = limits.within(health.timeout);
     let started = Instant::now();
     let mut said = started;
     let mut in_a_row = 0;
     let mut last = String::new();
     loop {
-        let asked = ask(session, health, &bounds);
+        let asked = ask(session, health, &limits);
         let stopped = |signal| {
             Failure::interrupted(
                 signal,
                 format!("stopped waiting for {} to be healthy", health.url),
             )
         };
-        let seen = bounds
+        let seen = limits
             .interrupt
             .race(asked)
             .await
@@ -93,7 +93,7 @@ pub async fn prove(
                 last = seen;
             }
         }
-        if now >= bounds.deadline || session.is_closed() {
+        if now >= limits.deadline || session.is_closed() {
             return Err(Failure::failed(format!(
                 "release {release} did not become healthy within {} s",
                 (now - started).as_secs()
@@ -102,9 +102,9 @@ pub async fn prove(
             .hint("DEPLOY_APP_HEALTH_URL is asked on the host itself; DEPLOY_APP_HEALTH_TIMEOUT gives a slow start more time"));
         }
         let pause = if in_a_row > 0 { PAUSE / 4 } else { PAUSE };
-        bounds
+        limits
             .interrupt
-            .race(sleep(pause.min(bounds.deadline - now)))
+            .race(sleep(pause.min(limits.deadline - now)))
             .await
             .map_err(stopped)?;
     }
@@ -115,11 +115,11 @@ pub async fn is_well(
     session: &Session,
     health: &Health,
     release: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), String> {
     for _ in 0..health.count {
         judge(
-            &ask(session, health, bounds).await?,
+            &ask(session, health, limits).await?,
             release,
             health.body.as_deref(),
         )?;
@@ -131,11 +131,11 @@ pub async fn is_well(
 ///
 /// # Errors
 /// Why there is no answer, in words.
-pub async fn ask(session: &Session, health: &Health, bounds: &Bounds) -> Result<Answer, String> {
+pub async fn ask(session: &Session, health: &Health, limits: &Limits) -> Result<Answer, String> {
     // A question that is asked gets the time of an answer, or the last thing seen would always be
     // our own impatience.
     let now = Instant::now();
-    let deadline = bounds
+    let deadline = limits
         .deadline
         .clamp(now + ANSWER_LEAST, now + ANSWER_LIMIT);
     let stream = session

@@ -16,10 +16,10 @@ use std::time::Duration;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::Signal;
+use action::wait::Limits;
 use aws::error::AwsError;
 use tokio::time::{Instant, sleep};
 
-use crate::host::exec::Bounds;
 use crate::host::known_hosts;
 use crate::host::trust::{self, HostKey, Known, Trust};
 use crate::reach::Way;
@@ -64,7 +64,7 @@ pub async fn learn(
     settings: &Checked,
     way: &Way<'_>,
     looks_only: bool,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Belief, Failure> {
     let known = |known: Known, source: String, store: Option<Store>| Belief {
         trust: Trust::Known(Known {
@@ -120,7 +120,7 @@ pub async fn learn(
             keys,
             ..Known::default()
         };
-        match ask_instance(settings, way, looks_only, bounds).await? {
+        match ask_instance(settings, way, looks_only, limits).await? {
             Ok((source, keys)) => return Ok(known(from(keys), source, store(false))),
             Err(why) => said.and(why),
         }
@@ -214,12 +214,12 @@ async fn ask_instance(
     settings: &Checked,
     way: &Way<'_>,
     looks_only: bool,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Told, Failure> {
-    let limit = bounds.within(settings.ssh_timeout).deadline;
+    let limit = limits.within(settings.ssh_timeout).deadline;
     let mut is_said = false;
     loop {
-        let said = match ask_once(way, looks_only, bounds).await? {
+        let said = match ask_once(way, looks_only, limits).await? {
             Ok(told) => return Ok(Ok(told)),
             Err(said) => said,
         };
@@ -238,7 +238,7 @@ async fn ask_instance(
             is_said = true;
         }
         let rest = PAUSE.min(limit - Instant::now());
-        let rested = bounds.interrupt.race(sleep(rest)).await;
+        let rested = limits.interrupt.race(sleep(rest)).await;
         rested.map_err(|signal| stopped(way, signal))?;
     }
 }
@@ -248,7 +248,7 @@ fn stopped(way: &Way<'_>, signal: Signal) -> Failure {
     Failure::interrupted(signal, deed)
 }
 
-async fn ask_once(way: &Way<'_>, looks_only: bool, bounds: &Bounds) -> Result<Told, Failure> {
+async fn ask_once(way: &Way<'_>, looks_only: bool, limits: &Limits) -> Result<Told, Failure> {
     let mut said = Said::default();
     let Some((cloud, seen)) = way.instance else {
         return Ok(Err(said));
@@ -273,7 +273,7 @@ async fn ask_once(way: &Way<'_>, looks_only: bool, bounds: &Bounds) -> Result<To
         return Ok(Err(said));
     }
     let output = Ssm::new(&cloud.session)
-        .run(&seen.id, READ_KEYS, bounds.deadline, &bounds.interrupt)
+        .run(&seen.id, READ_KEYS, limits.deadline, &limits.interrupt)
         .await;
     match output {
         Ok(output) => {

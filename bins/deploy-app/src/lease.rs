@@ -8,10 +8,11 @@ use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::Signal;
 use action::program::Context;
+use action::wait::Limits;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::host::exec::{Bounds, Input, Show};
+use crate::host::exec::{Input, Show};
 use crate::host::ssh::Session;
 use crate::release;
 use crate::release::lock::{self, Claim, Holder, Locked};
@@ -45,7 +46,7 @@ pub async fn take(
     remote: &Remote<'_>,
     context: &Context,
     digest: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(Lease, Vec<u8>), Failure> {
     let settings = remote.settings;
     let paths = &settings.paths;
@@ -58,25 +59,25 @@ pub async fn take(
         token: format!("{:x}{:x}", now.as_nanos(), std::process::id()),
         ttl_secs: settings.lease.as_secs().max(1),
     };
-    let until = bounds.deadline.min(Instant::now() + settings.lock_wait);
+    let until = limits.deadline.min(Instant::now() + settings.lock_wait);
     let (mut said, mut asked): (Option<Instant>, Option<Instant>) = (None, None);
     let mut dead: Option<String> = None;
     let look = release::quick_look(paths, digest);
     loop {
         let script = lock::take(&paths.target, paths.store(), &claim, dead.as_deref(), &look);
         let taken = remote
-            .script("take the deployment lock", &script, Input::Empty, bounds)
+            .script("take the deployment lock", &script, Input::Empty, limits)
             .await;
         let output = match taken {
             Ok(output) => output,
             Err(failure) => {
                 // It may be ours by now, and nobody would give it back before it expires.
                 let script = lock::give_back(&paths.target, &claim.token);
-                let bounds = Bounds::cleanup(GIVE_BACK);
+                let limits = Limits::cleanup(GIVE_BACK);
                 let session = &remote.session;
                 drop(
                     session
-                        .run(&script, Input::Empty, Show::Nothing, &bounds)
+                        .run(&script, Input::Empty, Show::Nothing, &limits)
                         .await,
                 );
                 return Err(failure);
@@ -116,7 +117,7 @@ pub async fn take(
         {
             asked = Some(now);
             let asking = timeout_at(until, cloud.is_in_progress(build));
-            let in_progress = bounds.interrupt.race(asking).await.map_err(stopped)?;
+            let in_progress = limits.interrupt.race(asking).await.map_err(stopped)?;
             if in_progress == Ok(Some(false)) {
                 tracing::warn!("build {build} holds the lock and is not in progress any more");
                 dead = Some(holder.token.clone());
@@ -124,7 +125,7 @@ pub async fn take(
             }
         }
         let pause = PAUSE.min(until - now).max(Duration::from_millis(50));
-        let rested = bounds.interrupt.race(sleep(pause)).await;
+        let rested = limits.interrupt.race(sleep(pause)).await;
         rested.map_err(stopped)?;
     }
 }
@@ -187,11 +188,11 @@ impl Lease {
     ///
     /// # Errors
     /// [`Exit::Lost`] when it is not; otherwise what kept the host from answering.
-    pub async fn confirm(&self, remote: &Remote<'_>, bounds: &Bounds) -> Result<(), Failure> {
+    pub async fn confirm(&self, remote: &Remote<'_>, limits: &Limits) -> Result<(), Failure> {
         self.check()?;
         let script = scripts::fenced(&remote.settings.paths, &self.fence(), ":");
         remote
-            .release("look at the deployment lock", &script, bounds)
+            .release("look at the deployment lock", &script, limits)
             .await
     }
 
@@ -203,12 +204,12 @@ impl Lease {
         &self,
         remote: &Remote<'_>,
         then: &str,
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Result<(), Failure> {
         self.renewal.abort();
         let script = lock::give_back(&self.target, &self.claim.token);
         let script = format!("({script}); status=$?; {then}; exit $status");
-        remote.release("give back the lock", &script, bounds).await
+        remote.release("give back the lock", &script, limits).await
     }
 
     /// Goes on renewing over another connection.
@@ -243,9 +244,9 @@ async fn renew(claim: Claim, target: String, session: Session, lost: Arc<AtomicB
     let pause = Duration::from_secs(claim.ttl_secs) / 3;
     let script = lock::renew(&target, &claim.token, claim.ttl_secs);
     loop {
-        let bounds = Bounds::cleanup(pause.max(Duration::from_secs(5)));
+        let limits = Limits::cleanup(pause.max(Duration::from_secs(5)));
         let renewed = session
-            .run(&script, Input::Empty, Show::Nothing, &bounds)
+            .run(&script, Input::Empty, Show::Nothing, &limits)
             .await;
         if renewed.is_ok_and(|output| output.status == lock::LOST) {
             lost.store(true, Ordering::Relaxed);

@@ -7,11 +7,12 @@ mod pull;
 use std::time::Duration;
 
 use action::failure::Failure;
+use action::wait::Limits;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use self::pull::Pull;
-use crate::host::exec::{Bounds, Input, Show};
+use crate::host::exec::{Input, Show};
 use crate::host::http::{self, Answer, HttpUrl};
 use crate::host::ssh::Session;
 use crate::settings::Model;
@@ -71,7 +72,7 @@ fn listed(tags: &[u8], model: &str) -> Result<Option<String>, String> {
 ///
 /// # Errors
 /// When Ollama does not answer in time, the disk is too small, or the pull does not end in success.
-pub async fn ensure(session: &Session, model: &Model, bounds: &Bounds) -> Result<Ensured, Failure> {
+pub async fn ensure(session: &Session, model: &Model, limits: &Limits) -> Result<Ensured, Failure> {
     let Model { name, url, .. } = model;
     let failed = |cause: String| {
         Failure::failed(format!("cannot make sure that Ollama at {url} has the model {name}"))
@@ -80,20 +81,20 @@ pub async fn ensure(session: &Session, model: &Model, bounds: &Bounds) -> Result
     };
     let stopped = |signal| Failure::interrupted(signal, format!("stopped pulling {name}"));
     let work = async {
-        if let Some(digest) = tags(session, model, bounds).await? {
+        if let Some(digest) = tags(session, model, limits).await? {
             tracing::info!("the model {name} is there ({digest})");
             return Ok(Ensured {
                 digest,
                 pulled: false,
             });
         }
-        let free = free(session, bounds).await;
+        let free = free(session, limits).await;
         tracing::info!("pulling the model {name}");
-        while let Again::Yes(why) = pull(session, model, free, bounds).await? {
+        while let Again::Yes(why) = pull(session, model, free, limits).await? {
             tracing::warn!("the pull of {name} {why}; asking for it again");
             sleep(AGAIN).await;
         }
-        let digest = tags(session, model, bounds).await?;
+        let digest = tags(session, model, limits).await?;
         let digest = digest.ok_or("it was pulled, but is not listed")?;
         tracing::info!("pulled the model {name} ({digest})");
         Ok(Ensured {
@@ -101,7 +102,7 @@ pub async fn ensure(session: &Session, model: &Model, bounds: &Bounds) -> Result
             pulled: true,
         })
     };
-    let ensured: Result<Ensured, String> = bounds.interrupt.race(work).await.map_err(stopped)?;
+    let ensured: Result<Ensured, String> = limits.interrupt.race(work).await.map_err(stopped)?;
     ensured.map_err(failed)
 }
 
@@ -109,14 +110,14 @@ pub async fn ensure(session: &Session, model: &Model, bounds: &Bounds) -> Result
 ///
 /// # Errors
 /// When it does not.
-pub async fn warm_up(session: &Session, model: &Model, bounds: &Bounds) -> Result<(), Failure> {
+pub async fn warm_up(session: &Session, model: &Model, limits: &Limits) -> Result<(), Failure> {
     let Model { name, url, .. } = model;
     let url = url.at("/api/generate");
     let body = serde_json::json!({
         "model": name, "prompt": "Hello", "stream": false, "options": {"num_predict": 1}
     });
     let work = async {
-        let deadline = bounds.within(GENERATE_LIMIT).deadline;
+        let deadline = limits.within(GENERATE_LIMIT).deadline;
         let answer = ask(session, &url, Some(body.to_string().into_bytes()), deadline).await?;
         let told: Option<Value> = serde_json::from_slice(&answer.body).ok();
         let is_done = told.as_ref().and_then(|told| told.get("done")?.as_bool());
@@ -126,7 +127,7 @@ pub async fn warm_up(session: &Session, model: &Model, bounds: &Bounds) -> Resul
         }
     };
     let began = Instant::now();
-    let warm: Result<(), String> = bounds
+    let warm: Result<(), String> = limits
         .interrupt
         .race(work)
         .await
@@ -150,9 +151,9 @@ pub async fn warm_up(session: &Session, model: &Model, bounds: &Bounds) -> Resul
 pub async fn is_there(
     session: &Session,
     model: &Model,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Option<String>, String> {
-    let deadline = bounds.within(Duration::from_secs(10)).deadline;
+    let deadline = limits.within(Duration::from_secs(10)).deadline;
     list(session, model, deadline).await
 }
 
@@ -183,8 +184,8 @@ async fn ask(
 }
 
 /// Waits until Ollama answers: it may just have been started.
-async fn tags(session: &Session, model: &Model, bounds: &Bounds) -> Result<Option<String>, String> {
-    let limit = bounds.within(READY_LIMIT).deadline;
+async fn tags(session: &Session, model: &Model, limits: &Limits) -> Result<Option<String>, String> {
+    let limit = limits.within(READY_LIMIT).deadline;
     loop {
         let now = Instant::now();
         match list(session, model, limit.min(now + Duration::from_secs(10))).await {
@@ -197,12 +198,12 @@ async fn tags(session: &Session, model: &Model, bounds: &Bounds) -> Result<Optio
 
 /// Free bytes where models may go; none when the host does not tell. Where Ollama really keeps them only
 /// Ollama knows: the first that is there of Docker's folder, that of its service, and the user's.
-async fn free(session: &Session, bounds: &Bounds) -> Option<u64> {
+async fn free(session: &Session, limits: &Limits) -> Option<u64> {
     let script = "for d in \"$(docker info --format '{{.DockerRootDir}}' 2>/dev/null)\" /usr/share/ollama \"$HOME\"; do \
                   [ -n \"$d\" ] && [ -d \"$d\" ] && df -Pk \"$d\" | { read -r _; read -r _ _ _ free _ && echo \"$free\"; } && exit 0; done; exit 0";
-    let bounds = bounds.within(Duration::from_secs(20));
+    let limits = limits.within(Duration::from_secs(20));
     let output = session
-        .run(script, Input::Empty, Show::Nothing, &bounds)
+        .run(script, Input::Empty, Show::Nothing, &limits)
         .await
         .ok()?;
     let kib: u64 = String::from_utf8_lossy(&output.stdout)
@@ -222,12 +223,12 @@ async fn pull(
     session: &Session,
     model: &Model,
     free: Option<u64>,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Again, String> {
     let Model { name, stall, .. } = model;
     let url = model.url.at("/api/pull");
     let stream = session
-        .forward(&url.host, url.port, bounds.deadline)
+        .forward(&url.host, url.port, limits.deadline)
         .await
         .map_err(|error| error.to_string())?;
     let body = serde_json::json!({ "model": name })
@@ -254,7 +255,7 @@ async fn pull(
         }
         too_large.is_none()
     };
-    let request = http::request(stream, &url, Some(body), bounds.deadline, &mut each);
+    let request = http::request(stream, &url, Some(body), limits.deadline, &mut each);
     let silence = async {
         loop {
             match tokio::time::timeout(*stall, heard.recv()).await {
@@ -276,7 +277,7 @@ async fn pull(
     let answer = match answered {
         Ok(answer) => answer,
         // Cut off, and not by us: Ollama keeps what it has.
-        Err(why) if Instant::now() < bounds.deadline && !session.is_closed() => {
+        Err(why) if Instant::now() < limits.deadline && !session.is_closed() => {
             return Ok(Again::Yes(format!("was cut off ({why})")));
         }
         Err(why) => return Err(why),

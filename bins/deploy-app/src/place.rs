@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use action::exit::Exit;
 use action::failure::Failure;
+use action::wait::Limits;
 use bundle::manifest::Kind;
 
-use crate::host::exec::{Bounds, Input};
+use crate::host::exec::Input;
 use crate::release::scripts;
 use crate::remote::Remote;
 use crate::sync::Tree;
@@ -74,7 +75,7 @@ pub async fn put(
     release: &str,
     (from, to, altered): (&Tree, &Tree, &BTreeSet<String>),
     fence: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<String, Failure> {
     let paths = &remote.settings.paths;
     let moves = moves(from, to, altered);
@@ -95,14 +96,14 @@ pub async fn put(
             list(&moves.fold),
         ),
     ] {
-        remote.with_paths(&deed, &script, input, bounds).await?;
+        remote.with_paths(&deed, &script, input, limits).await?;
     }
     let script = scripts::place(paths, release, fence);
-    let placed = remote.with_paths(&deed, &script, list(&moves.place), bounds);
+    let placed = remote.with_paths(&deed, &script, list(&moves.place), limits);
     if let Err(failure) = placed.await {
-        return Err(explained(remote, failure, &needed(&moves.place, to), bounds).await);
+        return Err(explained(remote, failure, &needed(&moves.place, to), limits).await);
     }
-    remote.verify_live(release, to, bounds).await
+    remote.verify_live(release, to, limits).await
 }
 
 /// What must not be something else where these paths are placed: each of them, and the folders above, which end in a
@@ -131,7 +132,7 @@ async fn explained(
     remote: &Remote<'_>,
     failure: Failure,
     needed: &BTreeSet<String>,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Failure {
     if failure.exit() != Exit::Failed {
         return failure;
@@ -140,7 +141,7 @@ async fn explained(
     let script = scripts::find_in_the_way(paths);
     let input = Input::Bytes(null_separated(needed.iter().map(String::as_str)));
     let Ok(found) = remote
-        .script("see what is in the way", &script, input, bounds)
+        .script("see what is in the way", &script, input, limits)
         .await
     else {
         return failure;

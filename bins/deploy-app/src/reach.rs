@@ -5,11 +5,11 @@ use std::time::Duration;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::Interrupt;
+use action::wait::Limits;
 use tokio::time::{Instant, sleep};
 
 use crate::cloud::Cloud;
 use crate::explain;
-use crate::host::exec::Bounds;
 use crate::host::key::Key;
 use crate::host::known_hosts;
 use crate::host::ssh::{ConnectError, Session};
@@ -100,9 +100,9 @@ pub async fn connect(
     settings: &Checked,
     way: &Way<'_>,
     belief: &Belief,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Session, Failure> {
-    let (deadline, interrupt) = (bounds.deadline, &bounds.interrupt);
+    let (deadline, interrupt) = (limits.deadline, &limits.interrupt);
     let key = match &way.key {
         Some(key) => key.clone(),
         None => {

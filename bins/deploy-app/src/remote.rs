@@ -5,9 +5,10 @@ mod receive;
 
 use action::exit::Exit;
 use action::failure::Failure;
+use action::wait::Limits;
 
 use crate::failure_bundle::Evidence;
-use crate::host::exec::{Bounds, ExecError, Input, Output, Show};
+use crate::host::exec::{ExecError, Input, Output, Show};
 use crate::host::ssh::{Session, quote};
 use crate::host_keys::{self, Belief};
 use crate::lease;
@@ -49,9 +50,9 @@ impl<'a> Remote<'a> {
         way: &'a Way<'a>,
         belief: &'a Belief,
         (stages, evidence): (&'a Stages, &'a Evidence),
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Result<Self, Failure> {
-        let session = reach::connect(settings, way, belief, bounds).await?;
+        let session = reach::connect(settings, way, belief, limits).await?;
         Ok(Self {
             session,
             shown: way.shown(),
@@ -95,9 +96,9 @@ impl<'a> Remote<'a> {
     ///
     /// # Errors
     /// As [`reach::connect`].
-    pub async fn again(&self, bounds: &Bounds) -> Result<Self, Failure> {
+    pub async fn again(&self, limits: &Limits) -> Result<Self, Failure> {
         let kept = (self.stages, self.evidence);
-        Self::connect(self.settings, self.way, self.belief, kept, bounds).await
+        Self::connect(self.settings, self.way, self.belief, kept, limits).await
     }
 
     /// Runs one of our own scripts, and gives all that it printed.
@@ -109,9 +110,9 @@ impl<'a> Remote<'a> {
         deed: &str,
         script: &str,
         input: Input,
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Result<Output, Failure> {
-        self.shown_script(deed, script, input, Show::Nothing, bounds)
+        self.shown_script(deed, script, input, Show::Nothing, limits)
             .await
     }
 
@@ -121,11 +122,11 @@ impl<'a> Remote<'a> {
         script: &str,
         input: Input,
         show: Show,
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Result<Output, Failure> {
         let output = self
             .session
-            .run(script, input, show, bounds)
+            .run(script, input, show, limits)
             .await
             .map_err(|error| self.no_result(deed, &error))?;
         if output.status == lock::LOST {
@@ -213,9 +214,9 @@ impl<'a> Remote<'a> {
         &self,
         command: &Command,
         deed: &str,
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Result<(), Failure> {
-        let output = self.run(command, Show::Lines(command.name), bounds).await;
+        let output = self.run(command, Show::Lines(command.name), limits).await;
         self.succeeded(deed, output.map_err(|error| self.no_result(deed, &error))?)
             .map(drop)
     }
@@ -224,11 +225,11 @@ impl<'a> Remote<'a> {
         &self,
         command: &Command,
         show: Show,
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Result<Output, ExecError> {
         let session = &self.session;
         session
-            .run(&command.script, Input::Empty, show, bounds)
+            .run(&command.script, Input::Empty, show, limits)
             .await
     }
 
@@ -240,9 +241,9 @@ impl<'a> Remote<'a> {
         &self,
         command: &Command,
         deed: &str,
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Result<(), Failure> {
-        let output = self.run(command, Show::Lines(command.name), bounds).await;
+        let output = self.run(command, Show::Lines(command.name), limits).await;
         self.did_well(deed, &output.map_err(|error| self.no_result(deed, &error))?)
     }
 
@@ -254,15 +255,15 @@ impl<'a> Remote<'a> {
         &self,
         command: &Command,
         deed: &str,
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Result<(), Failure> {
-        let output = self.run(command, Show::Tail, bounds).await;
+        let output = self.run(command, Show::Tail, limits).await;
         self.did_well(deed, &output.map_err(|error| self.no_result(deed, &error))?)
     }
 
     /// The last lines of a command, whatever its status; none when it does not run.
-    pub async fn tail(&self, command: &Command, bounds: &Bounds) -> Vec<String> {
-        let output = self.run(command, Show::Tail, bounds).await;
+    pub async fn tail(&self, command: &Command, limits: &Limits) -> Vec<String> {
+        let output = self.run(command, Show::Tail, limits).await;
         output.map(|output| output.tail).unwrap_or_default()
     }
 
@@ -270,8 +271,8 @@ impl<'a> Remote<'a> {
     ///
     /// # Errors
     /// When it fails.
-    pub async fn release(&self, deed: &str, script: &str, bounds: &Bounds) -> Result<(), Failure> {
-        self.script(deed, script, Input::Empty, bounds)
+    pub async fn release(&self, deed: &str, script: &str, limits: &Limits) -> Result<(), Failure> {
+        self.script(deed, script, Input::Empty, limits)
             .await
             .map(drop)
     }
@@ -286,12 +287,12 @@ impl<'a> Remote<'a> {
         deed: &str,
         script: &str,
         paths: Vec<u8>,
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Result<(), Failure> {
         if paths.is_empty() {
             return Ok(());
         }
-        self.script(deed, script, Input::Bytes(paths), bounds)
+        self.script(deed, script, Input::Bytes(paths), limits)
             .await
             .map(drop)
     }

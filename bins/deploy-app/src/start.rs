@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use action::exit::Exit;
 use action::failure::Failure;
+use action::wait::Limits;
 use tokio::time::{Instant, sleep};
 
 use crate::compose::{self, Service, Verdict};
 use crate::health;
-use crate::host::exec::{Bounds, Input};
+use crate::host::exec::Input;
 use crate::manner::Manner;
 use crate::model::{self, Ensured};
 use crate::release::scripts;
@@ -39,13 +40,13 @@ pub async fn services(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     release: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Vec<Service>, Failure> {
     let Some(script) = commands.compose_stored(release, "config --format json") else {
         return Ok(Vec::new());
     };
     let deed = format!("read the Compose configuration of release {release}");
-    let output = remote.script(&deed, &script, Input::Empty, bounds).await?;
+    let output = remote.script(&deed, &script, Input::Empty, limits).await?;
     let paths = &remote.settings.paths;
     let folder = format!("{}/{}", paths.target, paths.stored(release));
     compose::services(&output.stdout, &[&folder, &paths.current_folder()])
@@ -61,17 +62,17 @@ pub async fn start(
     commands: &Commands<'_>,
     release: &str,
     images: Images,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
     let mut held = false;
     if images != Images::Fresh && commands.project().is_some() {
-        let services = services(remote, commands, release, bounds).await?;
+        let services = services(remote, commands, release, limits).await?;
         // Not without need: with the option, Compose makes unchanged containers anew (docker/compose#14016).
         held = services.iter().any(|service| service.renews);
-        let gone = recall(remote, &services, release, bounds).await?;
+        let gone = recall(remote, &services, release, limits).await?;
         if let (false, Some(build)) = (gone.is_empty(), commands.rebuild(release, &gone)) {
             let deed = format!("build images of release {release} again");
-            remote.command(&build, &deed, bounds).await?;
+            remote.command(&build, &deed, limits).await?;
         }
     }
     let anew = images == Images::KeptInNewContainers;
@@ -79,12 +80,12 @@ pub async fn start(
         return Ok(());
     };
     let deed = format!("start release {release}");
-    let started = remote.command(&start, &deed, bounds).await;
+    let started = remote.command(&start, &deed, limits).await;
     if commands.project().is_some() {
-        return containers_are_well(remote, commands, release, started, bounds).await;
+        return containers_are_well(remote, commands, release, started, limits).await;
     }
     started?;
-    runs(remote, commands, release, bounds).await
+    runs(remote, commands, release, limits).await
 }
 
 /// Gives the images that a release ran their names back. Gives the services whose images are gone and can be built again.
@@ -95,13 +96,13 @@ async fn recall(
     remote: &Remote<'_>,
     services: &[Service],
     release: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Vec<String>, Failure> {
     let built = services.iter().filter(|service| service.context.is_some());
     let names: Vec<&str> = built.map(|service| service.image.as_str()).collect();
     let script = compose::recall(&remote.settings.paths, release, &names);
     let deed = format!("find the images of release {release}");
-    let output = remote.script(&deed, &script, Input::Empty, bounds).await?;
+    let output = remote.script(&deed, &script, Input::Empty, limits).await?;
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     for line in told.lines() {
         match line.split_once(' ').unwrap_or((line, "")) {
@@ -154,18 +155,18 @@ pub async fn images_are_there(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     release: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
     if commands.project().is_none() {
         return Ok(());
     }
     let script = compose::gone(&remote.settings.paths, release);
     let deed = format!("look for the images of release {release}");
-    let output = remote.script(&deed, &script, Input::Empty, bounds).await?;
+    let output = remote.script(&deed, &script, Input::Empty, limits).await?;
     if output.stdout.is_empty() {
         return Ok(());
     }
-    let services = services(remote, commands, release, bounds).await?;
+    let services = services(remote, commands, release, limits).await?;
     without(&String::from_utf8_lossy(&output.stdout), &services, release)
         .map(drop)
         .map_err(|failure| failure.with_exit(Exit::Refused))
@@ -180,14 +181,14 @@ pub async fn keep_images(
     commands: &Commands<'_>,
     release: &str,
     images: compose::Of<'_>,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
     let Some(project) = commands.project() else {
         return Ok(());
     };
     let script = compose::keep(&remote.settings.paths, project, release, images);
     let deed = "keep the images of the release";
-    remote.release(deed, &script, bounds).await
+    remote.release(deed, &script, limits).await
 }
 
 /// Reads the containers until they are well or one of them has failed. What `up --wait` made of them is
@@ -197,21 +198,21 @@ async fn containers_are_well(
     commands: &Commands<'_>,
     release: &str,
     started: Result<(), Failure>,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
     let Some(script) = commands.compose_live(release, "ps -a --format json") else {
         return started;
     };
     // A signal or the deadline is no verdict on the containers.
     if let Err(failure) = &started
-        && bounds.interrupt.pending().is_some()
+        && limits.interrupt.pending().is_some()
     {
         return Err(failure.clone());
     }
-    let limit = bounds.within(commands.wait).deadline;
+    let limit = limits.within(commands.wait).deadline;
     let seen = loop {
         let output = remote
-            .script("list the containers", &script, Input::Empty, bounds)
+            .script("list the containers", &script, Input::Empty, limits)
             .await?;
         let containers = compose::containers(&output.stdout)
             .map_err(|cause| Failure::failed("cannot list the containers").cause(cause))?;
@@ -228,7 +229,7 @@ async fn containers_are_well(
             Verdict::Bad(seen) => break seen,
             // Compose has waited for as long as it may.
             Verdict::Coming(seen) if started.is_err() || Instant::now() >= limit => break seen,
-            Verdict::Coming(_) => pause(bounds).await?,
+            Verdict::Coming(_) => pause(limits).await?,
         }
     };
     let failure = started.err().unwrap_or_else(|| {
@@ -245,26 +246,26 @@ async fn runs(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     release: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
     let Some(status) = commands.status(release) else {
         return Ok(());
     };
-    let limit = bounds.within(commands.wait).deadline;
+    let limit = limits.within(commands.wait).deadline;
     loop {
         let deed = format!("find release {release} running");
-        match remote.quietly(&status, &deed, bounds).await {
+        match remote.quietly(&status, &deed, limits).await {
             Ok(()) => return Ok(()),
-            Err(failure) if Instant::now() >= limit || bounds.interrupt.pending().is_some() => {
+            Err(failure) if Instant::now() >= limit || limits.interrupt.pending().is_some() => {
                 return Err(failure);
             }
-            Err(_) => pause(bounds).await?,
+            Err(_) => pause(limits).await?,
         }
     }
 }
 
-async fn pause(bounds: &Bounds) -> Result<(), Failure> {
-    bounds
+async fn pause(limits: &Limits) -> Result<(), Failure> {
+    limits
         .interrupt
         .race(sleep(PAUSE))
         .await
@@ -279,16 +280,16 @@ pub async fn prove(
     remote: &Remote<'_>,
     manner: &Manner,
     release: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Option<Ensured>, Failure> {
     let (settings, session) = (remote.settings, &remote.session);
-    let ensured = model(remote, &manner.commands(settings), release, bounds).await?;
+    let ensured = model(remote, &manner.commands(settings), release, limits).await?;
     if let Some(model) = settings.model.as_ref().filter(|model| model.warm_up) {
-        model::warm_up(session, model, bounds).await?;
+        model::warm_up(session, model, limits).await?;
     }
     if let Some(health) = &manner.health {
         remote.stages.begin("health");
-        health::prove(session, health, release, bounds).await?;
+        health::prove(session, health, release, limits).await?;
     } else if manner.run != Run::None {
         tracing::warn!(
             "DEPLOY_APP_HEALTH_URL is none: release {release} counts as healthy because it runs"
@@ -296,7 +297,7 @@ pub async fn prove(
     }
     if let Some(target) = target(remote) {
         remote.stages.begin("target group");
-        target.prove(bounds, settings.health_timeout).await?;
+        target.prove(limits, settings.health_timeout).await?;
     }
     Ok(ensured)
 }
@@ -310,15 +311,15 @@ pub async fn record(
     manner: &Manner,
     release: &str,
     fence: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
     let commands = manner.commands(remote.settings);
-    keep_images(remote, &commands, release, compose::Of::Containers, bounds).await?;
+    keep_images(remote, &commands, release, compose::Of::Containers, limits).await?;
     let paths = &remote.settings.paths;
     let script = scripts::prove(paths, release, &manner.to_text());
     let script = scripts::fenced(paths, fence, &script);
     remote
-        .release("write down that the release is healthy", &script, bounds)
+        .release("write down that the release is healthy", &script, limits)
         .await
 }
 
@@ -330,17 +331,17 @@ pub async fn model(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     release: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Option<Ensured>, Failure> {
     let Some(model) = &remote.settings.model else {
         return Ok(None);
     };
     remote.stages.begin("model");
-    let there = model::is_there(&remote.session, model, bounds).await;
+    let there = model::is_there(&remote.session, model, limits).await;
     if !matches!(there, Ok(Some(_))) {
-        keeps_models(remote, &services(remote, commands, release, bounds).await?)?;
+        keeps_models(remote, &services(remote, commands, release, limits).await?)?;
     }
-    let ensured = model::ensure(&remote.session, model, bounds).await?;
+    let ensured = model::ensure(&remote.session, model, limits).await?;
     Ok(Some(ensured))
 }
 
@@ -373,16 +374,16 @@ pub async fn unwell(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     release: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Option<String> {
     if let Some(health) = &remote.settings.health
-        && let Err(seen) = health::is_well(&remote.session, health, release, bounds).await
+        && let Err(seen) = health::is_well(&remote.session, health, release, limits).await
     {
         return Some(seen);
     }
     if let Some(script) = commands.compose_live(release, "ps -a --format json") {
         let listed = remote
-            .script("list the containers", &script, Input::Empty, bounds)
+            .script("list the containers", &script, Input::Empty, limits)
             .await;
         let containers = match listed {
             Ok(output) => compose::containers(&output.stdout),
@@ -395,7 +396,7 @@ pub async fn unwell(
     }
     if let Some(status) = commands.status(release)
         && remote
-            .quietly(&status, "find it running", bounds)
+            .quietly(&status, "find it running", limits)
             .await
             .is_err()
     {

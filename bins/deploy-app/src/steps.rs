@@ -15,11 +15,11 @@ use action::export::Exports;
 use action::failure::Failure;
 use action::program::{Context, Output};
 use action::redact::SHORTEST;
+use action::wait::Limits;
 
 use self::find::{Found, Host};
 use crate::application::{self, Application};
 use crate::failure_bundle::{self, Evidence};
-use crate::host::exec::Bounds;
 use crate::host::transport::Route;
 use crate::host_keys::{self, Belief};
 use crate::reach::Way;
@@ -108,14 +108,14 @@ async fn act(
         stages.begin("read");
         application = Some(application::read(settings, context).await?);
     }
-    let bounds = Bounds {
+    let limits = Limits {
         deadline: context.deadline,
         interrupt: context.interrupt.clone(),
     };
     stages.begin("find");
     // Listing looks only; it must not start what somebody stopped.
     let looks_only = context.dry_run || matches!(job, Job::Releases);
-    let host = match find::find(settings, context, looks_only, &bounds).await? {
+    let host = match find::find(settings, context, looks_only, &limits).await? {
         Found::Host(host) => *host,
         Found::NotRunning(plan) if context.dry_run => {
             context.show_plan(&plan.text(), &plan.json())?;
@@ -130,7 +130,7 @@ async fn act(
         }
     };
     let job = (job, application);
-    connected(settings, context, &host, job, (stages, evidence), &bounds)
+    connected(settings, context, &host, job, (stages, evidence), &limits)
         .await
         .map_err(|failure| match (&host.instance, host.started) {
             (Some((cloud, seen)), true) => cloud.ec2.started(failure, &seen.id),
@@ -144,12 +144,12 @@ async fn connected(
     host: &Host,
     (job, application): (Job, Option<Application>),
     (stages, evidence): (&Stages, &Evidence),
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Output, Failure> {
     let key = match &settings.ssh_key {
         Some(source) => {
             let key = source.key(host.session.as_ref());
-            Some(bounds.in_time("the SSH key was read", key).await?)
+            Some(limits.in_time("the SSH key was read", key).await?)
         }
         None => None,
     };
@@ -159,14 +159,14 @@ async fn connected(
         instance: host.instance.as_ref().map(|(cloud, seen)| (cloud, seen)),
         key,
     };
-    let belief = host_keys::learn(settings, &way, context.dry_run, bounds);
-    let belief = bounds.in_time("the host keys were learnt", belief).await?;
+    let belief = host_keys::learn(settings, &way, context.dry_run, limits);
+    let belief = limits.in_time("the host keys were learnt", belief).await?;
     // Where nothing is started, the application is read and the host looked at side by side.
     let reading = Work::of(&job, application, settings, context);
     let reaching = async {
-        let remote = reach(settings, &way, &belief, (stages, evidence), bounds).await?;
+        let remote = reach(settings, &way, &belief, (stages, evidence), limits).await?;
         let seen = match (&job, &host.instance) {
-            (Job::Deploy, None) => Some(remote.look(release::UNKNOWN, bounds).await?),
+            (Job::Deploy, None) => Some(remote.look(release::UNKNOWN, limits).await?),
             _ => None,
         };
         Ok((remote, seen))
@@ -174,12 +174,12 @@ async fn connected(
     let (work, (remote, seen)) = tokio::try_join!(reading, reaching)?;
     if !context.dry_run {
         let storing = remote.store_belief();
-        bounds.in_time("the host keys were stored", storing).await?;
+        limits.in_time("the host keys were stored", storing).await?;
     }
     let ended = match &work {
-        Work::Deploy(application) => apply::ship(&remote, application, seen, context, bounds).await,
-        Work::Rollback => rollback::go_back(&remote, context, bounds).await,
-        Work::Releases => return rollback::list(&remote, bounds).await,
+        Work::Deploy(application) => apply::ship(&remote, application, seen, context, limits).await,
+        Work::Rollback => rollback::go_back(&remote, context, limits).await,
+        Work::Releases => return rollback::list(&remote, limits).await,
     };
     let ended = ended?;
     remote.session.close().await;
@@ -195,9 +195,9 @@ async fn reach<'a>(
     way: &'a Way<'a>,
     belief: &'a Belief,
     (stages, evidence): (&'a Stages, &'a Evidence),
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Remote<'a>, Failure> {
-    let reached = Remote::connect(settings, way, belief, (stages, evidence), bounds).await;
+    let reached = Remote::connect(settings, way, belief, (stages, evidence), limits).await;
     if let (Err(_), Some((cloud, seen)), Some(_)) = (&reached, way.instance, &settings.bundle) {
         failure_bundle::gather_unreached(evidence, cloud, &seen.id).await;
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::Signal;
+use action::wait::Limits;
 use tokio::time::{Instant, sleep};
 
 use crate::health;
-use crate::host::exec::Bounds;
 use crate::manner::Manner;
 use crate::remote::Remote;
 use crate::runtime::Command;
@@ -62,7 +62,7 @@ impl From<NotStopped> for Failure {
 pub async fn stop(
     remote: &Remote<'_>,
     stopping: &Stopping<'_>,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), NotStopped> {
     let Stopping { runs, next, .. } = *stopping;
     if is_left_running(runs, next.map(|(_, next)| next)) {
@@ -70,7 +70,7 @@ pub async fn stop(
     }
     let asked = stopping.asked();
     let is_foreign = stopping.release.is_none();
-    if is_foreign && answers(remote, asked, bounds).await? == Answers::Nothing {
+    if is_foreign && answers(remote, asked, limits).await? == Answers::Nothing {
         return Ok(());
     }
     let deed = match stopping.release {
@@ -79,9 +79,9 @@ pub async fn stop(
     };
     let mut failed = None;
     for command in stopping.commands(remote.settings) {
-        match remote.command(&command, &deed, bounds).await {
+        match remote.command(&command, &deed, limits).await {
             Ok(()) => {
-                if outlasts(remote, asked, Answers::Nameless, bounds).await? {
+                if outlasts(remote, asked, Answers::Nameless, limits).await? {
                     tracing::warn!(
                         "something answers still after the stop command, and names no release in X-Release-Id: what will be found healthy may be that"
                     );
@@ -93,8 +93,8 @@ pub async fn stop(
             }
             Err(failure) => {
                 let runs_still = match asked {
-                    Some(_) => outlasts(remote, asked, Answers::Named, bounds).await?,
-                    None => stopping.is_certain && !is_down(remote, stopping, bounds).await,
+                    Some(_) => outlasts(remote, asked, Answers::Named, limits).await?,
+                    None => stopping.is_certain && !is_down(remote, stopping, limits).await,
                 };
                 if !runs_still {
                     tracing::warn!("{failure}");
@@ -109,7 +109,7 @@ pub async fn stop(
     match failed {
         Some(failure) if asked.is_some() => Err(NotStopped::Runs(failure)),
         Some(failure) => Err(NotStopped::Unknown(failure)),
-        None if next.is_some() && answers(remote, asked, bounds).await? == Answers::Nameless => {
+        None if next.is_some() && answers(remote, asked, limits).await? == Answers::Nameless => {
             Err(NotStopped::Runs(unclear(remote, asked)))
         }
         None => Ok(()),
@@ -149,13 +149,13 @@ impl<'a> Stopping<'a> {
 pub async fn foreseen(
     remote: &Remote<'_>,
     stopping: &Stopping<'_>,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Option<String>, Failure> {
     if is_left_running(stopping.runs, stopping.next.map(|(_, next)| next)) {
         return Ok(None);
     }
     let asked = stopping.asked();
-    let answers = answers(remote, asked, bounds).await?;
+    let answers = answers(remote, asked, limits).await?;
     if stopping.release.is_none() && answers == Answers::Nothing {
         return Ok(None);
     }
@@ -212,14 +212,14 @@ enum Answers {
 async fn answers(
     remote: &Remote<'_>,
     asked: Option<&Health>,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Answers, Failure> {
     let Some(health) = asked else {
         return Ok(Answers::Nothing);
     };
-    let answer = bounds
+    let answer = limits
         .interrupt
-        .race(health::ask(&remote.session, health, bounds))
+        .race(health::ask(&remote.session, health, limits))
         .await
         .map_err(stopped)?;
     Ok(match answer {
@@ -236,17 +236,17 @@ async fn outlasts(
     remote: &Remote<'_>,
     asked: Option<&Health>,
     least: Answers,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<bool, Failure> {
     let limit = Instant::now() + PATIENCE;
     loop {
-        if answers(remote, asked, bounds).await? < least {
+        if answers(remote, asked, limits).await? < least {
             return Ok(false);
         }
         if Instant::now() >= limit {
             return Ok(true);
         }
-        bounds.interrupt.race(sleep(PAUSE)).await.map_err(stopped)?;
+        limits.interrupt.race(sleep(PAUSE)).await.map_err(stopped)?;
     }
 }
 
@@ -255,13 +255,13 @@ fn stopped(signal: Signal) -> Failure {
 }
 
 /// Whether the application's own status command says that it does not run.
-async fn is_down(remote: &Remote<'_>, stopping: &Stopping<'_>, bounds: &Bounds) -> bool {
+async fn is_down(remote: &Remote<'_>, stopping: &Stopping<'_>, limits: &Limits) -> bool {
     let status = stopping
         .release
         .and_then(|release| stopping.runs.commands(remote.settings).status(release));
     match status {
         Some(status) => remote
-            .quietly(&status, "find it running", bounds)
+            .quietly(&status, "find it running", limits)
             .await
             .is_err(),
         None => false,

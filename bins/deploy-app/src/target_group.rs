@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use action::failure::Failure;
+use action::wait::{self, Limits, Look, Pace};
 use aws::error::AwsError;
 use aws::session::Session;
-use aws::wait::{self, Look, Pace};
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
     TargetDescription, TargetHealth, TargetHealthStateEnum,
 };
-
-use crate::host::exec::Bounds;
 
 /// How often the load balancer is asked: its own checks come every 5 to 300 seconds.
 const PACE: Pace = Pace {
@@ -36,14 +34,14 @@ impl Target<'_> {
     /// # Errors
     /// At once when the instance is not in the group, or the group has no load balancer; with the load
     /// balancer's reason when it does not become healthy in time.
-    pub async fn prove(&self, bounds: &Bounds, limit: Duration) -> Result<(), Failure> {
-        let outer = bounds.deadline;
-        let bounds = bounds.within(limit);
+    pub async fn prove(&self, limits: &Limits, limit: Duration) -> Result<(), Failure> {
+        let outer = limits.deadline;
+        let limits = limits.within(limit);
         let what = format!("{} to be healthy in its target group", self.instance);
         let waited = wait::until(
             &what,
-            bounds.deadline,
-            &bounds.interrupt,
+            limits.deadline,
+            &limits.interrupt,
             PACE,
             async || match self.look().await? {
                 Ok(()) => Ok(Look::There(())),
@@ -57,7 +55,7 @@ impl Target<'_> {
                 Ok(())
             }
             // The gate has a limit of its own, within the run's: reaching it is a failed release.
-            Err(wait::Ended::Deadline(seen)) if bounds.deadline < outer => Err(Failure::failed(format!(
+            Err(wait::Ended::Deadline(seen)) if limits.deadline < outer => Err(Failure::failed(format!(
                 "the load balancer does not find {} healthy within {} s",
                 self.instance,
                 limit.as_secs()

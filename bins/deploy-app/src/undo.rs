@@ -6,11 +6,11 @@ use std::time::Duration;
 use action::exit::Exit;
 use action::failure::{Failure, Resource, ResourceKind};
 use action::program::Context;
+use action::wait::Limits;
 
 use crate::audit::{self, Entry};
 use crate::failure_bundle;
 use crate::health;
-use crate::host::exec::Bounds;
 use crate::lease::{self, Lease};
 use crate::manner::Manner;
 use crate::place;
@@ -133,7 +133,7 @@ pub async fn undo(
         "the connection to {} is gone, connecting again to clean up",
         remote.shown
     );
-    match remote.again(&Bounds::cleanup(RECONNECT_LIMIT)).await {
+    match remote.again(&Limits::cleanup(RECONNECT_LIMIT)).await {
         Ok(again) => {
             if let Some(lease) = &mut done.lease {
                 lease.move_to(again.session.clone());
@@ -200,15 +200,15 @@ async fn take_back(
     failure: Failure,
     told: &Told<'_>,
 ) -> Failure {
-    let bounds = Bounds::cleanup(LIMIT);
+    let limits = Limits::cleanup(LIMIT);
     let confirmed = match &done.lease {
-        Some(lease) => lease.confirm(remote, &bounds).await,
+        Some(lease) => lease.confirm(remote, &limits).await,
         None => Ok(()),
     };
     let (failure, outcome) = match confirmed {
         // Whatever is there now belongs to whoever has the lock.
         Err(error) if error.exit() == Exit::Lost => lost(remote, done, &failure),
-        _ => take_deeds_back(remote, commands, done, failure, &bounds).await,
+        _ => take_deeds_back(remote, commands, done, failure, &limits).await,
     };
     let entry = Entry {
         failure: Some(&failure),
@@ -216,7 +216,7 @@ async fn take_back(
         ..told.entry.clone()
     };
     audit::record(remote, told.context, &entry).await;
-    unlock(remote, done, failure, ":", &bounds).await
+    unlock(remote, done, failure, ":", &limits).await
 }
 
 /// The failure of a run that may take nothing back any more, and the words for the record.
@@ -249,7 +249,7 @@ async fn take_deeds_back(
     commands: &Commands<'_>,
     done: &Done,
     mut failure: Failure,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> (Failure, String) {
     let mut outcome = "nothing was switched".to_owned();
     let mut may_remove = done.made;
@@ -258,8 +258,8 @@ async fn take_deeds_back(
             failure = with_logs(remote, commands, &done.release, failure).await;
         }
         let taken_back = match before {
-            Before::Release(before) => roll_back(remote, done, before, bounds).await,
-            Before::Nothing | Before::Unproven(_) => take_down(remote, done, bounds).await,
+            Before::Release(before) => roll_back(remote, done, before, limits).await,
+            Before::Nothing | Before::Unproven(_) => take_down(remote, done, limits).await,
         };
         match taken_back {
             Ok(how) => {
@@ -278,7 +278,7 @@ async fn take_deeds_back(
         failure = failure.detail("nothing was switched: what ran before still runs");
     }
     if may_remove {
-        failure = remove(remote, done, failure, bounds).await;
+        failure = remove(remote, done, failure, limits).await;
     }
     (failure, outcome)
 }
@@ -312,13 +312,13 @@ fn not_taken_back(
 }
 
 /// Removes the failed release.
-async fn remove(remote: &Remote<'_>, done: &Done, failure: Failure, bounds: &Bounds) -> Failure {
+async fn remove(remote: &Remote<'_>, done: &Done, failure: Failure, limits: &Limits) -> Failure {
     let (paths, release) = (&remote.settings.paths, &done.release);
     let removed = async {
         let script = scripts::remove(paths, std::slice::from_ref(release));
         let script = scripts::fenced(paths, &done.fence()?, &script);
         remote
-            .release("remove the failed release", &script, bounds)
+            .release("remove the failed release", &script, limits)
             .await
     };
     match removed.await {
@@ -345,7 +345,7 @@ pub async fn with_logs(
         return failure;
     };
     let tail = remote
-        .tail(&logs, &Bounds::cleanup(Duration::from_secs(30)))
+        .tail(&logs, &Limits::cleanup(Duration::from_secs(30)))
         .await;
     let from = tail.len().saturating_sub(50);
     tail[from..].iter().fold(failure, |failure, line| {
@@ -359,12 +359,12 @@ pub async fn unlock(
     done: &Done,
     failure: Failure,
     then: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Failure {
     let Some(lease) = &done.lease else {
         return failure;
     };
-    match lease.give_back(remote, then, bounds).await {
+    match lease.give_back(remote, then, limits).await {
         Ok(()) => failure,
         Err(error) => {
             tracing::warn!("{error}");
@@ -387,7 +387,7 @@ async fn put_back(
     done: &Done,
     before: Option<&str>,
     fence: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
     let Some(Trees { old, new, back }) = &done.trees else {
         return Ok(());
@@ -402,13 +402,13 @@ async fn put_back(
         .map(|(path, _)| path.clone())
         .collect();
     let name = before.unwrap_or(&done.release);
-    place::put(remote, name, (&there, back, &all), fence, bounds).await?;
+    place::put(remote, name, (&there, back, &all), fence, limits).await?;
     let script = scripts::restore_replaced(paths, &done.release);
     remote
         .release(
             "bring back what the release replaced",
             &scripts::fenced(paths, fence, &script),
-            bounds,
+            limits,
         )
         .await
 }
@@ -419,14 +419,14 @@ async fn roll_back(
     remote: &Remote<'_>,
     done: &Done,
     before: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<String, Failure> {
     tracing::warn!("rolling back to release {before}");
     let fence = done.fence()?;
     let paths = &remote.settings.paths;
-    put_back(remote, done, Some(before), &fence, bounds).await?;
+    put_back(remote, done, Some(before), &fence, limits).await?;
     let switch = scripts::switch(paths, before, &fence, done.started);
-    remote.release("switch back", &switch, bounds).await?;
+    remote.release("switch back", &switch, limits).await?;
     if !done.started {
         return Ok(format!("rolled back: release {before} is current again"));
     }
@@ -439,14 +439,14 @@ async fn roll_back(
         // Where nothing of ours runs next, what we started must not either.
         next: (manner.run != Run::None).then_some((before, manner)),
     };
-    stop(remote, &stopping, bounds).await?;
+    stop(remote, &stopping, limits).await?;
     let commands = manner.commands(remote.settings);
-    start::start(remote, &commands, before, Images::Kept, bounds).await?;
+    start::start(remote, &commands, before, Images::Kept, limits).await?;
     let health = manner.health.as_ref();
     if let Some(health) = health {
-        health::prove(&remote.session, health, before, bounds).await?;
+        health::prove(&remote.session, health, before, limits).await?;
     }
-    start::record(remote, manner, before, &fence, bounds).await?;
+    start::record(remote, manner, before, &fence, limits).await?;
     Ok(match health {
         Some(_) => format!("rolled back: release {before} runs again and is healthy"),
         None => format!("rolled back: release {before} is current again"),
@@ -454,7 +454,7 @@ async fn roll_back(
 }
 
 /// Takes away what nothing comes back for; says so.
-async fn take_down(remote: &Remote<'_>, done: &Done, bounds: &Bounds) -> Result<String, Failure> {
+async fn take_down(remote: &Remote<'_>, done: &Done, limits: &Limits) -> Result<String, Failure> {
     let fence = done.fence()?;
     let told = match &done.switched {
         Some(Before::Unproven(before)) => format!(
@@ -470,13 +470,13 @@ async fn take_down(remote: &Remote<'_>, done: &Done, bounds: &Bounds) -> Result<
             is_certain: false,
             next: None,
         };
-        stop(remote, &stopping, bounds).await?;
+        stop(remote, &stopping, limits).await?;
     }
-    put_back(remote, done, None, &fence, bounds).await?;
+    put_back(remote, done, None, &fence, limits).await?;
     let paths = &remote.settings.paths;
     let script = scripts::fenced(paths, &fence, &scripts::unswitch(paths));
     remote
-        .release("remove the link `current`", &script, bounds)
+        .release("remove the link `current`", &script, limits)
         .await?;
     Ok(told)
 }

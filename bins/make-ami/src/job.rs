@@ -3,8 +3,8 @@
 use crate::settings::Checked;
 use action::failure::{Failure, Resource, ResourceKind};
 use action::program::Context;
+use action::wait;
 use aws::session::Session;
-use aws::wait;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Region;
 use jiff::Timestamp;

@@ -144,7 +144,7 @@ pub fn summary(job: &Job, finished: &Finished) -> String {
             1 => "1 snapshot".to_owned(),
             n => format!("{n} snapshots"),
         },
-        aws::wait::humane(job.clock.elapsed())
+        action::wait::humane(job.clock.elapsed())
     );
     for copy in copies {
         let state = if copy.available {

@@ -148,7 +148,7 @@ impl Pace {
         if spare >= 1.0 {
             return Duration::from_secs_f64(wanted);
         }
-        // A wait may be a tenth shorter than it is told: see `aws::wait::until`.
+        // A wait may be a tenth shorter than it is told: see `action::wait::until`.
         let earliest = (calls + 1.0 + HELD_BACK) * STOCK_POLL.as_secs_f64();
         Duration::from_secs_f64(wanted.max((earliest - elapsed) / 0.9))
     }

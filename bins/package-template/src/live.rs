@@ -2,9 +2,9 @@
 
 use action::failure::Failure;
 use action::program::Context;
+use action::wait;
 use aws::error::AwsError;
 use aws::session::Session;
-use aws::wait;
 use aws_sdk_codepipeline::types::{ActionDeclaration, PipelineDeclaration};
 use contract::check::File;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use action::failure::Failure;
 use action::interrupt::Interrupt;
-use aws::wait::{self, Ended, Look, Pace};
+use action::wait::{self, Ended, Look, Pace};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::Request;
 use hyper::body::Bytes;

@@ -18,5 +18,6 @@ pub mod page;
 pub mod program;
 pub mod redact;
 pub mod settings;
+pub mod wait;
 
 mod overview;

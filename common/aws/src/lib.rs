@@ -10,7 +10,6 @@ pub mod body;
 pub mod error;
 pub mod limit;
 pub mod session;
-pub mod wait;
 
 mod environment;
 mod proxy;

@@ -248,7 +248,7 @@ impl State {
 
 impl fmt::Display for Open {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let waited = crate::wait::humane(self.since.elapsed());
+        let waited = action::wait::humane(self.since.elapsed());
         write!(
             f,
             "waiting for AWS to answer {} ({waited} so far)",

@@ -3,9 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use action::failure::Failure;
-use action::interrupt::{Interrupt, Signal};
-use aws::wait;
+use action::interrupt::Signal;
+use action::wait::Limits;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, Sig};
 use tokio::sync::mpsc;
@@ -67,49 +66,6 @@ pub enum Input {
     Chunks(mpsc::Receiver<Result<Vec<u8>, String>>),
 }
 
-/// What ends the waiting for a command.
-#[derive(Debug, Clone)]
-pub struct Bounds {
-    /// When it must be over.
-    pub deadline: Instant,
-    /// Whether we were asked to stop.
-    pub interrupt: Interrupt,
-}
-
-impl Bounds {
-    /// For work that a signal must not stop: cleaning up.
-    #[must_use]
-    pub fn cleanup(limit: Duration) -> Self {
-        Self {
-            deadline: Instant::now() + limit,
-            interrupt: Interrupt::never(),
-        }
-    }
-
-    /// The same, but over after `limit` at the latest.
-    #[must_use]
-    pub fn within(&self, limit: Duration) -> Self {
-        Self {
-            deadline: self.deadline.min(Instant::now() + limit),
-            interrupt: self.interrupt.clone(),
-        }
-    }
-}
-
-impl Bounds {
-    /// Work that may be dropped at any point; `before` says what is not done then.
-    ///
-    /// # Errors
-    /// The signal, the deadline, or the work's own failure.
-    pub fn in_time<T>(
-        &self,
-        before: &str,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> impl Future<Output = Result<T, Failure>> {
-        wait::in_time(self.deadline, &self.interrupt, before, work)
-    }
-}
-
 /// How the output of a command is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Show {
@@ -162,7 +118,7 @@ pub(super) async fn collect(
     script: Vec<u8>,
     input: Input,
     show: Show,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Output, ExecError> {
     let (mut read, write) = channel.split();
     let sent = AtomicU64::new(0);
@@ -185,7 +141,7 @@ pub(super) async fn collect(
     tokio::pin!(feed);
     let mut fed = false;
     let mut stopping: Option<ExecError> = None;
-    let mut over = bounds.deadline;
+    let mut over = limits.deadline;
     let mut output = Output::default();
     let mut status = None;
     let mut beginning = Beginning::default();
@@ -232,7 +188,7 @@ pub(super) async fn collect(
                 Some(error) => return Err(error),
                 None => Some(ExecError::Deadline),
             },
-            signal = bounds.interrupt.signalled(), if stopping.is_none() => Some(ExecError::Interrupted(signal)),
+            signal = limits.interrupt.signalled(), if stopping.is_none() => Some(ExecError::Interrupted(signal)),
             _ = heartbeat.tick() => {
                 let silent = last_output.elapsed();
                 match sign_of_life(show, silent, sent.load(Ordering::Relaxed)) {

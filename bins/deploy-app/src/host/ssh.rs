@@ -2,6 +2,7 @@
 //!
 //! The SSH library is named in this folder only: its releases change their interface often.
 
+use action::wait::Limits;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use russh::{Channel, ChannelOpenFailure, ChannelStream, Disconnect, Preferred, c
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
-use super::exec::{Bounds, ExecError, Input, Output, Show, collect, lost};
+use super::exec::{ExecError, Input, Output, Show, collect, lost};
 use super::key::Key;
 use super::script;
 use super::transport::Watched;
@@ -209,7 +210,7 @@ impl Session {
         script: &str,
         input: Input,
         show: Show,
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Result<Output, ExecError> {
         let sent = script::sent(script);
         let open = async {
@@ -217,10 +218,10 @@ impl Session {
             channel.exec(true, sent.command).await.map_err(lost)?;
             Ok(channel)
         };
-        let channel = timeout_at(bounds.deadline, open)
+        let channel = timeout_at(limits.deadline, open)
             .await
             .map_err(|_| ExecError::Deadline)??;
-        collect(channel, sent.script, input, show, bounds).await
+        collect(channel, sent.script, input, show, limits).await
     }
 
     /// A connection from the host to `host:port`, as the host sees these names.

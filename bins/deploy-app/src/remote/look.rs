@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use action::failure::Failure;
+use action::wait::Limits;
 
 use super::Remote;
-use crate::host::exec::{Bounds, Input, Show};
+use crate::host::exec::{Input, Show};
 use crate::release::{self, State, scripts};
 use crate::sync::pieces::{self, Pieces};
 use crate::sync::{self, Diff, Tree};
@@ -16,7 +17,7 @@ impl Remote<'_> {
     ///
     /// # Errors
     /// When the host lacks a tool, or `current` is not ours.
-    pub async fn look(&self, digest: &str, bounds: &Bounds) -> Result<State, Failure> {
+    pub async fn look(&self, digest: &str, limits: &Limits) -> Result<State, Failure> {
         let script = release::look(&self.settings.paths, digest);
         let output = self
             .shown_script(
@@ -24,7 +25,7 @@ impl Remote<'_> {
                 &script,
                 Input::Empty,
                 Show::Progress("compare"),
-                bounds,
+                limits,
             )
             .await?;
         self.seen(&output.stdout)
@@ -38,11 +39,11 @@ impl Remote<'_> {
         &self,
         seen: Option<State>,
         digest: &str,
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Result<State, Failure> {
         match seen.filter(|seen| seen.tells_all_of(digest)) {
             Some(seen) => Ok(seen),
-            None => self.look(digest, bounds).await,
+            None => self.look(digest, limits).await,
         }
     }
 
@@ -86,7 +87,7 @@ impl Remote<'_> {
         wanted: &Tree,
         state: &State,
         may_remember: bool,
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Diff {
         let Some(current) = &state.current else {
             return sync::diff(wanted, &Tree::new(), &BTreeSet::new());
@@ -113,7 +114,7 @@ impl Remote<'_> {
             // Spares the next look the reading of every file; failing costs time only.
             let script = scripts::remember_stamp(&self.settings.paths, &current.name, stamp);
             drop(
-                self.release("remember what was verified", &script, bounds)
+                self.release("remember what was verified", &script, limits)
                     .await,
             );
         }
@@ -124,10 +125,10 @@ impl Remote<'_> {
     ///
     /// # Errors
     /// When the host does not answer.
-    pub async fn manifest(&self, release: &str, bounds: &Bounds) -> Result<Option<Tree>, Failure> {
+    pub async fn manifest(&self, release: &str, limits: &Limits) -> Result<Option<Tree>, Failure> {
         let script = scripts::read_own(&self.settings.paths, "manifests", release);
         let deed = format!("read the manifest of release {release}");
-        let output = self.script(&deed, &script, Input::Empty, bounds).await?;
+        let output = self.script(&deed, &script, Input::Empty, limits).await?;
         Ok(sync::from_text(&String::from_utf8_lossy(&output.stdout)))
     }
 
@@ -135,10 +136,10 @@ impl Remote<'_> {
     ///
     /// # Errors
     /// When the host does not answer.
-    pub async fn pieces(&self, release: &str, bounds: &Bounds) -> Result<Pieces, Failure> {
+    pub async fn pieces(&self, release: &str, limits: &Limits) -> Result<Pieces, Failure> {
         let script = scripts::read_own(&self.settings.paths, "pieces", release);
         let deed = format!("read the pieces of release {release}");
-        let output = self.script(&deed, &script, Input::Empty, bounds).await?;
+        let output = self.script(&deed, &script, Input::Empty, limits).await?;
         Ok(pieces::from_text(&String::from_utf8_lossy(&output.stdout)))
     }
 }

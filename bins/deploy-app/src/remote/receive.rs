@@ -1,9 +1,10 @@
 //! Having the host receive a release, and say by its own hashes what arrived.
 
 use action::failure::Failure;
+use action::wait::Limits;
 
 use super::{Remote, TAIL};
-use crate::host::exec::{Bounds, Input, Show};
+use crate::host::exec::{Input, Show};
 use crate::layout::Paths;
 use crate::release::scripts;
 use crate::sync::listing::{Fault, Listing, What};
@@ -16,10 +17,10 @@ impl Remote<'_> {
     ///
     /// # Errors
     /// When it does not arrive exactly.
-    pub async fn receive(&self, upload: Upload, bounds: &Bounds) -> Result<String, Failure> {
+    pub async fn receive(&self, upload: Upload, limits: &Limits) -> Result<String, Failure> {
         let deed = format!("unpack release {}", upload.release);
         let (paths, wanted) = (&self.settings.paths, upload.wanted.clone());
-        let (mut stamp, mut faults) = self.send(&deed, upload.clone(), bounds).await?;
+        let (mut stamp, mut faults) = self.send(&deed, upload.clone(), limits).await?;
         let is_curable = |faults: &[Fault]| faults.iter().all(|fault| fault.what != What::Foreign);
         if !faults.is_empty() && is_curable(&faults) {
             let linked = faults.iter().filter(|fault| upload.is_linked(&fault.path));
@@ -30,7 +31,7 @@ impl Remote<'_> {
                 only: Some(only),
                 ..upload
             };
-            (stamp, faults) = self.send(&deed, rest, bounds).await?;
+            (stamp, faults) = self.send(&deed, rest, limits).await?;
         }
         if faults.is_empty() {
             return Ok(stamp);
@@ -59,7 +60,7 @@ impl Remote<'_> {
         &self,
         deed: &str,
         upload: Upload,
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Result<(String, Vec<Fault>), Failure> {
         let again = upload.only.is_some();
         let paths = &self.settings.paths;
@@ -74,7 +75,7 @@ impl Remote<'_> {
                 &script,
                 Input::Chunks(chunks),
                 Show::Progress("send"),
-                bounds,
+                limits,
             )
             .await;
         // It ends by itself: nobody listens any more.
@@ -90,14 +91,14 @@ impl Remote<'_> {
         &self,
         release: &str,
         wanted: &Tree,
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Result<String, Failure> {
         let deed = format!("put release {release} into place");
         let paths = &self.settings.paths;
         let script = scripts::list_live(paths, release, sync::has_long(wanted));
         let show = Show::Progress("verify");
         let output = self
-            .shown_script(&deed, &script, Input::Empty, show, bounds)
+            .shown_script(&deed, &script, Input::Empty, show, limits)
             .await?;
         let (stamp, mut faults) = stamped(&output.stdout, wanted);
         // Whatever else is there was there before, or is the application's.

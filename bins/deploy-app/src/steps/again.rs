@@ -1,12 +1,12 @@
 //! Starting again what is there already.
 
 use action::failure::{Failure, Resource, ResourceKind};
+use action::wait::Limits;
 
 use super::apply::{Deployed, clean_up};
 use super::look::{self, Compared};
 use super::switch::Switch;
 use crate::application::Application;
-use crate::host::exec::Bounds;
 use crate::manner::Manner;
 use crate::release::State;
 use crate::remote::Remote;
@@ -21,7 +21,7 @@ pub(super) async fn resume(
     application: &Application,
     compared: &Compared,
     current: &str,
-    bounds: &Bounds,
+    limits: &Limits,
     done: &mut Done,
 ) -> Result<Deployed, Failure> {
     let doubt = compared.doubt().unwrap_or_default();
@@ -44,8 +44,8 @@ pub(super) async fn resume(
         altered: &[],
         placing: None,
     };
-    let model = switch.go(done, bounds).await?;
-    clean_up(remote, bounds).await;
+    let model = switch.go(done, limits).await?;
+    clean_up(remote, limits).await;
     Ok(Deployed {
         release: current.to_owned(),
         changed: true,
@@ -58,7 +58,7 @@ pub(super) async fn restart(
     remote: &Remote<'_>,
     state: &State,
     current: &str,
-    bounds: &Bounds,
+    limits: &Limits,
     done: &mut Done,
 ) -> Result<Deployed, Failure> {
     let commands = look::commands(remote);
@@ -73,11 +73,11 @@ pub(super) async fn restart(
             is_certain: false,
             next: Some((current, &manner)),
         };
-        stop(remote, &stopping, bounds).await?;
+        stop(remote, &stopping, limits).await?;
         let images = Images::KeptInNewContainers;
-        start::start(remote, &commands, current, images, bounds).await?;
-        let model = start::prove(remote, &manner, current, bounds).await?;
-        start::record(remote, &manner, current, &done.fence()?, bounds).await?;
+        start::start(remote, &commands, current, images, limits).await?;
+        let model = start::prove(remote, &manner, current, limits).await?;
+        start::record(remote, &manner, current, &done.fence()?, limits).await?;
         Ok(model)
     };
     match started.await {

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use action::exit::Exit;
 use action::failure::Failure;
+use action::wait::Limits;
 use bundle::manifest::Kind;
 
 use super::look::{self, Compared};
 use crate::application::Application;
 use crate::compose::{self, Engine, Fault, Mounts, Outline, Project, Service};
-use crate::host::exec::{Bounds, Input};
+use crate::host::exec::Input;
 use crate::host::ssh::quote;
 use crate::layout::Layout;
 use crate::manner::Manner;
@@ -46,10 +47,10 @@ pub(super) async fn look(
     remote: &Remote<'_>,
     application: &Application,
     compared: &Compared,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Ahead, Failure> {
     let (settings, state) = (remote.settings, &compared.state);
-    shared_paths(remote, application, state, bounds).await?;
+    shared_paths(remote, application, state, limits).await?;
     let mut ahead = Ahead {
         settings: settings.clone(),
         outline: Ok(Outline::default()),
@@ -73,7 +74,7 @@ pub(super) async fn look(
             "look at Docker's projects",
             &script,
             Input::Bytes(outline),
-            bounds,
+            limits,
         )
         .await?;
     let printed = String::from_utf8_lossy(&output.stdout);
@@ -108,7 +109,7 @@ pub(super) async fn look(
     }
     if let Ok(outline) = &ahead.outline {
         check_mounts(settings, &application.wanted, &outline.services)?;
-        check_single_files(remote, application, compared, &outline.services, bounds).await?;
+        check_single_files(remote, application, compared, &outline.services, limits).await?;
     }
     ahead.settings = settings.as_project(&project);
     Ok(ahead)
@@ -158,7 +159,7 @@ fn chosen(remote: &Remote<'_>, project: Project<'_>, engine: &Engine) -> Result<
 pub(super) async fn is_ours(
     remote: &Remote<'_>,
     manner: &Manner,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
     let Run::Compose { project } = &manner.run else {
         return Ok(());
@@ -166,7 +167,7 @@ pub(super) async fn is_ours(
     let paths = &remote.settings.paths;
     let script = compose::engine(paths, None);
     let output = remote
-        .script("look at Docker's projects", &script, Input::Empty, bounds)
+        .script("look at Docker's projects", &script, Input::Empty, limits)
         .await?;
     let engine = Engine::parse(&String::from_utf8_lossy(&output.stdout));
     let project = Project {
@@ -221,7 +222,7 @@ async fn check_single_files(
     application: &Application,
     compared: &Compared,
     services: &[Service],
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
     let settings = remote.settings;
     let singles = mounts(settings, &application.wanted).single_files(services);
@@ -241,7 +242,7 @@ async fn check_single_files(
         names.join(" ")
     );
     let deed = "look at files that containers may write to";
-    let output = remote.script(deed, &script, Input::Empty, bounds).await?;
+    let output = remote.script(deed, &script, Input::Empty, limits).await?;
     let there = Listing::parse(&output.stdout).hashes;
     let sent = current.manifest.as_ref().unwrap_or(&application.wanted);
     let faults: Vec<Fault> = singles
@@ -273,7 +274,7 @@ async fn shared_paths(
     remote: &Remote<'_>,
     application: &Application,
     state: &State,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
     let settings = remote.settings;
     if settings.shared.is_empty() {
@@ -282,7 +283,7 @@ async fn shared_paths(
     let (paths, current) = (&settings.paths, state.current_name());
     let script = scripts::look_at_shared(paths, &settings.shared, current);
     let output = remote
-        .script("look at the shared paths", &script, Input::Empty, bounds)
+        .script("look at the shared paths", &script, Input::Empty, limits)
         .await?;
     let told = String::from_utf8_lossy(&output.stdout);
     let there: BTreeMap<&str, &str> = told

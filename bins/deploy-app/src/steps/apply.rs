@@ -6,6 +6,7 @@ use std::time::Duration;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::program::Context;
+use action::wait::Limits;
 use tokio::time::Instant;
 
 use super::again;
@@ -18,7 +19,7 @@ use crate::application::Application;
 use crate::audit::{self, Entry};
 use crate::compose;
 use crate::failure_bundle;
-use crate::host::exec::{Bounds, Input};
+use crate::host::exec::Input;
 use crate::lease;
 use crate::manner::Manner;
 use crate::model::{self, Ensured};
@@ -37,28 +38,28 @@ pub(super) async fn ship(
     application: &Application,
     seen: Option<State>,
     context: &Context,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Option<(String, bool)>, Failure> {
     let began = Instant::now();
     remote.stages.begin("compare");
     let digest = application.digest.to_string();
-    let state = remote.look_unless(seen, &digest, bounds).await?;
+    let state = remote.look_unless(seen, &digest, limits).await?;
     let settled = ahead::settled(remote.settings, &state);
     let remote = &remote.by(&settled);
-    let compared = look::compare(remote, application, state, !context.dry_run, bounds).await;
+    let compared = look::compare(remote, application, state, !context.dry_run, limits).await;
     if let (true, false, Some(current)) = (
         compared.is_done(),
         context.dry_run,
         compared.state.current_name(),
     ) {
-        return untouched(remote, current, bounds).await.map(Some);
+        return untouched(remote, current, limits).await.map(Some);
     }
     let ahead = if compared.is_done() {
         None
     } else {
         look::check_target(remote, &compared.state)?;
-        look::check_runtime(remote, bounds).await?;
-        Some(ahead::look(remote, application, &compared, bounds).await?)
+        look::check_runtime(remote, limits).await?;
+        Some(ahead::look(remote, application, &compared, limits).await?)
     };
     let settings = ahead
         .as_ref()
@@ -70,10 +71,10 @@ pub(super) async fn ship(
             .to_prune(remote.settings.keep_releases, true)
             .is_empty();
         if !compared.is_same() && !frees {
-            room::check(remote, application, &compared, bounds).await?;
+            room::check(remote, application, &compared, limits).await?;
         }
         let outline = ahead.as_ref().map(|ahead| &ahead.outline);
-        let plan = plan::of_deployment(remote, application, compared, outline, bounds).await?;
+        let plan = plan::of_deployment(remote, application, compared, outline, limits).await?;
         context.show_plan(&plan.text(), &plan.json())?;
         return Ok(None);
     }
@@ -85,11 +86,11 @@ pub(super) async fn ship(
         .is_empty()
     {
         // Nothing of ours can make room: no need to wait for the lock with this.
-        room::check(remote, application, &compared, bounds).await?;
+        room::check(remote, application, &compared, limits).await?;
     }
-    let gone = room::prune_unlocked(remote, &compared.state, joins, bounds).await;
+    let gone = room::prune_unlocked(remote, &compared.state, joins, limits).await;
     let mut done = Done::default();
-    let deployed = act(remote, application, context, bounds, &mut done).await;
+    let deployed = act(remote, application, context, limits, &mut done).await;
     let deployed = deployed.map_err(|failure| match gone.as_slice() {
         [] => failure,
         gone => failure.changed(format!("removed old releases: {}", gone.join(", "))),
@@ -157,7 +158,7 @@ pub(super) async fn finish(
                 true => (WRITE_TO_DISK, SYNC_LIMIT),
                 false => (":", CLEANUP),
             };
-            let lock = undo::unlock(remote, &done, lost, then, &Bounds::cleanup(limit)).await;
+            let lock = undo::unlock(remote, &done, lost, then, &Limits::cleanup(limit)).await;
             if !lock.remainders().is_empty() {
                 tracing::warn!("{lock}");
             }
@@ -190,18 +191,18 @@ pub(super) async fn finish(
 async fn untouched(
     remote: &Remote<'_>,
     current: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(String, bool), Failure> {
     let settings = remote.settings;
     let commands = look::commands(remote);
-    let model = start::model(remote, &commands, current, bounds).await?;
+    let model = start::model(remote, &commands, current, limits).await?;
     let changed = model.is_some_and(|model| model.pulled);
     if changed {
         write_to_disk(remote).await;
     }
     if let Some(target) = start::target(remote) {
         remote.stages.begin("target group");
-        target.prove(bounds, settings.health_timeout).await?;
+        target.prove(limits, settings.health_timeout).await?;
     }
     tracing::info!("release {current} is there and healthy: nothing to deploy");
     Ok((current.to_owned(), changed))
@@ -212,18 +213,18 @@ async fn act(
     remote: &Remote<'_>,
     application: &Application,
     context: &Context,
-    bounds: &Bounds,
+    limits: &Limits,
     done: &mut Done,
 ) -> Result<Deployed, Failure> {
     remote.stages.begin("lock");
     let digest = application.digest.to_string();
-    let (lease, printed) = lease::take(remote, context, &digest, bounds).await?;
+    let (lease, printed) = lease::take(remote, context, &digest, limits).await?;
     done.lease = Some(lease);
     // Somebody else may have deployed while we looked or waited.
     remote.stages.begin("compare");
     let seen = remote.seen(&printed)?;
-    let state = remote.look_unless(Some(seen), &digest, bounds).await?;
-    let mut compared = look::compare(remote, application, state, true, bounds).await;
+    let state = remote.look_unless(Some(seen), &digest, limits).await?;
+    let mut compared = look::compare(remote, application, state, true, limits).await;
     let current = compared.state.current_name().map(str::to_owned);
     match (&current, compared.is_same(), &compared.state.placing) {
         (Some(current), true, None) if compared.doubt().is_none() => {
@@ -235,27 +236,27 @@ async fn act(
             });
         }
         (Some(current), true, None) if compared.state.is_proven() => {
-            return again::restart(remote, &compared.state, current, bounds, done).await;
+            return again::restart(remote, &compared.state, current, limits, done).await;
         }
         (Some(current), true, None) => {
-            return again::resume(remote, application, &compared, current, bounds, done).await;
+            return again::resume(remote, application, &compared, current, limits, done).await;
         }
         _ => {}
     }
-    let pruned = room::prune(remote, &compared.state, true, bounds).await;
-    if let Err(failure) = room::check(remote, application, &compared, bounds).await {
+    let pruned = room::prune(remote, &compared.state, true, limits).await;
+    if let Err(failure) = room::check(remote, application, &compared, limits).await {
         if !pruned {
             return Err(failure);
         }
-        let now = remote.look(release::UNKNOWN, bounds).await?;
+        let now = remote.look(release::UNKNOWN, limits).await?;
         let free = (now.free_kib, now.free_inodes);
         (compared.state.free_kib, compared.state.free_inodes) = free;
-        room::check(remote, application, &compared, bounds).await?;
+        room::check(remote, application, &compared, limits).await?;
     }
     let release = release::next_name(&application.release, &compared.state.releases);
     done.release.clone_from(&release);
     done.made = true;
-    send(remote, application, &compared, &release, bounds).await?;
+    send(remote, application, &compared, &release, limits).await?;
     let commands = look::commands(remote);
     let nothing = Tree::new();
     let old = match &compared.state.current {
@@ -266,7 +267,7 @@ async fn act(
         Some(_) => &application.wanted,
         None => &nothing,
     };
-    let pulled = prepare(remote, &commands, &release, application, bounds).await?;
+    let pulled = prepare(remote, &commands, &release, application, limits).await?;
     let switch = Switch {
         remote,
         release: &release,
@@ -279,11 +280,11 @@ async fn act(
         altered: &compared.diff.changed,
         placing: compared.state.placing.as_deref(),
     };
-    let model = switch.go(done, bounds).await?.map(|ensured| Ensured {
+    let model = switch.go(done, limits).await?.map(|ensured| Ensured {
         pulled: ensured.pulled || pulled,
         ..ensured
     });
-    clean_up(remote, bounds).await;
+    clean_up(remote, limits).await;
     Ok(Deployed {
         release,
         changed: true,
@@ -301,7 +302,7 @@ async fn send(
     application: &Application,
     compared: &Compared,
     release: &str,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
     remote.stages.begin("send");
     let settings = remote.settings;
@@ -312,7 +313,7 @@ async fn send(
         .values()
         .any(|kind| crate::sync::size(kind) >= crate::sync::pieces::LARGE);
     let pieces = match &current {
-        Some(current) if has_large => remote.pieces(current, bounds).await?,
+        Some(current) if has_large => remote.pieces(current, limits).await?,
         _ => crate::sync::pieces::Pieces::new(),
     };
     let is_near = remote
@@ -341,7 +342,7 @@ async fn send(
         diff.removed.len(),
         upload.content_bytes()
     );
-    let stamp = remote.receive(upload, bounds).await?;
+    let stamp = remote.receive(upload, limits).await?;
     let current = compared.state.current_name();
     let mut commit = scripts::commit(&settings.paths, release, &settings.shared, current);
     if !scripts::moves_files(&settings.paths) {
@@ -349,7 +350,7 @@ async fn send(
         commit.push_str(&scripts::remember_stamp(&settings.paths, release, &stamp));
     }
     let output = remote
-        .script("complete the release", &commit, Input::Empty, bounds)
+        .script("complete the release", &commit, Input::Empty, limits)
         .await?;
     let told = String::from_utf8_lossy(&output.stdout);
     let target = &settings.paths.target;
@@ -373,53 +374,53 @@ async fn prepare(
     commands: &Commands<'_>,
     release: &str,
     application: &Application,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<bool, Failure> {
     if let Some(build) = commands.build(release) {
         remote.stages.begin("build");
-        let services = start::services(remote, commands, release, bounds).await?;
+        let services = start::services(remote, commands, release, limits).await?;
         start::keeps_models(remote, &services)?;
         ahead::check_mounts(remote.settings, &application.wanted, &services)?;
         remote
-            .command(&build, &format!("build release {release}"), bounds)
+            .command(&build, &format!("build release {release}"), limits)
             .await?;
         let names: Vec<&str> = services.iter().map(|it| it.image.as_str()).collect();
         let images = compose::Of::Names(&names);
-        start::keep_images(remote, commands, release, images, bounds).await?;
+        start::keep_images(remote, commands, release, images, limits).await?;
     }
     let mut pulled = false;
     if let Some(model) = &remote.settings.model
-        && let Ok(None) = model::is_there(&remote.session, model, bounds).await
+        && let Ok(None) = model::is_there(&remote.session, model, limits).await
     {
         // Ollama runs already: the gigabytes come while the old release serves.
         remote.stages.begin("model");
-        pulled = model::ensure(&remote.session, model, bounds).await?.pulled;
+        pulled = model::ensure(&remote.session, model, limits).await?.pulled;
     }
     if let Some(before) = commands.before(release) {
         remote.stages.begin("before");
         remote
-            .command(&before, "run the hook before the switch", bounds)
+            .command(&before, "run the hook before the switch", limits)
             .await?;
     }
     Ok(pulled)
 }
 
 /// What need not succeed for the deployment to be a success.
-pub(super) async fn clean_up(remote: &Remote<'_>, bounds: &Bounds) {
+pub(super) async fn clean_up(remote: &Remote<'_>, limits: &Limits) {
     // Pruning made room for this one, except where only one may stay: the one before had to serve.
     let settings = remote.settings;
     if settings.keep_releases == 1
-        && let Ok(state) = remote.look("-", bounds).await
+        && let Ok(state) = remote.look("-", limits).await
     {
-        room::prune(remote, &state, false, bounds).await;
+        room::prune(remote, &state, false, limits).await;
     }
 }
 
 /// Has everything written to disk, where no lock was taken that would be given back with it.
 async fn write_to_disk(remote: &Remote<'_>) {
-    let bounds = Bounds::cleanup(SYNC_LIMIT);
+    let limits = Limits::cleanup(SYNC_LIMIT);
     if let Err(failure) = remote
-        .release("write everything to disk", WRITE_TO_DISK, &bounds)
+        .release("write everything to disk", WRITE_TO_DISK, &limits)
         .await
     {
         tracing::warn!("{failure}");

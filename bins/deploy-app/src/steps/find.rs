@@ -2,10 +2,10 @@
 
 use action::failure::Failure;
 use action::program::Context;
+use action::wait::Limits;
 use aws::session::Session;
 
 use crate::cloud::Cloud;
-use crate::host::exec::Bounds;
 use crate::host::transport::Address;
 use crate::instance::{Next, Seen};
 use crate::key_source::KeySource;
@@ -40,7 +40,7 @@ pub(super) async fn find(
     settings: &Checked,
     context: &Context,
     looks_only: bool,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Found, Failure> {
     let Some(chosen) = &settings.place.instance else {
         let Some(address) = settings.place.address.clone() else {
@@ -65,18 +65,18 @@ pub(super) async fn find(
     let id = match chosen {
         Chosen::Id(id) => id.clone(),
         Chosen::Tag(tag) => {
-            let seen = bounds.in_time(BEFORE, ec2.find(tag)).await?;
+            let seen = limits.in_time(BEFORE, ec2.find(tag)).await?;
             tracing::info!("the instance with tag {tag} is {}", seen.id);
             seen.id
         }
     };
     if looks_only {
-        let seen = bounds.in_time(BEFORE, ec2.look(&id)).await?;
+        let seen = limits.in_time(BEFORE, ec2.look(&id)).await?;
         let deed = match seen.state.next() {
             Next::Go => None,
             Next::GiveUp => return Err(ec2.gone(&seen)),
             Next::Start => {
-                bounds.in_time(BEFORE, ec2.check_start(&id)).await?;
+                limits.in_time(BEFORE, ec2.check_start(&id)).await?;
                 Some(format!("start instance {id}"))
             }
             Next::Wait => Some(format!(
@@ -98,7 +98,7 @@ pub(super) async fn find(
             })));
         }
     }
-    let (seen, started) = ec2.run(&id, bounds.deadline, &bounds.interrupt).await?;
+    let (seen, started) = ec2.run(&id, limits.deadline, &limits.interrupt).await?;
     let looked_up = seen
         .public_ip
         .clone()

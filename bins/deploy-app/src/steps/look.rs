@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use action::exit::Exit;
 use action::failure::Failure;
+use action::wait::Limits;
 
 use super::without_compose;
 use crate::application::Application;
-use crate::host::exec::Bounds;
 use crate::manner::Manner;
 use crate::release::State;
 use crate::remote::Remote;
@@ -80,10 +80,10 @@ pub(super) async fn compare(
     application: &Application,
     state: State,
     may_remember: bool,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Compared {
     let mut diff = remote
-        .compare(&application.wanted, &state, may_remember, bounds)
+        .compare(&application.wanted, &state, may_remember, limits)
         .await;
     let settings = remote.settings;
     let started = state.current_name().map(|it| state.manner(it, settings));
@@ -100,7 +100,7 @@ pub(super) async fn compare(
     let commands = commands(remote);
     let unwell = match state.current_name() {
         Some(current) if diff.is_empty() && started_otherwise.is_none() => {
-            start::unwell(remote, &commands, current, bounds).await
+            start::unwell(remote, &commands, current, limits).await
         }
         _ => None,
     };
@@ -132,19 +132,19 @@ pub(super) fn check_target(remote: &Remote<'_>, state: &State) -> Result<(), Fai
 }
 
 /// Has the host say that it can run the application, before anything is changed there.
-pub(super) async fn check_runtime(remote: &Remote<'_>, bounds: &Bounds) -> Result<(), Failure> {
-    check_runtime_of(remote, &commands(remote), bounds).await
+pub(super) async fn check_runtime(remote: &Remote<'_>, limits: &Limits) -> Result<(), Failure> {
+    check_runtime_of(remote, &commands(remote), limits).await
 }
 
 /// The same for a release that is run by these commands.
 pub(super) async fn check_runtime_of(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
     match commands.check() {
         Some(check) => remote
-            .check(&check, "use Docker Compose v2", bounds)
+            .check(&check, "use Docker Compose v2", limits)
             .await
             .map_err(without_compose),
         None => Ok(()),

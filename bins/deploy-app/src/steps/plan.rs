@@ -1,12 +1,12 @@
 //! What a run would do.
 
 use action::failure::Failure;
+use action::wait::Limits;
 use serde_json::Value;
 
 use super::look::{self, Compared};
 use crate::application::Application;
 use crate::compose::{self, Outline};
-use crate::host::exec::Bounds;
 use crate::key_source::KeySource;
 use crate::manner::Manner;
 use crate::model;
@@ -25,7 +25,7 @@ pub(super) async fn of_deployment(
     application: &Application,
     compared: Compared,
     outline: Option<&Result<Outline, String>>,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Plan, Failure> {
     let settings = remote.settings;
     let commands = look::commands(remote);
@@ -59,7 +59,7 @@ pub(super) async fn of_deployment(
     }
     if let Some(model) = &settings.model
         && !matches!(
-            model::is_there(&remote.session, model, bounds).await,
+            model::is_there(&remote.session, model, limits).await,
             Ok(Some(_))
         )
     {
@@ -70,13 +70,13 @@ pub(super) async fn of_deployment(
     }
     if is_new {
         deeds.extend(shown("before the switch", commands.before(&release)));
-        deeds.extend(stop::foreseen(remote, &stopping, bounds).await?);
-        deeds.extend(services(remote, &compared, outline, &commands, bounds).await);
+        deeds.extend(stop::foreseen(remote, &stopping, limits).await?);
+        deeds.extend(services(remote, &compared, outline, &commands, limits).await);
         deeds.extend(shown("start", commands.start(&release, false, false)));
         deeds.extend(shown("after the start", commands.after(&release)));
     } else if let (Some(current), Some(doubt)) = (current, compared.doubt()) {
         deeds.push(format!("start the current release again, because {doubt}"));
-        deeds.extend(stop::foreseen(remote, &stopping, bounds).await?);
+        deeds.extend(stop::foreseen(remote, &stopping, limits).await?);
         let anew = compared.unwell.is_some();
         deeds.extend(shown("start", commands.start(current, false, anew)));
         let after = commands.after(current).filter(|_| !state.is_proven());
@@ -154,7 +154,7 @@ async fn services(
     compared: &Compared,
     outline: Option<&Result<Outline, String>>,
     commands: &Commands<'_>,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Vec<String> {
     let (Some(_), Some(outline)) = (commands.project(), outline) else {
         return Vec::new();
@@ -164,7 +164,7 @@ async fn services(
         return vec!["every service is built and started".to_owned()];
     };
     let told = async {
-        let before = start::services(remote, commands, current, bounds).await;
+        let before = start::services(remote, commands, current, limits).await;
         let before = before.map_err(|failure| failure.deed().to_owned())?;
         let after = &outline.as_ref().map_err(Clone::clone)?.services;
         let diff = &compared.diff;
@@ -197,7 +197,7 @@ pub(super) async fn of_rollback(
     current: &str,
     release: &str,
     state: &State,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(String, Value), Failure> {
     let settings = remote.settings;
     let manner = state.manner(release, settings);
@@ -221,7 +221,7 @@ pub(super) async fn of_rollback(
         is_certain: state.is_proven(),
         next: Some((release, &manner)),
     };
-    deeds.extend(stop::foreseen(remote, &stopping, bounds).await?);
+    deeds.extend(stop::foreseen(remote, &stopping, limits).await?);
     deeds.extend(shown("start", commands.start(release, false, false)));
     let plan = Plan {
         host: remote.shown.clone(),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use action::failure::Failure;
 use action::program::{Context, Output};
+use action::wait::Limits;
 use tokio::time::Instant;
 
 use super::ahead;
@@ -11,7 +12,7 @@ use super::apply::{Deployed, clean_up, finish};
 use super::look;
 use super::plan;
 use super::switch::Switch;
-use crate::host::exec::{Bounds, Input};
+use crate::host::exec::Input;
 use crate::lease;
 use crate::release::{State, scripts};
 use crate::remote::Remote;
@@ -27,11 +28,11 @@ const NO_TREE: &str = "-";
 pub(super) async fn go_back(
     remote: &Remote<'_>,
     context: &Context,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<Option<(String, bool)>, Failure> {
     let began = Instant::now();
     remote.stages.begin("compare");
-    let state = remote.look(NO_TREE, bounds).await?;
+    let state = remote.look(NO_TREE, limits).await?;
     let (current, release) = choose(remote, &state)?;
     if current == release && state.is_proven() {
         tracing::info!("release {current} is current already: nothing to go back to");
@@ -39,22 +40,22 @@ pub(super) async fn go_back(
     }
     let settled = ahead::settled(remote.settings, &state);
     let remote = &remote.by(&settled);
-    let wanted = whole(remote, &release, bounds).await?;
+    let wanted = whole(remote, &release, limits).await?;
     look::check_target(remote, &state)?;
     let manner = state.manner(&release, remote.settings);
     let commands = manner.commands(remote.settings);
     if commands.project().is_some() {
-        look::check_runtime_of(remote, &commands, bounds).await?;
-        ahead::is_ours(remote, &manner, bounds).await?;
-        start::images_are_there(remote, &commands, &release, bounds).await?;
+        look::check_runtime_of(remote, &commands, limits).await?;
+        ahead::is_ours(remote, &manner, limits).await?;
+        start::images_are_there(remote, &commands, &release, limits).await?;
     }
     if context.dry_run {
-        let (text, json) = plan::of_rollback(remote, &current, &release, &state, bounds).await?;
+        let (text, json) = plan::of_rollback(remote, &current, &release, &state, limits).await?;
         context.show_plan(&text, &json)?;
         return Ok(None);
     }
     let mut done = Done::default();
-    let ended = act(remote, context, (&release, &wanted), bounds, &mut done).await;
+    let ended = act(remote, context, (&release, &wanted), limits, &mut done).await;
     finish(remote, context, done, ended, ("rollback", began), None).await
 }
 
@@ -62,15 +63,15 @@ async fn act(
     remote: &Remote<'_>,
     context: &Context,
     (release, wanted): (&str, &Tree),
-    bounds: &Bounds,
+    limits: &Limits,
     done: &mut Done,
 ) -> Result<Deployed, Failure> {
     remote.stages.begin("lock");
-    let (lease, printed) = lease::take(remote, context, NO_TREE, bounds).await?;
+    let (lease, printed) = lease::take(remote, context, NO_TREE, limits).await?;
     done.lease = Some(lease);
     // Somebody else may have deployed while we waited.
     let seen = remote.seen(&printed)?;
-    let state = remote.look_unless(Some(seen), NO_TREE, bounds).await?;
+    let state = remote.look_unless(Some(seen), NO_TREE, limits).await?;
     let (current, again) = choose(remote, &state)?;
     let resumes = current == release;
     if again != release || (resumes && state.is_proven()) {
@@ -100,8 +101,8 @@ async fn act(
         altered: &altered,
         placing: state.placing.as_deref(),
     };
-    let model = switch.go(done, bounds).await?;
-    clean_up(remote, bounds).await;
+    let model = switch.go(done, limits).await?;
+    clean_up(remote, limits).await;
     Ok(Deployed {
         release: release.to_owned(),
         changed: true,
@@ -154,19 +155,19 @@ fn remark(state: &State, name: &str) -> &'static str {
 }
 
 /// The tree of a release, whose files on the host are still what they were.
-async fn whole(remote: &Remote<'_>, release: &str, bounds: &Bounds) -> Result<Tree, Failure> {
+async fn whole(remote: &Remote<'_>, release: &str, limits: &Limits) -> Result<Tree, Failure> {
     let refused = || {
         Failure::refused(format!(
             "cannot go back to release {release} on {}; nothing was touched",
             remote.shown
         ))
     };
-    let Some(wanted) = remote.manifest(release, bounds).await? else {
+    let Some(wanted) = remote.manifest(release, limits).await? else {
         return Err(refused().cause("its manifest is gone"));
     };
     let script = scripts::list_stored(&remote.settings.paths, release);
     let deed = format!("read release {release}");
-    let output = remote.script(&deed, &script, Input::Empty, bounds).await?;
+    let output = remote.script(&deed, &script, Input::Empty, limits).await?;
     let listing = Listing::parse(&output.stdout);
     let faults: Vec<_> = listing
         .faults(&wanted)
@@ -198,8 +199,8 @@ fn is_carried_over(listing: &Listing, path: &str) -> bool {
 }
 
 /// Lists the releases: name, `current`, `proven` or `unproven`, the newest first, separated by tabs.
-pub(super) async fn list(remote: &Remote<'_>, bounds: &Bounds) -> Result<Output, Failure> {
-    let state = remote.look(NO_TREE, bounds).await?;
+pub(super) async fn list(remote: &Remote<'_>, limits: &Limits) -> Result<Output, Failure> {
+    let state = remote.look(NO_TREE, limits).await?;
     let mut text = String::new();
     for name in state.releases.iter().rev() {
         let what = if state.current_name() == Some(name.as_str()) {

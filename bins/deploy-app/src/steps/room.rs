@@ -1,12 +1,13 @@
 //! Room on the host for one more release: what there is, and what goes to make it.
 
 use action::failure::Failure;
+use action::wait::Limits;
 use bundle::manifest::Kind;
 
 use super::look::{self, Compared};
 use crate::application::Application;
 use crate::compose;
-use crate::host::exec::{Bounds, Input};
+use crate::host::exec::Input;
 use crate::layout::Layout;
 use crate::release::{State, scripts};
 use crate::remote::Remote;
@@ -19,15 +20,15 @@ pub(super) async fn prune_unlocked(
     remote: &Remote<'_>,
     state: &State,
     joins: bool,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Vec<String> {
     let old = state.to_prune_unlocked(remote.settings.keep_releases, joins);
-    let removed = remove_releases(remote, state, &old, bounds).await;
+    let removed = remove_releases(remote, state, &old, limits).await;
     if let Some(project) = look::commands(remote).project()
         && !old.is_empty()
     {
         let script = compose::remove(project, &old);
-        if let Err(failure) = remote.release("remove old images", &script, bounds).await {
+        if let Err(failure) = remote.release("remove old images", &script, limits).await {
             tracing::warn!("{failure}");
         }
     }
@@ -41,16 +42,16 @@ pub(super) async fn prune(
     remote: &Remote<'_>,
     state: &State,
     joins: bool,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> bool {
     let old = state.to_prune(remote.settings.keep_releases, joins);
-    remove_releases(remote, state, &old, bounds).await;
+    remove_releases(remote, state, &old, limits).await;
     let commands = look::commands(remote);
     if let Some(project) = commands.project() {
         let mut kept = state.releases.clone();
         kept.retain(|release| !old.contains(release));
         let sweep = compose::prune(project, &kept);
-        if let Err(failure) = remote.release("remove old images", &sweep, bounds).await {
+        if let Err(failure) = remote.release("remove old images", &sweep, limits).await {
             tracing::warn!("{failure}");
         }
     }
@@ -63,15 +64,15 @@ async fn remove_releases(
     remote: &Remote<'_>,
     state: &State,
     old: &[String],
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> bool {
     if old.is_empty() {
         return true;
     }
     let removed = async {
-        keep_written(remote, state, old, bounds).await?;
+        keep_written(remote, state, old, limits).await?;
         let script = scripts::remove(&remote.settings.paths, old);
-        remote.release("remove old releases", &script, bounds).await
+        remote.release("remove old releases", &script, limits).await
     };
     match removed.await {
         Ok(()) => {
@@ -90,7 +91,7 @@ async fn keep_written(
     remote: &Remote<'_>,
     state: &State,
     old: &[String],
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
     let Checked { paths, shared, .. } = remote.settings;
     if paths.layout == Layout::InPlace {
@@ -106,7 +107,7 @@ async fn keep_written(
     }
     let script = scripts::keep_written(paths, old, shared, &unknown);
     let deed = "keep what was written into old releases";
-    let output = remote.script(deed, &script, Input::Empty, bounds).await?;
+    let output = remote.script(deed, &script, Input::Empty, limits).await?;
     tell_kept(&paths.target, &String::from_utf8_lossy(&output.stdout));
     Ok(())
 }
@@ -125,10 +126,10 @@ pub(super) async fn check(
     remote: &Remote<'_>,
     application: &Application,
     Compared { state, diff, .. }: &Compared,
-    bounds: &Bounds,
+    limits: &Limits,
 ) -> Result<(), Failure> {
     let settings = remote.settings;
-    let docker_kib = docker_kib(remote, bounds).await;
+    let docker_kib = docker_kib(remote, limits).await;
     // In-place there is a second copy of everything that moves.
     let copies = 1 + u64::from(scripts::moves_files(&settings.paths));
     let new = application
@@ -173,11 +174,11 @@ pub(super) async fn check(
 const DOCKER_MARGIN: u64 = 100 * 1024;
 
 /// Free KiB where Docker keeps its images; none without Docker here, or when it does not tell.
-async fn docker_kib(remote: &Remote<'_>, bounds: &Bounds) -> Option<u64> {
+async fn docker_kib(remote: &Remote<'_>, limits: &Limits) -> Option<u64> {
     look::commands(remote).project()?;
     let script = "d=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null) && [ -d \"$d\" ] && df -Pk \"$d\" | { read -r _; read -r _ _ _ free _ && echo \"$free\"; }; exit 0";
     let output = remote
-        .script("look at Docker's disk", script, Input::Empty, bounds)
+        .script("look at Docker's disk", script, Input::Empty, limits)
         .await
         .ok()?;
     String::from_utf8_lossy(&output.stdout).trim().parse().ok()

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use action::failure::Failure;
+use action::wait::Limits;
 
 use crate::compose;
-use crate::host::exec::Bounds;
 use crate::lease;
 use crate::manner::Manner;
 use crate::model::Ensured;
@@ -44,7 +44,7 @@ impl Switch<'_> {
     pub(super) async fn go(
         &self,
         done: &mut Done,
-        bounds: &Bounds,
+        limits: &Limits,
     ) -> Result<Option<Ensured>, Failure> {
         let (remote, release) = (self.remote, self.release);
         let paths = &remote.settings.paths;
@@ -59,43 +59,43 @@ impl Switch<'_> {
         if let Some(project) = commands.project() {
             let claim = scripts::fenced(paths, &fence, &compose::claim(paths, project));
             let deed = "write down whose the Compose project is";
-            remote.release(deed, &claim, bounds).await?;
+            remote.release(deed, &claim, limits).await?;
         }
         done.switched = Some(self.before.clone());
         let settings = remote.settings;
         let back = self.before.release();
         done.back = back.map(|before| self.state.manner(before, settings));
         if scripts::moves_files(paths) {
-            let stamp = self.put(&fence, done, bounds).await?;
+            let stamp = self.put(&fence, done, limits).await?;
             let remember = scripts::remember_stamp(paths, release, &stamp);
             remote
-                .release("remember what was verified", &remember, bounds)
+                .release("remember what was verified", &remember, limits)
                 .await?;
         }
         remote
             .release(
                 "switch to the release",
                 &scripts::switch(paths, release, &fence, true),
-                bounds,
+                limits,
             )
             .await?;
         remote.stages.begin("start");
-        self.stop_what_runs(done, bounds).await?;
-        start::start(remote, &commands, release, self.images, bounds).await?;
-        let model = start::prove(remote, self.manner, release, bounds).await?;
+        self.stop_what_runs(done, limits).await?;
+        start::start(remote, &commands, release, self.images, limits).await?;
+        let model = start::prove(remote, self.manner, release, limits).await?;
         if let Some(after) = commands.after(release) {
             remote.stages.begin("after");
             remote
-                .command(&after, "run the hook after the start", bounds)
+                .command(&after, "run the hook after the start", limits)
                 .await?;
         }
         remote.stages.begin("finish");
-        start::record(remote, self.manner, release, &fence, bounds).await?;
+        start::record(remote, self.manner, release, &fence, limits).await?;
         Ok(model)
     }
 
     /// Stops what runs, by the commands of the release that it is, in that release's folder.
-    async fn stop_what_runs(&self, done: &mut Done, bounds: &Bounds) -> Result<(), Failure> {
+    async fn stop_what_runs(&self, done: &mut Done, limits: &Limits) -> Result<(), Failure> {
         let settings = self.remote.settings;
         let current = self.state.current_name();
         let mut running = Vec::new();
@@ -122,7 +122,7 @@ impl Switch<'_> {
                 is_certain: *is_certain,
                 next: Some((self.release, self.manner)),
             };
-            let stopped = stop(self.remote, &stopping, bounds).await;
+            let stopped = stop(self.remote, &stopping, limits).await;
             if let Err(NotStopped::Runs(_)) = stopped {
                 done.started = false;
             }
@@ -132,13 +132,13 @@ impl Switch<'_> {
     }
 
     /// In-place: what lies there once the release is taken back.
-    async fn back(&self, bounds: &Bounds) -> Result<Tree, Failure> {
+    async fn back(&self, limits: &Limits) -> Result<Tree, Failure> {
         match &self.before {
             Before::Release(before) if self.state.current_name() == Some(before) => {
                 Ok(self.trees.0.clone())
             }
             Before::Release(before) => {
-                let manifest = self.remote.manifest(before, bounds).await?;
+                let manifest = self.remote.manifest(before, limits).await?;
                 manifest.ok_or_else(|| {
                     Failure::failed(format!(
                         "cannot read the manifest of release {before} on {}, which would come back",
@@ -151,13 +151,13 @@ impl Switch<'_> {
     }
 
     /// In-place: moves the files.
-    async fn put(&self, fence: &str, done: &mut Done, bounds: &Bounds) -> Result<String, Failure> {
+    async fn put(&self, fence: &str, done: &mut Done, limits: &Limits) -> Result<String, Failure> {
         let (old, new) = self.trees;
         let mut there = old.clone();
         let mut altered: BTreeSet<String> = self.altered.iter().cloned().collect();
         if let Some(placing) = self.placing {
             // Somebody was stopped between two trees: what of either is there is not known.
-            let pending = self.remote.manifest(placing, bounds).await?;
+            let pending = self.remote.manifest(placing, limits).await?;
             for (path, kind) in pending.unwrap_or_default() {
                 there.entry(path).or_insert(kind);
             }
@@ -166,14 +166,14 @@ impl Switch<'_> {
         done.trees = Some(Trees {
             old: there.clone(),
             new: new.clone(),
-            back: self.back(bounds).await?,
+            back: self.back(limits).await?,
         });
         place::put(
             self.remote,
             self.release,
             (&there, new, &altered),
             fence,
-            bounds,
+            limits,
         )
         .await
     }

@@ -6,9 +6,9 @@ use crate::sources::Variable;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::program::{Context, Output};
+use action::wait;
 use aws::error::AwsError;
 use aws::session::Session;
-use aws::wait;
 
 /// Reports that the job succeeded, with the variables; or, with a continuation token, that it goes
 /// on. <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html>

@@ -7,7 +7,7 @@ use crate::job::{Job, Place};
 use crate::pace::{Ask, PROOF, Pace};
 use action::exit::Exit;
 use action::failure::Failure;
-use aws::wait::{self, Look, humane};
+use action::wait::{self, Look, humane};
 use aws_sdk_ec2::types::{Image, ImageState, Snapshot, SnapshotState};
 use std::fmt;
 use std::time::Duration;

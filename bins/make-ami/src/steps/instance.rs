@@ -7,8 +7,8 @@ use crate::plan::STOPPED_TAG;
 use crate::settings::Named;
 use crate::settings::modes::Consistency;
 use action::failure::Failure;
+use action::wait::{self, Look, Pace};
 use aws::error::AwsError;
-use aws::wait::{self, Look, Pace};
 use aws_sdk_ec2::types::{
     DeviceType, Filter, Instance, InstanceLifecycleType, InstanceStateName, Tag, Volume,
 };

@@ -3,8 +3,8 @@
 //! or hand over what is ready.
 
 use crate::job::Job;
+use action::wait::humane;
 use aws::error::AwsError;
-use aws::wait::humane;
 use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::config::retry::RetryConfig;
 use aws_sdk_codebuild::types::Build;

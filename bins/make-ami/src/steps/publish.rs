@@ -11,8 +11,8 @@ use crate::undo::{self, Journal};
 use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::Interrupt;
+use action::wait::{self, Look, Pace};
 use aws::error::AwsError;
-use aws::wait::{self, Look, Pace};
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
     CreateVolumePermission, CreateVolumePermissionModifications, Image, LaunchPermission,

@@ -6,8 +6,8 @@
 use super::instance::{Disk, Source};
 use crate::job::{Job, timestamp};
 use action::failure::Failure;
+use action::wait::{self, Look, Pace};
 use aws::error::AwsError;
-use aws::wait::{self, Look, Pace};
 use aws_sdk_ec2::types::{Filter, Snapshot, SnapshotState};
 use jiff::Timestamp;
 use std::time::Duration;

@@ -13,7 +13,7 @@ use crate::job::Job;
 use crate::plan::Plan;
 use crate::settings::modes::Consistency;
 use action::failure::Failure;
-use aws::wait::{self, Look, Pace};
+use action::wait::{self, Look, Pace};
 use aws_sdk_ec2::types::ImageState;
 use std::time::Duration;
 

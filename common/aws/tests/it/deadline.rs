@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use action::exit::Exit;
 use action::interrupt::Interrupt;
+use action::wait::{self, Look, Pace};
 use aws::error::{AwsError, Kind};
 use aws::limit::Limit;
-use aws::wait::{self, Look, Pace};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;

@@ -1,8 +1,8 @@
 //! Waiting for a state: one deadline, adaptive polls with jitter, a line at least every 30 s.
 
-use action::exit::Exit;
-use action::failure::Failure;
-use action::interrupt::{Interrupt, Signal};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::interrupt::{Interrupt, Signal};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -10,10 +10,51 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 /// The longest silence of a wait.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// What a look may still take when the deadline has come. A call to AWS ends before that by itself, and
-/// says what AWS said last: see [`crate::limit`].
+/// says what AWS said last: which the set-up of the clients sees to.
 const LAST_LOOK: Duration = Duration::from_secs(10);
 /// When a look is dropped that was begun long before the deadline.
 const DROPPED_AFTER: Duration = Duration::from_secs(6);
+
+/// What ends every wait of a piece of work: a moment in time, and a signal.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// When it must be over.
+    pub deadline: Instant,
+    /// Whether we were asked to stop.
+    pub interrupt: Interrupt,
+}
+
+impl Limits {
+    /// For work that a signal must not stop: cleaning up.
+    #[must_use]
+    pub fn cleanup(limit: Duration) -> Self {
+        Self {
+            deadline: Instant::now() + limit,
+            interrupt: Interrupt::never(),
+        }
+    }
+
+    /// The same, but over after `limit` at the latest.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Self {
+        Self {
+            deadline: self.deadline.min(Instant::now() + limit),
+            interrupt: self.interrupt.clone(),
+        }
+    }
+
+    /// Work that may be dropped at any point; `before` says what is not done then.
+    ///
+    /// # Errors
+    /// The signal, the deadline, or the work's own failure.
+    pub fn in_time<T>(
+        &self,
+        before: &str,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> impl Future<Output = Result<T, Failure>> {
+        in_time(self.deadline, &self.interrupt, before, work)
+    }
+}
 
 /// How often to look: first after `first`, then slower by a half each time, up to `longest`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,8 +255,8 @@ pub fn humane(duration: Duration) -> String {
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::{Ended, Look, Pace, until};
-    use action::failure::Failure;
-    use action::interrupt::{Interrupt, Signal};
+    use crate::failure::Failure;
+    use crate::interrupt::{Interrupt, Signal};
     use std::time::Duration;
     use tokio::time::Instant;
 
