@@ -9,11 +9,11 @@ use action::wait::Limits;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::host::exec::Input;
 use crate::lease;
 use crate::model::Ensured;
 use crate::release::scripts;
 use crate::remote::Remote;
+use ssh::Stdin as Input;
 
 /// How long writing it may take.
 const LIMIT: Duration = Duration::from_secs(20);

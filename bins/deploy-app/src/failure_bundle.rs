@@ -16,13 +16,13 @@ use tokio::time::{Instant, timeout};
 use crate::compose;
 use crate::explain;
 use crate::health;
-use crate::host::exec::{Input, Show};
-use crate::host::ssh::quote;
 use crate::remote::Remote;
 use crate::runtime::Commands;
 use crate::settings::Checked;
 use crate::stages::Stages;
 use crate::start;
+use action::export::quote::posix as quote;
+use ssh::{OutputMode as Show, Stdin as Input};
 
 /// How long gathering may take, all of it.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -166,7 +166,7 @@ async fn ask(remote: &Remote<'_>, script: &str, limits: &Limits) -> String {
 async fn ask_bytes(remote: &Remote<'_>, script: &str, limits: &Limits) -> Vec<u8> {
     let asked = remote
         .session
-        .run(script, Input::Empty, Show::Nothing, limits)
+        .exec(script, Input::Empty, Show::Nothing, limits)
         .await;
     match asked {
         Ok(output) => output.stdout,

@@ -7,8 +7,8 @@ use action::wait::Limits;
 use tokio::time::{Instant, sleep};
 
 use crate::host::http::{self, Answer};
-use crate::host::ssh::Session;
 use crate::settings::Health;
+use ssh::Session;
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(1);

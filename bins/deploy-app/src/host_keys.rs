@@ -20,11 +20,10 @@ use action::wait::Limits;
 use aws::error::AwsError;
 use tokio::time::{Instant, sleep};
 
-use crate::host::known_hosts;
-use crate::host::trust::{self, HostKey, Known, Trust};
 use crate::reach::Way;
 use crate::settings::{Checked, INSTANCE, KnownHosts};
 use crate::ssm::{RunError, Ssm};
+use ssh::{HostKey, HostKeyPolicy, KnownHostKeys, known_hosts};
 
 /// What RunCommand runs.
 const READ_KEYS: &str = "cat /etc/ssh/ssh_host_*_key.pub";
@@ -36,7 +35,7 @@ const PAUSE: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone)]
 pub struct Belief {
     /// What decides about the presented key.
-    pub trust: Trust,
+    pub policy: HostKeyPolicy,
     /// Where it is to be written; nothing when it was written down already.
     pub store: Option<Store>,
 }
@@ -66,8 +65,8 @@ pub async fn learn(
     looks_only: bool,
     limits: &Limits,
 ) -> Result<Belief, Failure> {
-    let known = |known: Known, source: String, store: Option<Store>| Belief {
-        trust: Trust::Known(Known {
+    let known = |known: KnownHostKeys, source: String, store: Option<Store>| Belief {
+        policy: HostKeyPolicy::Pinned(KnownHostKeys {
             names: way.names(),
             source,
             ..known
@@ -86,7 +85,7 @@ pub async fn learn(
                 path.display().to_string(),
             ),
         };
-        let found = known_hosts::known_hosts(&text, &way.listed_names());
+        let found = known_hosts::parse(&text, &way.listed_names());
         if !found.is_empty() {
             return Ok(known(found, source, None));
         }
@@ -106,7 +105,7 @@ pub async fn learn(
         if let Some(name) = &parameter {
             let source = format!("the SSM parameter {name}");
             match ssm.read(name).await {
-                Ok(Some(text)) => match Known::parse_lines(&text) {
+                Ok(Some(text)) => match KnownHostKeys::parse_lines(&text) {
                     Ok(found) if !found.is_empty() => return Ok(known(found, source, None)),
                     Ok(_) => return Err(unusable(&source, "it is empty")),
                     // It was written to be believed; going on without it would be believing less.
@@ -116,9 +115,9 @@ pub async fn learn(
                 Err(error) => said.met(&error, format!("{source} cannot be read: {error}")),
             }
         }
-        let from = |keys: Vec<HostKey>| Known {
+        let from = |keys: Vec<HostKey>| KnownHostKeys {
             keys,
-            ..Known::default()
+            ..KnownHostKeys::default()
         };
         match ask_instance(settings, way, looks_only, limits).await? {
             Ok((source, keys)) => return Ok(known(from(keys), source, store(false))),
@@ -132,7 +131,7 @@ pub async fn learn(
             parameter.map(|name| Store::Parameter { name, must: true })
         };
         return Ok(Belief {
-            trust: Trust::FirstUse,
+            policy: HostKeyPolicy::FirstUse,
             store,
         });
     }
@@ -255,7 +254,7 @@ async fn ask_once(way: &Way<'_>, looks_only: bool, limits: &Limits) -> Result<To
     };
     match cloud.ec2.console(&seen.id).await {
         Ok(console) => {
-            let keys = trust::console_keys(&console);
+            let keys = console_keys(&console);
             if !keys.is_empty() {
                 return Ok(Ok((format!("the console of {}", seen.id), keys)));
             }
@@ -326,11 +325,11 @@ pub async fn store(
     belief: &Belief,
     presented: &HostKey,
 ) -> Result<(), Failure> {
-    let believed = match &belief.trust {
-        Trust::FirstUse => vec![presented.line()],
-        Trust::Known(known) => known.keys.iter().map(HostKey::line).collect(),
+    let believed = match &belief.policy {
+        HostKeyPolicy::FirstUse => vec![presented.line()],
+        HostKeyPolicy::Pinned(known) => known.keys.iter().map(HostKey::line).collect(),
     };
-    if belief.trust == Trust::FirstUse {
+    if belief.policy == HostKeyPolicy::FirstUse {
         tracing::warn!(
             "believed the host key {presented} of {} on first use",
             way.shown()
@@ -389,4 +388,47 @@ fn pin(settings: &Checked, way: &Way<'_>, key: &HostKey) -> Result<(), Failure> 
     })?;
     tracing::info!("wrote the host key of {name} to {}", path.display());
     Ok(())
+}
+
+/// The public keys in an instance's console output, as cloud-init prints them on first boot:
+/// the first `BEGIN SSH HOST KEY KEYS` block. Later blocks could have been written by anything
+/// that can reach the serial console.
+fn console_keys(console: &str) -> Vec<HostKey> {
+    let mut lines = console.lines();
+    if !lines.any(|line| line.contains("-----BEGIN SSH HOST KEY KEYS-----")) {
+        return Vec::new();
+    }
+    lines
+        .take_while(|line| !line.contains("-----END SSH HOST KEY KEYS-----"))
+        .filter_map(|line| {
+            // Some images prefix each line with a time or `ec2:`.
+            let at = ["ssh-", "ecdsa-sha2-"]
+                .iter()
+                .filter_map(|kind| line.find(kind))
+                .min()?;
+            HostKey::parse(&line[at..])
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HostKey, console_keys};
+
+    const ONE: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+    const TWO: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILIG2T/B0l0gaqj3puu510tu9N1OkQ4znY3LYuEm5zCF";
+
+    #[test]
+    fn the_first_block_of_the_console_counts() {
+        let console = format!(
+            "[   12.0] cloud-init\r\n-----BEGIN SSH HOST KEY KEYS-----\r\nec2: {ONE} root@ip\r\n\
+             -----END SSH HOST KEY KEYS-----\r\nlogin:\r\n-----BEGIN SSH HOST KEY KEYS-----\r\n{TWO}\r\n"
+        );
+        let found: Vec<String> = console_keys(&console).iter().map(HostKey::line).collect();
+        assert_eq!(found, [ONE]);
+        assert!(console_keys(&format!("{ONE}\n")).is_empty());
+        assert!(console_keys("").is_empty());
+    }
 }

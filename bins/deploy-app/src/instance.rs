@@ -13,8 +13,8 @@ use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName};
 use std::time::Duration;
 use tokio::time::Instant;
 
-use crate::host::key::Key;
 use crate::settings::Tag;
+use ssh::PrivateKey as Key;
 
 /// How often the state is looked at: starting takes from ten seconds to some minutes.
 const PACE: Pace = Pace {

@@ -9,20 +9,19 @@ use action::settings::secret::Secret;
 use aws::error::AwsError;
 use aws::session::Session;
 
-use crate::host::key::Key;
-use crate::host::key_text;
+use ssh::PrivateKey;
 
 /// A private key, or where it is to be fetched.
 #[derive(Debug, Clone)]
 pub enum KeySource {
     /// The setting holds the key itself.
-    Text(Key),
+    Text(PrivateKey),
     /// A file that could be read.
     File {
         /// The file.
         path: PathBuf,
         /// What it holds.
-        key: Key,
+        key: PrivateKey,
     },
     /// A secret of Secrets Manager.
     Secret {
@@ -43,9 +42,9 @@ impl FromStr for KeySource {
             Some(("secretsmanager", reference)) => secret(reference),
             Some(("ssm", "")) => Err("`ssm:` names no parameter".to_owned()),
             Some(("ssm", name)) => Ok(Self::Parameter(name.to_owned())),
-            _ if key_text::is_meant(text) => {
+            _ if PrivateKey::is_meant(text) => {
                 hide(text);
-                Key::parse(text).map(Self::Text).map_err(|fault| {
+                PrivateKey::parse(text).map(Self::Text).map_err(|fault| {
                     format!("the value itself is no key that can be used: it {fault}")
                 })
             }
@@ -73,7 +72,7 @@ fn file(text: &str) -> Result<KeySource, String> {
     })?;
     let content = String::from_utf8_lossy(&content);
     hide(&content);
-    match Key::parse(&content) {
+    match PrivateKey::parse(&content) {
         Ok(key) => Ok(KeySource::File { path, key }),
         Err(fault) => Err(format!("cannot use the private key `{text}`: it {fault}")),
     }
@@ -81,7 +80,7 @@ fn file(text: &str) -> Result<KeySource, String> {
 
 /// Hides a key in everything that is logged from now on.
 fn hide(text: &str) {
-    redact::hide(key_text::forms(text).into_iter().map(Secret::from));
+    redact::hide(PrivateKey::secret_forms(text).into_iter().map(Secret::from));
 }
 
 /// `ID` or `ID:JSON-KEY`, as CodeBuild writes them; an ARN has six colons of its own.
@@ -125,7 +124,7 @@ impl KeySource {
     ///
     /// # Errors
     /// A refusal when it is not there or is no key; otherwise what the call met. Never any of its text.
-    pub async fn key(&self, session: Option<&Session>) -> Result<Key, Failure> {
+    pub async fn key(&self, session: Option<&Session>) -> Result<PrivateKey, Failure> {
         let text = match (self, session) {
             (Self::Text(key) | Self::File { key, .. }, _) => return Ok(key.clone()),
             (_, None) => {
@@ -140,7 +139,7 @@ impl KeySource {
             (Self::Parameter(name), Some(session)) => fetch_parameter(session, name).await?,
         };
         hide(&text);
-        Key::parse(&text).map_err(|fault| {
+        PrivateKey::parse(&text).map_err(|fault| {
             Failure::refused(format!(
                 "cannot use the private key in {}; nothing was touched",
                 self.shown()

@@ -11,7 +11,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::host::ssh::quote;
+use action::export::quote::posix as quote;
 
 /// How the application lies in the target folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

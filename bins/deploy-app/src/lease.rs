@@ -12,12 +12,11 @@ use action::wait::Limits;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::host::exec::{Input, Show};
-use crate::host::ssh::Session;
 use crate::release;
 use crate::release::lock::{self, Claim, Holder, Locked};
 use crate::release::scripts;
 use crate::remote::Remote;
+use ssh::{OutputMode as Show, Session, Stdin as Input};
 
 /// Between two tries for a held lock.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -77,7 +76,7 @@ pub async fn take(
                 let session = &remote.session;
                 drop(
                     session
-                        .run(&script, Input::Empty, Show::Nothing, &limits)
+                        .exec(&script, Input::Empty, Show::Nothing, &limits)
                         .await,
                 );
                 return Err(failure);
@@ -246,7 +245,7 @@ async fn renew(claim: Claim, target: String, session: Session, lost: Arc<AtomicB
     loop {
         let limits = Limits::cleanup(pause.max(Duration::from_secs(5)));
         let renewed = session
-            .run(&script, Input::Empty, Show::Nothing, &limits)
+            .exec(&script, Input::Empty, Show::Nothing, &limits)
             .await;
         if renewed.is_ok_and(|output| output.status == lock::LOST) {
             lost.store(true, Ordering::Relaxed);

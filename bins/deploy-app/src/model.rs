@@ -12,10 +12,10 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use self::pull::Pull;
-use crate::host::exec::{Input, Show};
 use crate::host::http::{self, Answer, HttpUrl};
-use crate::host::ssh::Session;
 use crate::settings::Model;
+use ssh::Session;
+use ssh::{OutputMode as Show, Stdin as Input};
 
 /// How long Ollama may take to answer at all after a start.
 const READY_LIMIT: Duration = Duration::from_secs(120);
@@ -203,7 +203,7 @@ async fn free(session: &Session, limits: &Limits) -> Option<u64> {
                   [ -n \"$d\" ] && [ -d \"$d\" ] && df -Pk \"$d\" | { read -r _; read -r _ _ _ free _ && echo \"$free\"; } && exit 0; done; exit 0";
     let limits = limits.within(Duration::from_secs(20));
     let output = session
-        .run(script, Input::Empty, Show::Nothing, &limits)
+        .exec(script, Input::Empty, Show::Nothing, &limits)
         .await
         .ok()?;
     let kib: u64 = String::from_utf8_lossy(&output.stdout)

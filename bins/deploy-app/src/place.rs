@@ -7,11 +7,11 @@ use action::failure::Failure;
 use action::wait::Limits;
 use bundle::manifest::Kind;
 
-use crate::host::exec::Input;
 use crate::release::scripts;
 use crate::remote::Remote;
 use crate::sync::Tree;
 use crate::sync::upload::null_separated;
+use ssh::Stdin as Input;
 
 /// What has to be done with the target folder. Pure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

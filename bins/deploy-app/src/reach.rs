@@ -10,14 +10,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::cloud::Cloud;
 use crate::explain;
-use crate::host::key::Key;
-use crate::host::known_hosts;
-use crate::host::ssh::{ConnectError, Session};
-use crate::host::transport::Route;
-use crate::host::trust::Trust;
 use crate::host_keys::Belief;
 use crate::instance::Seen;
 use crate::settings::Checked;
+use ssh::{Address, ConnectError, HostKeyPolicy, PrivateKey, Session, known_hosts};
 
 /// One try may take this long, so that a lost packet does not use up the whole time.
 const TRY_LIMIT: Duration = Duration::from_secs(20);
@@ -35,11 +31,11 @@ const REFUSED_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Way<'a> {
     /// Where the SSH server listens.
-    pub route: Route,
+    pub address: Address,
     /// The instance, when it is one, with AWS.
     pub instance: Option<(&'a Cloud, &'a Seen)>,
     /// The stored key; none means that one is made and pushed with Instance Connect.
-    pub key: Option<Key>,
+    pub key: Option<PrivateKey>,
 }
 
 impl Way<'_> {
@@ -47,17 +43,15 @@ impl Way<'_> {
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let id = self.instance.map(|(_, seen)| seen.id.clone());
-        id.into_iter()
-            .chain([self.route.address().host.clone()])
-            .collect()
+        id.into_iter().chain([self.address.host.clone()]).collect()
     }
 
     /// The names under which known_hosts files may list the host, the one to write first.
     #[must_use]
     pub fn listed_names(&self) -> Vec<String> {
         let id = self.instance.map(|(_, seen)| seen.id.clone());
-        let address = self.route.address();
-        let address = known_hosts::known_hosts_name(&address.host, address.port);
+        let address = &self.address;
+        let address = known_hosts::entry_name(&address.host, address.port);
         id.into_iter().chain([address]).collect()
     }
 
@@ -86,8 +80,8 @@ impl Way<'_> {
     #[must_use]
     pub fn shown(&self) -> String {
         match self.instance {
-            Some((_, seen)) => format!("{} ({})", seen.id, self.route.address()),
-            None => self.route.address().to_string(),
+            Some((_, seen)) => format!("{} ({})", seen.id, self.address),
+            None => self.address.to_string(),
         }
     }
 }
@@ -105,9 +99,8 @@ pub async fn connect(
     let (deadline, interrupt) = (limits.deadline, &limits.interrupt);
     let key = match &way.key {
         Some(key) => key.clone(),
-        None => {
-            Key::ephemeral().map_err(|error| Failure::failed("cannot make a key").cause(error))?
-        }
+        None => PrivateKey::ephemeral()
+            .map_err(|error| Failure::failed("cannot make a key").cause(error))?,
     };
     let started = Instant::now();
     let limit = deadline.min(started + settings.ssh_timeout);
@@ -117,7 +110,7 @@ pub async fn connect(
     let mut before: Option<ConnectError> = None;
     loop {
         let until = limit.min(Instant::now() + TRY_LIMIT);
-        let one = attempt(settings, way, &belief.trust, &key, until);
+        let one = attempt(settings, way, &belief.policy, &key, until);
         let error = match interrupt.race(one).await {
             Ok(Ok(session)) => {
                 tracing::info!(
@@ -175,11 +168,11 @@ enum Attempt {
 async fn attempt(
     settings: &Checked,
     way: &Way<'_>,
-    trust: &Trust,
-    key: &Key,
+    policy: &HostKeyPolicy,
+    key: &PrivateKey,
     deadline: Instant,
 ) -> Result<Session, Attempt> {
-    let stream = way.route.open(deadline).await.map_err(Attempt::Ssh)?;
+    let stream = way.address.connect(deadline).await.map_err(Attempt::Ssh)?;
     // The pushed key is good for 60 seconds, so it goes just before each connection.
     if let (None, Some((cloud, seen))) = (&way.key, way.instance) {
         cloud
@@ -188,7 +181,7 @@ async fn attempt(
             .await
             .map_err(|failure| Attempt::Final(Box::new(failure)))?;
     }
-    Session::connect(stream, &settings.user, key, trust, deadline)
+    Session::connect(stream, &settings.user, key, policy, deadline)
         .await
         .map_err(Attempt::Ssh)
 }
@@ -224,7 +217,7 @@ async fn failure(
             let failure = Failure::new(exit, format!("cannot reach {host} over SSH")).cause(error);
             let why = match way.instance {
                 Some((cloud, seen)) => {
-                    explain::lines(cloud, seen, way.route.address().port, interrupt).await
+                    explain::lines(cloud, seen, way.address.port, interrupt).await
                 }
                 None => Vec::new(),
             };

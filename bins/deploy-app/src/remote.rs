@@ -8,8 +8,6 @@ use action::failure::Failure;
 use action::wait::Limits;
 
 use crate::failure_bundle::Evidence;
-use crate::host::exec::{ExecError, Input, Output, Show};
-use crate::host::ssh::{Session, quote};
 use crate::host_keys::{self, Belief};
 use crate::lease;
 use crate::reach::{self, Way};
@@ -17,6 +15,8 @@ use crate::release::lock;
 use crate::runtime::Command;
 use crate::settings::Checked;
 use crate::stages::Stages;
+use action::export::quote::posix as quote;
+use ssh::{ExecError, ExecOutput as Output, OutputMode as Show, Session, Stdin as Input};
 
 /// How many lines of a failed command are repeated in the error.
 const TAIL: usize = 20;
@@ -126,7 +126,7 @@ impl<'a> Remote<'a> {
     ) -> Result<Output, Failure> {
         let output = self
             .session
-            .run(script, input, show, limits)
+            .exec(script, input, show, limits)
             .await
             .map_err(|error| self.no_result(deed, &error))?;
         if output.status == lock::LOST {
@@ -229,7 +229,7 @@ impl<'a> Remote<'a> {
     ) -> Result<Output, ExecError> {
         let session = &self.session;
         session
-            .run(&command.script, Input::Empty, show, limits)
+            .exec(&command.script, Input::Empty, show, limits)
             .await
     }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::host::ssh::quote;
 use crate::layout::Paths;
 use crate::settings::{Hooks, Run};
+use action::export::quote::posix as quote;
 
 /// A command on the host, with the name under which its lines are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,10 +14,9 @@ use action::settings::value::{Count, InstanceId, Lines, Switch, Timeout};
 use serde::Deserialize;
 
 use crate::host::http::HttpUrl;
-use crate::host::transport::Address;
-use crate::host::trust::Known;
 use crate::key_source::KeySource;
 use crate::layout::{Layout, Paths};
+use ssh::{Address, KnownHostKeys};
 
 pub(crate) use check::{INSTANCE, last_part, whole_path};
 pub use words::{KnownHosts, Parsed, Runtime, Tag};
@@ -222,7 +221,7 @@ pub struct Checked {
     /// The key; none means Instance Connect.
     pub ssh_key: Option<KeySource>,
     /// Pinned host keys and authorities.
-    pub pinned: Known,
+    pub pinned: KnownHostKeys,
     /// The known_hosts file, or the lines of one.
     pub known_hosts: Option<KnownHosts>,
     /// The name of the SSM parameter, with `{instance}` for the instance's id.

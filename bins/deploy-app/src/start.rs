@@ -9,7 +9,6 @@ use tokio::time::{Instant, sleep};
 
 use crate::compose::{self, Service, Verdict};
 use crate::health;
-use crate::host::exec::Input;
 use crate::manner::Manner;
 use crate::model::{self, Ensured};
 use crate::release::scripts;
@@ -17,6 +16,7 @@ use crate::remote::Remote;
 use crate::runtime::Commands;
 use crate::settings::Run;
 use crate::target_group::Target;
+use ssh::Stdin as Input;
 
 /// Between two looks at containers, or two questions for the status.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -20,7 +20,6 @@ use action::wait::Limits;
 use self::find::{Found, Host};
 use crate::application::{self, Application};
 use crate::failure_bundle::{self, Evidence};
-use crate::host::transport::Route;
 use crate::host_keys::{self, Belief};
 use crate::reach::Way;
 use crate::release;
@@ -155,7 +154,7 @@ async fn connected(
     };
     stages.begin("connect");
     let way = Way {
-        route: Route::Tcp(host.address.clone()),
+        address: host.address.clone(),
         instance: host.instance.as_ref().map(|(cloud, seen)| (cloud, seen)),
         key,
     };

@@ -3,8 +3,8 @@
 //!
 //! `.deploy/images/<release>` has a line for each: its name, its id, and its digests in registries.
 
-use crate::host::ssh::quote;
 use crate::layout::Paths;
+use action::export::quote::posix as quote;
 
 /// Whose images a release writes down.
 #[derive(Debug, Clone, Copy)]

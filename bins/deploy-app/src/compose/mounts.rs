@@ -221,7 +221,7 @@ fn setting(name: &str, mut paths: Vec<String>) -> String {
             {
                 path.clone()
             }
-            false => crate::host::ssh::quote(path),
+            false => action::export::quote::posix(path),
         })
         .collect();
     match words.as_slice() {

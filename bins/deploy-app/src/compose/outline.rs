@@ -9,10 +9,10 @@ use bundle::names::bytes;
 use tar::EntryType;
 
 use super::Service;
-use crate::host::ssh::quote;
 use crate::layout::Paths;
 use crate::sync::upload::{Upload, link};
 use crate::sync::{Tree, is_at};
+use action::export::quote::posix as quote;
 
 /// The files that Compose starts from:
 /// <https://docs.docker.com/compose/intro/compose-application-model/#the-compose-file>

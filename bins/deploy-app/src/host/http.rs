@@ -45,7 +45,9 @@ impl HttpUrl {
         } else {
             authority.to_owned()
         };
-        let address = super::transport::Address::parse(&with_port)?;
+        let address = with_port
+            .parse::<ssh::Address>()
+            .map_err(|error| error.to_string())?;
         Ok(Self {
             host: address.host,
             port: address.port,
@@ -63,7 +65,7 @@ impl HttpUrl {
     }
 
     fn authority(&self) -> String {
-        super::transport::Address {
+        ssh::Address {
             host: self.host.clone(),
             port: self.port,
         }

@@ -1,6 +1,6 @@
 //! The lock of a target folder: a lease that its holder renews, and that ends by itself.
 
-use crate::host::ssh::quote;
+use action::export::quote::posix as quote;
 
 /// Who asks for the lock.
 #[derive(Debug, Clone, PartialEq, Eq)]

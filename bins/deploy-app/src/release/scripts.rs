@@ -1,10 +1,10 @@
 //! The scripts that change releases. Every one may be cut off at any point and run again.
 
-use crate::host::ssh::quote;
 use crate::layout::{Layout, Paths};
 use crate::release::STAMP;
 use crate::sync::listing::{self, Folder};
 use crate::sync::{SEEDS, shared_link};
+use action::export::quote::posix as quote;
 
 /// A script that only the holder of the lock may run; `fence` is [`crate::lease::Lease::fence`].
 #[must_use]

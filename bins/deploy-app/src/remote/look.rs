@@ -6,10 +6,10 @@ use action::failure::Failure;
 use action::wait::Limits;
 
 use super::Remote;
-use crate::host::exec::{Input, Show};
 use crate::release::{self, State, scripts};
 use crate::sync::pieces::{self, Pieces};
 use crate::sync::{self, Diff, Tree};
+use ssh::{OutputMode as Show, Stdin as Input};
 
 impl Remote<'_> {
     /// Looks at the host and the target folder, and at what the current release holds where that may

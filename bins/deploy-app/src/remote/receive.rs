@@ -4,12 +4,12 @@ use action::failure::Failure;
 use action::wait::Limits;
 
 use super::{Remote, TAIL};
-use crate::host::exec::{Input, Show};
 use crate::layout::Paths;
 use crate::release::scripts;
 use crate::sync::listing::{Fault, Listing, What};
 use crate::sync::upload::Upload;
 use crate::sync::{self, Tree};
+use ssh::{OutputMode as Show, Stdin as Input};
 
 impl Remote<'_> {
     /// Sends a release and has it verified by the host's own hashes; what did not arrive as it should

@@ -9,9 +9,9 @@ use action::settings::given::Given;
 use action::settings::value::{Count, Lines, Timeout};
 
 use super::{Checked, Chosen, Health, Hooks, KnownHosts, Model, Parsed, Place, Raw, Run, Runtime};
-use crate::host::trust::Known;
 use crate::key_source::KeySource;
 use crate::layout::{Layout, Paths};
+use ssh::KnownHostKeys;
 
 /// Where an application answers unless told otherwise.
 const HEALTH_URL: &str = "http://127.0.0.1:8001/collection";
@@ -164,13 +164,13 @@ impl Settings for Raw {
     }
 }
 
-fn pinned(faults: &mut Faults, given: Given<Lines>) -> Known {
+fn pinned(faults: &mut Faults, given: Given<Lines>) -> KnownHostKeys {
     let lines = faults.optional("host_key", given).unwrap_or_default().0;
-    match Known::parse_lines(&lines.join("\n")) {
+    match KnownHostKeys::parse_lines(&lines.join("\n")) {
         Ok(known) => known,
         Err(fault) => {
             faults.of("host_key", fault);
-            Known::default()
+            KnownHostKeys::default()
         }
     }
 }

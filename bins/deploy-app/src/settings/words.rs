@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::host::http::HttpUrl;
-use crate::host::transport::Address;
+use ssh::Address;
 
 /// How the application runs, as said in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl FromStr for Parsed<Address> {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, &'static str> {
-        let address = Address::parse(text).map(Self);
+        let address = text.parse::<Address>().map(Self);
         address.map_err(|_| "not `host` or `host:port`; the user is DEPLOY_APP_USER")
     }
 }

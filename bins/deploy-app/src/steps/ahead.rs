@@ -11,8 +11,6 @@ use bundle::manifest::Kind;
 use super::look::{self, Compared};
 use crate::application::Application;
 use crate::compose::{self, Engine, Fault, Mounts, Outline, Project, Service};
-use crate::host::exec::Input;
-use crate::host::ssh::quote;
 use crate::layout::Layout;
 use crate::manner::Manner;
 use crate::release::{self, State, scripts};
@@ -20,6 +18,8 @@ use crate::remote::Remote;
 use crate::settings::{Checked, Run};
 use crate::sync::listing::{Listing, SEGMENT};
 use crate::sync::{SEEDS, Tree, is_at};
+use action::export::quote::posix as quote;
+use ssh::Stdin as Input;
 
 /// The settings with the project that is known without asking Docker: the one that was set, or that the target has had.
 pub(super) fn settled(settings: &Checked, state: &State) -> Checked {

@@ -19,7 +19,6 @@ use crate::application::Application;
 use crate::audit::{self, Entry};
 use crate::compose;
 use crate::failure_bundle;
-use crate::host::exec::Input;
 use crate::lease;
 use crate::manner::Manner;
 use crate::model::{self, Ensured};
@@ -30,6 +29,7 @@ use crate::start::{self, Images};
 use crate::sync::Tree;
 use crate::sync::upload::Upload;
 use crate::undo::{self, Before, Done, Told};
+use ssh::Stdin as Input;
 
 /// Compares, then acts or tells. Gives the release that runs and whether anything was changed. `seen` is
 /// what a look told before the application was known.
@@ -318,7 +318,7 @@ async fn send(
     };
     let is_near = remote
         .session
-        .round_trip()
+        .latency()
         .await
         .is_some_and(|took| took < NEAR);
     let upload = Upload {

@@ -6,11 +6,11 @@ use action::wait::Limits;
 use aws::session::Session;
 
 use crate::cloud::Cloud;
-use crate::host::transport::Address;
 use crate::instance::{Next, Seen};
 use crate::key_source::KeySource;
 use crate::plan::Plan;
 use crate::settings::{Checked, Chosen};
+use ssh::Address;
 
 /// What is deployed to, once it runs.
 pub(super) struct Host {

@@ -12,7 +12,6 @@ use super::apply::{Deployed, clean_up, finish};
 use super::look;
 use super::plan;
 use super::switch::Switch;
-use crate::host::exec::Input;
 use crate::lease;
 use crate::release::{State, scripts};
 use crate::remote::Remote;
@@ -20,6 +19,7 @@ use crate::start::{self, Images};
 use crate::sync::listing::Listing;
 use crate::sync::{Tree, is_at, shared_link};
 use crate::undo::{Before, Done};
+use ssh::Stdin as Input;
 
 /// The digest of no tree: whatever is current is told in full.
 const NO_TREE: &str = "-";

@@ -7,12 +7,12 @@ use bundle::manifest::Kind;
 use super::look::{self, Compared};
 use crate::application::Application;
 use crate::compose;
-use crate::host::exec::Input;
 use crate::layout::Layout;
 use crate::release::{State, scripts};
 use crate::remote::Remote;
 use crate::settings::{Checked, Run};
 use crate::sync::size;
+use ssh::Stdin as Input;
 
 /// Removes what is not kept and nobody can be deploying: a lock that somebody holds does not keep a disk
 /// from being cleared. Failing costs room only. Gives what went.

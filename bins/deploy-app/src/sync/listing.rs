@@ -9,7 +9,7 @@ use bundle::manifest::Kind;
 use bundle::names::bytes;
 
 use super::Tree;
-use crate::host::ssh::quote;
+use action::export::quote::posix as quote;
 
 /// Files longer than this, in bytes, are hashed in segments of this length, by several processes at once: see
 /// [`Digest::of_segments`]. It stands in the scripts too.

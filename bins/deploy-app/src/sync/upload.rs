@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 use super::listing::SEGMENT;
 use super::pieces::{self, LARGE, Part, Pieces, Recipe, Segments};
 use super::{SEEDS, Tree, size, to_text};
-use crate::host::ssh::quote;
 use crate::layout::Paths;
+use action::export::quote::posix as quote;
 
 /// Everything that the upload needs; moved to a thread of its own.
 #[derive(Debug, Clone)]

@@ -7,28 +7,27 @@
 
 use std::borrow::Cow;
 
-use super::exec::Show;
-use super::lines::Lines;
+use crate::output::{Lines, OutputMode};
 
 /// What the script's own output comes after: what was printed before is the login's. In the script this stands as an
 /// escape, so that a host which only repeats what it was sent does not print it.
-const BEGIN: &[u8] = b"\x1edeploy-app\n";
+const BEGIN: &[u8] = b"\x1essh-exec\n";
 
 /// How much of what a login prints is kept for an error message, in bytes.
 const LOGIN_BYTES: usize = 16 * 1024;
 
 /// A script with the command that reads it.
-pub(super) struct Sent {
+pub(crate) struct Sent {
     /// For the login shell.
-    pub(super) command: String,
+    pub(crate) command: String,
     /// For standard input.
-    pub(super) script: Vec<u8>,
+    pub(crate) script: Vec<u8>,
 }
 
 /// Makes a script ready to be sent.
-pub(super) fn sent(script: &str) -> Sent {
+pub(crate) fn sent(script: &str) -> Sent {
     // In braces, so that all of it is read before any of it runs.
-    let script = format!("{{ printf '\\036deploy-app\\n'\n{script}\n}}\n");
+    let script = format!("{{ printf '\\036ssh-exec\\n'\n{script}\n}}\n");
     let count = script.lines().count();
     let read = read_lines("s", count);
     // A connection may break while the script is sent, and a start-up file of the login may read a part of it.
@@ -52,14 +51,14 @@ fn read_lines(variable: &str, count: usize) -> String {
 
 /// Tells a script's own output from what was printed before it began.
 #[derive(Default)]
-pub(super) struct Beginning {
+pub(crate) struct Beginning {
     login: Vec<u8>,
     has_begun: bool,
 }
 
 impl Beginning {
     /// The script's own part of what came.
-    pub(super) fn own<'a>(&mut self, data: &'a [u8]) -> Cow<'a, [u8]> {
+    pub(crate) fn own<'a>(&mut self, data: &'a [u8]) -> Cow<'a, [u8]> {
         if self.has_begun {
             return Cow::Borrowed(data);
         }
@@ -76,11 +75,11 @@ impl Beginning {
     }
 
     /// Whether the script runs. Adds what was printed instead to `tail` when it does not.
-    pub(super) fn has_begun(&self, tail: &mut Vec<String>) -> bool {
+    pub(crate) fn has_begun(&self, tail: &mut Vec<String>) -> bool {
         if !self.has_begun {
             let mut lines = Lines::of_stdout();
-            lines.push(&self.login, Show::Tail, tail);
-            lines.finish(Show::Tail, tail);
+            lines.push(&self.login, OutputMode::Tail, tail);
+            lines.finish(OutputMode::Tail, tail);
         }
         self.has_begun
     }

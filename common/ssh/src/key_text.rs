@@ -5,9 +5,11 @@
 
 use std::borrow::Cow;
 
-use aws_smithy_types::base64;
+use data_encoding::BASE64;
 use russh::keys::Algorithm;
 use serde_json::Value;
+
+use crate::private_key::PrivateKeyError;
 
 /// How deep one form may stand within another, as base64 of JSON with `\n` in its strings does.
 const DEPTH: usize = 3;
@@ -21,9 +23,6 @@ const OPENSSH: &str = "b3BlbnNzaC1rZXktdjE";
 
 /// How a file of PuTTY's begins.
 const PUTTY: &str = "PuTTY-User-Key-File-";
-
-/// What is said of a key that cannot be opened.
-pub(super) const PASSPHRASE: &str = "has a passphrase; a pipeline cannot type one (`ssh-keygen -p -N '' -f KEY` takes it off a copy)";
 
 /// How the lines of base64 are cut, in bytes: by `base64`, by OpenSSL and PEM, and by OpenSSH.
 const LINES: [usize; 3] = [76, 64, 70];
@@ -45,31 +44,31 @@ pub(crate) fn is_meant(text: &str) -> bool {
 ///
 /// # Errors
 /// What the text is instead, as the end of a sentence about it.
-pub(super) fn find(text: &str) -> Result<String, &'static str> {
+pub(crate) fn find(text: &str) -> Result<String, PrivateKeyError> {
     let readings = readings(text);
     let is_key = |it: &String| block(it).or_else(|| is_putty(it).then(|| it.clone()));
     let mut found: Vec<String> = readings.iter().filter_map(is_key).collect();
     found.sort_unstable();
     found.dedup();
     match (found.pop(), found.is_empty()) {
-        (Some(key), true) if key.contains("ENCRYPTED") => Err(PASSPHRASE),
+        (Some(key), true) if key.contains("ENCRYPTED") => Err(PrivateKeyError::Passphrase),
         (Some(key), true) => Ok(key),
-        (Some(_), false) => Err("holds several private keys; one is wanted"),
+        (Some(_), false) => Err(PrivateKeyError::Several),
         (None, _) => Err(instead(&readings)),
     }
 }
 
 /// What a text without a private key is.
-fn instead(readings: &[String]) -> &'static str {
+fn instead(readings: &[String]) -> PrivateKeyError {
     let has = |what: &str| readings.iter().any(|reading| reading.contains(what));
     if has("PRIVATE KEY-----") || has(OPENSSH) {
-        "holds a part of a private key: its BEGIN line, its END line or what is between them is not whole"
+        PrivateKeyError::Part
     } else if has("PUBLIC KEY") || readings.iter().any(|it| is_public_line(it)) {
-        "holds a public key; the private key is wanted, the file without .pub"
+        PrivateKeyError::Public
     } else if has("-----BEGIN CERTIFICATE") {
-        "holds a certificate; the private key is wanted"
+        PrivateKeyError::Certificate
     } else {
-        "holds no private key (its first line would be -----BEGIN … PRIVATE KEY-----)"
+        PrivateKeyError::NoKey
     }
 }
 
@@ -129,7 +128,7 @@ fn decoded(text: &str) -> Option<String> {
     while !packed.len().is_multiple_of(4) {
         packed.push('=');
     }
-    String::from_utf8(base64::decode(packed).ok()?).ok()
+    String::from_utf8(BASE64.decode(packed.as_bytes()).ok()?).ok()
 }
 
 /// The first private key in PEM, with its content on one line.
@@ -153,7 +152,7 @@ fn block(text: &str) -> Option<String> {
 }
 
 /// Whether this is a file of PuTTY's, which has lines of its own kind.
-pub(super) fn is_putty(text: &str) -> bool {
+pub(crate) fn is_putty(text: &str) -> bool {
     text.starts_with(PUTTY)
 }
 
@@ -176,12 +175,12 @@ pub(crate) fn forms(text: &str) -> Vec<String> {
             // Where a line begins within three bytes of a longer text decides how it is written in base64.
             forms.extend((0..3).filter_map(|skip| {
                 let bytes = word.as_bytes().get(skip..)?;
-                Some(base64::encode(&bytes[..bytes.len() / 3 * 3]))
+                Some(BASE64.encode(&bytes[..bytes.len() / 3 * 3]))
             }));
             forms.push(word.to_owned());
         }
         // Its last bytes depend on whether a line end comes behind.
-        let mut packed = base64::encode(&reading);
+        let mut packed = BASE64.encode(reading.as_bytes());
         packed.truncate(packed.len().saturating_sub(4));
         for length in LINES {
             let lines = packed.as_bytes().chunks(length);
@@ -245,17 +244,21 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
     use action::redact;
     use action::settings::secret::Secret;
-    use aws_smithy_types::base64::encode;
+    use data_encoding::BASE64;
     use russh::keys::key::safe_rng;
     use russh::keys::ssh_key::LineEnding;
-    use russh::keys::{Algorithm, PrivateKey};
+    use russh::keys::{Algorithm, PrivateKey as Pair};
     use serde_json::json;
 
     use super::{find, forms, is_meant};
-    use crate::host::key::Key;
+    use crate::private_key::PrivateKey;
+
+    fn encode(text: impl AsRef<[u8]>) -> String {
+        BASE64.encode(text.as_ref())
+    }
 
     fn pem() -> (String, String) {
-        let key = PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519).unwrap();
+        let key = Pair::random(&mut safe_rng(), Algorithm::Ed25519).unwrap();
         let pem = key.to_openssh(LineEnding::LF).unwrap().to_string();
         (pem, key.public_key().to_openssh().unwrap())
     }
@@ -303,7 +306,7 @@ mod tests {
         let (pem, public) = pem();
         for text in kept(&pem) {
             assert!(is_meant(&text), "{text}");
-            let key = Key::parse(&text).unwrap_or_else(|fault| panic!("{fault}: {text}"));
+            let key = PrivateKey::parse(&text).unwrap_or_else(|fault| panic!("{fault}: {text}"));
             assert_eq!(key.public_line().unwrap(), public, "{text}");
         }
         assert!(!is_meant("/home/u/.ssh/id_ed25519") && !is_meant("deploy key.pem"));
@@ -333,7 +336,7 @@ mod tests {
             ("PuTTY-User-Key-File-3: ssh-ed25519 Encryption: none Comment: x".to_owned(), "PuTTY"),
         ] {
             for text in kept(&text) {
-                let fault = Key::parse(&text).unwrap_err();
+                let fault = PrivateKey::parse(&text).unwrap_err().to_string();
                 assert!(fault.contains(told), "{fault}: {text}");
                 let is_shown = |word: &&str| word.len() > 12 && fault.contains(word);
                 assert_eq!(text.split_whitespace().find(is_shown), None, "{fault}");

@@ -3,61 +3,24 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use action::interrupt::Signal;
 use action::wait::Limits;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, Sig};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
 
-use super::lines::Lines;
-use super::script::Beginning;
+use crate::error::ExecError;
+use crate::output::{Lines, OutputMode};
+use crate::script::Beginning;
 
 /// A command that prints nothing for this long is reported as alive, and again each time it lasted as long.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// How long a command may take to end once it was told to.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// Why a command on the host has no result.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExecError {
-    /// The connection ended, or the server refused a channel.
-    #[error("the SSH connection failed: {0}")]
-    Lost(String),
-    /// The command ended without an exit status: the connection or the process was cut off.
-    #[error("the command ended without an exit status")]
-    NoStatus,
-    /// Something else ran in the command's place, and what it said: a login shell that lets nobody in, a forced command.
-    #[error("the host did not run the command, and what it ran instead ended with status {status}")]
-    NotRun {
-        /// Its exit status.
-        status: u32,
-        /// The last lines of what it printed.
-        said: Vec<String>,
-    },
-    /// A signal ended the command.
-    #[error("the command was ended by signal {0}")]
-    Signal(String),
-    /// It did not end in time.
-    #[error("the command did not end before the deadline")]
-    Deadline,
-    /// We were asked to stop; the command was told to end.
-    #[error("{0} received")]
-    Interrupted(Signal),
-    /// Our own side could not produce the command's input.
-    #[error("cannot produce the input: {0}")]
-    Input(String),
-    /// The server does not forward connections.
-    #[error("the host refused to forward a connection to {0}")]
-    Forward(String),
-    /// It does, and met nobody there.
-    #[error("nothing listens on {0} on the host")]
-    Silent(String),
-}
-
 /// What a command reads on its standard input.
 #[derive(Debug)]
-pub enum Input {
+pub enum Stdin {
     /// Nothing.
     Empty,
     /// These bytes.
@@ -66,22 +29,9 @@ pub enum Input {
     Chunks(mpsc::Receiver<Result<Vec<u8>, String>>),
 }
 
-/// How the output of a command is treated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Show {
-    /// Data for the caller.
-    Nothing,
-    /// As [`Show::Nothing`], and that it still runs is logged, under this name.
-    Progress(&'static str),
-    /// Lines for people, kept for when they are needed.
-    Tail,
-    /// Each line is also logged as it comes, under this name.
-    Lines(&'static str),
-}
-
 /// What a command that ended by itself left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Output {
+pub struct ExecOutput {
     /// Its exit status.
     pub status: u32,
     /// All of its standard output.
@@ -90,59 +40,55 @@ pub struct Output {
     pub tail: Vec<String>,
 }
 
-pub(super) fn lost(error: russh::Error) -> ExecError {
-    ExecError::Lost(error.to_string())
-}
-
 /// What is said about a command that has run for another [`HEARTBEAT`], nothing where it says enough itself.
-fn sign_of_life(show: Show, silent: Duration, sent: u64) -> Option<String> {
-    match show {
-        Show::Nothing | Show::Tail => None,
-        Show::Lines(_) if silent < HEARTBEAT => None,
-        Show::Lines(name) => Some(format!(
+fn sign_of_life(mode: OutputMode, silent: Duration, sent: u64) -> Option<String> {
+    match mode {
+        OutputMode::Nothing | OutputMode::Tail => None,
+        OutputMode::Lines(_) if silent < HEARTBEAT => None,
+        OutputMode::Lines(name) => Some(format!(
             "{name}: still running, last output {} s ago",
             silent.as_secs()
         )),
-        Show::Progress(name) if sent > 0 => Some(format!(
+        OutputMode::Progress(name) if sent > 0 => Some(format!(
             "{name}: still running, {} MB sent so far",
             sent / 1_000_000
         )),
-        Show::Progress(name) => Some(format!("{name}: still running")),
+        OutputMode::Progress(name) => Some(format!("{name}: still running")),
     }
 }
 
 /// Feeds the script and its input to the command and reads it until the channel has closed. There is no order between the end
 /// of the data and the exit status, so nothing but the closed channel ends the reading.
-pub(super) async fn collect(
+pub(crate) async fn collect(
     channel: Channel<Msg>,
     script: Vec<u8>,
-    input: Input,
-    show: Show,
+    stdin: Stdin,
+    mode: OutputMode,
     limits: &Limits,
-) -> Result<Output, ExecError> {
+) -> Result<ExecOutput, ExecError> {
     let (mut read, write) = channel.split();
     let sent = AtomicU64::new(0);
     let feed = async {
-        write.data_bytes(script).await.map_err(lost)?;
-        match input {
-            Input::Empty => {}
-            Input::Bytes(bytes) => write.data_bytes(bytes).await.map_err(lost)?,
-            Input::Chunks(mut chunks) => {
+        write.data_bytes(script).await.map_err(ExecError::lost)?;
+        match stdin {
+            Stdin::Empty => {}
+            Stdin::Bytes(bytes) => write.data_bytes(bytes).await.map_err(ExecError::lost)?,
+            Stdin::Chunks(mut chunks) => {
                 while let Some(chunk) = chunks.recv().await {
                     let chunk = chunk.map_err(ExecError::Input)?;
                     let length = chunk.len() as u64;
-                    write.data_bytes(chunk).await.map_err(lost)?;
+                    write.data_bytes(chunk).await.map_err(ExecError::lost)?;
                     sent.fetch_add(length, Ordering::Relaxed);
                 }
             }
         }
-        write.eof().await.map_err(lost)
+        write.eof().await.map_err(ExecError::lost)
     };
     tokio::pin!(feed);
     let mut fed = false;
     let mut stopping: Option<ExecError> = None;
     let mut over = limits.deadline;
-    let mut output = Output::default();
+    let mut output = ExecOutput::default();
     let mut status = None;
     let mut beginning = Beginning::default();
     let mut lines = [Lines::of_stdout(), Lines::of_stderr()];
@@ -165,12 +111,12 @@ pub(super) async fn collect(
                     Some(ChannelMsg::Data { data }) => {
                         last_output = Instant::now();
                         let own = beginning.own(&data);
-                        lines[0].push(&own, show, &mut output.tail);
+                        lines[0].push(&own, mode, &mut output.tail);
                         output.stdout.extend_from_slice(&own);
                     }
                     Some(ChannelMsg::ExtendedData { data, .. }) => {
                         last_output = Instant::now();
-                        lines[1].push(&data, show, &mut output.tail);
+                        lines[1].push(&data, mode, &mut output.tail);
                     }
                     Some(ChannelMsg::ExitStatus { exit_status }) => status = Some(Ok(exit_status)),
                     Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
@@ -191,7 +137,7 @@ pub(super) async fn collect(
             signal = limits.interrupt.signalled(), if stopping.is_none() => Some(ExecError::Interrupted(signal)),
             _ = heartbeat.tick() => {
                 let silent = last_output.elapsed();
-                match sign_of_life(show, silent, sent.load(Ordering::Relaxed)) {
+                match sign_of_life(mode, silent, sent.load(Ordering::Relaxed)) {
                     Some(line) => tracing::info!("{line}"),
                     // Should it say nothing more from now on, that is told once it lasted long enough.
                     None if silent < HEARTBEAT => heartbeat.reset_at(last_output + HEARTBEAT),
@@ -218,7 +164,7 @@ pub(super) async fn collect(
         return Err(error);
     }
     for stream in &mut lines {
-        stream.finish(show, &mut output.tail);
+        stream.finish(mode, &mut output.tail);
     }
     output.status = status.ok_or(ExecError::NoStatus)??;
     if !beginning.has_begun(&mut output.tail) {
@@ -232,26 +178,26 @@ pub(super) async fn collect(
 
 #[cfg(test)]
 mod tests {
-    use super::{Show, sign_of_life};
+    use super::{OutputMode, sign_of_life};
     use std::time::Duration;
 
     #[test]
     fn what_runs_for_long_and_says_nothing_is_told_to_be_alive() {
-        let told = |show, silent, sent| sign_of_life(show, Duration::from_secs(silent), sent);
+        let told = |mode, silent, sent| sign_of_life(mode, Duration::from_secs(silent), sent);
         assert_eq!(
-            told(Show::Lines("build"), 31, 0).as_deref(),
+            told(OutputMode::Lines("build"), 31, 0).as_deref(),
             Some("build: still running, last output 31 s ago")
         );
-        assert_eq!(told(Show::Lines("build"), 2, 0), None);
+        assert_eq!(told(OutputMode::Lines("build"), 2, 0), None);
         assert_eq!(
-            told(Show::Progress("send"), 31, 70_000_000).as_deref(),
+            told(OutputMode::Progress("send"), 31, 70_000_000).as_deref(),
             Some("send: still running, 70 MB sent so far")
         );
         assert_eq!(
-            told(Show::Progress("verify"), 31, 0).as_deref(),
+            told(OutputMode::Progress("verify"), 31, 0).as_deref(),
             Some("verify: still running")
         );
-        assert_eq!(told(Show::Nothing, 31, 0), None);
-        assert_eq!(told(Show::Tail, 31, 0), None);
+        assert_eq!(told(OutputMode::Nothing, 31, 0), None);
+        assert_eq!(told(OutputMode::Tail, 31, 0), None);
     }
 }

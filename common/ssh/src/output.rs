@@ -2,7 +2,18 @@
 
 use action::redact;
 
-use super::exec::Show;
+/// How the output of a command is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputMode {
+    /// Data for the caller.
+    Nothing,
+    /// As [`OutputMode::Nothing`], and that it still runs is logged, under this name.
+    Progress(&'static str),
+    /// Lines for people, kept for when they are needed.
+    Tail,
+    /// Each line is also logged as it comes, under this name.
+    Lines(&'static str),
+}
 
 /// How many of the last lines of a command are kept for an error message.
 const TAIL_LINES: usize = 200;
@@ -15,39 +26,39 @@ const READ_BYTES: usize = 2 * LINE_BYTES;
 
 /// Cuts one stream into lines as they come.
 #[derive(Default)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     partial: Vec<u8>,
     is_stdout: bool,
 }
 
 impl Lines {
-    pub(super) fn of_stdout() -> Self {
+    pub(crate) fn of_stdout() -> Self {
         Self {
             is_stdout: true,
             ..Self::default()
         }
     }
 
-    pub(super) fn of_stderr() -> Self {
+    pub(crate) fn of_stderr() -> Self {
         Self::default()
     }
 
-    pub(super) fn push(&mut self, data: &[u8], show: Show, tail: &mut Vec<String>) {
+    pub(crate) fn push(&mut self, data: &[u8], mode: OutputMode, tail: &mut Vec<String>) {
         // What our own scripts answer is data. What went wrong is told on the other stream, and must not drown in it.
-        if self.is_stdout && matches!(show, Show::Nothing | Show::Progress(_)) {
+        if self.is_stdout && matches!(mode, OutputMode::Nothing | OutputMode::Progress(_)) {
             return;
         }
         for byte in data {
             // Progress displays return the carriage; each state of theirs is a line to us.
             if matches!(byte, b'\n' | b'\r') {
-                self.finish(show, tail);
+                self.finish(mode, tail);
             } else if self.partial.len() < READ_BYTES {
                 self.partial.push(*byte);
             }
         }
     }
 
-    pub(super) fn finish(&mut self, show: Show, tail: &mut Vec<String>) {
+    pub(crate) fn finish(&mut self, mode: OutputMode, tail: &mut Vec<String>) {
         if self.partial.is_empty() {
             return;
         }
@@ -60,7 +71,7 @@ impl Lines {
         };
         line.truncate(line.floor_char_boundary(whole.min(LINE_BYTES)));
         self.partial.clear();
-        if let Show::Lines(name) = show {
+        if let OutputMode::Lines(name) = mode {
             tracing::info!("{name}: {line}");
         }
         if tail.len() == TAIL_LINES {
@@ -90,41 +101,41 @@ fn plain(line: &str) -> String {
 mod tests {
     use action::settings::secret::Secret;
 
-    use super::{Lines, Show};
+    use super::{Lines, OutputMode};
 
     #[test]
     fn lines_are_cut_whatever_the_chunks() {
         let (mut lines, mut tail) = (Lines::of_stdout(), Vec::new());
         for chunk in ["on", "e\ntw", "o\r\n\nthree", " \u{1b}[1mfo", "ur"] {
-            lines.push(chunk.as_bytes(), Show::Tail, &mut tail);
+            lines.push(chunk.as_bytes(), OutputMode::Tail, &mut tail);
         }
-        lines.finish(Show::Tail, &mut tail);
+        lines.finish(OutputMode::Tail, &mut tail);
         assert_eq!(tail, ["one", "two", "three four"]);
     }
 
     #[test]
     fn the_last_words_are_kept_however_much_comes_at_once() {
         let text: String = (0..1000).map(|n| format!("{n:0100}\n")).collect();
-        let kept = |mut lines: Lines, show, text: &str| {
+        let kept = |mut lines: Lines, mode, text: &str| {
             let mut tail = Vec::new();
-            lines.push(text.as_bytes(), show, &mut tail);
-            lines.finish(show, &mut tail);
+            lines.push(text.as_bytes(), mode, &mut tail);
+            lines.finish(mode, &mut tail);
             tail
         };
         for tail in [
-            kept(Lines::of_stdout(), Show::Tail, &text),
-            kept(Lines::of_stderr(), Show::Nothing, &text),
+            kept(Lines::of_stdout(), OutputMode::Tail, &text),
+            kept(Lines::of_stderr(), OutputMode::Nothing, &text),
         ] {
             assert_eq!(tail.len(), 200);
             assert_eq!(tail[199], format!("{:0100}", 999));
         }
         // An answer to one of our own scripts is no text for people, however little comes at once.
-        for show in [Show::Nothing, Show::Progress("send")] {
+        for mode in [OutputMode::Nothing, OutputMode::Progress("send")] {
             for answer in [text.as_str(), &text[..1000]] {
-                assert!(kept(Lines::of_stdout(), show, answer).is_empty());
+                assert!(kept(Lines::of_stdout(), mode, answer).is_empty());
             }
         }
-        let endless = kept(Lines::of_stdout(), Show::Tail, &"x".repeat(1_000_000));
+        let endless = kept(Lines::of_stdout(), OutputMode::Tail, &"x".repeat(1_000_000));
         assert_eq!(endless[0].len(), super::LINE_BYTES);
     }
 
@@ -136,7 +147,7 @@ mod tests {
         let (mut lines, mut tail) = (Lines::of_stderr(), Vec::new());
         lines.push(
             format!("{before}{secret}\n").as_bytes(),
-            Show::Tail,
+            OutputMode::Tail,
             &mut tail,
         );
         assert_eq!(tail, [format!("{before}[secret]")]);

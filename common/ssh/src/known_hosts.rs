@@ -1,17 +1,19 @@
 //! known_hosts files, read as OpenSSH reads them.
 
+use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
-use super::trust::{HostKey, Known};
+use crate::host_key::{HostKey, KnownHostKeys};
+use crate::pattern::glob;
 
 /// What a known_hosts file says about a host with any of these names.
 ///
 /// Names are tried as OpenSSH would: plain, `*` and `?` patterns, `!` exclusions, hashed; lines marked
 /// `@cert-authority` give authorities, lines marked `@revoked` keys that are believed in no case.
 #[must_use]
-pub fn known_hosts(text: &str, names: &[String]) -> Known {
-    let mut known = Known::default();
+pub fn parse(text: &str, names: &[String]) -> KnownHostKeys {
+    let mut known = KnownHostKeys::default();
     for line in text.lines().map(str::trim) {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -43,7 +45,7 @@ pub fn known_hosts(text: &str, names: &[String]) -> Known {
 
 /// The name under which known_hosts files list a host: `host`, or `[host]:port` off port 22.
 #[must_use]
-pub fn known_hosts_name(host: &str, port: u16) -> String {
+pub fn entry_name(host: &str, port: u16) -> String {
     if port == 22 {
         host.to_owned()
     } else {
@@ -67,23 +69,11 @@ fn matches(patterns: &str, name: &str) -> bool {
     matched
 }
 
-pub(super) fn glob(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => {
-            glob(rest, name) || (!name.is_empty() && glob(pattern, &name[1..]))
-        }
-        (Some((b'?', rest)), Some((_, name))) => glob(rest, name),
-        (Some((a, rest)), Some((b, name))) => a.eq_ignore_ascii_case(b) && glob(rest, name),
-        _ => false,
-    }
-}
-
 /// `SALT|HASH`, both base64: HMAC-SHA1 of the name under the salt.
 fn hash_matches(hashed: &str, name: &str) -> Option<bool> {
     let (salt, hash) = hashed.split_once('|')?;
-    let salt = aws_smithy_types::base64::decode(salt).ok()?;
-    let hash = aws_smithy_types::base64::decode(hash).ok()?;
+    let salt = BASE64.decode(salt.as_bytes()).ok()?;
+    let hash = BASE64.decode(hash.as_bytes()).ok()?;
     let mac = Hmac::<Sha1>::new_from_slice(&salt).ok()?;
     Some(
         mac.chain_update(name.as_bytes())
@@ -94,7 +84,7 @@ fn hash_matches(hashed: &str, name: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::{HostKey, known_hosts, known_hosts_name};
+    use super::{HostKey, entry_name, parse};
 
     const ONE: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
@@ -102,7 +92,7 @@ mod tests {
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILIG2T/B0l0gaqj3puu510tu9N1OkQ4znY3LYuEm5zCF";
 
     fn check(text: &str, name: &str, expected: &[&str]) {
-        let found: Vec<String> = known_hosts(text, &[name.to_owned()])
+        let found: Vec<String> = parse(text, &[name.to_owned()])
             .keys
             .iter()
             .map(HostKey::line)
@@ -118,14 +108,10 @@ mod tests {
         check(&format!("a,web,b {ONE}\nweb {TWO}"), "web", &[ONE, TWO]);
         check(
             &format!("[web]:2222 {ONE}"),
-            &known_hosts_name("web", 2222),
+            &entry_name("web", 2222),
             &[ONE],
         );
-        check(
-            &format!("[web]:2222 {ONE}"),
-            &known_hosts_name("web", 22),
-            &[],
-        );
+        check(&format!("[web]:2222 {ONE}"), &entry_name("web", 22), &[]);
         check(
             &format!("*.example.org,!bad.example.org {ONE}"),
             "good.example.org",

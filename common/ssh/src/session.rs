@@ -1,75 +1,26 @@
 //! One SSH connection: established over any byte stream, verified, with a deadline on every step.
-//!
-//! The SSH library is named in this folder only: its releases change their interface often.
 
 use action::wait::Limits;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use russh::client::{self, AuthResult, Handle, Handler, Msg};
+use russh::client::{self, AuthResult, Handle, Handler};
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{Channel, ChannelOpenFailure, ChannelStream, Disconnect, Preferred, cipher};
+use russh::{Channel, ChannelOpenFailure, Disconnect, Preferred, cipher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
-use super::exec::{ExecError, Input, Output, Show, collect, lost};
-use super::key::Key;
-use super::script;
-use super::transport::Watched;
-use super::trust::{HostKey, Trust};
+use crate::error::{ConnectError, ExecError};
+use crate::exec::{ExecOutput, Stdin, collect};
+use crate::host_key::HostKey;
+use crate::output::OutputMode;
+use crate::policy::HostKeyPolicy;
+use crate::private_key::PrivateKey;
+use crate::script;
+use crate::tcp::Watched;
 
 /// A silent peer is asked for a sign of life this often; after three unanswered ones it is gone.
 const KEEPALIVE: Duration = Duration::from_secs(10);
-
-/// Why a connection did not come about, by the step that failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConnectError {
-    /// The TCP connection was not made.
-    #[error("no TCP connection: {0}")]
-    Tcp(String),
-    /// TCP works, but no SSH server answered.
-    #[error("connected, but no SSH server answered: {0}")]
-    Banner(String),
-    /// The SSH server answered, the key exchange broke off.
-    #[error("the SSH key exchange broke off: {0}")]
-    KeyExchange(String),
-    /// The host presented a key that is not one of the known ones.
-    #[error(
-        "the host presented the key {presented}, which is not among the known ones ({source_of_trust}: {expected})"
-    )]
-    HostKey {
-        /// What it presented.
-        presented: String,
-        /// What would have been believed.
-        expected: String,
-        /// Where those were learnt.
-        source_of_trust: String,
-    },
-    /// The host has no key of a pinned type.
-    #[error("the host offers keys of the types {theirs}; the known ones are {ours}")]
-    HostKeyTypes {
-        /// The types of the pinned keys.
-        ours: String,
-        /// What the server has.
-        theirs: String,
-    },
-    /// The server did not accept our key.
-    #[error("the server refused user `{user}` with this key (it accepts: {methods})")]
-    Authentication {
-        /// The user name.
-        user: String,
-        /// Authentication methods that the server would go on with.
-        methods: String,
-    },
-}
-
-impl ConnectError {
-    /// Whether waiting can help: a host that starts passes through the first three.
-    #[must_use]
-    pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Tcp(_) | Self::Banner(_) | Self::KeyExchange(_))
-    }
-}
 
 /// An authenticated connection to a host whose key was verified. Clones share the connection.
 #[derive(Clone)]
@@ -86,7 +37,7 @@ impl std::fmt::Debug for Session {
 
 /// The library's callbacks: it asks about the host's key.
 struct Verifier {
-    trust: Trust,
+    policy: HostKeyPolicy,
     presented: Arc<Mutex<Option<HostKey>>>,
 }
 
@@ -100,14 +51,14 @@ impl Handler for Verifier {
         *self
             .presented
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(HostKey::from(&presented.public_key()));
-        Ok(self.trust.accepts(presented, now()))
+            .unwrap_or_else(PoisonError::into_inner) = Some(HostKey::of(&presented.public_key()));
+        Ok(self.policy.accepts(presented, now()))
     }
 }
 
 impl Session {
     /// How long a question and its answer take; none when the server does not answer within a second.
-    pub async fn round_trip(&self) -> Option<Duration> {
+    pub async fn latency(&self) -> Option<Duration> {
         // The first one may have waited for something else.
         Some(self.ping().await?.min(self.ping().await?))
     }
@@ -126,8 +77,8 @@ impl Session {
     pub async fn connect<S>(
         stream: S,
         user: &str,
-        key: &Key,
-        trust: &Trust,
+        key: &PrivateKey,
+        policy: &HostKeyPolicy,
         deadline: Instant,
     ) -> Result<Self, ConnectError>
     where
@@ -136,12 +87,12 @@ impl Session {
         let (stream, heard) = Watched::new(stream);
         let presented = Arc::new(Mutex::new(None));
         let verifier = Verifier {
-            trust: trust.clone(),
+            policy: policy.clone(),
             presented: Arc::clone(&presented),
         };
         let connected = timeout_at(
             deadline,
-            client::connect_stream(Arc::new(config(trust)), stream, verifier),
+            client::connect_stream(Arc::new(config(policy)), stream, verifier),
         )
         .await;
         let host_key = presented
@@ -150,7 +101,7 @@ impl Session {
             .take();
         let mut handle = match connected {
             Ok(Ok(handle)) => handle,
-            Ok(Err(error)) => return Err(describe(&error, trust, host_key, heard.any())),
+            Ok(Err(error)) => return Err(describe(&error, policy, host_key, heard.any())),
             Err(_) if heard.any() => {
                 return Err(ConnectError::KeyExchange("no end of it in time".to_owned()));
             }
@@ -205,23 +156,30 @@ impl Session {
     ///
     /// # Errors
     /// When there is no exit status: a command that ends with one is an `Ok`, whatever the status.
-    pub async fn run(
+    pub async fn exec(
         &self,
         script: &str,
-        input: Input,
-        show: Show,
+        stdin: Stdin,
+        mode: OutputMode,
         limits: &Limits,
-    ) -> Result<Output, ExecError> {
+    ) -> Result<ExecOutput, ExecError> {
         let sent = script::sent(script);
         let open = async {
-            let channel = self.handle.channel_open_session().await.map_err(lost)?;
-            channel.exec(true, sent.command).await.map_err(lost)?;
+            let channel = self
+                .handle
+                .channel_open_session()
+                .await
+                .map_err(ExecError::lost)?;
+            channel
+                .exec(true, sent.command)
+                .await
+                .map_err(ExecError::lost)?;
             Ok(channel)
         };
         let channel = timeout_at(limits.deadline, open)
             .await
             .map_err(|_| ExecError::Deadline)??;
-        collect(channel, sent.script, input, show, limits).await
+        collect(channel, sent.script, stdin, mode, limits).await
     }
 
     /// A connection from the host to `host:port`, as the host sees these names.
@@ -233,7 +191,7 @@ impl Session {
         host: &str,
         port: u16,
         deadline: Instant,
-    ) -> Result<ChannelStream<Msg>, ExecError> {
+    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>, ExecError> {
         let (handle, wanted_host) = (Arc::clone(&self.handle), host.to_owned());
         // In a task of its own: an open that nobody waits for any more must still be completed and
         // closed, or the connection behind it would stay and block a server that takes one at a time.
@@ -251,7 +209,7 @@ impl Session {
                 )),
                 _ => ExecError::Forward(format!("{host}:{port} ({reason:?})")),
             }),
-            Ok(Ok(Err(error))) => Err(lost(error)),
+            Ok(Ok(Err(error))) => Err(ExecError::lost(error)),
             Ok(Err(error)) => Err(ExecError::Lost(error.to_string())),
             Err(_) => Err(ExecError::Deadline),
         }
@@ -274,12 +232,6 @@ fn now() -> u64 {
         .as_secs()
 }
 
-/// Quotes a word for a POSIX shell.
-#[must_use]
-pub fn quote(word: &str) -> String {
-    action::export::quote::posix(word)
-}
-
 /// What processors have instructions for comes first.
 const CIPHERS: &[cipher::Name] = &[
     cipher::AES_256_GCM,
@@ -290,15 +242,15 @@ const CIPHERS: &[cipher::Name] = &[
     cipher::AES_128_CTR,
 ];
 
-fn config(trust: &Trust) -> client::Config {
+fn config(policy: &HostKeyPolicy) -> client::Config {
     client::Config {
         nodelay: true,
         keepalive_interval: Some(KEEPALIVE),
         maximum_packet_size: 65_535,
         window_size: 8 * 1024 * 1024,
         preferred: Preferred {
-            key: trust.algorithms().into(),
-            host_key_certificates: trust.certificate_algorithms().into(),
+            key: policy.algorithms().into(),
+            host_key_certificates: policy.certificate_algorithms().into(),
             cipher: CIPHERS.into(),
             ..Preferred::default()
         },
@@ -309,9 +261,9 @@ fn config(trust: &Trust) -> client::Config {
 async fn authenticate(
     handle: &mut Handle<Verifier>,
     user: &str,
-    key: &Key,
+    key: &PrivateKey,
 ) -> Result<AuthResult, russh::Error> {
-    let private = key.private();
+    let private = key.pair();
     let hash = if private.algorithm().is_rsa() {
         // A server that does not say what it takes gets SHA-256, never SHA-1.
         Some(
@@ -331,12 +283,12 @@ async fn authenticate(
 
 fn describe(
     error: &russh::Error,
-    trust: &Trust,
+    policy: &HostKeyPolicy,
     presented: Option<HostKey>,
     heard: bool,
 ) -> ConnectError {
-    match (error, trust) {
-        (russh::Error::UnknownKey, Trust::Known(known)) => ConnectError::HostKey {
+    match (error, policy) {
+        (russh::Error::UnknownKey, HostKeyPolicy::Pinned(known)) => ConnectError::HostKey {
             presented: presented.map_or_else(|| "(none)".to_owned(), |key| key.to_string()),
             expected: known.describe(),
             source_of_trust: known.source.clone(),
@@ -354,16 +306,5 @@ fn describe(
         },
         _ if heard => ConnectError::KeyExchange(error.to_string()),
         _ => ConnectError::Banner(error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quote;
-
-    #[test]
-    fn words_are_quoted_for_any_shell() {
-        assert_eq!(quote("a b"), "'a b'");
-        assert_eq!(quote("it's $x"), r"'it'\''s $x'");
     }
 }

@@ -1,0 +1,96 @@
+//! Why there is no connection, and why a command has no result.
+
+use action::interrupt::Signal;
+
+/// Why a connection did not come about, by the step that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The TCP connection was not made.
+    #[error("no TCP connection: {0}")]
+    Tcp(String),
+    /// TCP works, but no SSH server answered.
+    #[error("connected, but no SSH server answered: {0}")]
+    Banner(String),
+    /// The SSH server answered, the key exchange broke off.
+    #[error("the SSH key exchange broke off: {0}")]
+    KeyExchange(String),
+    /// The host presented a key that is not one of the known ones.
+    #[error(
+        "the host presented the key {presented}, which is not among the known ones ({source_of_trust}: {expected})"
+    )]
+    HostKey {
+        /// What it presented.
+        presented: String,
+        /// What would have been believed.
+        expected: String,
+        /// Where those were learnt.
+        source_of_trust: String,
+    },
+    /// The host has no key of a pinned type.
+    #[error("the host offers keys of the types {theirs}; the known ones are {ours}")]
+    HostKeyTypes {
+        /// The types of the pinned keys.
+        ours: String,
+        /// What the server has.
+        theirs: String,
+    },
+    /// The server did not accept our key.
+    #[error("the server refused user `{user}` with this key (it accepts: {methods})")]
+    Authentication {
+        /// The user name.
+        user: String,
+        /// Authentication methods that the server would go on with.
+        methods: String,
+    },
+}
+
+impl ConnectError {
+    /// Whether waiting can help: a host that starts passes through the first three.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Tcp(_) | Self::Banner(_) | Self::KeyExchange(_))
+    }
+}
+
+/// Why a command on the host has no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExecError {
+    /// The connection ended, or the server refused a channel.
+    #[error("the SSH connection failed: {0}")]
+    Lost(String),
+    /// The command ended without an exit status: the connection or the process was cut off.
+    #[error("the command ended without an exit status")]
+    NoStatus,
+    /// Something else ran in the command's place, and what it said: a login shell that lets nobody in, a forced command.
+    #[error("the host did not run the command, and what it ran instead ended with status {status}")]
+    NotRun {
+        /// Its exit status.
+        status: u32,
+        /// The last lines of what it printed.
+        said: Vec<String>,
+    },
+    /// A signal ended the command.
+    #[error("the command was ended by signal {0}")]
+    Signal(String),
+    /// It did not end in time.
+    #[error("the command did not end before the deadline")]
+    Deadline,
+    /// We were asked to stop; the command was told to end.
+    #[error("{0} received")]
+    Interrupted(Signal),
+    /// Our own side could not produce the command's input.
+    #[error("cannot produce the input: {0}")]
+    Input(String),
+    /// The server does not forward connections.
+    #[error("the host refused to forward a connection to {0}")]
+    Forward(String),
+    /// It does, and met nobody there.
+    #[error("nothing listens on {0} on the host")]
+    Silent(String),
+}
+
+impl ExecError {
+    pub(crate) fn lost(error: russh::Error) -> Self {
+        Self::Lost(error.to_string())
+    }
+}

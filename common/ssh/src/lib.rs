@@ -1,0 +1,27 @@
+//! An SSH client that runs POSIX shell scripts on a host. Nothing outside this crate names the SSH library.
+//!
+//! A [`Session`] is made over any stream of bytes, such as [`Address::connect`] gives. The host proves itself with a key
+//! that a [`HostKeyPolicy`] knows; this side proves itself with a [`PrivateKey`].
+
+mod address;
+mod error;
+mod exec;
+mod host_key;
+mod key_text;
+pub mod known_hosts;
+mod output;
+mod pattern;
+mod policy;
+mod private_key;
+mod script;
+mod session;
+mod tcp;
+
+pub use address::{Address, AddressError};
+pub use error::{ConnectError, ExecError};
+pub use exec::{ExecOutput, Stdin};
+pub use host_key::{HostKey, HostKeyLineError, KnownHostKeys};
+pub use output::OutputMode;
+pub use policy::HostKeyPolicy;
+pub use private_key::{PrivateKey, PrivateKeyError};
+pub use session::Session;

@@ -1,0 +1,138 @@
+//! The key that this side proves itself with: from a text, or made for one connection.
+
+use std::sync::Arc;
+
+use russh::keys::key::safe_rng;
+use russh::keys::{Algorithm, Error, HashAlg, PrivateKey as Pair, decode_secret_key};
+
+use crate::key_text;
+
+/// A private key in memory. Its `Debug` shows the public half only.
+#[derive(Clone)]
+pub struct PrivateKey {
+    pair: Arc<Pair>,
+}
+
+/// Why a text is no private key that can be used: the end of a sentence about the text, without any of its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PrivateKeyError {
+    /// It is encrypted.
+    #[error(
+        "has a passphrase; a pipeline cannot type one (`ssh-keygen -p -N '' -f KEY` takes it off a copy)"
+    )]
+    Passphrase,
+    /// There is more than one.
+    #[error("holds several private keys; one is wanted")]
+    Several,
+    /// It begins or ends in the middle.
+    #[error(
+        "holds a part of a private key: its BEGIN line, its END line or what is between them is not whole"
+    )]
+    Part,
+    /// It is the other half.
+    #[error("holds a public key; the private key is wanted, the file without .pub")]
+    Public,
+    /// It is a certificate in PEM.
+    #[error("holds a certificate; the private key is wanted")]
+    Certificate,
+    /// It is something else.
+    #[error("holds no private key (its first line would be -----BEGIN … PRIVATE KEY-----)")]
+    NoKey,
+    /// It is a key of PuTTY, of a kind that cannot be read.
+    #[error(
+        "holds a key of PuTTY that cannot be read; `puttygen KEY -O private-openssh -o NEW` makes one without \
+         passphrase that can"
+    )]
+    Putty,
+    /// It is whole and cannot be read.
+    #[error(
+        "holds a private key that cannot be used: it is damaged, or of a kind that is not supported (ed25519, ECDSA \
+         and RSA are)"
+    )]
+    Unusable,
+}
+
+impl PrivateKey {
+    /// Makes an ed25519 key that exists nowhere else and ends with this process.
+    ///
+    /// # Errors
+    /// When the operating system gives no random numbers.
+    pub fn ephemeral() -> Result<Self, std::io::Error> {
+        let pair = Pair::random(&mut safe_rng(), Algorithm::Ed25519);
+        let pair = pair.map_err(std::io::Error::other)?;
+        Ok(Self {
+            pair: Arc::new(pair),
+        })
+    }
+
+    /// Reads a key as EC2, ssh-keygen or PuTTY make it, without passphrase: PKCS#1 RSA (`key.pem`), PKCS#8, SEC1, OpenSSH;
+    /// or what people make of its text: with `\n` written out, on one line, indented, in quotes, in JSON, in base64.
+    ///
+    /// # Errors
+    /// What is wrong with it, without any of its content.
+    pub fn parse(text: &str) -> Result<Self, PrivateKeyError> {
+        let pem = key_text::find(text)?;
+        match decode_secret_key(&pem, None) {
+            Ok(pair) => Ok(Self {
+                pair: Arc::new(pair),
+            }),
+            Err(Error::KeyIsEncrypted) => Err(PrivateKeyError::Passphrase),
+            Err(_) if key_text::is_putty(&pem) => Err(PrivateKeyError::Putty),
+            // What the library says may have been read from the key.
+            Err(_) => Err(PrivateKeyError::Unusable),
+        }
+    }
+
+    /// Whether the text is meant to be a key, and not the name of a file that holds one.
+    #[must_use]
+    pub fn is_meant(text: &str) -> bool {
+        key_text::is_meant(text)
+    }
+
+    /// Everything by which a text that may hold a private key could be shown, whole or in part, for
+    /// [`action::redact::hide`].
+    #[must_use]
+    pub fn secret_forms(text: &str) -> Vec<String> {
+        key_text::forms(text)
+    }
+
+    /// The public half as one `authorized_keys` line, the form Instance Connect takes.
+    ///
+    /// # Errors
+    /// When the key cannot be written down, which no supported kind does.
+    pub fn public_line(&self) -> Result<String, std::io::Error> {
+        let line = self.pair.public_key().to_openssh();
+        line.map_err(std::io::Error::other)
+    }
+
+    pub(crate) fn pair(&self) -> Arc<Pair> {
+        Arc::clone(&self.pair)
+    }
+}
+
+impl std::fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let fingerprint = self.pair.public_key().fingerprint(HashAlg::Sha256);
+        write!(f, "PrivateKey({fingerprint})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+    use super::PrivateKey;
+
+    #[test]
+    fn an_ephemeral_key_is_new_each_time_and_prints_its_public_half() {
+        let (one, two) = (
+            PrivateKey::ephemeral().unwrap(),
+            PrivateKey::ephemeral().unwrap(),
+        );
+        let line = one.public_line().unwrap();
+        assert!(line.starts_with("ssh-ed25519 AAAA"), "{line}");
+        // Instance Connect takes 80 to 4,096 characters.
+        assert!((80..=4096).contains(&line.len()), "{}", line.len());
+        assert_ne!(line, two.public_line().unwrap());
+        assert!(format!("{one:?}").starts_with("PrivateKey(SHA256:"));
+    }
+}

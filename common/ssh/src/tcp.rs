@@ -1,0 +1,107 @@
+//! A TCP connection to the host.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout_at};
+
+use crate::address::Address;
+use crate::error::ConnectError;
+
+pub(crate) async fn connect(
+    address: &Address,
+    deadline: Instant,
+) -> Result<TcpStream, ConnectError> {
+    let found = look_up(address, deadline).await.map_err(|why| {
+        let host = &address.host;
+        ConnectError::Tcp(format!("the name `{host}` leads nowhere: {why}"))
+    })?;
+    match timeout_at(deadline, TcpStream::connect(found.as_slice())).await {
+        Ok(Ok(stream)) => {
+            // Small packets must not wait for acknowledgements; failing to ask costs speed only.
+            drop(stream.set_nodelay(true));
+            Ok(stream)
+        }
+        Ok(Err(error)) => Err(ConnectError::Tcp(error.to_string())),
+        Err(_) => Err(ConnectError::Tcp(
+            "no answer in time (a firewall or security group drops the packets?)".to_owned(),
+        )),
+    }
+}
+
+/// The addresses of a name; one that is written as such is its own.
+async fn look_up(address: &Address, deadline: Instant) -> Result<Vec<SocketAddr>, String> {
+    let found = lookup_host((address.host.as_str(), address.port));
+    match timeout_at(deadline, found).await {
+        Ok(Ok(found)) => Ok(found.collect()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("no name server answered in time".to_owned()),
+    }
+}
+
+/// A stream that remembers whether anything was ever read from it: tells a silent port from a
+/// server that broke off.
+pub(crate) struct Watched<S> {
+    stream: S,
+    heard: Heard,
+}
+
+/// Whether the other side ever said anything.
+#[derive(Clone, Default)]
+pub(crate) struct Heard(Arc<AtomicBool>);
+
+impl Heard {
+    pub(crate) fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl<S> Watched<S> {
+    pub(crate) fn new(stream: S) -> (Self, Heard) {
+        let heard = Heard::default();
+        (
+            Self {
+                stream,
+                heard: heard.clone(),
+            },
+            heard,
+        )
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            self.heard.0.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
