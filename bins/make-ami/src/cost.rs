@@ -4,17 +4,19 @@
 //! Snapshots are billed per GB-month of stored blocks, and only for blocks that changed since the
 //! volume's previous snapshot: <https://repost.aws/knowledge-center/ebs-snapshot-billing>.
 
-use crate::settings::places::Price;
+pub(crate) mod snapshot_usage;
+
+use crate::settings::values::Price;
 use std::fmt;
 use std::time::Duration;
 
 /// EBS counts a GB as 2^30 bytes.
-pub const GIB: u64 = 1 << 30;
+pub(crate) const GIB: u64 = 1 << 30;
 /// AWS's month in bills: 730 hours.
-pub const MONTH: Duration = Duration::from_secs(730 * 3600);
+pub(crate) const MONTH: Duration = Duration::from_secs(730 * 3600);
 
 /// When the list of prices was written down.
-pub const PRICES_OF: &str = "2026-11";
+pub(crate) const PRICES_OF: &str = "2026-11";
 /// List prices of the standard tier, in millionths of a US dollar per GB-month. us-east-1 is the figure
 /// of the EBS guide's examples; the others are unproven against the live list, which
 /// <https://aws.amazon.com/ebs/pricing/> shows. A Region that is not listed counts as us-east-1.
@@ -28,17 +30,15 @@ const LIST_PRICES: [(&str, u64); 5] = [
 
 /// A price, and whether it is known to be this Region's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rate {
-    /// The price.
-    pub price: Price,
+pub(crate) struct Rate {
+    pub(crate) price: Price,
     /// Where it comes from, in words.
-    pub source: String,
+    pub(crate) source: String,
 }
 
 impl Rate {
     /// The price that was given, or the Region's list price.
-    #[must_use]
-    pub fn of(region: &str, given: Option<Price>) -> Self {
+    pub(crate) fn of(region: &str, given: Option<Price>) -> Self {
         if let Some(price) = given {
             return Self {
                 price,
@@ -63,11 +63,10 @@ impl Rate {
 
 /// An amount of money, in millionths of a US dollar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Usd(pub u64);
+pub(crate) struct Usd(pub u64);
 
 /// What so many bytes cost for so long.
-#[must_use]
-pub fn of(bytes: u64, price: Price, time: Duration) -> Usd {
+pub(crate) fn of(bytes: u64, price: Price, time: Duration) -> Usd {
     let product = u128::from(bytes) * u128::from(price.0) * time.as_millis();
     let per = u128::from(GIB) * MONTH.as_millis();
     Usd(u64::try_from(product.div_ceil(per)).unwrap_or(u64::MAX))
@@ -86,18 +85,17 @@ impl fmt::Display for Usd {
 
 /// What is stored, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// The sum of the volumes' sizes, in bytes.
-    pub volumes: u64,
+    pub(crate) volumes: u64,
     /// The written blocks of all snapshots: what the image would cost without earlier snapshots.
-    pub full: Option<u64>,
+    pub(crate) full: Option<u64>,
     /// The blocks that changed since the volumes' previous snapshots: what is billed.
-    pub changed: Option<u64>,
+    pub(crate) changed: Option<u64>,
 }
 
 /// The line before: an upper bound.
-#[must_use]
-pub fn before(volumes: u64, rate: &Rate, kept: Duration) -> String {
+pub(crate) fn before(volumes: u64, rate: &Rate, kept: Duration) -> String {
     format!(
         "cost: at most {} a month, {} for {} ({} of volumes, {}, as if every block were written and no earlier snapshot existed)",
         of(volumes, rate.price, MONTH),
@@ -109,8 +107,7 @@ pub fn before(volumes: u64, rate: &Rate, kept: Duration) -> String {
 }
 
 /// The line after: what is stored and billed.
-#[must_use]
-pub fn after(stored: &Stored, rate: &Rate, kept: Duration) -> String {
+pub(crate) fn after(stored: &Stored, rate: &Rate, kept: Duration) -> String {
     let (bytes, what) = match (stored.changed, stored.full) {
         (Some(changed), full) => {
             let full = full.map_or_else(String::new, |full| format!(", of {} in full", gib(full)));
@@ -139,8 +136,7 @@ pub fn after(stored: &Stored, rate: &Rate, kept: Duration) -> String {
 
 /// What both lines leave out: a copy has snapshots of its own, in full the first time, and its data are billed
 /// once more as transfer between Regions (<https://aws.amazon.com/ebs/pricing/>). Empty without copies.
-#[must_use]
-pub fn of_copies(copies: usize) -> String {
+pub(crate) fn of_copies(copies: usize) -> String {
     match copies {
         0 => String::new(),
         n => format!(
@@ -163,8 +159,7 @@ fn span(time: Duration) -> String {
 }
 
 /// Bytes in GiB, with one decimal below 100.
-#[must_use]
-pub fn gib(bytes: u64) -> String {
+pub(crate) fn gib(bytes: u64) -> String {
     let tenths = (u128::from(bytes) * 10).div_ceil(u128::from(GIB));
     if tenths >= 1000 || tenths % 10 == 0 {
         format!("{} GiB", tenths.div_ceil(10))
@@ -176,7 +171,7 @@ pub fn gib(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::{GIB, MONTH, Rate, Stored, Usd, after, before, gib, of};
-    use crate::settings::places::Price;
+    use crate::settings::values::Price;
     use std::time::Duration;
 
     const FIVE_CENTS: Price = Price(50_000);

@@ -21,7 +21,7 @@ pub struct Job {
     /// The account and region.
     pub session: Session,
     /// EC2 where the instance is.
-    pub home: Place,
+    pub home: Regional,
     /// The time.
     pub clock: Clock,
     /// How long after the deadline an image that is ready may still be handed over: the build lives on for
@@ -37,16 +37,15 @@ const SPARE: Duration = Duration::from_secs(60);
 
 /// EC2 in a Region.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct Regional {
     /// The client.
     pub ec2: Client,
     /// The Region's name.
     pub region: String,
 }
 
-impl Place {
+impl Regional {
     /// A resource of this Region, as something that may remain.
-    #[must_use]
     pub fn resource(&self, kind: ResourceKind, id: &str) -> Resource {
         Resource::new(kind, id, &self.region)
     }
@@ -54,9 +53,8 @@ impl Place {
 
 impl Job {
     /// A run in an account.
-    #[must_use]
     pub fn new(settings: Checked, context: Context, session: Session) -> Self {
-        let home = Place {
+        let home = Regional {
             ec2: Client::new(&session.config),
             region: session.region.clone(),
         };
@@ -71,7 +69,6 @@ impl Job {
     }
 
     /// When the hand-over of an image that is ready must have come.
-    #[must_use]
     pub fn hand_over_by(&self) -> Instant {
         self.context.deadline + self.spare
     }
@@ -96,23 +93,19 @@ impl Job {
     }
 
     /// EC2 in another Region, with the same account.
-    #[must_use]
-    pub fn place(&self, region: &str) -> Place {
+    pub fn regional(&self, region: &str) -> Regional {
         if region == self.home.region {
             return self.home.clone();
         }
         let config = self.session.config.to_builder();
         let config = config.region(Region::new(region.to_owned())).build();
-        Place {
+        Regional {
             ec2: Client::new(&config),
             region: region.to_owned(),
         }
     }
 
     /// Work that changes nothing, and so may be dropped at any point: by the deadline or a signal.
-    ///
-    /// # Errors
-    /// The work's own, or why it was dropped.
     pub fn in_time<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
@@ -122,16 +115,13 @@ impl Job {
     }
 
     /// A call of a deed that a signal may drop: what it may have done is undone, or harms nobody.
-    ///
-    /// # Errors
-    /// The signal.
     pub async fn unless_stopped<T>(
         &self,
-        deed: &str,
+        operation: &str,
         call: impl Future<Output = T>,
     ) -> Result<T, Failure> {
         let called = self.context.interrupt.race(call).await;
-        called.map_err(|signal| Failure::interrupted(signal, deed))
+        called.map_err(|signal| Failure::interrupted(signal, operation))
     }
 
     /// A pause that a signal or the deadline ends; the caller looks at both.
@@ -154,7 +144,6 @@ pub struct Clock {
 
 impl Clock {
     /// Starts now.
-    #[must_use]
     pub fn start() -> Self {
         Self {
             started: Instant::now(),
@@ -163,13 +152,11 @@ impl Clock {
     }
 
     /// Since the run began.
-    #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
     /// The time of day.
-    #[must_use]
     pub fn now(&self) -> Timestamp {
         self.time_of_day
             .saturating_add(jiff::SignedDuration::try_from(self.elapsed()).unwrap_or_default())
@@ -177,32 +164,27 @@ impl Clock {
     }
 
     /// When the run began.
-    #[must_use]
     pub fn began(&self) -> Timestamp {
         self.time_of_day
     }
 
     /// When the run began, to the nanosecond: no two tries of a run begin at once.
-    #[must_use]
-    pub fn started(&self) -> String {
+    pub fn start_nanos_key(&self) -> String {
         self.time_of_day.to_string()
     }
 
     /// As `20261123T093300Z`.
-    #[must_use]
     pub fn utc(&self) -> String {
         self.now().strftime("%Y%m%dT%H%M%SZ").to_string()
     }
 }
 
 /// A time of the SDK's as one of ours.
-#[must_use]
-pub fn timestamp(time: &aws_sdk_ec2::primitives::DateTime) -> Timestamp {
+pub(crate) fn timestamp(time: &aws_sdk_ec2::primitives::DateTime) -> Timestamp {
     Timestamp::from_second(time.secs()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// A time as EC2 writes it in images.
-#[must_use]
-pub fn timestamp_of(text: &str) -> Option<Timestamp> {
+pub(crate) fn timestamp_of(text: &str) -> Option<Timestamp> {
     text.parse().ok()
 }

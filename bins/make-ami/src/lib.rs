@@ -1,22 +1,44 @@
 //! Makes an AMI of an EC2 instance, waits until it is truly available, and exports its id.
 //!
-//! [`settings`] are checked first, [`plan`] decides the name, the run key and the tags, [`steps`] acts in
-//! the order of the job: look at the instance, adopt or create the image, wait for it at the [`pace`] of
-//! its snapshots, publish it, retire older ones as [`retention`] decides. What a failed run made is undone
-//! by [`undo`]. [`cost`] knows the price, [`manifest`] tells what was made.
+//! `settings` are checked first, `plan` decides the name, the run key and the tags, `run` acts in the order of the
+//! job: look at the instance, adopt or create the image (`image`) while the instance is consistent (`consistency`), wait for
+//! it, publish it, retire older ones (`retention`). What a failed run made is undone by `cleanup`. `cost` knows the price,
+//! `manifest` writes what was made.
 
-pub mod cost;
-pub mod job;
-pub mod manifest;
-pub mod pace;
-pub mod plan;
-pub mod retention;
-pub mod settings;
-pub mod steps;
-pub mod undo;
+mod build_timeout;
+mod cleanup;
+mod consistency;
+mod cost;
+mod dry_run;
+mod exports;
+mod image;
+mod instance;
+mod job;
+mod journal;
+mod manifest;
+mod outcome;
+mod plan;
+mod publish;
+mod retention;
+mod run;
+mod settings;
 
 use action::program::{self, Permission, Program};
 use std::process::ExitCode;
+
+pub use settings::Raw;
+
+/// What a test needs that runs the whole program in its own process, in virtual time.
+#[doc(hidden)]
+pub mod in_process {
+    pub use crate::build_timeout::apply as apply_build_timeout;
+    pub use crate::job::Job;
+    pub use crate::run::act;
+    pub use crate::settings::modes::{Consistency, OnTimeout, QuiesceBy, Retire, SnapshotTags};
+    pub use crate::settings::tags::Tags;
+    pub use crate::settings::values::Principal;
+    pub use crate::settings::{Checked, Named, Publish, Quiesce, Retention};
+}
 
 /// What this program is.
 pub const PROGRAM: Program = Program {
@@ -207,7 +229,6 @@ pub const ASKED_BY_EC2: [&str; 6] = [
 ];
 
 /// Runs the program on the process's arguments and environment.
-#[must_use]
 pub fn main() -> ExitCode {
-    program::run::<settings::Raw, _, _>(&PROGRAM, steps::run)
+    program::run::<Raw, _, _>(&PROGRAM, run::run)
 }

@@ -2,17 +2,16 @@
 
 use crate::cost::{self, Rate, Stored};
 use crate::job::Job;
-use crate::steps::Finished;
+use crate::outcome::Finished;
 use action::export::file::{ExportFile, FileFault};
 use action::failure::Failure;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// The manifest. Sizes are bytes, times are UTC, money is US dollars.
-#[must_use]
-pub fn manifest(job: &Job, finished: &Finished) -> Value {
+pub(crate) fn manifest(job: &Job, finished: &Finished) -> Value {
     let Finished {
-        making,
+        spec,
         verified,
         copies,
         stored,
@@ -38,11 +37,11 @@ pub fn manifest(job: &Job, finished: &Finished) -> Value {
         "name": verified.name,
         "region": job.home.region,
         "snapshots": snapshots.collect::<Vec<_>>(),
-        "run": making.run,
-        "tags": making.tags,
+        "run": spec.run,
+        "tags": spec.tags,
         "source": {
-            "instance_id": making.instance_id,
-            "consistency": making.consistency,
+            "instance_id": spec.instance_id,
+            "consistency": spec.consistency,
             "frozen_ms": frozen.map(|frozen| u64::try_from(frozen.as_millis()).unwrap_or(u64::MAX)),
         },
         "build": {
@@ -78,7 +77,7 @@ pub fn manifest(job: &Job, finished: &Finished) -> Value {
             "region": step.region,
             "image_id": step.image.id,
             "name": step.image.name,
-            "step": step.rung.to_string(),
+            "step": step.stage.to_string(),
             "kept_because": step.references,
         })).collect::<Vec<_>>(),
     })
@@ -99,35 +98,28 @@ fn dollars(micros: u64) -> f64 {
 
 /// Removes the manifest of an earlier run, so that nobody takes it for this one's, and makes sure that
 /// another can be written.
-///
-/// # Errors
-/// When it cannot.
-pub fn forget(job: &Job) -> Result<(), Failure> {
-    place(job).map(drop).map_err(|error| {
+pub(crate) fn forget(job: &Job) -> Result<(), Failure> {
+    export_file(job).map(drop).map_err(|error| {
         Failure::refused("there can be no manifest; nothing was touched").cause(error)
     })
 }
 
 /// Writes the manifest where the settings say, whole or not at all, as exports are.
-///
-/// # Errors
-/// When the file cannot be written; the image is made and stays.
-pub fn write(job: &Job, finished: &Finished) -> Result<(), Failure> {
+pub(crate) fn write(job: &Job, finished: &Finished) -> Result<(), Failure> {
     let text = format!("{:#}\n", manifest(job, finished));
-    let written = place(job).and_then(|file| file.map_or(Ok(()), |file| file.write(&text)));
+    let written = export_file(job).and_then(|file| file.map_or(Ok(()), |file| file.write(&text)));
     written.map_err(|error| Failure::failed("cannot write the manifest").cause(error))
 }
 
-fn place(job: &Job) -> Result<Option<ExportFile>, FileFault> {
+fn export_file(job: &Job) -> Result<Option<ExportFile>, FileFault> {
     let path = job.settings.manifest.as_deref();
     path.map(ExportFile::prepare).transpose()
 }
 
 /// A few lines for people, at the end of the log.
-#[must_use]
-pub fn summary(job: &Job, finished: &Finished) -> String {
+pub(crate) fn summary(job: &Job, finished: &Finished) -> String {
     let Finished {
-        making,
+        spec,
         verified,
         copies,
         stored,
@@ -138,8 +130,8 @@ pub fn summary(job: &Job, finished: &Finished) -> String {
         "{} ({}) of {}, {}, {}, in {}",
         verified.image_id,
         verified.name,
-        making.instance_id,
-        making.consistency,
+        spec.instance_id,
+        spec.consistency,
         match verified.snapshots.len() {
             1 => "1 snapshot".to_owned(),
             n => format!("{n} snapshots"),

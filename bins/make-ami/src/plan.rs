@@ -1,63 +1,57 @@
 //! Deciding, without network and clock: the name, the run key, the tags.
 
-pub mod name;
+pub(crate) mod name;
 mod run_key;
+mod tag_value;
 
+use crate::plan::run_key::Run;
+use crate::plan::tag_value::{MAX_TAG_BYTES, hex};
 use crate::settings::Checked;
 use crate::settings::modes::Consistency;
 use action::codebuild::CodeBuild;
-use run_key::Run;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
-/// The most that the value of a tag may hold. AWS counts 256 characters; no character is less than a byte
-/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html>).
-const MAX_TAG_BYTES: usize = 256;
-
 /// The tag that says which run made an image. `CreateImage` has no client token, so this is how a
 /// lost reply is found again.
-pub const RUN_TAG: &str = "make-ami:run";
+pub(crate) const RUN_TAG: &str = "make-ami:run";
 /// The tag that says how still the instance was.
-pub const CONSISTENCY_TAG: &str = "make-ami:consistency";
+pub(crate) const CONSISTENCY_TAG: &str = "make-ami:consistency";
 /// The tag that names the instance.
-pub const SOURCE_TAG: &str = "make-ami:instance";
+pub(crate) const SOURCE_TAG: &str = "make-ami:instance";
 /// The tag that names the application: what retention groups by.
-pub const APP_TAG: &str = "make-ami:app";
+pub(crate) const APP_TAG: &str = "make-ami:app";
 /// The tag that says how many volumes the image must hold.
-pub const VOLUMES_TAG: &str = "make-ami:volumes";
+pub(crate) const VOLUMES_TAG: &str = "make-ami:volumes";
 /// The tag that names the build.
-pub const BUILD_TAG: &str = "make-ami:build";
+pub(crate) const BUILD_TAG: &str = "make-ami:build";
 /// The tag that names the commit or source version.
-pub const COMMIT_TAG: &str = "make-ami:commit";
+pub(crate) const COMMIT_TAG: &str = "make-ami:commit";
 /// The tag that says how long containers and mounts stood still, in milliseconds.
-pub const FROZEN_TAG: &str = "make-ami:frozen-ms";
+pub(crate) const FROZEN_TAG: &str = "make-ami:frozen-ms";
 /// The tag of an *instance* that a run has stopped and will start again: its run key.
-pub const STOPPED_TAG: &str = "make-ami:stopped-by";
+pub(crate) const STOPPED_TAG: &str = "make-ami:stopped-by";
 
 /// What is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
-    /// The instance.
-    pub instance_id: String,
+pub(crate) struct Plan {
+    pub(crate) instance_id: String,
     /// The image's name.
-    pub name: String,
+    pub(crate) name: String,
     /// Identifies the run; a retry of the same build or pipeline execution has the same.
-    pub run: String,
+    pub(crate) run: String,
     /// The key that an earlier version gave this very run, under which an image may still be on its way.
-    pub former_run: Option<String>,
+    pub(crate) former_run: Option<String>,
     /// How still the instance is.
-    pub consistency: Consistency,
+    pub(crate) consistency: Consistency,
     /// All tags of the image.
-    pub tags: BTreeMap<String, String>,
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 impl Plan {
     /// Decides. `volumes` is how many EBS volumes the instance has; `utc` is the time as
     /// `20261123T093300Z`.
-    ///
-    /// # Errors
-    /// A name that EC2 would refuse.
-    pub fn new(
+    pub(crate) fn new(
         settings: &Checked,
         build: &CodeBuild,
         instance_id: &str,
@@ -103,8 +97,7 @@ impl Plan {
     }
 
     /// The same under another key.
-    #[must_use]
-    pub fn under(mut self, run: String) -> Self {
+    pub(crate) fn under(mut self, run: String) -> Self {
         self.tags.insert(RUN_TAG.to_owned(), run.clone());
         self.former_run = None;
         self.run = run;
@@ -112,8 +105,7 @@ impl Plan {
     }
 
     /// The plan for people.
-    #[must_use]
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let tags = self
             .tags
             .iter()
@@ -128,8 +120,7 @@ impl Plan {
     }
 
     /// The plan for machines.
-    #[must_use]
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::json!({
             "instance_id": self.instance_id,
             "name": self.name,
@@ -166,10 +157,6 @@ fn tag_value(text: &str) -> String {
     let digest = hex(&Sha256::digest(text));
     let start = text.floor_char_boundary(MAX_TAG_BYTES - " sha256:".len() - digest.len());
     format!("{} sha256:{digest}", &text[..start])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -2,23 +2,25 @@
 
 mod checked;
 mod checks;
-pub mod modes;
-pub mod places;
-pub mod tags;
+pub(crate) mod modes;
+pub(crate) mod tags;
+pub(crate) mod values;
 
-pub use checked::{Checked, Named, Publish, Quiesce, Retention};
+pub use crate::settings::checked::{Checked, Named, Publish, Quiesce, Retention};
 
+use crate::settings::checks::{check_names, check_publish, check_quiesce};
+use crate::settings::modes::{Consistency, OnTimeout, QuiesceBy, Retire, SnapshotTags};
+use crate::settings::tags::{TagExpression, Tags};
+use crate::settings::values::{
+    Containers, ImageId, Mounts, Price, Principals, Regions, StackResource, Target,
+};
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::value::{Count, InstanceId, Switch, Timeout};
-use checks::{check_names, check_publish, check_quiesce};
-use modes::{Consistency, OnTimeout, QuiesceBy, Retire, SnapshotTags};
-use places::{Containers, ImageId, Mounts, Price, Principals, Regions, StackResource, Target};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
-use tags::{TagExpression, Tags};
 
 /// The settings as declared.
 #[derive(Debug, clap::Args, Deserialize, Default)]

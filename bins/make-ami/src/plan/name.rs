@@ -4,19 +4,18 @@ use action::codebuild::CodeBuild;
 
 /// What a template's placeholders are filled with.
 #[derive(Debug, Clone, Copy)]
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     /// The instance's id.
-    pub instance: &'a str,
-    /// The application.
-    pub app: Option<&'a str>,
+    pub(crate) instance: &'a str,
+    pub(crate) app: Option<&'a str>,
     /// The build around us.
-    pub build: &'a CodeBuild,
+    pub(crate) build: &'a CodeBuild,
     /// The time as `20261123T093300Z`.
-    pub utc: &'a str,
+    pub(crate) utc: &'a str,
 }
 
 /// What a template may hold.
-pub(super) const PLACEHOLDERS: [&str; 6] = [
+pub(crate) const PLACEHOLDERS: [&str; 6] = [
     "{instance}",
     "{app}",
     "{utc}",
@@ -26,8 +25,7 @@ pub(super) const PLACEHOLDERS: [&str; 6] = [
 ];
 
 /// Fills a template in. Where there is no build, pipeline or commit, the word says so.
-#[must_use]
-pub fn fill(template: &str, parts: &Parts<'_>) -> String {
+pub(crate) fn fill(template: &str, parts: &Parts<'_>) -> String {
     // A build id is `project:uuid`; a colon is not allowed in an image's name.
     let id = parts.build.build_id.as_deref().unwrap_or("local");
     let id = id.rsplit(':').next().unwrap_or(id);
@@ -52,10 +50,7 @@ pub fn fill(template: &str, parts: &Parts<'_>) -> String {
 }
 
 /// Checks a name's template as far as that is possible before it is filled in.
-///
-/// # Errors
-/// An unknown placeholder, or a character that no name may hold.
-pub fn check_template(template: &str) -> Result<(), String> {
+pub(crate) fn check_template(template: &str) -> Result<(), String> {
     let bare = PLACEHOLDERS
         .iter()
         .fold(template.to_owned(), |rest, known| {
@@ -72,10 +67,7 @@ pub fn check_template(template: &str) -> Result<(), String> {
 
 /// EC2's rule: 3 to 128 characters of letters, digits, `( ) [ ] . / - ' @ _` and space
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html>).
-///
-/// # Errors
-/// What is wrong, in words.
-pub fn check(name: &str) -> Result<(), String> {
+pub(crate) fn check(name: &str) -> Result<(), String> {
     if let Some(bad) = bad_character(name) {
         return Err(format!(
             "{name:?} holds {bad:?}; an image's name has letters, digits, space and ()[]./-'@_"
@@ -90,8 +82,7 @@ pub fn check(name: &str) -> Result<(), String> {
 }
 
 /// The first character that no image's name may hold.
-#[must_use]
-pub fn bad_character(text: &str) -> Option<char> {
+pub(crate) fn bad_character(text: &str) -> Option<char> {
     text.chars()
         .find(|c| !c.is_ascii_alphanumeric() && !"()[] ./-'@_".contains(*c))
 }

@@ -3,8 +3,8 @@
 //! An image is adopted by its key alone, so that two different runs must never share one. The key is in plain words
 //! where the run can be read back from them, and the digest of the whole run where it cannot.
 
-use super::{MAX_TAG_BYTES, hex};
 use crate::plan::name;
+use crate::plan::tag_value::{MAX_TAG_BYTES, hex};
 use crate::settings::modes::Consistency;
 use sha2::{Digest as _, Sha256};
 
@@ -17,30 +17,27 @@ const APP: &str = "/app=";
 
 /// What makes two tries one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Run {
+pub(crate) struct Run {
     /// The build's id, or what the user says; nothing outside of a build.
-    pub(super) build: Option<String>,
+    pub(crate) build: Option<String>,
     /// The instance's id.
-    pub(super) instance: String,
+    pub(crate) instance: String,
     /// How still the instance is.
-    pub(super) mode: Consistency,
+    pub(crate) mode: Consistency,
     /// The image's name: its template in a build, and as filled in outside of one.
-    pub(super) name: String,
-    /// The application.
-    pub(super) app: Option<String>,
+    pub(crate) name: String,
+    pub(crate) app: Option<String>,
 }
 
 impl Run {
     /// The key: at most 256 bytes, without the wildcards of a filter. Two different runs have two different keys.
-    #[must_use]
-    pub(super) fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         self.plain().unwrap_or_else(|| self.digest())
     }
 
     /// The key that earlier versions gave the run, where that could mean no other run of the application: they left
     /// the application out, and cut and replaced what did not fit.
-    #[must_use]
-    pub(super) fn former_key(&self) -> Option<String> {
+    pub(crate) fn former_key(&self) -> Option<String> {
         self.app.as_ref()?;
         let without_app = Self {
             app: None,

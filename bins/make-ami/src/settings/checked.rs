@@ -1,8 +1,8 @@
 //! The settings after checking.
 
-use super::modes::{Consistency, OnTimeout, QuiesceBy, Retire, SnapshotTags};
-use super::places::{Price, Principal, StackResource, Target};
-use super::tags::{TagExpression, Tags};
+use crate::settings::modes::{Consistency, OnTimeout, QuiesceBy, Retire, SnapshotTags};
+use crate::settings::tags::{TagExpression, Tags};
+use crate::settings::values::{Price, Principal, StackResource, Target};
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 //! What settings must keep beside their own form, most of it between several.
 
-use super::modes::Consistency;
-use super::{Publish, Quiesce};
+use crate::settings::checked::{Publish, Quiesce};
+use crate::settings::modes::Consistency;
 use action::settings::faults::Faults;
 
-pub(super) fn check_names(
+pub(crate) fn check_names(
     name: Option<&str>,
     app: Option<&str>,
     run: Option<&str>,
@@ -44,7 +44,7 @@ pub(super) fn check_names(
     }
 }
 
-pub(super) fn check_publish(publish: &Publish, faults: &mut Faults) {
+pub(crate) fn check_publish(publish: &Publish, faults: &mut Faults) {
     if publish.kms_key.is_some() && publish.copy_to.is_empty() {
         faults.of(
             "kms_key",
@@ -106,7 +106,7 @@ fn is_parameter_name(name: &str) -> bool {
 /// The shortest lease that can outlast a CreateImage, and the longest that a service may stand still.
 const LEASES: std::ops::RangeInclusive<u64> = 10..=900;
 
-pub(super) fn check_quiesce(
+pub(crate) fn check_quiesce(
     consistency: Option<Consistency>,
     quiesce: &Quiesce,
     faults: &mut Faults,

@@ -48,7 +48,6 @@ words!(
 
 impl Consistency {
     /// Whether the instance goes down, which an Auto Scaling group answers by replacing it.
-    #[must_use]
     pub fn takes_it_down(self) -> bool {
         matches!(self, Consistency::Reboot | Consistency::Stop)
     }

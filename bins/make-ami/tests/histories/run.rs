@@ -12,10 +12,10 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use harness::ec2::{Ec2World, Image, Instance, Snapshot, Volume};
 use harness::ssm::Ssm;
 use harness::{FakeAws, Fate, Reply};
-use make_ami::job::Job;
-use make_ami::settings::modes::{Consistency, OnTimeout, QuiesceBy, Retire, SnapshotTags};
-use make_ami::settings::places::Principal;
-use make_ami::settings::{Checked, Named, Publish, Quiesce, Retention};
+use make_ami::in_process::{
+    self, Checked, Consistency, Job, Named, OnTimeout, Principal, Publish, Quiesce, QuiesceBy,
+    Retention, Retire, SnapshotTags, Tags,
+};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -82,7 +82,7 @@ async fn run_in_virtual_time(history: &History) -> Ended {
     }
     let job = job(history, &fake, interrupt, started);
     let limit = history.timeout + Duration::from_secs(24 * 3600);
-    let ended = tokio::time::timeout(limit, make_ami::steps::act(&job)).await;
+    let ended = tokio::time::timeout(limit, in_process::act(&job)).await;
     let (exported, said) = match ended {
         Ok(Ok(Output::Exports(exports))) => {
             let id = exports.iter().find(|(name, _)| *name == "AMI_ID");
@@ -233,7 +233,7 @@ fn settings(history: &History) -> Checked {
             mounts: Vec::new(),
             lease: Duration::from_secs(60),
         },
-        tags: make_ami::settings::tags::Tags::default(),
+        tags: Tags::default(),
         snapshot_tags: match history.tags_after {
             true => SnapshotTags::After,
             false => SnapshotTags::AtCreate,

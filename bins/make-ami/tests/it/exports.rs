@@ -8,7 +8,7 @@ use std::time::Duration;
 #[test]
 fn page_is_that_of_the_code() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let table = action::page::settings::<make_ami::settings::Raw>(&make_ami::PROGRAM);
+    let table = action::page::settings::<make_ami::Raw>(&make_ami::PROGRAM);
     page::check_block(page, "settings", &table);
     page::check_block(page, "exports", &action::page::exports(&make_ami::PROGRAM));
     page::check_block(

@@ -19,9 +19,8 @@ use harness::ec2::{Ec2World, Image, Instance, Snapshot};
 use harness::kms::Kms;
 use harness::ssm::Ssm;
 use harness::{FakeAws, Fate};
-use make_ami::job::Job;
-use make_ami::settings::Raw;
-use make_ami::steps;
+use make_ami::Raw;
+use make_ami::in_process::{self, Job};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -220,7 +219,7 @@ impl Run<'_> {
         self
     }
 
-    fn settings(&self) -> make_ami::settings::Checked {
+    fn settings(&self) -> in_process::Checked {
         let raw: Raw = over_defaults(self.fields.clone()).unwrap();
         let mut faults = Faults::for_tests().under(self.command.as_deref());
         let checked = raw.check(&mut faults);
@@ -266,8 +265,8 @@ impl Run<'_> {
         let mut job = self.job(interrupt);
         // Boxed, for a test's thread has a small stack and futures of debug builds are large.
         let work = Box::pin(async {
-            Box::pin(steps::limit::apply(&mut job)).await;
-            Box::pin(steps::act(&job)).await
+            Box::pin(in_process::apply_build_timeout(&mut job)).await;
+            Box::pin(in_process::act(&job)).await
         });
         let result = tokio::select! {
             biased;

@@ -1,0 +1,54 @@
+//! What is known of an image while it is made: of a new one by its plan, of one that exists by its tags.
+
+use crate::image::describe;
+use crate::plan::{self, Plan};
+use crate::settings::Checked;
+use aws_sdk_ec2::types::Image;
+use std::collections::BTreeMap;
+
+/// An image that is being made, or goes on being made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ImageSpec {
+    pub(crate) run: String,
+    pub(crate) instance_id: String,
+    /// How still the instance was.
+    pub(crate) consistency: String,
+    pub(crate) tags: BTreeMap<String, String>,
+    /// How many volumes it must hold.
+    pub(crate) volumes: usize,
+}
+
+impl ImageSpec {
+    /// What a plan makes.
+    pub(crate) fn of_plan(plan: &Plan, volumes: usize) -> Self {
+        Self {
+            run: plan.run.clone(),
+            instance_id: plan.instance_id.clone(),
+            consistency: plan.consistency.to_string(),
+            tags: plan.tags.clone(),
+            volumes,
+        }
+    }
+
+    /// What an image's tags say of its making; the settings' own tags are added. Nothing without the number
+    /// of its volumes, for then nobody can say whether it is whole.
+    pub(crate) fn of_image(image: &Image, settings: &Checked) -> Option<Self> {
+        let tag = |key| describe::tag(image, key).unwrap_or_default().to_owned();
+        let mut tags = settings.tags.0.clone();
+        for one in image.tags() {
+            if let (Some(key), Some(value)) = (one.key(), one.value())
+                && !key.starts_with("aws:")
+            {
+                tags.insert(key.to_owned(), value.to_owned());
+            }
+        }
+        Some(Self {
+            run: tag(plan::RUN_TAG),
+            instance_id: tag(plan::SOURCE_TAG),
+            consistency: tag(plan::CONSISTENCY_TAG),
+            // An image of no volume is whole whatever it holds.
+            volumes: tag(plan::VOLUMES_TAG).parse().ok().filter(|n| *n > 0)?,
+            tags,
+        })
+    }
+}

@@ -1,0 +1,408 @@
+//! The source instance, before anything is made: which one it is, and whether it can be imaged.
+
+pub(crate) mod spot;
+pub(crate) mod tags;
+
+use crate::image::describe::literal;
+use crate::instance::tags::tag;
+use crate::job::{Job, Regional};
+use crate::plan::STOPPED_TAG;
+use crate::settings::Named;
+use crate::settings::modes::Consistency;
+use action::failure::Failure;
+use action::wait::{self, Look, Pace};
+use aws::error::AwsError;
+use aws_sdk_ec2::types::{
+    DeviceType, Filter, Instance, InstanceLifecycleType, InstanceStateName, Tag, Volume,
+};
+use std::time::Duration;
+
+/// What the image's making needs of its instance.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Source {
+    /// The instance's id.
+    pub(crate) id: String,
+    /// Whether it runs; otherwise it is stopped.
+    pub(crate) running: bool,
+    /// Its EBS volumes, which the image must hold.
+    pub(crate) volumes: Vec<Disk>,
+    /// The run that stopped it and has not started it again.
+    pub(crate) stopped_by: Option<String>,
+    /// A tag that it has.
+    pub(crate) tag: Option<Tag>,
+}
+
+/// An EBS volume of the instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Disk {
+    pub(crate) id: String,
+    /// Its size in GiB.
+    pub(crate) gib: u64,
+    /// How many snapshots of it EC2 makes at a time.
+    pub(crate) concurrent_snapshots: usize,
+    /// The ARN of the key that it is encrypted with, if it is.
+    pub(crate) kms_key: Option<String>,
+}
+
+impl Source {
+    /// The volumes' sizes in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let sizes = self.volumes.iter().map(|disk| disk.gib);
+        sizes.sum::<u64>().saturating_mul(crate::cost::GIB)
+    }
+}
+
+/// CloudFormation tags what it makes with its place:
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-resource-tags.html>.
+const STACK_TAG: &str = "aws:cloudformation:stack-name";
+const LOGICAL_ID_TAG: &str = "aws:cloudformation:logical-id";
+
+/// How often an instance that is about to settle is looked at.
+const PACE: Pace = Pace {
+    first: Duration::from_secs(2),
+    longest: Duration::from_secs(10),
+};
+
+/// Finds the instance, waits until it has settled, and refuses what cannot be imaged.
+pub(crate) async fn find(job: &Job, named: &Named) -> Result<Source, Failure> {
+    let instance = one(&job.home, named).await?;
+    let id = instance.instance_id().unwrap_or_default().to_owned();
+    let instance = settled(job, instance, &id).await?;
+    judge(&instance, &id, &job.home.region)?;
+    check_mode(&instance, &id, job.settings.consistency)?;
+    check_spot(job, &instance, &id).await?;
+    let source = source(job, &instance, id).await?;
+    if source.volumes.is_empty() {
+        return Err(Failure::refused(format!(
+            "EC2 shows no EBS volume of instance {} in {}, so nobody could say whether its image is whole; nothing was touched",
+            source.id, job.home.region
+        )));
+    }
+    Ok(source)
+}
+
+/// Finds the instance of a run whose image is made already: whether it could be imaged now is not asked.
+pub(crate) async fn locate(job: &Job, named: &Named) -> Result<Source, Failure> {
+    let instance = one(&job.home, named).await?;
+    let id = instance.instance_id().unwrap_or_default().to_owned();
+    source(job, &instance, id).await
+}
+
+async fn source(job: &Job, instance: &Instance, id: String) -> Result<Source, Failure> {
+    Ok(Source {
+        running: state(instance) == Some(&InstanceStateName::Running),
+        volumes: volumes(&job.home, instance, &id).await?,
+        stopped_by: tag(instance, STOPPED_TAG).map(str::to_owned),
+        tag: writable(instance.tags()).cloned(),
+        id,
+    })
+}
+
+fn state(instance: &Instance) -> Option<&InstanceStateName> {
+    instance.state().and_then(|state| state.name())
+}
+
+/// The first of these tags that anybody but AWS may write.
+pub(crate) fn writable(tags: &[Tag]) -> Option<&Tag> {
+    tags.iter()
+        .find(|tag| tag.key().is_some_and(|key| !key.starts_with("aws:")))
+}
+
+/// The one instance that the settings name.
+async fn one(regional: &Regional, named: &Named) -> Result<Instance, Failure> {
+    let region = &regional.region;
+    let call = regional.ec2.describe_instances();
+    let (call, words) = match named {
+        Named::Id(id) => (call.instance_ids(id), id.clone()),
+        Named::Tags(tags) => {
+            let words = tags.0.iter().map(|(key, value)| format!("{key}={value}"));
+            let words = format!("with the tags {}", words.collect::<Vec<_>>().join(", "));
+            let filters = tags
+                .0
+                .iter()
+                .map(|(key, value)| filter(&format!("tag:{key}"), value));
+            (call.set_filters(Some(alive(filters))), words)
+        }
+        Named::Stack(resource) => {
+            let words = format!("{} of stack {}", resource.logical_id, resource.stack);
+            let filters = [
+                filter(&format!("tag:{STACK_TAG}"), &resource.stack),
+                filter(&format!("tag:{LOGICAL_ID_TAG}"), &resource.logical_id),
+            ];
+            (call.set_filters(Some(alive(filters))), words)
+        }
+    };
+    let absent = || {
+        Failure::refused(format!("no instance {words} in {region}; nothing was touched")).hint(
+            "check the setting, AWS_REGION and the account of the credentials: an instance of another account looks absent",
+        )
+    };
+    let reply = call.send().await.map_err(|error| {
+        let error = AwsError::of(&error);
+        if error.is("InvalidInstanceID.NotFound") || error.is("InvalidInstanceID.Malformed") {
+            return absent().cause(error);
+        }
+        let operation = format!("cannot look at instance {words} in {region}");
+        error.failure(operation, "ec2:DescribeInstances")
+    })?;
+    let mut found: Vec<Instance> = reply
+        .reservations
+        .unwrap_or_default()
+        .into_iter()
+        .flat_map(|reservation| reservation.instances.unwrap_or_default())
+        .filter(|instance| is_meant(instance, named))
+        .collect();
+    if found.len() > 1 || reply.next_token.is_some() {
+        let ids: Vec<_> = found.iter().filter_map(|one| one.instance_id()).collect();
+        return Err(Failure::refused(format!(
+            "{} instances {words} in {region}, and exactly one can be meant; nothing was touched",
+            found.len()
+        ))
+        .detail(ids.join(", "))
+        .hint("add a tag that only one of them has, or give INSTANCE_ID"));
+    }
+    found.pop().ok_or_else(absent)
+}
+
+/// Whether an instance is one that the settings name, whatever the endpoint makes of ids and filters.
+fn is_meant(instance: &Instance, named: &Named) -> bool {
+    let has = |key: &str, value: &str| tag(instance, key) == Some(value);
+    match named {
+        Named::Id(id) => instance.instance_id() == Some(id.as_str()),
+        Named::Tags(tags) => tags.0.iter().all(|(key, value)| has(key, value)),
+        Named::Stack(resource) => {
+            has(STACK_TAG, &resource.stack) && has(LOGICAL_ID_TAG, &resource.logical_id)
+        }
+    }
+}
+
+/// A terminated instance keeps its tags for an hour.
+fn alive(filters: impl IntoIterator<Item = Filter>) -> Vec<Filter> {
+    let states = ["pending", "running", "stopping", "stopped"];
+    let states = states.into_iter().map(str::to_owned).collect();
+    let alive = Filter::builder()
+        .name("instance-state-name")
+        .set_values(Some(states))
+        .build();
+    filters.into_iter().chain([alive]).collect()
+}
+
+fn filter(name: &str, value: &str) -> Filter {
+    Filter::builder().name(name).values(literal(value)).build()
+}
+
+/// Waits while the instance starts or stops; EC2 refuses to image it until then
+/// (<https://github.com/hashicorp/packer/issues/9579>).
+async fn settled(job: &Job, instance: Instance, id: &str) -> Result<Instance, Failure> {
+    let moving = |instance: &Instance| {
+        matches!(
+            state(instance),
+            Some(InstanceStateName::Pending | InstanceStateName::Stopping)
+        )
+    };
+    if !moving(&instance) || job.context.dry_run {
+        return Ok(instance);
+    }
+    let what = format!("instance {id} in {} to settle", job.home.region);
+    let named = Named::Id(id.to_owned());
+    let look = async || {
+        let instance = one(&job.home, &named).await?;
+        Ok(if moving(&instance) {
+            let state = state(&instance).map_or("unknown", InstanceStateName::as_str);
+            Look::NotYet(format!("it is {state}"))
+        } else {
+            Look::There(instance)
+        })
+    };
+    let (deadline, interrupt) = (job.context.deadline, &job.context.interrupt);
+    let waited = wait::until(&what, deadline, interrupt, PACE, look).await;
+    waited.map_err(|ended| ended.into_failure(&what))
+}
+
+fn judge(instance: &Instance, id: &str, region: &str) -> Result<(), Failure> {
+    let state = state(instance);
+    let settling = matches!(
+        state,
+        Some(InstanceStateName::Pending | InstanceStateName::Stopping)
+    );
+    if !settling
+        && !matches!(
+            state,
+            Some(InstanceStateName::Running | InstanceStateName::Stopped)
+        )
+    {
+        let state = state.map_or("in an unknown state", InstanceStateName::as_str);
+        let failure = Failure::refused(format!(
+            "instance {id} in {region} is {state}; only a running or stopped one can be imaged"
+        ));
+        return Err(
+            match instance.state_reason().and_then(|reason| reason.message()) {
+                Some(reason) => failure.cause(reason),
+                None => failure,
+            },
+        );
+    }
+    if instance.root_device_type() == Some(&DeviceType::InstanceStore) {
+        return Err(Failure::refused(format!(
+            "instance {id} in {region} has no EBS root volume; CreateImage needs one"
+        )));
+    }
+    let reason = instance.state_reason().and_then(|reason| reason.code());
+    if reason.is_some_and(|code| code.contains("Hibernate")) {
+        return Err(Failure::refused(format!(
+            "instance {id} in {region} is hibernated: its memory is on its volume and its file systems are not whole"
+        ))
+        .hint("start it, stop it without hibernating, and run again"));
+    }
+    Ok(())
+}
+
+/// Refuses modes that this instance would not survive, and says what is odd.
+fn check_mode(instance: &Instance, id: &str, mode: Consistency) -> Result<(), Failure> {
+    // Auto Scaling tags its instances: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-tagging.html
+    if let Some(group) = tag(instance, "aws:autoscaling:groupName")
+        && mode.takes_it_down()
+    {
+        return Err(Failure::refused(format!(
+            "instance {id} is of Auto Scaling group {group}, which replaces it as soon as it is down for a {mode} image; nothing was touched"
+        ))
+        .hint("use no-reboot or quiesce; on standby it would still be the group's: detach it first (aws autoscaling detach-instances) where it must stand still"));
+    }
+    let runs = state(instance) == Some(&InstanceStateName::Running);
+    if mode == Consistency::Quiesce && !runs {
+        return Err(Failure::refused(format!(
+            "instance {id} does not run, so there is nothing to quiesce; nothing was touched"
+        ))
+        .hint("a stopped instance is still by itself: use no-reboot"));
+    }
+    if mode == Consistency::NoReboot && runs {
+        tracing::warn!(
+            "no-reboot: the image is as after a power cut; what {id} has not written to its volumes will be missing"
+        );
+    }
+    Ok(())
+}
+
+/// Refuses a Spot Instance that is to be stopped and cannot be, and says what is odd about any other.
+async fn check_spot(job: &Job, instance: &Instance, id: &str) -> Result<(), Failure> {
+    if instance.instance_lifecycle() != Some(&InstanceLifecycleType::Spot) {
+        return Ok(());
+    }
+    let stands = matches!(
+        state(instance),
+        Some(InstanceStateName::Stopping | InstanceStateName::Stopped)
+    );
+    if job.settings.consistency == Consistency::Stop && !stands {
+        spot::check_stop(&job.home, instance, id).await?;
+    }
+    tracing::warn!(
+        "instance {id} is a Spot Instance: an interruption while it is imaged fails the image"
+    );
+    Ok(())
+}
+
+async fn volumes(regional: &Regional, instance: &Instance, id: &str) -> Result<Vec<Disk>, Failure> {
+    let mapped = instance.block_device_mappings().iter();
+    let ids: Vec<String> = mapped
+        .filter_map(|mapping| mapping.ebs()?.volume_id())
+        .map(str::to_owned)
+        .collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let call = regional.ec2.describe_volumes();
+    let call = call.set_volume_ids(Some(ids.clone()));
+    let reply = call.send().await.map_err(|error| {
+        let operation = format!("cannot look at the volumes of {id} in {}", regional.region);
+        AwsError::of(&error).failure(operation, "ec2:DescribeVolumes")
+    })?;
+    let told = |id: &&String| {
+        let mut volumes = reply.volumes().iter();
+        volumes.any(|volume| volume.volume_id() == Some(id.as_str()))
+    };
+    // The image must hold each of them: one that is left out here would be missed by nobody.
+    if let Some(untold) = ids.iter().find(|id| !told(id)) {
+        return Err(Failure::failed(format!(
+            "cannot look at the volumes of {id} in {}: EC2 tells nothing of {untold}",
+            regional.region
+        )));
+    }
+    Ok(reply.volumes().iter().map(disk).collect())
+}
+
+fn disk(volume: &Volume) -> Disk {
+    let kind = volume.volume_type().map_or("", |kind| kind.as_str());
+    Disk {
+        id: volume.volume_id().unwrap_or_default().to_owned(),
+        gib: volume
+            .size()
+            .and_then(|gib| u64::try_from(gib).ok())
+            .unwrap_or_default(),
+        // https://repost.aws/knowledge-center/ebs-snapshot-stuck: pending ones per volume.
+        concurrent_snapshots: if ["st1", "sc1"].contains(&kind) { 1 } else { 5 },
+        kms_key: volume
+            .encrypted()
+            .unwrap_or_default()
+            .then(|| volume.kms_key_id().unwrap_or("alias/aws/ebs").to_owned()),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::{check_mode, judge};
+    use crate::settings::modes::Consistency;
+    use aws_sdk_ec2::types::{Instance, InstanceState, InstanceStateName, StateReason, Tag};
+
+    fn instance(state: InstanceStateName, reason: &str) -> Instance {
+        Instance::builder()
+            .state(InstanceState::builder().name(state).build())
+            .state_reason(StateReason::builder().code(reason).message(reason).build())
+            .build()
+    }
+
+    #[test]
+    fn only_running_and_stopped_instances_are_imaged() {
+        let reason = "Client.UserInitiatedShutdown";
+        for state in [InstanceStateName::Running, InstanceStateName::Stopped] {
+            assert!(judge(&instance(state, reason), "i-1", "eu-west-1").is_ok());
+        }
+        let gone = instance(InstanceStateName::Terminated, reason);
+        let failure = judge(&gone, "i-1", "eu-west-1").unwrap_err();
+        assert_eq!(failure.exit().code(), 2);
+        assert!(failure.to_string().contains("is terminated"), "{failure}");
+        assert!(failure.to_string().contains(reason), "{failure}");
+    }
+
+    #[test]
+    fn a_hibernated_instance_is_not_whole() {
+        let asleep = instance(InstanceStateName::Stopped, "Client.UserInitiatedHibernate");
+        let failure = judge(&asleep, "i-1", "eu-west-1").unwrap_err();
+        assert!(failure.to_string().contains("is hibernated"), "{failure}");
+    }
+
+    #[test]
+    fn an_instance_of_a_group_is_not_taken_down() {
+        let member = Instance::builder()
+            .state(
+                InstanceState::builder()
+                    .name(InstanceStateName::Running)
+                    .build(),
+            )
+            .tags(
+                Tag::builder()
+                    .key("aws:autoscaling:groupName")
+                    .value("web")
+                    .build(),
+            )
+            .build();
+        for (mode, is_fine) in [
+            (Consistency::NoReboot, true),
+            (Consistency::Quiesce, true),
+            (Consistency::Reboot, false),
+            (Consistency::Stop, false),
+        ] {
+            assert_eq!(check_mode(&member, "i-1", mode).is_ok(), is_fine, "{mode}");
+        }
+    }
+}

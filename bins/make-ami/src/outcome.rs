@@ -1,0 +1,27 @@
+//! What a finished run made.
+
+use crate::cost::Stored;
+use crate::image::spec::ImageSpec;
+use crate::image::wait_available::Verified;
+use crate::publish;
+use crate::retention::retire;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// All that a finished run has to tell.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// What was made.
+    pub(crate) spec: ImageSpec,
+    /// The image, proven.
+    pub(crate) verified: Verified,
+    pub(crate) copies: Vec<publish::ImageCopy>,
+    /// What it stores.
+    pub(crate) stored: Stored,
+    /// What became of older images.
+    pub(crate) retired: Vec<retire::Step>,
+    /// How long the instance stood still, where that was measured.
+    pub(crate) frozen: Option<Duration>,
+    /// When the image was found available.
+    pub(crate) available: Timestamp,
+}

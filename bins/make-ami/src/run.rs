@@ -1,0 +1,411 @@
+//! The job, in order: look at the instance, adopt or create the image, wait for it, publish it, retire
+//! older ones, export.
+
+use crate::build_timeout;
+use crate::cleanup::keep_policy::{keeps_unfinished, removes_available, with_resume_hint};
+use crate::cleanup::{clean, undo};
+use crate::consistency::frozen_tag::{frozen_of, is_unverified_quiesce, tag_frozen};
+use crate::consistency::{self, Held, snapshot_rate_limit};
+use crate::cost::{self, Rate, snapshot_usage};
+use crate::dry_run::{Intended, show_plan, show_rest};
+use crate::exports::{exports, started};
+use crate::image::spec::ImageSpec;
+use crate::image::tags::tag;
+use crate::image::wait_available::{self, NotAvailable, Verified};
+use crate::image::{create, describe, verify};
+use crate::instance::{self, Source};
+use crate::job::{Job, timestamp_of};
+use crate::journal::Journal;
+use crate::manifest;
+use crate::outcome::Finished;
+use crate::plan::{self, Plan};
+use crate::publish::{self, preconditions};
+use crate::retention::retire;
+use crate::settings::modes::SnapshotTags;
+use crate::settings::values::Target;
+use crate::settings::{Checked, Named};
+use action::failure::Failure;
+use action::program::{Context, Output};
+use aws::session::Session;
+use aws_sdk_ec2::types::{Image, ImageState};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::timeout_at;
+
+/// Runs the program: the whole job, or the part that the subcommand names.
+pub(crate) async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
+    let session = Session::open(&context).await?;
+    let mut job = Job::new(settings, context, session);
+    build_timeout::apply(&mut job).await;
+    act(&job).await
+}
+
+/// The same, in an account that is open already.
+pub async fn act(job: &Job) -> Result<Output, Failure> {
+    if !job.context.dry_run {
+        manifest::forget(job)?;
+    }
+    match job.context.command.as_deref() {
+        Some("verify") => verify_image(job).await,
+        Some("clean") => {
+            let target = match &job.settings.target {
+                Some(target) => target.clone(),
+                None => Target::Run(job.in_time(own_run(job)).await?),
+            };
+            clean::clean(job, &target).await.map(|()| Output::Nothing)
+        }
+        Some("wait") => go_on(job).await,
+        _ if job.settings.target.is_some() => go_on(job).await,
+        command => make(job, command == Some("start")).await,
+    }
+}
+
+/// Makes the image; with `only_start`, hands it over as soon as its snapshots have begun.
+async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
+    let (plan, source, adopted) = job.in_time(before(job)).await?;
+    let rate = Rate::of(&job.home.region, job.settings.price);
+    let mut price = cost::before(source.bytes(), &rate, job.settings.price_for);
+    price.push_str(&cost::of_copies(job.settings.publish.copy_to.len()));
+    let afterwards = job.in_time(check_afterwards(job, &source)).await;
+    if job.context.dry_run {
+        let intended = Intended {
+            plan: &plan,
+            source: &source,
+            adopted: adopted.as_ref(),
+            price: &price,
+            obstacle: afterwards.err(),
+        };
+        return show_plan(job, intended).await;
+    }
+    afterwards?;
+    let spec = ImageSpec::of_plan(&plan, source.volumes.len());
+    let mut journal = Journal::of(&plan.run);
+    let frozen;
+    let image_id = match adopted {
+        Some(image) => {
+            let image_id = image.image_id().unwrap_or_default().to_owned();
+            tell_adopted(job, &image, &image_id);
+            journal.adopt(&job.home, &image);
+            frozen = frozen_of(&image);
+            let released =
+                consistency::restart_instance_left_stopped(job, &plan, &source, &image_id).await;
+            released.map_err(|failure| with_resume_hint(job, &journal, failure))?;
+            image_id
+        }
+        None => {
+            remove_failed_tries(job, &plan).await?;
+            snapshot_rate_limit::wait(job, &source).await?;
+            tracing::info!("{price}");
+            let image_id;
+            (image_id, frozen) = create_still(job, &plan, &source, &mut journal).await?;
+            image_id
+        }
+    };
+    if only_start {
+        return started(&image_id, &plan.name);
+    }
+    finish(job, spec, &image_id, frozen, journal).await
+}
+
+/// How old an image may be that a try of a few hours ago made: CodeBuild ends a build after 36 hours at most.
+const OLD: Duration = Duration::from_secs(36 * 3600);
+
+/// Says which image is adopted. One that is older than any build was made of the instance as it was then.
+fn tell_adopted(job: &Job, image: &Image, image_id: &str) {
+    let made = image.creation_date().unwrap_or("an unknown time");
+    tracing::info!(
+        image_id,
+        "adopting the image that an earlier try of this run made at {made}"
+    );
+    let age = image
+        .creation_date()
+        .and_then(timestamp_of)
+        .map(|made| job.clock.now().duration_since(made));
+    if age.is_some_and(|age| Duration::try_from(age).is_ok_and(|age| age > OLD)) {
+        tracing::warn!(
+            "{image_id} is of {made}: what changed on the instance since is not in it; another AMI_NAME or MAKE_AMI_RUN makes a new image"
+        );
+    }
+}
+
+/// Looks at everything that decides whether an image is made; changes nothing.
+async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
+    let source = instance::find(job, own_instance(job)?).await?;
+    let plan = plan_of(job, &source).await?;
+    let adopted = create::find(job, &plan).await?;
+    // A try that was killed while the instance stood still: its image may hold anything.
+    let adopted = adopted.filter(|image| !is_unverified_quiesce(image));
+    if adopted.is_none() {
+        create::check_name_is_free(job, &plan).await?;
+    }
+    Ok((plan, source, adopted))
+}
+
+/// Looks at what would go wrong only when the image is there; changes nothing.
+async fn check_afterwards(job: &Job, source: &Source) -> Result<(), Failure> {
+    preconditions::check_copies(job).await?;
+    preconditions::check(job, source).await
+}
+
+fn own_instance(job: &Job) -> Result<&Named, Failure> {
+    job.settings.instance.as_ref().ok_or_else(|| {
+        Failure::refused("no image, run or instance is named; nothing was touched")
+            .hint("give --image-id, --resume, or the INSTANCE_ID of the run")
+    })
+}
+
+/// The key of the run that these settings in this build make, whatever has become of its instance.
+async fn own_run(job: &Job) -> Result<String, Failure> {
+    let source = instance::locate(job, own_instance(job)?).await?;
+    Ok(plan_of(job, &source).await?.run)
+}
+
+async fn plan_of(job: &Job, source: &Source) -> Result<Plan, Failure> {
+    let (settings, build) = (&job.settings, &job.context.codebuild);
+    let volumes = source.volumes.len();
+    let plan = Plan::new(settings, build, &source.id, volumes, &job.clock.utc());
+    let plan = plan.map_err(|fault| {
+        Failure::refused("AMI_NAME does not give a name that EC2 takes").cause(fault)
+    })?;
+    create::as_it_began(job, plan, source).await
+}
+
+/// What of this run failed earlier, or cannot prove that it was quiesced, is worth nothing and may still
+/// hold the name. Whether EC2 lets a failed image keep its name is unproven; removing it serves both.
+async fn remove_failed_tries(job: &Job, plan: &Plan) -> Result<(), Failure> {
+    let earlier = job
+        .in_time(describe::tagged(&job.home, plan::RUN_TAG, &plan.run))
+        .await?;
+    for image in earlier.iter().filter(|image| create::is_worthless(image)) {
+        let Some(id) = image.image_id() else { continue };
+        tracing::info!("removing {id}, which an earlier try of this run left and nobody can use");
+        let left = undo::remove(&job.home, id).await;
+        if !left.is_empty() {
+            let failure = Failure::failed(format!("cannot remove image {id} of an earlier try"));
+            return Err(left.into_iter().fold(failure, Failure::leaving));
+        }
+    }
+    Ok(())
+}
+
+/// Holds the instance still, creates the image, lets the instance go; gives the image, and for how long
+/// the instance stood still.
+async fn create_still(
+    job: &Job,
+    plan: &Plan,
+    source: &Source,
+    journal: &mut Journal,
+) -> Result<(String, Option<Duration>), Failure> {
+    let held = consistency::acquire(job, plan, source).await?;
+    let needs_release = !matches!(held, Held::Nothing);
+    let was_stopped = matches!(held, Held::Stopped);
+    let created = create::create(job, plan, journal).await;
+    let begun = match &created {
+        Ok(image_id) if needs_release => {
+            consistency::wait_snapshots_begun(job, image_id, source).await
+        }
+        _ => Ok(()),
+    };
+    let released = consistency::release(job, source, held).await;
+    let image_id = match created {
+        Ok(image_id) => image_id,
+        Err(failure) => {
+            let failure = without_image(job, journal, failure).await;
+            return Err(match released {
+                Ok(_) => failure,
+                Err(worse) => undo::with_remains_exit(failure.and(worse)),
+            });
+        }
+    };
+    match (begun, released) {
+        (Ok(()), Ok(frozen)) => {
+            if let Some(frozen) = frozen
+                && let Err(failure) = tag_frozen(job, &image_id, frozen).await
+            {
+                return Err(undo::all(job, journal, failure).await);
+            }
+            Ok((image_id, frozen))
+        }
+        // The image is as it should be; it is the instance that needs help.
+        (Ok(()), Err(failure)) if was_stopped => Err(with_resume_hint(job, journal, failure)),
+        // The instance may have gone on before its snapshots began: nobody knows what they hold.
+        (Ok(()), Err(failure)) => Err(undo::all(job, journal, failure).await),
+        (Err(failure), Ok(_)) => Err(undo::all(job, journal, failure).await),
+        (Err(failure), Err(worse)) => Err(undo::all(job, journal, failure.and(worse)).await),
+    }
+}
+
+/// The failure of a run that has no image, or does not know whether it has one.
+async fn without_image(job: &Job, journal: &Journal, failure: Failure) -> Failure {
+    if !journal.lost_reply {
+        return failure;
+    }
+    let failure = failure.hint("run it again: it looks for this run's image first");
+    if keeps_unfinished(&failure, job.settings.on_timeout) {
+        return with_resume_hint(job, journal, failure);
+    }
+    undo::all(job, journal, failure).await
+}
+
+/// Goes on with an image that exists: waits for it and does what follows.
+async fn go_on(job: &Job) -> Result<Output, Failure> {
+    let target = match &job.settings.target {
+        Some(target) => target.clone(),
+        None => Target::Run(job.in_time(own_run(job)).await?),
+    };
+    let (region, image) = (
+        &job.home.region,
+        job.in_time(find_target(job, &target)).await?,
+    );
+    let image_id = image.image_id().unwrap_or_default();
+    if describe::run(&image).is_none() {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} has no tag {}, so make-ami did not make it; nothing was touched",
+            plan::RUN_TAG
+        )));
+    }
+    // A failed one is no such case: its wait says why it failed, and removes it.
+    if let Some(state @ (ImageState::Disabled | ImageState::Deregistered)) = image.state() {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} is {state}; nothing was touched"
+        ))
+        .hint("somebody took it out of use; `aws ec2 enable-image` brings a disabled one back"));
+    }
+    if is_unverified_quiesce(&image) {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} was to be quiesced, and nobody can say that it was: it has no tag {}; nothing was touched",
+            plan::FROZEN_TAG
+        ))
+        .hint(format!("make-ami clean --image-id {image_id}, and make a new one")));
+    }
+    let Some(spec) = ImageSpec::of_image(&image, &job.settings) else {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} has no tag {} with a number, so nobody can say whether it is whole; nothing was touched",
+            plan::VOLUMES_TAG
+        ))
+        .hint("give it the tag, with the number of the instance's EBS volumes"));
+    };
+    job.in_time(preconditions::check_copies(job)).await?;
+    if job.context.dry_run {
+        return show_rest(job, &image, &spec).await;
+    }
+    let mut journal = Journal::of(&spec.run);
+    journal.adopt(&job.home, &image);
+    finish(job, spec, image_id, frozen_of(&image), journal).await
+}
+
+async fn find_target(job: &Job, target: &Target) -> Result<Image, Failure> {
+    let found = match target {
+        Target::Image(id) => describe::by_id(&job.home, id).await?,
+        Target::Run(run) => {
+            let mut all = describe::tagged(&job.home, plan::RUN_TAG, run).await?;
+            // One that failed earlier may still be listed beside a good one.
+            all.sort_by_key(|image| !create::is_good(image));
+            all.into_iter().next()
+        }
+    };
+    found.ok_or_else(|| {
+        let region = &job.home.region;
+        Failure::refused(match target {
+            Target::Image(_) => format!("{target} in {region} does not exist; nothing was touched"),
+            Target::Run(_) => format!("{target} has no image in {region}; nothing was touched"),
+        })
+        .hint("check AWS_REGION and the account; an image of a moment ago may not be listed yet")
+    })
+}
+
+/// From a requested image to its exports.
+async fn finish(
+    job: &Job,
+    spec: ImageSpec,
+    image_id: &str,
+    frozen: Option<Duration>,
+    mut journal: Journal,
+) -> Result<Output, Failure> {
+    let waited = wait_available::wait(job, &job.home, image_id, spec.volumes).await;
+    let verified = match waited {
+        Ok(verified) => verified,
+        Err(NotAvailable { failure, is_gone }) => {
+            if is_gone {
+                journal.mark_gone(image_id);
+            }
+            let stays = journal.in_use || keeps_unfinished(&failure, job.settings.on_timeout);
+            return Err(match stays {
+                true => with_resume_hint(job, &journal, failure),
+                false => undo::all(job, &journal, failure).await,
+            });
+        }
+    };
+    let available = job.clock.now();
+    let published = tag_and_publish(job, &spec, &verified, frozen, &mut journal).await;
+    let copies = match published {
+        Ok(copies) => copies,
+        // Half an hour of baking is not thrown away for a missing permission; a second try adopts it.
+        Err(failure) if journal.in_use || !removes_available(&failure, job.settings.on_timeout) => {
+            return Err(with_resume_hint(job, &journal, failure));
+        }
+        Err(failure) => return Err(undo::all(job, &journal, failure).await),
+    };
+    // From here on the image is ready: nothing may hold it up beyond the end of the build.
+    job.session.limit.extend(job.hand_over_by());
+    let leftovers = timeout_at(job.hand_over_by(), undo::leftovers(job, &journal));
+    let leftovers = leftovers.await;
+    for left in leftovers.unwrap_or_else(|_| vec![undo::possible_orphan_image(&job.home, &journal)])
+    {
+        tracing::warn!("remains: {}\n    {}", left.what, left.command);
+    }
+    let finished = Finished {
+        stored: snapshot_usage::stored(job, &verified).await,
+        retired: retire::retire(job, image_id, &copies).await,
+        available,
+        spec,
+        verified,
+        copies,
+        frozen,
+    };
+    manifest::write(job, &finished).map_err(|failure| with_resume_hint(job, &journal, failure))?;
+    tracing::info!("{}", manifest::summary(job, &finished));
+    exports(&finished.verified)
+}
+
+const UNTAGGED: &str = "stopped before the snapshots were tagged";
+
+async fn tag_and_publish(
+    job: &Job,
+    spec: &ImageSpec,
+    verified: &Verified,
+    frozen: Option<Duration>,
+    journal: &mut Journal,
+) -> Result<Vec<publish::ImageCopy>, Failure> {
+    let when = job.settings.snapshot_tags;
+    if when == SnapshotTags::After {
+        let tagging = tag(job, verified.snapshot_ids(), &spec.tags);
+        job.unless_stopped(UNTAGGED, tagging).await??;
+    }
+    if let Some(frozen) = frozen
+        && when != SnapshotTags::None
+    {
+        let frozen = (plan::FROZEN_TAG.to_owned(), frozen.as_millis().to_string());
+        let frozen = BTreeMap::from([frozen]);
+        let tagging = tag(job, verified.snapshot_ids(), &frozen);
+        job.unless_stopped(UNTAGGED, tagging).await??;
+    }
+    publish::publish(job, &spec.tags, verified, journal).await
+}
+
+async fn verify_image(job: &Job) -> Result<Output, Failure> {
+    let image_id = match &job.settings.target {
+        Some(Target::Image(id)) => id.clone(),
+        Some(target) => {
+            let image = job.in_time(find_target(job, target)).await?;
+            image.image_id.unwrap_or_default()
+        }
+        None => return Err(Failure::refused("no image is named; nothing was touched")),
+    };
+    let verified = verify::verify(job, &image_id).await?;
+    tracing::info!(image_id, name = verified.name, "the image keeps every rule");
+    if job.context.dry_run {
+        return Ok(Output::Nothing);
+    }
+    exports(&verified)
+}
