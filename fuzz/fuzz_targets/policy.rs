@@ -4,7 +4,7 @@
 use contract::check::Report;
 use contract::finding::{Finding, Place};
 use contract::policy::Policy;
-use contract::rule;
+use contract::rules::unknown_key;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, &str, u8)| {
@@ -16,7 +16,7 @@ fuzz_target!(|input: (&str, &str, u8)| {
         column: 1,
         ..Place::default()
     };
-    report.findings.push(Finding::new(&rule::UNKNOWN_KEY, "f", Some(place), "found"));
+    report.findings.push(Finding::new(&unknown_key::RULE, "f", Some(place), "found"));
     Policy::read("c", configuration.as_bytes()).apply(&mut report, &|_| true);
     let ignored = report.ignored.len();
     let kept = report.findings.iter().filter(|one| one.message == "found").count();

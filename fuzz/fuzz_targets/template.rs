@@ -3,7 +3,7 @@
 #![no_main]
 
 use contract::buildspec::Buildspec;
-use contract::buildspec_checks;
+use contract::checks;
 use contract::check::{self, Archive, Definition, File, LocalPaths, Report, Subject, Written};
 use contract::diff;
 use contract::evaluate::World;
@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
     match Buildspec::parse("f", bytes) {
         Ok(spec) => {
             found.extend(spec.warnings.iter().cloned());
-            found.extend(buildspec_checks::check(&spec));
+            found.extend(checks::buildspec::check(&spec));
         }
         Err(faults) => found.extend(faults),
     }

@@ -12,10 +12,10 @@ use bundle::tree::{self, Rules, Source, TreeError, Why};
 use contract::check::{
     self, Archive as Names, Definition, LocalPaths, Named, Report, Subject, Written,
 };
+use contract::checks::template::{Size, sizes};
 use contract::evaluate::World;
 use contract::local;
 use contract::template::Template;
-use contract::template_checks::{Size, sizes};
 
 use crate::references::{Asset, Packager, Shelf};
 use crate::settings::{Contents, Item};

@@ -12,15 +12,14 @@ use bundle::digest::{Digest, digest};
 use bundle::pack::pack;
 use bundle::tree::{self, Rules, Source, TreeError};
 use contract::check::Report;
+use contract::checks;
 use contract::edit::{self, Edit, Value};
 use contract::evaluate::partition;
 use contract::expand::expanded;
 use contract::finding::{Finding, Place};
 use contract::local::{self, Form, Local};
-use contract::rule;
-use contract::rules::yaml_alias;
+use contract::rules::{local_file, local_path, yaml_alias};
 use contract::template::Template;
-use contract::template_checks;
 use contract::yaml::{self, Node};
 
 use crate::archive::{MAX_ARCHIVE, way_forward};
@@ -148,7 +147,7 @@ impl<'a> Packager<'a> {
             let message = format!("cannot replace the local paths: {error}");
             self.report
                 .findings
-                .push(Finding::new(&rule::LOCAL_PATH, &shown, None, message));
+                .push(Finding::new(&local_path::RULE, &shown, None, message));
             text.to_owned()
         })
     }
@@ -163,7 +162,7 @@ impl<'a> Packager<'a> {
         let fault = |rule, message: String| Finding::new(rule, file, Some(one.node.place), message);
         if one.path.contains("${") {
             return Err(fault(
-                &rule::LOCAL_PATH,
+                &local_path::RULE,
                 format!(
                     "{} is the local path {:?}, which depends on a loop",
                     one.what(),
@@ -177,7 +176,7 @@ impl<'a> Packager<'a> {
             .package(shelf, &path, one.form)
             .map_err(|Unfit { why, hint }| {
                 let message = format!("{} is the local path {:?}: {why}", one.what(), one.path);
-                fault(&rule::LOCAL_FILE, message).maybe_hint(hint)
+                fault(&local_file::RULE, message).maybe_hint(hint)
             })?;
         let value = match one.form {
             Form::Template => Value::Text(shelf.https(&key)),
@@ -187,7 +186,7 @@ impl<'a> Packager<'a> {
             }
         };
         Edit::of(one.node, value).map_err(|error| {
-            fault(&rule::LOCAL_PATH, format!("{}: {error}", one.what()))
+            fault(&local_path::RULE, format!("{}: {error}", one.what()))
                 .hint("write the path on one line, with quotes or without")
         })
     }
@@ -262,7 +261,7 @@ impl<'a> Packager<'a> {
             let faults = !read.faults.is_empty();
             self.report.findings.extend(read.faults);
             if let Some(template) = &read.template {
-                let found = template_checks::check(template, bytes.len());
+                let found = checks::template::check(template, bytes.len());
                 self.report.findings.extend(found);
                 if !self.expands_aliases {
                     self.report.findings.extend(yaml_alias::check(template));
@@ -343,7 +342,7 @@ fn shared(file: &str, one: &Local<'_>, other: Place) -> Finding {
         one.path,
         other.line
     );
-    Finding::new(&rule::LOCAL_PATH, file, Some(one.node.place), message)
+    Finding::new(&local_path::RULE, file, Some(one.node.place), message)
         .hint("write the path out in both places, without the anchor")
 }
 

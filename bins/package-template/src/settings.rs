@@ -9,7 +9,8 @@ use action::settings::value::{Lines, RegionName, Switch};
 use bundle::tree::{Exclude, Rules, Source};
 use clap::Args;
 use contract::report::Format;
-use contract::rule::{self, Rule};
+use contract::rule::Rule;
+use contract::rules;
 use serde::Deserialize;
 
 /// The settings as given.
@@ -333,7 +334,7 @@ impl action::settings::Settings for Raw {
         let Some(word) = faults.optional("explain", explain) else {
             return self.job(faults).map(|job| Asked::Do(Box::new(job)));
         };
-        match rule::by_word(&word) {
+        match rules::by_word(&word) {
             Ok(rule) => Some(Asked::Explain(rule)),
             Err(fault) => {
                 faults.of("explain", fault);

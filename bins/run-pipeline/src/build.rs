@@ -8,7 +8,7 @@ use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::Interrupt;
 use contract::buildspec::{Buildspec, Item, PhaseName};
-use contract::finding::Severity;
+use contract::rule::Severity;
 use tokio::process::Command;
 use tokio::time::Instant;
 

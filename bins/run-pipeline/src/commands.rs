@@ -12,10 +12,10 @@ use aws::error::AwsError;
 use aws::session::Session;
 use contract::buildspec::Buildspec;
 use contract::check::Report;
+use contract::checks;
 use contract::evaluate::World;
 use contract::finding::Finding;
 use contract::pipeline::Stage;
-use contract::pipeline_checks;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -173,7 +173,7 @@ fn faults(definition: &Definition, settings: &Checked) -> Result<Vec<Finding>, F
     let shown = settings.definition.display().to_string();
     let text = String::from_utf8_lossy(&read_file(&settings.definition)?).into_owned();
     let mut report = Report {
-        findings: pipeline_checks::check(&definition.pipeline, &source_keys(definition)),
+        findings: checks::pipeline::check(&definition.pipeline, &source_keys(definition)),
         texts: BTreeMap::from([(shown, text)]),
         ..Report::default()
     };

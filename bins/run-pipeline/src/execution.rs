@@ -8,8 +8,8 @@ use action::failure::Failure;
 use action::program::Context;
 use aws::session::Session;
 use contract::pipeline::{Action, Stage};
-use contract::pipeline_checks::{EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
 use contract::variables::{self, Variables};
+use contract::variables::{EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
 use serde_json::Value;
 use tokio::time::Instant;
 

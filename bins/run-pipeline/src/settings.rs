@@ -11,7 +11,8 @@ use action::settings::value::{Lines, Switch};
 use bundle::tree::{Exclude, Source};
 use clap::ArgAction;
 use contract::report::Format;
-use contract::rule::{self, Rule};
+use contract::rule::Rule;
+use contract::rules;
 use contract::variables;
 use serde::Deserialize;
 
@@ -179,7 +180,7 @@ impl Settings for Raw {
         let Some(word) = faults.optional("explain", explain) else {
             return self.job(faults).map(|job| Asked::Do(Box::new(job)));
         };
-        match rule::by_word(&word) {
+        match rules::by_word(&word) {
             Ok(rule) => Some(Asked::Explain(rule)),
             Err(fault) => {
                 faults.of("explain", fault);

@@ -7,26 +7,33 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::buildspec::Buildspec;
-use crate::buildspec_checks;
-use crate::evaluate::{Evaluator, World, is_unknown};
-use crate::finding::{Finding, Place, Severity, did_you_mean};
-use crate::local;
-use crate::parameters::{self, Configuration};
-use crate::pipeline::{PIPELINE_TYPE, Pipeline};
-use crate::pipeline_checks::{EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
-use crate::project::{self, Project};
-use crate::rule;
+use crate::checks::template;
+use crate::finding::{Finding, did_you_mean};
+use crate::model::buildspec::Buildspec;
+use crate::model::evaluate::{World, is_unknown};
+use crate::model::local;
+use crate::model::parameters::{self, Configuration};
+use crate::model::pipeline::Pipeline;
+use crate::model::template::Template;
+use crate::model::variables::{EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
+use crate::rule::Severity;
 use crate::rules::yaml_alias;
-use crate::template::Template;
-use crate::template_checks;
-use crate::yaml::{self, Content, Node};
+use crate::rules::{file_not_in_artifact, local_path};
 
 mod artifact_files;
 mod artifact_settings;
 mod builds;
+mod definition;
 mod deployments;
+mod inline;
+mod report;
 mod sources;
+
+use definition::Around;
+use inline::Inline;
+
+pub use definition::{Read, read_definition};
+pub use report::{Ignored, Report};
 
 /// What the pipeline's source gives to its actions.
 pub struct Archive<'a> {
@@ -101,87 +108,6 @@ pub enum LocalPaths {
     Kept,
 }
 
-/// What was found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    /// The findings, by file and place.
-    pub findings: Vec<Finding>,
-    /// What an ignore silences: see [`crate::policy`].
-    pub ignored: Vec<Ignored>,
-    /// The text of each file that was looked at.
-    pub texts: BTreeMap<String, String>,
-    /// What could not be looked into, in words.
-    pub unread: Vec<String>,
-    /// The names in the archive of the templates that were read.
-    pub templates: Vec<String>,
-    /// What `#{namespace.KEY}` may name: the namespaces of the pipeline's actions, and the variables of those that are
-    /// known.
-    pub variables: BTreeMap<String, Vec<String>>,
-}
-
-/// A finding that somebody chose to ignore.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ignored {
-    /// What is ignored.
-    pub finding: Finding,
-    /// Why.
-    pub reason: String,
-}
-
-impl Report {
-    /// How many findings are that bad.
-    #[must_use]
-    pub fn count(&self, severity: Severity) -> usize {
-        self.findings
-            .iter()
-            .filter(|one| one.severity == severity)
-            .count()
-    }
-
-    /// What several checks found.
-    #[must_use]
-    pub fn merged(reports: impl IntoIterator<Item = Self>) -> Self {
-        let mut all = Self::default();
-        for report in reports {
-            all.extend(report);
-        }
-        all.sort();
-        all
-    }
-
-    /// Adds what another check found.
-    pub fn merge(&mut self, other: Self) {
-        self.extend(other);
-        self.sort();
-    }
-
-    fn extend(&mut self, other: Self) {
-        self.findings.extend(other.findings);
-        self.ignored.extend(other.ignored);
-        self.texts.extend(other.texts);
-        self.unread.extend(other.unread);
-        self.variables.extend(other.variables);
-    }
-
-    /// Sorts the findings by file and place, each once.
-    pub fn sort(&mut self) {
-        let key = |one: &Finding| {
-            let place = one.place.unwrap_or_default();
-            (
-                one.file.clone(),
-                place.line,
-                place.column,
-                one.rule.code,
-                one.message.clone(),
-            )
-        };
-        self.findings.sort_by_key(key);
-        self.findings.dedup();
-        self.unread.sort();
-        self.unread.dedup();
-    }
-}
-
 /// Checks everything.
 #[must_use]
 pub fn check(subject: &Subject<'_>) -> Report {
@@ -214,7 +140,9 @@ pub fn buildspec(file: &str, bytes: &[u8]) -> Report {
     };
     if let Some(spec) = read.spec {
         report.findings.extend(spec.warnings.iter().cloned());
-        report.findings.extend(buildspec_checks::check(&spec));
+        report
+            .findings
+            .extend(crate::checks::buildspec::check(&spec));
     }
     let text = String::from_utf8_lossy(bytes).into_owned();
     report.texts.insert(file.to_owned(), text);
@@ -262,7 +190,7 @@ pub fn named(definition: &Definition<'_>, written: Option<Written>) -> Named {
         ] {
             let path = action
                 .setting(field)
-                .filter(|text| !crate::evaluate::is_unknown(text))
+                .filter(|text| !crate::model::evaluate::is_unknown(text))
                 .and_then(|text| text.split_once("::"))
                 .filter(|(of, _)| *of == artifact)
                 .map(|(_, path)| path.to_owned());
@@ -283,45 +211,6 @@ struct Run<'a> {
     inline: BTreeMap<String, Inline>,
     /// What runs behind a namespace.
     builds: BTreeMap<String, builds::Build>,
-}
-
-/// Where a buildspec is written inside a template.
-struct Inline {
-    /// The template.
-    file: String,
-    /// The value.
-    place: Place,
-    /// Where its text begins, when its lines are the template's.
-    lines: Option<Place>,
-}
-
-impl Report {
-    /// Moves findings in buildspecs that are no files to the template that they are written in.
-    fn place_inline(&mut self, inline: &BTreeMap<String, Inline>) {
-        for finding in &mut self.findings {
-            let Some(found) = inline.get(&finding.file) else {
-                continue;
-            };
-            finding.file.clone_from(&found.file);
-            finding.place = Some(match (found.lines, finding.place) {
-                (Some(first), Some(inner)) if inner.line > 0 => Place {
-                    line: first.line + inner.line - 1,
-                    column: first.column + inner.column.max(1) - 1,
-                    ..Place::default()
-                },
-                _ => found.place,
-            });
-        }
-    }
-}
-
-/// A pipeline with what stands around it.
-struct Around {
-    pipeline: Pipeline,
-    template: Option<Template>,
-    projects: Vec<Project>,
-    /// The artifact that is the archive.
-    artifact: Option<String>,
 }
 
 impl<'a> Run<'a> {
@@ -373,7 +262,7 @@ impl Run<'_> {
             let read = Template::read(&file.shown, &file.bytes);
             self.find_all(read.faults);
             let template = read.template?;
-            self.find_all(template_checks::check(&template, file.bytes.len()));
+            self.find_all(template::check(&template, file.bytes.len()));
             if !self.subject.aliases_written_out {
                 self.find_all(yaml_alias::check(&template));
             }
@@ -410,7 +299,7 @@ impl Run<'_> {
             let hint = did_you_mean(name, names.map(String::as_str));
             self.find(
                 Finding::new(
-                    &rule::FILE_NOT_IN_ARTIFACT,
+                    &file_not_in_artifact::RULE,
                     name,
                     None,
                     "no such file in the archive",
@@ -449,66 +338,10 @@ impl Run<'_> {
         }
         let builds = std::mem::take(&mut self.builds);
         let setter = |namespace: &str, name: &str| builds.get(namespace)?.sets(name);
-        let found = crate::pipeline_checks::check_with(&around.pipeline, &keys, &setter);
+        let found = crate::checks::pipeline::check_with(&around.pipeline, &keys, &setter);
         self.find_all(found);
         self.report.variables = variables(&around.pipeline, keys);
         self.never_set(&around, never_set);
-    }
-
-    /// Reads what can be read of the definition, in either of its two forms.
-    fn around(&mut self, definition: &Definition<'_>) -> Option<Around> {
-        let File { shown, bytes } = &definition.file;
-        let root = match yaml::read_bytes(shown, bytes) {
-            Ok(document) => document.root,
-            Err(finding) => {
-                self.find(finding);
-                return None;
-            }
-        };
-        let around = |pipeline, template, projects| Around {
-            pipeline,
-            template,
-            projects,
-            artifact: None,
-        };
-        if is_definition(&root) {
-            let read = Pipeline::read_definition(shown, &root);
-            self.find_all(read.faults);
-            return Some(around(read.pipeline?, None, Vec::new()));
-        }
-        let read = Template::read(shown, bytes);
-        self.find_all(read.faults);
-        let template = read.template?;
-        self.find_all(template_checks::check(&template, bytes.len()));
-        // Whoever deploys it may write them out, as `aws cloudformation package` does.
-        let aliases = yaml_alias::check(&template).into_iter();
-        self.find_all(aliases.map(|one| one.lowered(Severity::Warning)));
-        // What only an account knows is not known here.
-        let world = World {
-            lenient: true,
-            ..definition.world.clone()
-        };
-        let (evaluator, faults) = Evaluator::read(&template, &world);
-        self.find_all(faults);
-        if world.imports_are_all {
-            self.find_all(missing_exports(&template, &evaluator, &world));
-        }
-        if looped_pipeline(&template) {
-            let unread = format!("the pipeline in {shown}: Fn::ForEach makes it");
-            self.report.unread.push(unread);
-            return None;
-        }
-        let read = Pipeline::read_template(&template, &evaluator, definition.id);
-        self.find_all(read.faults);
-        let mut projects = Vec::new();
-        for project in project::each(&template, &evaluator) {
-            match project {
-                Ok(project) => projects.push(project),
-                Err(finding) => self.find(finding),
-            }
-        }
-        let pipeline = read.pipeline?;
-        Some(around(pipeline, Some(template), projects))
     }
 }
 
@@ -533,61 +366,12 @@ fn variables(
     known
 }
 
-/// A finding for each known name that no stack exports.
-fn missing_exports(template: &Template, evaluator: &Evaluator<'_>, world: &World) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    template_checks::functions::each(template, &mut |function, argument, place| {
-        if function != "Fn::ImportValue" {
-            return;
-        }
-        let name = evaluator.node(argument).ok().flatten();
-        let name = name.as_ref().and_then(Node::as_str);
-        let known = world.imports.keys().map(String::as_str);
-        if let Some(name) = name.filter(|name| !is_unknown(name))
-            && !world.imports.contains_key(name)
-        {
-            let message = format!("no stack exports {name}");
-            findings.push(
-                Finding::new(&rule::UNRESOLVED, &template.file, Some(place), message)
-                    .hint("deploy the stack that exports it first")
-                    .maybe_hint(did_you_mean(name, known)),
-            );
-        }
-    });
-    findings
-}
-
-/// Whether a document is the JSON of get-pipeline, not a template.
-fn is_definition(root: &Node) -> bool {
-    root.get("pipeline").is_some() || root.get("stages").is_some()
-}
-
-/// Whether the only pipeline of a template is made by a loop.
-fn looped_pipeline(template: &Template) -> bool {
-    fn holds(node: &Node) -> bool {
-        let kind = node.get("Type").and_then(Node::as_str);
-        match &node.content {
-            Content::Scalar(..) => false,
-            Content::Sequence(items) => items.iter().any(holds),
-            Content::Mapping(entries) => {
-                kind == Some(PIPELINE_TYPE) || entries.iter().any(|(_, value)| holds(value))
-            }
-        }
-    }
-    let entries = template.root.get("Resources").and_then(Node::as_mapping);
-    let mut loops = entries.unwrap_or_default().iter().filter(|(key, _)| {
-        key.as_str()
-            .is_some_and(|name| name.starts_with("Fn::ForEach"))
-    });
-    template.resources_of(PIPELINE_TYPE).next().is_none() && loops.any(|(_, body)| holds(body))
-}
-
 /// A finding for each local path of a template that is not uploaded.
 fn local_paths(template: &Template, become_of: LocalPaths) -> Vec<Finding> {
     let finding = |one: &local::Local<'_>| {
         let (what, path) = (one.what(), one.path);
         let place = Some(one.node.place);
-        let find = |message| Finding::new(&rule::LOCAL_PATH, &template.file, place, message);
+        let find = |message| Finding::new(&local_path::RULE, &template.file, place, message);
         match become_of {
             LocalPaths::Packaged => None,
             LocalPaths::Packable => {
@@ -605,31 +389,4 @@ fn local_paths(template: &Template, become_of: LocalPaths) -> Vec<Finding> {
         .iter()
         .filter_map(finding)
         .collect()
-}
-
-/// A pipeline, the template that it was read from and that template's build projects.
-pub type Read = (Pipeline, Option<Template>, Vec<Project>);
-
-/// Reads a template with a pipeline, or a pipeline's JSON.
-///
-/// # Errors
-/// Every fault of the file.
-pub fn read_definition(
-    shown: &str,
-    bytes: &[u8],
-    world: &World,
-    id: Option<&str>,
-) -> Result<Read, Vec<Finding>> {
-    let root = yaml::read_bytes(shown, bytes)
-        .map_err(|finding| vec![finding])?
-        .root;
-    if is_definition(&root) {
-        let pipeline = Pipeline::read_definition(shown, &root).whole()?;
-        return Ok((pipeline, None, Vec::new()));
-    }
-    let template = Template::parse(shown, bytes)?;
-    let evaluator = Evaluator::new(&template, world)?;
-    let pipeline = Pipeline::from_template(&template, &evaluator, id)?;
-    let projects = project::projects(&template, &evaluator).map_err(|finding| vec![finding])?;
-    Ok((pipeline, Some(template), projects))
 }

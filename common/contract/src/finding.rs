@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::repair::Repair;
-use crate::rule::Rule;
+use crate::rule::{Rule, Severity};
 
 /// Where something stands in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,33 +17,53 @@ pub struct Place {
     pub column: usize,
 }
 
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// It works; good to know.
-    Note,
-    /// It may work, but is probably not what was meant.
-    Warning,
-    /// It cannot work.
-    Error,
+/// A change that mends a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Repair {
+    /// `to` stands in place of each `from` in the value at that place.
+    Replace {
+        /// The value.
+        place: Place,
+        /// What stands there.
+        from: String,
+        /// What is right.
+        to: String,
+    },
+    /// `PollForSourceChanges: 'false'` stands in the configuration that has a value at that place.
+    StopPolling {
+        /// The value of any setting of the action.
+        beside: Place,
+    },
+    /// A buildspec exports a variable that it sets.
+    Export {
+        /// The buildspec.
+        file: String,
+        /// The variable.
+        name: String,
+    },
+    /// Aliases and merge keys are written out.
+    ExpandAliases,
 }
 
-impl Severity {
-    /// `error`, `warning` or `note`: SARIF's words.
+impl Repair {
+    /// The file that it changes, for a finding.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn file<'a>(&'a self, finding: &'a Finding) -> &'a str {
         match self {
-            Self::Note => "note",
-            Self::Warning => "warning",
-            Self::Error => "error",
+            Self::Export { file, .. } => file,
+            _ => &finding.file,
         }
     }
 
-    /// The severity of that [`Self::word`].
+    /// What it does, in words.
     #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        let all = [Self::Note, Self::Warning, Self::Error];
-        all.into_iter().find(|one| one.word() == word)
+    pub fn deed(&self) -> String {
+        match self {
+            Self::Replace { from, to, .. } => format!("{to}… in place of {from}…"),
+            Self::StopPolling { .. } => "PollForSourceChanges: 'false'".to_owned(),
+            Self::Export { name, .. } => format!("{name} is exported"),
+            Self::ExpandAliases => "aliases and merge keys are written out".to_owned(),
+        }
     }
 }
 
@@ -219,7 +238,7 @@ mod tests {
             column: 3,
         };
         let finding = Finding::new(
-            &crate::rule::SYNTAX,
+            &crate::rules::syntax::RULE,
             "a.yml",
             Some(place),
             "key `x` is not known",

@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::check::{Ignored, Report};
-use crate::finding::{Finding, Place, Severity, did_you_mean};
-use crate::rule::{self, Rule};
-use crate::rules::{check_configuration, ignore_malformed, ignore_unused, ignore_without_reason};
-use crate::yaml::{self, Node};
+use crate::finding::{Finding, Place, did_you_mean};
+use crate::model::yaml::{self, Node};
+use crate::rule::{Rule, Severity};
+use crate::rules::{
+    self, check_configuration, ignore_not_understood, ignore_unused, ignore_without_reason,
+};
 
 mod comments;
 
@@ -244,8 +246,8 @@ impl Policy {
 
 /// The rule of that code, which an ignore or a severity names.
 fn named(file: &str, code: &str, place: Place) -> Result<&'static Rule, Finding> {
-    rule::by_code(code).ok_or_else(|| {
-        let all = rule::all();
+    rules::by_code(code).ok_or_else(|| {
+        let all = rules::ALL;
         let codes = all.iter().map(|rule| rule.code);
         let by_name = all.iter().find(|rule| rule.name == code);
         let hint = match by_name {
@@ -253,7 +255,7 @@ fn named(file: &str, code: &str, place: Place) -> Result<&'static Rule, Finding>
             None => did_you_mean(code, codes),
         };
         let message = format!("no rule has the code {code:?}");
-        Finding::new(&ignore_malformed::RULE, file, Some(place), message).maybe_hint(hint)
+        Finding::new(&ignore_not_understood::RULE, file, Some(place), message).maybe_hint(hint)
     })
 }
 

@@ -7,60 +7,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::check::Report;
-use crate::edit::{self, Edit, Value};
-use crate::expand;
-use crate::finding::{Finding, Place};
-use crate::yaml::{self, Content, Node};
-
-/// A change that mends a finding.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Repair {
-    /// `to` stands in place of each `from` in the value at that place.
-    Replace {
-        /// The value.
-        place: Place,
-        /// What stands there.
-        from: String,
-        /// What is right.
-        to: String,
-    },
-    /// `PollForSourceChanges: 'false'` stands in the configuration that has a value at that place.
-    StopPolling {
-        /// The value of any setting of the action.
-        beside: Place,
-    },
-    /// A buildspec exports a variable that it sets.
-    Export {
-        /// The buildspec.
-        file: String,
-        /// The variable.
-        name: String,
-    },
-    /// Aliases and merge keys are written out.
-    ExpandAliases,
-}
+use crate::finding::{Finding, Place, Repair};
+use crate::model::edit::{self, Edit, Value};
+use crate::model::expand;
+use crate::model::yaml::{self, Content, Node};
 
 impl Repair {
-    /// The file that it changes, for a finding.
-    #[must_use]
-    pub fn file<'a>(&'a self, finding: &'a Finding) -> &'a str {
-        match self {
-            Self::Export { file, .. } => file,
-            _ => &finding.file,
-        }
-    }
-
-    /// What it does, in words.
-    #[must_use]
-    pub fn deed(&self) -> String {
-        match self {
-            Self::Replace { from, to, .. } => format!("{to}… in place of {from}…"),
-            Self::StopPolling { .. } => "PollForSourceChanges: 'false'".to_owned(),
-            Self::Export { name, .. } => format!("{name} is exported"),
-            Self::ExpandAliases => "aliases and merge keys are written out".to_owned(),
-        }
-    }
-
     /// The text with the change, or nothing when it cannot be made in that form of text.
     fn applied(&self, text: &str) -> Option<String> {
         let edits = match self {

@@ -9,7 +9,8 @@
 use std::str::FromStr;
 
 use crate::check::Report;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::Severity;
 
 mod github;
 mod junit;
@@ -141,7 +142,7 @@ fn end(report: &Report, finding: &Finding) -> Option<(usize, usize)> {
     let place = finding.place?;
     let text = report.texts.get(&finding.file)?;
     if place.end > place.start {
-        let end = crate::yaml::place_of_offset(text, place.end.min(text.len()));
+        let end = crate::model::yaml::place_of_offset(text, place.end.min(text.len()));
         return Some((end.line, end.column));
     }
     let line = text.lines().nth(place.line.checked_sub(1)?)?;

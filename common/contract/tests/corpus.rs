@@ -10,10 +10,11 @@ use contract::check::{self, Archive, Definition, File, LocalPaths, Report, Subje
 use contract::edit::{self, Edit, Value};
 use contract::evaluate::World;
 use contract::expand;
-use contract::finding::{Finding, Severity};
+use contract::finding::Finding;
 use contract::local;
 use contract::pipeline::PIPELINE_TYPE;
-use contract::rule;
+use contract::rule::Severity;
+use contract::rules::unfit_default;
 use contract::template::Template;
 use contract::yaml::{self, Content, Node, Style};
 
@@ -221,7 +222,7 @@ fn public_templates_have_no_errors() {
         count += 1;
         let name = path.strip_prefix(&root).unwrap().display().to_string();
         for one in findings(&fs::read(&path).unwrap()) {
-            if one.severity < Severity::Error && one.rule != &rule::UNFIT_DEFAULT {
+            if one.severity < Severity::Error && one.rule != &unfit_default::RULE {
                 continue;
             }
             let rightly = RIGHTLY

@@ -16,9 +16,10 @@ use action::failure::Failure;
 use action::program::Output;
 use bundle::manifest::{Kind, Manifest};
 use contract::check::{File, Report};
-use contract::finding::{Finding, Severity};
+use contract::finding::Finding;
 use contract::policy::Policy;
 use contract::report::{self, Format, Tool};
+use contract::rule::Severity;
 
 /// The configuration file of the check where none is named, when it is there.
 pub const CONFIGURATION: &str = ".pipeline-actions.yml";
@@ -230,7 +231,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
-    use contract::rule;
+    use contract::rules::{large_body, syntax};
 
     #[test]
     fn errors_alone_make_a_check_fail() {
@@ -252,11 +253,11 @@ mod tests {
             };
         report
             .findings
-            .push(Finding::new(&rule::LARGE_BODY, "t", None, "m"));
+            .push(Finding::new(&large_body::RULE, "t", None, "m"));
         assert_eq!(exit(&report, None), (Exit::Done, false, true));
         report
             .findings
-            .push(Finding::new(&rule::SYNTAX, "t", None, "m"));
+            .push(Finding::new(&syntax::RULE, "t", None, "m"));
         assert_eq!(exit(&report, None), (Exit::Failed, false, true));
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("r.json");

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::str::FromStr as _;
 
 use contract::check::Report;
-use contract::finding::{Finding, Severity};
+use contract::finding::Finding;
+use contract::rule::Severity;
 use lsp_types::{
     CodeDescription, CompletionItem, CompletionItemKind, Diagnostic, DiagnosticSeverity, Hover,
     HoverContents, MarkupContent, MarkupKind, NumberOrString, Position, Uri,

@@ -1,9 +1,9 @@
 //! Files that an action names by `Artifact::path`.
 
-use crate::evaluate::is_unknown;
 use crate::finding::{Finding, Place, did_you_mean};
-use crate::pipeline::{Action, Text};
-use crate::rule;
+use crate::model::evaluate::is_unknown;
+use crate::model::pipeline::{Action, Text};
+use crate::rules::{artifact_not_input, file_not_in_artifact};
 
 use super::{Around, Run};
 
@@ -26,7 +26,7 @@ impl Run<'_> {
                 action.name, text.text
             );
             self.find(Finding::new(
-                &rule::ARTIFACT_NOT_INPUT,
+                &artifact_not_input::RULE,
                 file,
                 Some(text.place),
                 message,
@@ -67,7 +67,7 @@ impl Run<'_> {
         let message = format!("{}: {artifact} is not an input artifact", action.name);
         self.find(
             Finding::new(
-                &rule::ARTIFACT_NOT_INPUT,
+                &artifact_not_input::RULE,
                 &around.pipeline.file,
                 Some(place),
                 message,
@@ -92,7 +92,7 @@ impl Run<'_> {
                 let message = format!("{what} is no plain file in artifact {artifact}");
                 let file = &around.pipeline.file;
                 self.find(
-                    Finding::new(&rule::FILE_NOT_IN_ARTIFACT, file, Some(place), message).hint(
+                    Finding::new(&file_not_in_artifact::RULE, file, Some(place), message).hint(
                         "a symbolic link stays a link in the archive: name the file that it leads to",
                     ),
                 );
@@ -130,7 +130,7 @@ impl Run<'_> {
         let message = format!("{what} does not exist in artifact {artifact}");
         let file = &around.pipeline.file;
         self.find(
-            Finding::new(&rule::FILE_NOT_IN_ARTIFACT, file, Some(place), message).maybe_hint(hint),
+            Finding::new(&file_not_in_artifact::RULE, file, Some(place), message).maybe_hint(hint),
         );
         None
     }

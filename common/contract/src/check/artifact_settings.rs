@@ -1,8 +1,8 @@
 //! Settings of actions that name artifacts and files in them.
 
-use crate::actions::{self, Kind, Setting};
-use crate::evaluate::is_unknown;
-use crate::pipeline::Action;
+use crate::model::actions::{self, Kind, Setting};
+use crate::model::evaluate::is_unknown;
+use crate::model::pipeline::Action;
 
 use super::{Around, Run};
 

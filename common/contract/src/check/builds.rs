@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::buildspec::{Buildspec, Read};
-use crate::buildspec_checks::{self, Set};
-use crate::evaluate::{is_resource, is_unknown};
+use crate::checks::buildspec::{self, Set};
 use crate::finding::{Finding, Place};
-use crate::pipeline::Action;
-use crate::project::{Project, Spec};
-use crate::rule;
-use crate::variables;
+use crate::model::buildspec::{Buildspec, Read};
+use crate::model::evaluate::{is_resource, is_unknown};
+use crate::model::pipeline::Action;
+use crate::model::project::{Project, Spec};
+use crate::model::variables;
+use crate::rules::{key_never_set, never_set};
 
 use super::{Around, Inline, Run};
 
@@ -32,7 +32,7 @@ impl Build {
         let given = self.given.as_ref();
         let given: Option<Vec<&str>> =
             given.map(|names| names.iter().map(String::as_str).collect());
-        buildspec_checks::sets(&self.spec, name, given.as_deref())
+        buildspec::sets(&self.spec, name, given.as_deref())
     }
 
     /// The buildspec, when it sets that variable.
@@ -66,7 +66,7 @@ impl Run<'_> {
         self.find_all(spec.faults);
         let Some(spec) = spec.spec else { return };
         self.find_all(spec.warnings.iter().cloned());
-        self.find_all(buildspec_checks::check(&spec));
+        self.find_all(buildspec::check(&spec));
         let namespace = action.namespace.as_ref().map(|text| text.text.clone());
         if let Some(namespace) = &namespace {
             let names = spec.env.exported.iter().map(|one| one.name.clone());
@@ -184,7 +184,7 @@ impl Run<'_> {
                             action.name, one.file, one.name
                         );
                         self.find(Finding::new(
-                            &rule::KEY_NEVER_SET,
+                            &key_never_set::RULE,
                             file,
                             Some(value.place),
                             message,
@@ -195,7 +195,7 @@ impl Run<'_> {
             if !used {
                 let message = format!("{} is exported and nothing here sets it", one.name);
                 self.find(Finding::new(
-                    &rule::NEVER_SET,
+                    &never_set::RULE,
                     &one.file,
                     Some(one.place),
                     message,

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::evaluate::{function, is_unknown};
+use crate::finding::Repair;
 use crate::finding::{Finding, did_you_mean};
-use crate::pipeline::{Action, PIPELINE_TYPE};
-use crate::repair::Repair;
-use crate::rule;
-use crate::template::Resource;
-use crate::template_checks::refers_to;
-use crate::yaml::{Content, Node};
+use crate::model::evaluate::{function, is_unknown};
+use crate::model::functions::refers_to;
+use crate::model::pipeline::{Action, PIPELINE_TYPE};
+use crate::model::template::Resource;
+use crate::model::yaml::{Content, Node};
+use crate::rules::{polling_and_rule, rule_key, wrong_key};
 
 use super::{Around, Run};
 
@@ -76,7 +76,7 @@ impl Run<'_> {
             let place = around.pipeline.stages.first().map(|stage| stage.place);
             let message = format!("no S3 source reads {object}: the pipeline has none");
             self.find(
-                Finding::new(&rule::WRONG_KEY, file, place, message)
+                Finding::new(&wrong_key::RULE, file, place, message)
                     .hint("add a source action of provider S3 with this S3Bucket and S3ObjectKey"),
             );
         }
@@ -94,7 +94,7 @@ impl Run<'_> {
             let place = action.place_of(field);
             let message = format!("{} reads {reads}, and {object} is written", action.name);
             self.find(
-                Finding::new(&rule::WRONG_KEY, file, Some(place), message).hint(
+                Finding::new(&wrong_key::RULE, file, Some(place), message).hint(
                     if field == "S3Bucket" {
                         "let package-template write to the bucket that S3Bucket names (--bucket)"
                             .to_owned()
@@ -113,16 +113,6 @@ impl Run<'_> {
 
     fn source(&mut self, around: &Around, action: &Action) {
         let file = &around.pipeline.file;
-        let key = action.setting("S3ObjectKey").unwrap_or_default();
-        let bare = [".yml", ".yaml", ".json", ".template"];
-        if bare
-            .iter()
-            .any(|end| key.to_ascii_lowercase().ends_with(end))
-        {
-            let place = action.place_of("S3ObjectKey");
-            let message = format!("{} reads {key}, which is no zip by its name", action.name);
-            self.find(Finding::new(&rule::NOT_ZIPPED, file, Some(place), message));
-        }
         let rules = event_rules(around, action);
         let polls = action
             .setting("PollForSourceChanges")
@@ -135,7 +125,7 @@ impl Run<'_> {
             );
             let beside = action.place_of("S3ObjectKey");
             self.find(
-                Finding::new(&rule::POLLING_AND_RULE, file, Some(place), message)
+                Finding::new(&polling_and_rule::RULE, file, Some(place), message)
                     .repair(Some(Repair::StopPolling { beside })),
             );
         }
@@ -167,7 +157,7 @@ impl Run<'_> {
                 action.name
             );
             self.find(
-                Finding::new(&rule::RULE_KEY, &around.pipeline.file, Some(place), message)
+                Finding::new(&rule_key::RULE, &around.pipeline.file, Some(place), message)
                     .maybe_hint(did_you_mean(wanted, plain)),
             );
         }

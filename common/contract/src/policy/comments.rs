@@ -4,8 +4,8 @@ use granit_parser::{Event, Parser, ScalarStyle};
 
 use super::{Ignore, named, without_reason};
 use crate::finding::{Finding, Place, did_you_mean};
-use crate::rules::ignore_malformed;
-use crate::yaml;
+use crate::model::yaml;
+use crate::rules::ignore_not_understood;
 
 /// What every such comment begins with.
 const PREFIX: &str = "pipeline-actions:";
@@ -133,7 +133,7 @@ impl Read {
             let hint = hint.unwrap_or_else(|| "write `ignore[CODE] reason`".to_owned());
             let place = Some(place(own.trim_end()));
             self.faults
-                .push(Finding::new(&ignore_malformed::RULE, file, place, message).hint(hint));
+                .push(Finding::new(&ignore_not_understood::RULE, file, place, message).hint(hint));
             return;
         };
         let mut rules = Vec::new();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::rules::{large_body, unknown_key};
 
 /// The report of a finding at the first `@` of each text that has one, which is left out of the text, with the
 /// policy applied: what is found, by code and line, and what is ignored, with its reason.
@@ -52,7 +53,7 @@ fn applied(
 }
 
 fn in_text(text: &str) -> (Vec<String>, Vec<String>) {
-    applied(&rule::UNKNOWN_KEY, &[("t.yml", text)], "")
+    applied(&unknown_key::RULE, &[("t.yml", text)], "")
 }
 
 const NONE: [&str; 0] = [];
@@ -145,7 +146,7 @@ fn what_is_about_a_whole_file_is_ignored_at_its_head() {
         report.texts.insert("t.yml".to_owned(), text.to_owned());
         report
             .findings
-            .push(Finding::new(&rule::LARGE_BODY, "t.yml", None, "m"));
+            .push(Finding::new(&large_body::RULE, "t.yml", None, "m"));
         Policy::default().apply(&mut report, &|_| false);
         report.ignored.len()
     };
@@ -171,10 +172,10 @@ fn the_configuration_file_ignores_by_file_and_code() {
         ("sub/*.json", false),
         ("../ci/a.json", false),
     ] {
-        let (_, ignored) = applied(&rule::UNKNOWN_KEY, &texts, &ignore(file));
+        let (_, ignored) = applied(&unknown_key::RULE, &texts, &ignore(file));
         assert_eq!(!ignored.is_empty(), is_ignored, "{file}");
     }
-    let told = |file: &str| applied(&rule::UNKNOWN_KEY, &texts[1..], &ignore(file)).0;
+    let told = |file: &str| applied(&unknown_key::RULE, &texts[1..], &ignore(file)).0;
     assert_eq!(told("sub/b.json"), ["warning I003 ci/check.yml:1"]);
     assert_eq!(told("missing.json"), ["warning I003 ci/check.yml:1"]);
     // The check of another pipeline reads it.
@@ -186,7 +187,7 @@ fn the_configuration_file_ignores_by_file_and_code() {
 fn severities_are_set_by_code() {
     let texts = [("a.json", "@{}")];
     let (found, _) = applied(
-        &rule::UNKNOWN_KEY,
+        &unknown_key::RULE,
         &texts,
         "severity: {P203: note, P404: error}\n",
     );
@@ -270,7 +271,7 @@ proptest! {
         report.texts.insert("t".to_owned(), text.clone());
         for line in 0..4 {
             let place = Place { line, column: 1, ..Place::default() };
-            report.findings.push(Finding::new(&rule::UNKNOWN_KEY, "t", Some(place), "m"));
+            report.findings.push(Finding::new(&unknown_key::RULE, "t", Some(place), "m"));
         }
         Policy::read("c", text.as_bytes()).apply(&mut report, &|_| true);
     }

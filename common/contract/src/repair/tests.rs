@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
+use crate::rules::unknown_key;
 
 /// A place that begins with that word, and ends with its line.
 fn at(text: &str, word: &str) -> Place {
@@ -135,7 +136,7 @@ fn what_leaves_as_much_behind_is_not_kept() {
             file: file.to_owned(),
             name: name.to_owned(),
         };
-        Finding::new(&crate::rule::UNKNOWN_KEY, "p", None, name).repair(Some(repair))
+        Finding::new(&unknown_key::RULE, "p", None, name).repair(Some(repair))
     };
     let text = "env:\n  exported-variables: [A]\n";
     let check = |texts: &BTreeMap<String, String>| {

@@ -2,7 +2,8 @@
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>.
 
 use crate::check::Report;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::Severity;
 
 pub(super) fn render(report: &Report) -> String {
     let mut out: String = report

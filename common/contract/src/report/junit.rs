@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::check::Report;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::rule::Severity;
 
 use super::Tool;
 

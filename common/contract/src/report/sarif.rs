@@ -4,14 +4,16 @@ use serde_json::{Value, json};
 
 use crate::check::Report;
 use crate::finding::Finding;
-use crate::rule::{self, Rule};
+use crate::rule::Rule;
+use crate::rules;
 
 use super::Tool;
 
 pub(super) fn render(report: &Report, tool: Tool) -> String {
     // Only the rules that were broken: readers show the list.
-    let rules: Vec<&Rule> = rule::all()
-        .into_iter()
+    let rules: Vec<&Rule> = rules::ALL
+        .iter()
+        .copied()
         .filter(|rule| report.findings.iter().any(|one| one.rule == *rule))
         .collect();
     let described: Vec<Value> = rules.iter().map(|rule| describe(rule)).collect();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::finding::Place;
-use crate::rule;
+use crate::rules::{hidden_failure, large_body, unknown_namespace};
 
 const TOOL: Tool = Tool {
     name: "package-template",
@@ -26,20 +26,20 @@ fn report() -> Report {
     let mut report = Report {
         findings: vec![
             Finding::new(
-                &rule::UNKNOWN_NAMESPACE,
+                &unknown_namespace::RULE,
                 "a dir/t.yml",
                 Some(place),
                 "#{X.Y}: no <such> \"namespace\"",
             )
             .hint("did you mean Z?"),
             Finding::new(
-                &rule::HIDDEN_FAILURE,
+                &hidden_failure::RULE,
                 "a dir/t.yml",
                 Some(line),
                 "a failure of `x` is not seen",
             ),
             Finding::new(
-                &rule::LARGE_BODY,
+                &large_body::RULE,
                 "other.yml",
                 None,
                 "60000 bytes of template",
@@ -62,7 +62,7 @@ fn text_shows_a_place_behind_the_last_line() {
     let text = "A: 1\r\nB: 2 # x\r  C: 3\r\nD: !Sub x\r\n";
     let mut report = Report {
         findings: vec![Finding::new(
-            &rule::HIDDEN_FAILURE,
+            &hidden_failure::RULE,
             "t.yml",
             Some(Place {
                 start: 0,

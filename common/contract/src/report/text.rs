@@ -5,7 +5,8 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::check::Report;
-use crate::finding::{Finding, Place, Severity};
+use crate::finding::{Finding, Place};
+use crate::rule::Severity;
 
 /// The most lines of a value that are shown.
 const MAX_LINES: usize = 4;

@@ -1,8 +1,8 @@
 //! P413: the limits of a Commands action.
 
-use crate::finding::{Finding, Place, Severity};
-use crate::pipeline::Pipeline;
-use crate::rule::{self, Example, Rule};
+use crate::finding::{Finding, Place};
+use crate::model::pipeline::Pipeline;
+use crate::rule::{Example, Rule, Severity, source};
 
 /// More than a Commands action takes.
 pub static RULE: Rule = Rule {
@@ -11,15 +11,13 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A Commands action has no command or more than 50, more than 15 output variables, more than 10 environment variables, one with more than 2,000 characters, or an output artifact with more than 10 files.",
     fix: "divide the action, or let the commands call a script of the source",
-    source: rule::COMMANDS,
-};
-
-pub(crate) static EXAMPLE: Example = Example {
-    code: "P413",
-    file: "pipeline.yml",
-    at: "        - Name: Deploy\n          Actions:\n",
-    failing: "        - Name: Deploy\n          Actions:\n            - Name: Run\n              ActionTypeId: {Category: Compute, Owner: AWS, Provider: Commands, Version: '1'}\n              InputArtifacts: [{Name: SourceOutput}]\n              Commands: [⟨51 × make, ⟩]\n",
-    passing: "        - Name: Deploy\n          Actions:\n            - Name: Run\n              ActionTypeId: {Category: Compute, Owner: AWS, Provider: Commands, Version: '1'}\n              InputArtifacts: [{Name: SourceOutput}]\n              Commands: [⟨50 × make, ⟩]\n",
+    source: source::COMMANDS,
+    example: Example::Change {
+        file: "pipeline.yml",
+        at: "        - Name: Deploy\n          Actions:\n",
+        failing: "        - Name: Deploy\n          Actions:\n            - Name: Run\n              ActionTypeId: {Category: Compute, Owner: AWS, Provider: Commands, Version: '1'}\n              InputArtifacts: [{Name: SourceOutput}]\n              Commands: [⟨51 × make, ⟩]\n",
+        passing: "        - Name: Deploy\n          Actions:\n            - Name: Run\n              ActionTypeId: {Category: Compute, Owner: AWS, Provider: Commands, Version: '1'}\n              InputArtifacts: [{Name: SourceOutput}]\n              Commands: [⟨50 × make, ⟩]\n",
+    },
 };
 
 /// Source: service model of CodePipeline, `ActionDeclaration`, `CommandList`, `OutputVariableList`,
@@ -54,7 +52,12 @@ pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
         limit(action.variables.len(), VARIABLES, "output variables", place);
         let first = action.environment.first();
         let place = first.map_or(action.place, |(_, text)| text.place);
-        limit(action.environment.len(), ENVIRONMENT, "environment variables", place);
+        limit(
+            action.environment.len(),
+            ENVIRONMENT,
+            "environment variables",
+            place,
+        );
         for (name, value) in &action.environment {
             let length = value.text.chars().count();
             limit(length, VALUE, &format!("characters in {name}"), value.place);
@@ -63,7 +66,10 @@ pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
             limit(*files, FILES, "files of an output artifact", *place);
         }
         if commands == 0 && !pipeline.open {
-            find(action.place, "a Commands action without commands".to_owned());
+            find(
+                action.place,
+                "a Commands action without commands".to_owned(),
+            );
         }
     }
     findings

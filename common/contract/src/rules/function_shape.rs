@@ -1,11 +1,12 @@
 //! T203: a function with arguments that it does not take.
 
-use crate::evaluate::function;
-use crate::finding::{Finding, Severity};
-use crate::rule::{self, Example, Rule};
-use crate::template::Template;
-use crate::template_checks::{functions, has_own_macro};
-use crate::yaml::Node;
+use crate::finding::Finding;
+use crate::model::evaluate::function;
+use crate::model::functions;
+use crate::model::template::Template;
+use crate::model::transform::has_own_macro;
+use crate::model::yaml::Node;
+use crate::rule::{Example, Rule, Severity, source};
 
 /// A function with arguments that it does not take.
 pub static RULE: Rule = Rule {
@@ -14,15 +15,13 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A function has arguments that it does not take, such as a Fn::Join of one item.",
     fix: "give the function what its reference says",
-    source: rule::FUNCTIONS,
-};
-
-pub(crate) static EXAMPLE: Example = Example {
-    code: "T203",
-    file: "app.yml",
-    at: "Version: !GetAtt LaunchTemplate.LatestVersionNumber",
-    failing: "Version: !GetAtt LaunchTemplate",
-    passing: "Version: !GetAtt LaunchTemplate.LatestVersionNumber",
+    source: source::FUNCTIONS,
+    example: Example::Change {
+        file: "app.yml",
+        at: "Version: !GetAtt LaunchTemplate.LatestVersionNumber",
+        failing: "Version: !GetAtt LaunchTemplate",
+        passing: "Version: !GetAtt LaunchTemplate.LatestVersionNumber",
+    },
 };
 
 /// The transform with which Ref and Fn::GetAtt take functions.
@@ -83,7 +82,8 @@ fn wanted(name: &str, argument: &Node, extended: bool) -> Option<String> {
             "a list of an index and a list of values",
         ),
         "Fn::Sub" => (
-            is_text(argument) || matches!(items, Some([text, names]) if is_text(text) && names.as_mapping().is_some()),
+            is_text(argument)
+                || matches!(items, Some([text, names]) if is_text(text) && names.as_mapping().is_some()),
             "a text, or a list of a text and a mapping",
         ),
         "Fn::FindInMap" => (
@@ -112,10 +112,15 @@ fn wanted(name: &str, argument: &Node, extended: bool) -> Option<String> {
         ),
         "Fn::Not" => (matches!(items, Some([_])), "a list of one condition"),
         "Fn::GetStackOutput" => (
-            ["StackName", "OutputName"].iter().all(|key| argument.get(key).is_some()),
+            ["StackName", "OutputName"]
+                .iter()
+                .all(|key| argument.get(key).is_some()),
             "a mapping with StackName and OutputName",
         ),
-        "Fn::ToJsonString" => (argument.as_str().is_none() || is_function(argument), "a list or a mapping"),
+        "Fn::ToJsonString" => (
+            argument.as_str().is_none() || is_function(argument),
+            "a list or a mapping",
+        ),
         "Fn::Length" => (is_list(argument), "a list"),
         _ => return None,
     };

@@ -1,7 +1,6 @@
 //! I003: an ignore that ignores nothing.
 
-use crate::finding::Severity;
-use crate::rule::{self, Example, Rule};
+use crate::rule::{Example, Rule, Severity, source};
 
 /// An ignore that ignores nothing.
 pub static RULE: Rule = Rule {
@@ -10,13 +9,11 @@ pub static RULE: Rule = Rule {
     severity: Severity::Warning,
     summary: "An ignore ignores nothing: its rule finds nothing there (a note for rules that need more than the files, such as an archive).",
     fix: "remove it",
-    source: rule::OWN_PAGE,
-};
-
-pub(crate) static EXAMPLE: Example = Example {
-    code: "I003",
-    file: "app.yml",
-    at: "Description: An application.",
-    failing: "Description: An application. # pipeline-actions: ignore[Y101] read by our own tool as YAML 1.2",
-    passing: "Description: An application.",
+    source: source::OWN_PAGE,
+    example: Example::Change {
+        file: "app.yml",
+        at: "Description: An application.",
+        failing: "Description: An application. # pipeline-actions: ignore[Y101] read by our own tool as YAML 1.2",
+        passing: "Description: An application.",
+    },
 };

@@ -1,10 +1,10 @@
 //! P410: a setting that an action's provider must have.
 
-use crate::actions::{self, Need};
-use crate::evaluate::is_unknown;
-use crate::finding::{Finding, Severity};
-use crate::pipeline::{Action, Pipeline};
-use crate::rule::{self, Example, Rule};
+use crate::finding::Finding;
+use crate::model::actions::{self, Need};
+use crate::model::evaluate::is_unknown;
+use crate::model::pipeline::{Action, Pipeline};
+use crate::rule::{Example, Rule, Severity, source};
 
 /// A setting that an action's provider must have.
 pub static RULE: Rule = Rule {
@@ -13,15 +13,13 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "An action's configuration lacks a setting that its provider must have.",
     fix: "add it to the action's Configuration",
-    source: rule::ACTIONS,
-};
-
-pub(crate) static EXAMPLE: Example = Example {
-    code: "P410",
-    file: "pipeline.yml",
-    at: "                StackName: app\n",
-    failing: "",
-    passing: "                StackName: app\n",
+    source: source::ACTIONS,
+    example: Example::Change {
+        file: "pipeline.yml",
+        at: "                StackName: app\n",
+        failing: "",
+        passing: "                StackName: app\n",
+    },
 };
 
 pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {

@@ -1,7 +1,6 @@
 //! Y107: a number that YAML 1.1 and YAML 1.2 read differently.
 
-use crate::finding::Severity;
-use crate::rule::{self, Example, Rule};
+use crate::rule::{Example, Rule, Severity, source};
 
 /// A number that YAML 1.1 and YAML 1.2 read differently; `yaml11` finds it.
 pub static RULE: Rule = Rule {
@@ -10,13 +9,11 @@ pub static RULE: Rule = Rule {
     severity: Severity::Warning,
     summary: "An unquoted value is a number to one version of YAML and a text to the other: 1_000 and 0b11 are numbers in YAML 1.1, as CloudFormation reads it; 0189, 1e3 and 0o17 are numbers in YAML 1.2 (a note).",
     fix: "quote it",
-    source: rule::YAML_11,
-};
-
-pub(crate) static EXAMPLE: Example = Example {
-    code: "Y107",
-    file: "app.yml",
-    at: "Description: An application.",
-    failing: "Metadata: {Build: 1_000}",
-    passing: "Metadata: {Build: '1_000'}",
+    source: source::YAML_11,
+    example: Example::Change {
+        file: "app.yml",
+        at: "Description: An application.",
+        failing: "Metadata: {Build: 1_000}",
+        passing: "Metadata: {Build: '1_000'}",
+    },
 };

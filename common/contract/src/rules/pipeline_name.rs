@@ -1,9 +1,9 @@
 //! P005: the name of a pipeline, a stage or an action.
 
-use crate::evaluate::is_unknown;
-use crate::finding::{Finding, Place, Severity};
-use crate::pipeline::Pipeline;
-use crate::rule::{self, Example, Rule};
+use crate::finding::{Finding, Place};
+use crate::model::evaluate::is_unknown;
+use crate::model::pipeline::Pipeline;
+use crate::rule::{Example, Rule, Severity, source};
 
 /// A name with other characters, or too many.
 pub static RULE: Rule = Rule {
@@ -12,15 +12,13 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "The name of a pipeline, a stage or an action is 1 to 100 letters, digits and . @ - _.",
     fix: "rename it",
-    source: rule::QUOTAS,
-};
-
-pub(crate) static EXAMPLE: Example = Example {
-    code: "P005",
-    file: "pipeline.yml",
-    at: "            - Name: Bake\n",
-    failing: "            - Name: Bake the image\n",
-    passing: "            - Name: Bake-the-image\n",
+    source: source::QUOTAS,
+    example: Example::Change {
+        file: "pipeline.yml",
+        at: "            - Name: Bake\n",
+        failing: "            - Name: Bake the image\n",
+        passing: "            - Name: Bake-the-image\n",
+    },
 };
 
 pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {

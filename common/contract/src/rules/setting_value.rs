@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::actions::{self, Kind, VARIABLE_TYPES};
-use crate::evaluate::is_unknown;
-use crate::finding::{Finding, Severity, did_you_mean};
-use crate::pipeline::Pipeline;
-use crate::rule::{self, Example, Rule};
-use crate::variables;
+use crate::finding::{Finding, did_you_mean};
+use crate::model::actions::{self, Kind, VARIABLE_TYPES};
+use crate::model::evaluate::is_unknown;
+use crate::model::pipeline::Pipeline;
+use crate::model::variables;
+use crate::rule::{Example, Rule, Severity, source};
 
 /// A value that a setting of an action cannot have.
 pub static RULE: Rule = Rule {
@@ -16,15 +16,13 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A setting of an action has a value that its provider does not take.",
     fix: "correct the value",
-    source: rule::ACTIONS,
-};
-
-pub(crate) static EXAMPLE: Example = Example {
-    code: "P411",
-    file: "pipeline.yml",
-    at: "ActionMode: CREATE_UPDATE",
-    failing: "ActionMode: CREATE_UPDAT",
-    passing: "ActionMode: CREATE_UPDATE",
+    source: source::ACTIONS,
+    example: Example::Change {
+        file: "pipeline.yml",
+        at: "ActionMode: CREATE_UPDATE",
+        failing: "ActionMode: CREATE_UPDAT",
+        passing: "ActionMode: CREATE_UPDATE",
+    },
 };
 
 pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
@@ -37,7 +35,8 @@ pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
         for (key, value) in &action.configuration {
             let text = value.text.as_str();
             // A variable may become anything.
-            let is_open = is_unknown(text) || variables::references(text).is_ok_and(|all| !all.is_empty());
+            let is_open =
+                is_unknown(text) || variables::references(text).is_ok_and(|all| !all.is_empty());
             let Some(setting) = provider.setting(key).filter(|_| !is_open) else {
                 continue;
             };
@@ -57,12 +56,21 @@ fn fits(kind: Kind, text: &str) -> Result<(), (String, String)> {
     let is_not = |what: &str| format!("is {text:?}, not {what}");
     match kind {
         Kind::Boolean => {
-            let fine = ["true", "false"].iter().any(|one| one.eq_ignore_ascii_case(text));
-            let wrong = || (is_not("true or false"), "write `'true'` or `'false'`".to_owned());
+            let fine = ["true", "false"]
+                .iter()
+                .any(|one| one.eq_ignore_ascii_case(text));
+            let wrong = || {
+                (
+                    is_not("true or false"),
+                    "write `'true'` or `'false'`".to_owned(),
+                )
+            };
             fine.then_some(()).ok_or_else(wrong)
         }
         Kind::Number(least, most) => {
-            let fine = text.parse::<u32>().is_ok_and(|n| (least..=most).contains(&n));
+            let fine = text
+                .parse::<u32>()
+                .is_ok_and(|n| (least..=most).contains(&n));
             let wrong = || {
                 let what = if most == u32::MAX {
                     format!("a number of at least {least}")
@@ -100,8 +108,8 @@ fn one_of(text: &str, values: &[&str]) -> Result<(), (String, String)> {
 
 fn build_variables(text: &str) -> Result<(), (String, String)> {
     let hint = || "write [{\"name\":\"A\",\"value\":\"b\"}]".to_owned();
-    let value: Value = serde_json::from_str(text)
-        .map_err(|error| (format!("is not JSON: {error}"), hint()))?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| (format!("is not JSON: {error}"), hint()))?;
     let Value::Array(items) = value else {
         return Err(("is not a list".to_owned(), hint()));
     };

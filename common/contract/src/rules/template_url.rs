@@ -1,9 +1,9 @@
 //! T304: a TemplateURL that CloudFormation cannot read from.
 
-use crate::finding::{Finding, Severity};
-use crate::local::{self, Form};
-use crate::rule::{Example, Rule};
-use crate::template::Template;
+use crate::finding::Finding;
+use crate::model::local::{self, Form};
+use crate::model::template::Template;
+use crate::rule::{Example, Rule, Severity};
 
 /// A TemplateURL that is no https URL of S3.
 pub static RULE: Rule = Rule {
@@ -13,14 +13,12 @@ pub static RULE: Rule = Rule {
     summary: "A TemplateURL is no https URL of S3: CloudFormation refuses it with \"TemplateURL must be a supported URL\".",
     fix: "write https://BUCKET.s3.REGION.amazonaws.com/KEY, or a local path that package-template uploads",
     source: "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-stack.html",
-};
-
-pub(crate) static EXAMPLE: Example = Example {
-    code: "T304",
-    file: "app.yml",
-    at: "Outputs:",
-    failing: "  Nested: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: 's3://my-bucket/nested.yml'}}\nOutputs:",
-    passing: "  Nested: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: 'https://my-bucket.s3.eu-west-1.amazonaws.com/nested.yml'}}\nOutputs:",
+    example: Example::Change {
+        file: "app.yml",
+        at: "Outputs:",
+        failing: "  Nested: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: 's3://my-bucket/nested.yml'}}\nOutputs:",
+        passing: "  Nested: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: 'https://my-bucket.s3.eu-west-1.amazonaws.com/nested.yml'}}\nOutputs:",
+    },
 };
 
 /// The ends of the hosts' names in all partitions.
@@ -39,11 +37,14 @@ pub(super) fn check(template: &Template) -> Vec<Finding> {
     let wrong = urls.into_iter().filter(|(_, _, url)| !is_of_s3(url));
     wrong
         .map(|(id, node, url)| {
-            let message = format!("the template of {id} is at {url:?}, which is no https URL of S3");
+            let message =
+                format!("the template of {id} is at {url:?}, which is no https URL of S3");
             let finding = Finding::new(&RULE, &template.file, Some(node.place), message);
             // Old samples of AWS's have such URLs: whether they are still taken is not proven; CreateStack with
             // one settles it.
-            let plain = url.strip_prefix("http://").map(|rest| format!("https://{rest}"));
+            let plain = url
+                .strip_prefix("http://")
+                .map(|rest| format!("https://{rest}"));
             if plain.is_some_and(|url| is_of_s3(&url)) {
                 finding.lowered(Severity::Warning)
             } else {
@@ -69,7 +70,9 @@ fn is_of_s3(url: &str) -> bool {
     let is_service = host
         .split('.')
         .any(|label| label == "s3" || label.starts_with("s3-"));
-    is_service && SUFFIXES.iter().any(|suffix| host.ends_with(suffix)) && !host.contains("s3-website")
+    is_service
+        && SUFFIXES.iter().any(|suffix| host.ends_with(suffix))
+        && !host.contains("s3-website")
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! T204: a function that CloudFormation does not have.
 
-use crate::finding::{Finding, Severity, did_you_mean};
-use crate::language::FUNCTIONS;
-use crate::rule::{self, Example, Rule};
-use crate::template::Template;
-use crate::template_checks::{RAIN, functions, has_own_macro};
+use crate::finding::{Finding, did_you_mean};
+use crate::model::functions;
+use crate::model::language::FUNCTIONS;
+use crate::model::template::Template;
+use crate::model::transform::{RAIN, has_own_macro};
+use crate::rule::{Example, Rule, Severity, source};
 
 /// A function that CloudFormation does not have.
 pub static RULE: Rule = Rule {
@@ -13,15 +14,13 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A template calls a function that CloudFormation does not have.",
     fix: "correct its name",
-    source: rule::FUNCTIONS,
-};
-
-pub(crate) static EXAMPLE: Example = Example {
-    code: "T204",
-    file: "app.yml",
-    at: "  GroupName: {Value: !Ref Group}",
-    failing: "  GroupName: {Value: !Jion ['-', [!Ref Group, a]]}",
-    passing: "  GroupName: {Value: !Join ['-', [!Ref Group, a]]}",
+    source: source::FUNCTIONS,
+    example: Example::Change {
+        file: "app.yml",
+        at: "  GroupName: {Value: !Ref Group}",
+        failing: "  GroupName: {Value: !Jion ['-', [!Ref Group, a]]}",
+        passing: "  GroupName: {Value: !Join ['-', [!Ref Group, a]]}",
+    },
 };
 
 pub(super) fn check(template: &Template) -> Vec<Finding> {

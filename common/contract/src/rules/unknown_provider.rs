@@ -1,10 +1,10 @@
 //! P408: an action of a kind that does not exist.
 
-use crate::actions::{self, CATEGORIES, OWNERS, PROVIDERS};
-use crate::evaluate::is_unknown;
-use crate::finding::{Finding, Severity, did_you_mean};
-use crate::pipeline::{Action, Pipeline};
-use crate::rule::{self, Example, Rule};
+use crate::finding::{Finding, did_you_mean};
+use crate::model::actions::{self, CATEGORIES, OWNERS, PROVIDERS};
+use crate::model::evaluate::is_unknown;
+use crate::model::pipeline::{Action, Pipeline};
+use crate::rule::{Example, Rule, Severity, source};
 
 /// An action of a kind that does not exist.
 pub static RULE: Rule = Rule {
@@ -13,15 +13,13 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "An action's ActionTypeId names a category, an owner, a provider or a version that does not exist (a warning where it may be newer than this list).",
     fix: "correct the ActionTypeId",
-    source: rule::PROVIDERS,
-};
-
-pub(crate) static EXAMPLE: Example = Example {
-    code: "P408",
-    file: "pipeline.yml",
-    at: "{Category: Build, Owner: AWS, Provider: CodeBuild, Version: '1'}",
-    failing: "{Category: Build, Owner: AWS, Provider: CodeBuld, Version: '1'}",
-    passing: "{Category: Test, Owner: AWS, Provider: CodeBuild, Version: '1'}",
+    source: source::PROVIDERS,
+    example: Example::Change {
+        file: "pipeline.yml",
+        at: "{Category: Build, Owner: AWS, Provider: CodeBuild, Version: '1'}",
+        failing: "{Category: Build, Owner: AWS, Provider: CodeBuld, Version: '1'}",
+        passing: "{Category: Test, Owner: AWS, Provider: CodeBuild, Version: '1'}",
+    },
 };
 
 pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
@@ -37,7 +35,10 @@ fn look(file: &str, action: &Action) -> Option<Finding> {
         provider,
         ..
     } = action;
-    if [category, owner, provider].into_iter().any(|one| is_unknown(one)) {
+    if [category, owner, provider]
+        .into_iter()
+        .any(|one| is_unknown(one))
+    {
         return None;
     }
     let find = |message: String, hint: Option<String>| {
@@ -47,7 +48,10 @@ fn look(file: &str, action: &Action) -> Option<Finding> {
     if !CATEGORIES.contains(&category.as_str()) {
         let hint = did_you_mean(category, CATEGORIES);
         let hint = hint.or_else(|| Some(format!("the categories are {}", CATEGORIES.join(", "))));
-        return Some(find(format!("{category} is not a category of actions"), hint));
+        return Some(find(
+            format!("{category} is not a category of actions"),
+            hint,
+        ));
     }
     if !OWNERS.contains(&owner.as_str()) {
         let hint = Some(format!("the owners are {}", OWNERS.join(", ")));
@@ -75,9 +79,9 @@ fn look(file: &str, action: &Action) -> Option<Finding> {
     match did_you_mean(provider, PROVIDERS.iter().map(|one| one.name)) {
         Some(hint) => Some(find(message, Some(hint))),
         None => {
-            let fitting = PROVIDERS.iter().filter(|one| {
-                one.owner == owner && one.categories.contains(&category.as_str())
-            });
+            let fitting = PROVIDERS
+                .iter()
+                .filter(|one| one.owner == owner && one.categories.contains(&category.as_str()));
             let names: Vec<&str> = fitting.map(|one| one.name).collect();
             let hint = format!("known for {category} are {}", names.join(", "));
             // What is far from every name may be newer than this list.

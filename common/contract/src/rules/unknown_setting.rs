@@ -1,9 +1,9 @@
 //! P409: a key of an action's configuration that its provider does not take.
 
-use crate::actions;
-use crate::finding::{Finding, Severity, did_you_mean};
-use crate::pipeline::Pipeline;
-use crate::rule::{self, Example, Rule};
+use crate::finding::{Finding, did_you_mean};
+use crate::model::actions;
+use crate::model::pipeline::Pipeline;
+use crate::rule::{Example, Rule, Severity, source};
 
 /// A key of an action's configuration that its provider does not take.
 pub static RULE: Rule = Rule {
@@ -12,15 +12,13 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A key of an action's configuration is not one that its provider takes (a warning where it may be newer than this list).",
     fix: "correct or remove it",
-    source: rule::ACTIONS,
-};
-
-pub(crate) static EXAMPLE: Example = Example {
-    code: "P409",
-    file: "pipeline.yml",
-    at: "                TemplateConfiguration: SourceOutput::config.json",
-    failing: "                TemplateConfigration: SourceOutput::config.json",
-    passing: "                TemplateConfiguration: SourceOutput::config.json",
+    source: source::ACTIONS,
+    example: Example::Change {
+        file: "pipeline.yml",
+        at: "                TemplateConfiguration: SourceOutput::config.json",
+        failing: "                TemplateConfigration: SourceOutput::config.json",
+        passing: "                TemplateConfiguration: SourceOutput::config.json",
+    },
 };
 
 pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {

@@ -1,10 +1,11 @@
 //! Y106: an alias in a template.
 
-use crate::finding::{Finding, Place, Severity};
-use crate::repair::Repair;
-use crate::rule::{self, Example, Rule};
-use crate::template::Template;
-use crate::yaml::Merge;
+use crate::finding::Repair;
+use crate::finding::{Finding, Place};
+use crate::model::template::Template;
+use crate::model::yaml::Merge;
+use crate::rule::{Example, Rule, Severity, source};
+use crate::rules::merge_key;
 
 /// An alias in a template.
 pub static RULE: Rule = Rule {
@@ -13,15 +14,13 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "A template holds an alias (`*name`), which CloudFormation refuses.",
     fix: "write the value out, or let package-template do it with --expand-aliases",
-    source: rule::FORMATS,
-};
-
-pub(crate) static EXAMPLE: Example = Example {
-    code: "Y106",
-    file: "app.yml",
-    at: "Description: An application.",
-    failing: "Metadata:\n  a: &a {x: '1'}\n  b: *a",
-    passing: "Metadata:\n  a: {x: '1'}\n  b: {x: '1'}",
+    source: source::FORMATS,
+    example: Example::Change {
+        file: "app.yml",
+        at: "Description: An application.",
+        failing: "Metadata:\n  a: &a {x: '1'}\n  b: *a",
+        passing: "Metadata:\n  a: {x: '1'}\n  b: {x: '1'}",
+    },
 };
 
 /// A finding for each alias and each merge key of a template (Y106 and Y105).
@@ -35,7 +34,7 @@ pub fn check(template: &Template) -> Vec<Finding> {
 pub fn in_document(file: &str, aliases: &[Place], merges: &[Merge]) -> Vec<Finding> {
     let merged = merges.iter().map(|one| {
         let message = "`<<` merges, and CloudFormation takes no merge key";
-        Finding::new(&rule::MERGE_KEY, file, Some(one.place), message)
+        Finding::new(&merge_key::RULE, file, Some(one.place), message)
             .repair(Some(Repair::ExpandAliases))
     });
     // An alias that is merged is told by its merge key.

@@ -1,6 +1,7 @@
 //! The rules over one small world: `world` beside this folder holds its files.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod cases;
 mod page;
 mod pipeline;
 mod repairs;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use contract::buildspec::Buildspec;
-use contract::buildspec_checks;
 use contract::check::{Archive, Definition, File, LocalPaths, Subject, Written, check};
+use contract::checks;
 use contract::evaluate::World;
 
 use super::ENVIRONMENTS;
@@ -75,7 +75,7 @@ fn buildspecs(folder: &Path, faults: &mut Faults) -> Result<(), String> {
         }
         let bytes = std::fs::read(&path).map_err(|error| format!("{name}: {error}"))?;
         let findings = match Buildspec::parse(&name, &bytes) {
-            Ok(spec) => buildspec_checks::check(&spec),
+            Ok(spec) => checks::buildspec::check(&spec),
             Err(findings) => findings,
         };
         for finding in findings {

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use contract::checks;
 use contract::pipeline::{Action, Pipeline};
-use contract::pipeline_checks;
 use serde_json::{Value, json};
 
 use super::ENVIRONMENTS;
@@ -53,7 +53,7 @@ fn stages(environment: &str, pipeline: &Pipeline, faults: &mut Faults) {
         _ => &["Source", "Validate", "Scan", "Build", "AMI", "Deploy"],
     };
     faults.equal("stages", &json!(names(pipeline)), json!(expected));
-    for finding in pipeline_checks::check(pipeline, &std::collections::BTreeMap::new()) {
+    for finding in checks::pipeline::check(pipeline, &std::collections::BTreeMap::new()) {
         faults.unless(false, finding);
     }
     let namespace = |stage: &str| {

@@ -114,7 +114,7 @@ impl Request {
             if !given && declared.default.is_none() {
                 wrong.push(
                     Finding::new(
-                        &contract::rule::NO_VALUE,
+                        &contract::rules::no_value::RULE,
                         &template.file,
                         Some(declared.node.place),
                         format!("parameter {} has no value and no default", declared.name),

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::capabilities::{self, Need};
 use crate::check::{Around, Run};
-use crate::evaluate::is_unknown;
+use crate::checks::capabilities::{self, Need};
 use crate::finding::Finding;
-use crate::local::{self, Form};
-use crate::pipeline::Action;
-use crate::rule;
-use crate::template::Template;
+use crate::model::evaluate::is_unknown;
+use crate::model::local::{self, Form};
+use crate::model::pipeline::Action;
+use crate::model::template::Template;
 
 impl Run<'_> {
     pub(super) fn capabilities(
@@ -29,8 +28,13 @@ impl Run<'_> {
         if text.contains(' ') {
             let message = format!("{}: Capabilities {text:?} holds a blank", action.name);
             self.find(
-                Finding::new(&rule::CAPABILITIES, file, Some(place), message)
-                    .hint(format!("write {}", acknowledged.join(","))),
+                Finding::new(
+                    &crate::rules::capabilities::RULE,
+                    file,
+                    Some(place),
+                    message,
+                )
+                .hint(format!("write {}", acknowledged.join(","))),
             );
         }
         let mut needs: Vec<(String, Need)> = Vec::new();
@@ -53,8 +57,13 @@ impl Run<'_> {
                 .chain([need.capability])
                 .collect();
             self.find(
-                Finding::new(&rule::CAPABILITIES, file, Some(place), message)
-                    .hint(format!("write `Capabilities: {}`", all.join(","))),
+                Finding::new(
+                    &crate::rules::capabilities::RULE,
+                    file,
+                    Some(place),
+                    message,
+                )
+                .hint(format!("write `Capabilities: {}`", all.join(","))),
             );
         }
     }

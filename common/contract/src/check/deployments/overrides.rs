@@ -1,14 +1,16 @@
 //! What `ParameterOverrides` gives to the template, and whether an image among it is used.
 
 use crate::check::{Around, Run};
-use crate::evaluate::is_unknown;
 use crate::finding::Finding;
-use crate::parameters;
-use crate::pipeline::{Action, Text};
-use crate::rule;
-use crate::template::Template;
-use crate::template_checks::{image_ids, is_transformed, refers_to};
-use crate::variables;
+use crate::model::evaluate::is_unknown;
+use crate::model::functions::refers_to;
+use crate::model::images::image_ids;
+use crate::model::parameters;
+use crate::model::pipeline::{Action, Text};
+use crate::model::template::Template;
+use crate::model::transform::is_transformed;
+use crate::model::variables;
+use crate::rules::{image_not_used, image_type, overrides_not_json};
 
 use super::Given;
 
@@ -38,7 +40,7 @@ impl Run<'_> {
                 };
                 let message = format!("{}: ParameterOverrides is {what}", action.name);
                 self.find(Finding::new(
-                    &rule::OVERRIDES_NOT_JSON,
+                    &overrides_not_json::RULE,
                     &file,
                     Some(text.place),
                     message,
@@ -67,7 +69,7 @@ impl Run<'_> {
                         action.name
                     );
                     self.find(
-                        Finding::new(&rule::OVERRIDES_NOT_JSON, &file, Some(text.place), message)
+                        Finding::new(&overrides_not_json::RULE, &file, Some(text.place), message)
                             .hint("put it in quotes; a list is comma separated"),
                     );
                 }
@@ -112,7 +114,7 @@ impl Run<'_> {
                 action.name
             );
             self.find(Finding::new(
-                &rule::OVERRIDES_NOT_JSON,
+                &overrides_not_json::RULE,
                 &around.pipeline.file,
                 Some(text.place),
                 message,
@@ -153,7 +155,7 @@ impl Run<'_> {
                 .map_or(parameter.node.place, |node| node.place);
             let message = format!("{name} gets an AMI id and has the type {}", parameter.kind);
             self.find(Finding::new(
-                &rule::IMAGE_TYPE,
+                &image_type::RULE,
                 &template.file,
                 Some(place),
                 message,
@@ -181,7 +183,7 @@ impl Run<'_> {
                 let message =
                     format!("ImageId does not refer to {name}, which gets the pipeline's image");
                 Finding::new(
-                    &rule::IMAGE_NOT_USED,
+                    &image_not_used::RULE,
                     &template.file,
                     Some(node.place),
                     message,
@@ -192,7 +194,7 @@ impl Run<'_> {
                 let message =
                     format!("no ImageId refers to {name}, which gets the pipeline's image");
                 Finding::new(
-                    &rule::IMAGE_NOT_USED,
+                    &image_not_used::RULE,
                     &around.pipeline.file,
                     Some(text.place),
                     message,
