@@ -5,13 +5,16 @@
 //! itself. Source: <https://microsoft.github.io/language-server-protocol/specifications/lsp/3.17/specification/>.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use action::failure::Failure;
 use action::program::{Context, Output};
 use contract::check::Report;
+use contract::repair::tried_out;
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, Response};
 use lsp_types::{
+    CodeAction, CodeActionKind, CodeActionOptions, CodeActionParams, CodeActionProviderCapability,
     CompletionOptions, CompletionParams, DidChangeTextDocumentParams, DidCloseTextDocumentParams,
     DidOpenTextDocumentParams, HoverParams, HoverProviderCapability, InitializeParams,
     InitializeResult, PublishDiagnosticsParams, ServerCapabilities, ServerInfo,
@@ -84,6 +87,10 @@ fn serve(connection: &Connection, mut looking: Looking) -> Result<(), Stop> {
     let params: InitializeParams = serde_json::from_value(params)?;
     let capabilities = ServerCapabilities {
         text_document_sync: Some(TextDocumentSyncCapability::Kind(TextDocumentSyncKind::FULL)),
+        code_action_provider: Some(CodeActionProviderCapability::Options(CodeActionOptions {
+            code_action_kinds: Some(vec![CodeActionKind::QUICKFIX]),
+            ..CodeActionOptions::default()
+        })),
         hover_provider: Some(HoverProviderCapability::Simple(true)),
         completion_provider: Some(CompletionOptions {
             trigger_characters: Some(vec!["{".to_owned(), ".".to_owned()]),
@@ -200,22 +207,27 @@ impl Server<'_> {
 
     /// Checks everything, and tells the editor of what is new.
     fn look(&mut self) -> Result<(), Stop> {
-        let shown = |path: &Path| findings::shown(path);
-        let texts: Texts = self
-            .open
-            .iter()
-            .map(|(path, (_, text))| (shown(path), text.clone()))
-            .collect();
-        let mut report = self
-            .looking
-            .over(&self.definitions, self.open.keys(), &texts);
-        findings::ignore(&mut report, &self.looking.policy);
+        let mut report = self.report_over(&self.texts());
         // While a reference is typed, the pipeline may not be readable.
         if report.variables.is_empty() {
             report.variables = std::mem::take(&mut self.report.variables);
         }
         self.report = report;
         self.tell()
+    }
+
+    /// The texts of the open documents, by the name that their files are shown with.
+    fn texts(&self) -> Texts {
+        let open = self.open.iter();
+        open.map(|(path, (_, text))| (findings::shown(path), text.clone()))
+            .collect()
+    }
+
+    fn report_over(&self, texts: &Texts) -> Report {
+        let open = self.open.keys();
+        let mut report = self.looking.over(&self.definitions, open, texts);
+        findings::ignore(&mut report, &self.looking.policy);
+        report
     }
 
     /// Sends the diagnostics of each file that has any, and of each that had some.
@@ -234,11 +246,7 @@ impl Server<'_> {
             if !diagnostics.is_empty() {
                 self.told.insert(path.clone());
             }
-            let uri = match self.open.get(&path) {
-                Some((uri, _)) => Some(uri.clone()),
-                None => uris::uri(&path),
-            };
-            if let Some(uri) = uri {
+            if let Some(uri) = self.uri(&path) {
                 let params = PublishDiagnosticsParams {
                     uri,
                     diagnostics,
@@ -269,12 +277,50 @@ impl Server<'_> {
                 });
                 Response::new_ok(id, found.unwrap_or_default())
             }
+            "textDocument/codeAction" => {
+                let params: CodeActionParams = read(params)?;
+                Response::new_ok(id, self.quick_fixes(&params))
+            }
             other => {
                 let code = ErrorCode::MethodNotFound as i32;
                 Response::new_err(id, code, format!("{other} is not served"))
             }
         };
         self.send(response)
+    }
+
+    /// The changes that mend what touches a range, each one tried out.
+    fn quick_fixes(&self, params: &CodeActionParams) -> Vec<CodeAction> {
+        let wanted = params.context.only.as_ref();
+        let is_wanted = wanted.is_none_or(|kinds| {
+            let quick = CodeActionKind::QUICKFIX;
+            kinds
+                .iter()
+                .any(|kind| *kind == quick || *kind == CodeActionKind::EMPTY)
+        });
+        if !is_wanted {
+            return Vec::new();
+        }
+        let file = self.shown(&params.text_document.uri);
+        let texts = self.texts();
+        let mut fixes = Vec::new();
+        for finding in answers::touching(&self.report, &file, params.range) {
+            let check = |texts: &Texts| Ok::<_, Infallible>(self.report_over(texts));
+            let Ok(tried) = tried_out(finding, &self.report, &texts, &check);
+            fixes.extend(tried.and_then(|(changed, _)| {
+                let path = std::path::absolute(&changed.file).ok()?;
+                let uri = self.uri(&path)?;
+                answers::quick_fix(&self.report, finding, &changed, uri)
+            }));
+        }
+        fixes
+    }
+
+    fn uri(&self, path: &Path) -> Option<Uri> {
+        match self.open.get(path) {
+            Some((uri, _)) => Some(uri.clone()),
+            None => uris::uri(path),
+        }
     }
 
     fn shown(&self, uri: &Uri) -> String {

@@ -76,35 +76,48 @@ pub fn mended<E>(check: &Check<'_, E>) -> Result<Mended, E> {
             return Ok(mended);
         };
         tried.push(finding.clone());
-        let Some(repair) = &finding.repair else {
+        let Some((changed, report)) = tried_out(&finding, &mended.report, &texts, check)? else {
             continue;
         };
-        let file = repair.file(&finding);
-        let Some(before) = mended.report.texts.get(file) else {
-            continue;
-        };
-        let Some(after) = repair.applied(before) else {
-            continue;
-        };
-        let mut with = texts.clone();
-        with.insert(file.to_owned(), after.clone());
-        let report = check(&with)?;
-        if report.findings.len() >= mended.report.findings.len() {
-            continue;
-        }
-        let changed = Changed {
-            file: file.to_owned(),
-            before: before.clone(),
-            after: after.clone(),
-        };
-        let entry = mended.files.entry(file.to_owned());
-        entry.or_insert(changed).after = after;
-        texts = with;
+        let Changed { file, after, .. } = changed.clone();
+        texts.insert(file.clone(), after.clone());
+        mended.files.entry(file).or_insert(changed).after = after;
         mended.report = report;
         mended.findings.push(finding);
         // Places have moved.
         tried.clear();
     }
+}
+
+/// What the repair of one finding makes of its file, and the report after it; nothing when less is not found with it.
+/// `texts` stand in place of what is in the files already.
+///
+/// # Errors
+/// That the check cannot be made.
+pub fn tried_out<E>(
+    finding: &Finding,
+    report: &Report,
+    texts: &BTreeMap<String, String>,
+    check: &Check<'_, E>,
+) -> Result<Option<(Changed, Report)>, E> {
+    let change = || {
+        let repair = finding.repair.as_ref()?;
+        let file = repair.file(finding);
+        let before = report.texts.get(file)?;
+        Some(Changed {
+            file: file.to_owned(),
+            before: before.clone(),
+            after: repair.applied(before)?,
+        })
+    };
+    let Some(changed) = change() else {
+        return Ok(None);
+    };
+    let mut with = texts.clone();
+    with.insert(changed.file.clone(), changed.after.clone());
+    let after = check(&with)?;
+    let helps = after.findings.len() < report.findings.len();
+    Ok(helps.then_some((changed, after)))
 }
 
 /// The change that makes a source poll no more.

@@ -10,6 +10,7 @@ use crate::model::template::Template;
 use crate::rule::Rule;
 
 pub mod account_id;
+pub mod artifact_count;
 pub mod artifact_later;
 pub mod artifact_name;
 pub mod artifact_not_input;
@@ -180,6 +181,7 @@ pub static ALL: &[&Rule] = &[
     &setting_value::RULE,
     &compute_only::RULE,
     &commands_limits::RULE,
+    &artifact_count::RULE,
     &image_not_used::RULE,
     &image_type::RULE,
     &buildspec_shape::RULE,
@@ -262,6 +264,7 @@ pub(crate) fn of_pipeline(pipeline: &Pipeline) -> Vec<Finding> {
         setting_value::check,
         compute_only::check,
         commands_limits::check,
+        artifact_count::check,
     ]
     .iter()
     .flat_map(|check| check(pipeline))

@@ -5,11 +5,14 @@ use std::str::FromStr as _;
 
 use contract::check::Report;
 use contract::finding::Finding;
+use contract::repair::Changed;
 use contract::rule::Severity;
 use lsp_types::{
-    CodeDescription, CompletionItem, CompletionItemKind, Diagnostic, DiagnosticSeverity, Hover,
-    HoverContents, MarkupContent, MarkupKind, NumberOrString, Position, Uri,
+    CodeAction, CodeActionKind, CodeDescription, CompletionItem, CompletionItemKind, Diagnostic,
+    DiagnosticSeverity, Hover, HoverContents, MarkupContent, MarkupKind, NumberOrString, Position,
+    Range, TextEdit, Uri, WorkspaceEdit,
 };
+use serde_json::json;
 
 use super::places;
 
@@ -37,13 +40,45 @@ pub(super) fn diagnostic(report: &Report, finding: &Finding) -> Diagnostic {
     }
 }
 
+/// The change that mends a finding, for the file at `uri`.
+pub(super) fn quick_fix(
+    report: &Report,
+    finding: &Finding,
+    changed: &Changed,
+    uri: Uri,
+) -> Option<CodeAction> {
+    let (range, new) = places::difference(&changed.before, &changed.after);
+    let edit = json!({ uri.as_str(): [TextEdit::new(range, new.to_owned())] });
+    let deed = finding.repair.as_ref()?.deed();
+    Some(CodeAction {
+        title: format!("{}: {deed}", finding.rule.code),
+        kind: Some(CodeActionKind::QUICKFIX),
+        diagnostics: Some(vec![diagnostic(report, finding)]),
+        edit: Some(WorkspaceEdit {
+            changes: serde_json::from_value(edit).ok(),
+            ..WorkspaceEdit::default()
+        }),
+        is_preferred: Some(true),
+        ..CodeAction::default()
+    })
+}
+
+/// The findings of a file that touch a range.
+pub(super) fn touching<'a>(
+    report: &'a Report,
+    file: &'a str,
+    at: Range,
+) -> impl Iterator<Item = &'a Finding> {
+    let text = report.texts.get(file).map_or("", String::as_str);
+    report.findings.iter().filter(move |finding| {
+        let range = places::range(text, finding.place);
+        finding.file == file && range.start <= at.end && at.start <= range.end
+    })
+}
+
 /// Everything about the rules that are broken at a position.
 pub(super) fn hover(report: &Report, file: &str, at: Position) -> Option<Hover> {
-    let text = report.texts.get(file)?;
-    let found = report.findings.iter().filter(|finding| {
-        let range = places::range(text, finding.place);
-        finding.file == file && range.start <= at && at <= range.end
-    });
+    let found = touching(report, file, Range::new(at, at));
     let mut codes = Vec::new();
     let mut shown = Vec::new();
     for finding in found {

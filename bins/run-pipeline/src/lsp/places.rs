@@ -44,6 +44,29 @@ pub(super) fn range(text: &str, place: Option<Place>) -> Range {
     Range::new(start, end.max(start))
 }
 
+/// Where a byte of a text stands.
+fn of_offset(text: &str, offset: usize) -> Position {
+    let place = place_of_offset(text, offset);
+    let first = line(text, place.line - 1);
+    position(place.line - 1, units(first, place.column - 1))
+}
+
+/// The one range that differs between two texts, and what stands there in the second.
+pub(super) fn difference<'a>(before: &str, after: &'a str) -> (Range, &'a str) {
+    let same = |(one, other): &(char, char)| one == other;
+    let length = |characters: &mut dyn Iterator<Item = (char, char)>| -> usize {
+        characters.map(|(one, _)| one.len_utf8()).sum()
+    };
+    let start = length(&mut before.chars().zip(after.chars()).take_while(same));
+    let (rest, new) = (&before[start..], &after[start..]);
+    let end = length(&mut rest.chars().rev().zip(new.chars().rev()).take_while(same));
+    let range = Range::new(
+        of_offset(before, start),
+        of_offset(before, before.len() - end),
+    );
+    (range, &new[..new.len() - end])
+}
+
 /// The text of a line up to a position.
 pub(super) fn before(text: &str, at: Position) -> &str {
     let line = line(text, at.line as usize);
@@ -86,5 +109,19 @@ mod tests {
         );
         assert_eq!(whole, Range::new(Position::new(1, 0), Position::new(1, 11)));
         assert_eq!(range(text, None), Range::default());
+    }
+
+    #[test]
+    fn what_differs_is_one_range() {
+        let at = |line, from, to| Range::new(Position::new(line, from), Position::new(line, to));
+        let cases = [
+            ("a: 𝒳b\n", "a: 𝒳cd\n", at(0, 5, 6), "cd"),
+            ("a\nb\n", "a\nx: y\nb\n", at(1, 0, 0), "x: y\n"),
+            ("a\r\nbb\r\n", "a\r\nb\r\n", at(1, 1, 2), ""),
+            ("same", "same", at(0, 4, 4), ""),
+        ];
+        for (before, after, range, new) in cases {
+            assert_eq!(difference(before, after), (range, new), "{before:?}");
+        }
     }
 }

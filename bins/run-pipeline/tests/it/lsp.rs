@@ -142,3 +142,58 @@ fn an_editor_is_told_of_what_is_wrong_while_it_is_typed() {
         .unwrap();
     assert_eq!((&id[1], &id[2], &id[3]), (&json!(1), &json!(2), &json!(4)));
 }
+
+/// What mends a finding with `--fix` is offered where the finding stands, also when it changes another file.
+#[test]
+fn an_editor_is_offered_what_mends_a_finding() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("pipeline.yml", PIPELINE);
+    write("buildspecs/bake.yml", BUILDSPEC);
+    let misspelt = PIPELINE.replace("#{AMIcreation.", "#{AMIcreaton.");
+    let unexported = BUILDSPEC.replace("[AMI_ID, ", "[");
+    let line = |text: &str, word: &str| after(text, word).0;
+    let at = line(&misspelt, "#{AMIcreaton.AMI");
+    let aliases =
+        "Metadata:\n  a: &a {x: '1'}\n  b: *a\nResources:\n  B: {Type: AWS::S3::Bucket}\n";
+    let steps = json!([
+        ["open", "pipeline.yml", misspelt, ["pipeline.yml", ["P201"]]],
+        ["fixes", "pipeline.yml", at, null],
+        ["fixes", "pipeline.yml", at, ["refactor"]],
+        ["fixes", "pipeline.yml", 0, null],
+        ["change", "pipeline.yml", PIPELINE, ["pipeline.yml", []]],
+        [
+            "open",
+            "buildspecs/bake.yml",
+            unexported,
+            ["pipeline.yml", ["P203"]]
+        ],
+        ["fixes", "pipeline.yml", at, ["quickfix"]],
+        ["open", "app.yml", aliases, ["app.yml", ["Y106"]]],
+        ["fixes", "app.yml", 2, null],
+    ]);
+    let Some(said) = edit(folder.path(), &steps) else {
+        return;
+    };
+    let name = "P201: #{AMIcreation.… in place of #{AMIcreaton.…";
+    let fixes = json!([[name, "pipeline.yml", PIPELINE, ["P201"]]]);
+    assert_eq!(said[1], fixes);
+    assert_eq!((&said[2], &said[3]), (&json!([]), &json!([])));
+    let fix = &said[6][0];
+    assert_eq!(
+        (&fix[0], &fix[1]),
+        (
+            &json!("P203: AMI_ID is exported"),
+            &json!("buildspecs/bake.yml")
+        )
+    );
+    let mended = fix[2].as_str().unwrap();
+    assert!(mended.contains("AMI_ID]"), "{mended}");
+    let written = aliases.replace("&a ", "").replace("*a", "{x: \"1\"}");
+    let name = "Y106: aliases and merge keys are written out";
+    assert_eq!(said[8], json!([[name, "app.yml", written, ["Y106"]]]));
+}

@@ -11,6 +11,7 @@ use crate::model::template::Template;
 use crate::model::yaml::Node;
 use crate::rules::pipeline_shape;
 
+pub(crate) mod configured;
 pub(crate) mod order;
 mod read;
 
@@ -85,10 +86,31 @@ pub struct StageRule {
     pub name: String,
     /// When it is asked.
     pub moment: Moment,
+    /// Its RuleTypeId; without one nothing is known of its kind.
+    pub kind: Option<Kind>,
     /// Its configuration, in the order of the file.
     pub configuration: Vec<(String, Text)>,
+    /// Where each key of the configuration stands.
+    pub key_places: BTreeMap<String, Place>,
+    /// Where the configuration stands, when there is one.
+    pub configuration_place: Option<Place>,
     /// Names of the artifacts it reads.
     pub inputs: Vec<Text>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// The kind of a rule of a condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kind {
+    /// `Rule`.
+    pub category: String,
+    /// `AWS`.
+    pub owner: String,
+    /// Such as `LambdaInvoke` or `VariableCheck`.
+    pub provider: String,
+    /// Its version.
+    pub version: Option<String>,
     /// Where it stands.
     pub place: Place,
 }

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::finding::{Finding, did_you_mean};
-use crate::model::actions::{self, Kind, VARIABLE_TYPES};
+use crate::model::actions::{Kind, VARIABLE_TYPES};
 use crate::model::evaluate::is_unknown;
-use crate::model::pipeline::Pipeline;
+use crate::model::pipeline::{Pipeline, configured};
 use crate::model::variables;
 use crate::rule::{Example, Rule, Severity, source};
 
@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     code: "P411",
     name: "setting-value",
     severity: Severity::Error,
-    summary: "A setting of an action has a value that its provider does not take.",
+    summary: "A setting of an action, or of a rule of a stage condition, has a value that its provider does not take.",
     fix: "correct the value",
     source: source::ACTIONS,
     example: Example::Change {
@@ -27,12 +27,11 @@ pub static RULE: Rule = Rule {
 
 pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for action in pipeline.actions() {
-        let Some(provider) = actions::provider(&action.category, &action.owner, &action.provider)
-        else {
+    for one in configured::all(pipeline) {
+        let Some(provider) = one.provider() else {
             continue;
         };
-        for (key, value) in &action.configuration {
+        for (key, value) in one.settings() {
             let text = value.text.as_str();
             // A variable may become anything.
             let is_open =
@@ -41,7 +40,7 @@ pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
                 continue;
             };
             if let Err((wrong, hint)) = fits(setting.kind, text) {
-                let message = format!("{}: {key} {wrong}", action.name);
+                let message = format!("{}: {key} {wrong}", one.name);
                 findings.push(
                     Finding::new(&RULE, &pipeline.file, Some(value.place), message).hint(hint),
                 );
@@ -87,6 +86,15 @@ fn fits(kind: Kind, text: &str) -> Result<(), (String, String)> {
             all.try_for_each(|one| one_of(one, values))
         }
         Kind::BuildVariables => build_variables(text),
+        Kind::JsonList => {
+            let hint =
+                || "write a JSON list, such as [{\"name\":\"A\",\"value\":\"b\"}]".to_owned();
+            match serde_json::from_str(text) {
+                Ok(Value::Array(_)) => Ok(()),
+                Ok(_) => Err(("is not a list".to_owned(), hint())),
+                Err(error) => Err((format!("is not JSON: {error}"), hint())),
+            }
+        }
         // What these name is looked for in the artifacts.
         Kind::Text
         | Kind::ArtifactPath

@@ -1,9 +1,10 @@
 //! P408: an action of a kind that does not exist.
 
 use crate::finding::{Finding, did_you_mean};
-use crate::model::actions::{self, CATEGORIES, OWNERS, PROVIDERS};
+use crate::model::actions::{self, CATEGORIES, OWNERS, Provider, RULE as RULE_CATEGORY};
 use crate::model::evaluate::is_unknown;
-use crate::model::pipeline::{Action, Pipeline};
+use crate::model::pipeline::Pipeline;
+use crate::model::pipeline::configured::{self, Configured};
 use crate::rule::{Example, Rule, Severity, source};
 
 /// An action of a kind that does not exist.
@@ -11,8 +12,8 @@ pub static RULE: Rule = Rule {
     code: "P408",
     name: "unknown-provider",
     severity: Severity::Error,
-    summary: "An action's ActionTypeId names a category, an owner, a provider or a version that does not exist (a warning where it may be newer than this list).",
-    fix: "correct the ActionTypeId",
+    summary: "The ActionTypeId of an action, or the RuleTypeId of a rule of a stage condition, names a category, an owner, a provider or a version that does not exist (a warning where it may be newer than this list).",
+    fix: "correct it",
     source: source::PROVIDERS,
     example: Example::Change {
         file: "pipeline.yml",
@@ -23,65 +24,67 @@ pub static RULE: Rule = Rule {
 };
 
 pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
-    let all = pipeline.actions();
-    all.filter_map(|action| look(&pipeline.file, action))
-        .collect()
+    let all = configured::all(pipeline);
+    all.filter_map(|one| look(&pipeline.file, &one)).collect()
 }
 
-fn look(file: &str, action: &Action) -> Option<Finding> {
-    let Action {
+fn look(file: &str, one: &Configured<'_>) -> Option<Finding> {
+    let Configured {
         category,
         owner,
         provider,
         ..
-    } = action;
-    if [category, owner, provider]
-        .into_iter()
-        .any(|one| is_unknown(one))
-    {
+    } = *one;
+    if [category, owner, provider].into_iter().any(is_unknown) {
         return None;
     }
-    let find = |message: String, hint: Option<String>| {
-        let message = format!("{}: {message}", action.name);
-        Finding::new(&RULE, file, Some(action.kind_place), message).maybe_hint(hint)
+    let what = if one.is_rule { "rules" } else { "actions" };
+    let categories = if one.is_rule {
+        &[RULE_CATEGORY][..]
+    } else {
+        &CATEGORIES[..]
     };
-    if !CATEGORIES.contains(&category.as_str()) {
-        let hint = did_you_mean(category, CATEGORIES);
-        let hint = hint.or_else(|| Some(format!("the categories are {}", CATEGORIES.join(", "))));
-        return Some(find(
-            format!("{category} is not a category of actions"),
-            hint,
-        ));
+    let find = |message: String, hint: Option<String>| {
+        let message = format!("{}: {message}", one.name);
+        Finding::new(&RULE, file, Some(one.kind_place), message).maybe_hint(hint)
+    };
+    if !categories.contains(&category) {
+        let hint = did_you_mean(category, categories.iter().copied());
+        let hint = hint.or_else(|| Some(format!("write one of {}", categories.join(", "))));
+        let message = format!("{category} is not a category of {what}");
+        return Some(find(message, hint));
     }
-    if !OWNERS.contains(&owner.as_str()) {
+    if !OWNERS.contains(&owner) {
         let hint = Some(format!("the owners are {}", OWNERS.join(", ")));
-        return Some(find(format!("{owner} is not an owner of actions"), hint));
+        return Some(find(format!("{owner} is not an owner of {what}"), hint));
     }
     // Whoever makes an action of his own gives it any name.
     if owner == "Custom" {
         return None;
     }
-    if actions::provider(category, owner, provider).is_some() {
-        let version = action.version.as_deref().unwrap_or("1");
+    if one.provider().is_some() {
+        let version = one.version.unwrap_or("1");
         return (version != "1" && !is_unknown(version)).then(|| {
             let hint = "write `Version: '1'`".to_owned();
             find(format!("{provider} has no version {version}"), Some(hint))
         });
     }
-    let elsewhere = PROVIDERS.iter().find(|one| one.name == provider);
-    if let Some(one) = elsewhere {
-        let categories = one.categories.join(" or ");
+    let is_kind = |known: &&Provider| known.is_in(RULE_CATEGORY) == one.is_rule;
+    let known = || actions::providers().filter(is_kind);
+    if let Some(elsewhere) = known().find(|one| one.name == provider) {
         let message = format!("{provider} of {owner} is not in the category {category}");
-        let hint = format!("write `Category: {categories}` and `Owner: {}`", one.owner);
+        let categories = elsewhere.categories.join(" or ");
+        let hint = format!(
+            "write `Category: {categories}` and `Owner: {}`",
+            elsewhere.owner
+        );
         return Some(find(message, Some(hint)));
     }
     let message = format!("there is no provider {provider}");
-    match did_you_mean(provider, PROVIDERS.iter().map(|one| one.name)) {
+    match did_you_mean(provider, known().map(|one| one.name)) {
         Some(hint) => Some(find(message, Some(hint))),
         None => {
-            let fitting = PROVIDERS
-                .iter()
-                .filter(|one| one.owner == owner && one.categories.contains(&category.as_str()));
+            let fitting = known().filter(|one| one.owner == owner && one.is_in(category));
             let names: Vec<&str> = fitting.map(|one| one.name).collect();
             let hint = format!("known for {category} are {}", names.join(", "));
             // What is far from every name may be newer than this list.

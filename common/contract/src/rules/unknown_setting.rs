@@ -1,8 +1,7 @@
 //! P409: a key of an action's configuration that its provider does not take.
 
 use crate::finding::{Finding, did_you_mean};
-use crate::model::actions;
-use crate::model::pipeline::Pipeline;
+use crate::model::pipeline::{Pipeline, configured};
 use crate::rule::{Example, Rule, Severity, source};
 
 /// A key of an action's configuration that its provider does not take.
@@ -10,7 +9,7 @@ pub static RULE: Rule = Rule {
     code: "P409",
     name: "unknown-setting",
     severity: Severity::Error,
-    summary: "A key of an action's configuration is not one that its provider takes (a warning where it may be newer than this list).",
+    summary: "A key in the configuration of an action, or of a rule of a stage condition, is not one that its provider takes (a warning where it may be newer than this list).",
     fix: "correct or remove it",
     source: source::ACTIONS,
     example: Example::Change {
@@ -23,13 +22,12 @@ pub static RULE: Rule = Rule {
 
 pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for action in pipeline.actions() {
-        let kind = actions::provider(&action.category, &action.owner, &action.provider);
-        let Some(provider) = kind.filter(|one| !one.settings.is_empty()) else {
+    for one in configured::all(pipeline) {
+        let Some(provider) = one.provider().filter(|one| !one.settings.is_empty()) else {
             continue;
         };
         let names = || provider.settings.iter().map(|one| one.name);
-        for (key, value) in &action.configuration {
+        for (key, _) in one.settings() {
             if provider.setting(key).is_some() {
                 continue;
             }
@@ -37,8 +35,8 @@ pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
             if near.is_none() && provider.open {
                 continue;
             }
-            let place = action.key_places.get(key).copied().unwrap_or(value.place);
-            let message = format!("{}: {} takes no {key}", action.name, provider.name);
+            let message = format!("{}: {} takes no {key}", one.name, provider.name);
+            let place = one.key_place(key);
             let finding = Finding::new(&RULE, &pipeline.file, Some(place), message);
             findings.push(match near {
                 Some(hint) => finding.hint(hint),

@@ -5,6 +5,7 @@ client.py SERVER FOLDER SCRIPT. SCRIPT is a list of steps; each prints one value
   ["wait", FILE, CODES]: the same without doing anything
   ["hover", FILE, LINE, COLUMN]: the text
   ["complete", FILE, LINE, COLUMN]: the labels
+  ["fixes", FILE, LINE, KINDS]: of each quick fix of a line its title, its file, and the file's text with it
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import sys
 
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
+from pygls.workspace import TextDocument
 
 server, folder, script = sys.argv[1], pathlib.Path(sys.argv[2]).resolve(), json.loads(sys.argv[3])
 LIMIT = 40
@@ -27,6 +29,7 @@ class Editor:
     def __init__(self):
         self.client = LanguageClient("test", "1")
         self.told = {}
+        self.texts = {}
         self.news = asyncio.Condition()
 
         @self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
@@ -49,8 +52,24 @@ class Editor:
             for one in self.told[uri(file)]
         ]
 
+    def fixed(self, fix):
+        (changed, edits), = fix.edit.changes.items()
+        name = pathlib.Path(changed.removeprefix("file://")).relative_to(folder).as_posix()
+        text = self.texts.get(name) or (folder / name).read_text()
+        (edit,) = edits
+        document = TextDocument(changed, source=text)
+        start, end = (document.offset_at_position(at) for at in (edit.range.start, edit.range.end))
+        return [fix.title, name, text[:start] + edit.new_text + text[end:], [one.code for one in fix.diagnostics]]
+
     async def step(self, deed, file, *rest):
         document = types.TextDocumentIdentifier(uri(file))
+        if deed in ("open", "change"):
+            self.texts[file] = rest[0]
+        if deed == "fixes":
+            line = types.Range(types.Position(rest[0], 0), types.Position(rest[0], 999))
+            context = types.CodeActionContext(diagnostics=[], only=rest[1])
+            answer = await self.client.text_document_code_action_async(types.CodeActionParams(document, line, context))
+            return [self.fixed(one) for one in answer]
         if deed == "open":
             item = types.TextDocumentItem(uri(file), "yaml", 1, rest[0])
             self.client.text_document_did_open(types.DidOpenTextDocumentParams(item))

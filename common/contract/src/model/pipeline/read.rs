@@ -8,7 +8,7 @@ use crate::model::yaml::Node;
 use crate::rules::pipeline_shape;
 use crate::rules::reference_not_resolved;
 
-use super::{Action, Moment, Pipeline, Read, Stage, StageRule, Text};
+use super::{Action, Kind, Moment, Pipeline, Read, Stage, StageRule, Text};
 
 /// Reads evaluated properties or a `pipeline` object.
 pub(super) fn pipeline(file: &str, node: &Node) -> Read {
@@ -225,7 +225,17 @@ impl Reader<'_> {
                     if field(one, "Configuration").is_some_and(is_open) {
                         continue;
                     }
+                    let kind = field(one, "RuleTypeId").map(|kind| Kind {
+                        category: self.required(kind, "Category", &what),
+                        owner: self.required(kind, "Owner", &what),
+                        provider: self.required(kind, "Provider", &what),
+                        version: self.text(kind, "Version").map(|text| text.text),
+                        place: kind.place,
+                    });
                     rules.push(StageRule {
+                        kind,
+                        key_places: key_places(one),
+                        configuration_place: field(one, "Configuration").map(|node| node.place),
                         configuration: self.configuration(one, &what),
                         inputs: self.artifacts(one, "InputArtifacts", &what),
                         place: one.place,
