@@ -38,7 +38,7 @@ pub mod sync;
 pub mod target_group;
 pub mod undo;
 
-use action::program::{self, Permission, Program};
+use action::program::{self, Permission, Program, Subcommand};
 use std::process::ExitCode;
 
 /// What this program is.
@@ -50,15 +50,16 @@ pub const PROGRAM: Program = Program {
     plain: &["INSTANCE_ID"],
     none_when_empty: &["DEPLOY_APP_HEALTH_URL"],
     commands: &[
-        (
+        Subcommand::acting(
             "rollback",
             "Go back to a release that is on the host: the one named, or the one before the current",
         ),
-        (
+        Subcommand::read_only(
             "releases",
             "List the releases on the host, the newest first, with `current`, `proven` or `unproven`",
         ),
     ],
+    secret_names_field: Some("secrets"),
     timeout: "30m",
     changes_the_world: true,
     exports: &[

@@ -3,36 +3,22 @@
 //! Here are the rules for every variable; [`consumer`] has those of who reads it, [`buildspec`] those
 //! of the build around, [`secrets`] what must not become public. No message repeats a value.
 
-pub mod buildspec;
-pub mod consumer;
+pub(crate) mod buildspec;
+pub(crate) mod consumer;
+pub(crate) mod exports;
 mod ids;
-pub mod secrets;
+pub(crate) mod secrets;
+pub(crate) mod surroundings;
 
-use crate::settings::{Checked, Format};
-use crate::sources::Variable;
-use crate::table;
-use action::export::name::NameFault;
-use action::export::{ExportFault, Exports, Reader};
+use crate::checks::exports::{export, reader, told};
+use crate::checks::surroundings::Surroundings;
+use crate::settings::Checked;
+use crate::variable::Variable;
+use action::export::{ExportFault, Exports};
 use action::failure::Failure;
-use action::settings::layers::Environment;
-use contract::buildspec::Buildspec;
-
-/// What the variables are checked against, besides the settings.
-#[derive(Debug, Clone, Copy)]
-pub struct Surroundings<'a> {
-    /// The environment of the build.
-    pub environment: &'a Environment,
-    /// The buildspec around, when one is given.
-    pub buildspec: Option<&'a Buildspec>,
-    /// From [`crate::project::secrets`].
-    pub project: &'a [(String, String)],
-}
 
 /// Checks all variables, and reports every fault at once. What may be meant is a warning.
-///
-/// # Errors
-/// The refusal.
-pub fn check(
+pub(crate) fn check(
     variables: &[Variable],
     settings: &Checked,
     around: &Surroundings<'_>,
@@ -78,56 +64,6 @@ pub fn check(
     }
     let refusal = Failure::refused("not every variable can be exported; nothing was exported");
     Err(faults.into_iter().fold(refusal, Failure::detail))
-}
-
-/// The variables as exports.
-///
-/// # Errors
-/// The first one that cannot travel; [`check`] has refused it before.
-pub fn exports(variables: &[Variable], settings: &Checked) -> Result<Exports, Failure> {
-    let mut exports = Exports::read_by(reader(settings), &settings.allow_name);
-    for variable in variables {
-        export(&mut exports, variable).map_err(|fault| {
-            Failure::refused("a variable cannot be exported; nothing was exported")
-                .detail(told(&fault))
-        })?;
-    }
-    Ok(exports)
-}
-
-/// Who reads what is written: limits of output variables are none of a file's.
-fn reader(settings: &Checked) -> Reader {
-    let for_pipeline = settings.buildspec.is_some()
-        || settings.parameter_overrides.is_some()
-        || !settings.consumers.is_empty();
-    match settings.format {
-        Format::Sh => Reader::Shell,
-        Format::Job => Reader::Pipeline,
-        _ if for_pipeline => Reader::Pipeline,
-        _ => Reader::File,
-    }
-}
-
-fn export(exports: &mut Exports, variable: &Variable) -> Result<(), ExportFault> {
-    if variable.passed_on {
-        exports.pass_on(&variable.name, &variable.value)
-    } else {
-        exports.add(&variable.name, &variable.value)
-    }
-}
-
-fn told(fault: &ExportFault) -> String {
-    match fault {
-        ExportFault::Name(
-            NameFault::Steering(name) | NameFault::Aws(name) | NameFault::OfShell(name),
-        ) => {
-            format!("{fault}; use --allow-name {name}")
-        }
-        ExportFault::Name(NameFault::NotAnIdentifier(name)) => fault
-            .to_string()
-            .replace(&format!("{name:?}"), &table::name(name)),
-        _ => fault.to_string(),
-    }
 }
 
 fn value(variable: &Variable, settings: &Checked) -> Result<(), String> {

@@ -3,8 +3,9 @@
 use crate::checks::secrets::{self, Known};
 use crate::settings::place::EnvFile;
 use crate::settings::{Checked, Format};
-use crate::sources::{Variable, files};
+use crate::sources::files;
 use crate::table;
+use crate::variable::Variable;
 use action::export::shape;
 use action::failure::Failure;
 use action::program::{Context, Output};
@@ -12,10 +13,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Compares two files and prints what differs, with secrets masked.
-///
-/// # Errors
-/// Not two files, or one that cannot be read.
-pub fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
+pub(crate) fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
     let [before, after] = settings.variables.as_slice() else {
         return Err(Failure::refused("diff compares two files")
             .hint("export-vars diff [DIALECT:]OLD [DIALECT:]NEW"));
@@ -37,7 +35,7 @@ pub fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
         return Err(faults.into_iter().fold(refusal, Failure::detail));
     }
     let changes = compare(&before, &after);
-    let secrets = crate::secrets(settings, context)?;
+    let secrets = secrets::of_context(settings, context)?;
     tracing::info!(
         "{} of {} variables differ",
         changes.iter().filter(|one| one.kind != Kind::Same).count(),
@@ -51,7 +49,7 @@ pub fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
 
 /// What became of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Only in the second file.
     Added,
     /// Only in the first file.
@@ -64,7 +62,7 @@ pub enum Kind {
 
 /// One variable of either file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     /// Its name.
     pub name: String,
     /// What became of it.
@@ -76,8 +74,7 @@ pub struct Change {
 }
 
 /// Every variable of either side, by name.
-#[must_use]
-pub fn compare(before: &[Variable], after: &[Variable]) -> Vec<Change> {
+pub(crate) fn compare(before: &[Variable], after: &[Variable]) -> Vec<Change> {
     let values = |side: &[Variable]| -> BTreeMap<String, String> {
         let pairs = side.iter();
         pairs

@@ -22,10 +22,7 @@ const OPEN: char = '\u{e0c0}';
 const CLOSE: char = '\u{e0c1}';
 
 /// Explains the files that the arguments name.
-///
-/// # Errors
-/// No file, or one that cannot be read as text.
-pub fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
+pub(crate) fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
     let mut tables = String::new();
     let mut documents = Vec::new();
     if settings.variables.is_empty() {
@@ -33,7 +30,7 @@ pub fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
             Failure::refused("there is no file to explain").hint("export-vars explain FILE")
         );
     }
-    let secrets = crate::secrets(settings, context)?;
+    let secrets = secrets::of_context(settings, context)?;
     for path in &settings.variables {
         // A dialect in front, as --from-file has it, says nothing here: all are shown.
         let file = path
@@ -67,7 +64,6 @@ pub fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
 }
 
 /// A row a line, a column a reader, the common spelling last.
-#[must_use]
 pub fn as_table(explained: &[Explained], known: &[Known]) -> String {
     let mut heading = vec!["line".to_owned()];
     heading.extend(Reader::ALL.iter().map(|reader| reader.name().to_owned()));
@@ -144,7 +140,6 @@ fn lines(one: &Explained) -> String {
 }
 
 /// What one reader makes of a line.
-#[must_use]
 pub fn cell(one: &Explained, reader: Reader, known: &[Known]) -> String {
     let statements = one.of(reader);
     if statements.is_empty() {

@@ -1,29 +1,35 @@
 //! Values out of anything, into checked exported variables or a file that a consumer reads.
 //!
-//! [`sources`] collects, [`checks`] refuses what a consumer would drop or misread, [`sinks`]
-//! renders. [`mod@explain`] and [`mod@diff`] look at files without exporting anything. Quoting, the rules for
+//! `sources` collects, `checks` refuses what a consumer would drop or misread, `sinks` renders.
+//! `explain` and `diff` look at files without exporting anything. Quoting, the rules for
 //! names and the dialects of env files are `action`'s, as for every program.
 
-pub mod checks;
-pub mod diff;
-pub mod explain;
-pub mod pattern;
-pub mod policy;
-pub mod project;
-pub mod settings;
-pub mod sinks;
-pub mod sources;
-pub mod table;
-pub mod template;
+mod checks;
+mod diff;
+mod explain;
+mod pattern;
+mod policy;
+mod project;
+mod run;
+mod settings;
+mod sinks;
+mod sources;
+mod table;
+mod template;
+mod variable;
 
-use action::failure::Failure;
-use action::program::{self, Context, Output, Permission, Program};
-use aws::session::Session;
-use checks::Surroundings;
-use checks::secrets::Known;
-use contract::buildspec::Buildspec;
-use settings::{Checked, Format};
+use action::program::{self, Permission, Program, Subcommand};
+use serde_json::Value;
 use std::process::ExitCode;
+
+pub use settings::{Format, Raw};
+
+/// What tests of the readers compare with.
+#[doc(hidden)]
+pub mod for_tests {
+    pub use crate::explain::{as_table, cell};
+    pub use crate::sinks::{dotenv, gitlab};
+}
 
 /// What this program is.
 pub const PROGRAM: Program = Program {
@@ -34,12 +40,13 @@ pub const PROGRAM: Program = Program {
     plain: &[],
     none_when_empty: &[],
     commands: &[
-        (
+        Subcommand::acting(
             "explain",
             "Show how docker, Compose, python-dotenv, a shell and CodeBuild read each line of env files",
         ),
-        ("diff", "Show what differs between two files of variables"),
+        Subcommand::acting("diff", "Show what differs between two files of variables"),
     ],
+    secret_names_field: None,
     timeout: "1m",
     // Only --format job does, and asks for itself.
     changes_the_world: false,
@@ -78,74 +85,11 @@ pub const PROGRAM: Program = Program {
 };
 
 /// Runs the program on the process's arguments and environment.
-#[must_use]
 pub fn main() -> ExitCode {
-    program::run::<settings::Raw, _, _>(&PROGRAM, run)
+    program::run::<Raw, _, _>(&PROGRAM, run::run)
 }
 
-async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
-    for warning in checks::secrets::unmatched(&settings, &context.environment) {
-        tracing::warn!("{warning}");
-    }
-    match context.command.as_deref() {
-        Some("explain") => explain::run(&settings, &context),
-        Some("diff") => diff::run(&settings, &context),
-        _ => export(&settings, &context).await,
-    }
-}
-
-async fn export(settings: &Checked, context: &Context) -> Result<Output, Failure> {
-    // Success must not be reported for a build that failed.
-    if settings.format == Format::Job {
-        context.refuse_after_failure(PROGRAM.name)?;
-    }
-    if settings.has_aws_source() || settings.format == Format::Job || project::is_asked(context) {
-        Session::check(context).await?;
-    }
-    let buildspec = buildspec(settings)?;
-    let collected = sources::collect(settings, context).await?;
-    let variables = collected.variables;
-    let project = project::secrets(context).await;
-    let around = Surroundings {
-        environment: &context.environment,
-        buildspec: buildspec.as_ref(),
-        project: &project,
-    };
-    let warnings = checks::check(&variables, settings, &around)?;
-    for warning in collected.warnings.iter().chain(&warnings) {
-        tracing::warn!("{warning}");
-    }
-    if settings.print {
-        let secrets = checks::secrets::of_build(settings, &around);
-        context.show(&table::variables(&variables, &secrets));
-    }
-    if context.dry_run {
-        let (text, json) = sinks::plan(&variables, settings);
-        context.show_plan(&text, &json)?;
-        return Ok(Output::Nothing);
-    }
-    match settings.format {
-        Format::Job => sinks::job::report(&variables, settings, context).await,
-        _ => sinks::render(&variables, settings),
-    }
-}
-
-/// The buildspec around, when one is given.
-fn buildspec(settings: &Checked) -> Result<Option<Buildspec>, Failure> {
-    let path = settings.buildspec.as_deref();
-    path.map(checks::buildspec::read).transpose()
-}
-
-/// The secrets of the build, for a table of anything.
-///
-/// # Errors
-/// A buildspec that cannot be read.
-pub(crate) fn secrets(settings: &Checked, context: &Context) -> Result<Vec<Known>, Failure> {
-    let buildspec = buildspec(settings)?;
-    let around = Surroundings {
-        environment: &context.environment,
-        buildspec: buildspec.as_ref(),
-        project: &[],
-    };
-    Ok(checks::secrets::of_build(settings, &around))
+/// The IAM policy that the program needs, for its page.
+pub fn policy() -> Value {
+    policy::policy(PROGRAM.permissions)
 }

@@ -1,14 +1,12 @@
 //! Patterns of names: `*` is any text, `?` one character.
 
 /// Whether `text` is a pattern rather than a name.
-#[must_use]
-pub fn is_pattern(text: &str) -> bool {
+pub(crate) fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?'])
 }
 
 /// Whether the whole of `name` matches.
-#[must_use]
-pub fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
@@ -38,8 +36,7 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// Whether any of the patterns matches.
-#[must_use]
-pub fn any(patterns: &[String], name: &str) -> bool {
+pub(crate) fn any(patterns: &[String], name: &str) -> bool {
     patterns.iter().any(|pattern| matches(pattern, name))
 }
 

@@ -1,6 +1,6 @@
 //! The IAM policy that the program needs, for its page.
 
-use crate::PROGRAM;
+use action::program::Permission;
 use serde_json::{Value, json};
 
 /// On what each action can be allowed; the others know no resources.
@@ -14,9 +14,8 @@ const RESOURCES: [(&str, &str); 2] = [
 ];
 
 /// The policy with everything; a statement for each source and sink, so that one can be left out.
-#[must_use]
-pub fn policy() -> Value {
-    let statements = PROGRAM.permissions.iter().map(|needed| {
+pub(crate) fn policy(permissions: &[Permission]) -> Value {
+    let statements = permissions.iter().map(|needed| {
         let resource = RESOURCES
             .iter()
             .find(|(action, _)| *action == needed.action);

@@ -19,8 +19,7 @@ const CREDENTIALS: [&str; 3] = [
 ];
 
 /// Whether CodeBuild is asked at all: in a build that has credentials.
-#[must_use]
-pub fn is_asked(context: &Context) -> bool {
+pub(crate) fn is_asked(context: &Context) -> bool {
     let mut credentials = CREDENTIALS.iter();
     context.codebuild.build_id.is_some() && credentials.any(|name| context.variable(name).is_some())
 }
@@ -29,7 +28,7 @@ pub fn is_asked(context: &Context) -> bool {
 /// does not tell, which is said.
 ///
 /// <https://docs.aws.amazon.com/codebuild/latest/APIReference/API_EnvironmentVariable.html>
-pub async fn secrets(context: &Context) -> Vec<(String, String)> {
+pub(crate) async fn secrets(context: &Context) -> Vec<(String, String)> {
     let build = context.codebuild.build_id.as_deref();
     let Some(build) = build.filter(|_| is_asked(context)) else {
         return Vec::new();

@@ -1,6 +1,6 @@
 //! What `export-vars` is told.
 
-pub mod place;
+pub(crate) mod place;
 
 use action::env_file::Dialect;
 use action::settings::Settings;
@@ -309,7 +309,6 @@ impl Checked {
     }
 
     /// Whether values are to be had from AWS.
-    #[must_use]
     pub fn has_aws_source(&self) -> bool {
         !(self.from_stack.is_empty()
             && self.from_export.is_empty()

@@ -1,30 +1,26 @@
 //! What is written, each in its consumer's own form.
 
-pub mod azure;
-pub mod configuration;
-pub mod docker;
+pub(crate) mod azure;
+pub(crate) mod configuration;
+pub(crate) mod docker;
 pub mod dotenv;
-pub mod github;
+pub(crate) mod github;
 pub mod gitlab;
-pub mod job;
-pub mod json;
+pub(crate) mod job;
+pub(crate) mod json;
 
-use crate::checks;
+use crate::checks::exports;
 use crate::settings::{Checked, Format};
-use crate::sources::Variable;
 use crate::table;
+use crate::variable::Variable;
 use action::failure::Failure;
 use action::program::Output;
 use serde_json::{Value, json};
 
 /// Renders checked variables. A job's variables are not rendered but reported, see [`job`].
-///
-/// # Errors
-/// When the base of a template configuration cannot be completed, or no value can be written so that
-/// its consumer reads it back.
-pub fn render(variables: &[Variable], settings: &Checked) -> Result<Output, Failure> {
+pub(crate) fn render(variables: &[Variable], settings: &Checked) -> Result<Output, Failure> {
     Ok(match settings.format {
-        Format::Sh => Output::Exports(checks::exports(variables, settings)?),
+        Format::Sh => Output::Exports(exports::exports(variables, settings)?),
         Format::Docker => Output::Data(docker::render(variables)),
         Format::Dotenv => Output::Data(dotenv::render(variables)?),
         Format::Github => Output::Data(github::render(variables)?),
@@ -39,8 +35,7 @@ pub fn render(variables: &[Variable], settings: &Checked) -> Result<Output, Fail
 }
 
 /// What would be exported, for people and for machines: names, sizes and places, no values.
-#[must_use]
-pub fn plan(variables: &[Variable], settings: &Checked) -> (String, Value) {
+pub(crate) fn plan(variables: &[Variable], settings: &Checked) -> (String, Value) {
     let rows: Vec<Vec<String>> = variables
         .iter()
         .map(|one| {

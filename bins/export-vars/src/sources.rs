@@ -2,57 +2,22 @@
 //! files, JSON and YAML files, stacks, exports, parameters, tags, names, then assignments; last, what
 //! is renamed and made of others. Each flag is a source of its own.
 
-pub mod aws;
-pub mod document;
-pub mod environment;
-pub mod files;
+pub(crate) mod aws;
+pub(crate) mod document;
+pub(crate) mod environment;
+pub(crate) mod files;
 
 use crate::pattern;
 use crate::settings::{Checked, OnConflict};
 use crate::template;
+use crate::variable::{Found, Variable};
 use action::failure::Failure;
 use action::program::Context;
 use contract::finding::did_you_mean;
 
-/// A value with the place it came from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Variable {
-    /// Its name.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-    /// Where it came from, for messages.
-    pub place: String,
-    /// Whether it is a variable of the environment under its own name, and so only passed on.
-    pub passed_on: bool,
-}
-
-/// What one source gave: its variables, or every reason why not.
-pub type Found = Result<Vec<Variable>, Vec<String>>;
-
-/// Every variable, or every fault.
-///
-/// # Errors
-/// When there is a fault.
-pub fn whole(results: impl IntoIterator<Item = Result<Variable, String>>) -> Found {
-    let mut faults = Vec::new();
-    let mut variables = Vec::new();
-    for result in results {
-        match result {
-            Ok(variable) => variables.push(variable),
-            Err(fault) => faults.push(fault),
-        }
-    }
-    if faults.is_empty() {
-        Ok(variables)
-    } else {
-        Err(faults)
-    }
-}
-
 /// What all sources gave.
 #[derive(Debug, Default)]
-pub struct Collected {
+pub(crate) struct Collected {
     /// The variables, each name once, in the order in which the names first came.
     pub variables: Vec<Variable>,
     /// Conflicts that the later source won.
@@ -60,11 +25,7 @@ pub struct Collected {
 }
 
 /// Collects every variable. AWS is called only when a source there is named.
-///
-/// # Errors
-/// Every source that cannot be read and every conflict that is not to be settled, as one refusal;
-/// what AWS said when it could not be asked.
-pub async fn collect(settings: &Checked, context: &Context) -> Result<Collected, Failure> {
+pub(crate) async fn collect(settings: &Checked, context: &Context) -> Result<Collected, Failure> {
     let environment = &context.environment;
     let mut found: Vec<Found> = Vec::new();
     found.extend(
@@ -94,10 +55,7 @@ pub async fn collect(settings: &Checked, context: &Context) -> Result<Collected,
 }
 
 /// Puts together what the sources gave.
-///
-/// # Errors
-/// As [`collect`].
-pub fn merge(found: Vec<Found>, settings: &Checked) -> Result<Collected, Failure> {
+pub(crate) fn merge(found: Vec<Found>, settings: &Checked) -> Result<Collected, Failure> {
     let mut faults = Vec::new();
     let mut collected = Collected::default();
     for source in found {

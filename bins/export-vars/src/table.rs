@@ -1,15 +1,13 @@
 //! Tables for people.
 
-use crate::checks::secrets::{self, Known};
-use crate::sources::Variable;
+use crate::variable::Variable;
 use action::export::shape;
 
 /// How many characters of a value are shown.
 const WIDEST: usize = 48;
 
 /// Columns aligned by width, the last one ragged; each row on a line.
-#[must_use]
-pub fn text(rows: &[Vec<String>]) -> String {
+pub(crate) fn text(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -34,20 +32,17 @@ pub fn text(rows: &[Vec<String>]) -> String {
 
 /// A value as people may see it: between backticks where it is not one plain word, control characters
 /// as their pictures, cut where it is long, masked where its name or shape says that it is a secret.
-#[must_use]
-pub fn shown(name: &str, value: &str) -> String {
+pub(crate) fn shown(name: &str, value: &str) -> String {
     shape::masked(name, value).unwrap_or_else(|| plain(value))
 }
 
 /// What stands for a value that is a secret.
-#[must_use]
-pub fn masked(value: &str) -> String {
+pub(crate) fn masked(value: &str) -> String {
     format!("*** ({} bytes)", value.len())
 }
 
 /// A value that is known to be no secret, cut where it is long.
-#[must_use]
-pub fn plain(value: &str) -> String {
+pub(crate) fn plain(value: &str) -> String {
     let cut = value.chars().nth(WIDEST).is_some();
     if !cut {
         return whole(value);
@@ -57,8 +52,7 @@ pub fn plain(value: &str) -> String {
 }
 
 /// The same, however long it is.
-#[must_use]
-pub fn whole(value: &str) -> String {
+pub(crate) fn whole(value: &str) -> String {
     quoted(value, is_word(value))
 }
 
@@ -74,8 +68,7 @@ fn quoted(text: &str, is_word: bool) -> String {
 
 /// A name for a message. What is no name, such as a URL that was given without one, may hold a secret
 /// and is only described.
-#[must_use]
-pub fn name(text: &str) -> String {
+pub(crate) fn name(text: &str) -> String {
     const LONGEST: usize = 40;
     let is_like_a_name = text
         .chars()
@@ -97,12 +90,11 @@ fn picture(c: char) -> char {
     }
 }
 
-/// The variables with their values and places. A secret of the build is masked, allowed or not.
-#[must_use]
-pub fn variables(variables: &[Variable], known: &[Known]) -> String {
+/// The variables with their values and places; a value that is a secret is masked.
+pub(crate) fn variables(variables: &[Variable], is_secret: impl Fn(&str) -> bool) -> String {
     let heading = ["variable", "value", "from"].map(str::to_owned).to_vec();
     let rows = variables.iter().map(|one| {
-        let value = if secrets::is_in(&one.value, known) {
+        let value = if is_secret(&one.value) {
             masked(&one.value)
         } else {
             shown(&one.name, &one.value)

@@ -4,7 +4,7 @@ use action::export::name::is_identifier;
 
 /// Why a text cannot be filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// There is no variable of this name.
     Unknown(String),
     /// What stands between the brackets at this byte offset is no name.
@@ -36,10 +36,7 @@ impl std::fmt::Display for Fault {
 }
 
 /// Fills in `{NAME}`; `{{` and `}}` are plain brackets. Values are not looked into.
-///
-/// # Errors
-/// [`Fault`].
-pub fn fill(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, Fault> {
+pub(crate) fn fill(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, Fault> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['{', '}']) {

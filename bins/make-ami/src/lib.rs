@@ -23,7 +23,7 @@ mod retention;
 mod run;
 mod settings;
 
-use action::program::{self, Permission, Program};
+use action::program::{self, Permission, Program, Subcommand};
 use std::process::ExitCode;
 
 pub use settings::Raw;
@@ -49,23 +49,24 @@ pub const PROGRAM: Program = Program {
     plain: &["INSTANCE_ID", "AMI_NAME"],
     none_when_empty: &[],
     commands: &[
-        (
+        Subcommand::acting(
             "start",
             "Make the image and export its id at once, while it is still pending",
         ),
-        (
+        Subcommand::acting(
             "wait",
             "Wait for an image that `start` or an earlier try made, and do all that follows",
         ),
-        (
+        Subcommand::acting(
             "verify",
             "Check an existing image against the rules that an exported one keeps",
         ),
-        (
+        Subcommand::acting(
             "clean",
             "Remove what a run left: its images, their snapshots; start an instance it stopped",
         ),
     ],
+    secret_names_field: None,
     timeout: "6h",
     changes_the_world: true,
     exports: &[

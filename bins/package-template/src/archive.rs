@@ -1,14 +1,13 @@
 //! Reading what goes into the archive, checking it, packing it in memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use action::export::quote::posix;
 use action::failure::Failure;
-use bundle::digest::{Digest, digest};
+use bundle::digest::Digest;
 use bundle::manifest::{Kind, Manifest};
 use bundle::pack::pack;
-use bundle::tree::{self, Rules, Source, TreeError, Why};
+use bundle::tree::{self, Rules, Source};
 use contract::check::{
     self, Archive as Names, Definition, LocalPaths, Named, Report, Subject, Written,
 };
@@ -17,19 +16,13 @@ use contract::evaluate::World;
 use contract::local;
 use contract::template::Template;
 
+use crate::limits::{MAX_ARCHIVE, hint_for};
 use crate::references::{Asset, Packager, Shelf};
 use crate::settings::{Contents, Item};
 
-/// The largest input artifact of a CloudFormation action, in bytes; AWS says "256 MB", and this is
-/// the smaller reading (CodePipeline user guide, "Quotas").
-pub const MAX_ARCHIVE: u64 = 256_000_000;
-
-/// How many names a hint repeats.
-const EXCLUDES_SHOWN: usize = 3;
-
 /// What the archive will hold, read and checked.
 #[derive(Debug)]
-pub struct Read {
+pub(crate) struct Read {
     /// What is in it.
     pub manifest: Manifest,
     /// What the check found.
@@ -42,7 +35,7 @@ pub struct Read {
 
 /// What the archive holds once its templates name what was packaged.
 #[derive(Debug)]
-pub struct Packaged {
+pub(crate) struct Packaged {
     /// What is in it, with the edited templates.
     pub manifest: Manifest,
     /// What must be stored before.
@@ -53,7 +46,7 @@ pub struct Packaged {
 
 /// A pipeline to check against.
 #[derive(Debug, Clone)]
-pub struct Pipeline {
+pub(crate) struct Pipeline {
     /// Its definition.
     pub file: check::File,
     /// What a template is evaluated with.
@@ -62,7 +55,7 @@ pub struct Pipeline {
 
 /// A checked archive, ready to be stored.
 #[derive(Debug)]
-pub struct Archive {
+pub(crate) struct Archive {
     /// What is in it.
     pub manifest: Manifest,
     /// The digest of what is in it.
@@ -82,10 +75,7 @@ pub struct Archive {
 impl Read {
     /// Reads everything and checks it, against the pipeline too when there is one. `texts` stand in place of what
     /// is in files of that name.
-    ///
-    /// # Errors
-    /// A refusal that names each file that may not travel, or cannot be read.
-    pub fn of(
+    pub(crate) fn of(
         contents: &Contents,
         pipeline: Option<Pipeline>,
         written: Option<Written>,
@@ -100,7 +90,7 @@ impl Read {
         let named = definition.map(|one| check::named(&one, written.clone()));
         let sources = place(contents, &named.unwrap_or_default());
         let manifest = tree::read(&sources, &contents.rules)
-            .map_err(|error| Failure::refused(error.to_string()).hint(way_forward(&error)))?;
+            .map_err(|error| Failure::refused(error.to_string()).hint(hint_for(&error)))?;
         let template = sources
             .first()
             .map_or_else(String::new, |one| one.name.clone());
@@ -146,8 +136,7 @@ impl Read {
     }
 
     /// Whether a template names local files, which then go to S3 by themselves.
-    #[must_use]
-    pub fn needs_assets(&self) -> bool {
+    pub(crate) fn needs_assets(&self) -> bool {
         self.templates().iter().any(|(_, text)| {
             contract::yaml::read("", text).is_ok_and(|read| !local::find(&read.root).is_empty())
         })
@@ -164,8 +153,7 @@ impl Read {
 
     /// Packages what the templates name, where there is a shelf for it, and replaces its paths; writes aliases
     /// out where that was asked for. What cannot be done becomes a finding.
-    #[must_use]
-    pub fn package(&self, shelf: Option<&Shelf>) -> Packaged {
+    pub(crate) fn package(&self, shelf: Option<&Shelf>) -> Packaged {
         let mut manifest = self.manifest.clone();
         let mut packager = Packager::new(shelf, self.rules.clone(), self.expands_aliases);
         for (name, text) in self.templates() {
@@ -187,10 +175,7 @@ impl Read {
     }
 
     /// Refuses when anything was found that cannot work; logs what may.
-    ///
-    /// # Errors
-    /// A refusal that lists every error.
-    pub fn accept(&self, pipeline: Option<&str>) -> Result<(), Failure> {
+    pub(crate) fn accept(&self, pipeline: Option<&str>) -> Result<(), Failure> {
         findings::log_lesser(&self.report);
         let errors = findings::errors(&self.report);
         if errors.is_empty() {
@@ -213,10 +198,7 @@ impl Read {
 
 impl Packaged {
     /// Packs; `template` is the template's name.
-    ///
-    /// # Errors
-    /// An archive beyond the limit, or a file that changed meanwhile.
-    pub fn pack(self, template: &str) -> Result<Archive, Failure> {
+    pub(crate) fn pack(self, template: &str) -> Result<Archive, Failure> {
         let bytes = pack(&self.manifest, MAX_ARCHIVE).map_err(|error| {
             Failure::refused(error.to_string())
                 .hint("CodePipeline gives a CloudFormation action at most 256 MB; leave files out with --exclude")
@@ -232,7 +214,7 @@ impl Packaged {
             })
             .unwrap_or_default();
         Ok(Archive {
-            digest: digest(&self.manifest),
+            digest: self.manifest.digest(),
             sha256: Digest::of(&bytes),
             template: template.to_owned(),
             manifest: self.manifest,
@@ -291,55 +273,4 @@ fn place(contents: &Contents, named: &Named) -> Vec<Source> {
         }
     }
     sources
-}
-
-/// What to do when a source, or a folder that a template names, cannot be read into an archive.
-pub(crate) fn way_forward(error: &TreeError) -> String {
-    let refusals = match error {
-        TreeError::Refused(refusals) => refusals.all(),
-        TreeError::Read { .. } => {
-            return "paths are relative to the folder the program runs in".to_owned();
-        }
-        TreeError::Walk { .. } => {
-            return "look at the folder, and at the ignore file in it".to_owned();
-        }
-        TreeError::Empty { .. } => return "name the template, and files that exist".to_owned(),
-    };
-    let is_secret = |why: &Why| matches!(why, Why::PrivateKey { .. } | Why::EnvFile);
-    let unwanted = refusals
-        .iter()
-        .filter(|refusal| is_secret(&refusal.why) || refusal.why == Why::Litter);
-    let names: BTreeSet<&str> = unwanted
-        .filter_map(|refusal| refusal.path.file_name()?.to_str())
-        .collect();
-    let mut flags: Vec<String> = names
-        .iter()
-        .take(EXCLUDES_SHOWN)
-        .map(|name| format!("--exclude {}", word(name)))
-        .collect();
-    if flags.is_empty() {
-        return "rename the files, or leave them out with --exclude".to_owned();
-    }
-    if names.len() > EXCLUDES_SHOWN {
-        flags.push("…".to_owned());
-    }
-    let secret = if refusals.iter().any(|refusal| is_secret(&refusal.why)) {
-        "whoever can read the artifact can read a secret in it; "
-    } else {
-        ""
-    };
-    format!(
-        "{secret}leave out of folders what does not belong there: {} (PACKAGE_TEMPLATE_EXCLUDE, one a line), or an ignore file (--ignore-file)",
-        flags.join(" ")
-    )
-}
-
-/// A name as a shell takes it.
-fn word(name: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if name.chars().all(is_plain) {
-        name.to_owned()
-    } else {
-        posix(name)
-    }
 }

@@ -10,10 +10,11 @@ use contract::check::File;
 use serde_json::{Value, json};
 
 /// Fetches a pipeline with GetPipeline, as the JSON that `aws codepipeline get-pipeline` prints.
-///
-/// # Errors
-/// No such pipeline, or not ours to read.
-pub async fn fetch(name: &str, region: Option<&str>, context: &Context) -> Result<File, Failure> {
+pub(crate) async fn fetch(
+    name: &str,
+    region: Option<&str>,
+    context: &Context,
+) -> Result<File, Failure> {
     let reading = read(name, region, context);
     let before = "the pipeline was read";
     wait::in_time(context.deadline, &context.interrupt, before, reading).await

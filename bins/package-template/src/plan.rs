@@ -10,15 +10,16 @@ use serde_json::json;
 
 use contract::diff::Changes;
 
-use crate::archive::{Archive, MAX_ARCHIVE};
+use crate::archive::Archive;
+use crate::limits::MAX_ARCHIVE;
 use crate::references::Asset;
 use crate::settings::Bucket;
-use crate::upload::Decision;
 use crate::upload::current::{Current, Difference, difference};
+use crate::upload::decision::Decision;
 
 /// What would happen with the archive.
 #[derive(Debug)]
-pub enum Ending<'a> {
+pub(crate) enum Ending<'a> {
     /// A local file would be written, or holds the archive already.
     File {
         /// The file.
@@ -40,10 +41,11 @@ pub enum Ending<'a> {
 }
 
 /// Prints the plan and writes it as JSON where that was asked for.
-///
-/// # Errors
-/// When the plan file cannot be written.
-pub fn show(archive: &Archive, ending: &Ending<'_>, context: &Context) -> Result<(), Failure> {
+pub(crate) fn show(
+    archive: &Archive,
+    ending: &Ending<'_>,
+    context: &Context,
+) -> Result<(), Failure> {
     context.show_plan(&text(archive, ending), &json(archive, ending))
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bundle::digest::{Digest, digest};
+use bundle::digest::Digest;
 use bundle::pack::pack;
 use bundle::tree::{self, Rules, Source, TreeError};
 use contract::check::Report;
@@ -22,11 +22,11 @@ use contract::rules::{local_file, local_path, yaml_alias};
 use contract::template::Template;
 use contract::yaml::{self, Node};
 
-use crate::archive::{MAX_ARCHIVE, way_forward};
+use crate::limits::{MAX_ARCHIVE, hint_for};
 
 /// Where packaged files go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shelf {
+pub(crate) struct Shelf {
     /// The bucket.
     pub bucket: String,
     /// In front of every key; empty, or it ends with `/`.
@@ -55,7 +55,7 @@ impl Shelf {
 
 /// A packaged file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asset {
+pub(crate) struct Asset {
     /// Its key.
     pub key: String,
     /// Its bytes.
@@ -70,7 +70,7 @@ pub struct Asset {
 
 /// Packages what templates name.
 #[derive(Debug)]
-pub struct Packager<'a> {
+pub(crate) struct Packager<'a> {
     /// Where files go; nothing when local paths stay as they are.
     shelf: Option<&'a Shelf>,
     rules: Rules,
@@ -86,8 +86,7 @@ pub struct Packager<'a> {
 impl<'a> Packager<'a> {
     /// For one shelf, or none; the rules are those of folders that templates name, and the same as the archive's: whoever
     /// can read the archive can read what it names.
-    #[must_use]
-    pub fn new(shelf: Option<&'a Shelf>, rules: Rules, expands_aliases: bool) -> Self {
+    pub(crate) fn new(shelf: Option<&'a Shelf>, rules: Rules, expands_aliases: bool) -> Self {
         Self {
             shelf,
             rules,
@@ -99,14 +98,13 @@ impl<'a> Packager<'a> {
     }
 
     /// What was packaged, by key.
-    #[must_use]
-    pub fn into_assets(self) -> Vec<Asset> {
+    pub(crate) fn into_assets(self) -> Vec<Asset> {
         self.assets.into_values().collect()
     }
 
     /// The text of a template, or of an included piece, with every local path replaced and, where that was asked
     /// for, every alias written out. What cannot be done becomes a finding and stays as it is.
-    pub fn template(&mut self, path: &Path, text: &str, root: &Node) -> String {
+    pub(crate) fn template(&mut self, path: &Path, text: &str, root: &Node) -> String {
         let shown = findings::shown(path);
         let edited = match self.shelf {
             Some(shelf) => self.paths(shelf, path, text, root),
@@ -234,7 +232,7 @@ impl<'a> Packager<'a> {
         let manifest =
             tree::read(std::slice::from_ref(source), &self.rules).map_err(|error| Unfit {
                 why: error.to_string(),
-                hint: matches!(error, TreeError::Refused(_)).then(|| way_forward(&error)),
+                hint: matches!(error, TreeError::Refused(_)).then(|| hint_for(&error)),
             })?;
         let bytes = pack(&manifest, MAX_ARCHIVE).map_err(|error| error.to_string())?;
         // Named by what is in it: the compressed bytes may change with the compressor.
@@ -242,7 +240,7 @@ impl<'a> Packager<'a> {
             shelf,
             path,
             bytes,
-            digest(&manifest),
+            manifest.digest(),
             Some("zip"),
             "application/zip",
         ))

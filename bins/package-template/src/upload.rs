@@ -5,100 +5,35 @@
 //! write replaces only the object that was compared (`If-Match`), never one that came in between.
 
 mod assets;
-pub mod current;
+mod checksum;
+pub(crate) mod current;
+pub(crate) mod decision;
 mod object;
 mod proof;
 mod reply;
 mod summary;
+pub(crate) mod uploader;
 mod versioning;
 
 use action::exit::Exit;
 use action::failure::Failure;
-use action::interrupt::Interrupt;
-use action::program::Context;
-use action::wait;
 use aws::error::{AwsError, Kind};
-use aws::session::Session;
-use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumAlgorithm, ServerSideEncryption};
 use aws_smithy_types::base64;
-use bundle::digest::Digest;
-use tokio::time::Instant;
 
 use crate::archive::Archive;
-use crate::settings::Bucket;
-use object::Place;
-
-/// The metadata entry with the digest: `x-amz-meta-package-template-digest`.
-const DIGEST_KEY: &str = "package-template-digest";
+use crate::upload::decision::Decision;
+use crate::upload::uploader::{DIGEST_KEY, Seen, Uploader, client};
 
 /// What CodePipeline shows for a revision of an S3 source (CodePipeline user guide, "Amazon S3
 /// source action reference").
 const SUMMARY_KEY: &str = "codepipeline-artifact-revision-summary";
 
-/// What a key holds now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// Its entity tag, quotes included: what `If-Match` compares.
-    pub etag: String,
-    /// Its version; none for an object older than the bucket's versioning.
-    pub version: Option<String>,
-    /// The digest that its writer gave: a claim, which came with the upload and may be as wrong as that.
-    pub claim: Option<Digest>,
-    /// The SHA-256 of its bytes, as S3 computed it; not every object has one.
-    pub sha256: Option<Digest>,
-    /// Its length in bytes.
-    pub size: u64,
-}
-
-/// What must happen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// Nothing: this version has the content.
-    Unchanged {
-        /// The version.
-        version: String,
-    },
-    /// Write where nothing is.
-    Create,
-    /// Write over this.
-    Replace {
-        /// The entity tag to be replaced.
-        etag: String,
-        /// Its version.
-        version: Option<String>,
-    },
-}
-
-impl Decision {
-    /// What follows from what the key holds, and from whether that is proven to be the content. An object
-    /// without a version is replaced: a pipeline needs one to run.
-    fn of(seen: Option<Seen>, is_ours: bool) -> Self {
-        match seen {
-            None => Self::Create,
-            Some(Seen {
-                version: Some(version),
-                ..
-            }) if is_ours => Self::Unchanged { version },
-            Some(Seen { etag, version, .. }) => Self::Replace { etag, version },
-        }
-    }
-
-    /// Whether the key still holds what was compared.
-    fn still_holds(&self, seen: Option<&Seen>) -> bool {
-        match (self, seen) {
-            (Self::Create, None) => true,
-            (Self::Replace { etag, .. }, Some(seen)) => *etag == seen.etag,
-            _ => false,
-        }
-    }
-}
-
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
+pub(crate) struct Done {
     /// The version that has the content.
     pub version: String,
     /// Whether it was written now.
@@ -108,63 +43,10 @@ pub struct Done {
 /// How often an upload is sent that S3 refuses for a conflict with another operation.
 const MAX_TRIES: u32 = 3;
 
-/// The way to one object.
-#[derive(Debug)]
-pub struct Uploader<'a> {
-    client: Client,
-    /// For the bucket of packaged files, when that is in another region.
-    shelf: Option<Client>,
-    session: Session,
-    path_style: bool,
-    target: &'a Bucket,
-    summary: String,
-    interrupt: Interrupt,
-    deadline: Instant,
-}
-
-impl<'a> Uploader<'a> {
-    /// Sets up the client; no call to S3 yet.
-    ///
-    /// # Errors
-    /// No region or no credentials.
-    pub async fn open(target: &'a Bucket, context: &Context) -> Result<Self, Failure> {
-        let session = Session::open_in(context, target.region.as_deref()).await?;
-        let path_style = session.has_own_endpoint("S3");
-        let region = session.region.clone();
-        Ok(Self {
-            client: client(&session, path_style, &region),
-            shelf: None,
-            session,
-            path_style,
-            target,
-            summary: summary::revision(target.summary.as_deref(), &context.codebuild),
-            interrupt: context.interrupt.clone(),
-            deadline: context.deadline,
-        })
-    }
-
-    /// The region that calls go to: the bucket's own, once it was looked at.
-    #[must_use]
-    pub fn region(&self) -> &str {
-        &self.session.region
-    }
-
-    fn object(&self) -> String {
-        format!("s3://{}/{}", self.target.name, self.target.key)
-    }
-
-    /// Waits for a call no longer than the deadline, and not after a signal.
-    async fn bounded<T>(&self, before: &str, call: impl Future<Output = T>) -> Result<T, Failure> {
-        let call = async { Ok(call.await) };
-        wait::in_time(self.deadline, &self.interrupt, before, call).await
-    }
-
+impl Uploader<'_> {
     /// Checks that the bucket is versioned and looks at the key. Reads only. Goes over to the
     /// bucket's region when that is another one.
-    ///
-    /// # Errors
-    /// A bucket that is not versioned, not there, or not ours to read.
-    pub async fn look(&mut self) -> Result<Option<Seen>, Failure> {
+    pub(crate) async fn look(&mut self) -> Result<Option<Seen>, Failure> {
         if let Some(region) = self.check_versioning().await? {
             tracing::info!("the bucket {} is in {region}", self.target.name);
             self.client = client(&self.session, self.path_style, &region);
@@ -235,23 +117,12 @@ impl<'a> Uploader<'a> {
         )))
     }
 
-    async fn look_at_key(&self) -> Result<Option<Seen>, Failure> {
-        self.head(&self.archive_place()).await
-    }
-
-    fn archive_place(&self) -> Place<'_> {
-        Place {
-            client: &self.client,
-            bucket: &self.target.name,
-            key: &self.target.key,
-        }
-    }
-
     /// Decides what must happen; reads what is there where only its bytes prove what it is.
-    ///
-    /// # Errors
-    /// What is there cannot be read.
-    pub async fn decide(&self, seen: Option<Seen>, archive: &Archive) -> Result<Decision, Failure> {
+    pub(crate) async fn decide(
+        &self,
+        seen: Option<Seen>,
+        archive: &Archive,
+    ) -> Result<Decision, Failure> {
         let is_ours = match &seen {
             Some(seen) if seen.version.is_some() && !self.target.force => {
                 self.holds(seen, archive).await?
@@ -262,11 +133,11 @@ impl<'a> Uploader<'a> {
     }
 
     /// Does what was decided.
-    ///
-    /// # Errors
-    /// [`Exit::Lost`] when another writer came first; what S3 refuses; a stored object that is not
-    /// what was sent.
-    pub async fn carry_out(&self, decision: Decision, archive: &Archive) -> Result<Done, Failure> {
+    pub(crate) async fn carry_out(
+        &self,
+        decision: Decision,
+        archive: &Archive,
+    ) -> Result<Done, Failure> {
         if let Decision::Unchanged { version } = decision {
             tracing::info!(
                 "{} holds this content already in version {version}",
@@ -392,42 +263,5 @@ impl<'a> Uploader<'a> {
             _ => failure,
         };
         Err(reply::explain(error, &failure, self.target))
-    }
-}
-
-fn client(session: &Session, path_style: bool, region: &str) -> Client {
-    let config = aws_sdk_s3::config::Builder::from(&session.config)
-        .region(aws_sdk_s3::config::Region::new(region.to_owned()))
-        .force_path_style(path_style)
-        .build();
-    Client::from_conf(config)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Decision, Seen};
-
-    #[test]
-    fn only_a_version_that_is_proven_is_left_alone() {
-        let seen = |version: Option<&str>| {
-            Some(Seen {
-                etag: "\"e\"".to_owned(),
-                version: version.map(str::to_owned),
-                claim: None,
-                sha256: None,
-                size: 9,
-            })
-        };
-        let replace = |version: Option<&str>| Decision::Replace {
-            etag: "\"e\"".to_owned(),
-            version: version.map(str::to_owned),
-        };
-        let unchanged = Decision::Unchanged {
-            version: "v1".to_owned(),
-        };
-        assert_eq!(Decision::of(None, false), Decision::Create);
-        assert_eq!(Decision::of(seen(Some("v1")), true), unchanged);
-        assert_eq!(Decision::of(seen(Some("v1")), false), replace(Some("v1")));
-        assert_eq!(Decision::of(seen(None), true), replace(None));
     }
 }

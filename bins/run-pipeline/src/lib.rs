@@ -23,7 +23,7 @@ pub mod settings;
 
 use std::process::ExitCode;
 
-use action::program::{self, Permission, Program};
+use action::program::{self, Permission, Program, Subcommand};
 
 /// What this program is.
 pub const PROGRAM: Program = Program {
@@ -34,16 +34,17 @@ pub const PROGRAM: Program = Program {
     plain: &[],
     none_when_empty: &[],
     commands: &[
-        (
+        Subcommand::acting(
             "buildspec",
             "Run one buildspec alone and export its variables",
         ),
-        ("check", "Find the faults of a pipeline without running it"),
-        (
+        Subcommand::read_only("check", "Find the faults of a pipeline without running it"),
+        Subcommand::read_only(
             "lsp",
             "Serve an editor: the check while typing, over the Language Server Protocol on stdin and stdout",
         ),
     ],
+    secret_names_field: None,
     timeout: "8h",
     changes_the_world: true,
     exports: &[],

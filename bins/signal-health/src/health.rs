@@ -25,7 +25,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// What became of the wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It answered 200 as often in a row as was asked for.
     Healthy,
     /// The deadline came; what was seen last.
@@ -33,10 +33,7 @@ pub enum Verdict {
 }
 
 /// Asks until the application answered 200 `count` times in a row, or the deadline comes.
-///
-/// # Errors
-/// A signal to this process; nothing was told to the stack then.
-pub async fn prove(
+pub(crate) async fn prove(
     settings: &Checked,
     deadline: Instant,
     interrupt: &Interrupt,
@@ -76,10 +73,7 @@ pub async fn prove(
 }
 
 /// Asks once; the status of the answer.
-///
-/// # Errors
-/// In words, when there is no answer within ten seconds.
-pub async fn ask(url: &HttpUrl) -> Result<u16, String> {
+pub(crate) async fn ask(url: &HttpUrl) -> Result<u16, String> {
     match timeout(ANSWER_WITHIN, exchange(url)).await {
         Ok(Ok(status)) => Ok(status),
         Ok(Err(error)) => Err(aws::error::chain(error.as_ref())),

@@ -23,7 +23,7 @@ const PACE: Pace = Pace {
 
 /// Who signals.
 #[derive(Debug, Clone)]
-pub struct Sender {
+pub(crate) struct Sender {
     /// Region and credentials.
     pub session: Session,
     /// The instance, which is the signal's unique id.
@@ -32,18 +32,14 @@ pub struct Sender {
 
 impl Sender {
     /// The region's name.
-    #[must_use]
-    pub fn region(&self) -> &str {
+    pub(crate) fn region(&self) -> &str {
         &self.session.region
     }
 }
 
 /// Finds region, credentials and instance id; looks again for two minutes at most, because this
 /// runs at boot.
-///
-/// # Errors
-/// A refusal that says what is missing: nothing can be signalled without it.
-pub async fn find(settings: &Checked, context: &Context) -> Result<Sender, Failure> {
+pub(crate) async fn find(settings: &Checked, context: &Context) -> Result<Sender, Failure> {
     let until = context.deadline.min(Instant::now() + PATIENCE);
     let mut last = None;
     let what = "the instance's own credentials and id";

@@ -1,14 +1,14 @@
 //! Waits until the application answers on this instance, and tells CloudFormation.
 //!
 //! An Auto Scaling group with a creation or update policy waits for a signal of each instance. Here
-//! the signal means that the application answered, nothing less: [`identity`] finds out who is
-//! signalling, [`health`] asks the application, [`signal`] tells the stack. The program is a single
+//! the signal means that the application answered, nothing less: `identity` finds out who is
+//! signalling, `health` asks the application, `signal` tells the stack. The program is a single
 //! static file, so an image needs neither Python nor the AWS CLI for it.
 
-pub mod health;
-pub mod identity;
-pub mod settings;
-pub mod signal;
+mod health;
+mod identity;
+mod settings;
+mod signal;
 
 use action::failure::Failure;
 use action::program::{self, Context, Output, Permission, Program};
@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::health::Verdict;
 use crate::settings::Checked;
+pub use crate::settings::Raw;
 use crate::signal::{Status, Told};
 
 /// What this program is.
@@ -30,6 +31,7 @@ pub const PROGRAM: Program = Program {
     plain: &["INSTANCE_ID"],
     none_when_empty: &[],
     commands: &[],
+    secret_names_field: None,
     timeout: "25m",
     changes_the_world: true,
     exports: &[],
@@ -43,9 +45,8 @@ pub const PROGRAM: Program = Program {
 };
 
 /// Runs the program on the process's arguments and environment.
-#[must_use]
 pub fn main() -> ExitCode {
-    program::run::<settings::Raw, _, _>(&PROGRAM, run)
+    program::run::<Raw, _, _>(&PROGRAM, run)
 }
 
 async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {

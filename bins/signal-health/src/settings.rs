@@ -121,20 +121,17 @@ pub struct HttpUrl(Uri);
 
 impl HttpUrl {
     /// The host, without the brackets of an IPv6 address.
-    #[must_use]
     pub fn host(&self) -> &str {
         let host = self.0.host().unwrap_or_default();
         host.trim_start_matches('[').trim_end_matches(']')
     }
 
     /// The port, 80 unless said otherwise.
-    #[must_use]
     pub fn port(&self) -> u16 {
         self.0.port_u16().unwrap_or(80)
     }
 
     /// Host and port as the `Host` header has them.
-    #[must_use]
     pub fn authority(&self) -> &str {
         self.0
             .authority()
@@ -142,7 +139,6 @@ impl HttpUrl {
     }
 
     /// Path and query.
-    #[must_use]
     pub fn path(&self) -> &str {
         self.0
             .path_and_query()

@@ -11,7 +11,7 @@ use crate::settings::Checked;
 
 /// What is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     /// The application answers.
     Success,
     /// It does not.
@@ -20,7 +20,7 @@ pub enum Status {
 
 /// What became of the signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub(crate) enum Told {
     /// The stack took it.
     Heard,
     /// No create or update waits for it, as when the group scales out by itself.
@@ -29,11 +29,7 @@ pub enum Told {
 
 /// Sends the signal; the instance's id is its unique id, as CloudFormation asks of a group.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_SignalResource.html>
-///
-/// # Errors
-/// What the call met: no such stack or resource, no permission, no service; the deadline, or a signal
-/// to this process.
-pub async fn send(
+pub(crate) async fn send(
     sender: &Sender,
     settings: &Checked,
     status: Status,

@@ -19,5 +19,3 @@ pub mod program;
 pub mod redact;
 pub mod settings;
 pub mod wait;
-
-mod overview;

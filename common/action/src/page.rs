@@ -2,7 +2,7 @@
 //! actions. A test of each program compares its page with these.
 
 use crate::exit;
-use crate::program::{self, Program};
+use crate::program::{self, Program, command::declared};
 use clap::Args;
 
 /// The settings as a Markdown table.
@@ -10,7 +10,7 @@ use clap::Args;
 pub fn settings<S: Args>(program: &Program) -> String {
     let command = program::command::<S>(program);
     let mut text = "| variable | flag | default | meaning |\n|---|---|---|---|\n".to_owned();
-    for declared in program::declared::<S>(program) {
+    for declared in declared::<S>(program) {
         let Some(argument) = command
             .get_arguments()
             .find(|argument| argument.get_id().as_str() == declared.field)

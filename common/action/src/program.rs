@@ -1,10 +1,13 @@
 //! Running an action: from the arguments of the process to its exit code.
 
-mod command;
+pub(crate) mod command;
 mod context;
 mod export_file;
 mod output;
+mod overview;
 mod panic;
+pub(crate) mod spec;
+mod style;
 
 use crate::codebuild::CodeBuild;
 use crate::exit::Exit;
@@ -12,7 +15,6 @@ use crate::export::file::ExportFile;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::log;
-pub use crate::overview::overview;
 use crate::redact;
 use crate::settings::Settings;
 use crate::settings::faults::Faults;
@@ -20,12 +22,14 @@ use crate::settings::layers::{self, Environment, Layers};
 use crate::settings::secret::Secret;
 use crate::settings::value::{Lines, Timeout};
 pub use command::command;
+use command::declared;
 use command::{Common, asks_for_overview, env_dialect, env_files, usage_failure};
-pub(crate) use command::{HELP_ALL, declared};
 pub use context::Context;
-use context::{build_failed_before, variable};
+use context::build_failed_before;
 pub use output::Output;
-use output::{Style, hand_over, report, write_stdout};
+use output::{hand_over, report, write_stdout};
+pub use overview::overview;
+pub use spec::{Permission, Program, Subcommand};
 use std::ffi::OsString;
 use std::future::Future;
 use std::io;
@@ -33,45 +37,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use style::Style;
 use tokio::time::Instant;
-
-/// What a program is: its names, its promises, and what its pages are generated from.
-#[derive(Debug, Clone, Copy)]
-pub struct Program {
-    /// The binary's name, such as `make-ami`.
-    pub name: &'static str,
-    /// Its one job, in a line.
-    pub about: &'static str,
-    /// Its version.
-    pub version: &'static str,
-    /// The prefix of its own variables, such as `MAKE_AMI_`.
-    pub prefix: &'static str,
-    /// Variables that carry no prefix because today's buildspecs use them.
-    pub plain: &'static [&'static str],
-    /// Variables that say `none` when they are given empty; every other one is unset then.
-    pub none_when_empty: &'static [&'static str],
-    /// Subcommands with their one-line help; empty for most.
-    pub commands: &'static [(&'static str, &'static str)],
-    /// The default of `--timeout`, such as `6h`.
-    pub timeout: &'static str,
-    /// Whether it changes the outside world, and so refuses after a failed build phase.
-    pub changes_the_world: bool,
-    /// The variables that it exports, with their meaning.
-    pub exports: &'static [(&'static str, &'static str)],
-    /// The IAM actions that it calls.
-    pub permissions: &'static [Permission],
-    /// Examples for the end of the help.
-    pub examples: &'static str,
-}
-
-/// An IAM action that a program needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Permission {
-    /// Such as `ec2:CreateImage`.
-    pub action: &'static str,
-    /// What for, and when it is needed.
-    pub purpose: &'static str,
-}
 
 /// Runs `act` as the program `program` and gives the process's exit code.
 ///
@@ -104,9 +71,6 @@ where
         .unwrap_or_else(|failure| report(&failure, &style))
         .into()
 }
-
-/// Subcommands that change nothing, in whichever program has them: they also serve a failed build.
-const LOOKS_ONLY: [&str; 4] = ["check", "digest", "lsp", "releases"];
 
 enum Prepared<T> {
     Said(String),
@@ -160,10 +124,10 @@ fn prepare<S: Settings>(
     let (layers, layer_faults) =
         Layers::merge(program, declared::<S>(program), matches, &environment);
     let pairs: Vec<_> = layers.pairs().collect();
-    hide_declared(&pairs, &environment);
+    hide_declared(program, &pairs, &environment);
     let format = pairs.iter().find(|(field, _)| field == "format");
     let format = format.map(|(_, text)| text.as_str());
-    style.writes_data = writes_data::<S>(subcommand.as_deref(), format);
+    style.writes_data = writes_data::<S>(program, subcommand.as_deref(), format);
     let mut faults = Faults::new(layers).under(subcommand.as_deref());
     // In a dialect that is not the meant one, lines are wrong that are none.
     let file_faults = match dialect_fault {
@@ -222,11 +186,9 @@ fn prepare<S: Settings>(
             "a setting was dropped without a word; this is a defect",
         ));
     };
-    let codebuild = CodeBuild::read(|name| variable(&environment, name));
-    let looks_only = subcommand
-        .as_deref()
-        .is_some_and(|name| LOOKS_ONLY.contains(&name));
-    let acts = program.changes_the_world && !looks_only && !dry_run;
+    let codebuild = CodeBuild::read(|name| layers::text(&environment, name));
+    let acts =
+        program.changes_the_world && !is_read_only(program, subcommand.as_deref()) && !dry_run;
     if acts && codebuild.succeeding == Some(false) && !even_if_failed {
         return Err(build_failed_before(program.name));
     }
@@ -251,23 +213,35 @@ fn prepare<S: Settings>(
     })))
 }
 
-fn writes_data<S: Settings>(command: Option<&str>, format: Option<&str>) -> bool {
-    command.is_some_and(|name| LOOKS_ONLY.contains(&name)) || S::writes_data(command, format)
+fn is_read_only(program: &Program, command: Option<&str>) -> bool {
+    let command = command.and_then(|name| program.subcommand(name));
+    command.is_some_and(|command| command.read_only)
+}
+
+fn writes_data<S: Settings>(
+    program: &Program,
+    command: Option<&str>,
+    format: Option<&str>,
+) -> bool {
+    is_read_only(program, command) || S::writes_data(command, format)
 }
 
 /// The same for a command line that cannot be read, as far as it can be known.
 fn guessed_data<S: Settings>(program: &Program, arguments: &[OsString]) -> bool {
     let words = arguments.iter().skip(1).filter_map(|one| one.to_str());
-    let mut commands = words.filter(|word| program.commands.iter().any(|(name, _)| name == word));
+    let mut commands = words.filter(|word| program.subcommand(word).is_some());
     let typed = export_file::values(arguments, "--format").pop();
     let format = typed.or_else(|| std::env::var_os(program.variable("format")));
     let format = format.as_ref().and_then(|text| text.to_str());
-    writes_data::<S>(commands.next(), format)
+    writes_data::<S>(program, commands.next(), format)
 }
 
-/// A program that has a setting `secrets` names the variables there whose values nobody may read.
-fn hide_declared(pairs: &[(String, String)], environment: &Environment) {
-    let Some((_, names)) = pairs.iter().find(|(field, _)| field == "secrets") else {
+/// The values of the variables that a program's setting for it names are shown to nobody.
+fn hide_declared(program: &Program, pairs: &[(String, String)], environment: &Environment) {
+    let Some(declared) = program.secret_names_field else {
+        return;
+    };
+    let Some((_, names)) = pairs.iter().find(|(field, _)| field == declared) else {
         return;
     };
     let names: Lines = match names.parse() {
@@ -277,7 +251,7 @@ fn hide_declared(pairs: &[(String, String)], environment: &Environment) {
     let values = names
         .0
         .iter()
-        .filter_map(|name| variable(environment, name));
+        .filter_map(|name| layers::text(environment, name));
     redact::hide(values.map(Secret::from));
 }
 
@@ -317,19 +291,6 @@ fn restart_with(
         program.display()
     ))
     .cause(error)
-}
-
-impl Program {
-    /// The environment variable of a settings field.
-    #[must_use]
-    pub fn variable(&self, field: &str) -> String {
-        let name = field.to_uppercase();
-        if self.plain.contains(&name.as_str()) {
-            name
-        } else {
-            format!("{}{name}", self.prefix)
-        }
-    }
 }
 
 fn in_runtime<Fut>(start: Start, act: impl FnOnce(Context) -> Fut) -> Result<Output, Failure>

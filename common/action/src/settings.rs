@@ -52,7 +52,6 @@ pub trait Settings: clap::Args + DeserializeOwned {
 
     /// Whether what the program writes to stdout is data that no shell evaluates, by its subcommand and the text
     /// of its setting `format`. A failure then adds no `(exit N)` to the file that the data goes to.
-    #[must_use]
     fn writes_data(_command: Option<&str>, _format: Option<&str>) -> bool {
         false
     }

@@ -10,7 +10,7 @@
 
 use action::export::Exports;
 use action::failure::Failure;
-use action::program::{self, Context, Output, Program};
+use action::program::{self, Context, Output, Program, Subcommand};
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
@@ -27,7 +27,8 @@ const PROGRAM: Program = Program {
     prefix: "PANICS_",
     plain: &[],
     none_when_empty: &[],
-    commands: &[("check", "Look only")],
+    commands: &[Subcommand::read_only("check", "Look only")],
+    secret_names_field: None,
     timeout: "1m",
     changes_the_world: true,
     exports: &[],

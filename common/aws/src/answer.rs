@@ -98,10 +98,6 @@ impl Call {
     }
 
     /// Judges a whole body.
-    ///
-    /// # Errors
-    /// What is wrong with it. An error that is not written as AWS writes them says enough by its
-    /// status.
     pub(crate) fn judge(&self, status: u16, body: &[u8]) -> Result<(), Fault> {
         let is_error = status >= 300;
         let body = body.trim_ascii_start();

@@ -27,9 +27,6 @@ pub(crate) struct Environment {
 }
 
 /// Reads everything, with `retries` where nothing says otherwise.
-///
-/// # Errors
-/// A refusal with every fault.
 pub(crate) async fn read(context: &Context, retries: RetryConfig) -> Result<Environment, Failure> {
     let mut faults = not_utf8(context);
     let (profile, profile_faults) = Profile::load(context).await;

@@ -3,7 +3,7 @@
 //! `SdkError`'s own text is one fixed phrase ("service error"); what a person needs is AWS's code,
 //! message and request id, or, where the answer was not AWS's, what it was instead.
 
-use crate::limit::{Unanswered, Why};
+use crate::unanswered::{Unanswered, Why};
 use action::exit::Exit;
 use action::failure::Failure;
 use aws_smithy_runtime_api::client::result::SdkError;

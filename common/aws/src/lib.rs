@@ -1,7 +1,6 @@
 //! AWS as our programs see it: [`session`] sets up clients, [`authorities`] say which servers they
 //! trust, [`limit`] holds every call to the deadline and its answer to being whole, [`error`] says honestly
-//! what went wrong with a call, [`body`] reads what is streamed, [`wait`] waits for a state with one
-//! deadline.
+//! what went wrong with a call, [`body`] reads what is streamed.
 
 mod answer;
 
@@ -10,6 +9,7 @@ pub mod body;
 pub mod error;
 pub mod limit;
 pub mod session;
+mod unanswered;
 
 mod environment;
 mod proxy;

@@ -6,6 +6,7 @@
 
 use crate::answer::{self, Call, Fault};
 use crate::error::{chain, page, request_id};
+use crate::unanswered::{Unanswered, Why};
 use action::log;
 use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -21,7 +22,6 @@ use aws_smithy_runtime_api::client::runtime_components::{
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::config_bag::ConfigBag;
-use std::error::Error;
 use std::fmt;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -306,40 +306,6 @@ impl Drop for Attempt<'_> {
         }
     }
 }
-
-/// Why a call has no answer, where it was not the SDK that gave it up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// The deadline came.
-    Late,
-    /// The answer's end is missing: what was asked may be done.
-    Cut,
-    /// What answered is not AWS.
-    Foreign,
-}
-
-/// The error of a call without an answer.
-#[derive(Debug)]
-pub(crate) struct Unanswered {
-    pub(crate) why: Why,
-    /// The HTTP status, where there was one.
-    pub(crate) status: Option<u16>,
-    text: String,
-}
-
-impl Unanswered {
-    fn new(why: Why, status: Option<u16>, text: String) -> Self {
-        Self { why, status, text }
-    }
-}
-
-impl fmt::Display for Unanswered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl Error for Unanswered {}
 
 #[derive(Debug)]
 struct Client {

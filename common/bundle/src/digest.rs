@@ -36,8 +36,6 @@ use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::manifest::{Kind, Manifest};
-
 /// A SHA-256; shown as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
@@ -107,23 +105,4 @@ impl FromStr for Digest {
         }
         Ok(Self(bytes))
     }
-}
-
-/// The digest of a manifest, as the page above defines it.
-#[must_use]
-pub fn digest(manifest: &Manifest) -> Digest {
-    let mut hasher = Sha256::new();
-    for entry in manifest.entries() {
-        let content = match &entry.kind {
-            Kind::File { sha256, .. } => *sha256,
-            Kind::Symlink { target } => Digest::of(target.as_bytes()),
-            Kind::EmptyDir => Digest::of(b""),
-        };
-        hasher.update(format!(
-            "{} {content} {}\0",
-            entry.kind.git_mode(),
-            entry.path
-        ));
-    }
-    Digest::finish(hasher)
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::digest::Digest;
+use sha2::{Digest as _, Sha256};
 
 /// A file's permissions, reduced to what travels: a zip archive has the first two, as git has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -139,6 +140,25 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// The digest of everything in it, as [`crate::digest`] defines it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut hasher = Sha256::new();
+        for entry in self.entries() {
+            let content = match &entry.kind {
+                Kind::File { sha256, .. } => *sha256,
+                Kind::Symlink { target } => Digest::of(target.as_bytes()),
+                Kind::EmptyDir => Digest::of(b""),
+            };
+            hasher.update(format!(
+                "{} {content} {}\0",
+                entry.kind.git_mode(),
+                entry.path
+            ));
+        }
+        Digest::finish(hasher)
+    }
+
     /// Of entries that have been sorted, and checked for duplicates.
     pub(crate) const fn from_sorted(entries: Vec<Entry>) -> Self {
         Self { entries }

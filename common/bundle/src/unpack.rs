@@ -11,7 +11,7 @@ use zip::ZipArchive;
 use zip::read::ZipFile;
 use zip::result::ZipError;
 
-use crate::digest::{self, Digest};
+use crate::digest::Digest;
 use crate::manifest::{Entry, Kind, Manifest, Mode};
 use crate::names::{self, NameFault, Names};
 
@@ -226,7 +226,7 @@ pub fn digest(archive: impl Read + Seek, limits: Limits) -> Result<Digest, Unpac
         content: None,
         segments: Vec::new(),
     });
-    Ok(digest::digest(&Manifest::from_sorted(entries.collect())))
+    Ok(Manifest::from_sorted(entries.collect()).digest())
 }
 
 /// What an entry of an archive is.

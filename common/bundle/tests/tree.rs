@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
-use bundle::digest::{self, Digest};
+use bundle::digest::Digest;
 use bundle::manifest::{Kind, Manifest};
 use bundle::names::Names;
 use bundle::tree::{self, Exclude, Litter, Rules, Source, TreeError, Why};
@@ -59,11 +59,16 @@ fn refused(root: &Path, rules: &Rules) -> Vec<(String, Why)> {
 fn the_documented_digests_hold() {
     let root = tempfile::tempdir().unwrap();
     assert_eq!(
-        digest::digest(&Manifest::default()).to_string(),
+        Manifest::default().digest().to_string(),
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     );
     write(root.path(), "a", "hello\n");
-    let of = || digest::digest(&read(root.path(), &Rules::default()).unwrap()).to_string();
+    let of = || {
+        read(root.path(), &Rules::default())
+            .unwrap()
+            .digest()
+            .to_string()
+    };
     assert_eq!(
         of(),
         "340cfd12d258d618b686b9d59aa22765fcbc9e08079dc2e89b05fa5d8c936901"
@@ -97,7 +102,7 @@ fn a_digest_reads_back() {
 fn touching_changes_nothing_and_chmod_does() {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), "t.yml", "Resources: {}\n");
-    let of = || digest::digest(&read(root.path(), &Rules::default()).unwrap());
+    let of = || read(root.path(), &Rules::default()).unwrap().digest();
     let before = of();
     let later = std::time::SystemTime::now() + std::time::Duration::from_secs(100);
     fs::File::open(root.path().join("t.yml"))
@@ -417,7 +422,7 @@ fn an_empty_folder_that_another_source_fills_is_no_clash() {
     let manifest = tree::read(&both, &Rules::default()).unwrap();
     assert_eq!(names(&manifest), ["app/a/f"]);
     let alone = tree::read(&both[1..], &Rules::default()).unwrap();
-    assert_eq!(digest::digest(&manifest), digest::digest(&alone));
+    assert_eq!(manifest.digest(), alone.digest());
     // The same folder from two sources is one; a file in its place is none.
     let twice = [at("e", "app"), at("e", "app")];
     assert_eq!(

@@ -3,12 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
-
-use crate::error::ConnectError;
-use crate::tcp;
-
 /// Where an SSH server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
@@ -35,19 +29,6 @@ pub enum AddressError {
         /// The whole text.
         text: String,
     },
-}
-
-impl Address {
-    /// Opens a TCP connection to it.
-    ///
-    /// # Errors
-    /// [`ConnectError::Tcp`] with the operating system's reason, or that the deadline came first.
-    pub async fn connect(
-        &self,
-        deadline: Instant,
-    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>, ConnectError> {
-        tcp::connect(self, deadline).await
-    }
 }
 
 impl FromStr for Address {

@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 use russh::keys::Algorithm;
 use serde_json::Value;
 
-use crate::private_key::PrivateKeyError;
+use crate::error::PrivateKeyError;
 
 /// How deep one form may stand within another, as base64 of JSON with `\n` in its strings does.
 const DEPTH: usize = 3;

@@ -18,10 +18,10 @@ mod session;
 mod tcp;
 
 pub use address::{Address, AddressError};
-pub use error::{ConnectError, ExecError};
+pub use error::{ConnectError, ExecError, PrivateKeyError};
 pub use exec::{ExecOutput, Stdin};
 pub use host_key::{HostKey, HostKeyLineError, KnownHostKeys};
 pub use output::OutputMode;
 pub use policy::HostKeyPolicy;
-pub use private_key::{PrivateKey, PrivateKeyError};
+pub use private_key::PrivateKey;
 pub use session::Session;

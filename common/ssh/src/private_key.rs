@@ -5,51 +5,13 @@ use std::sync::Arc;
 use russh::keys::key::safe_rng;
 use russh::keys::{Algorithm, Error, HashAlg, PrivateKey as Pair, decode_secret_key};
 
+use crate::error::PrivateKeyError;
 use crate::key_text;
 
 /// A private key in memory. Its `Debug` shows the public half only.
 #[derive(Clone)]
 pub struct PrivateKey {
     pair: Arc<Pair>,
-}
-
-/// Why a text is no private key that can be used: the end of a sentence about the text, without any of its content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PrivateKeyError {
-    /// It is encrypted.
-    #[error(
-        "has a passphrase; a pipeline cannot type one (`ssh-keygen -p -N '' -f KEY` takes it off a copy)"
-    )]
-    Passphrase,
-    /// There is more than one.
-    #[error("holds several private keys; one is wanted")]
-    Several,
-    /// It begins or ends in the middle.
-    #[error(
-        "holds a part of a private key: its BEGIN line, its END line or what is between them is not whole"
-    )]
-    Part,
-    /// It is the other half.
-    #[error("holds a public key; the private key is wanted, the file without .pub")]
-    Public,
-    /// It is a certificate in PEM.
-    #[error("holds a certificate; the private key is wanted")]
-    Certificate,
-    /// It is something else.
-    #[error("holds no private key (its first line would be -----BEGIN … PRIVATE KEY-----)")]
-    NoKey,
-    /// It is a key of PuTTY, of a kind that cannot be read.
-    #[error(
-        "holds a key of PuTTY that cannot be read; `puttygen KEY -O private-openssh -o NEW` makes one without \
-         passphrase that can"
-    )]
-    Putty,
-    /// It is whole and cannot be read.
-    #[error(
-        "holds a private key that cannot be used: it is damaged, or of a kind that is not supported (ed25519, ECDSA \
-         and RSA are)"
-    )]
-    Unusable,
 }
 
 impl PrivateKey {

@@ -14,10 +14,20 @@ use tokio::time::{Instant, timeout_at};
 use crate::address::Address;
 use crate::error::ConnectError;
 
-pub(crate) async fn connect(
-    address: &Address,
-    deadline: Instant,
-) -> Result<TcpStream, ConnectError> {
+impl Address {
+    /// Opens a TCP connection to it.
+    ///
+    /// # Errors
+    /// [`ConnectError::Tcp`] with the operating system's reason, or that the deadline came first.
+    pub async fn connect(
+        &self,
+        deadline: Instant,
+    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>, ConnectError> {
+        connect(self, deadline).await
+    }
+}
+
+async fn connect(address: &Address, deadline: Instant) -> Result<TcpStream, ConnectError> {
     let found = look_up(address, deadline).await.map_err(|why| {
         let host = &address.host;
         ConnectError::Tcp(format!("the name `{host}` leads nowhere: {why}"))

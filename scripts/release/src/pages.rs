@@ -19,11 +19,11 @@ macro_rules! of_every_program {
     ($of:ident) => {
         vec![
             program::$of::<deploy_app::settings::Raw>(&deploy_app::PROGRAM),
-            program::$of::<export_vars::settings::Raw>(&export_vars::PROGRAM),
+            program::$of::<export_vars::Raw>(&export_vars::PROGRAM),
             program::$of::<make_ami::Raw>(&make_ami::PROGRAM),
-            program::$of::<package_template::settings::Raw>(&package_template::PROGRAM),
+            program::$of::<package_template::Raw>(&package_template::PROGRAM),
             program::$of::<run_pipeline::settings::Raw>(&run_pipeline::PROGRAM),
-            program::$of::<signal_health::settings::Raw>(&signal_health::PROGRAM),
+            program::$of::<signal_health::Raw>(&signal_health::PROGRAM),
         ]
     };
 }

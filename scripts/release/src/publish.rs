@@ -31,6 +31,7 @@ pub const PROGRAM: Program = Program {
     plain: &[],
     none_when_empty: &[],
     commands: &[],
+    secret_names_field: None,
     timeout: "30m",
     changes_the_world: true,
     exports: &[],

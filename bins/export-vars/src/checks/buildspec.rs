@@ -2,7 +2,7 @@
 
 use crate::pattern;
 use crate::settings::Checked;
-use crate::sources::Variable;
+use crate::variable::Variable;
 use action::failure::Failure;
 use action::settings::layers::Environment;
 use contract::buildspec::Buildspec;
@@ -10,10 +10,7 @@ use contract::finding::did_you_mean;
 use std::path::Path;
 
 /// Reads the buildspec around.
-///
-/// # Errors
-/// The file cannot be read, or is no buildspec whose exports can work.
-pub fn read(path: &Path) -> Result<Buildspec, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Buildspec, Failure> {
     let refusal = || Failure::refused(format!("cannot use the buildspec {}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| refusal().cause(error))?;
     Buildspec::parse(&path.display().to_string(), &bytes).map_err(|findings| {
@@ -24,8 +21,7 @@ pub fn read(path: &Path) -> Result<Buildspec, Failure> {
 }
 
 /// Every name on one side and not on the other.
-#[must_use]
-pub fn compare(
+pub(crate) fn compare(
     variables: &[Variable],
     settings: &Checked,
     spec: &Buildspec,
@@ -60,4 +56,9 @@ pub fn compare(
             )
         });
     unlisted.chain(unset).collect()
+}
+
+/// The buildspec around, when one is given.
+pub(crate) fn around(settings: &Checked) -> Result<Option<Buildspec>, Failure> {
+    settings.buildspec.as_deref().map(read).transpose()
 }

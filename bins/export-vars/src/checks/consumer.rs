@@ -2,7 +2,7 @@
 
 use crate::settings::{Checked, Consumer, Format};
 use crate::sinks;
-use crate::sources::Variable;
+use crate::variable::Variable;
 use contract::variables::{MAX_OVERRIDES_BYTES, MAX_VALUE_CHARS, first_not_json_plain, references};
 
 /// The most `outputVariables` of a Commands action:
@@ -15,10 +15,7 @@ const MAX_PARAMETER_NAME: usize = 255;
 const MAX_PARAMETER_VALUE: usize = 4096;
 
 /// What the format, and the overrides, ask of one variable.
-///
-/// # Errors
-/// What is wrong, without the value.
-pub fn value(variable: &Variable, settings: &Checked) -> Result<(), String> {
+pub(crate) fn value(variable: &Variable, settings: &Checked) -> Result<(), String> {
     let Variable { name, value, .. } = variable;
     if is_for_overrides(name, settings)
         && let Some((offset, _)) = first_not_json_plain(value)
@@ -39,8 +36,7 @@ pub fn value(variable: &Variable, settings: &Checked) -> Result<(), String> {
 }
 
 /// What is asked of all variables together.
-#[must_use]
-pub fn all(variables: &[Variable], settings: &Checked) -> Vec<String> {
+pub(crate) fn all(variables: &[Variable], settings: &Checked) -> Vec<String> {
     let mut faults = Vec::new();
     if settings.consumers.contains(&Consumer::CommandsAction)
         && variables.len() > MAX_COMMANDS_VARIABLES

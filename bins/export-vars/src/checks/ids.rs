@@ -38,9 +38,6 @@ const fn kind(words: &'static [&'static str], prefix: &'static str, what: &'stat
 /// Whether the value fits a name such as `AMI_ID`, `VPCId`, `TARGET_INSTANCE_ID` or `SUBNET_IDS`. Others
 /// have instances, images and subnets too, so a name with more in front (`DB_INSTANCE_ID`) is held to
 /// it only when the value starts as such an id does; one that ends in `_AMI_ID` always.
-///
-/// # Errors
-/// What is wrong. The value is repeated only where it can be nothing else.
 pub(super) fn check(name: &str, value: &str) -> Result<(), String> {
     let Some((stem, many)) = stem(name) else {
         return Ok(());

@@ -1,11 +1,14 @@
 //! What must not become an output variable: those are shown in plain text in the console and by
 //! `ListActionExecutions`.
 
-use super::Surroundings;
+use crate::checks::buildspec;
+use crate::checks::surroundings::Surroundings;
 use crate::pattern;
 use crate::settings::Checked;
-use crate::sources::Variable;
+use crate::variable::Variable;
 use action::export::shape;
+use action::failure::Failure;
+use action::program::Context;
 use action::settings::layers::Environment;
 use action::settings::secret::Secret;
 
@@ -28,8 +31,7 @@ pub struct Known {
 }
 
 /// The secrets of this build, as far as its environment, its buildspec, its project and the settings tell.
-#[must_use]
-pub fn of_build(settings: &Checked, around: &Surroundings<'_>) -> Vec<Known> {
+pub(crate) fn of_build(settings: &Checked, around: &Surroundings<'_>) -> Vec<Known> {
     let source = |name: &str| {
         let spec = around.buildspec;
         let listed = |pairs: &[(String, String)]| pairs.iter().any(|(set, _)| set == name);
@@ -57,9 +59,19 @@ pub fn of_build(settings: &Checked, around: &Surroundings<'_>) -> Vec<Known> {
     found.collect()
 }
 
+/// The secrets of the build, for a table of anything.
+pub(crate) fn of_context(settings: &Checked, context: &Context) -> Result<Vec<Known>, Failure> {
+    let buildspec = buildspec::around(settings)?;
+    let around = Surroundings {
+        environment: &context.environment,
+        buildspec: buildspec.as_ref(),
+        project: &[],
+    };
+    Ok(of_build(settings, &around))
+}
+
 /// Patterns of `--secret` that no variable matches, so that a typo does not turn the guard off.
-#[must_use]
-pub fn unmatched(settings: &Checked, environment: &Environment) -> Vec<String> {
+pub(crate) fn unmatched(settings: &Checked, environment: &Environment) -> Vec<String> {
     let alone = |given: &&String| !environment.keys().any(|name| pattern::matches(given, name));
     let alone = settings.secret.iter().filter(alone);
     alone
@@ -80,16 +92,16 @@ fn found<'a>(value: &str, known: &'a [Known]) -> Option<(&'a Known, bool)> {
 }
 
 /// Whether a value is or holds a secret of this build, and so is not for every eye, allowed or not.
-#[must_use]
-pub fn is_in(value: &str, known: &[Known]) -> bool {
+pub(crate) fn is_in(value: &str, known: &[Known]) -> bool {
     found(value, known).is_some()
 }
 
 /// Whether a value is, holds or looks like a secret without a doubt.
-///
-/// # Errors
-/// Which one, without the value.
-pub fn value(variable: &Variable, settings: &Checked, known: &[Known]) -> Result<(), String> {
+pub(crate) fn value(
+    variable: &Variable,
+    settings: &Checked,
+    known: &[Known],
+) -> Result<(), String> {
     let Variable { name, value, .. } = variable;
     if settings.allow_secret.contains(name) {
         return Ok(());
@@ -111,8 +123,7 @@ pub fn value(variable: &Variable, settings: &Checked, known: &[Known]) -> Result
 }
 
 /// What may be a secret.
-#[must_use]
-pub fn doubt(variable: &Variable, settings: &Checked) -> Option<String> {
+pub(crate) fn doubt(variable: &Variable, settings: &Checked) -> Option<String> {
     let Variable { name, value, .. } = variable;
     if settings.allow_secret.contains(name) || value.is_empty() {
         return None;

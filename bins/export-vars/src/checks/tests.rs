@@ -2,7 +2,7 @@
 
 use super::{Surroundings, check};
 use crate::settings::{Checked, Format};
-use crate::sources::Variable;
+use crate::variable::Variable;
 use action::settings::layers::Environment;
 
 fn said(name: &str, value: &str, settings: &Checked) -> String {

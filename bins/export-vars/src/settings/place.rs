@@ -188,7 +188,6 @@ pub struct Parameter {
 impl Parameter {
     /// The name or ARN, and the version or label behind it. A name holds no colon
     /// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html>).
-    #[must_use]
     pub fn split(&self) -> (&str, Option<&str>) {
         let text = self.parameter.as_str();
         let start = match text.starts_with("arn:") {
@@ -202,7 +201,6 @@ impl Parameter {
     }
 
     /// The same for a parameter's name and its ARN, whichever version is meant.
-    #[must_use]
     pub fn path(&self) -> &str {
         let (name, _) = self.split();
         let path = name.split_once(IN_ARN).map_or(name, |(_, path)| path);

@@ -6,15 +6,14 @@
 //! escaped as Microsoft's own task library does:
 //! <https://github.com/microsoft/azure-pipelines-task-lib/blob/master/node/taskcommand.ts>.
 
-use crate::sources::Variable;
+use crate::variable::Variable;
 
 /// Prefixes of names that a pipeline must not set, in any letter case:
 /// <https://learn.microsoft.com/en-us/azure/devops/pipelines/process/variables>.
 const RESERVED: [&str; 5] = ["endpoint", "input", "secret", "path", "securefile"];
 
 /// One command a variable. `isOutput` makes it readable by later jobs and stages.
-#[must_use]
-pub fn render(variables: &[Variable]) -> String {
+pub(crate) fn render(variables: &[Variable]) -> String {
     let lines = variables.iter();
     lines
         .map(|Variable { name, value, .. }| {
@@ -27,10 +26,7 @@ pub fn render(variables: &[Variable]) -> String {
 }
 
 /// Whether Azure lets a pipeline set the name.
-///
-/// # Errors
-/// The reserved prefix.
-pub fn check(name: &str) -> Result<(), String> {
+pub(crate) fn check(name: &str) -> Result<(), String> {
     let lower = name.to_ascii_lowercase();
     match RESERVED.iter().find(|prefix| lower.starts_with(**prefix)) {
         Some(prefix) => Err(format!(

@@ -1,17 +1,14 @@
 //! A template configuration of the CloudFormation action.
 
-use super::json;
-use crate::sources::Variable;
+use crate::sinks::json;
+use crate::variable::Variable;
 use action::failure::Failure;
 use serde_json::{Map, Value};
 use std::path::Path;
 
 /// `{"Parameters": …, "Tags": …, "StackPolicy": …}`, values as strings:
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delivery-codepipeline-cfn-artifacts.html>.
-///
-/// # Errors
-/// A base that is no template configuration.
-pub fn render(variables: &[Variable], base: Option<&Path>) -> Result<String, Failure> {
+pub(crate) fn render(variables: &[Variable], base: Option<&Path>) -> Result<String, Failure> {
     let mut document = match base {
         None => Map::new(),
         Some(path) => {

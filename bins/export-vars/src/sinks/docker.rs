@@ -1,11 +1,10 @@
 //! An env file as `docker run --env-file` and CodeBuild's local agent read it.
 
-use crate::sources::Variable;
+use crate::variable::Variable;
 use action::env_file::docker::MAX_LINE_BYTES;
 
 /// `NAME=value` a line, raw.
-#[must_use]
-pub fn render(variables: &[Variable]) -> String {
+pub(crate) fn render(variables: &[Variable]) -> String {
     let lines = variables.iter();
     lines
         .map(|Variable { name, value, .. }| format!("{name}={value}\n"))
@@ -13,10 +12,7 @@ pub fn render(variables: &[Variable]) -> String {
 }
 
 /// Whether docker reads the value back.
-///
-/// # Errors
-/// A control character, or a line that is longer than docker reads.
-pub fn check(name: &str, value: &str) -> Result<(), String> {
+pub(crate) fn check(name: &str, value: &str) -> Result<(), String> {
     if let Some(at) = value.find(char::is_control) {
         let line = value[..at].matches('\n').count() + 1;
         return Err(format!(

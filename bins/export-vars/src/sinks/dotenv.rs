@@ -1,13 +1,10 @@
 //! An env file as python-dotenv and Docker Compose read it, and a POSIX shell where that is possible.
 
-use crate::sources::Variable;
+use crate::variable::Variable;
 use action::env_file::spelling::{self, Reader};
 use action::failure::Failure;
 
 /// One assignment a variable, quoted only where it has to be.
-///
-/// # Errors
-/// A value that [`check`] refuses.
 pub fn render(variables: &[Variable]) -> Result<String, Failure> {
     let mut text = String::new();
     for Variable { name, value, .. } in variables {
@@ -22,9 +19,6 @@ pub fn render(variables: &[Variable]) -> Result<String, Failure> {
 }
 
 /// Whether there is a way to write the value that python-dotenv and Compose read alike.
-///
-/// # Errors
-/// There is none.
 pub fn check(name: &str, value: &str) -> Result<(), String> {
     match spelled(name, value) {
         Some(_) => Ok(()),

@@ -5,17 +5,14 @@
 //! drawn at random for each variable, and refused if the value holds it all the same.
 //! <https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions#multiline-strings>
 
-use crate::sources::Variable;
+use crate::variable::Variable;
 use action::failure::Failure;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
 
 /// The lines of all variables.
-///
-/// # Errors
-/// The system gives no random bytes, or a value holds its delimiter.
-pub fn render(variables: &[Variable]) -> Result<String, Failure> {
+pub(crate) fn render(variables: &[Variable]) -> Result<String, Failure> {
     let mut text = String::new();
     for Variable { name, value, .. } in variables {
         let delimiter = random_delimiter()
@@ -26,10 +23,7 @@ pub fn render(variables: &[Variable]) -> Result<String, Failure> {
 }
 
 /// The lines of one variable with this delimiter.
-///
-/// # Errors
-/// The value holds the delimiter.
-pub fn lines(name: &str, value: &str, delimiter: &str) -> Result<String, Failure> {
+pub(crate) fn lines(name: &str, value: &str, delimiter: &str) -> Result<String, Failure> {
     if value.contains(delimiter) || name.contains(delimiter) {
         return Err(Failure::refused(format!(
             "{name}: the value holds the delimiter of its own lines; nothing was exported"

@@ -7,21 +7,17 @@
 //! variables as ones that are expanded, so a `$` would start a reference; unproven on a GitLab, a job
 //! that prints such a variable settles it.
 
-use crate::sources::Variable;
+use crate::variable::Variable;
 
 /// GitLab wants a file smaller than 5 kilobytes.
 pub const MAX_BYTES: usize = 5 * 1024 - 1;
 
 /// `NAME=value` a line, and no other line.
-#[must_use]
 pub fn render(variables: &[Variable]) -> String {
     super::docker::render(variables)
 }
 
 /// Whether GitLab reads the value back.
-///
-/// # Errors
-/// What it would cut, split or expand.
 pub fn check(value: &str) -> Result<(), String> {
     if value.contains(char::is_control) {
         return Err("holds a line break or control character; a GitLab dotenv report has one line a variable".to_owned());
@@ -36,7 +32,6 @@ pub fn check(value: &str) -> Result<(), String> {
 }
 
 /// Whether GitLab takes as many variables, and a file of this size.
-#[must_use]
 pub fn check_all(variables: &[Variable], most: usize) -> Vec<String> {
     let mut faults = Vec::new();
     if variables.len() > most {

@@ -2,7 +2,7 @@
 //! action invoked.
 
 use crate::settings::Checked;
-use crate::sources::Variable;
+use crate::variable::Variable;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::program::{Context, Output};
@@ -12,10 +12,7 @@ use aws::session::Session;
 
 /// Reports that the job succeeded, with the variables; or, with a continuation token, that it goes
 /// on. <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutJobSuccessResult.html>
-///
-/// # Errors
-/// What CodePipeline said. A job that has ended is lost to whoever ended it.
-pub async fn report(
+pub(crate) async fn report(
     variables: &[Variable],
     settings: &Checked,
     context: &Context,

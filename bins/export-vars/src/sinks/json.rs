@@ -5,18 +5,16 @@
 //! overrides themselves:
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delivery-codepipeline-parameter-override-functions.html>.
 
-use crate::sources::Variable;
+use crate::variable::Variable;
 use serde_json::{Map, Value};
 
 /// The object as text.
-#[must_use]
-pub fn render(variables: &[Variable]) -> String {
+pub(crate) fn render(variables: &[Variable]) -> String {
     format!("{:#}\n", Value::Object(object(variables)))
 }
 
 /// Every variable as a member, in order.
-#[must_use]
-pub fn object(variables: &[Variable]) -> Map<String, Value> {
+pub(crate) fn object(variables: &[Variable]) -> Map<String, Value> {
     variables
         .iter()
         .map(|Variable { name, value, .. }| (name.clone(), Value::from(value.as_str())))

@@ -1,8 +1,8 @@
 //! Values from AWS: stack outputs and exports, parameters, tags. All calls are read-only.
 
-use super::{Found, Variable, whole};
 use crate::settings::Checked;
 use crate::settings::place::{Export, Parameter, Stack, Tag};
+use crate::variable::{Found, Variable, whole};
 use action::failure::Failure;
 use action::program::Context;
 use action::wait;
@@ -21,10 +21,7 @@ const MAX_PARAMETERS: usize = 10;
 const MAX_FILTER_VALUES: usize = 200;
 
 /// Asks for everything that the settings name there.
-///
-/// # Errors
-/// A call that failed. What is not there is a fault of its source.
-pub async fn collect(settings: &Checked, context: &Context) -> Result<Vec<Found>, Failure> {
+pub(crate) async fn collect(settings: &Checked, context: &Context) -> Result<Vec<Found>, Failure> {
     let before = "values were read from AWS";
     wait::in_time(context.deadline, &context.interrupt, before, async {
         let session = Session::open(context).await?;

@@ -2,8 +2,8 @@
 //! taken as it is written: a version `1.10` stays `1.10`. JSON that is no YAML, for it may hold some
 //! characters as they are that YAML forbids, is read by a JSON reader.
 
-use super::{Found, Variable, whole};
 use crate::settings::place::{Manifest, Pointer};
+use crate::variable::{Found, Variable, whole};
 use contract::finding::{Place, did_you_mean};
 use contract::yaml::{self, Content, Node, Style};
 use serde_json::Value;
@@ -11,10 +11,7 @@ use std::fs;
 use std::path::Path;
 
 /// What stands at a pointer: one value, or every value of an object.
-///
-/// # Errors
-/// A file that cannot be read, a pointer that leads nowhere or to no value.
-pub fn at_pointer(source: &Pointer) -> Found {
+pub(crate) fn at_pointer(source: &Pointer) -> Found {
     let one = |fault: String| vec![fault];
     let bytes = fs::read(&source.file)
         .map_err(|error| one(format!("cannot read {}: {error}", source.file.display())))?;
@@ -28,20 +25,14 @@ pub fn at_pointer(source: &Pointer) -> Found {
 }
 
 /// Every value of the object that a file holds.
-///
-/// # Errors
-/// As [`at_pointer`].
-pub fn object(path: &Path, bytes: &[u8]) -> Found {
+pub(crate) fn object(path: &Path, bytes: &[u8]) -> Found {
     let root = parse(path, bytes).map_err(|fault| vec![fault])?;
     members(&root, &path.display().to_string())
 }
 
 /// What a manifest gives: the value at its pointer, or the scalars of the object there. Lists, objects
 /// and nulls beside them are left out, and named in the log.
-///
-/// # Errors
-/// As [`at_pointer`]; an object without a scalar.
-pub fn scalars(path: &Path, bytes: &[u8], source: &Manifest) -> Found {
+pub(crate) fn scalars(path: &Path, bytes: &[u8], source: &Manifest) -> Found {
     let one = |fault: String| vec![fault];
     let root = parse(path, bytes).map_err(one)?;
     let place = match source.pointer.as_str() {

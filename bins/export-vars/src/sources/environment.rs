@@ -1,6 +1,6 @@
 //! Names, patterns and assignments from the command line.
 
-use super::{Found, Variable, whole};
+use crate::variable::{Found, Variable, whole};
 use crate::{pattern, table};
 use action::export::name::is_identifier;
 use action::settings::layers::Environment;
@@ -10,10 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 /// Takes what the arguments name: first names and patterns, then, as a source of its own that wins
 /// over them, assignments.
-///
-/// # Errors
-/// A name that is not set, a pattern that nothing matches, a value that is not UTF-8.
-pub fn named(arguments: &[String], surroundings: &Surroundings<'_>) -> [Found; 2] {
+pub(crate) fn named(arguments: &[String], surroundings: &Surroundings<'_>) -> [Found; 2] {
     let assigned = arguments.iter().enumerate().filter_map(|(index, text)| {
         let (name, value) = text.split_once('=')?;
         Some(Ok(Variable {
@@ -32,7 +29,7 @@ pub fn named(arguments: &[String], surroundings: &Surroundings<'_>) -> [Found; 2
 
 /// The environment that names are looked up in.
 #[derive(Debug, Clone, Copy)]
-pub struct Surroundings<'a> {
+pub(crate) struct Surroundings<'a> {
     /// Every variable that has a value.
     pub environment: &'a Environment,
     /// The names of those that are set and empty.
@@ -99,10 +96,7 @@ fn missing(text: &str, environment: &Environment) -> String {
 }
 
 /// A value as text.
-///
-/// # Errors
-/// The first byte that is not UTF-8; nothing else of the value is told.
-pub fn utf8(value: &OsStr) -> Result<String, String> {
+pub(crate) fn utf8(value: &OsStr) -> Result<String, String> {
     let bytes = value.as_bytes();
     std::str::from_utf8(bytes)
         .map(str::to_owned)
@@ -110,8 +104,7 @@ pub fn utf8(value: &OsStr) -> Result<String, String> {
 }
 
 /// The first byte that is not UTF-8, for a message.
-#[must_use]
-pub fn not_utf8(bytes: &[u8], error: &std::str::Utf8Error) -> String {
+pub(crate) fn not_utf8(bytes: &[u8], error: &std::str::Utf8Error) -> String {
     let offset = error.valid_up_to();
     let byte = bytes.get(offset).copied().unwrap_or_default();
     format!("byte {byte:#04x} at offset {offset} is not UTF-8")

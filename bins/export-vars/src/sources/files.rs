@@ -1,17 +1,15 @@
 //! Env files, and what another action wrote.
 
-use super::{Found, Variable, document};
 use crate::settings::place::{EnvFile, Manifest};
+use crate::sources::document;
+use crate::variable::{Found, Variable};
 use action::env_file::{self, Dialect};
 use action::settings::layers::Environment;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every variable of an env file.
-///
-/// # Errors
-/// A file that cannot be read, and every line that cannot be taken.
-pub fn env_file(source: &EnvFile, dialect: Dialect, environment: &Environment) -> Found {
+pub(crate) fn env_file(source: &EnvFile, dialect: Dialect, environment: &Environment) -> Found {
     let bytes = read(&source.file)?;
     assignments(
         &source.file,
@@ -23,10 +21,7 @@ pub fn env_file(source: &EnvFile, dialect: Dialect, environment: &Environment) -
 
 /// Every variable that another action wrote: the scalars of a JSON object, an export file, an env file
 /// of plain `NAME=value` lines. What a variable cannot hold is left out of an object and named.
-///
-/// # Errors
-/// An artifact that the build does not have, and as [`env_file()`].
-pub fn manifest(source: &Manifest, environment: &Environment) -> Found {
+pub(crate) fn manifest(source: &Manifest, environment: &Environment) -> Found {
     let path = match &source.artifact {
         None => source.file.clone(),
         Some(artifact) => artifact_folder(artifact, environment)
@@ -48,10 +43,7 @@ pub fn manifest(source: &Manifest, environment: &Environment) -> Found {
 }
 
 /// A file with variables for a comparison: JSON, an export file, or an env file in its dialect.
-///
-/// # Errors
-/// As [`env_file()`].
-pub fn any(source: &EnvFile, dialect: Dialect, environment: &Environment) -> Found {
+pub(crate) fn any(source: &EnvFile, dialect: Dialect, environment: &Environment) -> Found {
     let bytes = read(&source.file)?;
     if source.dialect.is_none() && bytes.trim_ascii_start().starts_with(b"{") {
         return document::object(&source.file, &bytes);

@@ -4,7 +4,7 @@
 use crate::{program, readers};
 use action::env_file::explain::explain;
 use action::env_file::spelling::Reader;
-use export_vars::explain::{as_table, cell};
+use export_vars::for_tests::{as_table, cell};
 use harness::readers as real;
 
 /// A line; docker, Compose, python-dotenv, a POSIX shell, CodeBuild's agent; the common spelling.

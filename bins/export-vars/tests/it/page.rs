@@ -3,7 +3,7 @@
 use crate::program;
 use action::page;
 use export_vars::PROGRAM;
-use export_vars::settings::{Format, Raw};
+use export_vars::{Format, Raw};
 use harness::page::check_block;
 use harness::{FakeAws, Reply};
 use serde_json::json;
@@ -15,7 +15,7 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 fn page_settings_and_permissions_are_those_of_the_code() {
     check_block(PAGE, "settings", &page::settings::<Raw>(&PROGRAM));
     check_block(PAGE, "permissions", &page::permissions(&PROGRAM));
-    let policy = format!("```json\n{:#}\n```\n", export_vars::policy::policy());
+    let policy = format!("```json\n{:#}\n```\n", export_vars::policy());
     check_block(PAGE, "policy", &policy);
 }
 

@@ -12,7 +12,7 @@ mod secrets;
 mod values;
 
 use crate::program;
-use export_vars::settings::Format;
+use export_vars::Format;
 use harness::Ran;
 use std::path::PathBuf;
 use tempfile::TempDir;

@@ -3,7 +3,7 @@
 use crate::{program, readers};
 use action::env_file::spelling::{self, Reader};
 use action::export::name;
-use export_vars::sinks::{dotenv, gitlab};
+use export_vars::for_tests::{dotenv, gitlab};
 use harness::{FakeAws, Ran, Reply, readers as real, shells};
 use proptest::prelude::*;
 use std::collections::BTreeMap;

@@ -10,8 +10,8 @@ use aws_smithy_types::base64;
 
 use crate::references::Asset;
 
-use super::Uploader;
-use super::object::Place;
+use crate::upload::object::Place;
+use crate::upload::uploader::{Uploader, client};
 
 /// What is under an asset's key.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,10 +23,7 @@ enum Shelved {
 
 impl Uploader<'_> {
     /// Goes to the bucket of packaged files and gives its region. Reads only.
-    ///
-    /// # Errors
-    /// A bucket that is not there, or not ours to read.
-    pub async fn open_shelf(&mut self, bucket: &str) -> Result<String, Failure> {
+    pub(crate) async fn open_shelf(&mut self, bucket: &str) -> Result<String, Failure> {
         if bucket == self.target.name {
             return Ok(self.session.region.clone());
         }
@@ -66,7 +63,7 @@ impl Uploader<'_> {
             return Ok(self.session.region.clone());
         };
         tracing::info!("the bucket {bucket} is in {region}");
-        self.shelf = Some(super::client(&self.session, self.path_style, &region));
+        self.shelf = Some(client(&self.session, self.path_style, &region));
         Ok(region)
     }
 
@@ -98,20 +95,18 @@ impl Uploader<'_> {
 
     /// Whether an asset is there already, proven by a checksum of its content or by its bytes: its key
     /// says only what should be there. Reads only.
-    ///
-    /// # Errors
-    /// A bucket that is not there, or not ours to read.
-    pub async fn has_asset(&self, bucket: &str, asset: &Asset) -> Result<bool, Failure> {
+    pub(crate) async fn has_asset(&self, bucket: &str, asset: &Asset) -> Result<bool, Failure> {
         Ok(self.shelved(bucket, asset).await? == Shelved::It)
     }
 
     /// Stores the assets that are not there yet; gives how many that were. Whoever stored one in between
     /// stored the same content, for the key says so. What is not the content that its key names was
     /// spoilt on its way and is replaced.
-    ///
-    /// # Errors
-    /// What S3 refuses. What was stored before stays; it is found again by the next run.
-    pub async fn store_assets(&self, bucket: &str, assets: &[Asset]) -> Result<usize, Failure> {
+    pub(crate) async fn store_assets(
+        &self,
+        bucket: &str,
+        assets: &[Asset],
+    ) -> Result<usize, Failure> {
         let mut stored = 0;
         for asset in assets {
             let over = match self.shelved(bucket, asset).await? {

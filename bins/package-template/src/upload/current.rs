@@ -11,12 +11,14 @@ use bundle::unpack::{Content, Limits, contents};
 use contract::diff::{self, Changes};
 use contract::template::Template;
 
-use super::{Decision, Uploader};
-use crate::archive::{Archive, MAX_ARCHIVE};
+use crate::archive::Archive;
+use crate::limits::MAX_ARCHIVE;
+use crate::upload::decision::Decision;
+use crate::upload::uploader::Uploader;
 
 /// The archive in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Current {
+pub(crate) enum Current {
     /// There is none, or it is the same.
     Nothing,
     /// What is there cannot be read as an archive: why.
@@ -27,7 +29,7 @@ pub enum Current {
 
 /// What an upload would change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// Files of the archive.
     pub entries: Changes,
     /// Sections of the template with what changes in them; nothing when the old one cannot be read.
@@ -36,10 +38,7 @@ pub struct Difference {
 
 impl Uploader<'_> {
     /// Fetches what would be replaced. Reads only.
-    ///
-    /// # Errors
-    /// Not permitted, or the service is away.
-    pub async fn current(&self, decision: &Decision) -> Result<Current, Failure> {
+    pub(crate) async fn current(&self, decision: &Decision) -> Result<Current, Failure> {
         let Decision::Replace { version, .. } = decision else {
             return Ok(Current::Nothing);
         };
@@ -82,8 +81,7 @@ impl Uploader<'_> {
 }
 
 /// What would change, by the names in the archive and by the meaning of the template.
-#[must_use]
-pub fn difference(files: &[Content], archive: &Archive) -> Difference {
+pub(crate) fn difference(files: &[Content], archive: &Archive) -> Difference {
     let template = || {
         let old = files.iter().find(|file| file.name == archive.template)?;
         let old = Template::parse(&old.name, &old.bytes).ok()?;

@@ -8,14 +8,16 @@ use aws_sdk_s3::operation::head_object::builders::HeadObjectFluentBuilder;
 use aws_sdk_s3::types::ChecksumMode;
 use aws_smithy_types::byte_stream::AggregatedBytes;
 
-use super::{DIGEST_KEY, Seen, Uploader, proof, reply};
+use crate::upload::checksum::whole_sha256;
+use crate::upload::reply;
+use crate::upload::uploader::{DIGEST_KEY, Seen, Uploader};
 
 /// Where an object is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
-    pub(super) client: &'a Client,
-    pub(super) bucket: &'a str,
-    pub(super) key: &'a str,
+pub(crate) struct Place<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) bucket: &'a str,
+    pub(crate) key: &'a str,
 }
 
 impl std::fmt::Display for Place<'_> {
@@ -25,6 +27,18 @@ impl std::fmt::Display for Place<'_> {
 }
 
 impl Uploader<'_> {
+    pub(crate) async fn look_at_key(&self) -> Result<Option<Seen>, Failure> {
+        self.head(&self.archive_place()).await
+    }
+
+    pub(crate) fn archive_place(&self) -> Place<'_> {
+        Place {
+            client: &self.client,
+            bucket: &self.target.name,
+            key: &self.target.key,
+        }
+    }
+
     fn ask(&self, place: &Place<'_>) -> HeadObjectFluentBuilder {
         place
             .client
@@ -39,10 +53,7 @@ impl Uploader<'_> {
     /// The checksum of an object that is encrypted with a KMS key needs `kms:Decrypt`
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>). Who may not have it is
     /// told the rest: an object that is replaced needs no proof.
-    ///
-    /// # Errors
-    /// A bucket that is not there, or not ours to read.
-    pub(super) async fn head(&self, place: &Place<'_>) -> Result<Option<Seen>, Failure> {
+    pub(crate) async fn head(&self, place: &Place<'_>) -> Result<Option<Seen>, Failure> {
         let before = format!("{place} was looked at");
         let call = self.ask(place).checksum_mode(ChecksumMode::Enabled).send();
         let mut answer = self.bounded(&before, call).await?;
@@ -78,7 +89,7 @@ impl Uploader<'_> {
                 .filter(|version| *version != "null")
                 .map(str::to_owned),
             claim: claim.and_then(|text| text.parse().ok()),
-            sha256: proof::whole_sha256(reply.checksum_sha256(), reply.checksum_type()),
+            sha256: whole_sha256(reply.checksum_sha256(), reply.checksum_type()),
             size: reply
                 .content_length()
                 .and_then(|length| u64::try_from(length).ok())
@@ -87,10 +98,7 @@ impl Uploader<'_> {
     }
 
     /// Reads what was seen, and nothing that took its place since.
-    ///
-    /// # Errors
-    /// It changed ([`Exit::Lost`]), is not ours to read, or its body breaks off again and again.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         &self,
         place: &Place<'_>,
         seen: &Seen,

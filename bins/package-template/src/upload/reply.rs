@@ -9,9 +9,6 @@ use crate::archive::Archive;
 use crate::settings::Bucket;
 
 /// The version of the object just stored, once the answer proves what it is.
-///
-/// # Errors
-/// Something was stored that is not what was sent, or that has no version; it is named.
 pub(super) fn verified(
     reply: &PutObjectOutput,
     archive: &Archive,

@@ -3,7 +3,7 @@
 use action::page;
 use harness::page::check_block;
 use package_template::PROGRAM;
-use package_template::settings::Raw;
+use package_template::Raw;
 
 #[test]
 fn the_page_is_generated_from_the_code() {

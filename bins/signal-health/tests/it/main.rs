@@ -9,7 +9,7 @@ use action::page;
 use harness::page::check_block;
 use harness::{FakeAws, Program, Reply};
 use serde_json::json;
-use signal_health::{PROGRAM, settings::Raw};
+use signal_health::{PROGRAM, Raw};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};

@@ -1,9 +1,9 @@
 //! The command line of a program, and what is read from it before any setting.
 
-use super::Program;
 use crate::env_file::Dialect;
 use crate::failure::Failure;
 use crate::log;
+use crate::program::spec::Program;
 use crate::settings::given::Given;
 use crate::settings::layers::Declared;
 use crate::settings::value::{Switch, Timeout};
@@ -96,8 +96,9 @@ pub fn command<S: Args>(program: &Program) -> Command {
         .subcommand_precedence_over_arg(true)
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true);
-    for (name, about) in program.commands {
-        command = command.subcommand(with_settings(Command::new(name)).about(*about));
+    for subcommand in program.commands {
+        let declared = with_settings(Command::new(subcommand.name));
+        command = command.subcommand(declared.about(subcommand.about));
     }
     command
 }
@@ -173,10 +174,10 @@ pub(super) fn usage_failure(program: &Program, error: &clap::Error) -> Failure {
 /// Whether the error is about an argument that is neither a flag nor near to a command: it may be a part of a
 /// value, of a command with spaces for example.
 fn is_stray(program: &Program, error: &clap::Error) -> bool {
-    let is_command = |word: &str| program.commands.iter().any(|(name, _)| *name == word);
     match error.get(ContextKind::InvalidSubcommand) {
         Some(ContextValue::String(word)) => {
-            !is_command(word) && error.get(ContextKind::SuggestedSubcommand).is_none()
+            program.subcommand(word).is_none()
+                && error.get(ContextKind::SuggestedSubcommand).is_none()
         }
         _ => error.kind() == ErrorKind::UnknownArgument,
     }

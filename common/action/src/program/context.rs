@@ -1,11 +1,11 @@
 //! What surrounds a running action.
 
-use super::output::write_stderr;
 use crate::codebuild::CodeBuild;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::program::output::write_stderr;
 use crate::redact;
-use crate::settings::layers::Environment;
+use crate::settings::layers::{self, Environment};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -37,7 +37,7 @@ impl Context {
     /// A variable of the environment around the program.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<String> {
-        variable(&self.environment, name)
+        layers::text(&self.environment, name)
     }
 
     /// The names of variables that the process has and that are empty, in order. For settings they
@@ -90,8 +90,4 @@ pub(super) fn build_failed_before(program: &str) -> Failure {
         "an earlier phase of this build failed (CODEBUILD_BUILD_SUCCEEDING=0); {program} does nothing"
     ))
     .hint("CodeBuild runs post_build after a failed build; --even-if-failed acts all the same")
-}
-
-pub(super) fn variable(environment: &Environment, name: &str) -> Option<String> {
-    Some(environment.get(name)?.value.to_str()?.to_owned())
 }

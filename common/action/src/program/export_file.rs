@@ -1,19 +1,16 @@
 //! The export file at the start of a run.
 
-use super::output::Style;
-use super::{Program, variable};
 use crate::env_file::Dialect;
 use crate::export::file::{self, ExportFile, FileFault};
 use crate::failure::Failure;
+use crate::program::spec::Program;
+use crate::program::style::Style;
 use crate::settings::layers::{self, Environment};
 use crate::settings::value::Switch;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Makes the place ready: the old file goes, and only a dry run leaves it.
-///
-/// # Errors
-/// What is there, or why no file can be written there.
 pub(super) fn open(
     path: &Path,
     environment: &Environment,
@@ -78,7 +75,9 @@ fn dry_run(program: &Program, arguments: &[OsString], environment: &Environment)
         .last()
     {
         Some(flag) => flag.split_once('=').is_none_or(|(_, text)| on(text)),
-        None => variable(environment, &program.variable("dry_run")).is_some_and(|text| on(&text)),
+        None => {
+            layers::text(environment, &program.variable("dry_run")).is_some_and(|text| on(&text))
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use crate::export::Exports;
 use crate::export::file::ExportFile;
 use crate::failure::Failure;
 use crate::log;
+use crate::program::panic;
+use crate::program::style::Style;
 use crate::redact;
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -28,23 +30,6 @@ pub enum Output {
         /// How the program ends.
         exit: Exit,
     },
-}
-
-/// How a failure is reported; known as soon as the settings are read.
-#[derive(Default)]
-pub(super) struct Style {
-    pub(super) format: log::Format,
-    /// Whether exports go to a file, so that stdout belongs to nobody's `eval`.
-    pub(super) exports_to_file: bool,
-    /// Whether stdout is data in a form that no shell evaluates.
-    pub(super) writes_data: bool,
-}
-
-impl Style {
-    /// Whether no shell evaluates what is on stdout.
-    pub(super) fn nobody_evaluates(&self) -> bool {
-        self.exports_to_file || self.writes_data
-    }
 }
 
 pub(super) fn hand_over(output: Output, file: Option<&ExportFile>) -> Result<Exit, Failure> {
@@ -98,7 +83,7 @@ pub(super) fn report(failure: &Failure, style: &Style) -> Exit {
 }
 
 pub(super) fn write_stdout(text: &str) -> Result<(), Failure> {
-    super::panic::writing();
+    panic::writing();
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text.as_bytes())

@@ -4,10 +4,11 @@
 //! What ships aborts on panic, so the hook is the last of our code that runs, and it ends the process itself.
 //! It may run in any thread, while others hold locks: it waits for none of them.
 
-use super::output::Style;
-use super::{Program, export_file};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::program::export_file;
+use crate::program::spec::Program;
+use crate::program::style::Style;
 use crate::{log, redact};
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};

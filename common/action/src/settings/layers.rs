@@ -1,6 +1,6 @@
 //! Merging the sources of settings: flag, process environment, env files (later wins), default.
 
-use crate::program::Program;
+use crate::program::spec::Program;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use std::collections::BTreeMap;
@@ -32,6 +32,11 @@ pub struct Variable {
 /// The environment after env files: what the process has, and under it what the files give.
 /// Holds no empty values: see [`Program::none_when_empty`].
 pub type Environment = BTreeMap<String, Variable>;
+
+/// The value of a variable, where it is text.
+pub(crate) fn text(environment: &Environment, name: &str) -> Option<String> {
+    Some(environment.get(name)?.value.to_str()?.to_owned())
+}
 
 /// A setting's declaration, as far as merging needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
+use super::error::TreeError;
 use super::found::Item;
-use super::{Rules, TreeError};
+use super::rules::Rules;
 use crate::digest::Digest;
 use crate::manifest::Mode;
 use crate::opener::Opener;

@@ -9,7 +9,9 @@ use crate::manifest::{Entry, Kind};
 use crate::names::{self, Names, Spellings};
 use crate::secrets;
 
-use super::{Refusal, Rules, TreeError, Why, as_text};
+use super::error::TreeError;
+use super::refusal::{Refusal, Why};
+use super::rules::{Rules, as_text};
 
 /// A source as it lies on the disk and as the user wrote it.
 #[derive(Debug)]

@@ -9,8 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ignore::WalkBuilder;
 
+use super::error::TreeError;
 use super::found::{Found, Root};
-use super::{LITTER, Litter, Rules, Source, TreeError, Why, as_text};
+use super::refusal::Why;
+use super::rules::{LITTER, Litter, Rules, as_text};
+use super::source::Source;
 
 /// Adds what a folder holds.
 pub(super) fn walk(

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::Cursor;
 use std::os::unix::fs::PermissionsExt as _;
 
-use bundle::digest::digest;
 use bundle::manifest::Mode;
 use bundle::pack::{PackError, pack};
 use bundle::tree::{self, Rules};
@@ -103,9 +102,9 @@ fn what_is_held_in_memory_keeps_the_rules_and_can_be_edited() {
         &Rules::default(),
     )
     .unwrap();
-    let before = digest(&manifest);
+    let before = manifest.digest();
     assert!(manifest.edit("t.yml", b"new".to_vec()) && !manifest.edit("no", Vec::new()));
-    assert_ne!(digest(&manifest), before);
+    assert_ne!(manifest.digest(), before);
     let found = contents(
         Cursor::new(pack(&manifest, LIMIT).unwrap()),
         Limits::default(),
@@ -144,7 +143,7 @@ fn the_digest_of_an_archive_is_that_of_the_tree_whatever_packed_it() {
     let manifest = read(root.path());
     let archive = pack(&manifest, LIMIT).unwrap();
     let of = |archive: &[u8]| unpack::digest(Cursor::new(archive), Limits::default());
-    assert_eq!(of(&archive).unwrap(), digest(&manifest));
+    assert_eq!(of(&archive).unwrap(), manifest.digest());
 
     // Stored, in another order, with the folders that hold something.
     let mut other = zip::ZipWriter::new(Cursor::new(Vec::new()));
@@ -168,7 +167,7 @@ fn the_digest_of_an_archive_is_that_of_the_tree_whatever_packed_it() {
     other.add_directory("sub/empty", options(0o755)).unwrap();
     let other = other.finish().unwrap().into_inner();
     assert_ne!(other, archive);
-    assert_eq!(of(&other).unwrap(), digest(&manifest));
+    assert_eq!(of(&other).unwrap(), manifest.digest());
 
     // A folder is part of it, a link is not the file with its text, and a cut archive has none.
     let changed = |change: &dyn Fn(&std::path::Path)| {
@@ -177,12 +176,12 @@ fn the_digest_of_an_archive_is_that_of_the_tree_whatever_packed_it() {
         pack(&read(root.path()), LIMIT).unwrap()
     };
     let without = changed(&|root| fs::remove_dir(root.join("sub/empty")).unwrap());
-    assert_ne!(of(&without).unwrap(), digest(&manifest));
+    assert_ne!(of(&without).unwrap(), manifest.digest());
     let copied = changed(&|root| {
         fs::remove_file(root.join("sub/link")).unwrap();
         fs::write(root.join("sub/link"), "../template.yaml").unwrap();
     });
-    assert_ne!(of(&copied).unwrap(), digest(&manifest));
+    assert_ne!(of(&copied).unwrap(), manifest.digest());
     assert!(of(&archive[..archive.len() - 1]).is_err());
 }
 

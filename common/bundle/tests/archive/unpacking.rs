@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{Cursor, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 
-use bundle::digest::digest;
 use bundle::pack::pack;
 use bundle::tree::{self, Rules, Source};
 use bundle::unpack::{Limits, UnpackError, unpack};
@@ -25,7 +24,7 @@ fn unpacking_gives_the_same_tree() {
         unpack(Cursor::new(archive), into.path(), Limits::default()).unwrap(),
         5
     );
-    assert_eq!(digest(&read(into.path())), digest(&manifest));
+    assert_eq!(read(into.path()).digest(), manifest.digest());
 }
 
 /// An archive as an attacker writes it: no rule applies.
@@ -143,10 +142,10 @@ fn bombs_are_stopped_while_they_unpack() {
 fn a_folder_in_use_is_not_unpacked_into() {
     let archive = pack(&read(sample().path()), LIMIT).unwrap();
     let into = sample();
-    let before = digest(&read(into.path()));
+    let before = read(into.path()).digest();
     let result = unpack(Cursor::new(archive), into.path(), Limits::default());
     assert!(matches!(result, Err(UnpackError::NotEmpty(_))));
-    assert_eq!(digest(&read(into.path())), before);
+    assert_eq!(read(into.path()).digest(), before);
 }
 
 #[test]
@@ -215,7 +214,7 @@ proptest! {
         let into = tempfile::tempdir().unwrap();
         unpack(Cursor::new(archive), into.path(), Limits::default()).unwrap();
         let again = tree::read(&[Source::root(into.path())], &Rules::everything()).unwrap();
-        prop_assert_eq!(digest(&again), digest(&manifest));
+        prop_assert_eq!(again.digest(), manifest.digest());
     }
 
     /// Damage anywhere in an archive ends in an error or in a tree inside the folder, never in a panic.

@@ -1,6 +1,7 @@
 //! What `--help` says: a program on one screen. `--help-all` explains every setting.
 
-use crate::program::{self, HELP_ALL, Program};
+use crate::program::command::{HELP_ALL, command};
+use crate::program::spec::Program;
 use clap::Args;
 use std::fmt::Write as _;
 
@@ -10,7 +11,7 @@ const WIDTH: usize = 80;
 /// The overview of a command line: usage, subcommands, and the flags by group.
 #[must_use]
 pub fn overview<S: Args>(program: &Program) -> String {
-    let command = program::command::<S>(program);
+    let command = command::<S>(program);
     let mut text = format!("{}\n", program.about);
     let usage = command.clone().render_usage().to_string();
     let _ = writeln!(text, "{usage}");
@@ -18,7 +19,7 @@ pub fn overview<S: Args>(program: &Program) -> String {
         let names: Vec<_> = program
             .commands
             .iter()
-            .map(|(name, _)| (*name).to_owned())
+            .map(|command| command.name.to_owned())
             .collect();
         text.push_str(&list("Commands", &names));
     }
