@@ -27,46 +27,10 @@ mod tried;
 
 use crate::layout::{Layout, Paths};
 use crate::sync::listing::{self, Folder};
+use action::export::quote::posix as quote;
 
+pub use filesync::release::{is_name, name, next_name};
 pub use state::{Current, State};
-
-/// A release's name: UTC time and a short id.
-///
-/// `digest` is the tree's, in hexadecimal; `commit` is preferred where the build knows one.
-#[must_use]
-pub fn name(utc: &str, commit: Option<&str>, digest: &str) -> String {
-    let id = commit
-        .filter(|commit| commit.len() >= 7 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        .map_or(digest, |commit| commit);
-    format!("{utc}-{}", id[..id.len().min(7)].to_ascii_lowercase())
-}
-
-/// The name of a release that joins those that are there. Their order by name is the order in which they were
-/// made, which going back and pruning rest on: also of two within one second, and when a clock was wrong.
-#[must_use]
-pub fn next_name(wanted: &str, taken: &[String]) -> String {
-    let (time, id) = wanted.split_at(14);
-    let newest = taken.iter().filter_map(|name| name.get(..14)).max();
-    match newest {
-        Some(newest) if newest >= time => {
-            let next = newest.parse::<u64>().unwrap_or_default() + 1;
-            format!("{next:014}{id}")
-        }
-        _ => wanted.to_owned(),
-    }
-}
-
-/// Whether a folder's name is one that [`name`] makes. Anything else is somebody else's.
-#[must_use]
-pub fn is_name(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() == 22
-        && bytes[..14].iter().all(u8::is_ascii_digit)
-        && bytes[14] == b'-'
-        && bytes[15..]
-            .iter()
-            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
-}
 
 /// What every host must have.
 pub const TOOLS: [&str; 19] = [
@@ -160,7 +124,7 @@ if [ "$before" = "$(cat "$T/.deploy/stamps/$n" 2>/dev/null)" ]; then echo '== ve
         list = list.map_or_else(String::new, |list| {
             format!("echo '== listing'; echo \"$before\"\n{list}")
         }),
-        target = paths.quoted(),
+        target = quote(&paths.target),
         store = paths.store(),
         current = paths.current(),
         live = match paths.layout {
@@ -173,55 +137,4 @@ if [ "$before" = "$(cat "$T/.deploy/stamps/$n" 2>/dev/null)" ]; then echo '== ve
             Layout::InPlace => "$T/.deploy",
         },
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{is_name, name, next_name};
-
-    #[test]
-    fn names_are_time_and_id_and_only_ours_are_known() {
-        let digest = "0123456789abcdef";
-        assert_eq!(
-            name("20261123094308", Some("DEADBEEF99"), digest),
-            "20261123094308-deadbee"
-        );
-        assert_eq!(
-            name("20261123094308", Some("arn:aws:s3:::x"), digest),
-            "20261123094308-0123456"
-        );
-        assert_eq!(
-            name("20261123094308", None, digest),
-            "20261123094308-0123456"
-        );
-        assert!(is_name("20261123094308-0123456"));
-        for other in [
-            "20261123094308",
-            "current",
-            "20261123094308-../../x",
-            "20261123094308-01234567",
-            "20261123094308-012345g",
-        ] {
-            assert!(!is_name(other), "{other}");
-        }
-    }
-
-    #[test]
-    fn a_release_is_named_after_all_that_are_there() {
-        let taken = [
-            "20261123094308-0123456".to_owned(),
-            "20261123094309-0123456".to_owned(),
-        ];
-        for (wanted, name) in [
-            ("20261123094310-0123456", "20261123094310-0123456"),
-            ("20261123094309-0000000", "20261123094310-0000000"),
-            ("20251123094309-fffffff", "20261123094310-fffffff"),
-        ] {
-            assert_eq!(next_name(wanted, &taken), name);
-        }
-        assert_eq!(
-            next_name("20251123094309-fffffff", &[]),
-            "20251123094309-fffffff"
-        );
-    }
 }

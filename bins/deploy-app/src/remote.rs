@@ -191,7 +191,10 @@ impl<'a> Remote<'a> {
     #[must_use]
     pub fn make_by_hand(&self) -> String {
         let user = quote(&self.settings.user);
-        format!("sudo install -d -o {user} {}", self.settings.paths.quoted())
+        format!(
+            "sudo install -d -o {user} {}",
+            quote(&self.settings.paths.target)
+        )
     }
 
     /// How a command of the application ended. Whatever it was denied is its own business.

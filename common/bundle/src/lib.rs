@@ -10,14 +10,19 @@
 //! 3. [`pack`] writes the manifest as a zip whose bytes depend on nothing but the manifest;
 //!    [`unpack`] is its careful opposite.
 //!
-//! Comparing a tree with a remote host needs the first step only.
+//! Comparing a tree with a remote host needs the first step only. The program on the host needs neither walk nor
+//! archive: they are behind the features `read` and `archive`.
 
 pub mod digest;
 pub mod manifest;
 pub mod names;
 pub mod opener;
+#[cfg(feature = "archive")]
 pub mod pack;
-mod parallel;
+pub mod parallel;
+#[cfg(feature = "read")]
 pub mod secrets;
+#[cfg(feature = "read")]
 pub mod tree;
+#[cfg(feature = "archive")]
 pub mod unpack;

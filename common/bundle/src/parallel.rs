@@ -5,7 +5,7 @@ use std::thread;
 
 /// Calls `job` for each item; the results have the items' order. Each thread calls `init` once, for what
 /// it uses again and again. Below `least` items for each thread, starting one costs more than it saves.
-pub(crate) fn map<T: Sync, S, R: Send>(
+pub fn map<T: Sync, S, R: Send>(
     items: &[T],
     least: usize,
     init: impl Fn() -> S + Sync,

@@ -35,7 +35,7 @@ pub fn keep(paths: &Paths, project: &str, release: &str, of: Of<'_>) -> String {
   docker image tag "$id" "{kept}:{release}-$(printf %.12s "${{id#sha256:}}")" </dev/null || :
   echo "$name $id $(docker image inspect --format '{{{{join .RepoDigests " "}}}}' "$id" 2>/dev/null </dev/null)"
 done >images/{release}.new && mv images/{release}.new images/{release}"#,
-        target = paths.quoted(),
+        target = quote(&paths.target),
         kept = kept(project),
     )
 }
@@ -60,7 +60,7 @@ while read -r name id digests; do
   fi
   case $name in *@*) ;; *) docker image tag "$id" "$name" </dev/null || echo "gone $name";; esac
 done <"$f"; rm -f images/{release}.old"#,
-        target = paths.quoted(),
+        target = quote(&paths.target),
         built = words(built),
     )
 }
@@ -71,7 +71,7 @@ pub fn gone(paths: &Paths, release: &str) -> String {
     format!(
         r#"cd {}/.deploy 2>/dev/null && [ -s images/{release} ] || exit 0; while read -r name id digests; do
   docker image inspect "$id" >/dev/null 2>&1 </dev/null || [ -n "$digests" ] || echo "gone $name"; done <images/{release}"#,
-        paths.quoted(),
+        quote(&paths.target),
     )
 }
 

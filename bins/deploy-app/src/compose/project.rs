@@ -5,6 +5,7 @@ use super::outline;
 use crate::layout::Paths;
 use crate::release::is_name;
 use crate::settings::{last_part, whole_path};
+use action::export::quote::posix as quote;
 
 /// The label of an owner's volume that names its target folder.
 const TARGET: &str = "deploy-app.target";
@@ -78,7 +79,7 @@ docker ps -a --filter label=com.docker.compose.project --format '{{{{.Label "com
 docker volume ls --filter label=com.docker.compose.project --format 'volume {{{{.Label "com.docker.compose.project"}}}}' </dev/null | sort -u
 docker volume ls --filter label={TARGET} --format '{{{{.Label "{PROJECT}"}}}} {{{{.Label "{TARGET}"}}}}' </dev/null | while read -r p t; do echo "owner $p $(at "$t")"; gone "$t"; done
 {config}"#,
-        target = paths.quoted(),
+        target = quote(&paths.target),
         config = release.map_or_else(String::new, |release| outline::script(paths, release)),
     )
 }
@@ -92,7 +93,7 @@ pub fn claim(paths: &Paths, project: &str) -> String {
 o=$(docker volume inspect --format '{{{{index .Labels "{TARGET}"}}}}' "$v") || exit 1
 [ "$o" = "$T" ] || [ "$(cd "$o" 2>/dev/null && pwd -P)" = "$(pwd -P)" ] || {{ echo "the project {project} belongs to $o by now" >&2; exit 1; }}
 printf '%s\n' {project} >.deploy/project"#,
-        target = paths.quoted(),
+        target = quote(&paths.target),
         volume = volume_of(project),
     )
 }

@@ -9,7 +9,7 @@ use action::export::quote::posix as quote;
 /// A script that only the holder of the lock may run; `fence` is [`crate::lease::Lease::fence`].
 #[must_use]
 pub fn fenced(paths: &Paths, fence: &str, script: &str) -> String {
-    format!("cd {} || exit 1\n{fence}\n{script}", paths.quoted())
+    format!("cd {} || exit 1\n{fence}\n{script}", quote(&paths.target))
 }
 
 /// Unpacks the stream on standard input as a partial release, puts together the files that were sent in
@@ -40,7 +40,7 @@ sync </dev/null >/dev/null 2>&1 &
 cd "$p"; stamp
 {list}"#,
         list = listing::script(Folder::Release, has_long),
-        target = paths.quoted(),
+        target = quote(&paths.target),
         partial = quote(&paths.partial(release)),
         z = if gzip { "z" } else { "" },
     )
@@ -52,7 +52,7 @@ cd "$p"; stamp
 pub fn list_live(paths: &Paths, release: &str, has_long: bool) -> String {
     format!(
         "export LC_ALL=C; T={}; n={release}; cd {} || exit 1\n{STAMP}\nstamp\n{}exit 0",
-        paths.quoted(),
+        quote(&paths.target),
         quote(&paths.live(release)),
         listing::script(Folder::Target, has_long),
     )
@@ -73,7 +73,7 @@ pub fn list_stored(paths: &Paths, release: &str) -> String {
 pub fn read_own(paths: &Paths, folder: &str, release: &str) -> String {
     format!(
         "cat {}/.deploy/{folder}/{release} 2>/dev/null || :",
-        paths.quoted()
+        quote(&paths.target)
     )
 }
 
@@ -82,7 +82,7 @@ pub fn read_own(paths: &Paths, folder: &str, release: &str) -> String {
 pub fn remember_stamp(paths: &Paths, release: &str, stamp: &str) -> String {
     format!(
         "cd {}/.deploy && mkdir -p stamps && printf '%s\\n' {} >stamps/{release}",
-        paths.quoted(),
+        quote(&paths.target),
         quote(stamp)
     )
 }
@@ -96,7 +96,7 @@ const OWN: &str = r#"R=$(pwd -P); own() { [ -e "$1" ] && [ ! -L "$1" ] && [ "$(c
 pub fn look_at_shared(paths: &Paths, shared: &[String], current: Option<&str>) -> String {
     let mut script = format!(
         "cd {} 2>/dev/null || exit 0\n{OWN}\ndisk() {{ stat -L -c %d \"$1\" 2>/dev/null || stat -c %d . 2>/dev/null; }}\n",
-        paths.quoted()
+        quote(&paths.target)
     );
     for path in shared {
         let word = quote(path);
@@ -120,7 +120,7 @@ pub fn commit(paths: &Paths, release: &str, shared: &[String], current: Option<&
     let partial = quote(&paths.partial(release));
     let mut script = format!(
         "set -e; umask 022; cd {}; p={partial}; c={}\n",
-        paths.quoted(),
+        quote(&paths.target),
         quote(&paths.stored(current.unwrap_or("-")))
     );
     if !shared.is_empty() {
@@ -174,7 +174,7 @@ keep() {{
   k=kept/${{2#*/}}; [ ! -e "$k" ] || k=$k.$$; mkdir -p "${{k%/*}}"; mv "$2" "$k"; echo "kept $k"
 }}
 "#,
-        paths.quoted()
+        quote(&paths.target)
     );
     for release in releases {
         let stored = paths.stored(release);
@@ -209,7 +209,7 @@ pub fn switch(paths: &Paths, release: &str, fence: &str, starts: bool) -> String
         "set -e; cd {target}; {fence}; [ -d {stored} ] || {{ echo 'the folder of release {release} is gone' >&2; exit 1; }}; {doubt}\
          rm -rf .deploy/next; mkdir .deploy/next; ln -s releases/{release} .deploy/next/current; mv -f .deploy/next/current {folder}; \
          rm -rf .deploy/next .deploy/placing",
-        target = paths.quoted(),
+        target = quote(&paths.target),
         stored = paths.stored(release),
         folder = match paths.layout {
             Layout::Releases => ".",
@@ -233,7 +233,7 @@ pub fn unswitch(paths: &Paths) -> String {
 pub fn remove(paths: &Paths, releases: &[String]) -> String {
     let mut script = format!(
         "cd {} || exit 0; c=$(readlink {} || :); status=0; ",
-        paths.quoted(),
+        quote(&paths.target),
         paths.current()
     );
     for release in releases {
@@ -251,7 +251,7 @@ pub fn remove(paths: &Paths, releases: &[String]) -> String {
 fn remove_logs(paths: &Paths) -> String {
     format!(
         "cd {}/.deploy/logs 2>/dev/null || exit 0; for l in *; do r=${{l%-*}}; [ -d ../../{store}/\"$r\" ] || rm -f \"$l\"; done",
-        paths.quoted(),
+        quote(&paths.target),
         store = paths.store()
     )
 }
@@ -271,7 +271,7 @@ pub fn remove_by_hand(paths: &Paths, release: &str) -> String {
 pub fn prove(paths: &Paths, release: &str, manner: &str) -> String {
     format!(
         "cd {0}/.deploy && mkdir -p proven && (umask 077; printf '%s\\n' {manner} >proven/{release}) && rm -f unproven/{release}",
-        paths.quoted(),
+        quote(&paths.target),
         manner = quote(manner)
     )
 }
@@ -281,7 +281,7 @@ pub fn prove(paths: &Paths, release: &str, manner: &str) -> String {
 pub fn audit(paths: &Paths) -> String {
     format!(
         "cd {} && umask 022 && mkdir -p .deploy && cat >>.deploy/audit.jsonl",
-        paths.quoted()
+        quote(&paths.target)
     )
 }
 
@@ -295,7 +295,7 @@ pub fn keep_replaced(paths: &Paths, release: &str, fence: &str) -> String {
 R=.deploy/replaced/{release}; export R; xargs -0 sh -c 'for f do
 {{ [ -f "$f" ] || [ -L "$f" ]; }} && [ ! -e "$R/$f" ] || continue
 mkdir -p "$R/${{f%/*}}" && cp -pP "$f" "$R/$f" || exit 255; done' sh"#,
-        target = paths.quoted(),
+        target = quote(&paths.target),
     )
 }
 
@@ -310,14 +310,17 @@ for f do
   d=${{f%/*}}; while [ "$d" != . ]; do if [ -e "$d" ] && [ ! -d "$d" ]; then continue 2; fi; d=${{d%/*}}; done
   rm -f "$f" || exit 1
 done' sh"#,
-        paths.quoted()
+        quote(&paths.target)
     )
 }
 
 /// In-place: removes the folders on standard input that have become empty, the deepest first.
 #[must_use]
 pub fn remove_folders(paths: &Paths) -> String {
-    format!("cd {} && xargs -0 rmdir 2>/dev/null; :", paths.quoted())
+    format!(
+        "cd {} && xargs -0 rmdir 2>/dev/null; :",
+        quote(&paths.target)
+    )
 }
 
 /// In-place: copies the paths on standard input from a release's own folder to the target folder. Copies,
@@ -326,7 +329,7 @@ pub fn remove_folders(paths: &Paths) -> String {
 pub fn place(paths: &Paths, release: &str, fence: &str) -> String {
     format!(
         "set -e; umask 022; cd {}; {fence}; export T=$(pwd); cd {}; xargs -0 sh -c 'tar -cf - -- \"$@\" | tar -xpo -C \"$T\" -f -' sh",
-        paths.quoted(),
+        quote(&paths.target),
         paths.stored(release)
     )
 }
@@ -339,7 +342,7 @@ pub fn find_in_the_way(paths: &Paths) -> String {
         r#"cd {} && xargs -0 sh -c 'for f do case $f in
 */) f=${{f%/}}; if [ -e "$f" ] || [ -L "$f" ]; then [ -d "$f" ] || printf "%s\0" "$f"; fi ;;
 *) if [ -d "$f" ] && [ ! -L "$f" ]; then printf "%s\0" "$f/"; fi ;; esac; done' sh"#,
-        paths.quoted()
+        quote(&paths.target)
     )
 }
 
@@ -348,7 +351,7 @@ pub fn find_in_the_way(paths: &Paths) -> String {
 pub fn restore_replaced(paths: &Paths, release: &str) -> String {
     format!(
         "set -e; cd {}; export T=$(pwd); [ -d .deploy/replaced/{release} ] || exit 0; cd .deploy/replaced/{release}; tar -cf - . | tar -xpo -C \"$T\" -f -",
-        paths.quoted()
+        quote(&paths.target)
     )
 }
 

@@ -8,12 +8,10 @@ use bundle::digest::Digest;
 use bundle::manifest::Kind;
 use bundle::names::bytes;
 
+pub use filesync::{Fault, SEGMENT, What};
+
 use super::Tree;
 use action::export::quote::posix as quote;
-
-/// Files longer than this, in bytes, are hashed in segments of this length, by several processes at once: see
-/// [`Digest::of_segments`]. It stands in the scripts too.
-pub const SEGMENT: u64 = 32 * 1024 * 1024;
 
 /// Which folder is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,55 +55,6 @@ pub struct Listing {
     pub private: BTreeSet<String>,
     /// Links with their text.
     pub links: BTreeMap<String, String>,
-}
-
-/// One way in which the host's copy is not the wanted tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Where.
-    pub path: String,
-    /// What is wrong.
-    pub what: What,
-}
-
-/// What is wrong with a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
-    /// It is not there.
-    Missing,
-    /// Its content is another.
-    Content,
-    /// It may be executed and must not be, or the other way round; or others may read what they must not.
-    Mode,
-    /// Others may not read it, and might.
-    Private,
-    /// It is no link, or one that leads elsewhere.
-    Link,
-    /// It is there and is not wanted.
-    Foreign,
-}
-
-impl What {
-    /// Whether it is right in a folder in use: what the application wrote there, and what it or its people
-    /// keep to themselves.
-    #[must_use]
-    pub fn is_theirs(self) -> bool {
-        matches!(self, Self::Foreign | Self::Private)
-    }
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let path = bytes::shown(&self.path);
-        match self.what {
-            What::Missing => write!(f, "`{path}` is missing"),
-            What::Content => write!(f, "`{path}` has other content"),
-            What::Mode => write!(f, "`{path}` has another mode"),
-            What::Private => write!(f, "`{path}` may be read by its owner only"),
-            What::Link => write!(f, "link `{path}` is missing or leads elsewhere"),
-            What::Foreign => write!(f, "`{path}` does not belong there"),
-        }
-    }
 }
 
 impl Listing {

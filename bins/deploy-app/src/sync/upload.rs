@@ -14,9 +14,8 @@ use flate2::write::GzEncoder;
 use tar::{EntryType, Header};
 use tokio::sync::mpsc;
 
-use super::listing::SEGMENT;
 use super::pieces::{self, LARGE, Part, Pieces, Recipe, Segments};
-use super::{SEEDS, Tree, size, to_text};
+use super::{SEEDS, SEGMENT, Tree, size, to_text};
 use crate::layout::Paths;
 use action::export::quote::posix as quote;
 

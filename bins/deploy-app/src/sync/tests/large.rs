@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::noise;
 use super::target::{Target, read, sent};
 use crate::layout::Layout;
 use crate::release::scripts;
 use crate::sync::listing::{Listing, SEGMENT, What};
 use crate::sync::pieces::Pieces;
-use crate::sync::pieces::tests::noise;
 use crate::sync::upload::Upload;
 
 #[test]

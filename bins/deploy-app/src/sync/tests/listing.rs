@@ -1,5 +1,6 @@
 //! What a host tells of its files, by whatever tools it has.
 
+use action::export::quote::posix as quote;
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::Command;
 
@@ -8,12 +9,12 @@ use bundle::manifest::{Kind, Mode};
 use bundle::names::bytes;
 
 use super::file;
+use super::noise;
 use super::random::{Edit, apply};
 use super::target::Target;
 use crate::layout::Layout;
 use crate::release::scripts;
 use crate::sync::listing::{Folder, Listing, SEGMENT, script};
-use crate::sync::pieces::tests::noise;
 use crate::sync::{Tree, digest};
 
 #[test]
@@ -149,7 +150,7 @@ fn kept_releases_are_not_read_to_tell_what_lies_in_place() {
     target.sh(
         &format!(
             "cd {}/.deploy && ln -s releases/{name} current && echo 2 >../theirs",
-            target.paths.quoted()
+            quote(&target.paths.target)
         ),
         &[],
     );

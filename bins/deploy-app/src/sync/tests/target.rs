@@ -1,5 +1,6 @@
 //! A host's folder, and trees to send there.
 
+use action::export::quote::posix as quote;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +15,8 @@ use crate::layout::{Layout, Paths};
 use crate::release::scripts;
 use crate::sync::listing::Listing;
 use crate::sync::upload::{Upload, null_separated};
+use std::collections::BTreeSet;
+
 use crate::sync::*;
 
 /// A host's folder on this machine, worked on by the scripts that a host runs.
@@ -44,7 +47,7 @@ impl Target {
         target.sh(
             &format!(
                 "cd {} && mkdir -p {} .deploy/manifests .deploy/lists .deploy/pieces .deploy/stamps",
-                target.paths.quoted(),
+                quote(&target.paths.target),
                 target.paths.store()
             ),
             &[],

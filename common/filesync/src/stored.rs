@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use bundle::digest::Digest;
 use bundle::manifest::{Kind, Mode};
 
-use super::Tree;
+use crate::tree::Tree;
 
 /// The first line of a stored manifest.
 const HEADING: &str = "deploy-app manifest 2";
@@ -29,6 +30,12 @@ pub fn to_text(tree: &Tree) -> String {
         text.push('\n');
     }
     text
+}
+
+/// The digest of a tree: of its manifest as it is kept on the host.
+#[must_use]
+pub fn digest(tree: &Tree) -> Digest {
+    Digest::of(to_text(tree).as_bytes())
 }
 
 /// Reads [`to_text`]; nothing when it is not such a text, which means that nothing is known.
@@ -70,7 +77,7 @@ pub fn from_text(text: &str) -> Option<Tree> {
         .collect()
 }
 
-pub(super) fn escape(text: &str) -> Cow<'_, str> {
+pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     if !text
         .bytes()
         .any(|byte| matches!(byte, b'\\' | b'\n' | b'\t' | b'\r'))
@@ -82,7 +89,7 @@ pub(super) fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped.replace('\r', "\\r"))
 }
 
-pub(super) fn unescape(text: &str) -> String {
+pub(crate) fn unescape(text: &str) -> String {
     if !text.contains('\\') {
         return text.to_owned();
     }

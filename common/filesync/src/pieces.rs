@@ -11,8 +11,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use bundle::digest::Digest;
 use fastcdc::v2020::StreamCDC;
+use serde::{Deserialize, Serialize};
 
-use super::stored::{escape, unescape};
+use crate::stored::{escape, unescape};
 
 /// Files below this length, in bytes, are sent whole: a piece saves less than it costs.
 pub const LARGE: u64 = 4 * 1024 * 1024;
@@ -44,7 +45,7 @@ pub struct Known {
 pub type Pieces = BTreeMap<String, Known>;
 
 /// A part of the new file; they follow each other without a gap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Part {
     /// These bytes of the host's old file.
     Old {
@@ -262,25 +263,14 @@ pub fn from_text(text: &str) -> Pieces {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
     use std::io::Cursor;
 
     use bundle::digest::Digest;
 
     use super::{Known, Part, Recipe, Segments, from_text, recipe, to_text};
-
-    /// Bytes that repeat nowhere.
-    pub(crate) fn noise(length: usize, mut state: u64) -> Vec<u8> {
-        (0..length)
-            .map(|_| {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state as u8
-            })
-            .collect()
-    }
+    use crate::tests::noise;
 
     const SEGMENT: usize = 2 << 20;
 
