@@ -6,64 +6,50 @@ use std::time::Duration;
 
 use action::exit::Exit;
 use action::failure::Failure;
-use action::interrupt::Interrupt;
+use action::wait::Limits;
 use contract::buildspec::{Buildspec, Item, PhaseName};
 use contract::rule::Severity;
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use crate::item::{Epilogue, Saved};
-use crate::missing::{self, Ran};
+use crate::command_script::{Epilogue, Saved};
+use crate::missing_exports::{self, Ran};
 use crate::phases::{self, Next};
-use crate::process::{self, Ended, Groups, Stop};
+use crate::process::{self, Ended, Groups};
 
 /// Everything that a build needs to know.
 #[derive(Debug)]
-pub struct Build<'a> {
+pub(crate) struct Build<'a> {
     /// What to run.
-    pub spec: &'a Buildspec,
+    pub(crate) spec: &'a Buildspec,
     /// The complete environment.
-    pub variables: BTreeMap<String, String>,
+    pub(crate) variables: BTreeMap<String, String>,
     /// The folder in which the first item starts.
-    pub source: PathBuf,
+    pub(crate) source: PathBuf,
     /// An existing folder of the build's own, for the saved environment.
-    pub scratch: PathBuf,
+    pub(crate) scratch: PathBuf,
     /// What its output lines begin with.
-    pub prefix: String,
+    pub(crate) prefix: String,
     /// How long the build may take; CodeBuild's default is an hour.
-    pub limit: Duration,
-}
-
-/// What surrounds a build.
-#[derive(Debug, Clone)]
-pub struct Surroundings {
-    /// Whether we were asked to stop.
-    pub interrupt: Interrupt,
-    /// When the whole run must be over.
-    pub deadline: Instant,
+    pub(crate) limit: Duration,
 }
 
 /// How a build ended.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The first item that failed, in words; nothing when the build succeeded.
-    pub failed: Option<String>,
+    pub(crate) failed: Option<String>,
     /// Whether the artifacts are to be collected: not after a build that ended early.
-    pub artifacts: bool,
+    pub(crate) artifacts: bool,
     /// The exported variables, in the order of the buildspec.
-    pub exports: Vec<(String, String)>,
+    pub(crate) exports: Vec<(String, String)>,
     /// Listed variables that are not there, each with the reason.
-    pub missing: Vec<(String, String)>,
+    pub(crate) missing: Vec<(String, String)>,
 }
 
 impl Build<'_> {
     /// Runs the phases and reads the exported variables.
-    ///
-    /// # Errors
-    /// Refused when the buildspec wants what is not there (a Windows shell, Parameter Store);
-    /// interrupted; or when the machinery itself fails. A failing command is not an error:
-    /// [`Outcome::failed`] says so.
-    pub async fn run(&self, around: &Surroundings) -> Result<Outcome, Failure> {
+    pub(crate) async fn run(&self, limits: &Limits) -> Result<Outcome, Failure> {
         let shell = self.shell()?;
         self.refuse_stores()?;
         let saved = Saved::begin(&self.scratch, shell, &self.variables, &self.source)
@@ -71,12 +57,9 @@ impl Build<'_> {
         let mut running = Running {
             build: self,
             saved,
-            stop: Stop {
-                interrupt: around.interrupt.clone(),
-                deadline: around.deadline.min(Instant::now() + self.limit),
-            },
+            limits: limits.within(self.limit),
             groups: Groups::default(),
-            run_deadline: around.deadline,
+            run_deadline: limits.deadline,
             ran: Vec::new(),
             failed: None,
         };
@@ -129,7 +112,8 @@ impl Build<'_> {
 struct Running<'a> {
     build: &'a Build<'a>,
     saved: Saved,
-    stop: Stop,
+    /// Of the build.
+    limits: Limits,
     groups: Groups,
     /// The deadline of the whole run, which is not the build's own limit.
     run_deadline: Instant,
@@ -202,7 +186,7 @@ impl Running<'_> {
             .env_clear()
             .envs(&build.variables)
             .current_dir(&build.source);
-        let ended = process::run(command, &build.prefix, &self.stop, &mut self.groups)
+        let ended = process::run(command, &build.prefix, &self.limits, &mut self.groups)
             .await
             .map_err(broken)?;
         let status = match ended {
@@ -269,7 +253,7 @@ impl Running<'_> {
                     outcome.missing.push((name, why));
                 }
                 None => {
-                    let why = missing::why(&name, build.spec, &self.ran);
+                    let why = missing_exports::why(&name, build.spec, &self.ran);
                     outcome.missing.push((name, why));
                 }
             }
@@ -279,10 +263,7 @@ impl Running<'_> {
 }
 
 /// Reads a buildspec from a file and logs its warnings.
-///
-/// # Errors
-/// Refused when it cannot be read, with every fault of it.
-pub fn read_spec(path: &Path, shown: &str) -> Result<Buildspec, Failure> {
+pub(crate) fn read_spec(path: &Path, shown: &str) -> Result<Buildspec, Failure> {
     let bytes = std::fs::read(path).map_err(|error| {
         Failure::refused(format!("cannot read the buildspec {shown}")).cause(error)
     })?;
@@ -290,10 +271,7 @@ pub fn read_spec(path: &Path, shown: &str) -> Result<Buildspec, Failure> {
 }
 
 /// Reads a buildspec and logs its warnings, and what of it is not followed here.
-///
-/// # Errors
-/// Refused with every fault of it, and where it has `steps`, which are GitHub Actions.
-pub fn parse_spec(bytes: &[u8], shown: &str) -> Result<Buildspec, Failure> {
+pub(crate) fn parse_spec(bytes: &[u8], shown: &str) -> Result<Buildspec, Failure> {
     let spec = Buildspec::parse(shown, bytes)
         .map_err(|wrong| findings::refusal("the buildspec cannot run", &wrong))?;
     if let Some((phase, place)) = spec.phases.iter().find_map(|one| Some((one, one.steps?))) {

@@ -34,34 +34,33 @@ const PASSED: [&str; 20] = [
 /// What CodeBuild tells a build about itself. Source: CodeBuild user guide, "Environment
 /// variables in build environments".
 #[derive(Debug, Clone)]
-pub struct About {
+pub(crate) struct About {
     /// The project's name.
-    pub project: String,
+    pub(crate) project: String,
     /// A unique part for the build's id.
-    pub id: String,
+    pub(crate) id: String,
     /// Such as `codepipeline/rag`; empty for a buildspec alone.
-    pub initiator: String,
+    pub(crate) initiator: String,
     /// The image that CodeBuild would use.
-    pub image: String,
+    pub(crate) image: String,
     /// The region; empty when none is configured.
-    pub region: String,
+    pub(crate) region: String,
     /// The account.
-    pub account: String,
+    pub(crate) account: String,
     /// The version of the primary source, when it has one.
-    pub source_version: Option<String>,
+    pub(crate) source_version: Option<String>,
     /// When the build starts, in milliseconds since 1970.
-    pub start_millis: u128,
+    pub(crate) start_millis: u128,
     /// Where the primary source is.
-    pub source: PathBuf,
+    pub(crate) source: PathBuf,
     /// Where the secondary sources are, by artifact name.
-    pub secondary: Vec<(String, PathBuf)>,
+    pub(crate) secondary: Vec<(String, PathBuf)>,
 }
 
 /// The variables of a build in CodeBuild's precedence: StartBuild overrides (the action's
 /// `EnvironmentVariables`, then the runner's env files) over the project over the buildspec.
 /// What CodeBuild itself sets cannot be overridden.
-#[must_use]
-pub fn variables(
+pub(crate) fn variables(
     outside: &BTreeMap<String, String>,
     spec: &Buildspec,
     project: &[(String, String)],
@@ -77,8 +76,7 @@ pub fn variables(
 }
 
 /// The part of the runner's own environment that passes, with `bin_dir` in front of `PATH`.
-#[must_use]
-pub fn outside(
+pub(crate) fn outside(
     process: impl IntoIterator<Item = (OsString, OsString)>,
     bin_dir: Option<&Path>,
 ) -> BTreeMap<String, String> {

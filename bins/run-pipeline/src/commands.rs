@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use action::export::{Exports, Reader};
 use action::failure::Failure;
 use action::program::{Context, Output};
-use action::wait;
-use aws::error::AwsError;
+use action::wait::{self, Limits};
 use aws::session::Session;
 use contract::buildspec::Buildspec;
 use contract::check::Report;
@@ -20,11 +19,14 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::actions::codebuild;
-use crate::build::{self, Build, Surroundings};
+use crate::aws_access;
+use crate::build::{self, Build};
 use crate::build_env::{self, About};
 use crate::check;
 use crate::definition::{self, Definition};
-use crate::execution::{Execution, random_id};
+use crate::execution::Execution;
+use crate::files::read_file;
+use crate::ids::random_id;
 use crate::lsp;
 use crate::settings::{Asked, Checked};
 
@@ -32,10 +34,7 @@ use crate::settings::{Asked, Checked};
 const BUILD_LIMIT: Duration = Duration::from_secs(8 * 3600);
 
 /// Does what the command says.
-///
-/// # Errors
-/// Whatever the command cannot do.
-pub async fn run(asked: Asked, context: Context) -> Result<Output, Failure> {
+pub(crate) async fn run(asked: Asked, context: Context) -> Result<Output, Failure> {
     let settings = match asked {
         Asked::Explain(rule) => return Ok(Output::Data(rule.explained())),
         Asked::Do(settings) => settings,
@@ -135,15 +134,12 @@ async fn build_alone(
         || "build".to_owned(),
         |stem| stem.to_string_lossy().into_owned(),
     );
-    let variable = |name: &str| context.variable(name);
     let about = About {
         project: name.clone(),
         id: random_id().map_err(|error| Failure::failed("cannot begin a build").cause(error))?,
         initiator: String::new(),
         image: String::new(),
-        region: variable("AWS_REGION")
-            .or_else(|| variable("AWS_DEFAULT_REGION"))
-            .unwrap_or_default(),
+        region: aws_access::region(context).unwrap_or_default(),
         account: settings.account.clone(),
         source_version: None,
         start_millis: SystemTime::now()
@@ -161,11 +157,11 @@ async fn build_alone(
         prefix: name,
         limit: BUILD_LIMIT,
     };
-    let around = Surroundings {
-        interrupt: context.interrupt.clone(),
+    let limits = Limits {
         deadline: context.deadline,
+        interrupt: context.interrupt.clone(),
     };
-    build.run(&around).await
+    build.run(&limits).await
 }
 
 /// What is wrong with the pipeline itself, and is not ignored.
@@ -206,59 +202,18 @@ async fn read(settings: &Checked, context: &Context) -> Result<Definition, Failu
     definition::read(file, &bytes, &world, settings.pipeline.as_deref())
 }
 
-pub(crate) fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(file)
-        .map_err(|error| Failure::refused(format!("cannot read {}", file.display())).cause(error))
-}
-
 /// What the template is evaluated with when it runs: everything has a value.
 async fn world(settings: &Checked, context: &Context, bytes: &[u8]) -> Result<World, Failure> {
-    let region = region(context).unwrap_or_else(|| "us-east-1".to_owned());
+    let region = aws_access::region(context).unwrap_or_else(|| "us-east-1".to_owned());
     let mut world = World::in_region(&region, &settings.account, &settings.stack_name);
     world.parameters = findings::parameters(&settings.parameter_files, &settings.parameters)?;
     if definition::needs_imports(bytes) {
         let before = "the exports of stacks were read";
-        let reading = imports(context);
+        let reading = aws_access::stack_exports(context, settings.allow_aws);
         world.imports =
             wait::in_time(context.deadline, &context.interrupt, before, reading).await?;
     }
     Ok(world)
-}
-
-pub(crate) fn region(context: &Context) -> Option<String> {
-    context
-        .variable("AWS_REGION")
-        .or_else(|| context.variable("AWS_DEFAULT_REGION"))
-}
-
-/// The exports of the region's stacks.
-pub(crate) async fn imports(context: &Context) -> Result<BTreeMap<String, String>, Failure> {
-    let session = Session::open(context).await?;
-    let client = aws_sdk_cloudformation::Client::new(&session.config);
-    let mut all = BTreeMap::new();
-    let mut next = None;
-    loop {
-        let answer = client
-            .list_exports()
-            .set_next_token(next)
-            .send()
-            .await
-            .map_err(|error| {
-                AwsError::of(&error).failure(
-                    format!("cannot list the exports of stacks in {}", session.region),
-                    "cloudformation:ListExports",
-                )
-            })?;
-        for export in answer.exports() {
-            if let (Some(name), Some(value)) = (export.name(), export.value()) {
-                all.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        next = answer.next_token;
-        if next.is_none() {
-            return Ok(all);
-        }
-    }
 }
 
 fn plan(definition: &Definition, stages: &[&Stage], context: &Context) -> Result<Output, Failure> {

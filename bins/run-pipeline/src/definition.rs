@@ -9,22 +9,21 @@ use contract::finding::did_you_mean;
 use contract::functions::has_function;
 use contract::pipeline::{PIPELINE_TYPE, Pipeline};
 use contract::project::PROJECT_TYPE;
-pub use contract::project::{Project, Spec};
+pub(crate) use contract::project::{Project, Spec};
 use contract::template::Template;
 
 /// What to run.
 #[derive(Debug)]
-pub struct Definition {
+pub(crate) struct Definition {
     /// The pipeline.
-    pub pipeline: Pipeline,
+    pub(crate) pipeline: Pipeline,
     /// The build projects of the same template.
-    pub projects: Vec<Project>,
+    pub(crate) projects: Vec<Project>,
 }
 
 impl Definition {
     /// The project of that name or logical id.
-    #[must_use]
-    pub fn project(&self, name: &str) -> Option<&Project> {
+    pub(crate) fn project(&self, name: &str) -> Option<&Project> {
         self.projects
             .iter()
             .find(|one| one.id == name || one.name == name)
@@ -33,8 +32,7 @@ impl Definition {
 
 /// Whether a definition needs the exports of other stacks: its pipelines and build projects call
 /// `Fn::ImportValue`.
-#[must_use]
-pub fn needs_imports(bytes: &[u8]) -> bool {
+pub(crate) fn needs_imports(bytes: &[u8]) -> bool {
     // What cannot be read is refused by whoever reads it next.
     let Some(template) = Template::read("", bytes).template else {
         return false;
@@ -48,10 +46,7 @@ pub fn needs_imports(bytes: &[u8]) -> bool {
 }
 
 /// Reads a template or a pipeline's JSON.
-///
-/// # Errors
-/// A refusal with every fault of the file.
-pub fn read(
+pub(crate) fn read(
     file: &Path,
     bytes: &[u8],
     world: &World,
@@ -67,8 +62,7 @@ pub fn read(
 }
 
 /// The nearest known stage, for a name that is none.
-#[must_use]
-pub fn nearest_stage(pipeline: &Pipeline, name: &str) -> Option<String> {
+pub(crate) fn nearest_stage(pipeline: &Pipeline, name: &str) -> Option<String> {
     did_you_mean(name, pipeline.stages.iter().map(|one| one.name.as_str()))
 }
 

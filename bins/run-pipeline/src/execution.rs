@@ -1,40 +1,40 @@
-//! One execution: stage after stage, group after group, action after action.
+//! One execution: stage after stage, group after group. The actions of a group run side by side.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use action::failure::Failure;
 use action::program::Context;
-use aws::session::Session;
+use action::wait::Limits;
 use contract::pipeline::{Action, Stage};
+use contract::pipeline_checks::{EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
 use contract::variables::{self, Variables};
-use contract::variables::{EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
+use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::actions::{cloudformation, codebuild, s3_source};
-use crate::artifacts::Store;
+use crate::action_io::{ActionInput, ActionOutput};
+use crate::actions::Runner;
 use crate::definition::{self, Definition};
+use crate::ids::random_id;
 use crate::settings::Checked;
+use crate::store::Store;
 
 /// An execution while it runs.
 #[derive(Debug)]
-pub struct Execution<'a> {
+pub(crate) struct Execution<'a> {
     /// What to run.
-    pub definition: &'a Definition,
+    definition: &'a Definition,
     /// How.
-    pub settings: &'a Checked,
+    settings: &'a Checked,
     /// What surrounds the program.
-    pub context: &'a Context,
+    context: &'a Context,
     /// The execution's id.
-    pub id: String,
+    id: String,
     /// A folder of the execution's own.
-    pub work: PathBuf,
-    /// The artifacts that were made.
-    pub store: Store,
-    /// The revision of each source artifact, where it has one.
-    pub revisions: BTreeMap<String, String>,
+    work: PathBuf,
+    store: Store,
     variables: Variables,
     done: Vec<Done>,
 }
@@ -49,82 +49,9 @@ struct Done {
     variables: Vec<(String, String)>,
 }
 
-/// An action about to run, with its configuration resolved.
-#[derive(Debug)]
-pub struct Ready<'a> {
-    /// The stage's name.
-    pub stage: &'a str,
-    /// The action.
-    pub action: &'a Action,
-    /// Its configuration, resolved.
-    pub configuration: BTreeMap<String, String>,
-}
-
-/// What runs an action.
-#[derive(Debug, Clone, Copy)]
-enum Runner {
-    Source,
-    Build,
-    Deploy,
-}
-
-/// What runs the action; decided for all of them before the first one touches anything.
-fn runs_here(stage: &Stage, action: &Action) -> Result<Runner, Failure> {
-    let name = format!("{}/{}", stage.name, action.name);
-    match (action.category.as_str(), action.provider.as_str()) {
-        ("Source", "S3") => Ok(Runner::Source),
-        ("Build" | "Test", "CodeBuild") => Ok(Runner::Build),
-        ("Deploy", "CloudFormation") => match action.setting("ActionMode") {
-            None | Some("CREATE_UPDATE") => Ok(Runner::Deploy),
-            Some(mode) => Err(Failure::refused(format!(
-                "{name}: ActionMode {mode} does not run here"
-            ))
-            .hint("CREATE_UPDATE does; choose the stages before it with --stage")),
-        },
-        ("Approval", _) => Err(Failure::refused(format!(
-            "{name} waits for an approval, which nobody can give here"
-        ))
-        .hint("choose the stages around it with --stage")),
-        (category, provider) => Err(Failure::refused(format!(
-            "{name}: {provider} actions of the category {category} do not run here"
-        ))
-        .hint("S3 sources, CodeBuild and CloudFormation do; choose stages with --stage")),
-    }
-}
-
-impl Ready<'_> {
-    /// `Stage/Action`, for messages.
-    #[must_use]
-    pub fn name(&self) -> String {
-        format!("{}/{}", self.stage, self.action.name)
-    }
-
-    /// A value of the configuration that must be there.
-    ///
-    /// # Errors
-    /// A refusal that names it.
-    pub fn required(&self, key: &str) -> Result<&str, Failure> {
-        self.configuration
-            .get(key)
-            .map(String::as_str)
-            .ok_or_else(|| {
-                Failure::refused(format!("{} has no {key} in its configuration", self.name()))
-            })
-    }
-
-    /// A value of the configuration.
-    #[must_use]
-    pub fn optional(&self, key: &str) -> Option<&str> {
-        self.configuration.get(key).map(String::as_str)
-    }
-}
-
 impl<'a> Execution<'a> {
     /// An execution in a folder, with the variables that are known beforehand.
-    ///
-    /// # Errors
-    /// When its folder or its id cannot be made.
-    pub fn new(
+    pub(crate) fn new(
         definition: &'a Definition,
         settings: &'a Checked,
         context: &'a Context,
@@ -158,17 +85,13 @@ impl<'a> Execution<'a> {
             id,
             work,
             store: Store::new(artifacts),
-            revisions: BTreeMap::new(),
             variables,
             done: Vec::new(),
         })
     }
 
     /// The stages that run: all, or the first and the chosen ones.
-    ///
-    /// # Errors
-    /// A chosen stage that the pipeline does not have.
-    pub fn stages(
+    pub(crate) fn stages(
         definition: &'a Definition,
         chosen: &[String],
     ) -> Result<Vec<&'a Stage>, Failure> {
@@ -193,31 +116,24 @@ impl<'a> Execution<'a> {
             .collect())
     }
 
-    /// Runs the stages; stops at the first action that fails.
-    ///
-    /// # Errors
-    /// An action that does not run here, before any has run; the failure of one that ran, with what was
-    /// done before it.
-    pub async fn run(&mut self, stages: &[&'a Stage]) -> Result<(), Failure> {
+    /// Runs the stages. Actions of one group run side by side; when one fails, the others end first, and
+    /// nothing runs after the group. An action that does not run here is refused before any has run.
+    pub(crate) async fn run(&mut self, stages: &[&'a Stage]) -> Result<(), Failure> {
         for stage in stages {
             for action in &stage.actions {
-                runs_here(stage, action)?;
+                Runner::of(stage, action)?;
             }
         }
         tracing::info!("pipeline execution {} begins", self.id);
         for stage in stages {
             for group in stage.groups() {
-                // Actions of one group may run side by side in CodePipeline; one after
-                // another is one of the orders that it allows, and is easier to read.
-                for action in group {
-                    if let Err(failure) = self.step(stage, action).await {
-                        self.summary();
-                        let before = self
-                            .done
-                            .iter()
-                            .map(|one| format!("{}/{}", one.stage, one.action));
-                        return Err(before.fold(failure, Failure::changed));
-                    }
+                if let Err(failure) = self.group(stage, &group).await {
+                    self.summary();
+                    let before = self
+                        .done
+                        .iter()
+                        .map(|one| format!("{}/{}", one.stage, one.action));
+                    return Err(before.fold(failure, Failure::changed));
                 }
             }
         }
@@ -225,7 +141,27 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    async fn step(&mut self, stage: &'a Stage, action: &'a Action) -> Result<(), Failure> {
+    async fn group(&mut self, stage: &'a Stage, group: &[&'a Action]) -> Result<(), Failure> {
+        let steps = group.iter().map(|action| self.step(stage, action));
+        let ended: Vec<_> = join_all(steps).await;
+        let mut failed: Option<Failure> = None;
+        for (action, ended) in group.iter().zip(ended) {
+            let taken = ended.and_then(|(took, output)| self.take(stage, action, took, output));
+            if let Err(failure) = taken {
+                failed = Some(match failed {
+                    None => failure,
+                    Some(first) => first.and(failure),
+                });
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn step(
+        &self,
+        stage: &'a Stage,
+        action: &'a Action,
+    ) -> Result<(Duration, ActionOutput), Failure> {
         let name = format!("{}/{}", stage.name, action.name);
         if let Some(signal) = self.context.interrupt.pending() {
             return Err(Failure::interrupted(
@@ -235,13 +171,44 @@ impl<'a> Execution<'a> {
         }
         tracing::info!("---- {name} ({}) ----", action.provider);
         let began = Instant::now();
-        let ready = self.resolve(stage, action)?;
-        let variables = match runs_here(stage, action)? {
-            Runner::Source => s3_source::run(self, &ready).await?,
-            Runner::Build => codebuild::run(self, &ready).await?,
-            Runner::Deploy => cloudformation::run(self, &ready).await?,
-        };
-        self.check_size(&name, &variables)?;
+        let input = self.input(stage, action)?;
+        let output = Runner::of(stage, action)?.run(&input).await?;
+        Ok((began.elapsed(), output))
+    }
+
+    fn input(&self, stage: &'a Stage, action: &'a Action) -> Result<ActionInput<'a>, Failure> {
+        Ok(ActionInput {
+            stage: &stage.name,
+            action,
+            configuration: self.configuration(stage, action)?,
+            artifacts: self.store.inputs(action),
+            folder: folder(&self.work, &stage.name, &action.name),
+            limits: Limits {
+                deadline: self.context.deadline,
+                interrupt: self.context.interrupt.clone(),
+            },
+            definition: self.definition,
+            settings: self.settings,
+            context: self.context,
+        })
+    }
+
+    /// Takes over what an action has made.
+    fn take(
+        &mut self,
+        stage: &Stage,
+        action: &Action,
+        took: Duration,
+        output: ActionOutput,
+    ) -> Result<(), Failure> {
+        let ActionOutput {
+            variables,
+            artifacts,
+        } = output;
+        self.check_size(&format!("{}/{}", stage.name, action.name), &variables)?;
+        for artifact in artifacts {
+            self.store.put(artifact)?;
+        }
         let namespace = action.namespace.as_ref().map(|one| one.text.clone());
         if let Some(namespace) = &namespace {
             self.variables
@@ -251,14 +218,18 @@ impl<'a> Execution<'a> {
             stage: stage.name.clone(),
             action: action.name.clone(),
             namespace,
-            took: began.elapsed(),
+            took,
             variables,
         });
         Ok(())
     }
 
     /// Resolves every value of an action's configuration.
-    fn resolve(&self, stage: &'a Stage, action: &'a Action) -> Result<Ready<'a>, Failure> {
+    fn configuration(
+        &self,
+        stage: &Stage,
+        action: &Action,
+    ) -> Result<BTreeMap<String, String>, Failure> {
         let name = format!("{}/{}", stage.name, action.name);
         let mut configuration = BTreeMap::new();
         for (field, value) in &action.configuration {
@@ -276,11 +247,7 @@ impl<'a> Execution<'a> {
             })?;
             configuration.insert(field.clone(), resolved);
         }
-        Ok(Ready {
-            stage: &stage.name,
-            action,
-            configuration,
-        })
+        Ok(configuration)
     }
 
     fn check_size(&self, name: &str, made: &[(String, String)]) -> Result<(), Failure> {
@@ -295,14 +262,6 @@ impl<'a> Execution<'a> {
             "{name} made {total} bytes of output variables; CodePipeline allows {}",
             variables::MAX_OUTPUT_BYTES
         )))
-    }
-
-    /// Clients for an action, in its own region when it has one.
-    ///
-    /// # Errors
-    /// No region, no credentials.
-    pub async fn session(&self, action: &Action) -> Result<Session, Failure> {
-        Session::open_in(self.context, action.region.as_deref()).await
     }
 
     fn summary(&self) {
@@ -330,8 +289,7 @@ impl<'a> Execution<'a> {
 
     /// What goes to stdout: the variables of every action that ran, by namespace; an action
     /// without one stands under `Stage/Action`, which no namespace can be.
-    #[must_use]
-    pub fn report(&self) -> Value {
+    pub(crate) fn report(&self) -> Value {
         let map = |pairs: &[(String, String)]| -> Value {
             pairs
                 .iter()
@@ -364,21 +322,25 @@ fn shorten(value: &str) -> String {
     }
 }
 
-/// A random id in the form of CodePipeline's.
-///
-/// # Errors
-/// When the system gives no random bytes.
-pub fn random_id() -> std::io::Result<String> {
-    use std::io::Read as _;
-    let mut bytes = [0_u8; 16];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok([
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..],
-    ]
-    .join("-"))
+/// The folder of an action, which no other action has: `a-b` in `c` is not `b-c` in `a`.
+fn folder(work: &Path, stage: &str, action: &str) -> PathBuf {
+    let name = |text: &str| text.replace('%', "%25").replace('/', "%2F");
+    work.join("builds")
+        .join(format!("stage-{}", name(stage)))
+        .join(format!("action-{}", name(action)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folder;
+    use std::path::Path;
+
+    #[test]
+    fn two_actions_never_share_a_folder() {
+        let of = |stage, action| folder(Path::new("/w"), stage, action);
+        assert_ne!(of("a-b", "c"), of("a", "b-c"));
+        assert_ne!(of("a/b", "c"), of("a-b", "c"));
+        assert_ne!(of("a/b", "c"), of("a%2Fb", "c"));
+        assert!(of("..", "..").starts_with("/w/builds/stage-.."));
+    }
 }

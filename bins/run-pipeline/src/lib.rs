@@ -1,25 +1,31 @@
 //! Runs a CodePipeline definition with its buildspecs on this machine.
 //!
-//! Reading order: [`settings`] and [`definition`] say what to run; [`commands`] are the
-//! things the program does, with the check in `check` and an editor's server over it in `lsp`; [`execution`] runs stage after stage; each action is a file in
-//! [`actions`]. A build is [`build`] over [`phases`] over [`item`], with [`build_env`] around it,
-//! [`process`] below it and [`missing`] for what it did not export.
+//! Reading order: `settings` and `definition` say what to run; `commands` are the
+//! things the program does, with the check in `check` and an editor's server over it in `lsp`; `execution` runs stage
+//! after stage and keeps artifacts and variables; each action is a file in `actions`, which takes an
+//! `action_io::ActionInput` and gives an `action_io::ActionOutput`. A build is `build` over `phases` over
+//! `command_script`, with `build_env` around it, `process` below it and `missing_exports` for what it did
+//! not export.
 
-pub mod actions;
-pub mod artifacts;
-pub mod build;
-pub mod build_env;
+mod action_io;
+mod actions;
+mod artifact;
+mod aws_access;
+mod build;
+mod build_env;
 mod check;
-pub mod commands;
-pub mod definition;
-pub mod execution;
+mod command_script;
+mod commands;
+mod definition;
+mod execution;
 mod files;
-pub mod item;
+mod ids;
 mod lsp;
-pub mod missing;
-pub mod phases;
-pub mod process;
+mod missing_exports;
+mod phases;
+mod process;
 pub mod settings;
+mod store;
 
 use std::process::ExitCode;
 

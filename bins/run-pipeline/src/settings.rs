@@ -17,9 +17,9 @@ use contract::variables;
 use serde::Deserialize;
 
 /// The name of the stack where none is given.
-pub const STACK_NAME: &str = "pipeline";
+pub(crate) const STACK_NAME: &str = "pipeline";
 /// The account where none is given.
-pub const ACCOUNT: &str = "000000000000";
+pub(crate) const ACCOUNT: &str = "000000000000";
 
 /// The settings as declared.
 #[derive(Debug, clap::Args, Deserialize, Default)]
@@ -59,6 +59,9 @@ pub struct Raw {
     /// A variable of an action that does not run, as in AMIcreation.AMI_ID=ami-0abc; repeatable
     #[arg(long, value_name = "NAMESPACE.KEY=VALUE", action = ArgAction::Append, help_heading = "The pipeline")]
     variable: Given<Guarded<Lines>>,
+    /// Allow calls to AWS itself; without it only endpoints that the environment names (AWS_ENDPOINT_URL) are asked
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The pipeline")]
+    allow_aws: Given<Switch>,
     /// Variables for every build, NAME=value lines, over those of the action; repeatable
     #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Builds")]
     build_env_file: Given<Lines>,
@@ -128,43 +131,45 @@ pub enum Asked {
 #[derive(Debug, Clone)]
 pub struct Checked {
     /// What to run.
-    pub definition: PathBuf,
+    pub(crate) definition: PathBuf,
     /// Parameter files.
-    pub parameter_files: Vec<PathBuf>,
+    pub(crate) parameter_files: Vec<PathBuf>,
     /// Single parameters.
-    pub parameters: Vec<(String, String)>,
+    pub(crate) parameters: Vec<(String, String)>,
     /// The pipeline's logical id.
-    pub pipeline: Option<String>,
+    pub(crate) pipeline: Option<String>,
     /// `AWS::StackName`.
-    pub stack_name: String,
+    pub(crate) stack_name: String,
     /// `AWS::AccountId`.
-    pub account: String,
+    pub(crate) account: String,
     /// The chosen stages; empty means all.
-    pub stages: Vec<String>,
+    pub(crate) stages: Vec<String>,
     /// Variables of actions that do not run: namespace, key, value.
-    pub variables: Vec<(String, String, String)>,
+    pub(crate) variables: Vec<(String, String, String)>,
+    /// Whether AWS itself may be asked.
+    pub(crate) allow_aws: bool,
     /// Variables for every build.
-    pub build_env: Vec<(String, String)>,
+    pub(crate) build_env: Vec<(String, String)>,
     /// In front of `PATH` in builds, absolute.
-    pub bin_dir: Option<PathBuf>,
+    pub(crate) bin_dir: Option<PathBuf>,
     /// The source folder, absolute.
-    pub source: PathBuf,
+    pub(crate) source: PathBuf,
     /// What the archive holds, for check; empty when the source folder stands for it.
-    pub sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
     /// What is left out of the folders among them.
-    pub exclude: Exclude,
+    pub(crate) exclude: Exclude,
     /// Whether check asks AWS.
-    pub live: bool,
+    pub(crate) live: bool,
     /// The form of check's report.
-    pub format: Format,
+    pub(crate) format: Format,
     /// Where check's report goes.
-    pub report_file: Option<PathBuf>,
+    pub(crate) report_file: Option<PathBuf>,
     /// Whether check mends files.
-    pub fix: bool,
+    pub(crate) fix: bool,
     /// The check's configuration file.
-    pub check_config: Option<PathBuf>,
+    pub(crate) check_config: Option<PathBuf>,
     /// The folder that keeps the run.
-    pub work_dir: Option<PathBuf>,
+    pub(crate) work_dir: Option<PathBuf>,
 }
 
 impl Settings for Raw {
@@ -229,6 +234,7 @@ impl Raw {
             faults.of("fix", "only the command check mends files");
         }
         let live = faults.switch("live", self.live);
+        let allow_aws = faults.switch("allow_aws", self.allow_aws);
         let mut sources = Vec::new();
         for line in &listed.0 {
             match line.parse() {
@@ -277,6 +283,7 @@ impl Raw {
             account: account?,
             stages: stages.0,
             variables,
+            allow_aws,
             build_env,
             bin_dir,
             source: source?,

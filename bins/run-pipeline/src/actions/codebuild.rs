@@ -8,45 +8,33 @@ use contract::buildspec::Buildspec;
 use contract::finding::did_you_mean;
 use serde_json::Value;
 
-use crate::build::{self, Build, Outcome, Surroundings};
+use crate::action_io::{ActionInput, ActionOutput};
+use crate::artifact::Artifact;
+use crate::build::{self, Build, Outcome};
 use crate::build_env::{self, About};
 use crate::definition::{Project, Spec};
-use crate::execution::{Execution, Ready};
+use crate::ids::random_id;
 
 /// Unpacks the inputs, runs the build, packs the outputs; the exported variables are its own.
-///
-/// # Errors
-/// A project that the template does not hold, a buildspec that cannot run, a failed build, an
-/// artifact that cannot be made.
-pub async fn run(
-    execution: &mut Execution<'_>,
-    ready: &Ready<'_>,
-) -> Result<Vec<(String, String)>, Failure> {
-    let project = project(execution, ready)?;
-    if ready.optional("BatchEnabled") == Some("true") {
+pub(crate) async fn run(input: &ActionInput<'_>) -> Result<ActionOutput, Failure> {
+    let project = project(input)?;
+    if input.optional("BatchEnabled") == Some("true") {
         return Err(Failure::refused(format!(
             "{}: batch builds do not run here",
-            ready.name()
+            input.name()
         )));
     }
-    let id = crate::execution::random_id()
-        .map_err(|error| Failure::failed("cannot begin a build").cause(error))?;
-    let folder = folder(&execution.work, ready.stage, &ready.action.name);
-    let sources = sources(execution, ready, &folder)?;
+    let id = random_id().map_err(|error| Failure::failed("cannot begin a build").cause(error))?;
+    let sources = sources(input)?;
     let spec = spec(project, &sources.primary)?;
-    let overrides = overrides(execution, ready, project)?;
-    let region = execution
-        .context
-        .variable("AWS_REGION")
-        .or_else(|| execution.context.variable("AWS_DEFAULT_REGION"))
-        .unwrap_or_default();
+    let overrides = overrides(input, project)?;
     let about = About {
         project: project.name.clone(),
         id,
-        initiator: format!("codepipeline/{}", execution.definition.pipeline.name),
+        initiator: format!("codepipeline/{}", input.definition.pipeline.name),
         image: project.image.clone(),
-        region: ready.action.region.clone().unwrap_or(region),
-        account: execution.settings.account.clone(),
+        region: input.region(),
+        account: input.settings.account.clone(),
         source_version: sources.revision.clone(),
         start_millis: SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -54,43 +42,43 @@ pub async fn run(
         source: sources.primary.clone(),
         secondary: sources.secondary,
     };
-    let outside = build_env::outside(std::env::vars_os(), execution.settings.bin_dir.as_deref());
-    let scratch = folder.join("tmp");
+    let outside = build_env::outside(std::env::vars_os(), input.settings.bin_dir.as_deref());
+    let scratch = input.folder.join("tmp");
     make(&scratch)?;
     let build = Build {
         spec: &spec,
         variables: build_env::variables(&outside, &spec, &project.variables, &overrides, &about),
         source: sources.primary.clone(),
         scratch,
-        prefix: ready.action.name.clone(),
+        prefix: input.action.name.clone(),
         limit: project.limit,
     };
-    let around = Surroundings {
-        interrupt: execution.context.interrupt.clone(),
-        deadline: execution.context.deadline,
-    };
-    let outcome = build.run(&around).await?;
+    let outcome = build.run(&input.limits).await?;
     report_missing(&spec, &outcome);
+    let mut artifacts = Vec::new();
     if outcome.artifacts {
         // Attempted after a failed build too, as CodeBuild does; then only a warning.
-        match outputs(execution, ready, &spec, &sources.primary) {
+        match outputs(input, &spec, &sources.primary) {
             Err(failure) if outcome.failed.is_some() => tracing::warn!("{failure}"),
-            done => done?,
+            made => artifacts = made?,
         }
     }
     match outcome.failed {
-        None => Ok(outcome.exports),
-        Some(why) => Err(failed(&ready.name(), &why)),
+        None => Ok(ActionOutput {
+            variables: outcome.exports,
+            artifacts,
+        }),
+        Some(why) => Err(failed(&input.name(), &why)),
     }
 }
 
 /// The failure of a build.
-pub fn failed(name: &str, why: &str) -> Failure {
+pub(crate) fn failed(name: &str, why: &str) -> Failure {
     Failure::failed(format!("the build {name} failed")).cause(why)
 }
 
 /// Says of each listed variable that is not there why.
-pub fn report_missing(spec: &Buildspec, outcome: &Outcome) {
+pub(crate) fn report_missing(spec: &Buildspec, outcome: &Outcome) {
     for (name, why) in &outcome.missing {
         let line = spec.env.exported.iter().find(|one| &one.name == name);
         let line = line.map_or(0, |one| one.line);
@@ -98,13 +86,13 @@ pub fn report_missing(spec: &Buildspec, outcome: &Outcome) {
     }
 }
 
-fn project<'e>(execution: &Execution<'e>, ready: &Ready<'_>) -> Result<&'e Project, Failure> {
-    let name = ready.required("ProjectName")?;
-    let definition = execution.definition;
+fn project<'e>(input: &ActionInput<'e>) -> Result<&'e Project, Failure> {
+    let name = input.required("ProjectName")?;
+    let definition = input.definition;
     definition.project(name).ok_or_else(|| {
         let failure = Failure::refused(format!(
             "{}: {} has no build project {name}",
-            ready.name(),
+            input.name(),
             definition.pipeline.file
         ));
         let known = definition.projects.iter().map(|one| one.name.as_str());
@@ -122,63 +110,45 @@ struct Sources {
     revision: Option<String>,
 }
 
-fn sources(
-    execution: &Execution<'_>,
-    ready: &Ready<'_>,
-    folder: &Path,
-) -> Result<Sources, Failure> {
-    let inputs = &ready.action.inputs;
-    let named = ready.optional("PrimarySource");
+fn sources(input: &ActionInput<'_>) -> Result<Sources, Failure> {
+    let inputs = &input.action.inputs;
+    let named = input.optional("PrimarySource");
     let primary = match (inputs.as_slice(), named) {
         ([], _) => {
             return Err(Failure::refused(format!(
                 "{} has no input artifact",
-                ready.name()
+                input.name()
             )));
         }
         ([one], _) => &one.text,
         (_, None) => {
             return Err(Failure::refused(format!(
                 "{} has {} input artifacts and no PrimarySource",
-                ready.name(),
+                input.name(),
                 inputs.len()
             )));
         }
-        (several, Some(name)) => match several.iter().find(|one| one.text == name) {
-            Some(one) => &one.text,
-            None => {
-                return Err(Failure::refused(format!(
-                    "{}: PrimarySource {name} is not one of its input artifacts",
-                    ready.name()
-                )));
-            }
-        },
+        (_, Some(name)) => name,
     };
+    let primary = input.artifact("PrimarySource", primary)?;
     let mut secondary = Vec::new();
-    make(folder)?;
-    for input in inputs {
-        let target = if &input.text == primary {
-            folder.join("src")
+    make(&input.folder)?;
+    for name in inputs {
+        let artifact = input.artifact("InputArtifacts", &name.text)?;
+        let target = if artifact == primary {
+            input.folder.join("src")
         } else {
-            let target = folder.join(format!("src-{}", input.text));
-            secondary.push((input.text.clone(), target.clone()));
+            let target = input.folder.join(format!("src-{}", artifact.name));
+            secondary.push((artifact.name.clone(), target.clone()));
             target
         };
-        execution.store.unpack(&input.text, &target)?;
+        artifact.unpack(&target)?;
     }
     Ok(Sources {
-        primary: folder.join("src"),
+        primary: input.folder.join("src"),
         secondary,
-        revision: execution.revisions.get(primary).cloned(),
+        revision: primary.revision.clone(),
     })
-}
-
-/// The folder of an action, which no other action has: `a-b` in `c` is not `b-c` in `a`.
-fn folder(work: &Path, stage: &str, action: &str) -> PathBuf {
-    let name = |text: &str| text.replace('%', "%25").replace('/', "%2F");
-    work.join("builds")
-        .join(format!("stage-{}", name(stage)))
-        .join(format!("action-{}", name(action)))
 }
 
 fn spec(project: &Project, source: &Path) -> Result<Buildspec, Failure> {
@@ -197,18 +167,14 @@ fn spec(project: &Project, source: &Path) -> Result<Buildspec, Failure> {
 }
 
 /// StartBuild's overrides: the action's `EnvironmentVariables`, then the runner's env files.
-fn overrides(
-    execution: &Execution<'_>,
-    ready: &Ready<'_>,
-    project: &Project,
-) -> Result<Vec<(String, String)>, Failure> {
+fn overrides(input: &ActionInput<'_>, project: &Project) -> Result<Vec<(String, String)>, Failure> {
     let mut all = Vec::new();
     let mut stored = project.stored.clone();
-    if let Some(text) = ready.optional("EnvironmentVariables") {
+    if let Some(text) = input.optional("EnvironmentVariables") {
         let wrong = |why: String| {
             Failure::refused(format!(
                 "{}: EnvironmentVariables cannot be used",
-                ready.name()
+                input.name()
             ))
             .cause(why)
             .hint("write [{\"name\":\"A\",\"value\":\"b\"}]")
@@ -226,12 +192,12 @@ fn overrides(
             }
         }
     }
-    all.extend(execution.settings.build_env.iter().cloned());
+    all.extend(input.settings.build_env.iter().cloned());
     for (name, kind) in stored {
         if !all.iter().any(|(given, _)| *given == name) {
             return Err(Failure::refused(format!(
                 "{}: {name} has the type {kind}, which is not read here",
-                ready.name()
+                input.name()
             ))
             .hint(format!("give {name} in a file with --build-env-file")));
         }
@@ -242,19 +208,19 @@ fn overrides(
 /// Packs the output artifacts: a single one is the buildspec's primary artifact, several are its
 /// secondary artifacts by name.
 fn outputs(
-    execution: &Execution<'_>,
-    ready: &Ready<'_>,
+    input: &ActionInput<'_>,
     spec: &Buildspec,
     source: &Path,
-) -> Result<(), Failure> {
-    let outputs = &ready.action.outputs;
+) -> Result<Vec<Artifact>, Failure> {
+    let outputs = &input.action.outputs;
     if outputs.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    let mut made = Vec::new();
     let Some(artifacts) = &spec.artifacts else {
         return Err(Failure::failed(format!(
             "{} has output artifacts, but {} has no artifacts section",
-            ready.name(),
+            input.name(),
             spec.file
         )));
     };
@@ -267,35 +233,20 @@ fn outputs(
             None => {
                 return Err(Failure::failed(format!(
                     "{}: {} has no secondary artifact {name}",
-                    ready.name(),
+                    input.name(),
                     spec.file
                 )));
             }
         };
         // Secondary artifacts are looked for in the primary source too.
-        execution.store.collect(name, chosen, source)?;
-        tracing::info!("{}: made the artifact {name}", ready.action.name);
+        made.push(Artifact::collect(name, chosen, source, &input.folder)?);
+        tracing::info!("{}: made the artifact {name}", input.action.name);
     }
-    Ok(())
+    Ok(made)
 }
 
 fn make(folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| {
         Failure::failed(format!("cannot create {}", folder.display())).cause(error)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::folder;
-    use std::path::Path;
-
-    #[test]
-    fn two_actions_never_share_a_folder() {
-        let of = |stage, action| folder(Path::new("/w"), stage, action);
-        assert_ne!(of("a-b", "c"), of("a", "b-c"));
-        assert_ne!(of("a/b", "c"), of("a-b", "c"));
-        assert_ne!(of("a/b", "c"), of("a%2Fb", "c"));
-        assert!(of("..", "..").starts_with("/w/builds/stage-.."));
-    }
 }

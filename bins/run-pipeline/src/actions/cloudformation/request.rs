@@ -5,8 +5,7 @@ use contract::finding::Finding;
 use contract::template::Template;
 use serde_json::Value;
 
-use crate::artifacts::Store;
-use crate::execution::Ready;
+use crate::action_io::ActionInput;
 
 /// The largest template that fits into a request, in bytes. Source: CloudFormation user guide,
 /// "Quotas".
@@ -25,11 +24,11 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn read(store: &Store, ready: &Ready<'_>) -> Result<Self, Failure> {
-        let name = ready.name();
+    pub(super) fn read(input: &ActionInput<'_>) -> Result<Self, Failure> {
+        let name = input.name();
         let refused = |why: String| Failure::refused(format!("{name} cannot deploy")).cause(why);
-        let template_path = ready.required("TemplatePath")?;
-        let body = read_path(store, ready, "TemplatePath", template_path)?;
+        let template_path = input.required("TemplatePath")?;
+        let body = read_path(input, "TemplatePath", template_path)?;
         let shown = template_path
             .split_once("::")
             .map_or(template_path, |(_, file)| file);
@@ -44,12 +43,12 @@ impl Request {
         let body = String::from_utf8(body).map_err(|error| refused(error.to_string()))?;
 
         let mut request = Self {
-            stack: ready.required("StackName")?.to_owned(),
+            stack: input.required("StackName")?.to_owned(),
             body,
             parameters: Vec::new(),
             tags: Vec::new(),
             policy: None,
-            capabilities: ready
+            capabilities: input
                 .optional("Capabilities")
                 .unwrap_or_default()
                 .split(',')
@@ -57,19 +56,19 @@ impl Request {
                 .filter(|one| !one.is_empty())
                 .map(str::to_owned)
                 .collect(),
-            role: role(ready),
+            role: role(input),
         };
-        if let Some(path) = ready.optional("TemplateConfiguration") {
-            let bytes = read_path(store, ready, "TemplateConfiguration", path)?;
+        if let Some(path) = input.optional("TemplateConfiguration") {
+            let bytes = read_path(input, "TemplateConfiguration", path)?;
             let value = serde_json::from_slice(&bytes)
                 .map_err(|error| refused(format!("{path}: {error}")))?;
             request
                 .configuration(&value)
                 .map_err(|why| refused(format!("{path}: {why}")))?;
         }
-        if let Some(text) = ready.optional("ParameterOverrides") {
+        if let Some(text) = input.optional("ParameterOverrides") {
             let why = |error: String| refused(format!("ParameterOverrides: {error}"));
-            for (key, value) in overrides(store, text).map_err(why)? {
+            for (key, value) in overrides(input, text).map_err(why)? {
                 request.set(key, value);
             }
         }
@@ -129,36 +128,31 @@ impl Request {
 
 /// The stack's role. One that the pipeline's template makes itself does not exist here: there
 /// its ARN is only `LogicalId.Arn`.
-fn role(ready: &Ready<'_>) -> Option<String> {
-    let role = ready.optional("RoleArn")?;
+fn role(input: &ActionInput<'_>) -> Option<String> {
+    let role = input.optional("RoleArn")?;
     if role.starts_with("arn:") {
         return Some(role.to_owned());
     }
     tracing::warn!(
         "{}: the role {role} is not deployed here; the stack is deployed with your own permissions",
-        ready.name()
+        input.name()
     );
     None
 }
 
 /// Reads `Artifact::path` out of an input artifact.
-fn read_path(store: &Store, ready: &Ready<'_>, key: &str, value: &str) -> Result<Vec<u8>, Failure> {
-    let name = ready.name();
+fn read_path(input: &ActionInput<'_>, key: &str, value: &str) -> Result<Vec<u8>, Failure> {
+    let name = input.name();
     let Some((artifact, file)) = value.split_once("::") else {
         return Err(Failure::refused(format!(
             "{name}: {key} {value:?} is not Artifact::path"
         )));
     };
-    if !ready.action.inputs.iter().any(|one| one.text == artifact) {
-        return Err(Failure::refused(format!(
-            "{name}: {key} names {artifact}, which is not one of its input artifacts"
-        )));
-    }
-    store.read(artifact, file)
+    input.artifact(key, artifact)?.read(file)
 }
 
 /// The overrides, `Fn::GetParam` resolved.
-fn overrides(store: &Store, text: &str) -> Result<Vec<(String, String)>, String> {
+fn overrides(input: &ActionInput<'_>, text: &str) -> Result<Vec<(String, String)>, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let Value::Object(map) = value else {
         return Err("not a JSON object".to_owned());
@@ -178,7 +172,7 @@ fn overrides(store: &Store, text: &str) -> Result<Vec<(String, String)>, String>
                         Value::String(file),
                         Value::String(name),
                     ],
-                ) => get_param(store, artifact, file, name)?,
+                ) => get_param(input, artifact, file, name)?,
                 _ => {
                     return Err(format!(
                         "{key}: only text and Fn::GetParam [artifact, file, key] are resolved here"
@@ -196,9 +190,15 @@ fn overrides(store: &Store, text: &str) -> Result<Vec<(String, String)>, String>
     Ok(all)
 }
 
-fn get_param(store: &Store, artifact: &str, file: &str, name: &str) -> Result<String, String> {
-    let bytes = store
-        .read(artifact, file)
+fn get_param(
+    input: &ActionInput<'_>,
+    artifact: &str,
+    file: &str,
+    name: &str,
+) -> Result<String, String> {
+    let bytes = input
+        .artifact("Fn::GetParam", artifact)
+        .and_then(|from| from.read(file))
         .map_err(|failure| failure.to_string())?;
     let value: Value =
         serde_json::from_slice(&bytes).map_err(|error| format!("{artifact}::{file}: {error}"))?;

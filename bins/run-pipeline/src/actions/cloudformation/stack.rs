@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use action::exit::Exit;
 use action::failure::{Failure, Resource, ResourceKind};
-use action::interrupt::Interrupt;
-use action::wait::{self, Ended, Look, Pace};
+use action::wait::{self, Ended, Limits, Look, Pace};
 use aws::error::AwsError;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::primitives::DateTime;
@@ -38,8 +37,7 @@ pub(super) struct Deployment {
     pub(super) client: Client,
     pub(super) region: String,
     pub(super) request: Request,
-    pub(super) interrupt: Interrupt,
-    pub(super) deadline: Instant,
+    pub(super) limits: Limits,
 }
 
 /// What is there before anything is sent.
@@ -61,10 +59,6 @@ enum End {
 
 impl Deployment {
     /// Creates or updates the stack and waits for it. `token` is of this deployment alone.
-    ///
-    /// # Errors
-    /// A stack that cannot be deployed to; what CloudFormation refuses; a deployment that fails; one that
-    /// goes on when the wait ends, or may go on, which is listed.
     pub(super) async fn run(&self, token: String) -> Result<Outputs, Failure> {
         let what = self.what();
         let mut operation = Operation::new(token);
@@ -233,7 +227,14 @@ impl Deployment {
                 End::Bad(stack)
             }))
         };
-        let ended = wait::until(&what, self.deadline, &self.interrupt, PACE, look).await;
+        let ended = wait::until(
+            &what,
+            self.limits.deadline,
+            &self.limits.interrupt,
+            PACE,
+            look,
+        )
+        .await;
         let left = |failure| match way_out(&status) {
             None => failure,
             Some(way_out) => self.listed(failure, format!("{what}, {status}"), way_out),
@@ -314,10 +315,10 @@ impl Deployment {
 
     async fn stopped(&self) -> Failure {
         tokio::select! {
-            signal = self.interrupt.signalled() => {
+            signal = self.limits.interrupt.signalled() => {
                 Failure::interrupted(signal, format!("stopped at {}", self.what()))
             }
-            () = sleep_until(self.deadline) => {
+            () = sleep_until(self.limits.deadline) => {
                 Failure::new(Exit::Deadline, format!("the deadline came at {}", self.what()))
                     .hint("running again looks first at what is there")
             }

@@ -12,6 +12,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         .env("RUN_PIPELINE_DRY_RUN", "1");
     let harmless = [
         "RUN_PIPELINE_ACCOUNT",
+        "RUN_PIPELINE_ALLOW_AWS",
         "RUN_PIPELINE_BIN_DIR",
         "RUN_PIPELINE_BUILD_ENV_DIALECT",
         "RUN_PIPELINE_BUILD_ENV_FILE",
