@@ -73,7 +73,9 @@ impl ActionInput<'_> {
                 "{}: no action of this run has made the artifact {name}",
                 self.name()
             ))
-            .hint("run the stage that makes it too")
+            .hint(format!(
+                "run the stage that makes it too, or give it with --artifact {name}=PATH"
+            ))
         })
     }
 

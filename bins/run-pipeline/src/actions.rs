@@ -1,52 +1,73 @@
 //! The actions of a pipeline that run here, a file for each provider.
 
+mod approval;
 mod cloudformation;
 pub(crate) mod codebuild;
+pub(crate) mod local_source;
 mod s3_source;
 
 use action::failure::Failure;
-use contract::pipeline::{Action, Stage};
 
 use crate::action_io::{ActionInput, ActionOutput};
+use crate::local_source::LocalSource;
 
 /// What runs an action.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Runner {
     S3Source,
+    LocalSource(LocalSource),
     CodeBuild,
     CloudFormation,
+    Approval {
+        is_given: bool,
+    },
+    /// The action does not run; these are its output variables.
+    Stub(Vec<(String, String)>),
+    /// The action does not run, and makes nothing.
+    Skipped,
 }
 
 impl Runner {
-    /// What runs the action; decided for all of them before the first one touches anything.
-    pub(crate) fn of(stage: &Stage, action: &Action) -> Result<Self, Failure> {
-        let name = format!("{}/{}", stage.name, action.name);
-        match (action.category.as_str(), action.provider.as_str()) {
-            ("Source", "S3") => Ok(Self::S3Source),
-            ("Build" | "Test", "CodeBuild") => Ok(Self::CodeBuild),
-            ("Deploy", "CloudFormation") => match action.setting("ActionMode") {
-                None | Some("CREATE_UPDATE") => Ok(Self::CloudFormation),
-                Some(mode) => Err(Failure::refused(format!(
-                    "{name}: ActionMode {mode} does not run here"
-                ))
-                .hint("CREATE_UPDATE does; choose the stages before it with --stage")),
-            },
-            ("Approval", _) => Err(Failure::refused(format!(
-                "{name} waits for an approval, which nobody can give here"
-            ))
-            .hint("choose the stages around it with --stage")),
-            (category, provider) => Err(Failure::refused(format!(
-                "{name}: {provider} actions of the category {category} do not run here"
-            ))
-            .hint("S3 sources, CodeBuild and CloudFormation do; choose stages with --stage")),
+    /// What it does, in words.
+    pub(crate) fn shown(&self, provider: &str) -> String {
+        match self {
+            Self::LocalSource(source) => format!("{provider}, taken from {}", source.shown()),
+            Self::Approval { is_given: true } => "Manual, approved".to_owned(),
+            Self::Approval { is_given: false } => "Manual, asked for".to_owned(),
+            Self::Stub(_) => format!("{provider}, stubbed"),
+            Self::Skipped => format!("{provider}, skipped"),
+            Self::S3Source | Self::CodeBuild | Self::CloudFormation => provider.to_owned(),
         }
     }
 
-    pub(crate) async fn run(self, input: &ActionInput<'_>) -> Result<ActionOutput, Failure> {
+    /// Whether it asks AWS or an emulator.
+    pub(crate) fn asks_aws(&self) -> bool {
+        matches!(self, Self::S3Source | Self::CloudFormation)
+    }
+
+    /// What an action gives that does not run at all; nothing for one that runs.
+    pub(crate) fn given(&self, name: &str) -> Option<ActionOutput> {
+        match self {
+            Self::Stub(variables) => {
+                tracing::warn!("{name} does not run: its outputs are given (--stub)");
+                Some(ActionOutput::of(variables.clone()))
+            }
+            Self::Skipped => {
+                tracing::warn!("{name} does not run (--skip)");
+                Some(ActionOutput::default())
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) async fn run(&self, input: &ActionInput<'_>) -> Result<ActionOutput, Failure> {
         match self {
             Self::S3Source => s3_source::run(input).await,
+            Self::LocalSource(source) => local_source::run(input, source).await,
             Self::CodeBuild => codebuild::run(input).await,
             Self::CloudFormation => cloudformation::run(input).await,
+            Self::Approval { is_given } => approval::run(input, *is_given).await,
+            Self::Stub(_) | Self::Skipped => Ok(self.given(&input.name()).unwrap_or_default()),
         }
     }
 }

@@ -202,7 +202,7 @@ impl Running<'_> {
                     Exit::Deadline,
                     format!("the deadline came while the item at {place} ran"),
                 )
-                .hint("give it more with --timeout; --stage runs a stage of its own again"));
+                .hint("give it more with --timeout; --only runs one stage again"));
             }
             Ended::Late => {
                 let minutes = build.limit.as_secs() / 60;

@@ -11,14 +11,13 @@ use action::wait::{self, Limits};
 use aws::session::Session;
 use contract::buildspec::Buildspec;
 use contract::check::Report;
-use contract::checks;
 use contract::evaluate::World;
 use contract::finding::Finding;
-use contract::pipeline::Stage;
+use contract::pipeline_checks;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::actions::codebuild;
+use crate::actions::{codebuild, local_source};
 use crate::aws_access;
 use crate::build::{self, Build};
 use crate::build_env::{self, About};
@@ -28,6 +27,7 @@ use crate::execution::Execution;
 use crate::files::read_file;
 use crate::ids::random_id;
 use crate::lsp;
+use crate::run_plan::{PlannedAction, RunPlan};
 use crate::settings::{Asked, Checked};
 
 /// CodeBuild's longest build; a buildspec alone has no project that says less.
@@ -49,7 +49,6 @@ pub(crate) async fn run(asked: Asked, context: Context) -> Result<Output, Failur
 
 async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failure> {
     let definition = read(settings, context).await?;
-    let stages = Execution::stages(&definition, &settings.stages)?;
     let faults = faults(&definition, settings)?;
     if !faults.is_empty() {
         return Err(findings::refusal(
@@ -57,16 +56,16 @@ async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failu
             &faults,
         ));
     }
-    let mut actions = stages.iter().flat_map(|stage| stage.groups()).flatten();
-    if actions.any(|action| matches!(action.provider.as_str(), "S3" | "CloudFormation")) {
+    let plan = RunPlan::make(&definition.pipeline, settings, context)?;
+    if plan.actions().any(|(_, one)| one.runner.asks_aws()) {
         Session::check(context).await?;
     }
     if context.dry_run {
-        return plan(&definition, &stages, context);
+        return show_plan(&definition, &plan, context);
     }
     let work = Work::open(settings.work_dir.as_deref())?;
     let mut execution = Execution::new(&definition, settings, context, work.path.clone())?;
-    let ran = execution.run(&stages).await;
+    let ran = execution.run(&plan).await;
     work.close();
     ran?;
     Ok(Output::Data(format!("{:#}\n", execution.report())))
@@ -169,7 +168,7 @@ fn faults(definition: &Definition, settings: &Checked) -> Result<Vec<Finding>, F
     let shown = settings.definition.display().to_string();
     let text = String::from_utf8_lossy(&read_file(&settings.definition)?).into_owned();
     let mut report = Report {
-        findings: checks::pipeline::check(&definition.pipeline, &source_keys(definition)),
+        findings: pipeline_checks::check(&definition.pipeline, &source_keys(definition)),
         texts: BTreeMap::from([(shown, text)]),
         ..Report::default()
     };
@@ -178,7 +177,7 @@ fn faults(definition: &Definition, settings: &Checked) -> Result<Vec<Finding>, F
     Ok(findings::errors(&report))
 }
 
-/// The variables of S3 sources, which are always the same.
+/// The variables of sources, which are always the same.
 fn source_keys(definition: &Definition) -> BTreeMap<String, Vec<String>> {
     let sources = definition
         .pipeline
@@ -186,11 +185,13 @@ fn source_keys(definition: &Definition) -> BTreeMap<String, Vec<String>> {
         .iter()
         .flat_map(|stage| &stage.actions);
     sources
-        .filter(|action| action.category == "Source" && action.provider == "S3")
-        .filter_map(|action| action.namespace.as_ref())
-        .map(|namespace| {
-            let keys = ["VersionId", "ETag"];
-            (namespace.text.clone(), keys.map(str::to_owned).to_vec())
+        .filter(|action| action.category == "Source")
+        .filter_map(|action| {
+            let namespace = action.namespace.as_ref()?;
+            let keys = local_source::keys(&action.provider).iter();
+            let keys: Vec<String> = keys.map(|key| (*key).to_owned()).collect();
+            // Of a provider that is not known here, nothing is known.
+            (!keys.is_empty()).then(|| (namespace.text.clone(), keys))
         })
         .collect()
 }
@@ -199,7 +200,12 @@ async fn read(settings: &Checked, context: &Context) -> Result<Definition, Failu
     let file = &settings.definition;
     let bytes = read_file(file)?;
     let world = world(settings, context, &bytes).await?;
-    definition::read(file, &bytes, &world, settings.pipeline.as_deref())
+    let mut definition = definition::read(file, &bytes, &world, settings.pipeline.as_deref())?;
+    // What was given is newer than what the definition holds.
+    definition
+        .projects
+        .splice(0..0, settings.projects.iter().cloned());
+    Ok(definition)
 }
 
 /// What the template is evaluated with when it runs: everything has a value.
@@ -216,25 +222,31 @@ async fn world(settings: &Checked, context: &Context, bytes: &[u8]) -> Result<Wo
     Ok(world)
 }
 
-fn plan(definition: &Definition, stages: &[&Stage], context: &Context) -> Result<Output, Failure> {
+fn show_plan(
+    definition: &Definition,
+    plan: &RunPlan<'_>,
+    context: &Context,
+) -> Result<Output, Failure> {
     let mut text = String::new();
     let mut json = Vec::new();
-    for stage in stages {
-        for action in stage.groups().into_iter().flatten() {
-            text.push_str(&format!(
-                "{}/{} ({})\n",
-                stage.name, action.name, action.provider
-            ));
-            for (key, value) in &action.configuration {
-                text.push_str(&format!("  {key}: {}\n", value.text));
-            }
-            let configuration: BTreeMap<_, _> = action
-                .configuration
-                .iter()
-                .map(|(key, value)| (key, &value.text))
-                .collect();
-            json.push(json!({"stage": stage.name, "action": action.name, "provider": action.provider, "configuration": configuration}));
+    for (stage, PlannedAction { action, runner }) in plan.actions() {
+        let runs = runner.shown(&action.provider);
+        text.push_str(&format!("{}/{} ({runs})\n", stage.name, action.name));
+        for (key, value) in &action.configuration {
+            text.push_str(&format!("  {key}: {}\n", value.text));
         }
+        let configuration: BTreeMap<_, _> = action
+            .configuration
+            .iter()
+            .map(|(key, value)| (key, &value.text))
+            .collect();
+        json.push(json!({
+            "stage": stage.name,
+            "action": action.name,
+            "provider": action.provider,
+            "runs": runs,
+            "configuration": configuration,
+        }));
     }
     context.show_plan(
         &text,

@@ -5,12 +5,11 @@ use std::path::Path;
 use action::failure::Failure;
 use contract::check::read_definition;
 use contract::evaluate::World;
-use contract::finding::did_you_mean;
-use contract::functions::has_function;
 use contract::pipeline::{PIPELINE_TYPE, Pipeline};
 use contract::project::PROJECT_TYPE;
 pub(crate) use contract::project::{Project, Spec};
 use contract::template::Template;
+use contract::template_checks::has_function;
 
 /// What to run.
 #[derive(Debug)]
@@ -59,11 +58,6 @@ pub(crate) fn read(
         tracing::warn!("{warning}");
     }
     Ok(Definition { pipeline, projects })
-}
-
-/// The nearest known stage, for a name that is none.
-pub(crate) fn nearest_stage(pipeline: &Pipeline, name: &str) -> Option<String> {
-    did_you_mean(name, pipeline.stages.iter().map(|one| one.name.as_str()))
 }
 
 #[cfg(test)]

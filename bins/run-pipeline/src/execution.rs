@@ -15,9 +15,10 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::action_io::{ActionInput, ActionOutput};
-use crate::actions::Runner;
-use crate::definition::{self, Definition};
+use crate::artifact::Artifact;
+use crate::definition::Definition;
 use crate::ids::random_id;
+use crate::run_plan::{PlannedAction, PlannedStage, RunPlan};
 use crate::settings::Checked;
 use crate::store::Store;
 
@@ -90,44 +91,14 @@ impl<'a> Execution<'a> {
         })
     }
 
-    /// The stages that run: all, or the first and the chosen ones.
-    pub(crate) fn stages(
-        definition: &'a Definition,
-        chosen: &[String],
-    ) -> Result<Vec<&'a Stage>, Failure> {
-        let pipeline = &definition.pipeline;
-        for name in chosen {
-            if !pipeline.stages.iter().any(|one| &one.name == name) {
-                let failure = Failure::refused(format!("{}: no stage {name}", pipeline.file));
-                return Err(match definition::nearest_stage(pipeline, name) {
-                    Some(hint) => failure.hint(hint),
-                    None => failure,
-                });
-            }
-        }
-        Ok(pipeline
-            .stages
-            .iter()
-            .enumerate()
-            .filter(|(index, stage)| {
-                chosen.is_empty() || *index == 0 || chosen.contains(&stage.name)
-            })
-            .map(|(_, stage)| stage)
-            .collect())
-    }
-
     /// Runs the stages. Actions of one group run side by side; when one fails, the others end first, and
-    /// nothing runs after the group. An action that does not run here is refused before any has run.
-    pub(crate) async fn run(&mut self, stages: &[&'a Stage]) -> Result<(), Failure> {
-        for stage in stages {
-            for action in &stage.actions {
-                Runner::of(stage, action)?;
-            }
-        }
+    /// nothing runs after the group.
+    pub(crate) async fn run(&mut self, plan: &RunPlan<'a>) -> Result<(), Failure> {
         tracing::info!("pipeline execution {} begins", self.id);
-        for stage in stages {
-            for group in stage.groups() {
-                if let Err(failure) = self.group(stage, &group).await {
+        self.take_artifacts().await?;
+        for PlannedStage { stage, groups } in &plan.stages {
+            for group in groups {
+                if let Err(failure) = self.group(stage, group).await {
                     self.summary();
                     let before = self
                         .done
@@ -141,12 +112,29 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    async fn group(&mut self, stage: &'a Stage, group: &[&'a Action]) -> Result<(), Failure> {
-        let steps = group.iter().map(|action| self.step(stage, action));
+    /// Takes the artifacts that are given for actions that do not run.
+    async fn take_artifacts(&mut self) -> Result<(), Failure> {
+        for (name, source) in &self.settings.local.artifacts {
+            let fetched = source.fetch(false, &self.limits()).await?;
+            let folder = self.work.join("given");
+            let artifact = Artifact::write(name, &folder, &fetched.zip)?;
+            tracing::info!("took {} as the artifact {name}", source.shown());
+            self.store
+                .put(artifact.of_revision(Some(fetched.commit.id)))?;
+        }
+        Ok(())
+    }
+
+    async fn group(
+        &mut self,
+        stage: &'a Stage,
+        group: &[PlannedAction<'a>],
+    ) -> Result<(), Failure> {
+        let steps = group.iter().map(|one| self.step(stage, one));
         let ended: Vec<_> = join_all(steps).await;
         let mut failed: Option<Failure> = None;
-        for (action, ended) in group.iter().zip(ended) {
-            let taken = ended.and_then(|(took, output)| self.take(stage, action, took, output));
+        for (one, ended) in group.iter().zip(ended) {
+            let taken = ended.and_then(|(took, output)| self.take(stage, one.action, took, output));
             if let Err(failure) = taken {
                 failed = Some(match failed {
                     None => failure,
@@ -160,8 +148,9 @@ impl<'a> Execution<'a> {
     async fn step(
         &self,
         stage: &'a Stage,
-        action: &'a Action,
+        planned: &PlannedAction<'a>,
     ) -> Result<(Duration, ActionOutput), Failure> {
+        let PlannedAction { action, runner } = planned;
         let name = format!("{}/{}", stage.name, action.name);
         if let Some(signal) = self.context.interrupt.pending() {
             return Err(Failure::interrupted(
@@ -169,11 +158,20 @@ impl<'a> Execution<'a> {
                 format!("stopped before {name}"),
             ));
         }
-        tracing::info!("---- {name} ({}) ----", action.provider);
+        tracing::info!("---- {name} ({}) ----", runner.shown(&action.provider));
         let began = Instant::now();
-        let input = self.input(stage, action)?;
-        let output = Runner::of(stage, action)?.run(&input).await?;
+        let output = match runner.given(&name) {
+            Some(output) => output,
+            None => runner.run(&self.input(stage, action)?).await?,
+        };
         Ok((began.elapsed(), output))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            deadline: self.context.deadline,
+            interrupt: self.context.interrupt.clone(),
+        }
     }
 
     fn input(&self, stage: &'a Stage, action: &'a Action) -> Result<ActionInput<'a>, Failure> {
@@ -183,10 +181,7 @@ impl<'a> Execution<'a> {
             configuration: self.configuration(stage, action)?,
             artifacts: self.store.inputs(action),
             folder: folder(&self.work, &stage.name, &action.name),
-            limits: Limits {
-                deadline: self.context.deadline,
-                interrupt: self.context.interrupt.clone(),
-            },
+            limits: self.limits(),
             definition: self.definition,
             settings: self.settings,
             context: self.context,
@@ -239,10 +234,11 @@ impl<'a> Execution<'a> {
                     "an action in this pipeline failed because one or more variables could not be resolved: {name}"
                 ))
                 .cause(format!("{}:{}: {field}: {error}", self.definition.pipeline.file, value.place.line));
-                if self.settings.stages.is_empty() {
-                    failure
+                let settings = self.settings;
+                if settings.selection.is_part() || !settings.local.skipped.is_empty() {
+                    failure.hint("give the variables of actions that do not run with --variable NAMESPACE.KEY=VALUE")
                 } else {
-                    failure.hint("give the variables of stages that do not run with --variable NAMESPACE.KEY=VALUE")
+                    failure
                 }
             })?;
             configuration.insert(field.clone(), resolved);

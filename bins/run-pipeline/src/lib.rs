@@ -20,10 +20,13 @@ mod definition;
 mod execution;
 mod files;
 mod ids;
+mod local_source;
 mod lsp;
 mod missing_exports;
 mod phases;
 mod process;
+mod projects;
+mod run_plan;
 pub mod settings;
 mod store;
 
@@ -85,7 +88,7 @@ pub const PROGRAM: Program = Program {
         },
     ],
     examples: "The whole pipeline:\n  run-pipeline cfn/pipeline.yml --parameters cfn/config/pipeline-dev.json\n\n\
-               One stage, with what an earlier run made:\n  run-pipeline cfn/pipeline.yml --parameters dev.json --stage Deploy \\\n      --variable AMIcreation.AMI_ID=ami-0abc\n\n\
+               One stage, with what an earlier run made:\n  run-pipeline cfn/pipeline.yml --parameters dev.json --only Deploy \\\n      --variable AMIcreation.AMI_ID=ami-0abc\n\n\
                One buildspec alone:\n  run-pipeline buildspec buildspecs/make-ami.yml --build-env-file dev.env\n\n\
                Only look:\n  run-pipeline check cfn/pipeline.yml --parameters dev.json",
 };

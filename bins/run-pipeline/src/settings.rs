@@ -10,11 +10,18 @@ use action::settings::guarded::Guarded;
 use action::settings::value::{Lines, Switch};
 use bundle::tree::{Exclude, Source};
 use clap::ArgAction;
+use contract::project::Project;
 use contract::report::Format;
 use contract::rule::Rule;
 use contract::rules;
 use contract::variables;
 use serde::Deserialize;
+
+use crate::projects;
+
+mod local;
+
+pub(crate) use local::{Local, Selection};
 
 /// The name of the stack where none is given.
 pub(crate) const STACK_NAME: &str = "pipeline";
@@ -53,15 +60,36 @@ pub struct Raw {
         help_heading = "The pipeline"
     )]
     account: Given<String>,
-    /// Run only this stage and the first one, whose artifacts all need; repeatable
-    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "The pipeline")]
-    stage: Given<Lines>,
+    /// Run this stage and those after it, and the first one, whose artifacts all need
+    #[arg(long, value_name = "STAGE", help_heading = "The pipeline")]
+    from: Given<String>,
+    /// Run no stage after this one
+    #[arg(long, value_name = "STAGE", help_heading = "The pipeline")]
+    until: Given<String>,
+    /// Run only this stage, or only this action of it, and the first stage; repeatable
+    #[arg(long, value_name = "STAGE[/ACTION]", action = ArgAction::Append, help_heading = "The pipeline")]
+    only: Given<Lines>,
+    /// An artifact of an action that does not run: a folder, a zip file or REPOSITORY@REVISION; repeatable
+    #[arg(long, value_name = "NAME=PATH", action = ArgAction::Append, help_heading = "The pipeline")]
+    artifact: Given<Lines>,
+    /// Do not run this action, and take its output variables from this JSON object of texts; repeatable
+    #[arg(long, value_name = "[STAGE/]ACTION=FILE", action = ArgAction::Append, help_heading = "The pipeline")]
+    stub: Given<Lines>,
+    /// Do not run this action, which then makes nothing; repeatable
+    #[arg(long, value_name = "[STAGE/]ACTION", action = ArgAction::Append, help_heading = "The pipeline")]
+    skip: Given<Lines>,
+    /// Take this manual approval for given; otherwise it is asked for on a terminal; repeatable
+    #[arg(long, value_name = "[STAGE/]ACTION", action = ArgAction::Append, help_heading = "The pipeline")]
+    approve: Given<Lines>,
     /// A variable of an action that does not run, as in AMIcreation.AMI_ID=ami-0abc; repeatable
     #[arg(long, value_name = "NAMESPACE.KEY=VALUE", action = ArgAction::Append, help_heading = "The pipeline")]
     variable: Given<Guarded<Lines>>,
     /// Allow calls to AWS itself; without it only endpoints that the environment names (AWS_ENDPOINT_URL) are asked
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The pipeline")]
     allow_aws: Given<Switch>,
+    /// Build projects that the definition does not hold: the JSON of `aws codebuild batch-get-projects`; repeatable
+    #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Builds")]
+    projects: Given<Lines>,
     /// Variables for every build, NAME=value lines, over those of the action; repeatable
     #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Builds")]
     build_env_file: Given<Lines>,
@@ -76,14 +104,9 @@ pub struct Raw {
     /// Put this folder in front of PATH in builds
     #[arg(long, value_name = "FOLDER", help_heading = "Builds")]
     bin_dir: Given<PathBuf>,
-    /// The source folder: of a buildspec that runs alone, and where check looks for buildspecs
-    #[arg(
-        long,
-        value_name = "FOLDER",
-        default_value = ".",
-        help_heading = "Builds"
-    )]
-    source: Given<PathBuf>,
+    /// What stands for a source: a folder, a zip file or REPOSITORY@REVISION, with the name of the action or of its artifact where the pipeline has several; repeatable. For a buildspec alone and for check, the source folder
+    #[arg(long, value_name = "[NAME=]PATH", action = ArgAction::Append, help_heading = "The pipeline")]
+    source: Given<Lines>,
     /// For check: what the source archive holds, as package-template takes it (FILE or FILE=NAME, one a line in the variable); otherwise the source folder stands for it
     #[arg(long, value_name = "SOURCE[=NAME]", action = ArgAction::Append, help_heading = "The check")]
     sources: Given<Lines>,
@@ -142,8 +165,12 @@ pub struct Checked {
     pub(crate) stack_name: String,
     /// `AWS::AccountId`.
     pub(crate) account: String,
-    /// The chosen stages; empty means all.
-    pub(crate) stages: Vec<String>,
+    /// What of the pipeline runs.
+    pub(crate) selection: Selection,
+    /// Build projects that the definition does not hold.
+    pub(crate) projects: Vec<Project>,
+    /// What is given here in place of what only AWS has.
+    pub(crate) local: Local,
     /// Variables of actions that do not run: namespace, key, value.
     pub(crate) variables: Vec<(String, String, String)>,
     /// Whether AWS itself may be asked.
@@ -152,7 +179,7 @@ pub struct Checked {
     pub(crate) build_env: Vec<(String, String)>,
     /// In front of `PATH` in builds, absolute.
     pub(crate) bin_dir: Option<PathBuf>,
-    /// The source folder, absolute.
+    /// The source folder of a buildspec and of check, absolute.
     pub(crate) source: PathBuf,
     /// What the archive holds, for check; empty when the source folder stands for it.
     pub(crate) sources: Vec<Source>,
@@ -213,7 +240,11 @@ impl Raw {
         let pipeline = faults.optional("pipeline", self.pipeline);
         let stack_name = faults.required("stack_name", self.stack_name);
         let account = faults.required("account", self.account);
-        let stages = faults.optional("stage", self.stage).unwrap_or_default();
+        let selection = Selection {
+            from: faults.optional("from", self.from),
+            until: faults.optional("until", self.until),
+            only: faults.optional("only", self.only).unwrap_or_default().0,
+        };
         let given = faults
             .optional("variable", self.variable)
             .unwrap_or_default()
@@ -223,7 +254,15 @@ impl Raw {
             .unwrap_or_default();
         let dialect = faults.required("build_env_dialect", self.build_env_dialect);
         let bin_dir = faults.optional("bin_dir", self.bin_dir);
-        let source = faults.required("source", self.source);
+        let given_sources = faults.optional("source", self.source).unwrap_or_default();
+        let artifacts = local::artifacts(self.artifact, faults);
+        let stubbed = faults.optional("stub", self.stub).unwrap_or_default();
+        let stubbed = pairs("stub", &stubbed, faults);
+        let skipped = faults.optional("skip", self.skip).unwrap_or_default().0;
+        let approved = faults
+            .optional("approve", self.approve)
+            .unwrap_or_default()
+            .0;
         let work_dir = faults.optional("work_dir", self.work_dir);
         let listed = faults.optional("sources", self.sources).unwrap_or_default();
         let format = faults.optional("format", self.format).unwrap_or_default();
@@ -272,8 +311,32 @@ impl Raw {
             }
         }
         let build_env = read_env_files(&env_files, dialect.unwrap_or_default(), faults);
+        let given = faults
+            .optional("projects", self.projects)
+            .unwrap_or_default();
+        let mut projects = Vec::new();
+        for file in &given.0 {
+            match projects::read(file) {
+                Ok(more) => projects.extend(more),
+                Err(fault) => faults.of("projects", format!("{file}: {fault}")),
+            }
+        }
         let bin_dir = bin_dir.and_then(|folder| existing("bin_dir", folder, faults));
-        let source = source.and_then(|folder| existing("source", folder, faults));
+        let (source, given_sources) = if runs_a_pipeline(faults.command()) {
+            (
+                existing("source", PathBuf::from("."), faults),
+                local::sources("source", &given_sources, faults),
+            )
+        } else {
+            (source_folder(&given_sources, faults), Vec::new())
+        };
+        let local = Local {
+            sources: given_sources,
+            artifacts,
+            stubs: local::stubs(stubbed, faults),
+            skipped,
+            approved,
+        };
         Some(Checked {
             definition: definition?,
             parameter_files: action::program::paths(&files),
@@ -281,7 +344,9 @@ impl Raw {
             pipeline,
             stack_name: stack_name?,
             account: account?,
-            stages: stages.0,
+            selection,
+            projects,
+            local,
             variables,
             allow_aws,
             build_env,
@@ -296,6 +361,23 @@ impl Raw {
             fix,
             work_dir,
         })
+    }
+}
+
+/// Whether a command takes a whole pipeline, with all of its sources.
+fn runs_a_pipeline(command: Option<&str>) -> bool {
+    !matches!(command, Some("buildspec" | "check" | "lsp"))
+}
+
+/// The one source folder of a buildspec or of check.
+fn source_folder(given: &Lines, faults: &mut Faults) -> Option<PathBuf> {
+    match given.0.as_slice() {
+        [] => existing("source", PathBuf::from("."), faults),
+        [one] => existing("source", PathBuf::from(one), faults),
+        _ => {
+            faults.of("source", "only a pipeline has several sources");
+            None
+        }
     }
 }
 

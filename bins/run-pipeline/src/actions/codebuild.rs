@@ -1,5 +1,6 @@
 //! The CodeBuild action: a build of a project over the action's input artifacts.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,6 +15,7 @@ use crate::build::{self, Build, Outcome};
 use crate::build_env::{self, About};
 use crate::definition::{Project, Spec};
 use crate::ids::random_id;
+use crate::projects::{self, DEFAULT_BUILDSPEC};
 
 /// Unpacks the inputs, runs the build, packs the outputs; the exported variables are its own.
 pub(crate) async fn run(input: &ActionInput<'_>) -> Result<ActionOutput, Failure> {
@@ -26,8 +28,8 @@ pub(crate) async fn run(input: &ActionInput<'_>) -> Result<ActionOutput, Failure
     }
     let id = random_id().map_err(|error| Failure::failed("cannot begin a build").cause(error))?;
     let sources = sources(input)?;
-    let spec = spec(project, &sources.primary)?;
-    let overrides = overrides(input, project)?;
+    let spec = spec(&project, &sources.primary)?;
+    let overrides = overrides(input, &project)?;
     let about = About {
         project: project.name.clone(),
         id,
@@ -86,21 +88,25 @@ pub(crate) fn report_missing(spec: &Buildspec, outcome: &Outcome) {
     }
 }
 
-fn project<'e>(input: &ActionInput<'e>) -> Result<&'e Project, Failure> {
+/// The action's project. One that is not known here is what a new project is: `buildspec.yml` of the source and no
+/// variables of its own. A name that is nearly one of those that are known is refused.
+fn project<'e>(input: &ActionInput<'e>) -> Result<Cow<'e, Project>, Failure> {
     let name = input.required("ProjectName")?;
     let definition = input.definition;
-    definition.project(name).ok_or_else(|| {
-        let failure = Failure::refused(format!(
-            "{}: {} has no build project {name}",
-            input.name(),
-            definition.pipeline.file
-        ));
-        let known = definition.projects.iter().map(|one| one.name.as_str());
-        failure.hint(did_you_mean(name, known).unwrap_or_else(|| {
-            "run the template that holds both the pipeline and its AWS::CodeBuild::Project"
-                .to_owned()
-        }))
-    })
+    let file = &definition.pipeline.file;
+    if let Some(project) = definition.project(name) {
+        return Ok(Cow::Borrowed(project));
+    }
+    let known = definition.projects.iter().map(|one| one.name.as_str());
+    if let Some(near) = did_you_mean(name, known) {
+        let deed = format!("{}: {file} has no build project {name}", input.name());
+        return Err(Failure::refused(deed).hint(near));
+    }
+    tracing::warn!(
+        "the project {name} is not in {file}: its build runs {DEFAULT_BUILDSPEC} of the source, without the \
+         project's variables; --projects gives it (aws codebuild batch-get-projects --names {name})"
+    );
+    Ok(Cow::Owned(projects::unknown(name)))
 }
 
 /// The unpacked input artifacts.
@@ -169,7 +175,11 @@ fn spec(project: &Project, source: &Path) -> Result<Buildspec, Failure> {
 /// StartBuild's overrides: the action's `EnvironmentVariables`, then the runner's env files.
 fn overrides(input: &ActionInput<'_>, project: &Project) -> Result<Vec<(String, String)>, Failure> {
     let mut all = Vec::new();
-    let mut stored = project.stored.clone();
+    let parameters = project.parameter_store.iter();
+    let parameters = parameters.map(|(name, _)| (name.clone(), "PARAMETER_STORE".to_owned()));
+    let secrets = project.secrets_manager.iter();
+    let secrets = secrets.map(|(name, _)| (name.clone(), "SECRETS_MANAGER".to_owned()));
+    let mut stored: Vec<(String, String)> = parameters.chain(secrets).collect();
     if let Some(text) = input.optional("EnvironmentVariables") {
         let wrong = |why: String| {
             Failure::refused(format!(

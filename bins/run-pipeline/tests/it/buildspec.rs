@@ -170,7 +170,7 @@ fn wrong_settings_are_refused_all_at_once() {
             "p",
         ])
         .args(["--build-env-file", "absent.env"])
-        .env("RUN_PIPELINE_STAGES", "x")
+        .env("RUN_PIPELINE_ONLYS", "x")
         .run();
     ran.assert_code(2)
         .assert_stderr("nowhere")
@@ -178,7 +178,7 @@ fn wrong_settings_are_refused_all_at_once() {
         .assert_stderr("--variable: number 1 of them has no name and `=`")
         .assert_stderr("--parameter: number 1 of them has no name and `=`")
         .assert_stderr("cannot read absent.env")
-        .assert_stderr("RUN_PIPELINE_STAGES: no such setting (did you mean RUN_PIPELINE_STAGE?)");
+        .assert_stderr("RUN_PIPELINE_ONLYS: no such setting (did you mean RUN_PIPELINE_ONLY?)");
     program(folder.path(), "version: 0.1\nphases: {}\n")
         .run()
         .assert_code(2)

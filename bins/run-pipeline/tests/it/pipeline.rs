@@ -1,6 +1,7 @@
 //! A whole small pipeline over a fake AWS, and over moto.
 
 mod check;
+mod foreign;
 mod refusals;
 mod secret_settings;
 mod source;
@@ -196,7 +197,7 @@ fn chosen_stages_take_the_variables_of_the_others() {
     let program = || {
         program(folder.path(), &definition)
             .envs(fake.env())
-            .args(["--stage", "Deploy"])
+            .args(["--only", "Deploy"])
     };
     program()
         .run()
@@ -209,7 +210,7 @@ fn chosen_stages_take_the_variables_of_the_others() {
         .assert_code(0);
     assert_eq!(stacks.lock().unwrap().parameters["AMIId"], "ami-0abc");
     program()
-        .args(["--stage", "Depoly"])
+        .args(["--only", "Depoly"])
         .run()
         .assert_code(2)
         .assert_stderr("no stage Depoly")

@@ -36,11 +36,11 @@ fn what_does_not_run_here_is_refused_before_anything_ran() {
         let ran = program.run();
         ran.assert_code(2)
             .assert_stderr(said)
-            .assert_stderr("--stage")
+            .assert_stderr("nothing was run")
             .refute_stderr("done so far");
         assert_eq!(fake.operations(), Vec::<String>::new());
         // The stages before it run.
-        program.args(["--stage", "AMI"]).run().assert_code(0);
+        program.args(["--only", "AMI"]).run().assert_code(0);
     }
 }
 
