@@ -85,6 +85,24 @@ impl Artifact {
         Ok(bytes)
     }
 
+    /// Puts the files of several artifacts into one.
+    pub(crate) fn combined(name: &str, parts: &[Self], folder: &Path) -> Result<Self, Failure> {
+        let cannot = |error: String| {
+            Failure::failed(format!("cannot make the artifact {name}")).cause(error)
+        };
+        let mut sources = Vec::new();
+        for (number, part) in parts.iter().enumerate() {
+            let unpacked = folder.join(format!("{name}-part-{number}"));
+            part.unpack(&unpacked)?;
+            sources.push(Source::root(unpacked));
+        }
+        let manifest = bundle::tree::read(&sources, &Rules::everything())
+            .map_err(|error| cannot(error.to_string()))?;
+        let zip =
+            bundle::pack::pack(&manifest, MAX_BYTES).map_err(|error| cannot(error.to_string()))?;
+        Self::write(name, folder, &zip)
+    }
+
     /// Collects the files that a buildspec names, and writes the artifact into a folder.
     pub(crate) fn collect(
         name: &str,
@@ -99,13 +117,9 @@ impl Artifact {
         let base = base
             .canonicalize()
             .map_err(|error| cannot(format!("{}: {error}", base.display())))?;
-        let wanted = globs(&spec.files).map_err(&cannot)?;
-        let excluded = globs(&spec.exclude_paths).map_err(&cannot)?;
-        let mut files = Vec::new();
-        walk(&base, &base, &mut files).map_err(|error| cannot(error.to_string()))?;
+        let files = matching(&base, &spec.files, &spec.exclude_paths).map_err(&cannot)?;
         let sources: Vec<Source> = files
             .into_iter()
-            .filter(|path| wanted.is_match(path) && !excluded.is_match(path))
             .map(|path| {
                 let kept = if spec.discard_paths {
                     path.file_name().map(PathBuf::from).unwrap_or_default()
@@ -125,6 +139,20 @@ impl Artifact {
             bundle::pack::pack(&manifest, MAX_BYTES).map_err(|error| cannot(error.to_string()))?;
         Self::write(name, folder, &zip)
     }
+}
+
+/// The files below a folder that the patterns of a buildspec choose, relative to it.
+pub(crate) fn matching(
+    base: &Path,
+    patterns: &[String],
+    excluded: &[String],
+) -> Result<Vec<PathBuf>, String> {
+    let wanted = globs(patterns)?;
+    let excluded = globs(excluded)?;
+    let mut files = Vec::new();
+    walk(base, base, &mut files).map_err(|error| format!("{}: {error}", base.display()))?;
+    files.retain(|path| wanted.is_match(path) && !excluded.is_match(path));
+    Ok(files)
 }
 
 /// The first names of a list.

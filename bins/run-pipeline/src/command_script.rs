@@ -59,10 +59,19 @@ impl Saved {
             .stdin(Stdio::null())
             .status()?;
         if status.success() {
+            std::fs::copy(saved.environment(), saved.folder.join("first-env.sh"))?;
+            std::fs::copy(saved.directory(), saved.folder.join("first-dir.txt"))?;
             Ok(saved)
         } else {
             Err(io::Error::other(format!("{shell} ended with {status}")))
         }
+    }
+
+    /// Forgets what earlier items have left, as version 0.1 of a buildspec does.
+    pub(crate) fn forget(&self) -> io::Result<()> {
+        std::fs::copy(self.folder.join("first-env.sh"), self.environment())?;
+        std::fs::copy(self.folder.join("first-dir.txt"), self.directory())?;
+        Ok(())
     }
 
     fn environment(&self) -> PathBuf {

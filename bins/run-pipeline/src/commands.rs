@@ -9,7 +9,6 @@ use action::failure::Failure;
 use action::program::{Context, Output};
 use action::wait::{self, Limits};
 use aws::session::Session;
-use contract::buildspec::Buildspec;
 use contract::check::Report;
 use contract::evaluate::World;
 use contract::finding::Finding;
@@ -19,14 +18,16 @@ use tempfile::TempDir;
 
 use crate::actions::{codebuild, local_source};
 use crate::aws_access;
-use crate::build::{self, Build};
-use crate::build_env::{self, About};
+use crate::build::{self, Loaded};
+use crate::build_env::About;
 use crate::check;
 use crate::definition::{self, Definition};
 use crate::execution::Execution;
 use crate::files::read_file;
 use crate::ids::random_id;
 use crate::lsp;
+use crate::project_build::ProjectBuild;
+use crate::projects;
 use crate::run_plan::{PlannedAction, RunPlan};
 use crate::settings::{Asked, Checked};
 
@@ -73,7 +74,11 @@ async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failu
 
 async fn buildspec(settings: &Checked, context: &Context) -> Result<Output, Failure> {
     let shown = settings.definition.display().to_string();
-    let spec = build::read_spec(&settings.definition, &shown)?;
+    let loaded = build::read_spec(&settings.definition, &shown)?;
+    let spec = &loaded.spec;
+    if loaded.options.batch.is_some() {
+        tracing::warn!("{shown}: batch is not used here: this runs as one build");
+    }
     if context.dry_run {
         let items: Vec<_> = spec
             .phases
@@ -104,10 +109,10 @@ async fn buildspec(settings: &Checked, context: &Context) -> Result<Output, Fail
         return Ok(Output::Nothing);
     }
     let work = Work::open(settings.work_dir.as_deref())?;
-    let outcome = build_alone(&spec, settings, context, &work.path).await;
+    let outcome = build_alone(&loaded, settings, context, &work.path).await;
     work.close();
     let outcome = outcome?;
-    codebuild::report_missing(&spec, &outcome);
+    codebuild::report_missing(spec, &outcome);
     if let Some(why) = &outcome.failed {
         return Err(codebuild::failed(&shown, why));
     }
@@ -124,7 +129,7 @@ async fn buildspec(settings: &Checked, context: &Context) -> Result<Output, Fail
 }
 
 async fn build_alone(
-    spec: &Buildspec,
+    loaded: &Loaded,
     settings: &Checked,
     context: &Context,
     work: &Path,
@@ -146,21 +151,27 @@ async fn build_alone(
             .map_or(0, |since| since.as_millis()),
         source: settings.source.clone(),
         secondary: Vec::new(),
+        batch: None,
     };
-    let outside = build_env::outside(std::env::vars_os(), settings.bin_dir.as_deref());
-    let build = Build {
-        spec,
-        variables: build_env::variables(&outside, spec, &[], &settings.build_env, &about),
-        source: settings.source.clone(),
-        scratch: work.to_owned(),
-        prefix: name,
-        limit: BUILD_LIMIT,
-    };
+    let mut project = projects::unknown(&name);
+    project.limit = BUILD_LIMIT;
     let limits = Limits {
         deadline: context.deadline,
         interrupt: context.interrupt.clone(),
     };
-    build.run(&limits).await
+    let build = ProjectBuild {
+        loaded,
+        project: &project,
+        action: &[],
+        batch: &[],
+        about,
+        scratch: work.to_owned(),
+        prefix: name,
+        settings,
+        context,
+        limits: &limits,
+    };
+    build.run().await
 }
 
 /// What is wrong with the pipeline itself, and is not ignored.

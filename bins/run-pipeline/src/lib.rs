@@ -11,8 +11,11 @@ mod action_io;
 mod actions;
 mod artifact;
 mod aws_access;
+mod batch;
 mod build;
 mod build_env;
+mod build_options;
+mod cache;
 mod check;
 mod command_script;
 mod commands;
@@ -25,10 +28,16 @@ mod lsp;
 mod missing_exports;
 mod phases;
 mod process;
+mod project_build;
 mod projects;
+mod reports;
 mod run_plan;
+mod runtimes;
 pub mod settings;
 mod store;
+mod stores;
+mod users;
+mod yaml_fields;
 
 use std::process::ExitCode;
 
@@ -81,6 +90,14 @@ pub const PROGRAM: Program = Program {
         Permission {
             action: "cloudformation:UpdateStack",
             purpose: "CloudFormation: a stack that is there",
+        },
+        Permission {
+            action: "ssm:GetParameter",
+            purpose: "builds with values from Parameter Store that no file gives",
+        },
+        Permission {
+            action: "secretsmanager:GetSecretValue",
+            purpose: "builds with values from Secrets Manager that no file gives",
         },
         Permission {
             action: "cloudformation:ListExports",

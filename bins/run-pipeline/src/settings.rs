@@ -18,6 +18,7 @@ use contract::variables;
 use serde::Deserialize;
 
 use crate::projects;
+use crate::stores::StoreFile;
 
 mod local;
 
@@ -90,6 +91,12 @@ pub struct Raw {
     /// Build projects that the definition does not hold: the JSON of `aws codebuild batch-get-projects`; repeatable
     #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Builds")]
     projects: Given<Lines>,
+    /// Values of Parameter Store and Secrets Manager, JSON such as {"parameter-store":{"/a":"v"},"secrets-manager":{"b":{"key":"v"}}}
+    #[arg(long, value_name = "FILE", help_heading = "Builds")]
+    store_file: Given<String>,
+    /// Keep what `cache` of a buildspec names in this folder, for the next run
+    #[arg(long, value_name = "FOLDER", help_heading = "Builds")]
+    cache_dir: Given<PathBuf>,
     /// Variables for every build, NAME=value lines, over those of the action; repeatable
     #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Builds")]
     build_env_file: Given<Lines>,
@@ -175,6 +182,10 @@ pub struct Checked {
     pub(crate) variables: Vec<(String, String, String)>,
     /// Whether AWS itself may be asked.
     pub(crate) allow_aws: bool,
+    /// Values of stores that are given.
+    pub(crate) stores: StoreFile,
+    /// Where the caches of builds are kept.
+    pub(crate) cache_dir: Option<PathBuf>,
     /// Variables for every build.
     pub(crate) build_env: Vec<(String, String)>,
     /// In front of `PATH` in builds, absolute.
@@ -321,6 +332,14 @@ impl Raw {
                 Err(fault) => faults.of("projects", format!("{file}: {fault}")),
             }
         }
+        let cache_dir = faults.optional("cache_dir", self.cache_dir);
+        let store_file = faults.optional("store_file", self.store_file);
+        let stores = store_file.map(|file| {
+            StoreFile::read(&file).unwrap_or_else(|fault| {
+                faults.of("store_file", format!("{file}: {fault}"));
+                StoreFile::default()
+            })
+        });
         let bin_dir = bin_dir.and_then(|folder| existing("bin_dir", folder, faults));
         let (source, given_sources) = if runs_a_pipeline(faults.command()) {
             (
@@ -346,6 +365,8 @@ impl Raw {
             account: account?,
             selection,
             projects,
+            stores: stores.unwrap_or_default(),
+            cache_dir,
             local,
             variables,
             allow_aws,

@@ -7,64 +7,47 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use action::failure::Failure;
 use contract::buildspec::Buildspec;
 use contract::finding::did_you_mean;
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use crate::action_io::{ActionInput, ActionOutput};
 use crate::artifact::Artifact;
-use crate::build::{self, Build, Outcome};
-use crate::build_env::{self, About};
+use crate::batch::{Batch, BatchBuild};
+use crate::build::{self, Loaded, Outcome};
+use crate::build_env::{About, Value};
 use crate::definition::{Project, Spec};
 use crate::ids::random_id;
+use crate::project_build::ProjectBuild;
 use crate::projects::{self, DEFAULT_BUILDSPEC};
 
 /// Unpacks the inputs, runs the build, packs the outputs; the exported variables are its own.
-pub(crate) async fn run(input: &ActionInput<'_>) -> Result<ActionOutput, Failure> {
+pub(super) async fn run(input: &ActionInput<'_>) -> Result<ActionOutput, Failure> {
     let project = project(input)?;
-    if input.optional("BatchEnabled") == Some("true") {
-        return Err(Failure::refused(format!(
-            "{}: batch builds do not run here",
-            input.name()
-        )));
-    }
-    let id = random_id().map_err(|error| Failure::failed("cannot begin a build").cause(error))?;
-    let sources = sources(input)?;
-    let spec = spec(&project, &sources.primary)?;
-    let overrides = overrides(input, &project)?;
-    let about = About {
-        project: project.name.clone(),
-        id,
-        initiator: format!("codepipeline/{}", input.definition.pipeline.name),
-        image: project.image.clone(),
-        region: input.region(),
-        account: input.settings.account.clone(),
-        source_version: sources.revision.clone(),
-        start_millis: SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis()),
-        source: sources.primary.clone(),
-        secondary: sources.secondary,
+    let action = environment(input)?;
+    let sources = sources(input, &input.folder)?;
+    let loaded = spec(&project, &sources.primary)?;
+    let is_batch = input.optional("BatchEnabled") == Some("true");
+    let job = Job {
+        input,
+        project: &project,
+        action: &action,
     };
-    let outside = build_env::outside(std::env::vars_os(), input.settings.bin_dir.as_deref());
-    let scratch = input.folder.join("tmp");
-    make(&scratch)?;
-    let build = Build {
-        spec: &spec,
-        variables: build_env::variables(&outside, &spec, &project.variables, &overrides, &about),
-        source: sources.primary.clone(),
-        scratch,
-        prefix: input.action.name.clone(),
-        limit: project.limit,
-    };
-    let outcome = build.run(&input.limits).await?;
-    report_missing(&spec, &outcome);
-    let mut artifacts = Vec::new();
-    if outcome.artifacts {
-        // Attempted after a failed build too, as CodeBuild does; then only a warning.
-        match outputs(input, &spec, &sources.primary) {
-            Err(failure) if outcome.failed.is_some() => tracing::warn!("{failure}"),
-            made => artifacts = made?,
+    match &loaded.options.batch {
+        Some(batch) if is_batch => return job.batch(batch).await,
+        None if is_batch => {
+            return Err(Failure::refused(format!(
+                "{}: BatchEnabled is true, and {} has no batch",
+                input.name(),
+                loaded.spec.file
+            )));
         }
+        Some(_) => tracing::warn!(
+            "{}: batch of {} is not used without BatchEnabled: this runs as one build",
+            input.name(),
+            loaded.spec.file
+        ),
+        None => {}
     }
+    let (outcome, artifacts) = job.build(&loaded, sources, &input.folder, None).await?;
     match outcome.failed {
         None => Ok(ActionOutput {
             variables: outcome.exports,
@@ -72,6 +55,146 @@ pub(crate) async fn run(input: &ActionInput<'_>) -> Result<ActionOutput, Failure
         }),
         Some(why) => Err(failed(&input.name(), &why)),
     }
+}
+
+/// What every build of the action has in common.
+struct Job<'a, 'i> {
+    input: &'a ActionInput<'i>,
+    project: &'a Project,
+    action: &'a [(String, Value)],
+}
+
+impl Job<'_, '_> {
+    /// Runs one build and packs its artifacts.
+    async fn build(
+        &self,
+        loaded: &Loaded,
+        sources: Sources,
+        folder: &Path,
+        batch: Option<&BatchBuild>,
+    ) -> Result<(Outcome, Vec<Artifact>), Failure> {
+        let input = self.input;
+        let id =
+            random_id().map_err(|error| Failure::failed("cannot begin a build").cause(error))?;
+        let prefix = match batch {
+            Some(one) => format!("{}/{}", input.action.name, one.identifier),
+            None => input.action.name.clone(),
+        };
+        let scratch = folder.join("tmp");
+        make(&scratch)?;
+        let build = ProjectBuild {
+            loaded,
+            project: self.project,
+            action: self.action,
+            batch: batch.map_or(&[], |one| &one.variables),
+            about: About {
+                project: self.project.name.clone(),
+                id,
+                initiator: format!("codepipeline/{}", input.definition.pipeline.name),
+                image: self.project.image.clone(),
+                region: input.region(),
+                account: input.settings.account.clone(),
+                source_version: sources.revision,
+                start_millis: SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .map_or(0, |since| since.as_millis()),
+                source: sources.primary.clone(),
+                secondary: sources.secondary,
+                batch: batch.map(|one| one.identifier.clone()),
+            },
+            scratch,
+            prefix,
+            settings: input.settings,
+            context: input.context,
+            limits: &input.limits,
+        };
+        let outcome = build.run().await?;
+        report_missing(&loaded.spec, &outcome);
+        let mut artifacts = Vec::new();
+        if outcome.artifacts {
+            // Attempted after a failed build too, as CodeBuild does; then only a warning.
+            let is_part = batch.is_some();
+            match outputs(input, &loaded.spec, &sources.primary, folder, is_part) {
+                Err(failure) if outcome.failed.is_some() => tracing::warn!("{failure}"),
+                made => artifacts = made?,
+            }
+        }
+        Ok((outcome, artifacts))
+    }
+
+    /// Runs the builds of a batch one after another, each over sources of its own.
+    async fn batch(&self, batch: &Batch) -> Result<ActionOutput, Failure> {
+        let input = self.input;
+        let mut bad: Vec<&str> = Vec::new();
+        let mut failures = Vec::new();
+        let mut made: Vec<Artifact> = Vec::new();
+        for one in &batch.builds {
+            let name = &one.identifier;
+            if let Some(before) = one.depends_on.iter().find(|id| bad.contains(&id.as_str())) {
+                tracing::warn!("{}/{name} does not run: {before} failed", input.action.name);
+                bad.push(name);
+                continue;
+            }
+            let folder = input.folder.join(format!("batch-{name}"));
+            let sources = sources(input, &folder)?;
+            let loaded = match &one.buildspec {
+                Some(path) => build::read_spec(&sources.primary.join(path), path)?,
+                None => spec(self.project, &sources.primary)?,
+            };
+            let (outcome, artifacts) = self.build(&loaded, sources, &folder, Some(one)).await?;
+            made.extend(artifacts);
+            if let Some(why) = outcome.failed {
+                if one.ignore_failure {
+                    tracing::warn!(
+                        "{}/{name} failed, which the batch ignores",
+                        input.action.name
+                    );
+                    continue;
+                }
+                bad.push(name);
+                failures.push(format!("{name}: {why}"));
+                if batch.fast_fail {
+                    break;
+                }
+            }
+        }
+        if !failures.is_empty() {
+            let failure = Failure::failed(format!("the batch {} failed", input.name()));
+            return Err(failures.into_iter().fold(failure, Failure::cause));
+        }
+        Ok(ActionOutput {
+            // What CodePipeline reads of a batch's exports is not documented.
+            variables: Vec::new(),
+            artifacts: batch_artifacts(input, &made)?,
+        })
+    }
+}
+
+/// The output artifacts of a batch: of all builds together where `CombineArtifacts` says so, else of the first build
+/// that has them. The latter is not proven.
+fn batch_artifacts(input: &ActionInput<'_>, made: &[Artifact]) -> Result<Vec<Artifact>, Failure> {
+    let combine = input.optional("CombineArtifacts") == Some("true");
+    let mut all = Vec::new();
+    for output in &input.action.outputs {
+        let name = &output.text;
+        let parts: Vec<Artifact> = made
+            .iter()
+            .filter(|one| &one.name == name)
+            .cloned()
+            .collect();
+        match parts.as_slice() {
+            [] => {
+                return Err(Failure::failed(format!(
+                    "{}: no build of the batch has made the artifact {name}",
+                    input.name()
+                )));
+            }
+            [one] => all.push(one.clone()),
+            [first, ..] if !combine => all.push(first.clone()),
+            several => all.push(Artifact::combined(name, several, &input.folder)?),
+        }
+    }
+    Ok(all)
 }
 
 /// The failure of a build.
@@ -116,7 +239,7 @@ struct Sources {
     revision: Option<String>,
 }
 
-fn sources(input: &ActionInput<'_>) -> Result<Sources, Failure> {
+fn sources(input: &ActionInput<'_>, folder: &Path) -> Result<Sources, Failure> {
     let inputs = &input.action.inputs;
     let named = input.optional("PrimarySource");
     let primary = match (inputs.as_slice(), named) {
@@ -138,26 +261,26 @@ fn sources(input: &ActionInput<'_>) -> Result<Sources, Failure> {
     };
     let primary = input.artifact("PrimarySource", primary)?;
     let mut secondary = Vec::new();
-    make(&input.folder)?;
+    make(folder)?;
     for name in inputs {
         let artifact = input.artifact("InputArtifacts", &name.text)?;
         let target = if artifact == primary {
-            input.folder.join("src")
+            folder.join("src")
         } else {
-            let target = input.folder.join(format!("src-{}", artifact.name));
+            let target = folder.join(format!("src-{}", artifact.name));
             secondary.push((artifact.name.clone(), target.clone()));
             target
         };
         artifact.unpack(&target)?;
     }
     Ok(Sources {
-        primary: input.folder.join("src"),
+        primary: folder.join("src"),
         secondary,
         revision: primary.revision.clone(),
     })
 }
 
-fn spec(project: &Project, source: &Path) -> Result<Buildspec, Failure> {
+fn spec(project: &Project, source: &Path) -> Result<Loaded, Failure> {
     match &project.buildspec {
         Spec::File(path) => build::read_spec(&source.join(path), path),
         Spec::Inline(text) => {
@@ -172,45 +295,36 @@ fn spec(project: &Project, source: &Path) -> Result<Buildspec, Failure> {
     }
 }
 
-/// StartBuild's overrides: the action's `EnvironmentVariables`, then the runner's env files.
-fn overrides(input: &ActionInput<'_>, project: &Project) -> Result<Vec<(String, String)>, Failure> {
+/// The action's `EnvironmentVariables`.
+pub(crate) fn environment(input: &ActionInput<'_>) -> Result<Vec<(String, Value)>, Failure> {
+    let Some(text) = input.optional("EnvironmentVariables") else {
+        return Ok(Vec::new());
+    };
+    read_environment(text).map_err(|why| {
+        Failure::refused(format!(
+            "{}: EnvironmentVariables cannot be used",
+            input.name()
+        ))
+        .cause(why)
+        .hint("write [{\"name\":\"A\",\"value\":\"b\"}]")
+    })
+}
+
+/// Reads the JSON of `EnvironmentVariables`.
+pub(crate) fn read_environment(text: &str) -> Result<Vec<(String, Value)>, String> {
+    let list: Vec<Json> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let mut all = Vec::new();
-    let parameters = project.parameter_store.iter();
-    let parameters = parameters.map(|(name, _)| (name.clone(), "PARAMETER_STORE".to_owned()));
-    let secrets = project.secrets_manager.iter();
-    let secrets = secrets.map(|(name, _)| (name.clone(), "SECRETS_MANAGER".to_owned()));
-    let mut stored: Vec<(String, String)> = parameters.chain(secrets).collect();
-    if let Some(text) = input.optional("EnvironmentVariables") {
-        let wrong = |why: String| {
-            Failure::refused(format!(
-                "{}: EnvironmentVariables cannot be used",
-                input.name()
-            ))
-            .cause(why)
-            .hint("write [{\"name\":\"A\",\"value\":\"b\"}]")
+    for one in list {
+        let get = |key: &str| one.get(key).and_then(Json::as_str);
+        let (Some(name), Some(value)) = (get("name"), get("value")) else {
+            return Err(format!("{one} needs name and value"));
         };
-        let list: Vec<Value> =
-            serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
-        for one in list {
-            let get = |key: &str| one.get(key).and_then(Value::as_str);
-            let (Some(name), Some(value)) = (get("name"), get("value")) else {
-                return Err(wrong(format!("{one} needs name and value")));
-            };
-            match get("type").unwrap_or("PLAINTEXT") {
-                "PLAINTEXT" => all.push((name.to_owned(), value.to_owned())),
-                kind => stored.push((name.to_owned(), kind.to_owned())),
-            }
-        }
-    }
-    all.extend(input.settings.build_env.iter().cloned());
-    for (name, kind) in stored {
-        if !all.iter().any(|(given, _)| *given == name) {
-            return Err(Failure::refused(format!(
-                "{}: {name} has the type {kind}, which is not read here",
-                input.name()
-            ))
-            .hint(format!("give {name} in a file with --build-env-file")));
-        }
+        let make = match get("type") {
+            Some("PARAMETER_STORE") => Value::Parameter,
+            Some("SECRETS_MANAGER") => Value::Secret,
+            _ => Value::Plain,
+        };
+        all.push((name.to_owned(), make(value.to_owned())));
     }
     Ok(all)
 }
@@ -221,6 +335,8 @@ fn outputs(
     input: &ActionInput<'_>,
     spec: &Buildspec,
     source: &Path,
+    folder: &Path,
+    is_part: bool,
 ) -> Result<Vec<Artifact>, Failure> {
     let outputs = &input.action.outputs;
     if outputs.is_empty() {
@@ -228,6 +344,10 @@ fn outputs(
     }
     let mut made = Vec::new();
     let Some(artifacts) = &spec.artifacts else {
+        // Another build of the batch may have them.
+        if is_part {
+            return Ok(made);
+        }
         return Err(Failure::failed(format!(
             "{} has output artifacts, but {} has no artifacts section",
             input.name(),
@@ -240,6 +360,7 @@ fn outputs(
         let chosen = match secondary {
             Some((_, chosen)) => chosen,
             None if outputs.len() == 1 => artifacts,
+            None if is_part => continue,
             None => {
                 return Err(Failure::failed(format!(
                     "{}: {} has no secondary artifact {name}",
@@ -249,7 +370,7 @@ fn outputs(
             }
         };
         // Secondary artifacts are looked for in the primary source too.
-        made.push(Artifact::collect(name, chosen, source, &input.folder)?);
+        made.push(Artifact::collect(name, chosen, source, folder)?);
         tracing::info!("{}: made the artifact {name}", input.action.name);
     }
     Ok(made)

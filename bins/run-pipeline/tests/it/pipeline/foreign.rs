@@ -360,3 +360,91 @@ fn aws_itself_is_asked_only_when_that_is_allowed() {
         .assert_stderr("--allow-aws")
         .assert_stderr("Deploy/Stack");
 }
+
+#[test]
+fn a_batch_runs_in_the_order_of_its_graph() {
+    let folder = tempfile::tempdir().unwrap();
+    let batch = "version: 0.2
+batch:
+  fast-fail: false
+  build-graph:
+    - {identifier: last, depend-on: [broken], env: {variables: {ME: last}}}
+    - {identifier: second, depend-on: [first], buildspec: second.yml}
+    - {identifier: first, env: {variables: {ME: first}}}
+    - {identifier: broken, env: {variables: {ME: broken}}}
+phases: {build: {commands: ['echo \"$ME is $CODEBUILD_BATCH_BUILD_IDENTIFIER\"', 'test \"$ME\" != broken', 'touch \"$ME.txt\"']}}
+artifacts: {files: ['*.txt']}
+";
+    let mut all = build("All", 1, "[]");
+    all["configuration"]["BatchEnabled"] = "true".into();
+    all["configuration"]["CombineArtifacts"] = "true".into();
+    all["outputArtifacts"] = json!([{"name": "Made"}]);
+    let mut show = build("Show", 1, r##"[{"name":"WHAT","value":"x"}]"##);
+    show["inputArtifacts"] = json!([{"name": "Made"}]);
+    let definition = definition(json!([
+        stage("Source", vec![connection()]),
+        stage("Build", vec![all]),
+        stage("Test", vec![show]),
+    ]));
+    let program = || program(folder.path(), &definition, batch).args(["--source", "app"]);
+    let second = program();
+    let spec = "version: 0.2
+phases: {build: {commands: ['echo two', 'touch two.txt', 'printf \"version: 0.2\\nphases: {build: {commands: [ls]}}\\n\" > buildspec.yml']}}
+artifacts: {files: ['*.txt', buildspec.yml]}
+";
+    std::fs::write(folder.path().join("app/second.yml"), spec).unwrap();
+    let ran = second.run();
+    ran.assert_code(1)
+        .assert_stderr("All/first | first is first")
+        .assert_stderr("All/second | two")
+        .assert_stderr("All/last does not run: broken failed")
+        .assert_stderr("the batch Build/All failed");
+    let good = batch.replace(" != broken", " != x");
+    std::fs::write(folder.path().join("app/buildspec.yml"), good).unwrap();
+    let program = Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
+        .dir(folder.path())
+        .args(["pipeline.json", "--source", "app"]);
+    let ran = program.run();
+    ran.assert_code(0);
+    for name in ["first.txt", "two.txt", "last.txt", "broken.txt"] {
+        ran.assert_stderr(&format!("Show | {name}"));
+    }
+}
+
+#[test]
+fn a_project_of_another_file_has_its_buildspec_and_variables() {
+    let folder = tempfile::tempdir().unwrap();
+    let definition = definition(json!([
+        stage("Source", vec![connection()]),
+        stage("Build", vec![build("Show", 1, "[]")]),
+    ]));
+    let projects = json!({"projects": [{
+        "name": "p",
+        "source": {"type": "CODEPIPELINE", "buildspec": "ci/build.yml"},
+        "environment": {"environmentVariables": [
+            {"name": "WHAT", "value": "project", "type": "PLAINTEXT"},
+            {"name": "KEY", "value": "/key", "type": "PARAMETER_STORE"},
+        ]},
+    }]});
+    std::fs::write(folder.path().join("projects.json"), projects.to_string()).unwrap();
+    std::fs::create_dir_all(folder.path().join("app/ci")).unwrap();
+    std::fs::write(folder.path().join("app/ci/build.yml"), SHOW).unwrap();
+    let program = program(folder.path(), &definition, "version: 0.2\n").args([
+        "--source",
+        "app",
+        "--projects",
+        "projects.json",
+    ]);
+    program
+        .run()
+        .assert_code(2)
+        .assert_stderr("KEY comes from parameter-store (/key)");
+    std::fs::write(
+        folder.path().join("stores.json"),
+        r#"{"parameter-store": {"/key": "value-of-key"}}"#,
+    )
+    .unwrap();
+    let ran = program.args(["--store-file", "stores.json"]).run();
+    let report: Value = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
+    assert_eq!(report["ShowVariables"]["OUT"], "project");
+}
