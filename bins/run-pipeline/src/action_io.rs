@@ -11,7 +11,9 @@ use contract::pipeline::Action;
 
 use crate::artifact::Artifact;
 use crate::aws_access;
+use crate::build_env::Value;
 use crate::definition::Definition;
+use crate::pipeline_options::ActionOptions;
 use crate::settings::Checked;
 
 /// An action about to run, with everything that it may look at.
@@ -22,6 +24,9 @@ pub(crate) struct ActionInput<'a> {
     pub(crate) action: &'a Action,
     /// The action's configuration, resolved.
     pub(crate) configuration: BTreeMap<String, String>,
+    /// The action's own `EnvironmentVariables`, resolved.
+    pub(crate) environment: Vec<(String, Value)>,
+    pub(crate) options: ActionOptions,
     /// The input artifacts that were made, in the order of the action.
     pub(crate) artifacts: Vec<Artifact>,
     /// A folder that no other action has. It need not exist yet.

@@ -3,7 +3,9 @@
 mod approval;
 mod cloudformation;
 pub(crate) mod codebuild;
+pub(crate) mod commands;
 pub(crate) mod local_source;
+mod s3_deploy;
 mod s3_source;
 
 use action::failure::Failure;
@@ -17,7 +19,9 @@ pub(crate) enum Runner {
     S3Source,
     LocalSource(LocalSource),
     CodeBuild,
+    Commands,
     CloudFormation,
+    S3Deploy,
     Approval {
         is_given: bool,
     },
@@ -36,13 +40,17 @@ impl Runner {
             Self::Approval { is_given: false } => "Manual, asked for".to_owned(),
             Self::Stub(_) => format!("{provider}, stubbed"),
             Self::Skipped => format!("{provider}, skipped"),
-            Self::S3Source | Self::CodeBuild | Self::CloudFormation => provider.to_owned(),
+            Self::S3Source
+            | Self::CodeBuild
+            | Self::Commands
+            | Self::CloudFormation
+            | Self::S3Deploy => provider.to_owned(),
         }
     }
 
     /// Whether it asks AWS or an emulator.
     pub(crate) fn asks_aws(&self) -> bool {
-        matches!(self, Self::S3Source | Self::CloudFormation)
+        matches!(self, Self::S3Source | Self::CloudFormation | Self::S3Deploy)
     }
 
     /// What an action gives that does not run at all; nothing for one that runs.
@@ -65,7 +73,9 @@ impl Runner {
             Self::S3Source => s3_source::run(input).await,
             Self::LocalSource(source) => local_source::run(input, source).await,
             Self::CodeBuild => codebuild::run(input).await,
+            Self::Commands => commands::run(input).await,
             Self::CloudFormation => cloudformation::run(input).await,
+            Self::S3Deploy => s3_deploy::run(input).await,
             Self::Approval { is_given } => approval::run(input, *is_given).await,
             Self::Stub(_) | Self::Skipped => Ok(self.given(&input.name()).unwrap_or_default()),
         }

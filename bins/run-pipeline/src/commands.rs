@@ -57,7 +57,7 @@ async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failu
             &faults,
         ));
     }
-    let plan = RunPlan::make(&definition.pipeline, settings, context)?;
+    let plan = RunPlan::make(&definition.pipeline, &definition.options, settings, context)?;
     if plan.actions().any(|(_, one)| one.runner.asks_aws()) {
         Session::check(context).await?;
     }

@@ -4,12 +4,16 @@ use std::path::Path;
 
 use action::failure::Failure;
 use contract::check::read_definition;
-use contract::evaluate::World;
+use contract::evaluate::{Evaluator, World};
+use contract::finding::Finding;
 use contract::pipeline::{PIPELINE_TYPE, Pipeline};
 use contract::project::PROJECT_TYPE;
 pub(crate) use contract::project::{Project, Spec};
 use contract::template::Template;
 use contract::template_checks::has_function;
+use contract::yaml;
+
+use crate::pipeline_options::PipelineOptions;
 
 /// What to run.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub(crate) struct Definition {
     pub(crate) pipeline: Pipeline,
     /// The build projects of the same template.
     pub(crate) projects: Vec<Project>,
+    /// What else the pipeline says.
+    pub(crate) options: PipelineOptions,
 }
 
 impl Definition {
@@ -57,7 +63,38 @@ pub(crate) fn read(
     for warning in template.iter().flat_map(|template| &template.warnings) {
         tracing::warn!("{warning}");
     }
-    Ok(Definition { pipeline, projects })
+    let options = options(&shown, bytes, template.as_ref(), world, id)
+        .map_err(|wrong| findings::refusal("the pipeline cannot run", &wrong))?;
+    Ok(Definition {
+        pipeline,
+        projects,
+        options,
+    })
+}
+
+fn options(
+    shown: &str,
+    bytes: &[u8],
+    template: Option<&Template>,
+    world: &World,
+    id: Option<&str>,
+) -> Result<PipelineOptions, Vec<Finding>> {
+    let Some(template) = template else {
+        let root = yaml::parse_bytes(shown, bytes).map_err(|finding| vec![finding])?;
+        return Ok(PipelineOptions::read(root.get("pipeline").unwrap_or(&root)));
+    };
+    let evaluator = Evaluator::new(template, world)?;
+    let mut found = template.resources_of(PIPELINE_TYPE);
+    let found = found.find(|one| id.is_none_or(|id| one.id == id));
+    let Some(properties) = found.and_then(|one| one.properties.as_ref()) else {
+        return Ok(PipelineOptions::default());
+    };
+    let node = evaluator
+        .node(properties)
+        .map_err(|finding| vec![finding])?;
+    Ok(node
+        .map(|node| PipelineOptions::read(&node))
+        .unwrap_or_default())
 }
 
 #[cfg(test)]

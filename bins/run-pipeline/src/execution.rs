@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use action::exit::Exit;
 use action::failure::Failure;
 use action::program::Context;
 use action::wait::Limits;
-use contract::pipeline::{Action, Stage};
+use contract::pipeline::{Action, Moment, Stage};
 use contract::pipeline_checks::{EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
 use contract::variables::{self, Variables};
 use futures_util::future::join_all;
@@ -15,10 +16,15 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::action_io::{ActionInput, ActionOutput};
+use crate::actions::codebuild::Sources;
+use crate::actions::commands::{CommandsJob, environment};
 use crate::artifact::Artifact;
+use crate::aws_access;
+use crate::conditions::{self, Consequence, variable_check};
 use crate::definition::Definition;
 use crate::ids::random_id;
-use crate::run_plan::{PlannedAction, PlannedStage, RunPlan};
+use crate::pipeline_options::{Rule, StageOptions};
+use crate::run_plan::{PlannedAction, PlannedStage, RunPlan, is_skipped};
 use crate::settings::Checked;
 use crate::store::Store;
 
@@ -96,20 +102,160 @@ impl<'a> Execution<'a> {
     pub(crate) async fn run(&mut self, plan: &RunPlan<'a>) -> Result<(), Failure> {
         tracing::info!("pipeline execution {} begins", self.id);
         self.take_artifacts().await?;
-        for PlannedStage { stage, groups } in &plan.stages {
-            for group in groups {
-                if let Err(failure) = self.group(stage, group).await {
-                    self.summary();
-                    let before = self
-                        .done
-                        .iter()
-                        .map(|one| format!("{}/{}", one.stage, one.action));
-                    return Err(before.fold(failure, Failure::changed));
-                }
+        for planned in &plan.stages {
+            if let Err(failure) = self.stage(planned).await {
+                self.summary();
+                let before = self
+                    .done
+                    .iter()
+                    .map(|one| format!("{}/{}", one.stage, one.action));
+                return Err(before.fold(failure, Failure::changed));
             }
         }
         self.summary();
         Ok(())
+    }
+
+    /// Runs a stage between its conditions. A stage that is to be retried is so once, as CodePipeline does.
+    async fn stage(&mut self, planned: &PlannedStage<'a>) -> Result<(), Failure> {
+        let stage = planned.stage;
+        let options = self.definition.options.stage(&stage.name);
+        let name = &stage.name;
+        match self.conditions(name, &options, Moment::BeforeEntry).await? {
+            None => {}
+            Some((Consequence::Skip, why)) => {
+                tracing::warn!("the stage {name} is skipped: {why}");
+                return Ok(());
+            }
+            Some((_, why)) => {
+                let deed = format!("the stage {name} may not be entered");
+                return Err(Failure::failed(deed).cause(why));
+            }
+        }
+        let Err(failure) = self.groups(planned, 1, false).await else {
+            return match self.conditions(name, &options, Moment::OnSuccess).await? {
+                None => Ok(()),
+                Some((consequence, why)) => {
+                    let deed = format!("a condition of the stage {name} is not met");
+                    Err(ended(consequence, Failure::failed(deed).cause(why)))
+                }
+            };
+        };
+        // What was interrupted is not what CodePipeline sees as a failure of the stage.
+        if matches!(
+            failure.exit(),
+            Exit::Deadline | Exit::Interrupted | Exit::Terminated
+        ) {
+            return Err(failure);
+        }
+        let met = self.conditions(name, &options, Moment::OnFailure).await?;
+        let consequence = match (met, &options.failure_result) {
+            (Some((consequence, why)), _) => {
+                tracing::warn!("{why}");
+                consequence
+            }
+            (None, Some(result)) => Consequence::of(result),
+            (None, None) => return Err(failure),
+        };
+        match consequence {
+            Consequence::Retry => {
+                let only_failed = options.retry_mode.as_deref() != Some("ALL_ACTIONS");
+                tracing::warn!("{failure}");
+                tracing::warn!("the stage {name} is retried once (onFailure)");
+                self.groups(planned, 2, only_failed).await
+            }
+            Consequence::Skip => {
+                tracing::warn!("{failure}");
+                tracing::warn!("the failure of the stage {name} is passed over (onFailure: SKIP)");
+                Ok(())
+            }
+            other => Err(ended(other, failure)),
+        }
+    }
+
+    /// Runs the groups of a stage; of a retry only what has not succeeded before, if that is meant.
+    async fn groups(
+        &mut self,
+        planned: &PlannedStage<'a>,
+        attempt: u32,
+        only_failed: bool,
+    ) -> Result<(), Failure> {
+        let stage = planned.stage;
+        for group in &planned.groups {
+            let is_done = |action: &Action| {
+                self.done
+                    .iter()
+                    .any(|one| one.stage == stage.name && one.action == action.name)
+            };
+            let group: Vec<&PlannedAction<'a>> = group
+                .iter()
+                .filter(|one| !(only_failed && is_done(one.action)))
+                .collect();
+            self.group(stage, &group, attempt).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks the conditions of a stage; gives what follows from the first that is not met, and why.
+    async fn conditions(
+        &self,
+        stage: &str,
+        options: &StageOptions,
+        moment: Moment,
+    ) -> Result<Option<(Consequence, String)>, Failure> {
+        for condition in conditions::at(moment, options) {
+            for rule in &condition.rules {
+                let name = format!("{stage}/{}", rule.name);
+                if is_skipped(self.settings, stage, &rule.name) {
+                    tracing::warn!("the rule {name} is taken for met (--skip)");
+                    continue;
+                }
+                let met = match rule.provider.as_str() {
+                    "Commands" => self.commands_rule(stage, rule, moment).await?,
+                    _ => variable_check(rule, &self.variables),
+                };
+                match met {
+                    Ok(()) => tracing::info!("the rule {name} ({}) is met", moment.field()),
+                    Err(why) => {
+                        let consequence = Consequence::of(&condition.result);
+                        let why = format!("the rule {name} ({}) is not met: {why}", moment.field());
+                        return Ok(Some((consequence, why)));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Runs the commands of a rule over its artifacts.
+    async fn commands_rule(
+        &self,
+        stage: &str,
+        rule: &Rule,
+        moment: Moment,
+    ) -> Result<Result<(), String>, Failure> {
+        let part = format!("{} {}", moment.field(), rule.name);
+        let folder = folder(&self.work, stage, &part, 1);
+        let inputs = rule.inputs.iter().filter_map(|name| self.store.get(name));
+        let inputs: Vec<Artifact> = inputs.cloned().collect();
+        let (primary, others) = match inputs.split_first() {
+            Some((first, others)) => (Some(first), others),
+            None => (None, [].as_slice()),
+        };
+        let job = CommandsJob {
+            name: &rule.name,
+            commands: rule.commands.iter().map(|text| (text.clone(), 0)).collect(),
+            exported: &[],
+            environment: &[],
+            sources: Sources::unpack(primary, others, &folder)?,
+            folder: &folder,
+            region: aws_access::region(self.context).unwrap_or_default(),
+            definition: self.definition,
+            settings: self.settings,
+            context: self.context,
+            limits: &self.limits(),
+        };
+        Ok(job.run().await?.failed.map_or(Ok(()), Err))
     }
 
     /// Takes the artifacts that are given for actions that do not run.
@@ -128,9 +274,10 @@ impl<'a> Execution<'a> {
     async fn group(
         &mut self,
         stage: &'a Stage,
-        group: &[PlannedAction<'a>],
+        group: &[&PlannedAction<'a>],
+        attempt: u32,
     ) -> Result<(), Failure> {
-        let steps = group.iter().map(|one| self.step(stage, one));
+        let steps = group.iter().map(|one| self.step(stage, one, attempt));
         let ended: Vec<_> = join_all(steps).await;
         let mut failed: Option<Failure> = None;
         for (one, ended) in group.iter().zip(ended) {
@@ -149,6 +296,7 @@ impl<'a> Execution<'a> {
         &self,
         stage: &'a Stage,
         planned: &PlannedAction<'a>,
+        attempt: u32,
     ) -> Result<(Duration, ActionOutput), Failure> {
         let PlannedAction { action, runner } = planned;
         let name = format!("{}/{}", stage.name, action.name);
@@ -162,7 +310,7 @@ impl<'a> Execution<'a> {
         let began = Instant::now();
         let output = match runner.given(&name) {
             Some(output) => output,
-            None => runner.run(&self.input(stage, action)?).await?,
+            None => runner.run(&self.input(stage, action, attempt)?).await?,
         };
         Ok((began.elapsed(), output))
     }
@@ -174,14 +322,31 @@ impl<'a> Execution<'a> {
         }
     }
 
-    fn input(&self, stage: &'a Stage, action: &'a Action) -> Result<ActionInput<'a>, Failure> {
+    fn input(
+        &self,
+        stage: &'a Stage,
+        action: &'a Action,
+        attempt: u32,
+    ) -> Result<ActionInput<'a>, Failure> {
+        let options = self.definition.options.action(&stage.name, &action.name);
+        let environment = environment(&options.environment, &self.variables);
+        let environment = environment.map_err(|why| {
+            let name = format!("{}/{}", stage.name, action.name);
+            Failure::failed(format!("cannot resolve EnvironmentVariables of {name}")).cause(why)
+        })?;
+        let limits = match options.timeout_minutes {
+            Some(minutes) => self.limits().within(Duration::from_secs(minutes * 60)),
+            None => self.limits(),
+        };
         Ok(ActionInput {
             stage: &stage.name,
             action,
             configuration: self.configuration(stage, action)?,
+            environment,
+            options,
             artifacts: self.store.inputs(action),
-            folder: folder(&self.work, &stage.name, &action.name),
-            limits: self.limits(),
+            folder: folder(&self.work, &stage.name, &action.name, attempt),
+            limits,
             definition: self.definition,
             settings: self.settings,
             context: self.context,
@@ -318,12 +483,23 @@ fn shorten(value: &str) -> String {
     }
 }
 
-/// The folder of an action, which no other action has: `a-b` in `c` is not `b-c` in `a`.
-fn folder(work: &Path, stage: &str, action: &str) -> PathBuf {
+/// A stage's failure with what CodePipeline would do about it and is not done here.
+fn ended(consequence: Consequence, failure: Failure) -> Failure {
+    match consequence {
+        Consequence::Rollback => failure.hint(
+            "CodePipeline would roll the stage back to its last successful execution; here nothing is rolled back",
+        ),
+        _ => failure,
+    }
+}
+
+/// The folder of an action, which no other action has: `a-b` in `c` is not `b-c` in `a`. A second attempt has its own.
+fn folder(work: &Path, stage: &str, action: &str, attempt: u32) -> PathBuf {
     let name = |text: &str| text.replace('%', "%25").replace('/', "%2F");
     work.join("builds")
         .join(format!("stage-{}", name(stage)))
         .join(format!("action-{}", name(action)))
+        .join(format!("try-{attempt}"))
 }
 
 #[cfg(test)]
@@ -333,7 +509,7 @@ mod tests {
 
     #[test]
     fn two_actions_never_share_a_folder() {
-        let of = |stage, action| folder(Path::new("/w"), stage, action);
+        let of = |stage, action| folder(Path::new("/w"), stage, action, 1);
         assert_ne!(of("a-b", "c"), of("a", "b-c"));
         assert_ne!(of("a/b", "c"), of("a-b", "c"));
         assert_ne!(of("a/b", "c"), of("a%2Fb", "c"));

@@ -19,6 +19,7 @@ mod cache;
 mod check;
 mod command_script;
 mod commands;
+mod conditions;
 mod definition;
 mod execution;
 mod files;
@@ -27,6 +28,7 @@ mod local_source;
 mod lsp;
 mod missing_exports;
 mod phases;
+mod pipeline_options;
 mod process;
 mod project_build;
 mod projects;
@@ -76,6 +78,10 @@ pub const PROGRAM: Program = Program {
             purpose: "S3 sources: fetch the same version again when its body breaks off",
         },
         Permission {
+            action: "s3:PutObject",
+            purpose: "S3 deployments; artifacts that `Fn::GetArtifactAtt` names (`--artifact-bucket`)",
+        },
+        Permission {
             action: "cloudformation:DescribeStacks",
             purpose: "CloudFormation: look at the stack, wait for it, read its outputs",
         },
@@ -90,6 +96,26 @@ pub const PROGRAM: Program = Program {
         Permission {
             action: "cloudformation:UpdateStack",
             purpose: "CloudFormation: a stack that is there",
+        },
+        Permission {
+            action: "cloudformation:DeleteStack",
+            purpose: "CloudFormation: DELETE_ONLY, and REPLACE_ON_FAILURE where the stack has failed",
+        },
+        Permission {
+            action: "cloudformation:DescribeChangeSet",
+            purpose: "CloudFormation: the modes of change sets",
+        },
+        Permission {
+            action: "cloudformation:CreateChangeSet",
+            purpose: "CloudFormation: CHANGE_SET_REPLACE",
+        },
+        Permission {
+            action: "cloudformation:DeleteChangeSet",
+            purpose: "CloudFormation: CHANGE_SET_REPLACE, for the change set of before",
+        },
+        Permission {
+            action: "cloudformation:ExecuteChangeSet",
+            purpose: "CloudFormation: CHANGE_SET_EXECUTE",
         },
         Permission {
             action: "ssm:GetParameter",

@@ -7,10 +7,13 @@ use action::failure::Failure;
 use action::program::Context;
 use contract::finding::did_you_mean;
 use contract::pipeline::{Action, Pipeline, Stage};
+use contract::pipeline_checks::PIPELINE_NAMESPACE;
 
 use crate::actions::Runner;
 use crate::aws_access::may_ask;
+use crate::conditions::{self, MOMENTS, is_evaluated};
 use crate::local_source::LocalSource;
+use crate::pipeline_options::PipelineOptions;
 use crate::settings::{Checked, Selection};
 
 /// The stages that run, in order.
@@ -36,12 +39,26 @@ impl<'a> RunPlan<'a> {
     /// Decides; names everything at once that keeps the pipeline from running here.
     pub(crate) fn make(
         pipeline: &'a Pipeline,
+        options: &PipelineOptions,
         settings: &Checked,
         context: &Context,
     ) -> Result<Self, Failure> {
         let mut faults = Vec::new();
         let chosen = choose(pipeline, &settings.selection, &mut faults);
-        unknown_names(pipeline, settings, &mut faults);
+        for (stage, _) in &chosen {
+            rules(&stage.name, options, settings, &mut faults);
+        }
+        for (name, default) in &pipeline.variables {
+            let mut given = settings.variables.iter();
+            let is_given =
+                given.any(|(namespace, key, _)| namespace == PIPELINE_NAMESPACE && key == name);
+            if default.is_none() && !is_given {
+                faults.push(format!(
+                    "the pipeline's variable {name} has no default; give it with --variable {PIPELINE_NAMESPACE}.{name}=VALUE"
+                ));
+            }
+        }
+        unknown_names(pipeline, options, settings, &mut faults);
         let stages = chosen
             .into_iter()
             .map(|(stage, actions)| {
@@ -86,6 +103,31 @@ impl<'a> RunPlan<'a> {
                 .map(|action| (one.stage, action))
         })
     }
+}
+
+/// Rules that are not evaluated here and not passed over.
+fn rules(stage: &str, options: &PipelineOptions, settings: &Checked, faults: &mut Vec<String>) {
+    let of_stage = options.stage(stage);
+    for moment in MOMENTS {
+        let conditions = conditions::at(moment, &of_stage).iter();
+        for rule in conditions.flat_map(|condition| &condition.rules) {
+            if !is_evaluated(rule) && !is_skipped(settings, stage, &rule.name) {
+                let name = format!("{stage}/{}", rule.name);
+                faults.push(format!(
+                    "the rule {name} ({} of {}) is not evaluated here; take it for met with --skip {name}",
+                    rule.provider,
+                    moment.field()
+                ));
+            }
+        }
+    }
+}
+
+/// Whether an action or a rule of a stage is passed over.
+pub(crate) fn is_skipped(settings: &Checked, stage: &str, name: &str) -> bool {
+    let full = format!("{stage}/{name}");
+    let skipped = &settings.local.skipped;
+    skipped.iter().any(|one| one == name || *one == full)
 }
 
 /// Whether a name given by a person means this action.
@@ -155,7 +197,12 @@ fn unknown_stage(pipeline: &Pipeline, name: &str) -> String {
 }
 
 /// Names in the settings that mean no action.
-fn unknown_names(pipeline: &Pipeline, settings: &Checked, faults: &mut Vec<String>) {
+fn unknown_names(
+    pipeline: &Pipeline,
+    options: &PipelineOptions,
+    settings: &Checked,
+    faults: &mut Vec<String>,
+) {
     let local = &settings.local;
     let stubs = local.stubs.iter().map(|(name, _)| ("--stub", name));
     let skipped = local.skipped.iter().map(|name| ("--skip", name));
@@ -169,6 +216,7 @@ fn unknown_names(pipeline: &Pipeline, settings: &Checked, faults: &mut Vec<Strin
             .filter(|(stage, action)| means(name, stage, action))
             .count()
         {
+            0 if flag == "--skip" && is_rule(pipeline, options, name) => {}
             0 => {
                 let near = did_you_mean(name, all().map(|(_, action)| action.name.as_str()));
                 let near = near.map_or_else(String::new, |near| format!(" ({near})"));
@@ -207,6 +255,18 @@ fn unknown_names(pipeline: &Pipeline, settings: &Checked, faults: &mut Vec<Strin
     }
 }
 
+/// Whether a name means a rule of a stage's conditions.
+fn is_rule(pipeline: &Pipeline, options: &PipelineOptions, name: &str) -> bool {
+    pipeline.stages.iter().any(|stage| {
+        let of_stage = options.stage(&stage.name);
+        MOMENTS
+            .iter()
+            .flat_map(|moment| conditions::at(*moment, &of_stage))
+            .flat_map(|condition| &condition.rules)
+            .any(|rule| rule.name == name || format!("{}/{}", stage.name, rule.name) == name)
+    })
+}
+
 fn source_actions(pipeline: &Pipeline) -> impl Iterator<Item = (&Stage, &Action)> {
     let stages = pipeline.stages.iter();
     stages
@@ -241,12 +301,9 @@ fn runner(
     match (action.category.as_str(), action.provider.as_str()) {
         ("Source", _) => source(pipeline, stage, action, settings, context),
         ("Build" | "Test", "CodeBuild") => Ok(Runner::CodeBuild),
-        ("Deploy", "CloudFormation") => match action.setting("ActionMode") {
-            None | Some("CREATE_UPDATE") => Ok(Runner::CloudFormation),
-            Some(mode) => Err(format!(
-                "{name}: ActionMode {mode} does not run here; pass over it with --stub {name}=outputs.json or --skip {name}"
-            )),
-        },
+        ("Compute", "Commands") => Ok(Runner::Commands),
+        ("Deploy", "S3") => Ok(Runner::S3Deploy),
+        ("Deploy", "CloudFormation") => Ok(Runner::CloudFormation),
         ("Approval", "Manual") => {
             if local.approved.iter().any(|one| means(one, stage, action)) {
                 Ok(Runner::Approval { is_given: true })

@@ -73,6 +73,9 @@ pub struct Raw {
     /// An artifact of an action that does not run: a folder, a zip file or REPOSITORY@REVISION; repeatable
     #[arg(long, value_name = "NAME=PATH", action = ArgAction::Append, help_heading = "The pipeline")]
     artifact: Given<Lines>,
+    /// Where artifacts are uploaded that `Fn::GetArtifactAtt` names
+    #[arg(long, value_name = "BUCKET", help_heading = "The pipeline")]
+    artifact_bucket: Given<String>,
     /// Do not run this action, and take its output variables from this JSON object of texts; repeatable
     #[arg(long, value_name = "[STAGE/]ACTION=FILE", action = ArgAction::Append, help_heading = "The pipeline")]
     stub: Given<Lines>,
@@ -182,6 +185,8 @@ pub struct Checked {
     pub(crate) variables: Vec<(String, String, String)>,
     /// Whether AWS itself may be asked.
     pub(crate) allow_aws: bool,
+    /// Where artifacts are uploaded whose place is asked for.
+    pub(crate) artifact_bucket: Option<String>,
     /// Values of stores that are given.
     pub(crate) stores: StoreFile,
     /// Where the caches of builds are kept.
@@ -332,6 +337,7 @@ impl Raw {
                 Err(fault) => faults.of("projects", format!("{file}: {fault}")),
             }
         }
+        let artifact_bucket = faults.optional("artifact_bucket", self.artifact_bucket);
         let cache_dir = faults.optional("cache_dir", self.cache_dir);
         let store_file = faults.optional("store_file", self.store_file);
         let stores = store_file.map(|file| {
@@ -367,6 +373,7 @@ impl Raw {
             projects,
             stores: stores.unwrap_or_default(),
             cache_dir,
+            artifact_bucket,
             local,
             variables,
             allow_aws,

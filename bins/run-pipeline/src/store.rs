@@ -35,6 +35,11 @@ impl Store {
         Ok(())
     }
 
+    /// An artifact that was made.
+    pub(crate) fn get(&self, name: &str) -> Option<&Artifact> {
+        self.artifacts.get(name)
+    }
+
     /// The input artifacts of an action, as far as they were made.
     pub(crate) fn inputs(&self, action: &Action) -> Vec<Artifact> {
         let names = action.inputs.iter();

@@ -232,14 +232,41 @@ fn project<'e>(input: &ActionInput<'e>) -> Result<Cow<'e, Project>, Failure> {
     Ok(Cow::Owned(projects::unknown(name)))
 }
 
-/// The unpacked input artifacts.
-struct Sources {
-    primary: PathBuf,
-    secondary: Vec<(String, PathBuf)>,
-    revision: Option<String>,
+/// The unpacked input artifacts of a build.
+pub(crate) struct Sources {
+    pub(super) primary: PathBuf,
+    pub(super) secondary: Vec<(String, PathBuf)>,
+    pub(super) revision: Option<String>,
 }
 
-fn sources(input: &ActionInput<'_>, folder: &Path) -> Result<Sources, Failure> {
+impl Sources {
+    /// Unpacks artifacts below a folder; without a primary one its source is empty.
+    pub(crate) fn unpack(
+        primary: Option<&Artifact>,
+        others: &[Artifact],
+        folder: &Path,
+    ) -> Result<Self, Failure> {
+        make(folder)?;
+        let source = folder.join("src");
+        match primary {
+            Some(artifact) => artifact.unpack(&source)?,
+            None => make(&source)?,
+        }
+        let mut secondary = Vec::new();
+        for artifact in others {
+            let target = folder.join(format!("src-{}", artifact.name));
+            artifact.unpack(&target)?;
+            secondary.push((artifact.name.clone(), target));
+        }
+        Ok(Self {
+            primary: source,
+            secondary,
+            revision: primary.and_then(|one| one.revision.clone()),
+        })
+    }
+}
+
+pub(super) fn sources(input: &ActionInput<'_>, folder: &Path) -> Result<Sources, Failure> {
     let inputs = &input.action.inputs;
     let named = input.optional("PrimarySource");
     let primary = match (inputs.as_slice(), named) {
@@ -250,6 +277,8 @@ fn sources(input: &ActionInput<'_>, folder: &Path) -> Result<Sources, Failure> {
             )));
         }
         ([one], _) => &one.text,
+        // The first is the primary one of a Commands action.
+        ([first, ..], None) if input.action.provider == "Commands" => &first.text,
         (_, None) => {
             return Err(Failure::refused(format!(
                 "{} has {} input artifacts and no PrimarySource",
@@ -260,24 +289,14 @@ fn sources(input: &ActionInput<'_>, folder: &Path) -> Result<Sources, Failure> {
         (_, Some(name)) => name,
     };
     let primary = input.artifact("PrimarySource", primary)?;
-    let mut secondary = Vec::new();
-    make(folder)?;
+    let mut others = Vec::new();
     for name in inputs {
         let artifact = input.artifact("InputArtifacts", &name.text)?;
-        let target = if artifact == primary {
-            folder.join("src")
-        } else {
-            let target = folder.join(format!("src-{}", artifact.name));
-            secondary.push((artifact.name.clone(), target.clone()));
-            target
-        };
-        artifact.unpack(&target)?;
+        if artifact != primary {
+            others.push(artifact.clone());
+        }
     }
-    Ok(Sources {
-        primary: folder.join("src"),
-        secondary,
-        revision: primary.revision.clone(),
-    })
+    Sources::unpack(Some(primary), &others, folder)
 }
 
 fn spec(project: &Project, source: &Path) -> Result<Loaded, Failure> {

@@ -2,10 +2,12 @@
 
 mod check;
 mod foreign;
+mod modes;
 mod refusals;
 mod secret_settings;
 mod source;
 mod stacks;
+mod stage_conditions;
 
 use std::path::Path;
 

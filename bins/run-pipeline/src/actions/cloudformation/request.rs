@@ -5,6 +5,7 @@ use contract::finding::Finding;
 use contract::template::Template;
 use serde_json::Value;
 
+use super::artifact_attribute;
 use crate::action_io::ActionInput;
 
 /// The largest template that fits into a request, in bytes. Source: CloudFormation user guide,
@@ -24,7 +25,20 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn read(input: &ActionInput<'_>) -> Result<Self, Failure> {
+    /// Of an action that needs no template: it deletes a stack or executes a change set.
+    pub(super) fn without_template(input: &ActionInput<'_>) -> Result<Self, Failure> {
+        Ok(Self {
+            stack: input.required("StackName")?.to_owned(),
+            body: String::new(),
+            parameters: Vec::new(),
+            tags: Vec::new(),
+            policy: None,
+            capabilities: Vec::new(),
+            role: role(input),
+        })
+    }
+
+    pub(super) async fn read(input: &ActionInput<'_>) -> Result<Self, Failure> {
         let name = input.name();
         let refused = |why: String| Failure::refused(format!("{name} cannot deploy")).cause(why);
         let template_path = input.required("TemplatePath")?;
@@ -68,7 +82,7 @@ impl Request {
         }
         if let Some(text) = input.optional("ParameterOverrides") {
             let why = |error: String| refused(format!("ParameterOverrides: {error}"));
-            for (key, value) in overrides(input, text).map_err(why)? {
+            for (key, value) in overrides(input, text).await.map_err(why)? {
                 request.set(key, value);
             }
         }
@@ -151,39 +165,33 @@ fn read_path(input: &ActionInput<'_>, key: &str, value: &str) -> Result<Vec<u8>,
     input.artifact(key, artifact)?.read(file)
 }
 
-/// The overrides, `Fn::GetParam` resolved.
-fn overrides(input: &ActionInput<'_>, text: &str) -> Result<Vec<(String, String)>, String> {
+/// The overrides, `Fn::GetParam` and `Fn::GetArtifactAtt` resolved.
+async fn overrides(input: &ActionInput<'_>, text: &str) -> Result<Vec<(String, String)>, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let Value::Object(map) = value else {
         return Err("not a JSON object".to_owned());
     };
     let mut all = Vec::new();
     for (key, value) in map {
-        let text = match &value {
-            Value::String(text) => text.clone(),
-            Value::Object(call) => match call
-                .get("Fn::GetParam")
-                .and_then(Value::as_array)
-                .map(Vec::as_slice)
-            {
-                Some(
-                    [
-                        Value::String(artifact),
-                        Value::String(file),
-                        Value::String(name),
-                    ],
-                ) => get_param(input, artifact, file, name)?,
-                _ => {
-                    return Err(format!(
-                        "{key}: only text and Fn::GetParam [artifact, file, key] are resolved here"
-                    ));
-                }
-            },
-            other => {
-                return Err(format!(
-                    "{key}: {other} is not text; put it in quotation marks"
-                ));
-            }
+        let texts = |function: &str| {
+            let arguments = value.get(function)?.as_array()?.iter();
+            arguments.map(Value::as_str).collect::<Option<Vec<&str>>>()
+        };
+        let text = if let Value::String(text) = &value {
+            text.clone()
+        } else if let Some([artifact, file, name]) = texts("Fn::GetParam").as_deref() {
+            get_param(input, artifact, file, name)?
+        } else if let Some([artifact, attribute]) = texts("Fn::GetArtifactAtt").as_deref() {
+            let found = artifact_attribute::read(input, artifact, attribute).await;
+            found.map_err(|failure| failure.to_string())?
+        } else if value.is_object() {
+            return Err(format!(
+                "{key}: only text, Fn::GetParam [artifact, file, key] and Fn::GetArtifactAtt [artifact, attribute] are resolved"
+            ));
+        } else {
+            return Err(format!(
+                "{key}: {value} is not text; put it in quotation marks"
+            ));
         };
         all.push((key, text));
     }
