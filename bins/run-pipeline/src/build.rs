@@ -1,84 +1,74 @@
 //! One build: the phases of a buildspec over a source folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use action::exit::Exit;
 use action::failure::Failure;
-use action::interrupt::Interrupt;
+use action::wait::Limits;
 use contract::buildspec::{Buildspec, Item, PhaseName};
-use contract::rule::Severity;
+use contract::finding::{Finding, Severity};
+use contract::yaml;
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use crate::item::{Epilogue, Saved};
-use crate::missing::{self, Ran};
+use crate::build_options::BuildOptions;
+use crate::command_script::{Epilogue, Saved};
+use crate::missing_exports::{self, Ran};
 use crate::phases::{self, Next};
-use crate::process::{self, Ended, Groups, Stop};
+use crate::process::{self, Ended, Groups};
+use crate::users::{self, User};
 
 /// Everything that a build needs to know.
 #[derive(Debug)]
-pub struct Build<'a> {
+pub(crate) struct Build<'a> {
     /// What to run.
-    pub spec: &'a Buildspec,
+    pub(crate) spec: &'a Buildspec,
+    pub(crate) options: &'a BuildOptions,
     /// The complete environment.
-    pub variables: BTreeMap<String, String>,
+    pub(crate) variables: BTreeMap<String, String>,
+    /// The names of variables whose values come from a store: CodeBuild does not export those.
+    pub(crate) stored: BTreeSet<String>,
     /// The folder in which the first item starts.
-    pub source: PathBuf,
+    pub(crate) source: PathBuf,
     /// An existing folder of the build's own, for the saved environment.
-    pub scratch: PathBuf,
+    pub(crate) scratch: PathBuf,
     /// What its output lines begin with.
-    pub prefix: String,
+    pub(crate) prefix: String,
     /// How long the build may take; CodeBuild's default is an hour.
-    pub limit: Duration,
-}
-
-/// What surrounds a build.
-#[derive(Debug, Clone)]
-pub struct Surroundings {
-    /// Whether we were asked to stop.
-    pub interrupt: Interrupt,
-    /// When the whole run must be over.
-    pub deadline: Instant,
+    pub(crate) limit: Duration,
 }
 
 /// How a build ended.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The first item that failed, in words; nothing when the build succeeded.
-    pub failed: Option<String>,
+    pub(crate) failed: Option<String>,
     /// Whether the artifacts are to be collected: not after a build that ended early.
-    pub artifacts: bool,
+    pub(crate) artifacts: bool,
     /// The exported variables, in the order of the buildspec.
-    pub exports: Vec<(String, String)>,
+    pub(crate) exports: Vec<(String, String)>,
     /// Listed variables that are not there, each with the reason.
-    pub missing: Vec<(String, String)>,
+    pub(crate) missing: Vec<(String, String)>,
 }
 
 impl Build<'_> {
     /// Runs the phases and reads the exported variables.
-    ///
-    /// # Errors
-    /// Refused when the buildspec wants what is not there (a Windows shell, Parameter Store);
-    /// interrupted; or when the machinery itself fails. A failing command is not an error:
-    /// [`Outcome::failed`] says so.
-    pub async fn run(&self, around: &Surroundings) -> Result<Outcome, Failure> {
+    pub(crate) async fn run(&self, limits: &Limits) -> Result<Outcome, Failure> {
         let shell = self.shell()?;
-        self.refuse_stores()?;
         let saved = Saved::begin(&self.scratch, shell, &self.variables, &self.source)
             .map_err(|error| self.broken("start its shell", error))?;
+        let users = self.users()?;
         let mut running = Running {
             build: self,
             saved,
-            stop: Stop {
-                interrupt: around.interrupt.clone(),
-                deadline: around.deadline.min(Instant::now() + self.limit),
-            },
+            limits: limits.within(self.limit),
             groups: Groups::default(),
-            run_deadline: around.deadline,
+            run_deadline: limits.deadline,
             ran: Vec::new(),
             failed: None,
+            users,
         };
         let ended = running.phases(shell).await;
         running.groups.end().await;
@@ -98,26 +88,37 @@ impl Build<'_> {
         }
     }
 
-    /// Values from Parameter Store and Secrets Manager are not fetched; a value given from
-    /// outside takes their place.
-    fn refuse_stores(&self) -> Result<(), Failure> {
-        let env = &self.spec.env;
-        let stores = [
-            ("parameter-store", &env.parameter_store),
-            ("secrets-manager", &env.secrets_manager),
-        ];
-        for (store, entries) in stores {
-            for (name, reference) in entries {
-                if !self.variables.contains_key(name) {
-                    return Err(Failure::refused(format!(
-                        "{}: {name} comes from {store} ({reference}), which is not read here",
-                        self.spec.file
-                    ))
-                    .hint(format!("give {name} in a file with --build-env-file")));
-                }
+    /// The user of each phase, where `run-as` names one and this process may become it.
+    fn users(&self) -> Result<[Option<User>; 4], Failure> {
+        let mut users = [None; 4];
+        for name in PhaseName::ALL {
+            let phase = &self.spec.phase(name).run_as;
+            let Some(user) = phase.as_ref().or(self.spec.run_as.as_ref()) else {
+                continue;
+            };
+            if !users::is_root() {
+                tracing::warn!(
+                    "{}: run-as {user} is not followed here: only root can, and the build runs as you",
+                    self.spec.file
+                );
+                break;
             }
+            if user == "root" {
+                continue;
+            }
+            users[name as usize] = Some(users::find(user).map_err(|why| {
+                Failure::refused(format!(
+                    "{}: run-as {user} cannot be followed",
+                    self.spec.file
+                ))
+                .cause(why)
+            })?);
         }
-        Ok(())
+        if users.iter().any(Option::is_some) {
+            users::open_to_others(&self.scratch)
+                .map_err(|error| self.broken("let another user in", error))?;
+        }
+        Ok(users)
     }
 
     fn broken(&self, deed: &str, error: impl std::fmt::Display) -> Failure {
@@ -129,12 +130,23 @@ impl Build<'_> {
 struct Running<'a> {
     build: &'a Build<'a>,
     saved: Saved,
-    stop: Stop,
+    /// Of the build.
+    limits: Limits,
     groups: Groups,
     /// The deadline of the whole run, which is not the build's own limit.
     run_deadline: Instant,
     ran: Vec<Ran>,
     failed: Option<String>,
+    /// The user of each phase, where it is not the one who runs the program.
+    users: [Option<User>; 4],
+}
+
+/// A command that failed.
+struct FailedCommand {
+    /// In our words.
+    why: String,
+    /// In CodeBuild's words, which `on-failure: RETRY` looks at.
+    message: String,
 }
 
 impl Running<'_> {
@@ -142,7 +154,7 @@ impl Running<'_> {
     async fn phases(&mut self, shell: &str) -> Result<bool, Failure> {
         let mut name = PhaseName::Install;
         loop {
-            let failed = self.phase(name, shell).await?;
+            let failed = self.phase_with_retries(name, shell).await?;
             match phases::next(name, failed, self.build.spec.phase(name).on_failure) {
                 Next::Phase(next) => name = next,
                 Next::Artifacts => return Ok(true),
@@ -151,34 +163,71 @@ impl Running<'_> {
         }
     }
 
-    /// Runs one phase; gives whether it failed.
-    async fn phase(&mut self, name: PhaseName, shell: &str) -> Result<bool, Failure> {
+    /// Runs a phase as often as its `on-failure` says; gives whether it failed in the end.
+    async fn phase_with_retries(&mut self, name: PhaseName, shell: &str) -> Result<bool, Failure> {
+        let build = self.build;
+        let retry = build.options.retry(name);
+        let failed_before = self.failed.clone();
+        let mut left = retry.map_or(0, |retry| retry.count);
+        loop {
+            let failed = self.phase(name, shell).await?;
+            match (failed, retry) {
+                (Some(failed), Some(retry)) if left > 0 && retry.covers(&failed.message) => {
+                    left -= 1;
+                    tracing::warn!(
+                        "{}: repeating the phase {} (on-failure: RETRY), {left} more after that",
+                        build.prefix,
+                        name.key()
+                    );
+                    self.failed.clone_from(&failed_before);
+                    if failed_before.is_none() {
+                        self.succeeding("1")?;
+                    }
+                }
+                (failed, _) => return Ok(failed.is_some()),
+            }
+        }
+    }
+
+    fn succeeding(&self, value: &str) -> Result<(), Failure> {
+        self.saved
+            .set("CODEBUILD_BUILD_SUCCEEDING", value)
+            .map_err(|error| self.build.broken("save the environment", error))
+    }
+
+    /// Runs one phase; gives the first command that failed.
+    async fn phase(
+        &mut self,
+        name: PhaseName,
+        shell: &str,
+    ) -> Result<Option<FailedCommand>, Failure> {
         let phase = self.build.spec.phase(name);
         if phase.commands.is_empty() && phase.finally.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let began = Instant::now();
         let prefix = &self.build.prefix;
         tracing::info!("{prefix}: phase {} begins", name.key());
-        let mut failed = false;
+        let mut failed: Option<FailedCommand> = None;
         // A failing item ends its list; `finally` runs in any case.
         for list in [&phase.commands, &phase.finally] {
             for item in list {
-                let why = self.item(item, shell).await?;
-                if let Some(why) = why {
-                    tracing::warn!("{prefix}: {why}");
-                    failed = true;
-                    self.failed.get_or_insert(why);
+                let ended = self.item(name, item, shell).await?;
+                if let Some(command) = ended {
+                    tracing::warn!("{prefix}: {}", command.why);
+                    self.failed.get_or_insert(command.why.clone());
+                    failed.get_or_insert(command);
                     break;
                 }
             }
         }
-        if failed {
-            self.saved
-                .set("CODEBUILD_BUILD_SUCCEEDING", "0")
-                .map_err(|error| self.build.broken("save the environment", error))?;
+        if failed.is_some() {
+            self.succeeding("0")?;
         }
-        let verdict = if failed { "failed" } else { "succeeded" };
+        let verdict = match failed {
+            Some(_) => "failed",
+            None => "succeeded",
+        };
         tracing::info!(
             "{prefix}: phase {} {verdict} after {:.1}s",
             name.key(),
@@ -188,10 +237,21 @@ impl Running<'_> {
     }
 
     /// Runs one item; gives in words why it failed.
-    async fn item(&mut self, item: &Item, shell: &str) -> Result<Option<String>, Failure> {
+    async fn item(
+        &mut self,
+        phase: PhaseName,
+        item: &Item,
+        shell: &str,
+    ) -> Result<Option<FailedCommand>, Failure> {
         let build = self.build;
         let place = format!("{}:{}", build.spec.file, item.line);
         let broken = |error| build.broken(&format!("run the item at {place}"), error);
+        if build.options.is_0_1 {
+            self.saved.forget().map_err(broken)?;
+            if self.failed.is_some() {
+                self.succeeding("0")?;
+            }
+        }
         let script = self.saved.prepare(&item.script).map_err(broken)?;
         for line in item.script.trim_end().lines() {
             tracing::info!("{} $ {line}", build.prefix);
@@ -202,7 +262,10 @@ impl Running<'_> {
             .env_clear()
             .envs(&build.variables)
             .current_dir(&build.source);
-        let ended = process::run(command, &build.prefix, &self.stop, &mut self.groups)
+        if let Some(user) = self.users[phase as usize] {
+            command.uid(user.uid).gid(user.gid);
+        }
+        let ended = process::run(command, &build.prefix, &self.limits, &mut self.groups)
             .await
             .map_err(broken)?;
         let status = match ended {
@@ -218,13 +281,16 @@ impl Running<'_> {
                     Exit::Deadline,
                     format!("the deadline came while the item at {place} ran"),
                 )
-                .hint("give it more with --timeout; --stage runs a stage of its own again"));
+                .hint("give it more with --timeout; --only runs one stage again"));
             }
             Ended::Late => {
                 let minutes = build.limit.as_secs() / 60;
-                return Ok(Some(format!(
-                    "the item at {place} was ended after the {minutes} min that the project allows a build"
-                )));
+                return Ok(Some(FailedCommand {
+                    why: format!(
+                        "the item at {place} was ended after the {minutes} min that the project allows a build"
+                    ),
+                    message: "BUILD_TIMED_OUT: Build has timed out.".to_owned(),
+                }));
             }
         };
         let epilogue = self.saved.epilogue().map_err(broken)?;
@@ -239,7 +305,13 @@ impl Running<'_> {
             epilogue,
             status,
         });
-        Ok((status != 0).then(|| format!("the item at {place} ended with {status}")))
+        Ok((status != 0).then(|| FailedCommand {
+            why: format!("the item at {place} ended with {status}"),
+            message: format!(
+                "COMMAND_EXECUTION_ERROR: Error while executing command: {}. Reason: exit status {status}",
+                item.script.trim_end()
+            ),
+        }))
     }
 
     fn outcome(self, artifacts: bool) -> Result<Outcome, Failure> {
@@ -261,6 +333,11 @@ impl Running<'_> {
             ..Outcome::default()
         };
         for name in names {
+            if build.stored.contains(&name) {
+                let why = "its value comes from a store, and CodeBuild does not export those";
+                outcome.missing.push((name, why.to_owned()));
+                continue;
+            }
             match values.remove(&name).map(String::from_utf8) {
                 Some(Ok(value)) => outcome.exports.push((name, value)),
                 Some(Err(error)) => {
@@ -269,7 +346,7 @@ impl Running<'_> {
                     outcome.missing.push((name, why));
                 }
                 None => {
-                    let why = missing::why(&name, build.spec, &self.ran);
+                    let why = missing_exports::why(&name, build.spec, &self.ran);
                     outcome.missing.push((name, why));
                 }
             }
@@ -278,24 +355,33 @@ impl Running<'_> {
     }
 }
 
+/// A buildspec that was read.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) spec: Buildspec,
+    pub(crate) options: BuildOptions,
+}
+
 /// Reads a buildspec from a file and logs its warnings.
-///
-/// # Errors
-/// Refused when it cannot be read, with every fault of it.
-pub fn read_spec(path: &Path, shown: &str) -> Result<Buildspec, Failure> {
+pub(crate) fn read_spec(path: &Path, shown: &str) -> Result<Loaded, Failure> {
     let bytes = std::fs::read(path).map_err(|error| {
         Failure::refused(format!("cannot read the buildspec {shown}")).cause(error)
     })?;
     parse_spec(&bytes, shown)
 }
 
-/// Reads a buildspec and logs its warnings, and what of it is not followed here.
-///
-/// # Errors
-/// Refused with every fault of it, and where it has `steps`, which are GitHub Actions.
-pub fn parse_spec(bytes: &[u8], shown: &str) -> Result<Buildspec, Failure> {
-    let spec = Buildspec::parse(shown, bytes)
-        .map_err(|wrong| findings::refusal("the buildspec cannot run", &wrong))?;
+/// Reads a buildspec and logs its warnings. Every fault of it is named, and `steps`, which are GitHub Actions.
+pub(crate) fn parse_spec(bytes: &[u8], shown: &str) -> Result<Loaded, Failure> {
+    let read = Buildspec::read(shown, bytes);
+    // A note says what is taken all the same: version 0.1 where nothing is exported.
+    let faults: Vec<Finding> = read
+        .faults
+        .into_iter()
+        .filter(|one| one.severity > Severity::Note)
+        .collect();
+    let Some(spec) = read.spec.filter(|_| faults.is_empty()) else {
+        return Err(findings::refusal("the buildspec cannot run", &faults));
+    };
     if let Some((phase, place)) = spec.phases.iter().find_map(|one| Some((one, one.steps?))) {
         let deed = format!(
             "{shown}:{}: the steps of {} do not run here",
@@ -306,23 +392,14 @@ pub fn parse_spec(bytes: &[u8], shown: &str) -> Result<Buildspec, Failure> {
             "steps are GitHub Actions, which need CodeBuild; write the phase as commands to run it here",
         ));
     }
+    let cannot =
+        |why: String| Failure::refused("the buildspec cannot run").cause(format!("{shown}: {why}"));
+    let root = yaml::parse_bytes(shown, bytes).map_err(|finding| cannot(finding.to_string()))?;
+    let options = BuildOptions::read(&root).map_err(cannot)?;
     for warning in &spec.warnings {
         if warning.severity > Severity::Note {
             tracing::warn!("{warning}");
         }
     }
-    if spec.run_as.is_some() || spec.phases.iter().any(|phase| phase.run_as.is_some()) {
-        tracing::warn!("{shown}: run-as is not followed here: the build runs as you");
-    }
-    if let Some(place) = spec.phases.iter().find_map(|phase| phase.runtime_versions) {
-        let line = place.line;
-        tracing::warn!(
-            "{shown}:{line}: runtime-versions is not followed here: the build runs with what PATH finds"
-        );
-    }
-    if let Some(place) = spec.batch {
-        let line = place.line;
-        tracing::warn!("{shown}:{line}: batch is not followed here: this runs as one build");
-    }
-    Ok(spec)
+    Ok(Loaded { spec, options })
 }

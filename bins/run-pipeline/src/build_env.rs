@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use contract::buildspec::Buildspec;
+use contract::buildspec::Env;
+use contract::project::Project;
 
 /// What passes from the runner's own environment into a build, beside `AWS_…` and `LC_…`. All
 /// else stays outside, so that a build does not work here by accident and fails in CodeBuild.
@@ -34,51 +35,147 @@ const PASSED: [&str; 20] = [
 /// What CodeBuild tells a build about itself. Source: CodeBuild user guide, "Environment
 /// variables in build environments".
 #[derive(Debug, Clone)]
-pub struct About {
+pub(crate) struct About {
     /// The project's name.
-    pub project: String,
+    pub(crate) project: String,
     /// A unique part for the build's id.
-    pub id: String,
+    pub(crate) id: String,
     /// Such as `codepipeline/rag`; empty for a buildspec alone.
-    pub initiator: String,
+    pub(crate) initiator: String,
     /// The image that CodeBuild would use.
-    pub image: String,
+    pub(crate) image: String,
     /// The region; empty when none is configured.
-    pub region: String,
+    pub(crate) region: String,
     /// The account.
-    pub account: String,
+    pub(crate) account: String,
     /// The version of the primary source, when it has one.
-    pub source_version: Option<String>,
+    pub(crate) source_version: Option<String>,
     /// When the build starts, in milliseconds since 1970.
-    pub start_millis: u128,
+    pub(crate) start_millis: u128,
     /// Where the primary source is.
-    pub source: PathBuf,
+    pub(crate) source: PathBuf,
     /// Where the secondary sources are, by artifact name.
-    pub secondary: Vec<(String, PathBuf)>,
+    pub(crate) secondary: Vec<(String, PathBuf)>,
+    /// Which build of a batch it is.
+    pub(crate) batch: Option<String>,
+}
+
+/// What a variable holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    Plain(String),
+    /// The parameter of Parameter Store with its value.
+    Parameter(String),
+    /// The secret of Secrets Manager with its value.
+    Secret(String),
+}
+
+impl Value {
+    /// Whether a store holds the value.
+    pub(crate) fn is_stored(&self) -> bool {
+        !matches!(self, Self::Plain(_))
+    }
+}
+
+/// Where a variable comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Machine,
+    Buildspec,
+    Project,
+    Action,
+    Batch,
+    EnvFile,
+    CodeBuild,
+}
+
+impl Origin {
+    /// In words.
+    pub(crate) fn shown(self) -> &'static str {
+        match self {
+            Self::Machine => "this machine",
+            Self::Buildspec => "env of the buildspec",
+            Self::Project => "the project",
+            Self::Action => "EnvironmentVariables of the action",
+            Self::Batch => "batch of the buildspec",
+            Self::EnvFile => "--build-env-file",
+            Self::CodeBuild => "CodeBuild",
+        }
+    }
+}
+
+/// A variable of a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Variable {
+    pub(crate) value: Value,
+    pub(crate) origin: Origin,
+}
+
+/// The layers of a build's environment, the later over the earlier.
+pub(crate) struct Layers<'a> {
+    pub(crate) outside: &'a BTreeMap<String, String>,
+    pub(crate) buildspec: &'a Env,
+    pub(crate) project: &'a Project,
+    pub(crate) action: &'a [(String, Value)],
+    pub(crate) batch: &'a [(String, String)],
+    pub(crate) env_files: &'a [(String, String)],
 }
 
 /// The variables of a build in CodeBuild's precedence: StartBuild overrides (the action's
 /// `EnvironmentVariables`, then the runner's env files) over the project over the buildspec.
 /// What CodeBuild itself sets cannot be overridden.
-#[must_use]
-pub fn variables(
-    outside: &BTreeMap<String, String>,
-    spec: &Buildspec,
-    project: &[(String, String)],
-    overrides: &[(String, String)],
-    about: &About,
-) -> BTreeMap<String, String> {
-    let mut all = outside.clone();
-    all.extend(spec.env.variables.iter().cloned());
-    all.extend(project.iter().cloned());
-    all.extend(overrides.iter().cloned());
-    all.extend(codebuild(about));
+pub(crate) fn merge(layers: &Layers<'_>, about: &About) -> BTreeMap<String, Variable> {
+    let mut all = BTreeMap::new();
+    let mut add = |origin: Origin, pairs: &mut dyn Iterator<Item = (String, Value)>| {
+        all.extend(pairs.map(|(name, value)| (name, Variable { value, origin })));
+    };
+    let pairs = |pairs: &[(String, String)], make: fn(String) -> Value| -> Vec<(String, Value)> {
+        let pairs = pairs.iter().cloned();
+        pairs.map(|(name, value)| (name, make(value))).collect()
+    };
+    let outside = layers.outside.clone().into_iter();
+    add(
+        Origin::Machine,
+        &mut outside.map(|(name, value)| (name, Value::Plain(value))),
+    );
+    let spec = layers.buildspec;
+    let project = layers.project;
+    for (origin, plain, parameters, secrets) in [
+        (
+            Origin::Buildspec,
+            &spec.variables,
+            &spec.parameter_store,
+            &spec.secrets_manager,
+        ),
+        (
+            Origin::Project,
+            &project.variables,
+            &project.parameter_store,
+            &project.secrets_manager,
+        ),
+    ] {
+        add(origin, &mut pairs(plain, Value::Plain).into_iter());
+        add(origin, &mut pairs(parameters, Value::Parameter).into_iter());
+        add(origin, &mut pairs(secrets, Value::Secret).into_iter());
+    }
+    add(Origin::Action, &mut layers.action.iter().cloned());
+    add(
+        Origin::Batch,
+        &mut pairs(layers.batch, Value::Plain).into_iter(),
+    );
+    add(
+        Origin::EnvFile,
+        &mut pairs(layers.env_files, Value::Plain).into_iter(),
+    );
+    add(
+        Origin::CodeBuild,
+        &mut pairs(&codebuild(about), Value::Plain).into_iter(),
+    );
     all
 }
 
 /// The part of the runner's own environment that passes, with `bin_dir` in front of `PATH`.
-#[must_use]
-pub fn outside(
+pub(crate) fn outside(
     process: impl IntoIterator<Item = (OsString, OsString)>,
     bin_dir: Option<&Path>,
 ) -> BTreeMap<String, String> {
@@ -134,6 +231,9 @@ fn codebuild(about: &About) -> Vec<(String, String)> {
         all.push(("CODEBUILD_RESOLVED_SOURCE_VERSION", version.clone()));
         all.push(("CODEBUILD_SOURCE_VERSION", version.clone()));
     }
+    if let Some(identifier) = &about.batch {
+        all.push(("CODEBUILD_BATCH_BUILD_IDENTIFIER", identifier.clone()));
+    }
     if !region.is_empty() {
         all.push(("AWS_REGION", region.clone()));
         all.push(("AWS_DEFAULT_REGION", region.clone()));
@@ -155,7 +255,10 @@ fn codebuild(about: &About) -> Vec<(String, String)> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+    use contract::buildspec::Buildspec;
+
     use super::*;
+    use crate::projects::unknown;
 
     fn about() -> About {
         About {
@@ -169,6 +272,7 @@ mod tests {
             start_millis: 5,
             source: "/src".into(),
             secondary: vec![("Two".into(), "/two".into())],
+            batch: None,
         }
     }
 
@@ -182,14 +286,31 @@ mod tests {
             "version: 0.2\nenv: {variables: {A: spec, B: spec, C: spec, CODE: x}}\nphases: {}\n";
         let spec = Buildspec::parse("b.yml", text.as_bytes()).unwrap();
         let outside = BTreeMap::from([pair("A", "outside"), pair("D", "outside")]);
-        let all = variables(
-            &outside,
-            &spec,
-            &[pair("B", "project"), pair("C", "project")],
-            &[pair("C", "action"), pair("CODEBUILD_SRC_DIR", "/etc")],
+        let mut project = unknown("p");
+        project.variables = vec![pair("B", "project"), pair("C", "project")];
+        project.parameter_store = vec![pair("E", "/e")];
+        let all = merge(
+            &Layers {
+                outside: &outside,
+                buildspec: &spec.env,
+                project: &project,
+                action: &[
+                    ("C".to_owned(), Value::Plain("action".to_owned())),
+                    ("CODEBUILD_SRC_DIR".to_owned(), Value::Plain("/etc".into())),
+                    ("F".to_owned(), Value::Secret("f".to_owned())),
+                ],
+                batch: &[],
+                env_files: &[pair("F", "file")],
+            },
             &about(),
         );
-        let get = |name: &str| all.get(name).map(String::as_str);
+        assert_eq!(all["E"].value, Value::Parameter("/e".to_owned()));
+        assert_eq!(all["F"].origin, Origin::EnvFile);
+        assert_eq!(all["C"].origin, Origin::Action);
+        let get = |name: &str| match &all.get(name)?.value {
+            Value::Plain(value) => Some(value.as_str()),
+            _ => None,
+        };
         assert_eq!(get("A"), Some("spec"));
         assert_eq!(get("B"), Some("project"));
         assert_eq!(get("C"), Some("action"));

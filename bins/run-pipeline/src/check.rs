@@ -1,6 +1,6 @@
 //! The command check: the contract over a definition, and over the archive that its source would give.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use action::failure::Failure;
@@ -14,17 +14,12 @@ use contract::policy::Policy;
 use contract::repair::mended;
 use contract::report::Tool;
 
-use crate::commands::{imports, read_file, region};
-use crate::files::{self, Kind};
+use crate::aws_access::{region, stack_exports};
+
+use crate::files::{self, Kind, Texts, read_file};
 use crate::settings::{ACCOUNT, Checked, STACK_NAME};
 
-/// Texts by the name that their files are shown with, in place of what is in the files.
-pub(crate) type Texts = BTreeMap<String, String>;
-
 /// Checks the definition and reports.
-///
-/// # Errors
-/// What cannot be read.
 pub(crate) async fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
     let path = &settings.definition;
     let definition = match path.is_dir() {
@@ -82,9 +77,6 @@ pub(crate) struct Looking {
 
 impl Looking {
     /// Reads what the settings name.
-    ///
-    /// # Errors
-    /// What cannot be read, and what may not travel.
     pub(crate) async fn open(settings: &Checked, context: &Context) -> Result<Self, Failure> {
         let world = unknown_world(settings, context).await?;
         let manifest = match settings.sources.as_slice() {
@@ -116,9 +108,6 @@ impl Looking {
     }
 
     /// Reads again what the project ignores.
-    ///
-    /// # Errors
-    /// A file that cannot be read.
     pub(crate) fn read_policy(&mut self) -> Result<(), Failure> {
         self.policy = findings::policy(self.configuration.as_deref())?;
         Ok(())
@@ -238,7 +227,7 @@ async fn unknown_world(settings: &Checked, context: &Context) -> Result<World, F
     world.lenient = true;
     world.parameters = findings::parameters(&settings.parameter_files, &settings.parameters)?;
     if settings.live {
-        world.imports = imports(context).await?;
+        world.imports = stack_exports(context, true).await?;
         world.imports_are_all = true;
     }
     Ok(world)

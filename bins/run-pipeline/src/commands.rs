@@ -7,35 +7,35 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use action::export::{Exports, Reader};
 use action::failure::Failure;
 use action::program::{Context, Output};
-use action::wait;
-use aws::error::AwsError;
+use action::wait::{self, Limits};
 use aws::session::Session;
-use contract::buildspec::Buildspec;
 use contract::check::Report;
-use contract::checks;
 use contract::evaluate::World;
 use contract::finding::Finding;
-use contract::pipeline::Stage;
+use contract::pipeline_checks;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::actions::codebuild;
-use crate::build::{self, Build, Surroundings};
-use crate::build_env::{self, About};
+use crate::actions::{codebuild, local_source};
+use crate::aws_access;
+use crate::build::{self, Loaded};
+use crate::build_env::About;
 use crate::check;
 use crate::definition::{self, Definition};
-use crate::execution::{Execution, random_id};
+use crate::execution::Execution;
+use crate::files::read_file;
+use crate::ids::random_id;
 use crate::lsp;
+use crate::project_build::ProjectBuild;
+use crate::projects;
+use crate::run_plan::{PlannedAction, RunPlan};
 use crate::settings::{Asked, Checked};
 
 /// CodeBuild's longest build; a buildspec alone has no project that says less.
 const BUILD_LIMIT: Duration = Duration::from_secs(8 * 3600);
 
 /// Does what the command says.
-///
-/// # Errors
-/// Whatever the command cannot do.
-pub async fn run(asked: Asked, context: Context) -> Result<Output, Failure> {
+pub(crate) async fn run(asked: Asked, context: Context) -> Result<Output, Failure> {
     let settings = match asked {
         Asked::Explain(rule) => return Ok(Output::Data(rule.explained())),
         Asked::Do(settings) => settings,
@@ -50,7 +50,6 @@ pub async fn run(asked: Asked, context: Context) -> Result<Output, Failure> {
 
 async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failure> {
     let definition = read(settings, context).await?;
-    let stages = Execution::stages(&definition, &settings.stages)?;
     let faults = faults(&definition, settings)?;
     if !faults.is_empty() {
         return Err(findings::refusal(
@@ -58,16 +57,16 @@ async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failu
             &faults,
         ));
     }
-    let mut actions = stages.iter().flat_map(|stage| stage.groups()).flatten();
-    if actions.any(|action| matches!(action.provider.as_str(), "S3" | "CloudFormation")) {
+    let plan = RunPlan::make(&definition.pipeline, &definition.options, settings, context)?;
+    if plan.actions().any(|(_, one)| one.runner.asks_aws()) {
         Session::check(context).await?;
     }
     if context.dry_run {
-        return plan(&definition, &stages, context);
+        return show_plan(&definition, &plan, context);
     }
     let work = Work::open(settings.work_dir.as_deref())?;
     let mut execution = Execution::new(&definition, settings, context, work.path.clone())?;
-    let ran = execution.run(&stages).await;
+    let ran = execution.run(&plan).await;
     work.close();
     ran?;
     Ok(Output::Data(format!("{:#}\n", execution.report())))
@@ -75,7 +74,11 @@ async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failu
 
 async fn buildspec(settings: &Checked, context: &Context) -> Result<Output, Failure> {
     let shown = settings.definition.display().to_string();
-    let spec = build::read_spec(&settings.definition, &shown)?;
+    let loaded = build::read_spec(&settings.definition, &shown)?;
+    let spec = &loaded.spec;
+    if loaded.options.batch.is_some() {
+        tracing::warn!("{shown}: batch is not used here: this runs as one build");
+    }
     if context.dry_run {
         let items: Vec<_> = spec
             .phases
@@ -106,10 +109,10 @@ async fn buildspec(settings: &Checked, context: &Context) -> Result<Output, Fail
         return Ok(Output::Nothing);
     }
     let work = Work::open(settings.work_dir.as_deref())?;
-    let outcome = build_alone(&spec, settings, context, &work.path).await;
+    let outcome = build_alone(&loaded, settings, context, &work.path).await;
     work.close();
     let outcome = outcome?;
-    codebuild::report_missing(&spec, &outcome);
+    codebuild::report_missing(spec, &outcome);
     if let Some(why) = &outcome.failed {
         return Err(codebuild::failed(&shown, why));
     }
@@ -126,7 +129,7 @@ async fn buildspec(settings: &Checked, context: &Context) -> Result<Output, Fail
 }
 
 async fn build_alone(
-    spec: &Buildspec,
+    loaded: &Loaded,
     settings: &Checked,
     context: &Context,
     work: &Path,
@@ -135,15 +138,12 @@ async fn build_alone(
         || "build".to_owned(),
         |stem| stem.to_string_lossy().into_owned(),
     );
-    let variable = |name: &str| context.variable(name);
     let about = About {
         project: name.clone(),
         id: random_id().map_err(|error| Failure::failed("cannot begin a build").cause(error))?,
         initiator: String::new(),
         image: String::new(),
-        region: variable("AWS_REGION")
-            .or_else(|| variable("AWS_DEFAULT_REGION"))
-            .unwrap_or_default(),
+        region: aws_access::region(context).unwrap_or_default(),
         account: settings.account.clone(),
         source_version: None,
         start_millis: SystemTime::now()
@@ -151,21 +151,27 @@ async fn build_alone(
             .map_or(0, |since| since.as_millis()),
         source: settings.source.clone(),
         secondary: Vec::new(),
+        batch: None,
     };
-    let outside = build_env::outside(std::env::vars_os(), settings.bin_dir.as_deref());
-    let build = Build {
-        spec,
-        variables: build_env::variables(&outside, spec, &[], &settings.build_env, &about),
-        source: settings.source.clone(),
+    let mut project = projects::unknown(&name);
+    project.limit = BUILD_LIMIT;
+    let limits = Limits {
+        deadline: context.deadline,
+        interrupt: context.interrupt.clone(),
+    };
+    let build = ProjectBuild {
+        loaded,
+        project: &project,
+        action: &[],
+        batch: &[],
+        about,
         scratch: work.to_owned(),
         prefix: name,
-        limit: BUILD_LIMIT,
+        settings,
+        context,
+        limits: &limits,
     };
-    let around = Surroundings {
-        interrupt: context.interrupt.clone(),
-        deadline: context.deadline,
-    };
-    build.run(&around).await
+    build.run().await
 }
 
 /// What is wrong with the pipeline itself, and is not ignored.
@@ -173,7 +179,7 @@ fn faults(definition: &Definition, settings: &Checked) -> Result<Vec<Finding>, F
     let shown = settings.definition.display().to_string();
     let text = String::from_utf8_lossy(&read_file(&settings.definition)?).into_owned();
     let mut report = Report {
-        findings: checks::pipeline::check(&definition.pipeline, &source_keys(definition)),
+        findings: pipeline_checks::check(&definition.pipeline, &source_keys(definition)),
         texts: BTreeMap::from([(shown, text)]),
         ..Report::default()
     };
@@ -182,7 +188,7 @@ fn faults(definition: &Definition, settings: &Checked) -> Result<Vec<Finding>, F
     Ok(findings::errors(&report))
 }
 
-/// The variables of S3 sources, which are always the same.
+/// The variables of sources, which are always the same.
 fn source_keys(definition: &Definition) -> BTreeMap<String, Vec<String>> {
     let sources = definition
         .pipeline
@@ -190,11 +196,13 @@ fn source_keys(definition: &Definition) -> BTreeMap<String, Vec<String>> {
         .iter()
         .flat_map(|stage| &stage.actions);
     sources
-        .filter(|action| action.category == "Source" && action.provider == "S3")
-        .filter_map(|action| action.namespace.as_ref())
-        .map(|namespace| {
-            let keys = ["VersionId", "ETag"];
-            (namespace.text.clone(), keys.map(str::to_owned).to_vec())
+        .filter(|action| action.category == "Source")
+        .filter_map(|action| {
+            let namespace = action.namespace.as_ref()?;
+            let keys = local_source::keys(&action.provider).iter();
+            let keys: Vec<String> = keys.map(|key| (*key).to_owned()).collect();
+            // Of a provider that is not known here, nothing is known.
+            (!keys.is_empty()).then(|| (namespace.text.clone(), keys))
         })
         .collect()
 }
@@ -203,83 +211,53 @@ async fn read(settings: &Checked, context: &Context) -> Result<Definition, Failu
     let file = &settings.definition;
     let bytes = read_file(file)?;
     let world = world(settings, context, &bytes).await?;
-    definition::read(file, &bytes, &world, settings.pipeline.as_deref())
-}
-
-pub(crate) fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(file)
-        .map_err(|error| Failure::refused(format!("cannot read {}", file.display())).cause(error))
+    let mut definition = definition::read(file, &bytes, &world, settings.pipeline.as_deref())?;
+    // What was given is newer than what the definition holds.
+    definition
+        .projects
+        .splice(0..0, settings.projects.iter().cloned());
+    Ok(definition)
 }
 
 /// What the template is evaluated with when it runs: everything has a value.
 async fn world(settings: &Checked, context: &Context, bytes: &[u8]) -> Result<World, Failure> {
-    let region = region(context).unwrap_or_else(|| "us-east-1".to_owned());
+    let region = aws_access::region(context).unwrap_or_else(|| "us-east-1".to_owned());
     let mut world = World::in_region(&region, &settings.account, &settings.stack_name);
     world.parameters = findings::parameters(&settings.parameter_files, &settings.parameters)?;
     if definition::needs_imports(bytes) {
         let before = "the exports of stacks were read";
-        let reading = imports(context);
+        let reading = aws_access::stack_exports(context, settings.allow_aws);
         world.imports =
             wait::in_time(context.deadline, &context.interrupt, before, reading).await?;
     }
     Ok(world)
 }
 
-pub(crate) fn region(context: &Context) -> Option<String> {
-    context
-        .variable("AWS_REGION")
-        .or_else(|| context.variable("AWS_DEFAULT_REGION"))
-}
-
-/// The exports of the region's stacks.
-pub(crate) async fn imports(context: &Context) -> Result<BTreeMap<String, String>, Failure> {
-    let session = Session::open(context).await?;
-    let client = aws_sdk_cloudformation::Client::new(&session.config);
-    let mut all = BTreeMap::new();
-    let mut next = None;
-    loop {
-        let answer = client
-            .list_exports()
-            .set_next_token(next)
-            .send()
-            .await
-            .map_err(|error| {
-                AwsError::of(&error).failure(
-                    format!("cannot list the exports of stacks in {}", session.region),
-                    "cloudformation:ListExports",
-                )
-            })?;
-        for export in answer.exports() {
-            if let (Some(name), Some(value)) = (export.name(), export.value()) {
-                all.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        next = answer.next_token;
-        if next.is_none() {
-            return Ok(all);
-        }
-    }
-}
-
-fn plan(definition: &Definition, stages: &[&Stage], context: &Context) -> Result<Output, Failure> {
+fn show_plan(
+    definition: &Definition,
+    plan: &RunPlan<'_>,
+    context: &Context,
+) -> Result<Output, Failure> {
     let mut text = String::new();
     let mut json = Vec::new();
-    for stage in stages {
-        for action in stage.groups().into_iter().flatten() {
-            text.push_str(&format!(
-                "{}/{} ({})\n",
-                stage.name, action.name, action.provider
-            ));
-            for (key, value) in &action.configuration {
-                text.push_str(&format!("  {key}: {}\n", value.text));
-            }
-            let configuration: BTreeMap<_, _> = action
-                .configuration
-                .iter()
-                .map(|(key, value)| (key, &value.text))
-                .collect();
-            json.push(json!({"stage": stage.name, "action": action.name, "provider": action.provider, "configuration": configuration}));
+    for (stage, PlannedAction { action, runner }) in plan.actions() {
+        let runs = runner.shown(&action.provider);
+        text.push_str(&format!("{}/{} ({runs})\n", stage.name, action.name));
+        for (key, value) in &action.configuration {
+            text.push_str(&format!("  {key}: {}\n", value.text));
         }
+        let configuration: BTreeMap<_, _> = action
+            .configuration
+            .iter()
+            .map(|(key, value)| (key, &value.text))
+            .collect();
+        json.push(json!({
+            "stage": stage.name,
+            "action": action.name,
+            "provider": action.provider,
+            "runs": runs,
+            "configuration": configuration,
+        }));
     }
     context.show_plan(
         &text,

@@ -4,27 +4,31 @@ use std::path::Path;
 
 use action::failure::Failure;
 use contract::check::read_definition;
-use contract::evaluate::World;
-use contract::finding::did_you_mean;
-use contract::functions::has_function;
+use contract::evaluate::{Evaluator, World};
+use contract::finding::Finding;
 use contract::pipeline::{PIPELINE_TYPE, Pipeline};
 use contract::project::PROJECT_TYPE;
-pub use contract::project::{Project, Spec};
+pub(crate) use contract::project::{Project, Spec};
 use contract::template::Template;
+use contract::template_checks::has_function;
+use contract::yaml;
+
+use crate::pipeline_options::PipelineOptions;
 
 /// What to run.
 #[derive(Debug)]
-pub struct Definition {
+pub(crate) struct Definition {
     /// The pipeline.
-    pub pipeline: Pipeline,
+    pub(crate) pipeline: Pipeline,
     /// The build projects of the same template.
-    pub projects: Vec<Project>,
+    pub(crate) projects: Vec<Project>,
+    /// What else the pipeline says.
+    pub(crate) options: PipelineOptions,
 }
 
 impl Definition {
     /// The project of that name or logical id.
-    #[must_use]
-    pub fn project(&self, name: &str) -> Option<&Project> {
+    pub(crate) fn project(&self, name: &str) -> Option<&Project> {
         self.projects
             .iter()
             .find(|one| one.id == name || one.name == name)
@@ -33,8 +37,7 @@ impl Definition {
 
 /// Whether a definition needs the exports of other stacks: its pipelines and build projects call
 /// `Fn::ImportValue`.
-#[must_use]
-pub fn needs_imports(bytes: &[u8]) -> bool {
+pub(crate) fn needs_imports(bytes: &[u8]) -> bool {
     // What cannot be read is refused by whoever reads it next.
     let Some(template) = Template::read("", bytes).template else {
         return false;
@@ -48,10 +51,7 @@ pub fn needs_imports(bytes: &[u8]) -> bool {
 }
 
 /// Reads a template or a pipeline's JSON.
-///
-/// # Errors
-/// A refusal with every fault of the file.
-pub fn read(
+pub(crate) fn read(
     file: &Path,
     bytes: &[u8],
     world: &World,
@@ -63,13 +63,38 @@ pub fn read(
     for warning in template.iter().flat_map(|template| &template.warnings) {
         tracing::warn!("{warning}");
     }
-    Ok(Definition { pipeline, projects })
+    let options = options(&shown, bytes, template.as_ref(), world, id)
+        .map_err(|wrong| findings::refusal("the pipeline cannot run", &wrong))?;
+    Ok(Definition {
+        pipeline,
+        projects,
+        options,
+    })
 }
 
-/// The nearest known stage, for a name that is none.
-#[must_use]
-pub fn nearest_stage(pipeline: &Pipeline, name: &str) -> Option<String> {
-    did_you_mean(name, pipeline.stages.iter().map(|one| one.name.as_str()))
+fn options(
+    shown: &str,
+    bytes: &[u8],
+    template: Option<&Template>,
+    world: &World,
+    id: Option<&str>,
+) -> Result<PipelineOptions, Vec<Finding>> {
+    let Some(template) = template else {
+        let root = yaml::parse_bytes(shown, bytes).map_err(|finding| vec![finding])?;
+        return Ok(PipelineOptions::read(root.get("pipeline").unwrap_or(&root)));
+    };
+    let evaluator = Evaluator::new(template, world)?;
+    let mut found = template.resources_of(PIPELINE_TYPE);
+    let found = found.find(|one| id.is_none_or(|id| one.id == id));
+    let Some(properties) = found.and_then(|one| one.properties.as_ref()) else {
+        return Ok(PipelineOptions::default());
+    };
+    let node = evaluator
+        .node(properties)
+        .map_err(|finding| vec![finding])?;
+    Ok(node
+        .map(|node| PipelineOptions::read(&node))
+        .unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -1,40 +1,47 @@
-//! One execution: stage after stage, group after group, action after action.
+//! One execution: stage after stage, group after group. The actions of a group run side by side.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use action::exit::Exit;
 use action::failure::Failure;
 use action::program::Context;
-use aws::session::Session;
-use contract::pipeline::{Action, Stage};
+use action::wait::Limits;
+use contract::pipeline::{Action, Moment, Stage};
+use contract::pipeline_checks::{EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
 use contract::variables::{self, Variables};
-use contract::variables::{EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
+use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::actions::{cloudformation, codebuild, s3_source};
-use crate::artifacts::Store;
-use crate::definition::{self, Definition};
+use crate::action_io::{ActionInput, ActionOutput};
+use crate::actions::codebuild::Sources;
+use crate::actions::commands::{CommandsJob, environment};
+use crate::artifact::Artifact;
+use crate::aws_access;
+use crate::conditions::{self, Consequence, variable_check};
+use crate::definition::Definition;
+use crate::ids::random_id;
+use crate::pipeline_options::{Rule, StageOptions};
+use crate::run_plan::{PlannedAction, PlannedStage, RunPlan, is_skipped};
 use crate::settings::Checked;
+use crate::store::Store;
 
 /// An execution while it runs.
 #[derive(Debug)]
-pub struct Execution<'a> {
+pub(crate) struct Execution<'a> {
     /// What to run.
-    pub definition: &'a Definition,
+    definition: &'a Definition,
     /// How.
-    pub settings: &'a Checked,
+    settings: &'a Checked,
     /// What surrounds the program.
-    pub context: &'a Context,
+    context: &'a Context,
     /// The execution's id.
-    pub id: String,
+    id: String,
     /// A folder of the execution's own.
-    pub work: PathBuf,
-    /// The artifacts that were made.
-    pub store: Store,
-    /// The revision of each source artifact, where it has one.
-    pub revisions: BTreeMap<String, String>,
+    work: PathBuf,
+    store: Store,
     variables: Variables,
     done: Vec<Done>,
 }
@@ -49,82 +56,9 @@ struct Done {
     variables: Vec<(String, String)>,
 }
 
-/// An action about to run, with its configuration resolved.
-#[derive(Debug)]
-pub struct Ready<'a> {
-    /// The stage's name.
-    pub stage: &'a str,
-    /// The action.
-    pub action: &'a Action,
-    /// Its configuration, resolved.
-    pub configuration: BTreeMap<String, String>,
-}
-
-/// What runs an action.
-#[derive(Debug, Clone, Copy)]
-enum Runner {
-    Source,
-    Build,
-    Deploy,
-}
-
-/// What runs the action; decided for all of them before the first one touches anything.
-fn runs_here(stage: &Stage, action: &Action) -> Result<Runner, Failure> {
-    let name = format!("{}/{}", stage.name, action.name);
-    match (action.category.as_str(), action.provider.as_str()) {
-        ("Source", "S3") => Ok(Runner::Source),
-        ("Build" | "Test", "CodeBuild") => Ok(Runner::Build),
-        ("Deploy", "CloudFormation") => match action.setting("ActionMode") {
-            None | Some("CREATE_UPDATE") => Ok(Runner::Deploy),
-            Some(mode) => Err(Failure::refused(format!(
-                "{name}: ActionMode {mode} does not run here"
-            ))
-            .hint("CREATE_UPDATE does; choose the stages before it with --stage")),
-        },
-        ("Approval", _) => Err(Failure::refused(format!(
-            "{name} waits for an approval, which nobody can give here"
-        ))
-        .hint("choose the stages around it with --stage")),
-        (category, provider) => Err(Failure::refused(format!(
-            "{name}: {provider} actions of the category {category} do not run here"
-        ))
-        .hint("S3 sources, CodeBuild and CloudFormation do; choose stages with --stage")),
-    }
-}
-
-impl Ready<'_> {
-    /// `Stage/Action`, for messages.
-    #[must_use]
-    pub fn name(&self) -> String {
-        format!("{}/{}", self.stage, self.action.name)
-    }
-
-    /// A value of the configuration that must be there.
-    ///
-    /// # Errors
-    /// A refusal that names it.
-    pub fn required(&self, key: &str) -> Result<&str, Failure> {
-        self.configuration
-            .get(key)
-            .map(String::as_str)
-            .ok_or_else(|| {
-                Failure::refused(format!("{} has no {key} in its configuration", self.name()))
-            })
-    }
-
-    /// A value of the configuration.
-    #[must_use]
-    pub fn optional(&self, key: &str) -> Option<&str> {
-        self.configuration.get(key).map(String::as_str)
-    }
-}
-
 impl<'a> Execution<'a> {
     /// An execution in a folder, with the variables that are known beforehand.
-    ///
-    /// # Errors
-    /// When its folder or its id cannot be made.
-    pub fn new(
+    pub(crate) fn new(
         definition: &'a Definition,
         settings: &'a Checked,
         context: &'a Context,
@@ -158,74 +92,213 @@ impl<'a> Execution<'a> {
             id,
             work,
             store: Store::new(artifacts),
-            revisions: BTreeMap::new(),
             variables,
             done: Vec::new(),
         })
     }
 
-    /// The stages that run: all, or the first and the chosen ones.
-    ///
-    /// # Errors
-    /// A chosen stage that the pipeline does not have.
-    pub fn stages(
-        definition: &'a Definition,
-        chosen: &[String],
-    ) -> Result<Vec<&'a Stage>, Failure> {
-        let pipeline = &definition.pipeline;
-        for name in chosen {
-            if !pipeline.stages.iter().any(|one| &one.name == name) {
-                let failure = Failure::refused(format!("{}: no stage {name}", pipeline.file));
-                return Err(match definition::nearest_stage(pipeline, name) {
-                    Some(hint) => failure.hint(hint),
-                    None => failure,
-                });
-            }
-        }
-        Ok(pipeline
-            .stages
-            .iter()
-            .enumerate()
-            .filter(|(index, stage)| {
-                chosen.is_empty() || *index == 0 || chosen.contains(&stage.name)
-            })
-            .map(|(_, stage)| stage)
-            .collect())
-    }
-
-    /// Runs the stages; stops at the first action that fails.
-    ///
-    /// # Errors
-    /// An action that does not run here, before any has run; the failure of one that ran, with what was
-    /// done before it.
-    pub async fn run(&mut self, stages: &[&'a Stage]) -> Result<(), Failure> {
-        for stage in stages {
-            for action in &stage.actions {
-                runs_here(stage, action)?;
-            }
-        }
+    /// Runs the stages. Actions of one group run side by side; when one fails, the others end first, and
+    /// nothing runs after the group.
+    pub(crate) async fn run(&mut self, plan: &RunPlan<'a>) -> Result<(), Failure> {
         tracing::info!("pipeline execution {} begins", self.id);
-        for stage in stages {
-            for group in stage.groups() {
-                // Actions of one group may run side by side in CodePipeline; one after
-                // another is one of the orders that it allows, and is easier to read.
-                for action in group {
-                    if let Err(failure) = self.step(stage, action).await {
-                        self.summary();
-                        let before = self
-                            .done
-                            .iter()
-                            .map(|one| format!("{}/{}", one.stage, one.action));
-                        return Err(before.fold(failure, Failure::changed));
-                    }
-                }
+        self.take_artifacts().await?;
+        for planned in &plan.stages {
+            if let Err(failure) = self.stage(planned).await {
+                self.summary();
+                let before = self
+                    .done
+                    .iter()
+                    .map(|one| format!("{}/{}", one.stage, one.action));
+                return Err(before.fold(failure, Failure::changed));
             }
         }
         self.summary();
         Ok(())
     }
 
-    async fn step(&mut self, stage: &'a Stage, action: &'a Action) -> Result<(), Failure> {
+    /// Runs a stage between its conditions. A stage that is to be retried is so once, as CodePipeline does.
+    async fn stage(&mut self, planned: &PlannedStage<'a>) -> Result<(), Failure> {
+        let stage = planned.stage;
+        let options = self.definition.options.stage(&stage.name);
+        let name = &stage.name;
+        match self.conditions(name, &options, Moment::BeforeEntry).await? {
+            None => {}
+            Some((Consequence::Skip, why)) => {
+                tracing::warn!("the stage {name} is skipped: {why}");
+                return Ok(());
+            }
+            Some((_, why)) => {
+                let deed = format!("the stage {name} may not be entered");
+                return Err(Failure::failed(deed).cause(why));
+            }
+        }
+        let Err(failure) = self.groups(planned, 1, false).await else {
+            return match self.conditions(name, &options, Moment::OnSuccess).await? {
+                None => Ok(()),
+                Some((consequence, why)) => {
+                    let deed = format!("a condition of the stage {name} is not met");
+                    Err(ended(consequence, Failure::failed(deed).cause(why)))
+                }
+            };
+        };
+        // What was interrupted is not what CodePipeline sees as a failure of the stage.
+        if matches!(
+            failure.exit(),
+            Exit::Deadline | Exit::Interrupted | Exit::Terminated
+        ) {
+            return Err(failure);
+        }
+        let met = self.conditions(name, &options, Moment::OnFailure).await?;
+        let consequence = match (met, &options.failure_result) {
+            (Some((consequence, why)), _) => {
+                tracing::warn!("{why}");
+                consequence
+            }
+            (None, Some(result)) => Consequence::of(result),
+            (None, None) => return Err(failure),
+        };
+        match consequence {
+            Consequence::Retry => {
+                let only_failed = options.retry_mode.as_deref() != Some("ALL_ACTIONS");
+                tracing::warn!("{failure}");
+                tracing::warn!("the stage {name} is retried once (onFailure)");
+                self.groups(planned, 2, only_failed).await
+            }
+            Consequence::Skip => {
+                tracing::warn!("{failure}");
+                tracing::warn!("the failure of the stage {name} is passed over (onFailure: SKIP)");
+                Ok(())
+            }
+            other => Err(ended(other, failure)),
+        }
+    }
+
+    /// Runs the groups of a stage; of a retry only what has not succeeded before, if that is meant.
+    async fn groups(
+        &mut self,
+        planned: &PlannedStage<'a>,
+        attempt: u32,
+        only_failed: bool,
+    ) -> Result<(), Failure> {
+        let stage = planned.stage;
+        for group in &planned.groups {
+            let is_done = |action: &Action| {
+                self.done
+                    .iter()
+                    .any(|one| one.stage == stage.name && one.action == action.name)
+            };
+            let group: Vec<&PlannedAction<'a>> = group
+                .iter()
+                .filter(|one| !(only_failed && is_done(one.action)))
+                .collect();
+            self.group(stage, &group, attempt).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks the conditions of a stage; gives what follows from the first that is not met, and why.
+    async fn conditions(
+        &self,
+        stage: &str,
+        options: &StageOptions,
+        moment: Moment,
+    ) -> Result<Option<(Consequence, String)>, Failure> {
+        for condition in conditions::at(moment, options) {
+            for rule in &condition.rules {
+                let name = format!("{stage}/{}", rule.name);
+                if is_skipped(self.settings, stage, &rule.name) {
+                    tracing::warn!("the rule {name} is taken for met (--skip)");
+                    continue;
+                }
+                let met = match rule.provider.as_str() {
+                    "Commands" => self.commands_rule(stage, rule, moment).await?,
+                    _ => variable_check(rule, &self.variables),
+                };
+                match met {
+                    Ok(()) => tracing::info!("the rule {name} ({}) is met", moment.field()),
+                    Err(why) => {
+                        let consequence = Consequence::of(&condition.result);
+                        let why = format!("the rule {name} ({}) is not met: {why}", moment.field());
+                        return Ok(Some((consequence, why)));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Runs the commands of a rule over its artifacts.
+    async fn commands_rule(
+        &self,
+        stage: &str,
+        rule: &Rule,
+        moment: Moment,
+    ) -> Result<Result<(), String>, Failure> {
+        let part = format!("{} {}", moment.field(), rule.name);
+        let folder = folder(&self.work, stage, &part, 1);
+        let inputs = rule.inputs.iter().filter_map(|name| self.store.get(name));
+        let inputs: Vec<Artifact> = inputs.cloned().collect();
+        let (primary, others) = match inputs.split_first() {
+            Some((first, others)) => (Some(first), others),
+            None => (None, [].as_slice()),
+        };
+        let job = CommandsJob {
+            name: &rule.name,
+            commands: rule.commands.iter().map(|text| (text.clone(), 0)).collect(),
+            exported: &[],
+            environment: &[],
+            sources: Sources::unpack(primary, others, &folder)?,
+            folder: &folder,
+            region: aws_access::region(self.context).unwrap_or_default(),
+            definition: self.definition,
+            settings: self.settings,
+            context: self.context,
+            limits: &self.limits(),
+        };
+        Ok(job.run().await?.failed.map_or(Ok(()), Err))
+    }
+
+    /// Takes the artifacts that are given for actions that do not run.
+    async fn take_artifacts(&mut self) -> Result<(), Failure> {
+        for (name, source) in &self.settings.local.artifacts {
+            let fetched = source.fetch(false, &self.limits()).await?;
+            let folder = self.work.join("given");
+            let artifact = Artifact::write(name, &folder, &fetched.zip)?;
+            tracing::info!("took {} as the artifact {name}", source.shown());
+            self.store
+                .put(artifact.of_revision(Some(fetched.commit.id)))?;
+        }
+        Ok(())
+    }
+
+    async fn group(
+        &mut self,
+        stage: &'a Stage,
+        group: &[&PlannedAction<'a>],
+        attempt: u32,
+    ) -> Result<(), Failure> {
+        let steps = group.iter().map(|one| self.step(stage, one, attempt));
+        let ended: Vec<_> = join_all(steps).await;
+        let mut failed: Option<Failure> = None;
+        for (one, ended) in group.iter().zip(ended) {
+            let taken = ended.and_then(|(took, output)| self.take(stage, one.action, took, output));
+            if let Err(failure) = taken {
+                failed = Some(match failed {
+                    None => failure,
+                    Some(first) => first.and(failure),
+                });
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn step(
+        &self,
+        stage: &'a Stage,
+        planned: &PlannedAction<'a>,
+        attempt: u32,
+    ) -> Result<(Duration, ActionOutput), Failure> {
+        let PlannedAction { action, runner } = planned;
         let name = format!("{}/{}", stage.name, action.name);
         if let Some(signal) = self.context.interrupt.pending() {
             return Err(Failure::interrupted(
@@ -233,15 +306,69 @@ impl<'a> Execution<'a> {
                 format!("stopped before {name}"),
             ));
         }
-        tracing::info!("---- {name} ({}) ----", action.provider);
+        tracing::info!("---- {name} ({}) ----", runner.shown(&action.provider));
         let began = Instant::now();
-        let ready = self.resolve(stage, action)?;
-        let variables = match runs_here(stage, action)? {
-            Runner::Source => s3_source::run(self, &ready).await?,
-            Runner::Build => codebuild::run(self, &ready).await?,
-            Runner::Deploy => cloudformation::run(self, &ready).await?,
+        let output = match runner.given(&name) {
+            Some(output) => output,
+            None => runner.run(&self.input(stage, action, attempt)?).await?,
         };
-        self.check_size(&name, &variables)?;
+        Ok((began.elapsed(), output))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            deadline: self.context.deadline,
+            interrupt: self.context.interrupt.clone(),
+        }
+    }
+
+    fn input(
+        &self,
+        stage: &'a Stage,
+        action: &'a Action,
+        attempt: u32,
+    ) -> Result<ActionInput<'a>, Failure> {
+        let options = self.definition.options.action(&stage.name, &action.name);
+        let environment = environment(&options.environment, &self.variables);
+        let environment = environment.map_err(|why| {
+            let name = format!("{}/{}", stage.name, action.name);
+            Failure::failed(format!("cannot resolve EnvironmentVariables of {name}")).cause(why)
+        })?;
+        let limits = match options.timeout_minutes {
+            Some(minutes) => self.limits().within(Duration::from_secs(minutes * 60)),
+            None => self.limits(),
+        };
+        Ok(ActionInput {
+            stage: &stage.name,
+            action,
+            configuration: self.configuration(stage, action)?,
+            environment,
+            options,
+            artifacts: self.store.inputs(action),
+            folder: folder(&self.work, &stage.name, &action.name, attempt),
+            limits,
+            definition: self.definition,
+            settings: self.settings,
+            context: self.context,
+        })
+    }
+
+    /// Takes over what an action has made.
+    fn take(
+        &mut self,
+        stage: &Stage,
+        action: &Action,
+        took: Duration,
+        output: ActionOutput,
+    ) -> Result<(), Failure> {
+        let ActionOutput {
+            variables,
+            artifacts,
+        } = output;
+        self.check_size(&format!("{}/{}", stage.name, action.name), &variables)?;
+        for artifact in artifacts {
+            self.store.put(artifact)?;
+        }
         let namespace = action.namespace.as_ref().map(|one| one.text.clone());
         if let Some(namespace) = &namespace {
             self.variables
@@ -251,14 +378,18 @@ impl<'a> Execution<'a> {
             stage: stage.name.clone(),
             action: action.name.clone(),
             namespace,
-            took: began.elapsed(),
+            took,
             variables,
         });
         Ok(())
     }
 
     /// Resolves every value of an action's configuration.
-    fn resolve(&self, stage: &'a Stage, action: &'a Action) -> Result<Ready<'a>, Failure> {
+    fn configuration(
+        &self,
+        stage: &Stage,
+        action: &Action,
+    ) -> Result<BTreeMap<String, String>, Failure> {
         let name = format!("{}/{}", stage.name, action.name);
         let mut configuration = BTreeMap::new();
         for (field, value) in &action.configuration {
@@ -268,19 +399,16 @@ impl<'a> Execution<'a> {
                     "an action in this pipeline failed because one or more variables could not be resolved: {name}"
                 ))
                 .cause(format!("{}:{}: {field}: {error}", self.definition.pipeline.file, value.place.line));
-                if self.settings.stages.is_empty() {
-                    failure
+                let settings = self.settings;
+                if settings.selection.is_part() || !settings.local.skipped.is_empty() {
+                    failure.hint("give the variables of actions that do not run with --variable NAMESPACE.KEY=VALUE")
                 } else {
-                    failure.hint("give the variables of stages that do not run with --variable NAMESPACE.KEY=VALUE")
+                    failure
                 }
             })?;
             configuration.insert(field.clone(), resolved);
         }
-        Ok(Ready {
-            stage: &stage.name,
-            action,
-            configuration,
-        })
+        Ok(configuration)
     }
 
     fn check_size(&self, name: &str, made: &[(String, String)]) -> Result<(), Failure> {
@@ -295,14 +423,6 @@ impl<'a> Execution<'a> {
             "{name} made {total} bytes of output variables; CodePipeline allows {}",
             variables::MAX_OUTPUT_BYTES
         )))
-    }
-
-    /// Clients for an action, in its own region when it has one.
-    ///
-    /// # Errors
-    /// No region, no credentials.
-    pub async fn session(&self, action: &Action) -> Result<Session, Failure> {
-        Session::open_in(self.context, action.region.as_deref()).await
     }
 
     fn summary(&self) {
@@ -330,8 +450,7 @@ impl<'a> Execution<'a> {
 
     /// What goes to stdout: the variables of every action that ran, by namespace; an action
     /// without one stands under `Stage/Action`, which no namespace can be.
-    #[must_use]
-    pub fn report(&self) -> Value {
+    pub(crate) fn report(&self) -> Value {
         let map = |pairs: &[(String, String)]| -> Value {
             pairs
                 .iter()
@@ -364,21 +483,36 @@ fn shorten(value: &str) -> String {
     }
 }
 
-/// A random id in the form of CodePipeline's.
-///
-/// # Errors
-/// When the system gives no random bytes.
-pub fn random_id() -> std::io::Result<String> {
-    use std::io::Read as _;
-    let mut bytes = [0_u8; 16];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok([
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..],
-    ]
-    .join("-"))
+/// A stage's failure with what CodePipeline would do about it and is not done here.
+fn ended(consequence: Consequence, failure: Failure) -> Failure {
+    match consequence {
+        Consequence::Rollback => failure.hint(
+            "CodePipeline would roll the stage back to its last successful execution; here nothing is rolled back",
+        ),
+        _ => failure,
+    }
+}
+
+/// The folder of an action, which no other action has: `a-b` in `c` is not `b-c` in `a`. A second attempt has its own.
+fn folder(work: &Path, stage: &str, action: &str, attempt: u32) -> PathBuf {
+    let name = |text: &str| text.replace('%', "%25").replace('/', "%2F");
+    work.join("builds")
+        .join(format!("stage-{}", name(stage)))
+        .join(format!("action-{}", name(action)))
+        .join(format!("try-{attempt}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folder;
+    use std::path::Path;
+
+    #[test]
+    fn two_actions_never_share_a_folder() {
+        let of = |stage, action| folder(Path::new("/w"), stage, action, 1);
+        assert_ne!(of("a-b", "c"), of("a", "b-c"));
+        assert_ne!(of("a/b", "c"), of("a-b", "c"));
+        assert_ne!(of("a/b", "c"), of("a%2Fb", "c"));
+        assert!(of("..", "..").starts_with("/w/builds/stage-.."));
+    }
 }

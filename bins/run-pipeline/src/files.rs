@@ -1,13 +1,15 @@
 //! The files below a folder: which are looked at, and as what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use action::failure::Failure;
 use contract::check::File;
 use contract::pipeline::PIPELINE_TYPE;
 use ignore::WalkBuilder;
 
-use crate::check::Texts;
+/// Texts by the name that their files are shown with, in place of what is in the files.
+pub(crate) type Texts = BTreeMap<String, String>;
 
 /// A template may have 1,000,000 bytes; what is larger is no file of ours.
 const MAX_BYTES: u64 = 1_000_000;
@@ -69,6 +71,12 @@ pub(crate) fn below(root: &Path) -> impl Iterator<Item = PathBuf> {
             let end = path.extension().and_then(|end| end.to_str());
             end.is_some_and(|end| ["yml", "yaml", "json", "template"].contains(&end))
         })
+}
+
+/// Reads a file that must be there.
+pub(crate) fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file)
+        .map_err(|error| Failure::refused(format!("cannot read {}", file.display())).cause(error))
 }
 
 /// A file as the editor has it, or as it is.

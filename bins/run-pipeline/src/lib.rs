@@ -1,25 +1,45 @@
 //! Runs a CodePipeline definition with its buildspecs on this machine.
 //!
-//! Reading order: [`settings`] and [`definition`] say what to run; [`commands`] are the
-//! things the program does, with the check in `check` and an editor's server over it in `lsp`; [`execution`] runs stage after stage; each action is a file in
-//! [`actions`]. A build is [`build`] over [`phases`] over [`item`], with [`build_env`] around it,
-//! [`process`] below it and [`missing`] for what it did not export.
+//! Reading order: `settings` and `definition` say what to run; `commands` are the
+//! things the program does, with the check in `check` and an editor's server over it in `lsp`; `execution` runs stage
+//! after stage and keeps artifacts and variables; each action is a file in `actions`, which takes an
+//! `action_io::ActionInput` and gives an `action_io::ActionOutput`. A build is `build` over `phases` over
+//! `command_script`, with `build_env` around it, `process` below it and `missing_exports` for what it did
+//! not export.
 
-pub mod actions;
-pub mod artifacts;
-pub mod build;
-pub mod build_env;
+mod action_io;
+mod actions;
+mod artifact;
+mod aws_access;
+mod batch;
+mod build;
+mod build_env;
+mod build_options;
+mod cache;
 mod check;
-pub mod commands;
-pub mod definition;
-pub mod execution;
+mod command_script;
+mod commands;
+mod conditions;
+mod definition;
+mod execution;
 mod files;
-pub mod item;
+mod ids;
+mod local_source;
 mod lsp;
-pub mod missing;
-pub mod phases;
-pub mod process;
+mod missing_exports;
+mod phases;
+mod pipeline_options;
+mod process;
+mod project_build;
+mod projects;
+mod reports;
+mod run_plan;
+mod runtimes;
 pub mod settings;
+mod store;
+mod stores;
+mod users;
+mod yaml_fields;
 
 use std::process::ExitCode;
 
@@ -58,6 +78,10 @@ pub const PROGRAM: Program = Program {
             purpose: "S3 sources: fetch the same version again when its body breaks off",
         },
         Permission {
+            action: "s3:PutObject",
+            purpose: "S3 deployments; artifacts that `Fn::GetArtifactAtt` names (`--artifact-bucket`)",
+        },
+        Permission {
             action: "cloudformation:DescribeStacks",
             purpose: "CloudFormation: look at the stack, wait for it, read its outputs",
         },
@@ -74,12 +98,40 @@ pub const PROGRAM: Program = Program {
             purpose: "CloudFormation: a stack that is there",
         },
         Permission {
+            action: "cloudformation:DeleteStack",
+            purpose: "CloudFormation: DELETE_ONLY, and REPLACE_ON_FAILURE where the stack has failed",
+        },
+        Permission {
+            action: "cloudformation:DescribeChangeSet",
+            purpose: "CloudFormation: the modes of change sets",
+        },
+        Permission {
+            action: "cloudformation:CreateChangeSet",
+            purpose: "CloudFormation: CHANGE_SET_REPLACE",
+        },
+        Permission {
+            action: "cloudformation:DeleteChangeSet",
+            purpose: "CloudFormation: CHANGE_SET_REPLACE, for the change set of before",
+        },
+        Permission {
+            action: "cloudformation:ExecuteChangeSet",
+            purpose: "CloudFormation: CHANGE_SET_EXECUTE",
+        },
+        Permission {
+            action: "ssm:GetParameter",
+            purpose: "builds with values from Parameter Store that no file gives",
+        },
+        Permission {
+            action: "secretsmanager:GetSecretValue",
+            purpose: "builds with values from Secrets Manager that no file gives",
+        },
+        Permission {
             action: "cloudformation:ListExports",
             purpose: "templates with `Fn::ImportValue`",
         },
     ],
     examples: "The whole pipeline:\n  run-pipeline cfn/pipeline.yml --parameters cfn/config/pipeline-dev.json\n\n\
-               One stage, with what an earlier run made:\n  run-pipeline cfn/pipeline.yml --parameters dev.json --stage Deploy \\\n      --variable AMIcreation.AMI_ID=ami-0abc\n\n\
+               One stage, with what an earlier run made:\n  run-pipeline cfn/pipeline.yml --parameters dev.json --only Deploy \\\n      --variable AMIcreation.AMI_ID=ami-0abc\n\n\
                One buildspec alone:\n  run-pipeline buildspec buildspecs/make-ami.yml --build-env-file dev.env\n\n\
                Only look:\n  run-pipeline check cfn/pipeline.yml --parameters dev.json",
 };

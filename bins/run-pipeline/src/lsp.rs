@@ -22,8 +22,9 @@ use lsp_types::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::check::{Looking, Texts};
+use crate::check::Looking;
 use crate::files;
+use crate::files::Texts;
 use crate::settings::Checked;
 
 mod answers;
@@ -31,9 +32,6 @@ mod places;
 mod uris;
 
 /// Serves one editor until it says `exit`, closes stdin, or a signal comes.
-///
-/// # Errors
-/// What the settings name and cannot be read; a client that does not speak the protocol.
 pub(crate) async fn run(settings: &Checked, context: &Context) -> Result<Output, Failure> {
     let looking = Looking::open(settings, context).await?;
     let serving = tokio::task::spawn_blocking(move || {

@@ -4,7 +4,7 @@ use contract::buildspec::{OnFailure, PhaseName};
 
 /// What comes after a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// This phase.
     Phase(PhaseName),
     /// The artifacts, whether the build succeeded or not.
@@ -18,8 +18,7 @@ pub enum Next {
 /// A failed `build` is followed by `post_build` and by the artifacts all the same; that is
 /// CodeBuild's rule, and why programs look at `CODEBUILD_BUILD_SUCCEEDING`. A failed `install`
 /// or `pre_build` ends the build.
-#[must_use]
-pub fn next(phase: PhaseName, failed: bool, on_failure: OnFailure) -> Next {
+pub(crate) fn next(phase: PhaseName, failed: bool, on_failure: OnFailure) -> Next {
     let following = match phase {
         PhaseName::Install => Next::Phase(PhaseName::PreBuild),
         PhaseName::PreBuild => Next::Phase(PhaseName::Build),

@@ -5,7 +5,8 @@ use std::io;
 use std::process::Stdio;
 use std::time::Duration;
 
-use action::interrupt::{Interrupt, Signal};
+use action::interrupt::Signal;
+use action::wait::Limits;
 use rustix::process::{Pid, kill_process_group, test_kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::unix::pipe;
@@ -14,24 +15,15 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// How long a group may clean up after SIGTERM before it is killed. `make-ami` deregisters an
 /// image in this time.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long the output of a process is awaited after its end; a child in the background may
 /// keep the pipe open for ever.
 const DRAIN: Duration = Duration::from_millis(300);
 
-/// What may end a process before its time.
-#[derive(Debug, Clone)]
-pub struct Stop {
-    /// A person, or CodeBuild.
-    pub interrupt: Interrupt,
-    /// The deadline of the build or of the whole run, whichever is nearer.
-    pub deadline: Instant,
-}
-
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// With this exit status; a signal counts as in the shell, 128 and its number.
     Status(i32),
     /// Because a signal asked us to stop.
@@ -42,11 +34,11 @@ pub enum Ended {
 
 /// The groups of processes that outlived the item that started them.
 #[derive(Debug, Default)]
-pub struct Groups(Vec<Pid>);
+pub(crate) struct Groups(Vec<Pid>);
 
 impl Groups {
     /// Ends everything that still runs.
-    pub async fn end(&mut self) {
+    pub(crate) async fn end(&mut self) {
         let left = std::mem::take(&mut self.0);
         for group in &left {
             end_group(*group, Duration::from_secs(5)).await;
@@ -55,13 +47,10 @@ impl Groups {
 }
 
 /// Runs a command to its end, both of its streams together going line by line to the log.
-///
-/// # Errors
-/// When it cannot be started.
-pub async fn run(
+pub(crate) async fn run(
     mut command: Command,
     prefix: &str,
-    stop: &Stop,
+    limits: &Limits,
     groups: &mut Groups,
 ) -> io::Result<Ended> {
     // One pipe for both streams keeps their order.
@@ -80,8 +69,8 @@ pub async fn run(
 
     let ended = tokio::select! {
         biased;
-        signal = stop.interrupt.signalled() => Ended::Interrupted(signal),
-        status = timeout_at(stop.deadline, child.wait()) => match status {
+        signal = limits.interrupt.signalled() => Ended::Interrupted(signal),
+        status = timeout_at(limits.deadline, child.wait()) => match status {
             Ok(status) => Ended::Status(shell_status(status?)),
             Err(_) => Ended::Late,
         },
@@ -186,13 +175,6 @@ mod tests {
 
     use super::*;
 
-    fn stop(deadline: Duration) -> Stop {
-        Stop {
-            interrupt: Interrupt::never(),
-            deadline: Instant::now() + deadline,
-        }
-    }
-
     fn shell(script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
@@ -214,7 +196,7 @@ mod tests {
             let ended = run(
                 shell(script),
                 "t",
-                &stop(Duration::from_secs(20)),
+                &Limits::cleanup(Duration::from_secs(20)),
                 &mut groups,
             )
             .await;
@@ -233,7 +215,7 @@ mod tests {
         let ended = run(
             shell(&script),
             "t",
-            &stop(Duration::from_millis(500)),
+            &Limits::cleanup(Duration::from_millis(500)),
             &mut groups,
         )
         .await;
@@ -257,7 +239,7 @@ mod tests {
         let ended = run(
             shell("sleep 300 &"),
             "t",
-            &stop(Duration::from_secs(20)),
+            &Limits::cleanup(Duration::from_secs(20)),
             &mut groups,
         )
         .await;

@@ -10,16 +10,24 @@ use action::settings::guarded::Guarded;
 use action::settings::value::{Lines, Switch};
 use bundle::tree::{Exclude, Source};
 use clap::ArgAction;
+use contract::project::Project;
 use contract::report::Format;
 use contract::rule::Rule;
 use contract::rules;
 use contract::variables;
 use serde::Deserialize;
 
+use crate::projects;
+use crate::stores::StoreFile;
+
+mod local;
+
+pub(crate) use local::{Local, Selection};
+
 /// The name of the stack where none is given.
-pub const STACK_NAME: &str = "pipeline";
+pub(crate) const STACK_NAME: &str = "pipeline";
 /// The account where none is given.
-pub const ACCOUNT: &str = "000000000000";
+pub(crate) const ACCOUNT: &str = "000000000000";
 
 /// The settings as declared.
 #[derive(Debug, clap::Args, Deserialize, Default)]
@@ -53,12 +61,45 @@ pub struct Raw {
         help_heading = "The pipeline"
     )]
     account: Given<String>,
-    /// Run only this stage and the first one, whose artifacts all need; repeatable
-    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "The pipeline")]
-    stage: Given<Lines>,
+    /// Run this stage and those after it, and the first one, whose artifacts all need
+    #[arg(long, value_name = "STAGE", help_heading = "The pipeline")]
+    from: Given<String>,
+    /// Run no stage after this one
+    #[arg(long, value_name = "STAGE", help_heading = "The pipeline")]
+    until: Given<String>,
+    /// Run only this stage, or only this action of it, and the first stage; repeatable
+    #[arg(long, value_name = "STAGE[/ACTION]", action = ArgAction::Append, help_heading = "The pipeline")]
+    only: Given<Lines>,
+    /// An artifact of an action that does not run: a folder, a zip file or REPOSITORY@REVISION; repeatable
+    #[arg(long, value_name = "NAME=PATH", action = ArgAction::Append, help_heading = "The pipeline")]
+    artifact: Given<Lines>,
+    /// Where artifacts are uploaded that `Fn::GetArtifactAtt` names
+    #[arg(long, value_name = "BUCKET", help_heading = "The pipeline")]
+    artifact_bucket: Given<String>,
+    /// Do not run this action, and take its output variables from this JSON object of texts; repeatable
+    #[arg(long, value_name = "[STAGE/]ACTION=FILE", action = ArgAction::Append, help_heading = "The pipeline")]
+    stub: Given<Lines>,
+    /// Do not run this action, which then makes nothing; repeatable
+    #[arg(long, value_name = "[STAGE/]ACTION", action = ArgAction::Append, help_heading = "The pipeline")]
+    skip: Given<Lines>,
+    /// Take this manual approval for given; otherwise it is asked for on a terminal; repeatable
+    #[arg(long, value_name = "[STAGE/]ACTION", action = ArgAction::Append, help_heading = "The pipeline")]
+    approve: Given<Lines>,
     /// A variable of an action that does not run, as in AMIcreation.AMI_ID=ami-0abc; repeatable
     #[arg(long, value_name = "NAMESPACE.KEY=VALUE", action = ArgAction::Append, help_heading = "The pipeline")]
     variable: Given<Guarded<Lines>>,
+    /// Allow calls to AWS itself; without it only endpoints that the environment names (AWS_ENDPOINT_URL) are asked
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The pipeline")]
+    allow_aws: Given<Switch>,
+    /// Build projects that the definition does not hold: the JSON of `aws codebuild batch-get-projects`; repeatable
+    #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Builds")]
+    projects: Given<Lines>,
+    /// Values of Parameter Store and Secrets Manager, JSON such as {"parameter-store":{"/a":"v"},"secrets-manager":{"b":{"key":"v"}}}
+    #[arg(long, value_name = "FILE", help_heading = "Builds")]
+    store_file: Given<String>,
+    /// Keep what `cache` of a buildspec names in this folder, for the next run
+    #[arg(long, value_name = "FOLDER", help_heading = "Builds")]
+    cache_dir: Given<PathBuf>,
     /// Variables for every build, NAME=value lines, over those of the action; repeatable
     #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Builds")]
     build_env_file: Given<Lines>,
@@ -73,14 +114,9 @@ pub struct Raw {
     /// Put this folder in front of PATH in builds
     #[arg(long, value_name = "FOLDER", help_heading = "Builds")]
     bin_dir: Given<PathBuf>,
-    /// The source folder: of a buildspec that runs alone, and where check looks for buildspecs
-    #[arg(
-        long,
-        value_name = "FOLDER",
-        default_value = ".",
-        help_heading = "Builds"
-    )]
-    source: Given<PathBuf>,
+    /// What stands for a source: a folder, a zip file or REPOSITORY@REVISION, with the name of the action or of its artifact where the pipeline has several; repeatable. For a buildspec alone and for check, the source folder
+    #[arg(long, value_name = "[NAME=]PATH", action = ArgAction::Append, help_heading = "The pipeline")]
+    source: Given<Lines>,
     /// For check: what the source archive holds, as package-template takes it (FILE or FILE=NAME, one a line in the variable); otherwise the source folder stands for it
     #[arg(long, value_name = "SOURCE[=NAME]", action = ArgAction::Append, help_heading = "The check")]
     sources: Given<Lines>,
@@ -128,43 +164,55 @@ pub enum Asked {
 #[derive(Debug, Clone)]
 pub struct Checked {
     /// What to run.
-    pub definition: PathBuf,
+    pub(crate) definition: PathBuf,
     /// Parameter files.
-    pub parameter_files: Vec<PathBuf>,
+    pub(crate) parameter_files: Vec<PathBuf>,
     /// Single parameters.
-    pub parameters: Vec<(String, String)>,
+    pub(crate) parameters: Vec<(String, String)>,
     /// The pipeline's logical id.
-    pub pipeline: Option<String>,
+    pub(crate) pipeline: Option<String>,
     /// `AWS::StackName`.
-    pub stack_name: String,
+    pub(crate) stack_name: String,
     /// `AWS::AccountId`.
-    pub account: String,
-    /// The chosen stages; empty means all.
-    pub stages: Vec<String>,
+    pub(crate) account: String,
+    /// What of the pipeline runs.
+    pub(crate) selection: Selection,
+    /// Build projects that the definition does not hold.
+    pub(crate) projects: Vec<Project>,
+    /// What is given here in place of what only AWS has.
+    pub(crate) local: Local,
     /// Variables of actions that do not run: namespace, key, value.
-    pub variables: Vec<(String, String, String)>,
+    pub(crate) variables: Vec<(String, String, String)>,
+    /// Whether AWS itself may be asked.
+    pub(crate) allow_aws: bool,
+    /// Where artifacts are uploaded whose place is asked for.
+    pub(crate) artifact_bucket: Option<String>,
+    /// Values of stores that are given.
+    pub(crate) stores: StoreFile,
+    /// Where the caches of builds are kept.
+    pub(crate) cache_dir: Option<PathBuf>,
     /// Variables for every build.
-    pub build_env: Vec<(String, String)>,
+    pub(crate) build_env: Vec<(String, String)>,
     /// In front of `PATH` in builds, absolute.
-    pub bin_dir: Option<PathBuf>,
-    /// The source folder, absolute.
-    pub source: PathBuf,
+    pub(crate) bin_dir: Option<PathBuf>,
+    /// The source folder of a buildspec and of check, absolute.
+    pub(crate) source: PathBuf,
     /// What the archive holds, for check; empty when the source folder stands for it.
-    pub sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
     /// What is left out of the folders among them.
-    pub exclude: Exclude,
+    pub(crate) exclude: Exclude,
     /// Whether check asks AWS.
-    pub live: bool,
+    pub(crate) live: bool,
     /// The form of check's report.
-    pub format: Format,
+    pub(crate) format: Format,
     /// Where check's report goes.
-    pub report_file: Option<PathBuf>,
+    pub(crate) report_file: Option<PathBuf>,
     /// Whether check mends files.
-    pub fix: bool,
+    pub(crate) fix: bool,
     /// The check's configuration file.
-    pub check_config: Option<PathBuf>,
+    pub(crate) check_config: Option<PathBuf>,
     /// The folder that keeps the run.
-    pub work_dir: Option<PathBuf>,
+    pub(crate) work_dir: Option<PathBuf>,
 }
 
 impl Settings for Raw {
@@ -208,7 +256,11 @@ impl Raw {
         let pipeline = faults.optional("pipeline", self.pipeline);
         let stack_name = faults.required("stack_name", self.stack_name);
         let account = faults.required("account", self.account);
-        let stages = faults.optional("stage", self.stage).unwrap_or_default();
+        let selection = Selection {
+            from: faults.optional("from", self.from),
+            until: faults.optional("until", self.until),
+            only: faults.optional("only", self.only).unwrap_or_default().0,
+        };
         let given = faults
             .optional("variable", self.variable)
             .unwrap_or_default()
@@ -218,7 +270,15 @@ impl Raw {
             .unwrap_or_default();
         let dialect = faults.required("build_env_dialect", self.build_env_dialect);
         let bin_dir = faults.optional("bin_dir", self.bin_dir);
-        let source = faults.required("source", self.source);
+        let given_sources = faults.optional("source", self.source).unwrap_or_default();
+        let artifacts = local::artifacts(self.artifact, faults);
+        let stubbed = faults.optional("stub", self.stub).unwrap_or_default();
+        let stubbed = pairs("stub", &stubbed, faults);
+        let skipped = faults.optional("skip", self.skip).unwrap_or_default().0;
+        let approved = faults
+            .optional("approve", self.approve)
+            .unwrap_or_default()
+            .0;
         let work_dir = faults.optional("work_dir", self.work_dir);
         let listed = faults.optional("sources", self.sources).unwrap_or_default();
         let format = faults.optional("format", self.format).unwrap_or_default();
@@ -229,6 +289,7 @@ impl Raw {
             faults.of("fix", "only the command check mends files");
         }
         let live = faults.switch("live", self.live);
+        let allow_aws = faults.switch("allow_aws", self.allow_aws);
         let mut sources = Vec::new();
         for line in &listed.0 {
             match line.parse() {
@@ -266,8 +327,41 @@ impl Raw {
             }
         }
         let build_env = read_env_files(&env_files, dialect.unwrap_or_default(), faults);
+        let given = faults
+            .optional("projects", self.projects)
+            .unwrap_or_default();
+        let mut projects = Vec::new();
+        for file in &given.0 {
+            match projects::read(file) {
+                Ok(more) => projects.extend(more),
+                Err(fault) => faults.of("projects", format!("{file}: {fault}")),
+            }
+        }
+        let artifact_bucket = faults.optional("artifact_bucket", self.artifact_bucket);
+        let cache_dir = faults.optional("cache_dir", self.cache_dir);
+        let store_file = faults.optional("store_file", self.store_file);
+        let stores = store_file.map(|file| {
+            StoreFile::read(&file).unwrap_or_else(|fault| {
+                faults.of("store_file", format!("{file}: {fault}"));
+                StoreFile::default()
+            })
+        });
         let bin_dir = bin_dir.and_then(|folder| existing("bin_dir", folder, faults));
-        let source = source.and_then(|folder| existing("source", folder, faults));
+        let (source, given_sources) = if runs_a_pipeline(faults.command()) {
+            (
+                existing("source", PathBuf::from("."), faults),
+                local::sources("source", &given_sources, faults),
+            )
+        } else {
+            (source_folder(&given_sources, faults), Vec::new())
+        };
+        let local = Local {
+            sources: given_sources,
+            artifacts,
+            stubs: local::stubs(stubbed, faults),
+            skipped,
+            approved,
+        };
         Some(Checked {
             definition: definition?,
             parameter_files: action::program::paths(&files),
@@ -275,8 +369,14 @@ impl Raw {
             pipeline,
             stack_name: stack_name?,
             account: account?,
-            stages: stages.0,
+            selection,
+            projects,
+            stores: stores.unwrap_or_default(),
+            cache_dir,
+            artifact_bucket,
+            local,
             variables,
+            allow_aws,
             build_env,
             bin_dir,
             source: source?,
@@ -289,6 +389,23 @@ impl Raw {
             fix,
             work_dir,
         })
+    }
+}
+
+/// Whether a command takes a whole pipeline, with all of its sources.
+fn runs_a_pipeline(command: Option<&str>) -> bool {
+    !matches!(command, Some("buildspec" | "check" | "lsp"))
+}
+
+/// The one source folder of a buildspec or of check.
+fn source_folder(given: &Lines, faults: &mut Faults) -> Option<PathBuf> {
+    match given.0.as_slice() {
+        [] => existing("source", PathBuf::from("."), faults),
+        [one] => existing("source", PathBuf::from(one), faults),
+        _ => {
+            faults.of("source", "only a pipeline has several sources");
+            None
+        }
     }
 }
 

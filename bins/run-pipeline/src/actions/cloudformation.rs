@@ -1,5 +1,7 @@
-//! The CloudFormation action: creates or updates a stack from files of an artifact.
+//! The CloudFormation action in all of its modes.
 
+mod artifact_attribute;
+mod change_set;
 mod operation;
 mod request;
 mod send;
@@ -8,38 +10,79 @@ mod state;
 
 use action::failure::Failure;
 
-use crate::execution::{Execution, Ready, random_id};
+use crate::action_io::{ActionInput, ActionOutput};
+use crate::ids::random_id;
+use change_set::Found;
 use request::Request;
-use stack::Deployment;
+use stack::{Deployment, status_of};
+use state::{Kind, is_replaced};
 
-/// Deploys the stack and waits for it; the stack's outputs are the action's variables.
-///
-/// # Errors
-/// A configuration, template or parameter that CloudFormation would refuse (named before
-/// anything is touched), a stack in a state that cannot be deployed to, a deployment that fails
-/// (with the events that say why), a deadline or a signal.
-pub async fn run(
-    execution: &mut Execution<'_>,
-    ready: &Ready<'_>,
-) -> Result<Vec<(String, String)>, Failure> {
-    // Any other mode was refused before the first action ran.
-    ready.required("ActionMode")?;
-    if ready.optional("OutputFileName").is_some() {
+/// Does what the mode says and waits for it; the stack's outputs are the action's variables. What CloudFormation would
+/// refuse is named before anything is touched.
+pub(super) async fn run(input: &ActionInput<'_>) -> Result<ActionOutput, Failure> {
+    let mode = input.required("ActionMode")?;
+    if input.optional("OutputFileName").is_some() {
         tracing::warn!(
             "{}: OutputFileName is not written here; the outputs are variables",
-            ready.name()
+            input.name()
         );
     }
-    let request = Request::read(&execution.store, ready)?;
-    let session = execution.session(ready.action).await?;
-    let id = random_id()
-        .map_err(|error| Failure::failed(format!("{} cannot deploy", ready.name())).cause(error))?;
+    let request = match mode {
+        "DELETE_ONLY" | "CHANGE_SET_EXECUTE" => Request::without_template(input)?,
+        _ => Request::read(input).await?,
+    };
+    let session = input.session("CloudFormation").await?;
     let deployment = Deployment {
         client: aws_sdk_cloudformation::Client::new(&session.config),
         region: session.region,
         request,
-        interrupt: execution.context.interrupt.clone(),
-        deadline: execution.context.deadline,
+        limits: input.limits.clone(),
     };
-    deployment.run(format!("run-pipeline-{id}")).await
+    let token = || {
+        let cannot =
+            |error| Failure::failed(format!("{} cannot deploy", input.name())).cause(error);
+        random_id()
+            .map(|id| format!("run-pipeline-{id}"))
+            .map_err(cannot)
+    };
+    let outputs = match mode {
+        "CREATE_UPDATE" => deployment.run(&Kind::CreateOrUpdate, token()?).await?,
+        "REPLACE_ON_FAILURE" => {
+            let found = deployment.unless_stopped(deployment.find()).await??;
+            if let Some(status) = found.as_ref().map(status_of)
+                && is_replaced(&status)
+            {
+                tracing::warn!(
+                    "{} is {status}: it is deleted and created anew",
+                    deployment.what()
+                );
+                deployment.run(&Kind::Delete, token()?).await?;
+            }
+            deployment.run(&Kind::CreateOrUpdate, token()?).await?
+        }
+        "DELETE_ONLY" => deployment.run(&Kind::Delete, token()?).await?,
+        "CHANGE_SET_REPLACE" => {
+            let name = input.required("ChangeSetName")?;
+            deployment.replace_change_set(name).await?;
+            Vec::new()
+        }
+        "CHANGE_SET_EXECUTE" => {
+            let name = input.required("ChangeSetName")?;
+            let look = deployment.unless_stopped(deployment.change_set(name));
+            if look.await??.0 == Found::Empty {
+                tracing::info!("the change set {name} is empty: there is nothing to execute");
+                deployment.unless_stopped(deployment.up_to_date()).await??
+            } else {
+                let kind = Kind::Execute(name.to_owned());
+                deployment.run(&kind, token()?).await?
+            }
+        }
+        other => {
+            return Err(Failure::refused(format!(
+                "{}: ActionMode {other} is not known",
+                input.name()
+            )));
+        }
+    };
+    Ok(ActionOutput::of(outputs))
 }

@@ -6,27 +6,21 @@ use aws::error::AwsError;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 
-use crate::execution::{Execution, Ready};
+use crate::action_io::{ActionInput, ActionOutput};
+use crate::artifact::Artifact;
 
 /// Fetches the current version of the object and keeps it as the action's output artifact.
-///
-/// # Errors
-/// A bucket that is not versioned (CodePipeline refuses those), an object that is not there or
-/// is not a zip, a body that breaks off again and again, and whatever AWS refuses.
-pub async fn run(
-    execution: &mut Execution<'_>,
-    ready: &Ready<'_>,
-) -> Result<Vec<(String, String)>, Failure> {
-    let bucket = ready.required("S3Bucket")?;
-    let key = ready.required("S3ObjectKey")?;
-    let [output] = ready.action.outputs.as_slice() else {
+pub(crate) async fn run(input: &ActionInput<'_>) -> Result<ActionOutput, Failure> {
+    let bucket = input.required("S3Bucket")?;
+    let key = input.required("S3ObjectKey")?;
+    let [output] = input.action.outputs.as_slice() else {
         return Err(Failure::refused(format!(
             "{} has {} output artifacts; an S3 source has one",
-            ready.name(),
-            ready.action.outputs.len()
+            input.name(),
+            input.action.outputs.len()
         )));
     };
-    let session = execution.session(ready.action).await?;
+    let session = input.session("S3").await?;
     let settings = aws_sdk_s3::config::Builder::from(&session.config)
         .force_path_style(session.has_own_endpoint("S3"));
     let client = aws_sdk_s3::Client::from_conf(settings.build());
@@ -42,10 +36,10 @@ pub async fn run(
         named = Some(version.clone());
         Ok(((object, version), body))
     });
-    let context = execution.context;
-    let fetched = context
+    let limits = &input.limits;
+    let fetched = limits
         .interrupt
-        .race(tokio::time::timeout_at(context.deadline, fetch));
+        .race(tokio::time::timeout_at(limits.deadline, fetch));
     let ((object, version), bytes) = fetched
         .await
         .map_err(|signal| Failure::interrupted(signal, format!("stopped fetching {place}")))?
@@ -61,10 +55,7 @@ pub async fn run(
         return Err(Failure::failed(format!("{place} is not a zip file"))
             .hint("CodePipeline takes it as it is and fails in the next action; package-template makes a zip"));
     }
-    execution.store.put(&output.text, &bytes)?;
-    execution
-        .revisions
-        .insert(output.text.clone(), version.clone());
+    let artifact = Artifact::write(&output.text, &input.folder, &bytes)?;
     let summary = object
         .metadata()
         .and_then(|metadata| metadata.get("codepipeline-artifact-revision-summary"))
@@ -74,10 +65,13 @@ pub async fn run(
         bytes.len()
     );
     let etag = object.e_tag().unwrap_or_default().trim_matches('"');
-    Ok(vec![
-        ("VersionId".to_owned(), version),
-        ("ETag".to_owned(), etag.to_owned()),
-    ])
+    Ok(ActionOutput {
+        variables: vec![
+            ("VersionId".to_owned(), version.clone()),
+            ("ETag".to_owned(), etag.to_owned()),
+        ],
+        artifacts: vec![artifact.of_revision(Some(version))],
+    })
 }
 
 async fn get(

@@ -1,18 +1,20 @@
 //! One buildspec alone.
 
+mod features;
+
 use std::path::Path;
 use std::time::Duration;
 
 use harness::{Program, Ran};
 
-fn program(folder: &Path, spec: &str) -> Program {
+pub(crate) fn program(folder: &Path, spec: &str) -> Program {
     std::fs::write(folder.join("buildspec.yml"), spec).unwrap();
     Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
         .dir(folder)
         .args(["buildspec", "buildspec.yml"])
 }
 
-fn run(spec: &str) -> Ran {
+pub(crate) fn run(spec: &str) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     program(folder.path(), spec).run()
 }
@@ -124,20 +126,6 @@ fn bash_is_used_where_the_buildspec_says_so() {
 }
 
 #[test]
-fn stores_are_refused_unless_the_value_is_given() {
-    let spec = "version: 0.2\nenv: {parameter-store: {TOKEN: /app/token}}\nphases: {build: {commands: ['test \"$TOKEN\" = t']}}\n";
-    run(spec)
-        .assert_code(2)
-        .assert_stderr("TOKEN comes from parameter-store (/app/token), which is not read here");
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("b.env"), "TOKEN=t\n").unwrap();
-    program(folder.path(), spec)
-        .args(["--build-env-file", "b.env"])
-        .run()
-        .assert_code(0);
-}
-
-#[test]
 fn bin_dir_stands_first_on_the_path() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
@@ -170,7 +158,7 @@ fn wrong_settings_are_refused_all_at_once() {
             "p",
         ])
         .args(["--build-env-file", "absent.env"])
-        .env("RUN_PIPELINE_STAGES", "x")
+        .env("RUN_PIPELINE_ONLYS", "x")
         .run();
     ran.assert_code(2)
         .assert_stderr("nowhere")
@@ -178,8 +166,9 @@ fn wrong_settings_are_refused_all_at_once() {
         .assert_stderr("--variable: number 1 of them has no name and `=`")
         .assert_stderr("--parameter: number 1 of them has no name and `=`")
         .assert_stderr("cannot read absent.env")
-        .assert_stderr("RUN_PIPELINE_STAGES: no such setting (did you mean RUN_PIPELINE_STAGE?)");
-    program(folder.path(), "version: 0.1\nphases: {}\n")
+        .assert_stderr("RUN_PIPELINE_ONLYS: no such setting (did you mean RUN_PIPELINE_ONLY?)");
+    let spec = "version: 0.1\nenv: {exported-variables: [A]}\nphases: {}\n";
+    program(folder.path(), spec)
         .run()
         .assert_code(2)
         .assert_stderr("buildspec.yml:1:10: version 0.1 runs each command in its own shell");
@@ -273,19 +262,4 @@ phases:
     ran.assert_code(2)
         .assert_stderr("buildspec.yml:7: the steps of build do not run here")
         .refute_stderr("pre_build");
-}
-
-#[test]
-fn what_is_not_followed_here_is_said() {
-    let ran = run("version: 0.2
-batch: {build-list: [{identifier: one}]}
-phases:
-  install:
-    runtime-versions: {python: 2.7}
-  build:
-    commands: 'true'
-");
-    ran.assert_code(0)
-        .assert_stderr("buildspec.yml:2: batch is not followed here: this runs as one build")
-        .assert_stderr("buildspec.yml:5: runtime-versions is not followed here");
 }

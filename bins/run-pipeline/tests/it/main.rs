@@ -1,4 +1,4 @@
-//! The item wrapper in real shells, and the built `run-pipeline` as a user runs it.
+//! The built `run-pipeline` as a user runs it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod buildspec;
@@ -6,7 +6,6 @@ mod lsp;
 mod own_buildspecs;
 mod pipeline;
 mod world;
-mod wrapper;
 
 use harness::page;
 

@@ -1,10 +1,13 @@
 //! A whole small pipeline over a fake AWS, and over moto.
 
 mod check;
+mod foreign;
+mod modes;
 mod refusals;
 mod secret_settings;
 mod source;
 mod stacks;
+mod stage_conditions;
 
 use std::path::Path;
 
@@ -196,7 +199,7 @@ fn chosen_stages_take_the_variables_of_the_others() {
     let program = || {
         program(folder.path(), &definition)
             .envs(fake.env())
-            .args(["--stage", "Deploy"])
+            .args(["--only", "Deploy"])
     };
     program()
         .run()
@@ -209,7 +212,7 @@ fn chosen_stages_take_the_variables_of_the_others() {
         .assert_code(0);
     assert_eq!(stacks.lock().unwrap().parameters["AMIId"], "ami-0abc");
     program()
-        .args(["--stage", "Depoly"])
+        .args(["--only", "Depoly"])
         .run()
         .assert_code(2)
         .assert_stderr("no stage Depoly")

@@ -39,6 +39,10 @@ pub(crate) struct Stacks {
     stale: usize,
     stale_at_the_end: usize,
     updates: u32,
+    /// Whether it is gone after the next look.
+    deleting: bool,
+    /// The parameters of its change set.
+    change_set: Option<BTreeMap<String, String>>,
     /// What was there before it.
     before: Option<Box<Self>>,
 }
@@ -109,6 +113,12 @@ impl Stacks {
                 let message = format!("Stack with id {name} does not exist");
                 return Reply::error(400, "ValidationError", message);
             }
+            ["DELETE_IN_PROGRESS"] if self.deleting => {
+                self.states.clear();
+                self.parameters.clear();
+                self.deleting = false;
+                "DELETE_IN_PROGRESS"
+            }
             [last] => *last,
             [first, ..] => {
                 let first = *first;
@@ -160,6 +170,55 @@ impl Stacks {
         ))
     }
 
+    fn delete(&mut self, request: &Request) -> Reply {
+        self.token = request.param("ClientRequestToken").map(str::to_owned);
+        self.states = vec!["DELETE_IN_PROGRESS"];
+        self.deleting = true;
+        self.enter();
+        answer("DeleteStack", "")
+    }
+
+    fn change_set(&mut self, operation: &str, request: &Request) -> Reply {
+        match operation {
+            "CreateChangeSet" => {
+                self.change_set = Some(parameters(request));
+                if self.states.is_empty() {
+                    self.states = vec!["REVIEW_IN_PROGRESS"];
+                }
+                answer(operation, "<Id>arn:change-set</Id>")
+            }
+            "DeleteChangeSet" => {
+                self.change_set = None;
+                answer(operation, "")
+            }
+            "DescribeChangeSet" => match &self.change_set {
+                None => Reply::error(404, "ChangeSetNotFound", "ChangeSet does not exist"),
+                Some(same) if *same == self.parameters => answer(
+                    operation,
+                    "<Status>FAILED</Status><StatusReason>The submitted information didn't contain changes. Submit \
+                     different information to create a change set.</StatusReason>",
+                ),
+                Some(_) => answer(
+                    operation,
+                    "<Status>CREATE_COMPLETE</Status><Changes><member><Type>Resource</Type><ResourceChange><Action>Modify</Action>\
+                     <LogicalResourceId>Topic</LogicalResourceId><ResourceType>AWS::SNS::Topic</ResourceType>\
+                     <Replacement>True</Replacement></ResourceChange></member></Changes>",
+                ),
+            },
+            _ => {
+                let wanted = self.change_set.take().expect("a change set");
+                if self.states != ["REVIEW_IN_PROGRESS"] {
+                    self.updates += 1;
+                }
+                self.token = request.param("ClientRequestToken").map(str::to_owned);
+                self.parameters = wanted;
+                self.states = self.course.to_vec();
+                self.enter();
+                answer(operation, "")
+            }
+        }
+    }
+
     fn events(&self, request: &Request) -> Reply {
         let from: usize = request
             .param("NextToken")
@@ -198,6 +257,12 @@ impl Stacks {
              </DescribeStackEventsResult></DescribeStackEventsResponse>"
         ))
     }
+}
+
+fn answer(operation: &str, result: &str) -> Reply {
+    Reply::xml(format!(
+        "<{operation}Response xmlns=\"{NAMESPACE}\"><{operation}Result>{result}</{operation}Result></{operation}Response>"
+    ))
 }
 
 fn parameters(request: &Request) -> BTreeMap<String, String> {
@@ -243,6 +308,21 @@ pub(crate) fn serve_stacks(
         let world = Arc::clone(&stacks);
         fake.on_call(&format!("cloudformation:{operation}"), move |request| {
             world.lock().unwrap().deploy(operation, request)
+        });
+    }
+    let world = Arc::clone(&stacks);
+    fake.on_call("cloudformation:DeleteStack", move |request| {
+        world.lock().unwrap().delete(request)
+    });
+    for operation in [
+        "CreateChangeSet",
+        "DeleteChangeSet",
+        "DescribeChangeSet",
+        "ExecuteChangeSet",
+    ] {
+        let world = Arc::clone(&stacks);
+        fake.on_call(&format!("cloudformation:{operation}"), move |request| {
+            world.lock().unwrap().change_set(operation, request)
         });
     }
     let world = Arc::clone(&stacks);

@@ -74,7 +74,11 @@ impl Run<'_> {
         }
         // Who knows the project knows every variable that the build begins with.
         let given = project.filter(|project| !project.open).map(|project| {
-            let own = project.variables.iter().chain(&project.stored);
+            let stores = project
+                .parameter_store
+                .iter()
+                .chain(&project.secrets_manager);
+            let own = project.variables.iter().chain(stores);
             let mut names: Vec<String> = own.map(|(name, _)| name.clone()).collect();
             names.extend(action_variables(action));
             names

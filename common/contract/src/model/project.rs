@@ -26,8 +26,10 @@ pub struct Project {
     pub buildspec_lines: Option<Place>,
     /// Its plain environment variables.
     pub variables: Vec<(String, String)>,
-    /// Variables whose values a store holds: name and type.
-    pub stored: Vec<(String, String)>,
+    /// Variables whose values Parameter Store holds: name and parameter.
+    pub parameter_store: Vec<(String, String)>,
+    /// Variables whose values Secrets Manager holds: name and reference.
+    pub secrets_manager: Vec<(String, String)>,
     /// Whether it may have more variables, which depend on what is not known.
     pub open: bool,
     /// Its image.
@@ -115,7 +117,8 @@ fn project(file: &str, resource: &Resource, evaluator: &Evaluator<'_>) -> Result
     let listed = find(&["Environment", "EnvironmentVariables"]);
     let mut open = find(&["Environment"]).is_some_and(is_open) || listed.is_some_and(is_open);
     let mut variables = Vec::new();
-    let mut stored = Vec::new();
+    let mut parameter_store = Vec::new();
+    let mut secrets_manager = Vec::new();
     for one in listed.and_then(Node::as_sequence).unwrap_or_default() {
         if is_open(one) {
             open = true;
@@ -128,10 +131,12 @@ fn project(file: &str, resource: &Resource, evaluator: &Evaluator<'_>) -> Result
                 format!("{id}: an environment variable needs Name and Value"),
             ));
         };
-        match get("Type").unwrap_or("PLAINTEXT") {
-            "PLAINTEXT" => variables.push((name.to_owned(), value.to_owned())),
-            kind => stored.push((name.to_owned(), kind.to_owned())),
-        }
+        let list = match get("Type") {
+            Some("PARAMETER_STORE") => &mut parameter_store,
+            Some("SECRETS_MANAGER") => &mut secrets_manager,
+            _ => &mut variables,
+        };
+        list.push((name.to_owned(), value.to_owned()));
     }
     Ok(Project {
         name: text(&["Name"]).unwrap_or(id).to_owned(),
@@ -145,7 +150,8 @@ fn project(file: &str, resource: &Resource, evaluator: &Evaluator<'_>) -> Result
             .as_ref()
             .and_then(|properties| lines(properties.get("Source")?.get("BuildSpec")?)),
         variables,
-        stored,
+        parameter_store,
+        secrets_manager,
         open,
         image: text(&["Environment", "Image"])
             .unwrap_or_default()

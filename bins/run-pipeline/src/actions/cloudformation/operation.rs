@@ -20,7 +20,7 @@ pub(super) struct Operation {
     pub(super) begun: bool,
     /// The state of the stack itself, as its newest event says.
     pub(super) state: Option<String>,
-    /// The lines of events that failed.
+    /// The lines of events that failed, the oldest first.
     pub(super) failed: Vec<String>,
 }
 
@@ -38,6 +38,12 @@ impl Operation {
             before: newest,
             ..Self::new(self.token)
         }
+    }
+
+    /// What failed by itself first: everything else was cancelled because of it, or is the stack.
+    pub(super) fn root_cause(&self) -> Option<String> {
+        let cancelled = |line: &&String| !line.to_lowercase().contains("cancelled");
+        self.failed.iter().find(cancelled).cloned()
     }
 
     /// Whether anything happened since, by whomever.
@@ -167,6 +173,18 @@ mod tests {
         let cancelled = event("e7", Some("theirs"), "app", "UPDATE_ROLLBACK_COMPLETE");
         assert!(ours.take(&cancelled).is_some());
         assert_eq!(ours.state.as_deref(), Some("UPDATE_ROLLBACK_COMPLETE"));
+    }
+
+    #[test]
+    fn the_root_cause_is_what_failed_by_itself_first() {
+        let mut operation = Operation::new("t".to_owned());
+        let failed = [
+            "CREATE_FAILED A (X): Resource creation cancelled",
+            "CREATE_FAILED B (X): no such key",
+            "CREATE_FAILED C (X): Resource creation Cancelled",
+        ];
+        operation.failed = failed.map(str::to_owned).to_vec();
+        assert_eq!(operation.root_cause().as_deref(), Some(failed[1]));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use contract::finding::Finding;
 use contract::template::Template;
 use serde_json::Value;
 
-use crate::artifacts::Store;
-use crate::execution::Ready;
+use super::artifact_attribute;
+use crate::action_io::ActionInput;
 
 /// The largest template that fits into a request, in bytes. Source: CloudFormation user guide,
 /// "Quotas".
@@ -25,11 +25,24 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn read(store: &Store, ready: &Ready<'_>) -> Result<Self, Failure> {
-        let name = ready.name();
+    /// Of an action that needs no template: it deletes a stack or executes a change set.
+    pub(super) fn without_template(input: &ActionInput<'_>) -> Result<Self, Failure> {
+        Ok(Self {
+            stack: input.required("StackName")?.to_owned(),
+            body: String::new(),
+            parameters: Vec::new(),
+            tags: Vec::new(),
+            policy: None,
+            capabilities: Vec::new(),
+            role: role(input),
+        })
+    }
+
+    pub(super) async fn read(input: &ActionInput<'_>) -> Result<Self, Failure> {
+        let name = input.name();
         let refused = |why: String| Failure::refused(format!("{name} cannot deploy")).cause(why);
-        let template_path = ready.required("TemplatePath")?;
-        let body = read_path(store, ready, "TemplatePath", template_path)?;
+        let template_path = input.required("TemplatePath")?;
+        let body = read_path(input, "TemplatePath", template_path)?;
         let shown = template_path
             .split_once("::")
             .map_or(template_path, |(_, file)| file);
@@ -44,12 +57,12 @@ impl Request {
         let body = String::from_utf8(body).map_err(|error| refused(error.to_string()))?;
 
         let mut request = Self {
-            stack: ready.required("StackName")?.to_owned(),
+            stack: input.required("StackName")?.to_owned(),
             body,
             parameters: Vec::new(),
             tags: Vec::new(),
             policy: None,
-            capabilities: ready
+            capabilities: input
                 .optional("Capabilities")
                 .unwrap_or_default()
                 .split(',')
@@ -57,19 +70,19 @@ impl Request {
                 .filter(|one| !one.is_empty())
                 .map(str::to_owned)
                 .collect(),
-            role: role(ready),
+            role: role(input),
         };
-        if let Some(path) = ready.optional("TemplateConfiguration") {
-            let bytes = read_path(store, ready, "TemplateConfiguration", path)?;
+        if let Some(path) = input.optional("TemplateConfiguration") {
+            let bytes = read_path(input, "TemplateConfiguration", path)?;
             let value = serde_json::from_slice(&bytes)
                 .map_err(|error| refused(format!("{path}: {error}")))?;
             request
                 .configuration(&value)
                 .map_err(|why| refused(format!("{path}: {why}")))?;
         }
-        if let Some(text) = ready.optional("ParameterOverrides") {
+        if let Some(text) = input.optional("ParameterOverrides") {
             let why = |error: String| refused(format!("ParameterOverrides: {error}"));
-            for (key, value) in overrides(store, text).map_err(why)? {
+            for (key, value) in overrides(input, text).await.map_err(why)? {
                 request.set(key, value);
             }
         }
@@ -129,76 +142,71 @@ impl Request {
 
 /// The stack's role. One that the pipeline's template makes itself does not exist here: there
 /// its ARN is only `LogicalId.Arn`.
-fn role(ready: &Ready<'_>) -> Option<String> {
-    let role = ready.optional("RoleArn")?;
+fn role(input: &ActionInput<'_>) -> Option<String> {
+    let role = input.optional("RoleArn")?;
     if role.starts_with("arn:") {
         return Some(role.to_owned());
     }
     tracing::warn!(
         "{}: the role {role} is not deployed here; the stack is deployed with your own permissions",
-        ready.name()
+        input.name()
     );
     None
 }
 
 /// Reads `Artifact::path` out of an input artifact.
-fn read_path(store: &Store, ready: &Ready<'_>, key: &str, value: &str) -> Result<Vec<u8>, Failure> {
-    let name = ready.name();
+fn read_path(input: &ActionInput<'_>, key: &str, value: &str) -> Result<Vec<u8>, Failure> {
+    let name = input.name();
     let Some((artifact, file)) = value.split_once("::") else {
         return Err(Failure::refused(format!(
             "{name}: {key} {value:?} is not Artifact::path"
         )));
     };
-    if !ready.action.inputs.iter().any(|one| one.text == artifact) {
-        return Err(Failure::refused(format!(
-            "{name}: {key} names {artifact}, which is not one of its input artifacts"
-        )));
-    }
-    store.read(artifact, file)
+    input.artifact(key, artifact)?.read(file)
 }
 
-/// The overrides, `Fn::GetParam` resolved.
-fn overrides(store: &Store, text: &str) -> Result<Vec<(String, String)>, String> {
+/// The overrides, `Fn::GetParam` and `Fn::GetArtifactAtt` resolved.
+async fn overrides(input: &ActionInput<'_>, text: &str) -> Result<Vec<(String, String)>, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let Value::Object(map) = value else {
         return Err("not a JSON object".to_owned());
     };
     let mut all = Vec::new();
     for (key, value) in map {
-        let text = match &value {
-            Value::String(text) => text.clone(),
-            Value::Object(call) => match call
-                .get("Fn::GetParam")
-                .and_then(Value::as_array)
-                .map(Vec::as_slice)
-            {
-                Some(
-                    [
-                        Value::String(artifact),
-                        Value::String(file),
-                        Value::String(name),
-                    ],
-                ) => get_param(store, artifact, file, name)?,
-                _ => {
-                    return Err(format!(
-                        "{key}: only text and Fn::GetParam [artifact, file, key] are resolved here"
-                    ));
-                }
-            },
-            other => {
-                return Err(format!(
-                    "{key}: {other} is not text; put it in quotation marks"
-                ));
-            }
+        let texts = |function: &str| {
+            let arguments = value.get(function)?.as_array()?.iter();
+            arguments.map(Value::as_str).collect::<Option<Vec<&str>>>()
+        };
+        let text = if let Value::String(text) = &value {
+            text.clone()
+        } else if let Some([artifact, file, name]) = texts("Fn::GetParam").as_deref() {
+            get_param(input, artifact, file, name)?
+        } else if let Some([artifact, attribute]) = texts("Fn::GetArtifactAtt").as_deref() {
+            let found = artifact_attribute::read(input, artifact, attribute).await;
+            found.map_err(|failure| failure.to_string())?
+        } else if value.is_object() {
+            return Err(format!(
+                "{key}: only text, Fn::GetParam [artifact, file, key] and Fn::GetArtifactAtt [artifact, attribute] are resolved"
+            ));
+        } else {
+            return Err(format!(
+                "{key}: {value} is not text; put it in quotation marks"
+            ));
         };
         all.push((key, text));
     }
     Ok(all)
 }
 
-fn get_param(store: &Store, artifact: &str, file: &str, name: &str) -> Result<String, String> {
-    let bytes = store
-        .read(artifact, file)
+fn get_param(
+    input: &ActionInput<'_>,
+    artifact: &str,
+    file: &str,
+    name: &str,
+) -> Result<String, String> {
+    let bytes = input
+        .artifact("Fn::GetParam", artifact)
+        .and_then(|from| from.read(file))
         .map_err(|failure| failure.to_string())?;
     let value: Value =
         serde_json::from_slice(&bytes).map_err(|error| format!("{artifact}::{file}: {error}"))?;

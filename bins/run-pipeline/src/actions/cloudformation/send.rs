@@ -7,7 +7,7 @@ use aws_sdk_cloudformation::types::{Capability, Parameter, Tag};
 
 use super::request::Request;
 use super::stack::Deployment;
-use super::state::Move;
+use super::state::{Kind, Move};
 
 /// What became of a call that creates or updates.
 #[derive(Debug)]
@@ -40,11 +40,27 @@ macro_rules! filled {
 }
 
 impl Deployment {
-    /// Creates or updates. Neither a signal nor the deadline drops the call half-way.
-    pub(super) async fn send(&self, next: Move, token: &str) -> Sent {
+    /// Sends the one call of an operation. Neither a signal nor the deadline drops the call half-way.
+    pub(super) async fn send(&self, kind: &Kind, next: Move, token: &str) -> Sent {
         let (client, request) = (&self.client, &self.request);
         let call = async {
-            if next == Move::Create {
+            if let Kind::Execute(name) = kind {
+                let call = client.execute_change_set().stack_name(&request.stack);
+                let call = call.change_set_name(name).client_request_token(token);
+                call.send()
+                    .await
+                    .map(drop)
+                    .map_err(|error| AwsError::of(&error))
+            } else if next == Move::Delete {
+                let call = client.delete_stack().stack_name(&request.stack);
+                let call = call
+                    .set_role_arn(request.role.clone())
+                    .client_request_token(token);
+                call.send()
+                    .await
+                    .map(drop)
+                    .map_err(|error| AwsError::of(&error))
+            } else if next == Move::Create {
                 let answer = filled!(client.create_stack(), request, token).send().await;
                 answer.map(drop).map_err(|error| AwsError::of(&error))
             } else {
@@ -64,6 +80,11 @@ impl Deployment {
         };
         let (verb, action) = match next {
             Move::Create => ("create", "cloudformation:CreateStack"),
+            Move::Delete => ("delete", "cloudformation:DeleteStack"),
+            Move::Execute { .. } => (
+                "execute the change set of",
+                "cloudformation:ExecuteChangeSet",
+            ),
             _ => ("update", "cloudformation:UpdateStack"),
         };
         let deed = format!("cannot {verb} {}", self.what());
@@ -94,7 +115,7 @@ fn read(error: &AwsError, failure: Failure) -> Sent {
     }
 }
 
-fn parameters(request: &Request) -> Vec<Parameter> {
+pub(super) fn parameters(request: &Request) -> Vec<Parameter> {
     let one = |(key, value): &(String, String)| {
         Parameter::builder()
             .parameter_key(key)
@@ -104,12 +125,12 @@ fn parameters(request: &Request) -> Vec<Parameter> {
     request.parameters.iter().map(one).collect()
 }
 
-fn tags(request: &Request) -> Vec<Tag> {
+pub(super) fn tags(request: &Request) -> Vec<Tag> {
     let one = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
     request.tags.iter().map(one).collect()
 }
 
-fn capabilities(request: &Request) -> Vec<Capability> {
+pub(super) fn capabilities(request: &Request) -> Vec<Capability> {
     request
         .capabilities
         .iter()

@@ -1,11 +1,10 @@
-//! Create or update a stack, tell its events, wait for its end.
+//! Create, update or delete a stack, tell its events, wait for its end.
 
 use std::time::Duration;
 
 use action::exit::Exit;
 use action::failure::{Failure, Resource, ResourceKind};
-use action::interrupt::Interrupt;
-use action::wait::{self, Ended, Look, Pace};
+use action::wait::{self, Ended, Limits, Look, Pace};
 use aws::error::AwsError;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::primitives::DateTime;
@@ -15,9 +14,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::operation::Operation;
 use super::request::Request;
 use super::send::Sent;
-use super::state::{Move, next_move, verdict, way_out};
+use super::state::{Kind, Move, move_of, next_move, way_out};
 
-const PACE: Pace = Pace {
+pub(super) const PACE: Pace = Pace {
     first: Duration::from_secs(1),
     longest: Duration::from_secs(10),
 };
@@ -38,8 +37,7 @@ pub(super) struct Deployment {
     pub(super) client: Client,
     pub(super) region: String,
     pub(super) request: Request,
-    pub(super) interrupt: Interrupt,
-    pub(super) deadline: Instant,
+    pub(super) limits: Limits,
 }
 
 /// What is there before anything is sent.
@@ -60,12 +58,8 @@ enum End {
 }
 
 impl Deployment {
-    /// Creates or updates the stack and waits for it. `token` is of this deployment alone.
-    ///
-    /// # Errors
-    /// A stack that cannot be deployed to; what CloudFormation refuses; a deployment that fails; one that
-    /// goes on when the wait ends, or may go on, which is listed.
-    pub(super) async fn run(&self, token: String) -> Result<Outputs, Failure> {
+    /// Does what is asked with the stack and waits for it. `token` is of this operation alone.
+    pub(super) async fn run(&self, kind: &Kind, token: String) -> Result<Outputs, Failure> {
         let what = self.what();
         let mut operation = Operation::new(token);
         let mut is_second = false;
@@ -74,15 +68,15 @@ impl Deployment {
                 next,
                 updated,
                 newest,
-            } = self.unless_stopped(self.look()).await??;
+            } = self.unless_stopped(self.look(kind)).await??;
+            if next == Move::Nothing {
+                tracing::info!("{what} is not there; there is nothing to do");
+                return Ok(Outputs::new());
+            }
             operation = operation.after(newest);
-            let sent = self.send(next, &operation.token).await;
+            let sent = self.send(kind, next, &operation.token).await;
             if matches!(sent, Sent::Accepted) {
-                let verb = match next {
-                    Move::Create => "creating",
-                    _ => "updating",
-                };
-                tracing::info!("{verb} {what}");
+                tracing::info!("{} {what}", next.going());
                 return self.wait(next, updated, operation).await;
             }
             // The newest events say what became of it.
@@ -107,25 +101,29 @@ impl Deployment {
     }
 
     /// Looks at the stack before anything is sent.
-    async fn look(&self) -> Result<Seen, Failure> {
-        let nothing = Seen {
-            next: Move::Create,
+    async fn look(&self, kind: &Kind) -> Result<Seen, Failure> {
+        let without = |next| Seen {
+            next,
             updated: None,
             newest: None,
         };
         let Some(stack) = self.find().await? else {
-            return Ok(nothing);
+            return match move_of(kind, None) {
+                Move::Stuck => Err(Failure::refused(format!("{} is not there", self.what()))
+                    .hint("CHANGE_SET_REPLACE makes it together with the change set")),
+                next => Ok(without(next)),
+            };
         };
         let status = status_of(&stack);
-        match next_move(Some(&status)) {
-            Move::Create => Ok(nothing),
-            Move::Update => {
+        match move_of(kind, Some(&status)) {
+            next @ (Move::Create | Move::Nothing) => Ok(without(next)),
+            next @ (Move::Update | Move::Delete | Move::Execute { .. }) => {
                 let events = self.client.describe_stack_events();
                 let page = events.stack_name(&self.request.stack).send().await;
                 let page = page.map_err(|error| self.no_events(&AwsError::of(&error)))?;
                 let newest = page.stack_events().first();
                 Ok(Seen {
-                    next: Move::Update,
+                    next,
                     updated: stack.last_updated_time,
                     newest: newest.and_then(|event| event.event_id.clone()),
                 })
@@ -146,7 +144,7 @@ impl Deployment {
     }
 
     /// The stack, if there is one.
-    async fn find(&self) -> Result<Option<Stack>, Failure> {
+    pub(super) async fn find(&self) -> Result<Option<Stack>, Failure> {
         let stacks = self.client.describe_stacks();
         match stacks.stack_name(&self.request.stack).send().await {
             Ok(answer) => Ok(answer.stacks.unwrap_or_default().into_iter().next()),
@@ -162,7 +160,7 @@ impl Deployment {
     }
 
     /// The outputs of a stack that has nothing to update.
-    async fn up_to_date(&self) -> Result<Outputs, Failure> {
+    pub(super) async fn up_to_date(&self) -> Result<Outputs, Failure> {
         let stack = self.find().await?.ok_or_else(|| self.gone())?;
         let status = status_of(&stack);
         if next_move(Some(&status)) != Move::Update {
@@ -183,24 +181,21 @@ impl Deployment {
         mut operation: Operation,
     ) -> Result<Outputs, Failure> {
         let what = self.what();
-        let mut status = match next {
-            Move::Create => "CREATE_IN_PROGRESS",
-            _ => "UPDATE_IN_PROGRESS",
-        }
-        .to_owned();
+        let mut status = next.first_state().to_owned();
         let mut is_seen = false;
         let mut stale_since = None;
         let look = async || {
             let found = self.find().await?;
             // Before anything else is asked: a signal may end this look, and the state is told then.
             if let Some(seen) = found.as_ref().map(status_of)
-                && verdict(&seen).is_none()
+                && next.verdict(&seen).is_none()
             {
                 status = seen;
             }
             self.tell(&mut operation).await?;
             let Some(stack) = found else {
-                return Ok(if is_seen || is_stale(&mut stale_since) {
+                let is_gone = is_seen || next == Move::Delete || is_stale(&mut stale_since);
+                return Ok(if is_gone {
                     Look::There(End::Gone)
                 } else {
                     Look::NotYet("not there yet".to_owned())
@@ -208,7 +203,7 @@ impl Deployment {
             };
             is_seen = true;
             let seen = status_of(&stack);
-            let Some(is_good) = verdict(&seen) else {
+            let Some(is_good) = next.verdict(&seen) else {
                 stale_since = None;
                 return Ok(Look::NotYet(seen));
             };
@@ -222,7 +217,7 @@ impl Deployment {
                 return Ok(Look::NotYet(format!("{seen}, and no event says so yet")));
             }
             // Its outputs may be those of before, although that event is there.
-            let is_of_before = next == Move::Update && stack.last_updated_time == updated;
+            let is_of_before = next.is_update() && stack.last_updated_time == updated;
             if is_of_before && operation.begun && !is_stale(&mut stale_since) {
                 return Ok(Look::NotYet(format!("{seen}, as it was before")));
             }
@@ -233,7 +228,14 @@ impl Deployment {
                 End::Bad(stack)
             }))
         };
-        let ended = wait::until(&what, self.deadline, &self.interrupt, PACE, look).await;
+        let ended = wait::until(
+            &what,
+            self.limits.deadline,
+            &self.limits.interrupt,
+            PACE,
+            look,
+        )
+        .await;
         let left = |failure| match way_out(&status) {
             None => failure,
             Some(way_out) => self.listed(failure, format!("{what}, {status}"), way_out),
@@ -247,8 +249,15 @@ impl Deployment {
                 let reason = stack.stack_status_reason().unwrap_or("no reason given");
                 let deed = format!("the deployment of {what} ended in {status}");
                 let failure = Failure::failed(deed).cause(reason);
-                let failed = operation.failed.into_iter();
+                let root = operation
+                    .root_cause()
+                    .map(|line| format!("root cause: {line}"));
+                let failed = operation.failed.into_iter().chain(root);
                 Err(left(failed.fold(failure, Failure::detail)))
+            }
+            Ok(End::Gone) if next == Move::Delete => {
+                tracing::info!("{what} is deleted");
+                Ok(Outputs::new())
             }
             Ok(End::Gone) => Err(self.gone()),
             Err(Ended::Failed(failure)) => Err(left(failure)),
@@ -290,7 +299,10 @@ impl Deployment {
     }
 
     /// Ends a call that changes nothing with a signal or the deadline.
-    async fn unless_stopped<T>(&self, call: impl Future<Output = T>) -> Result<T, Failure> {
+    pub(super) async fn unless_stopped<T>(
+        &self,
+        call: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
         tokio::select! {
             biased;
             failure = self.stopped() => Err(failure),
@@ -314,10 +326,10 @@ impl Deployment {
 
     async fn stopped(&self) -> Failure {
         tokio::select! {
-            signal = self.interrupt.signalled() => {
+            signal = self.limits.interrupt.signalled() => {
                 Failure::interrupted(signal, format!("stopped at {}", self.what()))
             }
-            () = sleep_until(self.deadline) => {
+            () = sleep_until(self.limits.deadline) => {
                 Failure::new(Exit::Deadline, format!("the deadline came at {}", self.what()))
                     .hint("running again looks first at what is there")
             }
@@ -328,14 +340,14 @@ impl Deployment {
         format!("the stack {} in {}", self.request.stack, self.region)
     }
 
-    fn command(&self, command: &str) -> String {
+    pub(super) fn command(&self, command: &str) -> String {
         format!(
             "aws cloudformation {command} --stack-name {} --region {}",
             self.request.stack, self.region
         )
     }
 
-    fn busy(&self, status: &str) -> Failure {
+    pub(super) fn busy(&self, status: &str) -> Failure {
         let deed = format!(
             "{} is {status}: another deployment works on it",
             self.what()
@@ -401,7 +413,7 @@ fn warn_of(what: &str, status: &str, failed: &[String]) {
     }
 }
 
-fn status_of(stack: &Stack) -> String {
+pub(super) fn status_of(stack: &Stack) -> String {
     stack.stack_status.as_ref().map_or_else(
         || "in an unknown state".to_owned(),
         |one| one.as_str().to_owned(),

@@ -19,15 +19,15 @@ fn what_does_not_run_here_is_refused_before_anything_ran() {
         "        - Name: Deploy\n          Actions:",
         &format!("{approval}          Actions:"),
     );
-    let change_set = PIPELINE.replace(
-        "CREATE_UPDATE",
-        "CHANGE_SET_REPLACE\n                ChangeSetName: changes",
+    let elsewhere = PIPELINE.replace(
+        "Provider: CloudFormation, Version: '1'}\n              Configuration:\n",
+        "Provider: ElasticBeanstalk, Version: '1'}\n              Configuration:\n                ApplicationName: a\n                EnvironmentName: e\n",
     );
     for (definition, said) in [
         (&asking, "Ask/Ask waits for an approval"),
         (
-            &change_set,
-            "Deploy/Deploy: ActionMode CHANGE_SET_REPLACE does not run here",
+            &elsewhere,
+            "Deploy/Deploy: ElasticBeanstalk actions of the category Deploy do not run here",
         ),
     ] {
         let fake = fake(BUILDSPEC);
@@ -36,11 +36,11 @@ fn what_does_not_run_here_is_refused_before_anything_ran() {
         let ran = program.run();
         ran.assert_code(2)
             .assert_stderr(said)
-            .assert_stderr("--stage")
+            .assert_stderr("nothing was run")
             .refute_stderr("done so far");
         assert_eq!(fake.operations(), Vec::<String>::new());
         // The stages before it run.
-        program.args(["--stage", "AMI"]).run().assert_code(0);
+        program.args(["--only", "AMI"]).run().assert_code(0);
     }
 }
 
@@ -77,11 +77,6 @@ fn what_cannot_be_deployed_is_named_before_anything_is_touched() {
         "TemplatePath names Scr, which is not one of its input artifacts",
     );
     check(
-        "CREATE_UPDATE",
-        "REPLACE_ON_FAILURE",
-        "ActionMode REPLACE_ON_FAILURE does not run here",
-    );
-    check(
         "ActionMode: CREATE_UPDATE",
         "ActionMode: create_update",
         "ActionMode has no value \"create_update\" [P411]",
@@ -99,7 +94,7 @@ fn what_cannot_be_deployed_is_named_before_anything_is_touched() {
     check(
         "Provider: CloudFormation, Version: '1'}\n              Configuration:\n",
         "Provider: S3, Version: '1'}\n              Configuration:\n                BucketName: b\n                Extract: 'true'\n",
-        "S3 actions of the category Deploy do not run here",
+        "Deploy/Deploy has 2 input artifacts; an S3 deployment has one",
     );
     check(
         "Category: Deploy, Owner: AWS, Provider: CloudFormation",

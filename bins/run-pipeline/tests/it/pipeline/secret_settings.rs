@@ -12,6 +12,9 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         .env("RUN_PIPELINE_DRY_RUN", "1");
     let harmless = [
         "RUN_PIPELINE_ACCOUNT",
+        "RUN_PIPELINE_ALLOW_AWS",
+        "RUN_PIPELINE_APPROVE",
+        "RUN_PIPELINE_ARTIFACT",
         "RUN_PIPELINE_BIN_DIR",
         "RUN_PIPELINE_BUILD_ENV_DIALECT",
         "RUN_PIPELINE_BUILD_ENV_FILE",
@@ -19,12 +22,18 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "RUN_PIPELINE_EXPLAIN",
         "RUN_PIPELINE_FIX",
         "RUN_PIPELINE_FORMAT",
+        "RUN_PIPELINE_FROM",
         "RUN_PIPELINE_LIVE",
+        "RUN_PIPELINE_ONLY",
         "RUN_PIPELINE_PARAMETERS",
         "RUN_PIPELINE_PIPELINE",
+        "RUN_PIPELINE_PROJECTS",
+        "RUN_PIPELINE_SKIP",
         "RUN_PIPELINE_SOURCE",
         "RUN_PIPELINE_SOURCES",
-        "RUN_PIPELINE_STAGE",
+        "RUN_PIPELINE_STORE_FILE",
+        "RUN_PIPELINE_STUB",
+        "RUN_PIPELINE_UNTIL",
     ];
     assert_never_shown(&program, &harmless);
 }

@@ -1,4 +1,4 @@
-//! Artifacts between actions: zip files in a folder of the run, by name.
+//! An artifact between actions: a zip file.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,52 +12,46 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 /// The largest artifact that is made here, in bytes.
 const MAX_BYTES: u64 = 4 << 30;
 
-/// The artifacts of one run.
-#[derive(Debug)]
-pub struct Store {
-    folder: PathBuf,
+/// An artifact in a zip file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Artifact {
+    pub(crate) name: String,
+    pub(crate) zip: PathBuf,
+    /// The revision of a source artifact, where it has one.
+    pub(crate) revision: Option<String>,
 }
 
-impl Store {
-    /// A store in an existing folder.
-    #[must_use]
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
-    }
-
-    /// Where an artifact's zip is or will be. Names are checked by the contract.
-    #[must_use]
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.zip"))
-    }
-
-    /// Writes an artifact that is already a zip.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn put(&self, name: &str, zip: &[u8]) -> Result<(), Failure> {
-        let path = self.path(name);
-        std::fs::write(&path, zip).map_err(|error| {
-            Failure::failed(format!(
-                "cannot write the artifact {name} to {}",
-                path.display()
-            ))
-            .cause(error)
+impl Artifact {
+    /// Writes an artifact that is already a zip into a folder, which is made.
+    pub(crate) fn write(name: &str, folder: &Path, zip: &[u8]) -> Result<Self, Failure> {
+        let path = folder.join(format!("artifact-{name}.zip"));
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&path, zip))
+            .map_err(|error| {
+                Failure::failed(format!(
+                    "cannot write the artifact {name} to {}",
+                    path.display()
+                ))
+                .cause(error)
+            })?;
+        Ok(Self {
+            name: name.to_owned(),
+            zip: path,
+            revision: None,
         })
     }
 
+    /// The same with the revision of its source.
+    pub(crate) fn of_revision(mut self, revision: Option<String>) -> Self {
+        self.revision = revision;
+        self
+    }
+
     /// Unpacks an artifact into a new folder.
-    ///
-    /// # Errors
-    /// When no action has made it in this run, or it is not a zip that can be unpacked.
-    pub fn unpack(&self, name: &str, folder: &Path) -> Result<(), Failure> {
-        let path = self.path(name);
-        let file = File::open(&path).map_err(|error| {
-            Failure::refused(format!(
-                "no action of this run has made the artifact {name}"
-            ))
-            .cause(error)
-            .hint("run the stage that makes it too")
+    pub(crate) fn unpack(&self, folder: &Path) -> Result<(), Failure> {
+        let name = &self.name;
+        let file = File::open(&self.zip).map_err(|error| {
+            Failure::failed(format!("cannot read the artifact {name}")).cause(error)
         })?;
         bundle::unpack::unpack(file, folder, Limits::default()).map_err(|error| {
             Failure::failed(format!("cannot unpack the artifact {name}"))
@@ -70,16 +64,13 @@ impl Store {
     }
 
     /// Reads one file out of an artifact.
-    ///
-    /// # Errors
-    /// When the artifact or the file is not there; the names that are there are listed.
-    pub fn read(&self, name: &str, wanted: &str) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn read(&self, wanted: &str) -> Result<Vec<u8>, Failure> {
         use std::io::Read as _;
-        let path = self.path(name);
+        let name = &self.name;
         let cannot = |error: String| {
             Failure::failed(format!("cannot read the artifact {name}")).cause(error)
         };
-        let file = File::open(&path).map_err(|error| cannot(error.to_string()))?;
+        let file = File::open(&self.zip).map_err(|error| cannot(error.to_string()))?;
         let mut zip = zip::ZipArchive::new(file).map_err(|error| cannot(error.to_string()))?;
         let names: Vec<String> = zip.file_names().flatten().map(Into::into).collect();
         let mut entry = zip.by_name(wanted).map_err(|_| {
@@ -94,11 +85,31 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Collects the files that a buildspec names and stores them.
-    ///
-    /// # Errors
-    /// When the base directory is not there, nothing matches, or a file cannot be packed.
-    pub fn collect(&self, name: &str, spec: &Artifacts, source: &Path) -> Result<(), Failure> {
+    /// Puts the files of several artifacts into one.
+    pub(crate) fn combined(name: &str, parts: &[Self], folder: &Path) -> Result<Self, Failure> {
+        let cannot = |error: String| {
+            Failure::failed(format!("cannot make the artifact {name}")).cause(error)
+        };
+        let mut sources = Vec::new();
+        for (number, part) in parts.iter().enumerate() {
+            let unpacked = folder.join(format!("{name}-part-{number}"));
+            part.unpack(&unpacked)?;
+            sources.push(Source::root(unpacked));
+        }
+        let manifest = bundle::tree::read(&sources, &Rules::everything())
+            .map_err(|error| cannot(error.to_string()))?;
+        let zip =
+            bundle::pack::pack(&manifest, MAX_BYTES).map_err(|error| cannot(error.to_string()))?;
+        Self::write(name, folder, &zip)
+    }
+
+    /// Collects the files that a buildspec names, and writes the artifact into a folder.
+    pub(crate) fn collect(
+        name: &str,
+        spec: &Artifacts,
+        source: &Path,
+        folder: &Path,
+    ) -> Result<Self, Failure> {
         let cannot = |error: String| {
             Failure::failed(format!("cannot make the artifact {name}")).cause(error)
         };
@@ -106,13 +117,9 @@ impl Store {
         let base = base
             .canonicalize()
             .map_err(|error| cannot(format!("{}: {error}", base.display())))?;
-        let wanted = globs(&spec.files).map_err(&cannot)?;
-        let excluded = globs(&spec.exclude_paths).map_err(&cannot)?;
-        let mut files = Vec::new();
-        walk(&base, &base, &mut files).map_err(|error| cannot(error.to_string()))?;
+        let files = matching(&base, &spec.files, &spec.exclude_paths).map_err(&cannot)?;
         let sources: Vec<Source> = files
             .into_iter()
-            .filter(|path| wanted.is_match(path) && !excluded.is_match(path))
             .map(|path| {
                 let kept = if spec.discard_paths {
                     path.file_name().map(PathBuf::from).unwrap_or_default()
@@ -130,8 +137,22 @@ impl Store {
             .map_err(|error| cannot(error.to_string()))?;
         let zip =
             bundle::pack::pack(&manifest, MAX_BYTES).map_err(|error| cannot(error.to_string()))?;
-        self.put(name, &zip)
+        Self::write(name, folder, &zip)
     }
+}
+
+/// The files below a folder that the patterns of a buildspec choose, relative to it.
+pub(crate) fn matching(
+    base: &Path,
+    patterns: &[String],
+    excluded: &[String],
+) -> Result<Vec<PathBuf>, String> {
+    let wanted = globs(patterns)?;
+    let excluded = globs(excluded)?;
+    let mut files = Vec::new();
+    walk(base, base, &mut files).map_err(|error| format!("{}: {error}", base.display()))?;
+    files.retain(|path| wanted.is_match(path) && !excluded.is_match(path));
+    Ok(files)
 }
 
 /// The first names of a list.
@@ -188,8 +209,8 @@ mod tests {
         }
     }
 
-    fn names(store: &Store, name: &str) -> Vec<String> {
-        let zip = zip::ZipArchive::new(File::open(store.path(name)).unwrap()).unwrap();
+    fn names(artifact: &Artifact) -> Vec<String> {
+        let zip = zip::ZipArchive::new(File::open(&artifact.zip).unwrap()).unwrap();
         let mut names: Vec<String> = zip.file_names().flatten().map(Into::into).collect();
         names.sort();
         names
@@ -203,37 +224,36 @@ mod tests {
         for file in ["a.txt", "out/b.txt", "out/deep/c.txt", "out/deep/d.log"] {
             std::fs::write(source.join(file), file).unwrap();
         }
-        let store = Store::new(folder.path().to_owned());
-        store.collect("All", &spec(&["**/*"]), &source).unwrap();
+        let collect = |name: &str, spec: &Artifacts| {
+            Artifact::collect(name, spec, &source, &folder.path().join("made"))
+        };
+        let all = collect("All", &spec(&["**/*"])).unwrap();
         assert_eq!(
-            names(&store, "All"),
+            names(&all),
             ["a.txt", "out/b.txt", "out/deep/c.txt", "out/deep/d.log"]
         );
-        store.collect("Flat", &spec(&["out/*"]), &source).unwrap();
-        assert_eq!(names(&store, "Flat"), ["out/b.txt"]);
+        let flat = collect("Flat", &spec(&["out/*"])).unwrap();
+        assert_eq!(names(&flat), ["out/b.txt"]);
         let mut bare = spec(&["**/*"]);
         bare.base_directory = Some("out".into());
         bare.exclude_paths = vec!["**/*.log".into()];
         bare.discard_paths = true;
-        store.collect("Bare", &bare, &source).unwrap();
-        assert_eq!(names(&store, "Bare"), ["b.txt", "c.txt"]);
+        let bare = collect("Bare", &bare).unwrap();
+        assert_eq!(names(&bare), ["b.txt", "c.txt"]);
 
-        let error = store
-            .collect("None", &spec(&["*.zip"]), &source)
-            .unwrap_err();
+        let error = collect("None", &spec(&["*.zip"])).unwrap_err();
         assert!(
             error.to_string().contains("no file matches *.zip"),
             "{error}"
         );
-        assert_eq!(store.read("Flat", "out/b.txt").unwrap(), b"out/b.txt");
-        let error = store.read("Flat", "out/b.tx").unwrap_err().to_string();
+        assert_eq!(flat.read("out/b.txt").unwrap(), b"out/b.txt");
+        let error = flat.read("out/b.tx").unwrap_err().to_string();
         assert!(
             error.contains("file out/b.tx does not exist in artifact Flat"),
             "{error}"
         );
         assert!(error.contains("did you mean out/b.txt?"), "{error}");
-        store.unpack("All", &folder.path().join("again")).unwrap();
+        all.unpack(&folder.path().join("again")).unwrap();
         assert!(folder.path().join("again/out/deep/c.txt").is_file());
-        assert!(store.unpack("Nope", &folder.path().join("x")).is_err());
     }
 }

@@ -2,22 +2,21 @@
 
 use contract::buildspec::{Buildspec, Item};
 
-use crate::item::Epilogue;
+use crate::command_script::Epilogue;
 
 /// An item that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ran {
+pub(crate) struct Ran {
     /// Its script and line.
-    pub item: Item,
+    pub(crate) item: Item,
     /// Whether its environment was saved.
-    pub epilogue: Epilogue,
+    pub(crate) epilogue: Epilogue,
     /// Its exit status.
-    pub status: i32,
+    pub(crate) status: i32,
 }
 
 /// The most probable reason, with the line to look at.
-#[must_use]
-pub fn why(name: &str, spec: &Buildspec, ran: &[Ran]) -> String {
+pub(crate) fn why(name: &str, spec: &Buildspec, ran: &[Ran]) -> String {
     let file = &spec.file;
     let naming = ran
         .iter()

@@ -17,18 +17,19 @@ use std::time::{Duration, SystemTime};
 use action::export::quote;
 
 /// The line of the script on which the user's first line stands.
-pub const FIRST_USER_LINE: usize = 4;
+#[cfg(test)]
+const FIRST_USER_LINE: usize = 4;
 
 /// The environment and the directory between two items, in files of the build.
 #[derive(Debug)]
-pub struct Saved {
+pub(crate) struct Saved {
     folder: PathBuf,
     shell: String,
 }
 
 /// What became of the saved environment during an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Epilogue {
+pub(crate) enum Epilogue {
     /// It was saved.
     Ran,
     /// The item ended the shell before (`exit`, `exec`, a syntax error): what it set is lost.
@@ -38,10 +39,7 @@ pub enum Epilogue {
 impl Saved {
     /// Saves the first environment of a build. The shell itself writes it, as it will later:
     /// names that are no shell identifiers are dropped by it, not by us.
-    ///
-    /// # Errors
-    /// When the shell cannot be started or the files cannot be written.
-    pub fn begin(
+    pub(crate) fn begin(
         folder: &Path,
         shell: &str,
         variables: &BTreeMap<String, String>,
@@ -61,10 +59,19 @@ impl Saved {
             .stdin(Stdio::null())
             .status()?;
         if status.success() {
+            std::fs::copy(saved.environment(), saved.folder.join("first-env.sh"))?;
+            std::fs::copy(saved.directory(), saved.folder.join("first-dir.txt"))?;
             Ok(saved)
         } else {
             Err(io::Error::other(format!("{shell} ended with {status}")))
         }
+    }
+
+    /// Forgets what earlier items have left, as version 0.1 of a buildspec does.
+    pub(crate) fn forget(&self) -> io::Result<()> {
+        std::fs::copy(self.folder.join("first-env.sh"), self.environment())?;
+        std::fs::copy(self.folder.join("first-dir.txt"), self.directory())?;
+        Ok(())
     }
 
     fn environment(&self) -> PathBuf {
@@ -76,8 +83,7 @@ impl Saved {
     }
 
     /// The whole script around the user's part.
-    #[must_use]
-    pub fn script(&self, user: &str) -> String {
+    pub(crate) fn script(&self, user: &str) -> String {
         let environment = quote::posix(&self.environment().to_string_lossy());
         let directory = quote::posix(&self.directory().to_string_lossy());
         let newline = if user.ends_with('\n') { "" } else { "\n" };
@@ -88,10 +94,7 @@ impl Saved {
     }
 
     /// Writes the script of an item and marks the environment as not saved yet.
-    ///
-    /// # Errors
-    /// When a file cannot be written.
-    pub fn prepare(&self, user: &str) -> io::Result<PathBuf> {
+    pub(crate) fn prepare(&self, user: &str) -> io::Result<PathBuf> {
         let path = self.folder.join("script.sh");
         std::fs::write(&path, self.script(user))?;
         // The epilogue writes the file anew, and with that its time: no epilogue, old time. The
@@ -104,10 +107,7 @@ impl Saved {
     }
 
     /// Whether the item that was prepared has saved its environment.
-    ///
-    /// # Errors
-    /// When the file's time cannot be read.
-    pub fn epilogue(&self) -> io::Result<Epilogue> {
+    pub(crate) fn epilogue(&self) -> io::Result<Epilogue> {
         let saved = std::fs::metadata(self.environment())?.modified()?;
         Ok(if saved == before() {
             Epilogue::Lost
@@ -117,10 +117,7 @@ impl Saved {
     }
 
     /// Changes a variable between two items.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn set(&self, name: &str, value: &str) -> io::Result<()> {
+    pub(crate) fn set(&self, name: &str, value: &str) -> io::Result<()> {
         let mut file = OpenOptions::new().append(true).open(self.environment())?;
         writeln!(file, "export {name}={}", quote::posix(value))
     }
@@ -128,10 +125,7 @@ impl Saved {
     /// The values of some variables, as the build's own shell reads them; those that are not set
     /// are absent. Names must be shell identifiers. Only builtins run: the saved `PATH` may be
     /// anything.
-    ///
-    /// # Errors
-    /// When the shell cannot be started or refuses its own environment.
-    pub fn read(&self, names: &[String]) -> io::Result<BTreeMap<String, Vec<u8>>> {
+    pub(crate) fn read(&self, names: &[String]) -> io::Result<BTreeMap<String, Vec<u8>>> {
         let script = r#". "$1"; shift
 for _name; do
   if eval "[ -n \"\${$_name+set}\" ]"; then
@@ -166,3 +160,6 @@ done"#;
 fn before() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
 //! What CodeBuild's wrapper keeps and loses between two items, in dash and in bash.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use run_pipeline::item::{Epilogue, Saved};
+use super::{Epilogue, FIRST_USER_LINE, Saved};
 
 const SHELLS: [&str; 2] = ["dash", "bash"];
 
@@ -238,7 +239,7 @@ fn one_huge_exported_value_breaks_every_later_command() {
 
 #[test]
 fn the_users_first_line_is_line_4() {
-    assert_eq!(run_pipeline::item::FIRST_USER_LINE, 4);
+    assert_eq!(FIRST_USER_LINE, 4);
     let dash = Build::new("dash").item("nosuch");
     assert!(
         dash.output.contains("script.sh: 4: nosuch: not found"),
