@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use action::failure::Failure;
 use contract::check::File;
 use contract::pipeline::PIPELINE_TYPE;
+use contract::yaml::{self, Node};
 use ignore::WalkBuilder;
 
 /// Texts by the name that their files are shown with, in place of what is in the files.
@@ -25,18 +26,13 @@ pub(crate) enum Kind {
 
 /// By the keys at the top of the file.
 pub(crate) fn kind(text: &str) -> Option<Kind> {
-    let key = |line: &str| {
-        let word = line
-            .trim_start_matches([' ', '\t', '{'])
-            .trim_start_matches('"');
-        let end = word.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))?;
-        Some(word[..end].to_owned())
-    };
     let is_json = text.trim_start().starts_with('{');
-    let lines = text
-        .lines()
-        .filter(|line| is_json || !line.starts_with([' ', '\t', '#']));
-    let keys: BTreeSet<String> = lines.filter_map(key).collect();
+    // Of JSON the lines do not show what is at the top.
+    let root = is_json.then(|| yaml::read("", text).ok()).flatten();
+    let keys = match &root {
+        Some(document) => keys(&document.root),
+        None => keys_by_line(text, is_json),
+    };
     let has = |key: &str| keys.contains(key);
     if has("AWSTemplateFormatVersion") || has("Resources") {
         Some(Kind::Template)
@@ -47,10 +43,41 @@ pub(crate) fn kind(text: &str) -> Option<Kind> {
     }
 }
 
+/// The keys of a mapping; Resources that are no mapping are those of something else.
+fn keys(root: &Node) -> BTreeSet<String> {
+    let entries = root.as_mapping().unwrap_or_default().iter();
+    entries
+        .filter_map(|(key, value)| Some((key.as_str()?, value)))
+        .filter(|(key, value)| *key != "Resources" || value.as_mapping().is_some())
+        .map(|(key, _)| key.to_owned())
+        .collect()
+}
+
+/// The words at the beginnings of lines that may be keys at the top.
+fn keys_by_line(text: &str, is_json: bool) -> BTreeSet<String> {
+    let key = |line: &str| {
+        let word = line
+            .trim_start_matches([' ', '\t', '{'])
+            .trim_start_matches('"');
+        let end = word.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))?;
+        Some(word[..end].to_owned())
+    };
+    let lines = text
+        .lines()
+        .filter(|line| is_json || !line.starts_with([' ', '\t', '#']));
+    lines.filter_map(key).collect()
+}
+
 /// Whether a text holds a pipeline, as a template or as get-pipeline tells it.
 pub(crate) fn has_pipeline(text: &str) -> bool {
-    text.contains(PIPELINE_TYPE)
-        || (text.contains("\"stages\"") && text.contains("\"actionTypeId\""))
+    let told = || match yaml::read("", text) {
+        Ok(document) => ["pipeline", "stages"]
+            .iter()
+            .any(|key| document.root.get(key).is_some()),
+        Err(_) => true,
+    };
+    (text.contains(PIPELINE_TYPE) && kind(text) == Some(Kind::Template))
+        || (text.contains("\"stages\"") && text.contains("\"actionTypeId\"") && told())
 }
 
 /// The files with a pipeline below a folder.
@@ -110,9 +137,38 @@ mod tests {
             ),
             ("version: 3\nservices: {}\n", None),
             ("a:\n  Resources: {}\n", None),
+            ("{\"a\": {\n\"Resources\": {}}}", None),
+            ("{\"Resources\": \"https://example.com\"}", None),
+            // package.json has a version, and anything below.
+            (
+                "{\n\"version\": \"1.0.0\",\n\"x\": {\n\"env\": {}\n}\n}",
+                None,
+            ),
+            (
+                "{\n\"version\": 0.2,\n\"phases\": {}\n}",
+                Some(Kind::Buildspec),
+            ),
+            // While it is typed.
+            ("{\n\"Resources\": {\n", Some(Kind::Template)),
             ("", None),
         ] {
             assert_eq!(kind(text), wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_of_types_is_no_pipeline() {
+        let kind = "AWS::CodePipeline::Pipeline";
+        assert!(!has_pipeline(&format!("types:\n  - {kind}\n")));
+        let item = format!("{{\"version\": \"1.3\", \"resourceType\": \"{kind}\"}}");
+        assert!(!has_pipeline(&item));
+        // As AWS Config records one.
+        let item = "{\"configuration\": {\"stages\": [{\"actions\": [{\"actionTypeId\": {}}]}]}}";
+        assert!(!has_pipeline(item));
+        let template = format!("Resources:\n  P: {{Type: {kind}}}\n");
+        assert!(has_pipeline(&template));
+        assert!(has_pipeline(
+            "{\"pipeline\": {\"stages\": [{\"actions\": [{\"actionTypeId\": {}}]}]}}"
+        ));
     }
 }

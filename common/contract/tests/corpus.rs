@@ -73,8 +73,8 @@ fn findings(bytes: &[u8]) -> Vec<Finding> {
 }
 
 fn report(bytes: &[u8], pipeline: Option<Definition<'_>>) -> Report {
-    let read = |_: &str| {
-        Some(File {
+    let read = |name: &str| {
+        (name == "t").then(|| File {
             shown: "t".to_owned(),
             bytes: bytes.to_vec(),
         })
@@ -113,8 +113,13 @@ fn found(bytes: &[u8]) -> String {
     };
     let text = String::from_utf8_lossy(bytes);
     let pipeline = text.contains(PIPELINE_TYPE).then_some(definition);
+    counted(report(bytes, pipeline).findings)
+}
+
+/// Each rule with its severity, and how often.
+fn counted(findings: Vec<Finding>) -> String {
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for one in report(bytes, pipeline).findings {
+    for one in findings {
         *counts
             .entry((one.rule.code, one.severity.word()))
             .or_default() += 1;
@@ -143,6 +148,40 @@ fn the_findings_in_public_templates_are_those_of_the_page() {
     }
     table.push_str(&format!("\n{clean} more files have none.\n"));
     harness::page::check_block(here("tests/public-findings.md"), "findings", &table);
+}
+
+/// The same over the packages of `public-packages.txt`, whose files are templates and buildspecs, and others that are
+/// neither.
+#[test]
+fn the_findings_in_public_packages_are_those_of_the_page() {
+    let root = harness::build_folder().join("public-packages");
+    if !root.is_dir() {
+        return harness::missing("the public packages");
+    }
+    let mut table = String::from("| file | findings |\n|---|---|\n");
+    let (mut clean, mut others) = (0, 0);
+    for path in below(&root) {
+        let name = path.strip_prefix(&root).unwrap().display().to_string();
+        let bytes = fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        let template = ["AWSTemplateFormatVersion", "Resources:", "\"Resources\":"];
+        let found = if template.iter().any(|word| text.contains(word)) {
+            found(&bytes)
+        } else if text.contains("\nphases:") {
+            counted(check::buildspec("t", &bytes).findings)
+        } else {
+            others += 1;
+            continue;
+        };
+        match found.as_str() {
+            "" => clean += 1,
+            found => table.push_str(&format!("| {name} | {found} |\n")),
+        }
+    }
+    table.push_str(&format!(
+        "\n{clean} more files have none, and {others} are neither templates nor buildspecs.\n"
+    ));
+    harness::page::check_block(here("tests/public-findings.md"), "packages", &table);
 }
 
 /// Where the public templates are.
