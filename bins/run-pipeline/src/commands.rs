@@ -10,9 +10,9 @@ use action::program::{Context, Output};
 use action::wait::{self, Limits};
 use aws::session::Session;
 use contract::check::Report;
+use contract::checks::pipeline;
 use contract::evaluate::World;
 use contract::finding::Finding;
-use contract::pipeline_checks;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -179,7 +179,7 @@ fn faults(definition: &Definition, settings: &Checked) -> Result<Vec<Finding>, F
     let shown = settings.definition.display().to_string();
     let text = String::from_utf8_lossy(&read_file(&settings.definition)?).into_owned();
     let mut report = Report {
-        findings: pipeline_checks::check(&definition.pipeline, &source_keys(definition)),
+        findings: pipeline::check(&definition.pipeline, &source_keys(definition)),
         texts: BTreeMap::from([(shown, text)]),
         ..Report::default()
     };

@@ -6,11 +6,11 @@ use action::failure::Failure;
 use contract::check::read_definition;
 use contract::evaluate::{Evaluator, World};
 use contract::finding::Finding;
+use contract::functions::has_function;
 use contract::pipeline::{PIPELINE_TYPE, Pipeline};
 use contract::project::PROJECT_TYPE;
 pub(crate) use contract::project::{Project, Spec};
 use contract::template::Template;
-use contract::template_checks::has_function;
 use contract::yaml;
 
 use crate::pipeline_options::PipelineOptions;

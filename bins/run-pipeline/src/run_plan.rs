@@ -7,7 +7,7 @@ use action::failure::Failure;
 use action::program::Context;
 use contract::finding::did_you_mean;
 use contract::pipeline::{Action, Pipeline, Stage};
-use contract::pipeline_checks::PIPELINE_NAMESPACE;
+use contract::variables::PIPELINE_NAMESPACE;
 
 use crate::actions::Runner;
 use crate::aws_access::may_ask;
