@@ -10,7 +10,7 @@
 //! What 3, 4 and 5 found is stored by instance id once the host has proven that it holds the key: an
 //! address that another instance has next is then no false alarm, and a console that is gone no loss.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use action::exit::Exit;
@@ -21,9 +21,9 @@ use aws::error::AwsError;
 use tokio::time::{Instant, sleep};
 
 use crate::reach::Way;
-use crate::settings::{Checked, INSTANCE, KnownHosts};
+use crate::settings::{Checked, Hop, INSTANCE, KnownHosts};
 use crate::ssm::{RunError, Ssm};
-use ssh::{HostKey, HostKeyPolicy, KnownHostKeys, known_hosts};
+use ssh::{HostKey, HostKeyLines, HostKeyPolicy, KnownHostKeys, known_hosts};
 
 /// What RunCommand runs.
 const READ_KEYS: &str = "cat /etc/ssh/ssh_host_*_key.pub";
@@ -67,30 +67,27 @@ pub async fn learn(
 ) -> Result<Belief, Failure> {
     let known = |known: KnownHostKeys, source: String, store: Option<Store>| Belief {
         policy: HostKeyPolicy::Pinned(KnownHostKeys {
-            names: way.names(),
+            names: way.names(settings),
             source,
             ..known
         }),
         store,
     };
-    if !settings.pinned.is_empty() {
-        let pinned = settings.pinned.clone();
+    let names = way.listed_names(settings);
+    let pinned = settings.pinned.about(&names);
+    if !pinned.is_empty() {
         return Ok(known(pinned, "DEPLOY_APP_HOST_KEY".to_owned(), None));
     }
-    if let Some(place) = &settings.known_hosts {
-        let (text, source) = match place {
-            KnownHosts::Text(text) => (text.clone(), "DEPLOY_APP_KNOWN_HOSTS".to_owned()),
-            KnownHosts::File(path) => (
-                read_known_hosts(path, settings.trust_on_first_use)?,
-                path.display().to_string(),
-            ),
-        };
-        let found = known_hosts::parse(&text, &way.listed_names());
-        if !found.is_empty() {
-            return Ok(known(found, source, None));
-        }
-    }
     let mut said = Said::default();
+    if !settings.pinned.is_empty() {
+        said.nothing(format!(
+            "DEPLOY_APP_HOST_KEY names other hosts only, and not {}",
+            names.join(" or ")
+        ));
+    }
+    if let Some((found, source)) = listed(settings, &names)? {
+        return Ok(known(found, source, None));
+    }
     let parameter = way.instance.as_ref().and_then(|(_, seen)| {
         let name = settings.host_key_parameter.as_ref()?;
         Some(name.replace(INSTANCE, &seen.id))
@@ -105,9 +102,10 @@ pub async fn learn(
         if let Some(name) = &parameter {
             let source = format!("the SSM parameter {name}");
             match ssm.read(name).await {
-                Ok(Some(text)) => match KnownHostKeys::parse_lines(&text) {
+                Ok(Some(text)) => match HostKeyLines::parse(&text).map(|lines| lines.about(&names))
+                {
                     Ok(found) if !found.is_empty() => return Ok(known(found, source, None)),
-                    Ok(_) => return Err(unusable(&source, "it is empty")),
+                    Ok(_) => return Err(unusable(&source, "it holds no key of this host")),
                     // It was written to be believed; going on without it would be believing less.
                     Err(fault) => return Err(unusable(&source, &fault.to_string())),
                 },
@@ -125,7 +123,7 @@ pub async fn learn(
         }
     }
     if settings.trust_on_first_use {
-        let store = if let Some(KnownHosts::File(_)) = settings.known_hosts {
+        let store = if let Some(KnownHosts::Files(_)) = settings.known_hosts {
             Some(Store::KnownHosts)
         } else {
             parameter.map(|name| Store::Parameter { name, must: true })
@@ -136,6 +134,87 @@ pub async fn learn(
         });
     }
     Err(said.into_failure(&way.shown()))
+}
+
+/// What the known_hosts files say about a host, and where.
+fn listed(
+    settings: &Checked,
+    names: &[String],
+) -> Result<Option<(KnownHostKeys, String)>, Failure> {
+    let (text, source) = match &settings.known_hosts {
+        None => return Ok(None),
+        Some(KnownHosts::Text(text)) => (text.clone(), "DEPLOY_APP_KNOWN_HOSTS".to_owned()),
+        Some(KnownHosts::Files(paths)) => {
+            // Of several, as an ssh_config names them, one may be missing.
+            let may_be_missing = settings.trust_on_first_use || paths.len() > 1;
+            let read = |path: &PathBuf| read_known_hosts(path, may_be_missing);
+            let texts: Vec<String> = paths.iter().map(read).collect::<Result<_, _>>()?;
+            let shown: Vec<String> = paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            (texts.join("\n"), shown.join(", "))
+        }
+    };
+    let found = known_hosts::parse(&text, names);
+    Ok((!found.is_empty()).then_some((found, source)))
+}
+
+/// What a host on the way is believed by: the lines of `DEPLOY_APP_HOST_KEY` that name it, the known_hosts files, or first
+/// use.
+///
+/// # Errors
+/// A refusal where nothing is known.
+pub fn of_hop(settings: &Checked, hop: &Hop) -> Result<Belief, Failure> {
+    let known = |known: KnownHostKeys, source: String| Belief {
+        policy: HostKeyPolicy::Pinned(KnownHostKeys {
+            names: vec![hop.address.host.clone()],
+            source,
+            ..known
+        }),
+        store: None,
+    };
+    let pinned = settings.pinned.naming(&hop.names);
+    if !pinned.is_empty() {
+        return Ok(known(pinned, "DEPLOY_APP_HOST_KEY".to_owned()));
+    }
+    if let Some((found, source)) = listed(settings, &hop.names)? {
+        return Ok(known(found, source));
+    }
+    if settings.trust_on_first_use && matches!(settings.known_hosts, Some(KnownHosts::Files(_))) {
+        return Ok(Belief {
+            policy: HostKeyPolicy::FirstUse,
+            store: Some(Store::KnownHosts),
+        });
+    }
+    let deed = format!(
+        "nothing is known about the host key of the jump host {}; it was not connected to",
+        hop.address
+    );
+    Err(Failure::refused(deed).hint(format!(
+        "list it in DEPLOY_APP_KNOWN_HOSTS, or give DEPLOY_APP_HOST_KEY a line `{} TYPE BASE64`, as ssh-keyscan prints it",
+        hop.names.join(",")
+    )))
+}
+
+/// Writes down what a host on the way was believed by, now that it has proven that it holds the key.
+///
+/// # Errors
+/// When first use was asked for and cannot be written down.
+pub fn store_hop(
+    settings: &Checked,
+    hop: &Hop,
+    belief: &Belief,
+    presented: &HostKey,
+) -> Result<(), Failure> {
+    if belief.store.is_none() {
+        return Ok(());
+    }
+    tracing::warn!(
+        "believed the host key {presented} of {} on first use",
+        hop.address
+    );
+    pin(settings, &hop.names, presented)
 }
 
 /// What the rungs said instead of keys, and the gravest thing that they met.
@@ -337,7 +416,7 @@ pub async fn store(
     }
     match &belief.store {
         None => Ok(()),
-        Some(Store::KnownHosts) => pin(settings, way, presented),
+        Some(Store::KnownHosts) => pin(settings, &way.listed_names(settings), presented),
         Some(Store::Parameter { name, must }) => {
             let Some((cloud, _)) = way.instance else {
                 return Ok(());
@@ -369,12 +448,15 @@ pub async fn store(
 }
 
 /// Writes the key to the known_hosts file.
-fn pin(settings: &Checked, way: &Way<'_>, key: &HostKey) -> Result<(), Failure> {
+fn pin(settings: &Checked, names: &[String], key: &HostKey) -> Result<(), Failure> {
     use std::io::Write as _;
-    let Some(KnownHosts::File(path)) = &settings.known_hosts else {
+    let (Some(KnownHosts::Files(paths)), Some(name)) = (&settings.known_hosts, names.first())
+    else {
         return Ok(());
     };
-    let name = way.listed_names().into_iter().next().unwrap_or_default();
+    let Some(path) = paths.first() else {
+        return Ok(());
+    };
     let written = std::fs::OpenOptions::new()
         .create(true)
         .append(true)

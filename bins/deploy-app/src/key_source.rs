@@ -9,19 +9,21 @@ use action::settings::secret::Secret;
 use aws::error::AwsError;
 use aws::session::Session;
 
-use ssh::PrivateKey;
+use ssh::{Identity, PrivateKey, PrivateKeyError, UserCertificate};
+
+use crate::settings::{CertificateText, local_path};
 
 /// A private key, or where it is to be fetched.
 #[derive(Debug, Clone)]
 pub enum KeySource {
     /// The setting holds the key itself.
-    Text(PrivateKey),
+    Text(Stored),
     /// A file that could be read.
     File {
         /// The file.
         path: PathBuf,
         /// What it holds.
-        key: PrivateKey,
+        key: Stored,
     },
     /// A secret of Secrets Manager.
     Secret {
@@ -32,6 +34,58 @@ pub enum KeySource {
     },
     /// A parameter of SSM, usually a SecureString.
     Parameter(String),
+    /// The keys of an SSH agent.
+    Agent {
+        /// The fingerprint or comment of the one that is meant.
+        only: Option<String>,
+    },
+}
+
+/// A key that is at hand.
+#[derive(Debug, Clone)]
+pub enum Stored {
+    /// It can be used.
+    Open(PrivateKey),
+    /// Its text, which needs a passphrase.
+    Locked(Secret),
+}
+
+/// What opens a key and vouches for it.
+#[derive(Debug, Clone, Default)]
+pub struct KeyOptions {
+    /// The passphrase.
+    pub passphrase: Option<Secret>,
+    /// The certificate.
+    pub certificate: Option<CertificateText>,
+    /// The socket of the agent.
+    pub agent: Option<PathBuf>,
+}
+
+impl KeyOptions {
+    /// Reads a key.
+    fn read(&self, text: &str) -> Result<PrivateKey, String> {
+        let passphrase = self.passphrase.as_ref().map(Secret::reveal);
+        PrivateKey::parse(text, passphrase).map_err(|fault| match fault {
+            PrivateKeyError::Passphrase => {
+                format!("{fault}; set DEPLOY_APP_SSH_KEY_PASSPHRASE, or use a key without one")
+            }
+            fault => fault.to_string(),
+        })
+    }
+
+    /// A key with its certificate.
+    fn identity(&self, key: PrivateKey) -> Result<Identity, String> {
+        let Some(certificate) = &self.certificate else {
+            return Ok(Identity::Key(key));
+        };
+        match UserCertificate::parse(&certificate.text, &key) {
+            Ok(certificate) => Ok(Identity::Certificate(key, certificate)),
+            Err(fault) => Err(format!(
+                "cannot be used with {}, which {fault}",
+                certificate.shown
+            )),
+        }
+    }
 }
 
 impl FromStr for KeySource {
@@ -42,9 +96,13 @@ impl FromStr for KeySource {
             Some(("secretsmanager", reference)) => secret(reference),
             Some(("ssm", "")) => Err("`ssm:` names no parameter".to_owned()),
             Some(("ssm", name)) => Ok(Self::Parameter(name.to_owned())),
+            Some(("agent", "")) => Err("`agent:` names no key of the agent".to_owned()),
+            Some(("agent", only)) => Ok(Self::Agent {
+                only: Some(only.to_owned()),
+            }),
+            None if text == "agent" => Ok(Self::Agent { only: None }),
             _ if PrivateKey::is_meant(text) => {
-                hide(text);
-                PrivateKey::parse(text).map(Self::Text).map_err(|fault| {
+                Stored::read(text).map(Self::Text).map_err(|fault| {
                     format!("the value itself is no key that can be used: it {fault}")
                 })
             }
@@ -53,10 +111,28 @@ impl FromStr for KeySource {
     }
 }
 
+impl Stored {
+    fn read(text: &str) -> Result<Self, PrivateKeyError> {
+        hide(text);
+        match PrivateKey::parse(text, None) {
+            Ok(key) => Ok(Self::Open(key)),
+            Err(PrivateKeyError::Passphrase) => Ok(Self::Locked(Secret::from(text.to_owned()))),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn opened(&self, options: &KeyOptions) -> Result<PrivateKey, String> {
+        match self {
+            Self::Open(key) => Ok(key.clone()),
+            Self::Locked(text) => options.read(text.reveal()),
+        }
+    }
+}
+
 /// A key in a file. A text that names no file may be a secret, and is not repeated unless the folder is there that it
 /// names.
-fn file(text: &str) -> Result<KeySource, String> {
-    let path = PathBuf::from(text);
+pub(crate) fn file(text: &str) -> Result<KeySource, String> {
+    let path = local_path(text);
     let content = std::fs::read(&path).map_err(|error| {
         let is_there = |folder: &Path| folder.parent().is_some() && folder.is_dir();
         match path.parent() {
@@ -64,15 +140,14 @@ fn file(text: &str) -> Result<KeySource, String> {
                 format!("cannot read the private key `{text}`: {error}")
             }
             _ if text.starts_with('~') => {
-                "it is no key, and names no file: `~` stands for itself here; write the whole path"
+                "it is no key, and names no file that can be read; only `~/` stands for a home folder, the one of the user \
+                 who runs this"
                     .to_owned()
             }
             _ => format!("it is no key, and names no file that can be read ({error})"),
         }
     })?;
-    let content = String::from_utf8_lossy(&content);
-    hide(&content);
-    match PrivateKey::parse(&content) {
+    match Stored::read(&String::from_utf8_lossy(&content)) {
         Ok(key) => Ok(KeySource::File { path, key }),
         Err(fault) => Err(format!("cannot use the private key `{text}`: it {fault}")),
     }
@@ -117,6 +192,47 @@ impl KeySource {
             Self::File { path, .. } => path.display().to_string(),
             Self::Secret { id, .. } => format!("secretsmanager:{id}"),
             Self::Parameter(name) => format!("ssm:{name}"),
+            Self::Agent { .. } => "the SSH agent".to_owned(),
+        }
+    }
+
+    /// The certificate that lies beside the file of the key, as OpenSSH looks for it.
+    #[must_use]
+    pub fn certificate_beside(&self) -> Option<CertificateText> {
+        let Self::File { path, .. } = self else {
+            return None;
+        };
+        let mut name = path.clone().into_os_string();
+        name.push("-cert.pub");
+        CertificateText::file(Path::new(&name)).ok()
+    }
+
+    /// The same with its key opened, where that is at hand.
+    ///
+    /// # Errors
+    /// What is wrong with the key, its passphrase, its certificate or the agent, as one sentence.
+    pub fn opened(&self, options: &KeyOptions) -> Result<Self, String> {
+        let open = |key: &Stored| {
+            let key = key
+                .opened(options)
+                .map_err(|fault| format!("the private key {fault}"))?;
+            let identity = options.identity(key.clone());
+            identity.map_err(|fault| format!("the private key {fault}"))?;
+            Ok::<_, String>(Stored::Open(key))
+        };
+        match self {
+            Self::Text(key) => Ok(Self::Text(open(key)?)),
+            Self::File { path, key } => Ok(Self::File {
+                path: path.clone(),
+                key: open(key)?,
+            }),
+            Self::Agent { .. } if options.agent.is_none() => Err(
+                "is `agent`, and SSH_AUTH_SOCK is not set (or --ssh-auth-sock)".to_owned(),
+            ),
+            Self::Agent { .. } if options.certificate.is_some() => Err(
+                "is `agent`, which offers the certificates that it has; remove DEPLOY_APP_SSH_CERTIFICATE".to_owned(),
+            ),
+            other => Ok(other.clone()),
         }
     }
 
@@ -124,9 +240,31 @@ impl KeySource {
     ///
     /// # Errors
     /// A refusal when it is not there or is no key; otherwise what the call met. Never any of its text.
-    pub async fn key(&self, session: Option<&Session>) -> Result<PrivateKey, Failure> {
+    pub async fn identity(
+        &self,
+        options: &KeyOptions,
+        session: Option<&Session>,
+    ) -> Result<Identity, Failure> {
+        let unusable = |fault: String| {
+            let deed = format!(
+                "cannot use the private key in {}; nothing was touched",
+                self.shown()
+            );
+            Failure::refused(deed).cause(format!("it {fault}"))
+        };
         let text = match (self, session) {
-            (Self::Text(key) | Self::File { key, .. }, _) => return Ok(key.clone()),
+            (Self::Text(key) | Self::File { key, .. }, _) => {
+                let key = key.opened(options).map_err(unusable)?;
+                return options.identity(key).map_err(unusable);
+            }
+            (Self::Agent { only }, _) => {
+                let socket = options.agent.clone();
+                let socket = socket.ok_or_else(|| unusable("has no SSH_AUTH_SOCK".to_owned()))?;
+                return Ok(Identity::Agent {
+                    socket,
+                    only: only.clone(),
+                });
+            }
             (_, None) => {
                 return Err(Failure::failed(format!(
                     "cannot fetch {}: AWS is not set up",
@@ -139,13 +277,8 @@ impl KeySource {
             (Self::Parameter(name), Some(session)) => fetch_parameter(session, name).await?,
         };
         hide(&text);
-        PrivateKey::parse(&text).map_err(|fault| {
-            Failure::refused(format!(
-                "cannot use the private key in {}; nothing was touched",
-                self.shown()
-            ))
-            .cause(format!("it {fault}"))
-        })
+        let key = options.read(&text).map_err(unusable)?;
+        options.identity(key).map_err(unusable)
     }
 }
 

@@ -47,7 +47,7 @@ pub const PROGRAM: Program = Program {
     about: "Ship an application to an EC2 instance over verified SSH, start it, prove it healthy",
     version: env!("CARGO_PKG_VERSION"),
     prefix: "DEPLOY_APP_",
-    plain: &["INSTANCE_ID"],
+    plain: &["INSTANCE_ID", "SSH_AUTH_SOCK"],
     none_when_empty: &["DEPLOY_APP_HEALTH_URL"],
     commands: &[
         Subcommand::acting(

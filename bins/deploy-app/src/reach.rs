@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::cloud::Cloud;
 use crate::explain;
-use crate::host_keys::Belief;
+use crate::host_keys::{self, Belief};
 use crate::instance::Seen;
 use crate::settings::Checked;
-use ssh::{Address, ConnectError, HostKeyPolicy, PrivateKey, Session, known_hosts};
+use ssh::{Address, ConnectError, ExecError, Identity, PrivateKey, Session, known_hosts};
 
 /// One try may take this long, so that a lost packet does not use up the whole time.
 const TRY_LIMIT: Duration = Duration::from_secs(20);
@@ -21,6 +21,12 @@ const TRY_LIMIT: Duration = Duration::from_secs(20);
 const TRY_LEAST: Duration = Duration::from_secs(1);
 /// Between tries.
 const PAUSE: Duration = Duration::from_secs(1);
+/// After a first refusal of the key; the pauses after further ones are longer. OpenSSH from 9.8 on counts five seconds
+/// against an address for each refusal, and shuts it out, with everybody there, once more than fifteen are left
+/// (`PerSourcePenalties`).
+const REFUSED_PAUSE: Duration = Duration::from_secs(6);
+/// The longest of these pauses, and the one after the server turned us away.
+const LONG_PAUSE: Duration = Duration::from_secs(15);
 /// A waiting line is printed this often.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// On an instance what lets keys in may come up after sshd: refusals are borne for this long, or on one that
@@ -35,20 +41,26 @@ pub struct Way<'a> {
     /// The instance, when it is one, with AWS.
     pub instance: Option<(&'a Cloud, &'a Seen)>,
     /// The stored key; none means that one is made and pushed with Instance Connect.
-    pub key: Option<PrivateKey>,
+    pub key: Option<Identity>,
 }
 
 impl Way<'_> {
     /// The names that a host certificate may be for.
     #[must_use]
-    pub fn names(&self) -> Vec<String> {
+    pub fn names(&self, settings: &Checked) -> Vec<String> {
+        if let Some(alias) = &settings.host_key_alias {
+            return vec![alias.clone()];
+        }
         let id = self.instance.map(|(_, seen)| seen.id.clone());
         id.into_iter().chain([self.address.host.clone()]).collect()
     }
 
     /// The names under which known_hosts files may list the host, the one to write first.
     #[must_use]
-    pub fn listed_names(&self) -> Vec<String> {
+    pub fn listed_names(&self, settings: &Checked) -> Vec<String> {
+        if let Some(alias) = &settings.host_key_alias {
+            return vec![alias.clone()];
+        }
         let id = self.instance.map(|(_, seen)| seen.id.clone());
         let address = &self.address;
         let address = known_hosts::entry_name(&address.host, address.port);
@@ -67,9 +79,10 @@ impl Way<'_> {
 
     /// How long refusals of the key are borne, of the time that the host may take to answer at all.
     /// Elsewhere than on an instance a key that is refused stays refused; so it is with a stored one, but
-    /// for an instance whose cloud-init still has to write it down.
-    fn bears_refusals(&self, whole: Duration) -> Duration {
+    /// for a host whose cloud-init still has to write it down: a young instance, or one that was seen to come up.
+    fn bears_refusals(&self, whole: Duration, came_up: bool) -> Duration {
         match (&self.instance, &self.key) {
+            _ if came_up => whole,
             (Some(_), _) if self.is_young() => whole,
             (Some(_), None) => REFUSED_LIMIT.min(whole),
             _ => Duration::ZERO,
@@ -97,21 +110,26 @@ pub async fn connect(
     limits: &Limits,
 ) -> Result<Session, Failure> {
     let (deadline, interrupt) = (limits.deadline, &limits.interrupt);
-    let key = match &way.key {
-        Some(key) => key.clone(),
-        None => PrivateKey::ephemeral()
-            .map_err(|error| Failure::failed("cannot make a key").cause(error))?,
+    let made = PrivateKey::ephemeral()
+        .map_err(|error| Failure::failed("cannot make a key").cause(error))?;
+    let keys = Keys {
+        identity: way
+            .key
+            .clone()
+            .unwrap_or_else(|| Identity::Key(made.clone())),
+        pushed: way.key.is_none().then_some(made),
     };
     let started = Instant::now();
     let limit = deadline.min(started + settings.ssh_timeout);
     let mut said = started;
-    let bears = way.bears_refusals(settings.ssh_timeout);
+    let mut came_up = false;
     let mut refused: Option<Instant> = None;
-    let mut before: Option<ConnectError> = None;
+    let mut refusals = 0;
+    let mut before: Option<Met> = None;
     loop {
         let until = limit.min(Instant::now() + TRY_LIMIT);
-        let one = attempt(settings, way, &belief.policy, &key, until);
-        let error = match interrupt.race(one).await {
+        let one = attempt(settings, way, belief, &keys, until);
+        let met = match interrupt.race(one).await {
             Ok(Ok(session)) => {
                 tracing::info!(
                     "connected to {} as {}, host key {}",
@@ -121,7 +139,7 @@ pub async fn connect(
                 );
                 return Ok(session);
             }
-            Ok(Err(Attempt::Ssh(error))) => error,
+            Ok(Err(Attempt::Ssh(met))) => met,
             Ok(Err(Attempt::Final(failure))) => return Err(*failure),
             Err(signal) => {
                 return Err(Failure::interrupted(
@@ -131,70 +149,170 @@ pub async fn connect(
             }
         };
         let now = Instant::now();
-        let is_borne = match &error {
-            ConnectError::Authentication { .. } => now < *refused.get_or_insert(now) + bears,
+        let is_borne = match &met.error {
+            ConnectError::Authentication { .. } => {
+                refusals += 1;
+                let bears = way.bears_refusals(settings.ssh_timeout, came_up);
+                now < *refused.get_or_insert(now) + bears
+            }
             other => other.is_passing(),
         };
+        came_up |= matches!(&met.error, ConnectError::Tcp(_) | ConnectError::Banner(_));
         let left = limit.saturating_duration_since(now + TRY_LEAST);
         if !is_borne || left.is_zero() {
             // A try that the limit cut short saw less than the one before it.
-            let is_cut = now >= limit && error.is_passing();
-            let error = before.filter(|_| is_cut).unwrap_or(error);
-            return Err(failure(settings, way, &error, limit == deadline, interrupt).await);
+            let is_cut = now >= limit && met.error.is_passing();
+            let met = before.filter(|_| is_cut).unwrap_or(met);
+            return Err(failure(settings, way, &met, limit == deadline, interrupt).await);
         }
         if now > said + HEARTBEAT || said == started {
             tracing::info!(
-                "waiting for SSH on {}: {error} ({} s so far)",
-                way.shown(),
+                "waiting for SSH on {}: {} ({} s so far)",
+                met.host,
+                met.error,
                 (now - started).as_secs()
             );
             said = now;
         }
-        before = Some(error);
-        interrupt
-            .race(sleep(PAUSE.min(left)))
-            .await
-            .map_err(|signal| {
-                Failure::interrupted(signal, format!("stopped connecting to {}", way.shown()))
-            })?;
+        let rest = pause(&met.error, refusals).min(left);
+        before = Some(met);
+        interrupt.race(sleep(rest)).await.map_err(|signal| {
+            Failure::interrupted(signal, format!("stopped connecting to {}", way.shown()))
+        })?;
     }
 }
 
+/// How long to rest before the next try.
+fn pause(error: &ConnectError, refusals: u32) -> Duration {
+    match error {
+        ConnectError::Authentication { .. } => {
+            let longer = REFUSED_PAUSE.saturating_mul(1 << refusals.saturating_sub(1).min(4));
+            longer.min(LONG_PAUSE)
+        }
+        ConnectError::TurnedAway(_) => LONG_PAUSE,
+        _ => PAUSE,
+    }
+}
+
+/// What this side proves itself with.
+struct Keys {
+    identity: Identity,
+    /// The key that is pushed with Instance Connect.
+    pushed: Option<PrivateKey>,
+}
+
+/// What a try met, and where: at the host, or at one on the way.
+struct Met {
+    host: String,
+    error: ConnectError,
+}
+
 enum Attempt {
-    Ssh(ConnectError),
+    Ssh(Met),
     Final(Box<Failure>),
+}
+
+impl From<Failure> for Attempt {
+    fn from(failure: Failure) -> Self {
+        Self::Final(Box::new(failure))
+    }
 }
 
 async fn attempt(
     settings: &Checked,
     way: &Way<'_>,
-    policy: &HostKeyPolicy,
-    key: &PrivateKey,
+    belief: &Belief,
+    keys: &Keys,
     deadline: Instant,
 ) -> Result<Session, Attempt> {
-    let stream = way.address.connect(deadline).await.map_err(Attempt::Ssh)?;
-    // The pushed key is good for 60 seconds, so it goes just before each connection.
-    if let (None, Some((cloud, seen))) = (&way.key, way.instance) {
-        cloud
-            .ec2
-            .push_key(seen, &settings.user, key)
-            .await
-            .map_err(|failure| Attempt::Final(Box::new(failure)))?;
+    let mut through: Option<Session> = None;
+    for hop in &settings.jumps {
+        let belief = host_keys::of_hop(settings, hop)?;
+        let shown = format!("the jump host {}", hop.address);
+        let login = Login {
+            host: &shown,
+            address: &hop.address,
+            user: hop.user.as_ref().unwrap_or(&settings.user),
+            belief: &belief,
+        };
+        let session = log_in(&login, keys, None, through, deadline).await?;
+        host_keys::store_hop(settings, hop, &belief, session.host_key())?;
+        through = Some(session);
     }
-    Session::connect(stream, &settings.user, key, policy, deadline)
-        .await
-        .map_err(Attempt::Ssh)
+    let login = Login {
+        host: &way.shown(),
+        address: &way.address,
+        user: &settings.user,
+        belief,
+    };
+    let pushed = keys.pushed.as_ref().zip(way.instance);
+    log_in(&login, keys, pushed, through, deadline).await
+}
+
+/// Where to log in, and as whom.
+struct Login<'a> {
+    host: &'a str,
+    address: &'a Address,
+    user: &'a str,
+    belief: &'a Belief,
+}
+
+async fn log_in(
+    login: &Login<'_>,
+    keys: &Keys,
+    pushed: Option<(&PrivateKey, (&Cloud, &Seen))>,
+    through: Option<Session>,
+    deadline: Instant,
+) -> Result<Session, Attempt> {
+    let Login {
+        address,
+        user,
+        belief,
+        ..
+    } = login;
+    let met = |error| {
+        Attempt::Ssh(Met {
+            host: login.host.to_owned(),
+            error,
+        })
+    };
+    let identity = &keys.identity;
+    let connected = match through {
+        None => {
+            let stream = address.connect(deadline).await.map_err(met)?;
+            // The pushed key is good for 60 seconds, so it goes just before each connection.
+            if let Some((key, (cloud, seen))) = pushed {
+                cloud.ec2.push_key(seen, user, key).await?;
+            }
+            Session::connect(stream, user, identity, &belief.policy, deadline).await
+        }
+        Some(hop) => {
+            let opened = hop.forward(&address.host, address.port, deadline).await;
+            let stream = opened.map_err(|error| met(not_forwarded(error)))?;
+            Session::connect(stream, user, identity, &belief.policy, deadline)
+                .await
+                .map(|session| session.through(hop))
+        }
+    };
+    connected.map_err(met)
+}
+
+/// Why a jump host did not connect on.
+fn not_forwarded(error: ExecError) -> ConnectError {
+    match error {
+        ExecError::ForwardingProhibited(_) => ConnectError::Forwarding(error.to_string()),
+        error => ConnectError::Tcp(format!("through the jump host: {error}")),
+    }
 }
 
 /// `is_deadline`: the limit was the whole run's, not that of SSH alone.
 async fn failure(
     settings: &Checked,
     way: &Way<'_>,
-    error: &ConnectError,
+    Met { host, error }: &Met,
     is_deadline: bool,
     interrupt: &Interrupt,
 ) -> Failure {
-    let host = way.shown();
     match error {
         ConnectError::HostKey { .. } | ConnectError::HostKeyTypes { .. } => {
             Failure::refused(format!("the host key of {host} is not the known one; nothing was sent")).cause(error).hint(
@@ -208,6 +326,22 @@ async fn failure(
             };
             Failure::new(Exit::NotPermitted, format!("cannot log in to {host}")).cause(error).hint(hint)
         }
+        ConnectError::TurnedAway(_) => {
+            let deed = format!("cannot reach {host} over SSH");
+            Failure::new(Exit::Unavailable, deed).cause(error).hint(
+                "the server has shut this address out for a while, or is full: see PerSourcePenalties and MaxStartups in its \
+                 sshd_config, and whether others log in from this address with wrong keys",
+            )
+        }
+        ConnectError::Agent(_) => Failure::refused(format!("cannot log in to {host}"))
+            .cause(error)
+            .hint("check SSH_AUTH_SOCK, and DEPLOY_APP_SSH_KEY=agent or agent:FINGERPRINT (`ssh-add -l` lists the keys)"),
+        ConnectError::Forwarding(_) => {
+            let deed = format!("cannot reach {} through its jump host", way.shown());
+            Failure::new(Exit::NotPermitted, deed)
+                .cause(error)
+                .hint("the jump host must allow it: AllowTcpForwarding and PermitOpen in its sshd_config, options in authorized_keys")
+        }
         ConnectError::Tcp(_) | ConnectError::Banner(_) | ConnectError::KeyExchange(_) => {
             let (exit, hint) = match way.instance {
                 _ if is_deadline => (Exit::Deadline, "--timeout (DEPLOY_APP_TIMEOUT) was over before the host answered; run it again with more time, and it goes on from there"),
@@ -216,12 +350,45 @@ async fn failure(
             };
             let failure = Failure::new(exit, format!("cannot reach {host} over SSH")).cause(error);
             let why = match way.instance {
-                Some((cloud, seen)) => {
+                Some((cloud, seen)) if *host == way.shown() => {
                     explain::lines(cloud, seen, way.address.port, interrupt).await
                 }
-                None => Vec::new(),
+                _ => Vec::new(),
             };
             why.into_iter().fold(failure, Failure::detail).hint(hint)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ssh::ConnectError;
+
+    use super::pause;
+
+    /// `authfail:5s` and `min:15s`, as sshd_config(5) has them.
+    #[test]
+    fn refused_keys_never_add_up_to_a_penalty() {
+        let refused = ConnectError::Authentication {
+            user: "ubuntu".to_owned(),
+            offered: Vec::new(),
+            methods: "publickey".to_owned(),
+            said: Vec::new(),
+        };
+        let mut penalty = Duration::ZERO;
+        for refusals in 1..50 {
+            penalty += Duration::from_secs(5);
+            assert!(penalty < Duration::from_secs(15), "{refusals}");
+            penalty = penalty.saturating_sub(pause(&refused, refusals));
+        }
+        assert_eq!(pause(&refused, 50), Duration::from_secs(15));
+        let turned_away = ConnectError::TurnedAway("Not allowed at this time".to_owned());
+        assert_eq!(pause(&turned_away, 0), Duration::from_secs(15));
+        assert_eq!(
+            pause(&ConnectError::Tcp(String::new()), 9),
+            Duration::from_secs(1)
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What `deploy-app` is told.
 
 mod check;
+mod ssh_config;
 mod words;
 
 use std::collections::BTreeSet;
@@ -10,16 +11,18 @@ use std::time::Duration;
 
 use action::settings::given::Given;
 use action::settings::guarded::Guarded;
+use action::settings::secret::Secret;
 use action::settings::value::{Count, InstanceId, Lines, Switch, Timeout};
 use serde::Deserialize;
 
 use crate::host::http::HttpUrl;
-use crate::key_source::KeySource;
+use crate::key_source::{KeyOptions, KeySource};
 use crate::layout::{Layout, Paths};
-use ssh::{Address, KnownHostKeys};
+use ssh::{Address, HostKeyLines};
 
 pub(crate) use check::{INSTANCE, last_part, whole_path};
-pub use words::{KnownHosts, Parsed, Runtime, Tag};
+pub(crate) use words::local_path;
+pub use words::{CertificateText, Jumps, KnownHosts, LocalPath, Parsed, Runtime, Tag};
 
 /// The settings as declared.
 #[derive(Debug, clap::Args, Deserialize, Default)]
@@ -34,15 +37,10 @@ pub struct Raw {
     /// host or host:port of the SSH server; overrides the instance's address, and without an instance no AWS call is made
     #[arg(long, value_name = "HOST[:PORT]", help_heading = "The host")]
     address: Given<Guarded<Parsed<Address>>>,
-    /// The user to log in as
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "ubuntu",
-        help_heading = "The host"
-    )]
+    /// The user to log in as; unset: the one of the ssh_config, else ubuntu
+    #[arg(long, value_name = "NAME", help_heading = "The host")]
     user: Given<String>,
-    /// The private key: a file, the key itself (PEM, also on one line, in base64 or in JSON), secretsmanager:ID[:JSON-KEY], or ssm:PARAMETER; unset: a key made for this run is pushed with EC2 Instance Connect
+    /// The private key: a file, the key itself (PEM, also on one line, in base64 or in JSON), secretsmanager:ID[:JSON-KEY], ssm:PARAMETER, or agent[:FINGERPRINT or COMMENT] for keys of the SSH agent; unset: a key made for this run is pushed with EC2 Instance Connect
     #[arg(
         long,
         value_name = "KEY",
@@ -50,7 +48,27 @@ pub struct Raw {
         help_heading = "The host"
     )]
     ssh_key: Given<KeySource>,
-    /// Public keys that the host may present, one `TYPE BASE64` a line; `@cert-authority TYPE BASE64` for an authority
+    /// The passphrase of the private key
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        help_heading = "The host"
+    )]
+    ssh_key_passphrase: Given<Guarded<Secret>>,
+    /// An OpenSSH certificate for the private key, as a file or as its line; unset: KEY-cert.pub, where it lies beside the file of the key
+    #[arg(long, value_name = "FILE", help_heading = "The host")]
+    ssh_certificate: Given<CertificateText>,
+    /// The socket of the SSH agent, for the key `agent`
+    #[arg(long, value_name = "SOCKET", help_heading = "The host")]
+    ssh_auth_sock: Given<LocalPath>,
+    /// Hosts to go through, [user@]host[:port], separated by commas; each proves its key as the host itself does, and takes the same private key; none: no such host, whatever the ssh_config says
+    #[arg(long, value_name = "HOSTS", help_heading = "The host")]
+    jump: Given<Jumps>,
+    /// A file in the form of OpenSSH's ssh_config, for HostName, Port, User, IdentityFile, ProxyJump, UserKnownHostsFile and HostKeyAlias of the host; settings win over it
+    #[arg(long, value_name = "FILE", help_heading = "The host")]
+    ssh_config: Given<LocalPath>,
+    /// Public keys that the host may present, one `TYPE BASE64` a line; `@cert-authority TYPE BASE64` for an authority; a line with a name before the key, as ssh-keyscan prints it, counts for the host of that name
     #[arg(long, value_name = "LINES", help_heading = "The host")]
     host_key: Given<Lines>,
     /// known_hosts file to look the host up in, by instance id or address; or the lines of one
@@ -67,7 +85,7 @@ pub struct Raw {
     /// Believe the key of a host that nothing is known about, and write it to the known_hosts file, or without one to the SSM parameter
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The host")]
     trust_on_first_use: Given<Switch>,
-    /// How long the host may take to answer on SSH
+    /// How long the host may take to answer on SSH; a key that is refused is tried again for as long only on an instance that was just started, and on a host that came up while it was waited for
     #[arg(
         long,
         value_name = "DURATION",
@@ -82,7 +100,7 @@ pub struct Raw {
         default_value = ".",
         help_heading = "The files"
     )]
-    source: Given<PathBuf>,
+    source: Given<LocalPath>,
     /// Files named .env* that shall be shipped, one path a line; the others stay here
     #[arg(long, value_name = "PATHS", help_heading = "The files")]
     include: Given<Lines>,
@@ -205,7 +223,7 @@ pub struct Raw {
     secrets: Given<Lines>,
     /// Folder for the failure bundle: what the host, the containers and AWS say when a deployment fails
     #[arg(long, value_name = "FOLDER", help_heading = "The deployment")]
-    bundle: Given<PathBuf>,
+    bundle: Given<LocalPath>,
     /// For `rollback`: the release to go back to; unset: the one before the current
     #[arg(value_name = "RELEASE", help_heading = "The deployment")]
     release: Given<String>,
@@ -220,9 +238,15 @@ pub struct Checked {
     pub user: String,
     /// The key; none means Instance Connect.
     pub ssh_key: Option<KeySource>,
+    /// What opens the key and vouches for it.
+    pub key_options: KeyOptions,
+    /// Hosts to go through.
+    pub jumps: Vec<Hop>,
+    /// The name under which known_hosts files list the host, whatever its address is.
+    pub host_key_alias: Option<String>,
     /// Pinned host keys and authorities.
-    pub pinned: KnownHostKeys,
-    /// The known_hosts file, or the lines of one.
+    pub pinned: HostKeyLines,
+    /// The known_hosts files, or the lines of one.
     pub known_hosts: Option<KnownHosts>,
     /// The name of the SSM parameter, with `{instance}` for the instance's id.
     pub host_key_parameter: Option<String>,
@@ -268,6 +292,17 @@ pub struct Checked {
     pub bundle: Option<PathBuf>,
     /// The release to go back to.
     pub release: Option<String>,
+}
+
+/// A host on the way to the one that is deployed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop {
+    /// The user to log in as; the host's own where none is named.
+    pub user: Option<String>,
+    /// Where its SSH server listens.
+    pub address: Address,
+    /// The names under which known_hosts files may list it, the one to write first.
+    pub names: Vec<String>,
 }
 
 /// What is deployed to. At least one of the two is given.

@@ -147,7 +147,7 @@ async fn connected(
 ) -> Result<Output, Failure> {
     let key = match &settings.ssh_key {
         Some(source) => {
-            let key = source.key(host.session.as_ref());
+            let key = source.identity(&settings.key_options, host.session.as_ref());
             Some(limits.in_time("the SSH key was read", key).await?)
         }
         None => None,

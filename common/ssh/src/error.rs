@@ -34,21 +34,46 @@ pub enum ConnectError {
         /// What the server has.
         theirs: String,
     },
-    /// The server did not accept our key.
-    #[error("the server refused user `{user}` with this key (it accepts: {methods})")]
+    /// The server accepted nothing that was offered.
+    #[error("the server refused user `{user}` with {} (it accepts: {methods}){}", offered.join(" and "), quoted(said))]
     Authentication {
         /// The user name.
         user: String,
+        /// What was offered: keys with their fingerprints, certificates with what they are for.
+        offered: Vec<String>,
         /// Authentication methods that the server would go on with.
         methods: String,
+        /// What the server said, in its banner or when it ended the connection.
+        said: Vec<String>,
     },
+    /// The server does not speak SSH with us, and says why: OpenSSH shuts out addresses with many refused keys
+    /// (`PerSourcePenalties`) and has a limit of unauthenticated connections (`MaxStartups`).
+    #[error("the server turned the connection away: {0}")]
+    TurnedAway(String),
+    /// A host on the way lets nobody connect on.
+    #[error("{0}")]
+    Forwarding(String),
+    /// The agent that holds the keys cannot be used.
+    #[error("{0}")]
+    Agent(String),
+}
+
+/// What a server said, as the end of a sentence.
+fn quoted(said: &[String]) -> String {
+    match said {
+        [] => String::new(),
+        said => format!("; it says: {}", said.join(" / ")),
+    }
 }
 
 impl ConnectError {
-    /// Whether waiting can help: a host that starts passes through the first three.
+    /// Whether waiting can help: a host that starts passes through the first three, and a penalty ends.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Tcp(_) | Self::Banner(_) | Self::KeyExchange(_))
+        matches!(
+            self,
+            Self::Tcp(_) | Self::Banner(_) | Self::KeyExchange(_) | Self::TurnedAway(_)
+        )
     }
 }
 
@@ -81,9 +106,19 @@ pub enum ExecError {
     /// Our own side could not produce the command's input.
     #[error("cannot produce the input: {0}")]
     Input(String),
-    /// The server does not forward connections.
+    /// The server forwards no connections there, and will not: asking again is of no use.
+    #[error(
+        "the host refused to forward a connection to {0} (does its sshd have AllowTcpForwarding no?)"
+    )]
+    ForwardingProhibited(String),
+    /// The server could not forward a connection this time.
     #[error("the host refused to forward a connection to {0}")]
     Forward(String),
+    /// The server lets no further command run on this connection.
+    #[error(
+        "the server lets no further command run on this connection ({0}; does its sshd have a low MaxSessions?)"
+    )]
+    NoChannel(String),
     /// It does, and met nobody there.
     #[error("nothing listens on {0} on the host")]
     Silent(String),
@@ -98,11 +133,15 @@ impl ExecError {
 /// Why a text is no private key that can be used: the end of a sentence about the text, without any of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PrivateKeyError {
-    /// It is encrypted.
-    #[error(
-        "has a passphrase; a pipeline cannot type one (`ssh-keygen -p -N '' -f KEY` takes it off a copy)"
-    )]
+    /// It is encrypted, and no passphrase was given.
+    #[error("has a passphrase, and none is given")]
     Passphrase,
+    /// It is encrypted in another way, or with another passphrase.
+    #[error(
+        "has a passphrase that is not the one given, or is encrypted in a way that is not supported (`ssh-keygen -p -f \
+         KEY` writes it anew)"
+    )]
+    WrongPassphrase,
     /// There is more than one.
     #[error("holds several private keys; one is wanted")]
     Several,

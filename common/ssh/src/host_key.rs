@@ -8,16 +8,6 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostKey(PublicKey);
 
-/// A line that should have held a public key and does not. It is not repeated: it may hold a private one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} {what}; a public key looks like `ssh-ed25519 AAAA…`")]
-pub struct HostKeyLineError {
-    /// Its number.
-    line: usize,
-    /// What is wrong with it.
-    what: &'static str,
-}
-
 impl HostKey {
     /// Reads one `TYPE BASE64 [COMMENT]` line, as `ssh_host_ed25519_key.pub` holds it.
     ///
@@ -113,31 +103,6 @@ impl KnownHostKeys {
         self.keys.is_empty() && self.authorities.is_empty()
     }
 
-    /// Reads `TYPE BASE64` lines, and `@cert-authority TYPE BASE64` ones, as a setting holds them.
-    ///
-    /// # Errors
-    /// The first line that is not a key.
-    pub fn parse_lines(text: &str) -> Result<Self, HostKeyLineError> {
-        let mut known = Self::default();
-        for (at, line) in text.lines().map(str::trim).enumerate() {
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let (keys, key) = match line.strip_prefix("@cert-authority") {
-                Some(rest) => (&mut known.authorities, rest),
-                None => (&mut known.keys, line),
-            };
-            keys.push(HostKey::parse(key).ok_or(HostKeyLineError {
-                line: at + 1,
-                what: match line.contains("PRIVATE") {
-                    true => "belongs to a private key, which stays secret",
-                    false => "is no public key",
-                },
-            })?);
-        }
-        Ok(known)
-    }
-
     /// The keys and authorities, with their fingerprints.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -147,33 +112,5 @@ impl KnownHostKeys {
             .iter()
             .map(|key| format!("authority {key}"));
         keys.chain(authorities).collect::<Vec<_>>().join(", ")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
-    use super::KnownHostKeys;
-
-    const ONE: &str =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
-
-    #[test]
-    fn a_line_that_is_no_key_is_named() {
-        for (text, told) in [
-            (
-                format!("{ONE}\nSHA256:abc"),
-                "line 2 is no public key; a public key looks like `ssh-ed25519 AAAA…`",
-            ),
-            (
-                "-----BEGIN PRIVATE KEY-----".to_owned(),
-                "line 1 belongs to a private key, which stays secret; a public key looks like `ssh-ed25519 AAAA…`",
-            ),
-        ] {
-            assert_eq!(
-                KnownHostKeys::parse_lines(&text).unwrap_err().to_string(),
-                told
-            );
-        }
     }
 }

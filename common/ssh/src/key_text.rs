@@ -51,7 +51,6 @@ pub(crate) fn find(text: &str) -> Result<String, PrivateKeyError> {
     found.sort_unstable();
     found.dedup();
     match (found.pop(), found.is_empty()) {
-        (Some(key), true) if key.contains("ENCRYPTED") => Err(PrivateKeyError::Passphrase),
         (Some(key), true) => Ok(key),
         (Some(_), false) => Err(PrivateKeyError::Several),
         (None, _) => Err(instead(&readings)),
@@ -145,10 +144,30 @@ fn block(text: &str) -> Option<String> {
         let (body, _) = body.split_once(&end)?;
         let content: String = body.split_whitespace().collect();
         let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
-        // With a passphrase, lines of the old form say how it is encrypted.
-        let is_whole = content.bytes().all(is_base64) || content.contains("ENCRYPTED");
-        return is_whole.then(|| format!("{BEGIN}{label}-----\n{content}\n{end}\n"));
+        if content.bytes().all(is_base64) {
+            return Some(format!("{BEGIN}{label}-----\n{content}\n{end}\n"));
+        }
+        let (head, content) = encrypted(&content)?;
+        return Some(format!("{BEGIN}{label}-----\n{head}\n\n{content}\n{end}\n"));
     }
+}
+
+/// The lines by which the old form says how it is encrypted, and what follows them, of a text without blanks.
+fn encrypted(packed: &str) -> Option<(String, &str)> {
+    let rest = packed.strip_prefix("Proc-Type:4,ENCRYPTEDDEK-Info:")?;
+    let (cipher, rest) = rest.split_once(',')?;
+    // The initial vector has the length of a block, in hexadecimal digits.
+    let digits = if cipher.starts_with("AES") { 32 } else { 16 };
+    let (vector, content) = rest.split_at_checked(digits)?;
+    Some((
+        format!("Proc-Type: 4,ENCRYPTED\nDEK-Info: {cipher},{vector}"),
+        content,
+    ))
+}
+
+/// Whether the key, in the form that [`find`] gives, says that it is encrypted. The form of OpenSSH does not.
+pub(crate) fn is_encrypted(pem: &str) -> bool {
+    pem.contains("ENCRYPTED") || (is_putty(pem) && !pem.contains("Encryption: none"))
 }
 
 /// Whether this is a file of PuTTY's, which has lines of its own kind.
@@ -306,7 +325,8 @@ mod tests {
         let (pem, public) = pem();
         for text in kept(&pem) {
             assert!(is_meant(&text), "{text}");
-            let key = PrivateKey::parse(&text).unwrap_or_else(|fault| panic!("{fault}: {text}"));
+            let key =
+                PrivateKey::parse(&text, None).unwrap_or_else(|fault| panic!("{fault}: {text}"));
             assert_eq!(key.public_line().unwrap(), public, "{text}");
         }
         assert!(!is_meant("/home/u/.ssh/id_ed25519") && !is_meant("deploy key.pem"));
@@ -331,12 +351,12 @@ mod tests {
             (json!({"a": "x"}).to_string(), "holds no private key"),
             ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----".to_owned(), "a certificate"),
             ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----".to_owned(), "a public key"),
-            ("-----BEGIN RSA PRIVATE KEY----- Proc-Type: 4,ENCRYPTED DEK-Info: AES-128-CBC,00 AA -----END RSA PRIVATE KEY-----".to_owned(), "has a passphrase"),
+            ("-----BEGIN RSA PRIVATE KEY----- Proc-Type: 4,ENCRYPTED DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF AAAA -----END RSA PRIVATE KEY-----".to_owned(), "has a passphrase"),
             ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----".to_owned(), "has a passphrase"),
             ("PuTTY-User-Key-File-3: ssh-ed25519 Encryption: none Comment: x".to_owned(), "PuTTY"),
         ] {
             for text in kept(&text) {
-                let fault = PrivateKey::parse(&text).unwrap_err().to_string();
+                let fault = PrivateKey::parse(&text, None).unwrap_err().to_string();
                 assert!(fault.contains(told), "{fault}: {text}");
                 let is_shown = |word: &&str| word.len() > 12 && fault.contains(word);
                 assert_eq!(text.split_whitespace().find(is_shown), None, "{fault}");

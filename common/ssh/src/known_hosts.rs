@@ -11,8 +11,33 @@ use crate::pattern::glob;
 ///
 /// Names are tried as OpenSSH would: plain, `*` and `?` patterns, `!` exclusions, hashed; lines marked
 /// `@cert-authority` give authorities, lines marked `@revoked` keys that are believed in no case.
+///
+/// Where nothing is listed for `[host]:port`, what is listed for `host` counts, as in OpenSSH (`check_host_key` in
+/// sshconnect.c, "checking without port identifier"). Other than there, a key that is revoked under either name is not
+/// believed.
 #[must_use]
 pub fn parse(text: &str, names: &[String]) -> KnownHostKeys {
+    let mut known = listed(text, names);
+    let without_port: Vec<String> = names.iter().filter_map(|name| without_port(name)).collect();
+    let fallback = listed(text, &without_port);
+    if known.is_empty() {
+        known.keys = fallback.keys;
+        known.authorities = fallback.authorities;
+    }
+    known.revoked.extend(fallback.revoked);
+    let revoked = known.revoked.clone();
+    known.keys.retain(|key| !revoked.contains(key));
+    known
+}
+
+/// `host` of `[host]:port`.
+fn without_port(name: &str) -> Option<String> {
+    let (host, port) = name.strip_prefix('[')?.rsplit_once("]:")?;
+    (!port.is_empty()).then(|| host.to_owned())
+}
+
+/// What is listed under any of these names.
+fn listed(text: &str, names: &[String]) -> KnownHostKeys {
     let mut known = KnownHostKeys::default();
     for line in text.lines().map(str::trim) {
         if line.is_empty() || line.starts_with('#') {
@@ -38,8 +63,6 @@ pub fn parse(text: &str, names: &[String]) -> KnownHostKeys {
             _ => {}
         }
     }
-    let revoked = known.revoked.clone();
-    known.keys.retain(|key| !revoked.contains(key));
     known
 }
 
@@ -140,5 +163,20 @@ mod tests {
         let hashed = "|1|O33ESRMWPVkMYIwJ1Uw+n877jTo=|nuuC5vEqXlEZ/8BXQR7m619W6Ak=";
         check(&format!("{hashed} {TWO}"), "example.com", &[TWO]);
         check(&format!("{hashed} {TWO}"), "example.org", &[]);
+    }
+
+    const ECDSA: &str = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBHwf2HMM5TRXvo2SQJjsNkiDD5KqiiNjrGVv3UUh+mMT5RHxiRtOnlqvjhQtBq0VpmpCV/PwUdhOig4vkbqAcEc=";
+
+    /// As OpenSSH 9.2 does with each of these files, but for the revoked key, which it believes.
+    #[test]
+    fn what_is_listed_without_a_port_counts_where_nothing_is_listed_with_it() {
+        let name = entry_name("web", 2222);
+        check(&format!("web {ONE}"), &name, &[ONE]);
+        check(&format!("[web]:2222 {TWO}\nweb {ONE}"), &name, &[TWO]);
+        check(&format!("[web]:2222 {ECDSA}\nweb {ONE}"), &name, &[ECDSA]);
+        check(&format!("[web]:2223 {ONE}"), &name, &[]);
+        check(&format!("@revoked web {ONE}\n[web]:2222 {ONE}"), &name, &[]);
+        // Never the other way round.
+        check(&format!("[web]:22 {ONE}"), "web", &[]);
     }
 }

@@ -4,9 +4,12 @@
 //! that a [`HostKeyPolicy`] knows; this side proves itself with a [`PrivateKey`].
 
 mod address;
+mod config;
 mod error;
 mod exec;
 mod host_key;
+mod host_key_lines;
+mod identity;
 mod key_text;
 pub mod known_hosts;
 mod output;
@@ -18,9 +21,12 @@ mod session;
 mod tcp;
 
 pub use address::{Address, AddressError};
+pub use config::{HostConfig, Jump, JumpError, SshConfig, SshConfigError};
 pub use error::{ConnectError, ExecError, PrivateKeyError};
 pub use exec::{ExecOutput, Stdin};
-pub use host_key::{HostKey, HostKeyLineError, KnownHostKeys};
+pub use host_key::{HostKey, KnownHostKeys};
+pub use host_key_lines::{HostKeyLineError, HostKeyLines};
+pub use identity::{Identity, UserCertificate, UserCertificateError};
 pub use output::OutputMode;
 pub use policy::HostKeyPolicy;
 pub use private_key::PrivateKey;

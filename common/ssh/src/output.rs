@@ -83,7 +83,7 @@ impl Lines {
 
 /// A line without colours, cursor movements and other control characters, of which programs send
 /// some even where there is no terminal.
-fn plain(line: &str) -> String {
+pub(crate) fn plain(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut chars = line.chars().peekable();
     while let Some(c) = chars.next() {

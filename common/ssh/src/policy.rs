@@ -56,6 +56,14 @@ impl HostKeyPolicy {
     }
 }
 
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
 /// Whether a known authority says that this is the host: a host certificate, for one of its names,
 /// valid now, with no condition that we would not know of. One without names would be good for any
 /// host of the authority, and is not believed.
@@ -119,7 +127,10 @@ mod tests {
 
     #[test]
     fn pinned_keys_restrict_what_is_offered() {
-        let known = KnownHostKeys::parse_lines(&format!("# pinned\n{ONE}\n\n{TWO} web\n")).unwrap();
+        let known = known_hosts::parse(
+            &format!("# pinned\nweb {ONE}\n\nweb {TWO} web\n"),
+            &["web".into()],
+        );
         assert_eq!(known.keys.len(), 2);
         let trust = HostKeyPolicy::Pinned(known);
         assert_eq!(trust.algorithms(), [Algorithm::Ed25519]);

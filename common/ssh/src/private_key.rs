@@ -27,22 +27,31 @@ impl PrivateKey {
         })
     }
 
-    /// Reads a key as EC2, ssh-keygen or PuTTY make it, without passphrase: PKCS#1 RSA (`key.pem`), PKCS#8, SEC1, OpenSSH;
-    /// or what people make of its text: with `\n` written out, on one line, indented, in quotes, in JSON, in base64.
+    /// Reads a key as EC2, ssh-keygen or PuTTY make it: PKCS#1 RSA (`key.pem`), PKCS#8, SEC1, OpenSSH; or what people make
+    /// of its text: with `\n` written out, on one line, indented, in quotes, in JSON, in base64. The passphrase is used where
+    /// the key has one.
     ///
     /// # Errors
     /// What is wrong with it, without any of its content.
-    pub fn parse(text: &str) -> Result<Self, PrivateKeyError> {
+    pub fn parse(text: &str, passphrase: Option<&str>) -> Result<Self, PrivateKeyError> {
         let pem = key_text::find(text)?;
-        match decode_secret_key(&pem, None) {
-            Ok(pair) => Ok(Self {
-                pair: Arc::new(pair),
-            }),
-            Err(Error::KeyIsEncrypted) => Err(PrivateKeyError::Passphrase),
-            Err(_) if key_text::is_putty(&pem) => Err(PrivateKeyError::Putty),
-            // What the library says may have been read from the key.
-            Err(_) => Err(PrivateKeyError::Unusable),
-        }
+        let plain = decode_secret_key(&pem, None);
+        let is_encrypted =
+            key_text::is_encrypted(&pem) || matches!(plain, Err(Error::KeyIsEncrypted));
+        let pair = match (is_encrypted, passphrase) {
+            (true, None) => return Err(PrivateKeyError::Passphrase),
+            (true, Some(_)) => {
+                decode_secret_key(&pem, passphrase).map_err(|_| PrivateKeyError::WrongPassphrase)?
+            }
+            (false, _) => plain.map_err(|_| match key_text::is_putty(&pem) {
+                true => PrivateKeyError::Putty,
+                // What the library says may have been read from the key.
+                false => PrivateKeyError::Unusable,
+            })?,
+        };
+        Ok(Self {
+            pair: Arc::new(pair),
+        })
     }
 
     /// Whether the text is meant to be a key, and not the name of a file that holds one.

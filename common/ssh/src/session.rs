@@ -1,23 +1,24 @@
 //! One SSH connection: established over any byte stream, verified, with a deadline on every step.
 
 use action::wait::Limits;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use russh::client::{self, AuthResult, Handle, Handler};
-use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{Channel, ChannelOpenFailure, Disconnect, Preferred, cipher};
+use russh::client::{self, DisconnectReason, Handle, Handler, Msg};
+use russh::keys::PublicKeyOrCertificate;
+use russh::{Channel, ChannelOpenFailure, Disconnect, Preferred, cipher, kex};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{ConnectError, ExecError};
 use crate::exec::{ExecOutput, Stdin, collect};
 use crate::host_key::HostKey;
-use crate::output::OutputMode;
-use crate::policy::HostKeyPolicy;
-use crate::private_key::PrivateKey;
+use crate::identity::{AuthenticateError, Authenticated, Identity, authenticate};
+use crate::output::{OutputMode, plain};
+use crate::policy::{HostKeyPolicy, now};
 use crate::script;
-use crate::tcp::Watched;
+use crate::tcp::{Heard, Watched};
 
 /// A silent peer is asked for a sign of life this often; after three unanswered ones it is gone.
 const KEEPALIVE: Duration = Duration::from_secs(10);
@@ -25,8 +26,12 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 /// An authenticated connection to a host whose key was verified. Clones share the connection.
 #[derive(Clone)]
 pub struct Session {
-    handle: Arc<Handle<Verifier>>,
+    handle: Arc<Handle<Client>>,
     host_key: HostKey,
+    /// How many commands run on it.
+    running: Arc<watch::Sender<usize>>,
+    /// The connection that this one runs through.
+    through: Option<Box<Session>>,
 }
 
 impl std::fmt::Debug for Session {
@@ -35,24 +40,84 @@ impl std::fmt::Debug for Session {
     }
 }
 
-/// The library's callbacks: it asks about the host's key.
-struct Verifier {
+/// The library's callbacks: it asks about the host's key, and tells what the server says.
+struct Client {
     policy: HostKeyPolicy,
-    presented: Arc<Mutex<Option<HostKey>>>,
+    seen: Seen,
 }
 
-impl Handler for Verifier {
+/// What the server showed and said.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<SeenSoFar>>);
+
+#[derive(Default)]
+struct SeenSoFar {
+    host_key: Option<HostKey>,
+    said: Vec<String>,
+}
+
+impl Seen {
+    fn so_far(&self) -> MutexGuard<'_, SeenSoFar> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps lines for people, a few of them.
+    fn said(&self, text: &str) {
+        let mut seen = self.so_far();
+        let lines = text.lines().map(plain);
+        let lines = lines.filter(|line| !line.trim().is_empty());
+        seen.said.extend(lines.take(SAID_LINES));
+        seen.said.truncate(SAID_LINES);
+    }
+}
+
+impl Handler for Client {
     type Error = russh::Error;
 
     async fn check_server_key(
         &mut self,
         presented: &PublicKeyOrCertificate,
     ) -> Result<bool, Self::Error> {
-        *self
-            .presented
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(HostKey::of(&presented.public_key()));
+        self.seen.so_far().host_key = Some(HostKey::of(&presented.public_key()));
         Ok(self.policy.accepts(presented, now()))
+    }
+
+    async fn auth_banner(
+        &mut self,
+        banner: &str,
+        _: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        self.seen.said(banner);
+        Ok(())
+    }
+
+    async fn disconnected(
+        &mut self,
+        reason: DisconnectReason<Self::Error>,
+    ) -> Result<(), Self::Error> {
+        match reason {
+            DisconnectReason::ReceivedDisconnect(info) => {
+                self.seen.said(&info.message);
+                Ok(())
+            }
+            DisconnectReason::Error(error) => Err(error),
+        }
+    }
+}
+
+/// One command that runs, counted for as long as this lives.
+struct Running(Arc<watch::Sender<usize>>);
+
+impl Running {
+    fn new(count: &Arc<watch::Sender<usize>>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 
@@ -77,7 +142,7 @@ impl Session {
     pub async fn connect<S>(
         stream: S,
         user: &str,
-        key: &PrivateKey,
+        identity: &Identity,
         policy: &HostKeyPolicy,
         deadline: Instant,
     ) -> Result<Self, ConnectError>
@@ -85,23 +150,20 @@ impl Session {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (stream, heard) = Watched::new(stream);
-        let presented = Arc::new(Mutex::new(None));
-        let verifier = Verifier {
+        let seen = Seen::default();
+        let client = Client {
             policy: policy.clone(),
-            presented: Arc::clone(&presented),
+            seen: seen.clone(),
         };
         let connected = timeout_at(
             deadline,
-            client::connect_stream(Arc::new(config(policy)), stream, verifier),
+            client::connect_stream(Arc::new(config(policy)), stream, client),
         )
         .await;
-        let host_key = presented
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let host_key = seen.so_far().host_key.take();
         let mut handle = match connected {
             Ok(Ok(handle)) => handle,
-            Ok(Err(error)) => return Err(describe(&error, policy, host_key, heard.any())),
+            Ok(Err(error)) => return Err(describe(&error, policy, host_key, &heard)),
             Err(_) if heard.any() => {
                 return Err(ConnectError::KeyExchange("no end of it in time".to_owned()));
             }
@@ -112,31 +174,51 @@ impl Session {
                 "the host presented no key".to_owned(),
             ));
         };
-        match timeout_at(deadline, authenticate(&mut handle, user, key)).await {
-            Ok(Ok(AuthResult::Success)) => Ok(Self {
+        let authenticated = authenticate(&mut handle, user, identity);
+        match timeout_at(deadline, authenticated).await {
+            Ok(Ok(Authenticated::Yes)) => Ok(Self {
                 handle: Arc::new(handle),
                 host_key,
+                running: Arc::new(watch::Sender::new(0)),
+                through: None,
             }),
-            Ok(Ok(AuthResult::Failure {
-                remaining_methods, ..
-            })) => {
-                let methods: Vec<&str> = remaining_methods.iter().map(Into::into).collect();
-                let methods = if methods.is_empty() {
-                    "nothing more".to_owned()
-                } else {
-                    methods.join(", ")
+            Ok(Ok(Authenticated::No { offered, methods })) => {
+                let methods: Vec<&str> = methods.iter().map(Into::into).collect();
+                let methods = match methods.is_empty() {
+                    true => "nothing more".to_owned(),
+                    false => methods.join(", "),
                 };
+                let said = std::mem::take(&mut seen.so_far().said);
                 Err(ConnectError::Authentication {
                     user: user.to_owned(),
+                    offered,
                     methods,
+                    said,
                 })
             }
-            Ok(Err(error)) => Err(ConnectError::KeyExchange(format!(
-                "during authentication: {error}"
-            ))),
+            Ok(Err(AuthenticateError::Agent(fault))) => Err(ConnectError::Agent(fault)),
+            Ok(Err(AuthenticateError::Ssh(error))) => {
+                let said = seen.so_far().said.join(" / ");
+                let why = match said.is_empty() {
+                    true => error.to_string(),
+                    false => format!("{error}: {said}"),
+                };
+                Err(ConnectError::KeyExchange(format!(
+                    "during authentication: {why}"
+                )))
+            }
             Err(_) => Err(ConnectError::KeyExchange(
                 "no answer to the authentication in time".to_owned(),
             )),
+        }
+    }
+
+    /// Keeps the connection that this one runs through, for as long as this one lives.
+    #[must_use]
+    pub fn through(self, hop: Session) -> Self {
+        Self {
+            through: Some(Box::new(hop)),
+            ..self
         }
     }
 
@@ -165,21 +247,41 @@ impl Session {
     ) -> Result<ExecOutput, ExecError> {
         let sent = script::sent(script);
         let open = async {
-            let channel = self
-                .handle
-                .channel_open_session()
-                .await
-                .map_err(ExecError::lost)?;
-            channel
-                .exec(true, sent.command)
-                .await
-                .map_err(ExecError::lost)?;
-            Ok(channel)
+            let opened = self.open_channel().await?;
+            let asked = opened.0.exec(true, sent.command).await;
+            asked.map_err(ExecError::lost).map(|()| opened)
         };
-        let channel = timeout_at(limits.deadline, open)
-            .await
-            .map_err(|_| ExecError::Deadline)??;
+        let in_time = timeout_at(limits.deadline, open);
+        let (channel, _running) = match limits.interrupt.race(in_time).await {
+            Ok(Ok(opened)) => opened?,
+            Ok(Err(_)) => return Err(ExecError::Deadline),
+            Err(signal) => return Err(ExecError::Interrupted(signal)),
+        };
         collect(channel, sent.script, stdin, mode, limits).await
+    }
+
+    /// A channel for one command. A server may allow a few at a time, or one: then the end of another command is waited for.
+    async fn open_channel(&self) -> Result<(Channel<Msg>, Running), ExecError> {
+        let mut refusals = 0;
+        loop {
+            let mut count = self.running.subscribe();
+            let others = *count.borrow_and_update();
+            match self.handle.channel_open_session().await {
+                Ok(channel) => return Ok((channel, Running::new(&self.running))),
+                Err(russh::Error::ChannelOpenFailure(_)) if others > 0 => {
+                    let fewer = count.wait_for(|now| *now < others).await;
+                    drop(fewer.map_err(|error| ExecError::Lost(error.to_string()))?);
+                }
+                Err(russh::Error::ChannelOpenFailure(reason)) => {
+                    // OpenSSH gives up an ended command only after it has answered what came along with its end.
+                    refusals += 1;
+                    if refusals > REFUSALS {
+                        return Err(ExecError::NoChannel(format!("{reason:?}")));
+                    }
+                }
+                Err(error) => return Err(ExecError::lost(error)),
+            }
+        }
     }
 
     /// A connection from the host to `host:port`, as the host sees these names.
@@ -204,9 +306,9 @@ impl Session {
             Ok(Ok(Ok(stream))) => Ok(stream),
             Ok(Ok(Err(russh::Error::ChannelOpenFailure(reason)))) => Err(match reason {
                 ChannelOpenFailure::ConnectFailed => ExecError::Silent(format!("{host}:{port}")),
-                ChannelOpenFailure::AdministrativelyProhibited => ExecError::Forward(format!(
-                    "{host}:{port} ({reason:?}; does its sshd have AllowTcpForwarding no?)"
-                )),
+                ChannelOpenFailure::AdministrativelyProhibited => {
+                    ExecError::ForwardingProhibited(format!("{host}:{port}"))
+                }
                 _ => ExecError::Forward(format!("{host}:{port} ({reason:?})")),
             }),
             Ok(Ok(Err(error))) => Err(ExecError::lost(error)),
@@ -217,20 +319,22 @@ impl Session {
 
     /// Says goodbye. The host notices a dropped connection as well, only later.
     pub async fn close(self) {
-        let bye = self
-            .handle
-            .disconnect(Disconnect::ByApplication, "done", "");
-        drop(timeout_at(Instant::now() + Duration::from_secs(2), bye).await);
+        let mut last = Some(Box::new(self));
+        while let Some(session) = last {
+            let bye = session
+                .handle
+                .disconnect(Disconnect::ByApplication, "done", "");
+            drop(timeout_at(Instant::now() + Duration::from_secs(2), bye).await);
+            last = session.through;
+        }
     }
 }
 
-/// Seconds since 1970.
-fn now() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
-}
+/// How often a channel is asked for again that was refused although no other is open.
+const REFUSALS: u32 = 2;
+
+/// How many lines of what a server says are kept.
+const SAID_LINES: usize = 5;
 
 /// What processors have instructions for comes first.
 const CIPHERS: &[cipher::Name] = &[
@@ -242,6 +346,24 @@ const CIPHERS: &[cipher::Name] = &[
     cipher::AES_128_CTR,
 ];
 
+/// The library's own order, without its SHA-1, and with the curves of NIST: in FIPS mode hosts have little else.
+const KEX: &[kex::Name] = &[
+    kex::MLKEM768X25519_SHA256,
+    kex::CURVE25519,
+    kex::CURVE25519_PRE_RFC_8731,
+    kex::ECDH_SHA2_NISTP256,
+    kex::ECDH_SHA2_NISTP384,
+    kex::ECDH_SHA2_NISTP521,
+    kex::DH_GEX_SHA256,
+    kex::DH_G18_SHA512,
+    kex::DH_G17_SHA512,
+    kex::DH_G16_SHA512,
+    kex::DH_G15_SHA512,
+    kex::DH_G14_SHA256,
+    kex::EXTENSION_SUPPORT_AS_CLIENT,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
+];
+
 fn config(policy: &HostKeyPolicy) -> client::Config {
     client::Config {
         nodelay: true,
@@ -251,6 +373,7 @@ fn config(policy: &HostKeyPolicy) -> client::Config {
         preferred: Preferred {
             key: policy.algorithms().into(),
             host_key_certificates: policy.certificate_algorithms().into(),
+            kex: KEX.into(),
             cipher: CIPHERS.into(),
             ..Preferred::default()
         },
@@ -258,34 +381,11 @@ fn config(policy: &HostKeyPolicy) -> client::Config {
     }
 }
 
-async fn authenticate(
-    handle: &mut Handle<Verifier>,
-    user: &str,
-    key: &PrivateKey,
-) -> Result<AuthResult, russh::Error> {
-    let private = key.pair();
-    let hash = if private.algorithm().is_rsa() {
-        // A server that does not say what it takes gets SHA-256, never SHA-1.
-        Some(
-            handle
-                .best_supported_rsa_hash()
-                .await?
-                .flatten()
-                .unwrap_or(HashAlg::Sha256),
-        )
-    } else {
-        None
-    };
-    handle
-        .authenticate_publickey(user, PrivateKeyWithHashAlg::new(private, hash))
-        .await
-}
-
 fn describe(
     error: &russh::Error,
     policy: &HostKeyPolicy,
     presented: Option<HostKey>,
-    heard: bool,
+    heard: &Heard,
 ) -> ConnectError {
     match (error, policy) {
         (russh::Error::UnknownKey, HostKeyPolicy::Pinned(known)) => ConnectError::HostKey {
@@ -304,7 +404,10 @@ fn describe(
             ours: ours.join(", "),
             theirs: theirs.join(", "),
         },
-        _ if heard => ConnectError::KeyExchange(error.to_string()),
-        _ => ConnectError::Banner(error.to_string()),
+        _ => match heard.instead() {
+            Some(said) => ConnectError::TurnedAway(plain(&said)),
+            None if heard.any() => ConnectError::KeyExchange(error.to_string()),
+            None => ConnectError::Banner(error.to_string()),
+        },
     }
 }

@@ -3,8 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -55,20 +54,37 @@ async fn look_up(address: &Address, deadline: Instant) -> Result<Vec<SocketAddr>
     }
 }
 
-/// A stream that remembers whether anything was ever read from it: tells a silent port from a
-/// server that broke off.
+/// How much of what the other side says first is kept, in bytes.
+const FIRST: usize = 512;
+
+/// A stream that remembers what was read from it first: tells a silent port from a server that broke off, and from one
+/// that says why it turns us away.
 pub(crate) struct Watched<S> {
     stream: S,
     heard: Heard,
 }
 
-/// Whether the other side ever said anything.
+/// What the other side said first.
 #[derive(Clone, Default)]
-pub(crate) struct Heard(Arc<AtomicBool>);
+pub(crate) struct Heard(Arc<Mutex<Vec<u8>>>);
 
 impl Heard {
     pub(crate) fn any(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        !self.first().is_empty()
+    }
+
+    /// What was said instead of SSH's own first line, where that is text.
+    pub(crate) fn instead(&self) -> Option<String> {
+        let first = self.first();
+        let text = std::str::from_utf8(&first).ok()?.trim();
+        let is_text =
+            !text.is_empty() && !text.contains(|c: char| c.is_control() && !c.is_whitespace());
+        (is_text && !text.contains("SSH-"))
+            .then(|| text.lines().next().unwrap_or_default().trim().to_owned())
+    }
+
+    fn first(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,9 +109,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            self.heard.0.store(true, Ordering::Relaxed);
-        }
+        let new = &buf.filled()[before..];
+        let mut first = self.heard.first();
+        let room = FIRST.saturating_sub(first.len());
+        first.extend_from_slice(&new[..new.len().min(room)]);
+        drop(first);
         Poll::Ready(Ok(()))
     }
 }

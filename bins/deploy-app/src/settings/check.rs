@@ -6,12 +6,18 @@ use std::path::Path;
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
+use action::settings::guarded::Guarded;
+use action::settings::secret::Secret;
 use action::settings::value::{Count, Lines, Timeout};
 
-use super::{Checked, Chosen, Health, Hooks, KnownHosts, Model, Parsed, Place, Raw, Run, Runtime};
-use crate::key_source::KeySource;
+use super::ssh_config::Connection;
+use super::{
+    CertificateText, Checked, Chosen, Health, Hooks, KnownHosts, LocalPath, Model, Parsed, Place,
+    Raw, Run, Runtime,
+};
+use crate::key_source::{KeyOptions, KeySource};
 use crate::layout::{Layout, Paths};
-use ssh::KnownHostKeys;
+use ssh::HostKeyLines;
 
 /// Where an application answers unless told otherwise.
 const HEALTH_URL: &str = "http://127.0.0.1:8001/collection";
@@ -44,18 +50,51 @@ impl Settings for Raw {
         let instance = instance_id
             .map(|id| Chosen::Id(id.0))
             .or(instance_tag.map(Chosen::Tag));
-        let key_given = !matches!(self.ssh_key, Given::Unset);
-        let ssh_key = faults.optional("ssh_key", self.ssh_key);
+        let mut key_given = !matches!(self.ssh_key, Given::Unset);
+        let mut connection = Connection {
+            address,
+            user: faults.optional("user", self.user),
+            ssh_key: faults.optional("ssh_key", self.ssh_key),
+            known_hosts: faults.optional("known_hosts", self.known_hosts),
+            jumps: faults.optional("jump", self.jump).map(|jumps| jumps.0),
+            host_key_alias: None,
+        };
+        let ssh_config = faults.optional("ssh_config", self.ssh_config);
+        let ssh_config = ssh_config.as_ref().map(|path| path.0.as_path());
+        let jumps = connection.complete(faults, ssh_config, instance.as_ref());
+        let Connection {
+            address,
+            user,
+            ssh_key,
+            known_hosts,
+            host_key_alias,
+            ..
+        } = connection;
+        key_given |= ssh_key.is_some();
+        let user = user.unwrap_or_else(|| "ubuntu".to_owned());
+        let (ssh_key, key_options) = key(
+            faults,
+            ssh_key,
+            (
+                self.ssh_key_passphrase,
+                self.ssh_certificate,
+                self.ssh_auth_sock,
+            ),
+        );
+        if !key_given && !jumps.is_empty() {
+            faults.of(
+                "jump",
+                "needs DEPLOY_APP_SSH_KEY (or --ssh-key): Instance Connect lets into the instance only",
+            );
+        }
         if !key_given && instance.is_none() && address.is_some() {
             faults.add("DEPLOY_APP_SSH_KEY is not set (or --ssh-key): Instance Connect needs an INSTANCE_ID or DEPLOY_APP_INSTANCE_TAG");
         }
-        let user = faults.required("user", self.user);
         let pinned = pinned(faults, self.host_key);
-        let known_hosts = faults.optional("known_hosts", self.known_hosts);
         let host_key_parameter = parameter(faults, self.host_key_parameter);
         let trust_on_first_use = faults.switch("trust_on_first_use", self.trust_on_first_use);
         let has_parameter = instance.is_some() && host_key_parameter.is_some();
-        let has_file = matches!(known_hosts, Some(KnownHosts::File(_)));
+        let has_file = matches!(known_hosts, Some(KnownHosts::Files(_)));
         if trust_on_first_use && !has_file && !has_parameter {
             faults.of(
                 "trust_on_first_use",
@@ -63,7 +102,7 @@ impl Settings for Raw {
             );
         }
         let ssh_timeout = faults.required("ssh_timeout", self.ssh_timeout);
-        let source = faults.required("source", self.source);
+        let source = faults.required("source", self.source).map(|path| path.0);
         // `rollback` and `releases` ship nothing, so it does not matter to them where they are run.
         if faults.command().is_none()
             && let Some(source) = &source
@@ -114,7 +153,7 @@ impl Settings for Raw {
         let lock_wait = faults.required("lock_wait", self.lock_wait);
         let lease = faults.required("lease", self.lease);
         let secrets = secrets(faults, self.secrets);
-        let bundle = faults.optional("bundle", self.bundle);
+        let bundle = faults.optional("bundle", self.bundle).map(|path| path.0);
         let release = release(faults, self.release);
         let model = match (model_name, ollama_url, stall) {
             (Some(name), Some(url), Some(stall)) => Some(Model {
@@ -127,8 +166,11 @@ impl Settings for Raw {
         };
         Some(Checked {
             place: Place { instance, address },
-            user: user?,
+            user,
             ssh_key,
+            key_options,
+            jumps,
+            host_key_alias,
             pinned,
             known_hosts,
             host_key_parameter,
@@ -164,13 +206,46 @@ impl Settings for Raw {
     }
 }
 
-fn pinned(faults: &mut Faults, given: Given<Lines>) -> KnownHostKeys {
+/// What opens the key and vouches for it; and the key, opened where it is at hand.
+fn key(
+    faults: &mut Faults,
+    source: Option<KeySource>,
+    (passphrase, certificate, socket): (
+        Given<Guarded<Secret>>,
+        Given<CertificateText>,
+        Given<LocalPath>,
+    ),
+) -> (Option<KeySource>, KeyOptions) {
+    let passphrase = faults.optional("ssh_key_passphrase", passphrase);
+    let has_certificate = !matches!(certificate, Given::Unset);
+    let mut options = KeyOptions {
+        passphrase: passphrase.map(Guarded::reveal),
+        certificate: faults.optional("ssh_certificate", certificate),
+        agent: faults.optional("ssh_auth_sock", socket).map(|path| path.0),
+    };
+    action::redact::hide(options.passphrase.clone());
+    let Some(source) = source else {
+        return (None, options);
+    };
+    if !has_certificate {
+        options.certificate = source.certificate_beside();
+    }
+    match source.opened(&options) {
+        Ok(source) => (Some(source), options),
+        Err(fault) => {
+            faults.of("ssh_key", fault);
+            (Some(source), options)
+        }
+    }
+}
+
+fn pinned(faults: &mut Faults, given: Given<Lines>) -> HostKeyLines {
     let lines = faults.optional("host_key", given).unwrap_or_default().0;
-    match KnownHostKeys::parse_lines(&lines.join("\n")) {
+    match HostKeyLines::parse(&lines.join("\n")) {
         Ok(known) => known,
         Err(fault) => {
             faults.of("host_key", fault);
-            KnownHostKeys::default()
+            HostKeyLines::default()
         }
     }
 }

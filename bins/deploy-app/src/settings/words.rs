@@ -1,11 +1,11 @@
 //! Values of settings that only this program has.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::host::http::HttpUrl;
-use ssh::Address;
+use ssh::{Address, Jump, JumpError};
 
 /// How the application runs, as said in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +43,11 @@ impl fmt::Display for Runtime {
     }
 }
 
-/// Where a known_hosts text is.
+/// Where known_hosts lines are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KnownHosts {
-    /// In a file of this name.
-    File(PathBuf),
+    /// In files of these names. New keys are written to the first.
+    Files(Vec<PathBuf>),
     /// In the setting itself.
     Text(String),
 }
@@ -60,7 +60,78 @@ impl FromStr for KnownHosts {
         let is_text = text.contains('\n') || text.contains(" AAAA");
         Ok(match is_text {
             true => Self::Text(text.to_owned()),
-            false => Self::File(text.into()),
+            false => Self::Files(vec![local_path(text)]),
+        })
+    }
+}
+
+/// A path on this machine, in which `~/` at the beginning stands for the home folder, as it does in a shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalPath(pub PathBuf);
+
+impl FromStr for LocalPath {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(local_path(text)))
+    }
+}
+
+/// The path that a text names. Variables of a buildspec and of an env file pass no shell that would read the `~`.
+pub(crate) fn local_path(text: &str) -> PathBuf {
+    match (text.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(below), Some(home)) => home.join(below),
+        _ => PathBuf::from(text),
+    }
+}
+
+/// Jump hosts, the first one first on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jumps(pub Vec<Jump>);
+
+impl FromStr for Jumps {
+    type Err = JumpError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Jump::list(text).map(Self)
+    }
+}
+
+/// An OpenSSH certificate: its line, or the file that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateText {
+    /// How messages name it.
+    pub shown: String,
+    /// The line.
+    pub text: String,
+}
+
+impl FromStr for CertificateText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains("-cert-v01@openssh.com ") {
+            return Ok(Self {
+                shown: "DEPLOY_APP_SSH_CERTIFICATE".to_owned(),
+                text: text.to_owned(),
+            });
+        }
+        Self::file(&local_path(text)).map_err(|error| {
+            // What is neither may be a key in the wrong place, and is not repeated.
+            format!("it is no certificate, and names no file that can be read ({error})")
+        })
+    }
+}
+
+impl CertificateText {
+    /// What a file holds.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn file(path: &Path) -> Result<Self, std::io::Error> {
+        Ok(Self {
+            shown: path.display().to_string(),
+            text: std::fs::read_to_string(path)?,
         })
     }
 }

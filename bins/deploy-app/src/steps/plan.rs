@@ -122,7 +122,7 @@ pub(super) fn permissions(settings: &Checked, has_instance: bool) -> Vec<String>
     let of_key = match &settings.ssh_key {
         Some(KeySource::Secret { .. }) => Some("secretsmanager:GetSecretValue"),
         Some(KeySource::Parameter(_)) => Some("ssm:GetParameter"),
-        Some(KeySource::Text(_) | KeySource::File { .. }) => None,
+        Some(KeySource::Text(_) | KeySource::File { .. } | KeySource::Agent { .. }) => None,
         None => Some("ec2-instance-connect:SendSSHPublicKey").filter(|_| has_instance),
     };
     let mut actions: Vec<&str> = of_key.into_iter().collect();

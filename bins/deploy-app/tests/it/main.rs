@@ -33,5 +33,6 @@ mod ssh_keys;
 mod stops;
 mod unreadable;
 mod userlands;
+mod ways_in;
 mod words;
 mod world;
