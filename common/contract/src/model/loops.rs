@@ -35,6 +35,14 @@ fn is_loop(key: &Node) -> bool {
     key.as_str().is_some_and(|key| key.starts_with(LOOP))
 }
 
+/// A loop whose items are known.
+struct Loop<'n> {
+    /// The identifier.
+    name: String,
+    items: Vec<String>,
+    body: &'n [(Node, Node)],
+}
+
 struct Writer<'a> {
     evaluator: &'a Evaluator<'a>,
     /// How many entries loops became.
@@ -61,7 +69,7 @@ impl Writer<'_> {
         let mut all = Vec::new();
         for (key, value) in entries {
             match is_loop(key).then(|| self.loop_of(value)).flatten() {
-                Some((name, items, body)) => {
+                Some(Loop { name, items, body }) => {
                     for item in items {
                         self.written += body.len();
                         if self.written > MOST {
@@ -80,8 +88,7 @@ impl Writer<'_> {
         all
     }
 
-    /// The identifier, the items and the body of a loop whose items are known.
-    fn loop_of<'n>(&self, value: &'n Node) -> Option<(String, Vec<String>, &'n [(Node, Node)])> {
+    fn loop_of<'n>(&self, value: &'n Node) -> Option<Loop<'n>> {
         let [name, collection, body] = value.as_sequence()? else {
             return None;
         };
@@ -90,11 +97,11 @@ impl Writer<'_> {
             let text = item.as_str().filter(|text| !is_unknown(text));
             text.map(str::to_owned)
         });
-        Some((
-            name.as_str()?.to_owned(),
-            items.collect::<Option<_>>()?,
-            body.as_mapping()?,
-        ))
+        Some(Loop {
+            name: name.as_str()?.to_owned(),
+            items: items.collect::<Option<_>>()?,
+            body: body.as_mapping()?,
+        })
     }
 }
 
