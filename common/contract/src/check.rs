@@ -18,7 +18,7 @@ use crate::model::template::Template;
 use crate::model::variables::{EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
 use crate::rule::Severity;
 use crate::rules::yaml_alias;
-use crate::rules::{file_not_in_artifact, local_path};
+use crate::rules::{file_not_in_artifact, local_path, wrong_key};
 
 mod artifact_files;
 mod artifact_settings;
@@ -121,7 +121,7 @@ pub fn check(subject: &Subject<'_>) -> Report {
         }
     }
     if let Some(definition) = &subject.pipeline {
-        run.pipeline(definition);
+        run.definition(definition);
     }
     run.report.place_inline(&run.inline);
     let read = run.templates.iter().filter(|(_, read)| read.is_some());
@@ -179,25 +179,31 @@ pub fn named(definition: &Definition<'_>, written: Option<Written>) -> Named {
     };
     let mut run = Run::new(&subject);
     let mut named = Named::default();
-    let Some(around) = run.around(definition) else {
-        return named;
-    };
-    let artifact = run.source_artifact(&around).unwrap_or_default();
-    for action in around.pipeline.actions() {
-        for (field, paths) in [
-            ("TemplatePath", &mut named.templates),
-            ("TemplateConfiguration", &mut named.configurations),
-        ] {
-            let path = action
-                .setting(field)
-                .filter(|text| !crate::model::evaluate::is_unknown(text))
-                .and_then(|text| text.split_once("::"))
-                .filter(|(of, _)| *of == artifact)
-                .map(|(_, path)| path.to_owned());
-            paths.extend(path.filter(|path| !paths.contains(path)));
-        }
+    let pipelines = run.pipelines(definition);
+    for around in &pipelines {
+        let artifact = run.source_artifact(around).unwrap_or_default();
+        named.add(&around.pipeline, &artifact);
     }
     named
+}
+
+impl Named {
+    fn add(&mut self, pipeline: &Pipeline, artifact: &str) {
+        for action in pipeline.actions() {
+            for (field, paths) in [
+                ("TemplatePath", &mut self.templates),
+                ("TemplateConfiguration", &mut self.configurations),
+            ] {
+                let path = action
+                    .setting(field)
+                    .filter(|text| !is_unknown(text))
+                    .and_then(|text| text.split_once("::"))
+                    .filter(|(of, _)| *of == artifact)
+                    .map(|(_, path)| path.to_owned());
+                paths.extend(path.filter(|path| !paths.contains(path)));
+            }
+        }
+    }
 }
 
 struct Run<'a> {
@@ -312,36 +318,71 @@ impl Run<'_> {
         }
     }
 
-    fn pipeline(&mut self, definition: &Definition<'_>) {
+    fn definition(&mut self, definition: &Definition<'_>) {
         self.keep(&definition.file);
-        let Some(mut around) = self.around(definition) else {
-            return;
-        };
-        around.artifact = self.source_artifact(&around);
-        let mut keys = self.source_keys(&around);
+        let mut pipelines = self.pipelines(definition);
+        // The archive is written for those that read it, when any does.
+        let reads: Vec<bool> = pipelines
+            .iter()
+            .map(|one| self.reads_archive(one))
+            .collect();
+        if reads.contains(&true) {
+            let mut reads = reads.into_iter();
+            pipelines.retain(|_| reads.next() == Some(true));
+        }
+        for (at, mut around) in pipelines.into_iter().enumerate() {
+            let before = self.report.findings.len();
+            self.pipeline(&mut around);
+            // What a loop makes several times has its fault once.
+            if at > 0 {
+                let new = self.report.findings.split_off(before);
+                let is_known = |one: &Finding| {
+                    let mut known = self.report.findings.iter();
+                    known.any(|other| {
+                        (other.rule, &other.file, other.place) == (one.rule, &one.file, one.place)
+                    })
+                };
+                let new: Vec<Finding> = new.into_iter().filter(|one| !is_known(one)).collect();
+                self.find_all(new);
+            }
+        }
+    }
+
+    fn reads_archive(&mut self, around: &Around) -> bool {
+        let before = self.report.findings.len();
+        self.source_artifact(around);
+        let found = self.report.findings.split_off(before);
+        found.iter().all(|one| one.rule != &wrong_key::RULE)
+    }
+
+    fn pipeline(&mut self, around: &mut Around) {
+        around.artifact = self.source_artifact(around);
+        let mut keys = self.source_keys(around);
         let mut never_set = Vec::new();
         for action in around.pipeline.actions() {
             match action.provider.as_str() {
                 "CodeBuild" => {
-                    self.artifact_settings(&around, action);
-                    self.build(&around, action, &mut keys, &mut never_set);
+                    self.artifact_settings(around, action);
+                    self.build(around, action, &mut keys, &mut never_set);
                 }
-                "CloudFormation" => self.deployment(&around, action, &mut keys),
+                "CloudFormation" => self.deployment(around, action, &mut keys),
                 // Only the variables that it lists leave it (CodePipeline user guide, "Commands action
                 // reference").
                 "Commands" if !around.pipeline.open => {
                     let namespace = action.namespace.iter().map(|text| text.text.clone());
                     keys.extend(namespace.map(|name| (name, action.variables.clone())));
                 }
-                _ => self.artifact_settings(&around, action),
+                _ => self.artifact_settings(around, action),
             }
         }
         let builds = std::mem::take(&mut self.builds);
         let setter = |namespace: &str, name: &str| builds.get(namespace)?.sets(name);
         let found = crate::checks::pipeline::check_with(&around.pipeline, &keys, &setter);
         self.find_all(found);
-        self.report.variables = variables(&around.pipeline, keys);
-        self.never_set(&around, never_set);
+        self.report
+            .variables
+            .extend(variables(&around.pipeline, keys));
+        self.never_set(around, never_set);
     }
 }
 

@@ -10,6 +10,7 @@ pub mod functions;
 pub mod images;
 pub mod language;
 pub mod local;
+pub(crate) mod loops;
 pub mod parameters;
 pub mod pipeline;
 pub mod programs;

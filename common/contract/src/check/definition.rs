@@ -1,10 +1,13 @@
 //! Reading a pipeline's definition with what stands around it: a template, or the JSON of get-pipeline.
 
+use std::rc::Rc;
+
 use super::{Definition, File, Run};
 use crate::checks;
 use crate::finding::{Finding, did_you_mean};
 use crate::model::evaluate::{Evaluator, World, is_unknown};
 use crate::model::functions;
+use crate::model::loops::{self, LOOP};
 use crate::model::pipeline::{PIPELINE_TYPE, Pipeline};
 use crate::model::project::{self, Project};
 use crate::model::template::Template;
@@ -15,37 +18,39 @@ use crate::rules::{unresolved_function, yaml_alias};
 /// A pipeline with what stands around it.
 pub(super) struct Around {
     pub(super) pipeline: Pipeline,
-    pub(super) template: Option<Template>,
+    pub(super) template: Option<Rc<Template>>,
     pub(super) projects: Vec<Project>,
     /// The artifact that is the archive.
     pub(super) artifact: Option<String>,
 }
 
 impl Run<'_> {
-    /// Reads what can be read of the definition, in either of its two forms.
-    pub(super) fn around(&mut self, definition: &Definition<'_>) -> Option<Around> {
+    /// Reads what can be read of the definition, in either of its two forms: each pipeline of it, or the one that is chosen.
+    pub(super) fn pipelines(&mut self, definition: &Definition<'_>) -> Vec<Around> {
         let File { shown, bytes } = &definition.file;
         let root = match yaml::read_bytes(shown, bytes) {
             Ok(document) => document.root,
             Err(finding) => {
                 self.find(finding);
-                return None;
+                return Vec::new();
             }
-        };
-        let around = |pipeline, template, projects| Around {
-            pipeline,
-            template,
-            projects,
-            artifact: None,
         };
         if is_definition(&root) {
             let read = Pipeline::read_definition(shown, &root);
             self.find_all(read.faults);
-            return Some(around(read.pipeline?, None, Vec::new()));
+            let around = |pipeline| Around {
+                pipeline,
+                template: None,
+                projects: Vec::new(),
+                artifact: None,
+            };
+            return read.pipeline.map(around).into_iter().collect();
         }
         let read = Template::read(shown, bytes);
         self.find_all(read.faults);
-        let template = read.template?;
+        let Some(template) = read.template else {
+            return Vec::new();
+        };
         self.find_all(checks::template::check(&template, bytes.len()));
         // Whoever deploys it may write them out, as `aws cloudformation package` does.
         let aliases = yaml_alias::check(&template).into_iter();
@@ -60,13 +65,24 @@ impl Run<'_> {
         if world.imports_are_all {
             self.find_all(missing_exports(&template, &evaluator, &world));
         }
+        let template = loops::written_out(&template, &evaluator).unwrap_or(template);
+        self.pipelines_of(Rc::new(template), &world, definition.id)
+    }
+
+    fn pipelines_of(
+        &mut self,
+        template: Rc<Template>,
+        world: &World,
+        chosen: Option<&str>,
+    ) -> Vec<Around> {
         if looped_pipeline(&template) {
-            let unread = format!("the pipeline in {shown}: Fn::ForEach makes it");
+            let file = &template.file;
+            let unread =
+                format!("the pipeline in {file}: Fn::ForEach makes it of what is not known");
             self.report.unread.push(unread);
-            return None;
+            return Vec::new();
         }
-        let read = Pipeline::read_template(&template, &evaluator, definition.id);
-        self.find_all(read.faults);
+        let (evaluator, _) = Evaluator::read(&template, world);
         let mut projects = Vec::new();
         for project in project::each(&template, &evaluator) {
             match project {
@@ -74,8 +90,22 @@ impl Run<'_> {
                 Err(finding) => self.find(finding),
             }
         }
-        let pipeline = read.pipeline?;
-        Some(around(pipeline, Some(template), projects))
+        let all = template.resources_of(PIPELINE_TYPE);
+        let all: Vec<Option<&str>> = all.map(|one| Some(one.id.as_str())).collect();
+        let each = chosen.is_none() && all.len() > 1;
+        let ids = if each { all } else { vec![chosen] };
+        let mut pipelines = Vec::new();
+        for id in ids {
+            let read = Pipeline::read_template(&template, &evaluator, id);
+            self.find_all(read.faults);
+            pipelines.extend(read.pipeline.map(|pipeline| Around {
+                pipeline,
+                template: Some(Rc::clone(&template)),
+                projects: projects.clone(),
+                artifact: None,
+            }));
+        }
+        pipelines
     }
 }
 
@@ -126,10 +156,10 @@ fn looped_pipeline(template: &Template) -> bool {
         }
     }
     let entries = template.root.get("Resources").and_then(Node::as_mapping);
-    let mut loops = entries.unwrap_or_default().iter().filter(|(key, _)| {
-        key.as_str()
-            .is_some_and(|name| name.starts_with("Fn::ForEach"))
-    });
+    let mut loops = entries
+        .unwrap_or_default()
+        .iter()
+        .filter(|(key, _)| key.as_str().is_some_and(|name| name.starts_with(LOOP)));
     template.resources_of(PIPELINE_TYPE).next().is_none() && loops.any(|(_, body)| holds(body))
 }
 
@@ -153,7 +183,9 @@ pub fn read_definition(
         let pipeline = Pipeline::read_definition(shown, &root).whole()?;
         return Ok((pipeline, None, Vec::new()));
     }
-    let template = Template::parse(shown, bytes)?;
+    let mut template = Template::parse(shown, bytes)?;
+    let looped = loops::written_out(&template, &Evaluator::new(&template, world)?);
+    template = looped.unwrap_or(template);
     let evaluator = Evaluator::new(&template, world)?;
     let pipeline = Pipeline::from_template(&template, &evaluator, id)?;
     let projects = project::projects(&template, &evaluator).map_err(|finding| vec![finding])?;

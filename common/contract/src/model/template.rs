@@ -136,6 +136,16 @@ impl Template {
         }
     }
 
+    /// A template whose tree is there already, without what is wrong with it.
+    pub(crate) fn of_root(file: &str, root: Node) -> Option<Self> {
+        let mut reader = Reader {
+            file,
+            faults: Vec::new(),
+            warnings: Vec::new(),
+        };
+        reader.template(root)
+    }
+
     /// The parameter of that name.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {

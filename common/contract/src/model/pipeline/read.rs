@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::finding::{Finding, Place};
 use crate::model::evaluate::is_unknown;
+use crate::model::loops::has_loop;
 use crate::model::yaml::Node;
 use crate::rules::pipeline_shape;
 use crate::rules::reference_not_resolved;
@@ -38,6 +39,12 @@ struct Reader<'a> {
 /// Whether a node stands for something that is not known here, such as a choice by an unknown condition.
 fn is_open(node: &Node) -> bool {
     node.as_str().is_some_and(is_unknown)
+}
+
+/// Whether not all of an action, or of its configuration, is known: a loop over what is not known makes a part.
+fn is_partly_known(action: &Node) -> bool {
+    let configuration = field(action, "Configuration");
+    has_loop(action) || configuration.is_some_and(|node| is_open(node) || has_loop(node))
 }
 
 fn text_of(node: &Node) -> Option<Text> {
@@ -80,7 +87,7 @@ impl Reader<'_> {
             let mut actions = Vec::new();
             for action in self.list(stage, "Actions", &what) {
                 // What an action is set to do is part of it: without that it is not known either.
-                if field(action, "Configuration").is_some_and(is_open) {
+                if is_partly_known(action) {
                     self.open = true;
                 } else {
                     actions.push(self.action(action, &name));
@@ -220,11 +227,11 @@ impl Reader<'_> {
             let what = format!("{} of {what}", moment.field());
             for condition in self.list(hook, "Conditions", &what) {
                 for one in self.list(condition, "Rules", &what) {
-                    let name = self.required(one, "Name", &format!("a rule in {what}"));
-                    let what = format!("rule {name} in {what}");
-                    if field(one, "Configuration").is_some_and(is_open) {
+                    if is_partly_known(one) {
                         continue;
                     }
+                    let name = self.required(one, "Name", &format!("a rule in {what}"));
+                    let what = format!("rule {name} in {what}");
                     let kind = field(one, "RuleTypeId").map(|kind| Kind {
                         category: self.required(kind, "Category", &what),
                         owner: self.required(kind, "Owner", &what),
