@@ -48,7 +48,10 @@ pub(crate) fn take(lock: &Lock, waits: bool) -> Result<Taken, AgentError> {
             let holder = read(&mut file).unwrap_or_else(somebody);
             return Ok(Taken::Theirs(holder));
         }
-        let Some(holder) = lease(folder)? else { break };
+        let Some(holder) = lease(folder)? else {
+            remove_lease(folder);
+            break;
+        };
         if !waits {
             return Ok(Taken::Theirs(holder));
         }
@@ -91,7 +94,7 @@ pub(crate) fn holder(folder: &Path) -> Result<Answer, AgentError> {
     })
 }
 
-/// The holder of a lock of the version before that has not ended. One that has is removed.
+/// The holder of a lock of the version before that has not ended.
 fn lease(folder: &Path) -> Result<Option<Holder>, AgentError> {
     let path = folder.join(LEASE);
     if !path.is_dir() {
@@ -107,6 +110,12 @@ fn lease(folder: &Path) -> Result<Option<Holder>, AgentError> {
         })),
         None => Ok(None),
     }
+}
+
+/// Removes what is left of the version before.
+fn remove_lease(folder: &Path) {
+    // Should it stay, it is still one that has ended.
+    drop(std::fs::remove_dir_all(folder.join(LEASE)));
 }
 
 fn somebody() -> Holder {

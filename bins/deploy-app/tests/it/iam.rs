@@ -45,7 +45,6 @@ fn cloud(world: &World) -> FakeAws {
         Reply::json(&json!({"RequestId": "r", "Success": true}))
     });
     aws.on(
-        "codebuild:BatchGetBuilds",
         [Reply::json(
             &json!({"builds": [{"id": "web:1", "buildStatus": "STOPPED"}]}),
         )],

@@ -25,7 +25,6 @@ fn program(world: &World) -> Program {
 pub(crate) fn mortal(world: &World, program: Program) -> Program {
     let told = world.state().join("after");
     program
-        .env("DEPLOY_APP_LEASE", "2s")
         .env("DEPLOY_APP_BEFORE", "true")
         .env(
             "DEPLOY_APP_AFTER",

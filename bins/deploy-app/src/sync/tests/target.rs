@@ -125,12 +125,12 @@ impl Target {
             let list = |paths: &[String]| null_separated(paths.iter().map(String::as_str));
             for (script, list) in [
                 (
-                    scripts::remove_files(&self.paths, "true"),
+                    scripts::remove_files(&self.paths),
                     list(&moves.remove),
                 ),
                 (scripts::remove_folders(&self.paths), list(&moves.fold)),
                 (
-                    scripts::place(&self.paths, name, "true"),
+                    scripts::place(&self.paths, name),
                     list(&moves.place),
                 ),
             ] {
