@@ -22,7 +22,8 @@ fn main() {
             );
         }
     }
-    let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
+    let out = std::env::var_os("OUT_DIR").unwrap_or_default();
+    let out = Path::new(&out).join("embedded.rs");
     let text = format!("const EMBEDDED: &[Embedded] = &[\n{entries}];\n");
-    std::fs::write(Path::new(&out).join("embedded.rs"), text).expect("cargo made the folder");
+    std::fs::write(&out, text).unwrap_or_else(|error| panic!("{}: {error}", out.display()));
 }

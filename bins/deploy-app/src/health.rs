@@ -6,9 +6,9 @@ use action::failure::Failure;
 use action::wait::Limits;
 use tokio::time::{Instant, sleep};
 
+use crate::agent::Host;
 use crate::host::http::{self, Answer};
 use crate::settings::Health;
-use crate::agent::Host;
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -12,9 +12,9 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use self::pull::Pull;
+use crate::agent::Host;
 use crate::host::http::{self, Answer, HttpUrl};
 use crate::settings::Model;
-use crate::agent::Host;
 use ssh::{OutputMode as Show, Stdin as Input};
 
 /// How long Ollama may take to answer at all after a start.
@@ -157,11 +157,7 @@ pub async fn is_there(
     list(session, model, deadline).await
 }
 
-async fn list(
-    session: &Host,
-    model: &Model,
-    deadline: Instant,
-) -> Result<Option<String>, String> {
+async fn list(session: &Host, model: &Model, deadline: Instant) -> Result<Option<String>, String> {
     let url = model.url.at("/api/tags");
     let answer = ask(session, &url, None, deadline).await?;
     if answer.status != 200 {

@@ -90,10 +90,7 @@ pub async fn put(
     for (script, input) in [
         (scripts::keep_replaced(paths, release), first),
         (scripts::remove_files(paths), list(&moves.remove)),
-        (
-            scripts::remove_folders(paths),
-            list(&moves.fold),
-        ),
+        (scripts::remove_folders(paths), list(&moves.fold)),
     ] {
         remote.with_paths(&deed, &script, input, limits).await?;
     }

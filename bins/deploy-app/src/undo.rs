@@ -8,10 +8,10 @@ use action::failure::{Failure, Resource, ResourceKind};
 use action::program::Context;
 use action::wait::Limits;
 
+use crate::agent::lock::{self, Lock};
 use crate::audit::{self, Entry};
 use crate::failure_bundle;
 use crate::health;
-use crate::agent::lock::{self, Lock};
 use crate::manner::Manner;
 use crate::place;
 use crate::release::{State, scripts};
@@ -354,11 +354,7 @@ async fn put_back(
     place::put(remote, name, (&there, back, &all), limits).await?;
     let script = scripts::restore_replaced(paths, &done.release);
     remote
-        .release(
-            "bring back what the release replaced",
-            &script,
-            limits,
-        )
+        .release("bring back what the release replaced", &script, limits)
         .await
 }
 

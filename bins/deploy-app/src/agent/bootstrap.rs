@@ -84,7 +84,14 @@ pub(super) async fn start(
     limits: &Limits,
 ) -> Result<Started, StartError> {
     let programs = program::all()?;
-    let machine = match begin(session, &start_script(&programs, folders), &programs, limits).await? {
+    let machine = match begin(
+        session,
+        &start_script(&programs, folders),
+        &programs,
+        limits,
+    )
+    .await?
+    {
         Answer::Started(started) => return Ok(*started),
         Answer::Said(Said::Absent { machine }) => machine,
         Answer::Said(said) => return Err(StartError::Silent(said.to_string())),
@@ -104,17 +111,25 @@ pub(super) async fn start(
     let output = session.exec(&script, stdin, mode, limits).await?;
     let said = Said::parse(&String::from_utf8_lossy(&output.stdout));
     let script = match said {
-        Said::Put { path, is_verifiable: true } => {
+        Said::Put {
+            path,
+            is_verifiable: true,
+        } => {
             format!("exec {} serve {}", quote(&path), program.digest)
         }
-        Said::Put { path, is_verifiable: false } => {
+        Said::Put {
+            path,
+            is_verifiable: false,
+        } => {
             tracing::warn!("the host has no sha256sum: the agent is sent anew each time");
             format!("exec {} serve-once {}", quote(&path), program.digest)
         }
         Said::NoFolder(tried) => return Err(StartError::NoFolder(tried)),
         other => {
             let tail = output.tail.join("; ");
-            return Err(StartError::NotPut(format!("{other} {tail}").trim().to_owned()));
+            return Err(StartError::NotPut(
+                format!("{other} {tail}").trim().to_owned(),
+            ));
         }
     };
     match begin(session, &script, std::slice::from_ref(program), limits).await? {
@@ -191,16 +206,16 @@ fn names(machine: &str) -> &'static [&'static str] {
 }
 
 /// A shell function: whether a folder is the user's, and nobody else may write to it.
-const OWN: &str =
-    r#"own() { u=$(id -u); set -- $(ls -ldn "$1" 2>/dev/null); case $1 in drwx------*) [ "$3" = "$u" ];; *) false;; esac; }"#;
+const OWN: &str = r#"own() { u=$(id -u); set -- $(ls -ldn "$1" 2>/dev/null); case $1 in drwx------*) [ "$3" = "$u" ];; *) false;; esac; }"#;
+
+/// The folders that are tried where none is chosen, as words of a shell.
+const EVERYWHERE: &str = r#""$T/.deploy/agent" "${XDG_CACHE_HOME:-${HOME:-/nowhere}/.cache}/deploy-agent" "/var/tmp/deploy-agent-$(id -u)" "/run/user/$(id -u)/deploy-agent""#;
 
 /// The folders that are tried, as words of a shell.
 fn folders(folders: &Folders) -> String {
     match &folders.chosen {
         Some(chosen) => quote(chosen),
-        None => format!(
-            r#""$T/.deploy/agent" "${{XDG_CACHE_HOME:-${{HOME:-/nowhere}}/.cache}}/deploy-agent" "/var/tmp/deploy-agent-$(id -u)" "/run/user/$(id -u)/deploy-agent""#
-        ),
+        None => EVERYWHERE.to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A command that the agent runs.
 
-use agent_protocol::message::{AgentError, Answer, Ended, Request, Run, Stream};
 use action::wait::Limits;
+use agent_protocol::message::{AgentError, Answer, Ended, Request, Run, Stream};
 use ssh::{ExecError, ExecEvent, ExecOutput, ExecReader, ExecWriter, OutputMode, Stdin, collect};
 
 use super::link::{Asked, Came, Input, Link};

@@ -64,7 +64,9 @@ pub(crate) async fn take(
         owner: owner(context),
         token: format!("{:x}{:x}", now.as_nanos(), std::process::id()),
     };
-    let until = limits.deadline.min(Instant::now() + remote.settings.lock_wait);
+    let until = limits
+        .deadline
+        .min(Instant::now() + remote.settings.lock_wait);
     let left_by = match ask(remote, lock.request(false), limits).await? {
         Answer::Locked { left_by } => left_by,
         Answer::Held(holder) => wait(remote, &lock, holder, until, limits).await?,
@@ -172,11 +174,7 @@ pub(crate) async fn give_back(
     remote.release(deed, then, limits).await
 }
 
-async fn ask(
-    remote: &Remote<'_>,
-    request: Request,
-    limits: &Limits,
-) -> Result<Answer, Failure> {
+async fn ask(remote: &Remote<'_>, request: Request, limits: &Limits) -> Result<Answer, Failure> {
     let answer = remote.session.ask(request, limits).await;
     match answer {
         Ok(answer) => answer.map_err(|error| refused(remote, "take the deployment lock", &error)),
@@ -211,7 +209,10 @@ fn held(remote: &Remote<'_>, holder: &Holder) -> Failure {
     let target = &remote.settings.paths.target;
     let failure = Failure::new(
         Exit::Lost,
-        format!("another deployment to {target} on {} is going on", remote.shown),
+        format!(
+            "another deployment to {target} on {} is going on",
+            remote.shown
+        ),
     )
     .detail(format!("held by {}", shown(holder)));
     let wait = "run again when it is done, or wait longer with DEPLOY_APP_LOCK_WAIT";

@@ -29,7 +29,9 @@ pub(crate) struct Program {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ProgramError {
     /// A development build without one beside it.
-    #[error("this is a development build, and there is no agent at {0}; build it with: cargo build -p deploy-agent")]
+    #[error(
+        "this is a development build, and there is no agent at {0}; build it with: cargo build -p deploy-agent"
+    )]
     Missing(String),
     /// It cannot be read.
     #[error("cannot read the agent: {0}")]

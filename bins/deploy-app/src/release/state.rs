@@ -276,10 +276,7 @@ mod tests {
             ["20251123094308-0123456", "20261123094308-0123456"]
         );
         assert_eq!(state.before_current(), Some("20251123094308-0123456"));
-        assert_eq!(
-            (state.free_kib, state.free_inodes),
-            (Some(1024), Some(77))
-        );
+        assert_eq!((state.free_kib, state.free_inodes), (Some(1024), Some(77)));
         assert!(
             state.missing_tools().contains(&"sha256sum") && !state.missing_tools().contains(&"tar")
         );

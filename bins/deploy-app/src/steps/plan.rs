@@ -5,11 +5,11 @@ use action::wait::Limits;
 use serde_json::Value;
 
 use super::look::{self, Compared};
+use crate::agent::lock;
 use crate::application::Application;
 use crate::compose::{self, Outline};
 use crate::key_source::KeySource;
 use crate::manner::Manner;
-use crate::agent::lock;
 use crate::model;
 use crate::plan::{Entry, Plan};
 use crate::release::{self, State, scripts};

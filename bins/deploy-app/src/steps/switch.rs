@@ -161,12 +161,6 @@ impl Switch<'_> {
             new: new.clone(),
             back: self.back(limits).await?,
         });
-        place::put(
-            self.remote,
-            self.release,
-            (&there, new, &altered),
-            limits,
-        )
-        .await
+        place::put(self.remote, self.release, (&there, new, &altered), limits).await
     }
 }

@@ -130,7 +130,8 @@ fn a_lock_is_held_for_as_long_as_the_deployment_takes_and_is_free_once_it_is_kil
         .spawn();
     running.wait_for_stderr("stage before\n", Duration::from_secs(60));
     let dry = world.program().env("DEPLOY_APP_DRY_RUN", "1").run();
-    dry.assert_code(0).assert_stderr("wait: build web:1 holds the lock since ");
+    dry.assert_code(0)
+        .assert_stderr("wait: build web:1 holds the lock since ");
     world
         .program()
         .env("DEPLOY_APP_LOCK_WAIT", "1s")
@@ -156,7 +157,9 @@ fn whoever_lost_the_lock_with_the_agent_takes_nothing_down() {
     loser.wait_for_stderr("stage after\n", Duration::from_secs(60));
     let winner = world.program().spawn();
     winner.wait_for_stderr("waiting for another deployment", Duration::from_secs(60));
-    let killed = std::process::Command::new("kill").args(["-KILL", &agent(&world)]).status();
+    let killed = std::process::Command::new("kill")
+        .args(["-KILL", &agent(&world)])
+        .status();
     assert!(killed.unwrap().success());
     let won = winner.finish();
     won.assert_code(0);
@@ -178,7 +181,9 @@ fn whose_agent_was_killed_connects_again_and_takes_back() {
     let hook = until_there(&world.state().join("go"));
     let running = world.program().env("DEPLOY_APP_AFTER", hook).spawn();
     running.wait_for_stderr("stage after\n", Duration::from_secs(60));
-    let killed = std::process::Command::new("kill").args(["-KILL", &agent(&world)]).status();
+    let killed = std::process::Command::new("kill")
+        .args(["-KILL", &agent(&world)])
+        .status();
     assert!(killed.unwrap().success());
     running
         .finish()

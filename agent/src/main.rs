@@ -3,7 +3,7 @@
 //! [`serve`] reads requests and answers them. [`command`] runs commands, each through a [`watch`]er: a second process of
 //! this program that ends the command when the agent is gone. [`lock`] keeps other deployments out.
 //!
-//! Nobody calls this program by hand, so it has no help.
+//! Nobody calls this program by hand.
 
 mod command;
 mod lock;
@@ -14,6 +14,10 @@ mod watch;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+
+fn say(line: &str) -> Result<(), String> {
+    writeln!(std::io::stdout(), "{line}").map_err(|error| error.to_string())
+}
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
@@ -27,6 +31,8 @@ fn main() -> ExitCode {
         Some("watch") => watch::watch().map_err(|error| error.to_string()),
         // Whether programs may be executed where this one lies.
         Some("probe") => Ok(()),
+        Some("--version") => say(concat!("deploy-agent ", env!("CARGO_PKG_VERSION"))),
+        Some("--help") => say("The host's side of deploy-app, which starts it."),
         _ => Err("deploy-app starts this program, nobody else does".to_owned()),
     };
     match ended {
