@@ -120,6 +120,8 @@ pub async fn undo(
         "the connection to {} is gone, connecting again to clean up",
         remote.shown
     );
+    // Should only the agent be gone, the host notices that nobody waits for what it ran.
+    remote.session.clone().close().await;
     match remote.again(&Limits::cleanup(RECONNECT_LIMIT)).await {
         Ok(again) => {
             let limits = Limits::cleanup(LIMIT);

@@ -24,7 +24,11 @@ pub(super) async fn run(
         asked,
         is_over: false,
     };
-    collect(&mut reader, &writer, stdin, mode, limits).await
+    let ended = collect(&mut reader, &writer, stdin, mode, limits).await;
+    if ended.is_err() && !reader.asked.is_over() {
+        link.give_up();
+    }
+    ended
 }
 
 struct Reader {

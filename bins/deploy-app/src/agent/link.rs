@@ -70,6 +70,12 @@ impl Link {
         self.shared.routes().closed.is_some()
     }
 
+    /// Gives the agent up: it did not even answer that something was ended.
+    pub(super) fn give_up(&self) {
+        let why = "the agent on the host does not answer any more".to_owned();
+        self.shared.close(ExecError::Lost(why));
+    }
+
     /// Begins a request.
     pub(super) fn ask(&self, request: Request) -> Result<Asked, ExecError> {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
@@ -179,6 +185,11 @@ impl Asked {
                 return Ok(answer);
             }
         }
+    }
+
+    /// Whether its answer came, or never will.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// What sends the request's input, while this waits for what comes.

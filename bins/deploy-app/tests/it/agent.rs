@@ -58,8 +58,14 @@ fn the_agent_is_there_once_for_the_user_alone_and_old_ones_go() {
     // What was altered is not started.
     let agent = folder.join(&put[0]);
     let marker = world.state().join("ran");
-    std::fs::write(&agent, format!("#!/bin/sh\necho >'{}'\n", marker.display())).unwrap();
-    executable(&agent);
+    let altered = folder.join("altered");
+    std::fs::write(
+        &altered,
+        format!("#!/bin/sh\necho >'{}'\n", marker.display()),
+    )
+    .unwrap();
+    executable(&altered);
+    std::fs::rename(&altered, &agent).unwrap();
     program.run().assert_code(0).assert_stderr(told);
     assert!(!marker.exists());
     // Nor what others may have altered.
