@@ -106,7 +106,6 @@ pub(super) async fn start(
         content.len().div_ceil(1024)
     );
     let script = put_script(program, folders, content.len());
-    released(session).await;
     let stdin = Stdin::Bytes(content);
     let mode = OutputMode::Progress("the agent");
     let output = session.exec(&script, stdin, mode, limits).await?;
@@ -133,17 +132,10 @@ pub(super) async fn start(
             ));
         }
     };
-    released(session).await;
     match begin(session, &script, std::slice::from_ref(program), limits).await? {
         Answer::Started(started) => Ok(*started),
         Answer::Said(said) => Err(StartError::Silent(said.to_string())),
     }
-}
-
-/// Waits until the server has done with a channel that was closed. OpenSSH counts it until it has read all that came with the
-/// close, and refuses another one with `MaxSessions 1`. An answer to a question behind the close tells that it has.
-async fn released(session: &Session) {
-    session.latency().await;
 }
 
 /// Runs a script that becomes the agent, or says why not.
@@ -154,7 +146,7 @@ async fn begin(
     limits: &Limits,
 ) -> Result<Answer, StartError> {
     let beginning = async {
-        let (mut read, write) = session.converse(script, limits.deadline).await?;
+        let (mut read, write) = session.converse(script, limits).await?;
         let (mut came, mut tail, mut status) = (Vec::new(), Vec::new(), None);
         loop {
             if came.len() >= LENGTH && came.starts_with(&MAGIC) {
