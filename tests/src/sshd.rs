@@ -16,6 +16,13 @@ pub const KINDS: [&str; 3] = ["ed25519", "ecdsa", "rsa"];
 /// How long the server may take to answer for the first time.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
+/// What hosts of many tests keep in the user's cache is there once for all of them.
+fn shared_cache() -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    let build = own.ancestors().find(|folder| folder.ends_with("target"));
+    build.map_or_else(std::env::temp_dir, |build| build.join("tmp/cache"))
+}
+
 /// In the environment of everything that is started through a server, with the server's folder: a
 /// daemon that cut all other ties is still found when the server stops.
 const MARK: &str = "HARNESS_SSHD";
@@ -82,7 +89,11 @@ impl Sshd {
         let mut config = options.config.join("\n");
         // Only the first line of its kind counts. A home of its own, because shells read what the user has
         // in theirs, and that may take its time.
-        let mut env = vec![format!("{MARK}={at}"), format!("HOME={at}")];
+        let mut env = vec![
+            format!("{MARK}={at}"),
+            format!("HOME={at}"),
+            format!("XDG_CACHE_HOME={}", shared_cache().display()),
+        ];
         env.extend(options.env.iter().cloned());
         let env = env.join(" ");
         config.push_str(&format!(

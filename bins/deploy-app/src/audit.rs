@@ -9,7 +9,7 @@ use action::wait::Limits;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::lease;
+use crate::agent::lock;
 use crate::model::Ensured;
 use crate::release::scripts;
 use crate::remote::Remote;
@@ -46,7 +46,7 @@ impl Entry<'_> {
             "deed": self.deed,
             "release": self.release,
             "before": self.before,
-            "by": lease::owner(context),
+            "by": lock::owner(context),
             "build": context.codebuild.build_id,
             "commit": context.codebuild.resolved_source_version,
             "digest": self.digest,

@@ -6,9 +6,9 @@ use action::failure::Failure;
 use action::wait::Limits;
 use tokio::time::{Instant, sleep};
 
+use crate::agent::Host;
 use crate::host::http::{self, Answer};
 use crate::settings::Health;
-use ssh::Session;
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ pub fn judge(answer: &Answer, release: &str, body: Option<&str>) -> Result<(), S
 /// # Errors
 /// When it does not within the time, with what was seen last; when a signal comes.
 pub async fn prove(
-    session: &Session,
+    session: &Host,
     health: &Health,
     release: &str,
     limits: &Limits,
@@ -112,7 +112,7 @@ pub async fn prove(
 
 /// Whether it is healthy right now, without patience.
 pub async fn is_well(
-    session: &Session,
+    session: &Host,
     health: &Health,
     release: &str,
     limits: &Limits,
@@ -131,7 +131,7 @@ pub async fn is_well(
 ///
 /// # Errors
 /// Why there is no answer, in words.
-pub async fn ask(session: &Session, health: &Health, limits: &Limits) -> Result<Answer, String> {
+pub async fn ask(session: &Host, health: &Health, limits: &Limits) -> Result<Answer, String> {
     // A question that is asked gets the time of an answer, or the last thing seen would always be
     // our own impatience.
     let now = Instant::now();

@@ -4,9 +4,10 @@
 //! the [`instance`] up, learn what its host is believed by ([`host_keys`]), [`reach`] the [`host`],
 //! compare ([`sync`], pure), show the [`plan`] or act. On the host a [`release`] is unpacked beside the
 //! running one, verified, built, switched to ([`place`] where its files lie in the open) and [`start`]ed;
-//! [`model`], [`health`] and [`target_group`] prove it. A [`lease`] keeps others out meanwhile. What a
+//! [`model`], [`health`] and [`target_group`] prove it. The [`agent`] does all of it on the host, and holds a lock that keeps others out meanwhile. What a
 //! failed run made is taken back by [`undo`]; what explains it goes into the [`failure_bundle`].
 
+pub mod agent;
 pub mod application;
 pub mod audit;
 pub mod cloud;
@@ -19,7 +20,6 @@ pub mod host_keys;
 pub mod instance;
 pub mod key_source;
 pub mod layout;
-pub mod lease;
 pub mod manner;
 pub mod model;
 pub mod place;
@@ -113,10 +113,6 @@ pub const PROGRAM: Program = Program {
         Permission {
             action: "ssm:GetCommandInvocation",
             purpose: "get what that command printed",
-        },
-        Permission {
-            action: "codebuild:BatchGetBuilds",
-            purpose: "ask whether the build that holds the lock still runs; without it the lock is waited out",
         },
         Permission {
             action: "elasticloadbalancing:DescribeTargetHealth",

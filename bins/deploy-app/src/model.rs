@@ -12,9 +12,9 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use self::pull::Pull;
+use crate::agent::Host;
 use crate::host::http::{self, Answer, HttpUrl};
 use crate::settings::Model;
-use ssh::Session;
 use ssh::{OutputMode as Show, Stdin as Input};
 
 /// How long Ollama may take to answer at all after a start.
@@ -72,7 +72,7 @@ fn listed(tags: &[u8], model: &str) -> Result<Option<String>, String> {
 ///
 /// # Errors
 /// When Ollama does not answer in time, the disk is too small, or the pull does not end in success.
-pub async fn ensure(session: &Session, model: &Model, limits: &Limits) -> Result<Ensured, Failure> {
+pub async fn ensure(session: &Host, model: &Model, limits: &Limits) -> Result<Ensured, Failure> {
     let Model { name, url, .. } = model;
     let failed = |cause: String| {
         Failure::failed(format!("cannot make sure that Ollama at {url} has the model {name}"))
@@ -110,7 +110,7 @@ pub async fn ensure(session: &Session, model: &Model, limits: &Limits) -> Result
 ///
 /// # Errors
 /// When it does not.
-pub async fn warm_up(session: &Session, model: &Model, limits: &Limits) -> Result<(), Failure> {
+pub async fn warm_up(session: &Host, model: &Model, limits: &Limits) -> Result<(), Failure> {
     let Model { name, url, .. } = model;
     let url = url.at("/api/generate");
     let body = serde_json::json!({
@@ -149,7 +149,7 @@ pub async fn warm_up(session: &Session, model: &Model, limits: &Limits) -> Resul
 /// # Errors
 /// When Ollama does not answer.
 pub async fn is_there(
-    session: &Session,
+    session: &Host,
     model: &Model,
     limits: &Limits,
 ) -> Result<Option<String>, String> {
@@ -157,11 +157,7 @@ pub async fn is_there(
     list(session, model, deadline).await
 }
 
-async fn list(
-    session: &Session,
-    model: &Model,
-    deadline: Instant,
-) -> Result<Option<String>, String> {
+async fn list(session: &Host, model: &Model, deadline: Instant) -> Result<Option<String>, String> {
     let url = model.url.at("/api/tags");
     let answer = ask(session, &url, None, deadline).await?;
     if answer.status != 200 {
@@ -171,7 +167,7 @@ async fn list(
 }
 
 async fn ask(
-    session: &Session,
+    session: &Host,
     url: &HttpUrl,
     body: Option<Vec<u8>>,
     deadline: Instant,
@@ -184,7 +180,7 @@ async fn ask(
 }
 
 /// Waits until Ollama answers: it may just have been started.
-async fn tags(session: &Session, model: &Model, limits: &Limits) -> Result<Option<String>, String> {
+async fn tags(session: &Host, model: &Model, limits: &Limits) -> Result<Option<String>, String> {
     let limit = limits.within(READY_LIMIT).deadline;
     loop {
         let now = Instant::now();
@@ -198,7 +194,7 @@ async fn tags(session: &Session, model: &Model, limits: &Limits) -> Result<Optio
 
 /// Free bytes where models may go; none when the host does not tell. Where Ollama really keeps them only
 /// Ollama knows: the first that is there of Docker's folder, that of its service, and the user's.
-async fn free(session: &Session, limits: &Limits) -> Option<u64> {
+async fn free(session: &Host, limits: &Limits) -> Option<u64> {
     let script = "for d in \"$(docker info --format '{{.DockerRootDir}}' 2>/dev/null)\" /usr/share/ollama \"$HOME\"; do \
                   [ -n \"$d\" ] && [ -d \"$d\" ] && df -Pk \"$d\" | { read -r _; read -r _ _ _ free _ && echo \"$free\"; } && exit 0; done; exit 0";
     let limits = limits.within(Duration::from_secs(20));
@@ -220,7 +216,7 @@ enum Again {
 }
 
 async fn pull(
-    session: &Session,
+    session: &Host,
     model: &Model,
     free: Option<u64>,
     limits: &Limits,

@@ -74,7 +74,6 @@ pub async fn put(
     remote: &Remote<'_>,
     release: &str,
     (from, to, altered): (&Tree, &Tree, &BTreeSet<String>),
-    fence: &str,
     limits: &Limits,
 ) -> Result<String, Failure> {
     let paths = &remote.settings.paths;
@@ -89,16 +88,13 @@ pub async fn put(
         everything
     };
     for (script, input) in [
-        (scripts::keep_replaced(paths, release, fence), first),
-        (scripts::remove_files(paths, fence), list(&moves.remove)),
-        (
-            scripts::fenced(paths, fence, &scripts::remove_folders(paths)),
-            list(&moves.fold),
-        ),
+        (scripts::keep_replaced(paths, release), first),
+        (scripts::remove_files(paths), list(&moves.remove)),
+        (scripts::remove_folders(paths), list(&moves.fold)),
     ] {
         remote.with_paths(&deed, &script, input, limits).await?;
     }
-    let script = scripts::place(paths, release, fence);
+    let script = scripts::place(paths, release);
     let placed = remote.with_paths(&deed, &script, list(&moves.place), limits);
     if let Err(failure) = placed.await {
         return Err(explained(remote, failure, &needed(&moves.place, to), limits).await);

@@ -3,7 +3,8 @@
 //! [`crate::layout`] says where they are. Beside them, in `TARGET/.deploy/`:
 //!
 //! ```text
-//! lock/                 who deploys now: owner, build, token, expires
+//! holder                who deploys now: owner, token, since when, and the agent's process; its lock is the kernel's
+//! agent/<digest>        the agent
 //! manifests/<release>   path, kind, size and SHA-256 of everything in it
 //! lists/<release>       its files and links, as `xargs -0` reads them
 //! pieces/<release>      the pieces of its large files
@@ -20,7 +21,6 @@
 //! The host needs `sh`, `tar`, `find -print0`, `sha256sum`, `awk`, `xargs -0`, and the rest of a POSIX userland, of GNU,
 //! BusyBox, toybox or the Rust coreutils; `gzip` and GNU's extensions are used where they are.
 
-pub mod lock;
 pub mod scripts;
 mod state;
 mod tried;
@@ -108,7 +108,6 @@ for r in "$S"/*; do [ -d "$r" ] && echo "release ${{r##*/}}"; done
 for w in unproven proven; do
   for r in "$T/.deploy/$w"/*; do [ -e "$r" ] && printf '%s %s %s\n' "$w" "${{r##*/}}" "$(cat "$r")"; done
 done
-[ -d "$T/.deploy/lock" ] && [ "$(cat "$T/.deploy/lock/expires" 2>/dev/null || echo 0)" -ge "$(date +%s)" ] && echo "lock $(cat "$T/.deploy/lock/owner")"
 [ -s "$T/.deploy/placing" ] && echo "placing $(cat "$T/.deploy/placing")"
 [ -s "$T/.deploy/project" ] && echo "project $(cat "$T/.deploy/project")"
 for r in "$T/.deploy/images"/*; do [ -e "$r" ] && echo "images ${{r##*/}}"; done

@@ -7,16 +7,15 @@ use action::exit::Exit;
 use action::failure::Failure;
 use action::wait::Limits;
 
+use crate::agent::{Folders, Host, StartError};
 use crate::failure_bundle::Evidence;
 use crate::host_keys::{self, Belief};
-use crate::lease;
 use crate::reach::{self, Way};
-use crate::release::lock;
 use crate::runtime::Command;
 use crate::settings::Checked;
 use crate::stages::Stages;
 use action::export::quote::posix as quote;
-use ssh::{ExecError, ExecOutput as Output, OutputMode as Show, Session, Stdin as Input};
+use ssh::{ExecError, ExecOutput as Output, OutputMode as Show, Stdin as Input};
 
 /// How many lines of a failed command are repeated in the error.
 const TAIL: usize = 20;
@@ -24,8 +23,8 @@ const TAIL: usize = 20;
 /// A connected host with the folder that is deployed to.
 #[derive(Debug)]
 pub struct Remote<'a> {
-    /// The connection.
-    pub session: Session,
+    /// The connection, with the agent.
+    pub session: Host,
     /// How messages name the host.
     pub shown: String,
     /// The settings.
@@ -53,6 +52,12 @@ impl<'a> Remote<'a> {
         limits: &Limits,
     ) -> Result<Self, Failure> {
         let session = reach::connect(settings, way, belief, limits).await?;
+        let folders = Folders {
+            target: settings.paths.target.clone(),
+            chosen: settings.agent_dir.clone(),
+        };
+        let started = Host::start(session, &folders, limits).await;
+        let session = started.map_err(|error| no_agent(settings, way, evidence, &error))?;
         Ok(Self {
             session,
             shown: way.shown(),
@@ -129,34 +134,12 @@ impl<'a> Remote<'a> {
             .exec(script, input, show, limits)
             .await
             .map_err(|error| self.no_result(deed, &error))?;
-        if output.status == lock::LOST {
-            return Err(lease::lost(&self.settings.paths.target));
-        }
         self.succeeded(deed, output)
     }
 
-    fn no_result(&self, deed: &str, error: &ExecError) -> Failure {
-        self.evidence.command_failed(deed, &error.to_string());
-        let deed = format!("cannot {deed} on {}", self.shown);
-        let Checked { user, .. } = self.settings;
-        match error {
-            ExecError::NotRun { said, .. } => {
-                let from = said.len().saturating_sub(TAIL);
-                let failure = Failure::new(Exit::NotPermitted, deed).cause(error);
-                said[from..].iter().fold(failure, Failure::detail).hint(format!(
-                    "the user `{user}` must be able to run commands there: look at its login shell, at its start-up files, \
-                     and at ForceCommand or command= in sshd_config and authorized_keys"
-                ))
-            }
-            ExecError::Interrupted(signal) => Failure::interrupted(*signal, deed),
-            ExecError::Deadline => Failure::new(Exit::Deadline, deed)
-                .cause(error)
-                .hint("running again starts over with what the host has by then; give it more time with --timeout"),
-            ExecError::Input(_) => Failure::failed(deed).cause(error).hint(
-                "run it again: did the application's folder change while it was sent?",
-            ),
-            _ => Failure::failed(deed).cause(error),
-        }
+    pub(crate) fn no_result(&self, deed: &str, error: &ExecError) -> Failure {
+        let deed = format!("{deed} on {}", self.shown);
+        no_result(self.settings, self.evidence, &deed, error)
     }
 
     /// The failure of a command with this status, with its last words.
@@ -180,11 +163,18 @@ impl<'a> Remote<'a> {
         if !is_denied {
             return Err(self.failed(Exit::Failed, deed, &output));
         }
-        Err(self.failed(Exit::NotPermitted, deed, &output).hint(format!(
+        Err(self
+            .failed(Exit::NotPermitted, deed, &output)
+            .hint(self.make_by_hand_hint()))
+    }
+
+    /// What helps a user who may not write to the target folder.
+    pub(crate) fn make_by_hand_hint(&self) -> String {
+        format!(
             "user `{}` needs the right to do this; for the folder: {}",
             self.settings.user,
             self.make_by_hand()
-        )))
+        )
     }
 
     /// The command by which a person makes the target folder.
@@ -298,6 +288,56 @@ impl<'a> Remote<'a> {
         self.script(deed, script, Input::Bytes(paths), limits)
             .await
             .map(drop)
+    }
+}
+
+/// The failure of a command on the host that has no result.
+fn no_result(settings: &Checked, evidence: &Evidence, deed: &str, error: &ExecError) -> Failure {
+    evidence.command_failed(deed, &error.to_string());
+    let deed = format!("cannot {deed}");
+    let user = &settings.user;
+    match error {
+        ExecError::NotRun { said, .. } => {
+            let from = said.len().saturating_sub(TAIL);
+            let failure = Failure::new(Exit::NotPermitted, deed).cause(error);
+            said[from..].iter().fold(failure, Failure::detail).hint(format!(
+                "the user `{user}` must be able to run commands there: look at its login shell, at its start-up files, \
+                 and at ForceCommand or command= in sshd_config and authorized_keys"
+            ))
+        }
+        ExecError::Interrupted(signal) => Failure::interrupted(*signal, deed),
+        ExecError::Deadline => Failure::new(Exit::Deadline, deed)
+            .cause(error)
+            .hint("running again starts over with what the host has by then; give it more time with --timeout"),
+        ExecError::Input(_) => Failure::failed(deed).cause(error).hint(
+            "run it again: did the application's folder change while it was sent?",
+        ),
+        _ => Failure::failed(deed).cause(error),
+    }
+}
+
+/// The failure of a host on which there is no agent.
+fn no_agent(settings: &Checked, way: &Way<'_>, evidence: &Evidence, error: &StartError) -> Failure {
+    let shown = way.shown();
+    let deed = format!("start the agent on {shown}");
+    let refused = || Failure::refused(format!("cannot {deed}; nothing was touched")).cause(error);
+    match error {
+        StartError::Exec(error) => no_result(settings, evidence, &deed, error),
+        StartError::Machine(_) => refused().hint("hosts with x86_64 and aarch64 processors can be deployed to"),
+        StartError::NoFolder(tried) => tried
+            .iter()
+            .fold(refused(), |failure, folder| failure.detail(format!("tried {folder}")))
+            .hint(
+                "set DEPLOY_APP_AGENT_DIR to a folder of the user's own on a file system without `noexec`; \
+                 nobody else may be able to write to it",
+            ),
+        StartError::NotPut(_) => Failure::failed(format!("cannot {deed}"))
+            .cause(error)
+            .hint("is the host's disk full? DEPLOY_APP_AGENT_DIR names another folder"),
+        StartError::Silent(_) | StartError::Hello(_) => {
+            Failure::failed(format!("cannot {deed}")).cause(error)
+        }
+        StartError::Program(_) => refused(),
     }
 }
 

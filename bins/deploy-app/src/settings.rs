@@ -210,14 +210,9 @@ pub struct Raw {
         help_heading = "The deployment"
     )]
     lock_wait: Given<Timeout>,
-    /// How long the lock of a deployment that died is respected; one that lives renews it
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "3m",
-        help_heading = "The deployment"
-    )]
-    lease: Given<Timeout>,
+    /// Folder on the host for the agent, this program's other half there; unset: in the target folder, the user's cache folder, /var/tmp or /run/user, the first where programs may be executed
+    #[arg(long, value_name = "FOLDER", help_heading = "The deployment")]
+    agent_dir: Given<String>,
     /// Names of variables whose values must never be printed, one a line
     #[arg(long, value_name = "NAMES", help_heading = "The deployment")]
     secrets: Given<Lines>,
@@ -284,8 +279,8 @@ pub struct Checked {
     pub keep_releases: usize,
     /// How long a held lock is waited for.
     pub lock_wait: Duration,
-    /// How long our lock is respected without being renewed.
-    pub lease: Duration,
+    /// Where the agent lies on the host.
+    pub agent_dir: Option<String>,
     /// Names of variables whose values are hidden.
     pub secrets: Vec<String>,
     /// Where the failure bundle goes.

@@ -310,14 +310,13 @@ pub async fn record(
     remote: &Remote<'_>,
     manner: &Manner,
     release: &str,
-    fence: &str,
     limits: &Limits,
 ) -> Result<(), Failure> {
     let commands = manner.commands(remote.settings);
     keep_images(remote, &commands, release, compose::Of::Containers, limits).await?;
     let paths = &remote.settings.paths;
     let script = scripts::prove(paths, release, &manner.to_text());
-    let script = scripts::fenced(paths, fence, &script);
+    let script = scripts::inside(paths, &script);
     remote
         .release("write down that the release is healthy", &script, limits)
         .await

@@ -8,13 +8,13 @@ use action::failure::{Failure, Resource, ResourceKind};
 use action::program::Context;
 use action::wait::Limits;
 
+use crate::agent::lock::{self, Lock};
 use crate::audit::{self, Entry};
 use crate::failure_bundle;
 use crate::health;
-use crate::lease::{self, Lease};
 use crate::manner::Manner;
 use crate::place;
-use crate::release::{State, lock, scripts};
+use crate::release::{State, scripts};
 use crate::remote::Remote;
 use crate::runtime::Commands;
 use crate::settings::Run;
@@ -32,7 +32,7 @@ const RECONNECT_LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub struct Done {
     /// The lock, once it was taken.
-    pub lease: Option<Lease>,
+    pub lock: Option<Lock>,
     /// The release that is being brought to run.
     pub release: String,
     /// Whether that release was made by this run, or by one that died before it was proven; it goes when
@@ -46,19 +46,6 @@ pub struct Done {
     pub trees: Option<Trees>,
     /// Whether commands of the new release may have run.
     pub started: bool,
-}
-
-impl Done {
-    /// The condition for a script that only the holder of the lock may run.
-    ///
-    /// # Errors
-    /// When the lock was never taken.
-    pub fn fence(&self) -> Result<String, Failure> {
-        match &self.lease {
-            Some(lease) => Ok(lease.fence()),
-            None => Err(Failure::failed("the deployment lock was never taken")),
-        }
-    }
 }
 
 /// In-place: what lies in the target folder.
@@ -123,9 +110,9 @@ pub async fn undo(
     failure: Failure,
     told: &Told<'_>,
 ) -> Failure {
-    if done.lease.is_none() {
+    let Some(lock) = done.lock.clone() else {
         return failure;
-    }
+    };
     if !remote.session.is_closed() {
         return take_back(remote, commands, done, failure, told).await;
     }
@@ -133,10 +120,19 @@ pub async fn undo(
         "the connection to {} is gone, connecting again to clean up",
         remote.shown
     );
+    // Should only the agent be gone, the host notices that nobody waits for what it ran.
+    remote.session.clone().close().await;
     match remote.again(&Limits::cleanup(RECONNECT_LIMIT)).await {
         Ok(again) => {
-            if let Some(lease) = &mut done.lease {
-                lease.move_to(again.session.clone());
+            let limits = Limits::cleanup(LIMIT);
+            if let Err(error) = lock::retake(&again, &lock, &limits).await {
+                let failure = match error.exit() {
+                    // Whatever is there now belongs to whoever has the lock.
+                    Exit::Lost => lost(remote, done, &failure),
+                    _ => unreached(remote, done, failure, &error),
+                };
+                again.session.close().await;
+                return failure;
             }
             if told.explains && !done.release.is_empty() {
                 failure_bundle::gather(&again, commands, &done.release).await;
@@ -156,7 +152,7 @@ fn unreached(remote: &Remote<'_>, done: &Done, failure: Failure, error: &Failure
         error.deed()
     ));
     let (paths, release) = (&remote.settings.paths, &done.release);
-    let failure = match (&done.switched, done.made) {
+    match (&done.switched, done.made) {
         (Some(_), _) => failure.remains(
             release_on(remote, release),
             format!(
@@ -171,24 +167,11 @@ fn unreached(remote: &Remote<'_>, done: &Done, failure: Failure, error: &Failure
             scripts::remove_by_hand(paths, release),
         ),
         (None, false) => failure,
-    };
-    failure.remains(
-        lock_on(remote),
-        format!(
-            "the deployment lock on {}; it expires by itself",
-            remote.shown
-        ),
-        format!("on the host: {}", lock::remove_by_hand(&paths.target)),
-    )
+    }
 }
 
 fn release_on(remote: &Remote<'_>, release: &str) -> Resource {
     Resource::new(ResourceKind::Release, release, &remote.shown)
-}
-
-fn lock_on(remote: &Remote<'_>) -> Resource {
-    let target = &remote.settings.paths.target;
-    Resource::new(ResourceKind::Lock, target, &remote.shown)
 }
 
 /// Takes back everything, in reverse, and adds to the failure what came of it. The lock is given
@@ -201,27 +184,20 @@ async fn take_back(
     told: &Told<'_>,
 ) -> Failure {
     let limits = Limits::cleanup(LIMIT);
-    let confirmed = match &done.lease {
-        Some(lease) => lease.confirm(remote, &limits).await,
-        None => Ok(()),
-    };
-    let (failure, outcome) = match confirmed {
-        // Whatever is there now belongs to whoever has the lock.
-        Err(error) if error.exit() == Exit::Lost => lost(remote, done, &failure),
-        _ => take_deeds_back(remote, commands, done, failure, &limits).await,
-    };
+    let (failure, outcome) = take_deeds_back(remote, commands, done, failure, &limits).await;
     let entry = Entry {
         failure: Some(&failure),
         outcome: Some(&outcome),
         ..told.entry.clone()
     };
     audit::record(remote, told.context, &entry).await;
-    unlock(remote, done, failure, ":", &limits).await
+    unlock(remote, done, ":", &limits).await;
+    failure
 }
 
-/// The failure of a run that may take nothing back any more, and the words for the record.
-fn lost(remote: &Remote<'_>, done: &Done, failure: &Failure) -> (Failure, String) {
-    let lost = lease::lost(&remote.settings.paths.target);
+/// The failure of a run that may take nothing back any more.
+fn lost(remote: &Remote<'_>, done: &Done, failure: &Failure) -> Failure {
+    let lost = lock::lost(&remote.settings.paths.target);
     let failure = match failure.exit() {
         Exit::Lost => failure.clone(),
         Exit::Interrupted | Exit::Terminated => failure.clone().cause(lost.deed()),
@@ -230,18 +206,14 @@ fn lost(remote: &Remote<'_>, done: &Done, failure: &Failure) -> (Failure, String
             .iter()
             .fold(lost.cause(failure.deed()), Failure::cause),
     };
-    let failure = if done.made {
+    if done.made {
         failure.changed(format!(
             "release {} was brought to {} and stays there, because it is the other deployment's to remove",
             done.release, remote.shown
         ))
     } else {
         failure
-    };
-    (
-        failure,
-        "the lock was lost, nothing was taken back".to_owned(),
-    )
+    }
 }
 
 async fn take_deeds_back(
@@ -266,7 +238,6 @@ async fn take_deeds_back(
                 failure = failure.detail(&how);
                 outcome = how;
             }
-            Err(error) if error.exit() == Exit::Lost => return lost(remote, done, &failure),
             Err(error) => {
                 tracing::warn!("{error}");
                 outcome = format!("taking back failed: {}", error.deed());
@@ -316,7 +287,6 @@ async fn remove(remote: &Remote<'_>, done: &Done, failure: Failure, limits: &Lim
     let (paths, release) = (&remote.settings.paths, &done.release);
     let removed = async {
         let script = scripts::remove(paths, std::slice::from_ref(release));
-        let script = scripts::fenced(paths, &done.fence()?, &script);
         remote
             .release("remove the failed release", &script, limits)
             .await
@@ -353,31 +323,13 @@ pub async fn with_logs(
     })
 }
 
-/// Gives the lock back, and runs `then`.
-pub async fn unlock(
-    remote: &Remote<'_>,
-    done: &Done,
-    failure: Failure,
-    then: &str,
-    limits: &Limits,
-) -> Failure {
-    let Some(lease) = &done.lease else {
-        return failure;
-    };
-    match lease.give_back(remote, then, limits).await {
-        Ok(()) => failure,
-        Err(error) => {
-            tracing::warn!("{error}");
-            let target = &remote.settings.paths.target;
-            failure.remains(
-                lock_on(remote),
-                format!(
-                    "the deployment lock on {}; it expires by itself",
-                    remote.shown
-                ),
-                format!("on the host: {}", lock::remove_by_hand(target)),
-            )
-        }
+/// Gives the lock back, and runs `then`. A lock that is not given back ends with the connection.
+pub async fn unlock(remote: &Remote<'_>, done: &Done, then: &str, limits: &Limits) {
+    if done.lock.is_none() {
+        return;
+    }
+    if let Err(error) = lock::give_back(remote, then, limits).await {
+        tracing::warn!("{error}");
     }
 }
 
@@ -386,7 +338,6 @@ async fn put_back(
     remote: &Remote<'_>,
     done: &Done,
     before: Option<&str>,
-    fence: &str,
     limits: &Limits,
 ) -> Result<(), Failure> {
     let Some(Trees { old, new, back }) = &done.trees else {
@@ -402,14 +353,10 @@ async fn put_back(
         .map(|(path, _)| path.clone())
         .collect();
     let name = before.unwrap_or(&done.release);
-    place::put(remote, name, (&there, back, &all), fence, limits).await?;
+    place::put(remote, name, (&there, back, &all), limits).await?;
     let script = scripts::restore_replaced(paths, &done.release);
     remote
-        .release(
-            "bring back what the release replaced",
-            &scripts::fenced(paths, fence, &script),
-            limits,
-        )
+        .release("bring back what the release replaced", &script, limits)
         .await
 }
 
@@ -422,10 +369,9 @@ async fn roll_back(
     limits: &Limits,
 ) -> Result<String, Failure> {
     tracing::warn!("rolling back to release {before}");
-    let fence = done.fence()?;
     let paths = &remote.settings.paths;
-    put_back(remote, done, Some(before), &fence, limits).await?;
-    let switch = scripts::switch(paths, before, &fence, done.started);
+    put_back(remote, done, Some(before), limits).await?;
+    let switch = scripts::switch(paths, before, done.started);
     remote.release("switch back", &switch, limits).await?;
     if !done.started {
         return Ok(format!("rolled back: release {before} is current again"));
@@ -446,7 +392,7 @@ async fn roll_back(
     if let Some(health) = health {
         health::prove(&remote.session, health, before, limits).await?;
     }
-    start::record(remote, manner, before, &fence, limits).await?;
+    start::record(remote, manner, before, limits).await?;
     Ok(match health {
         Some(_) => format!("rolled back: release {before} runs again and is healthy"),
         None => format!("rolled back: release {before} is current again"),
@@ -455,7 +401,6 @@ async fn roll_back(
 
 /// Takes away what nothing comes back for; says so.
 async fn take_down(remote: &Remote<'_>, done: &Done, limits: &Limits) -> Result<String, Failure> {
-    let fence = done.fence()?;
     let told = match &done.switched {
         Some(Before::Unproven(before)) => format!(
             "taken down: release {before}, which was current, was never proven healthy, and there is no other to go back to"
@@ -472,9 +417,9 @@ async fn take_down(remote: &Remote<'_>, done: &Done, limits: &Limits) -> Result<
         };
         stop(remote, &stopping, limits).await?;
     }
-    put_back(remote, done, None, &fence, limits).await?;
+    put_back(remote, done, None, limits).await?;
     let paths = &remote.settings.paths;
-    let script = scripts::fenced(paths, &fence, &scripts::unswitch(paths));
+    let script = scripts::unswitch(paths);
     remote
         .release("remove the link `current`", &script, limits)
         .await?;

@@ -94,6 +94,9 @@ pub enum ExecError {
         /// The last lines of what it printed.
         said: Vec<String>,
     },
+    /// The host could not run it.
+    #[error("the host could not run the command: {0}")]
+    NotStarted(String),
     /// A signal ended the command.
     #[error("the command was ended by signal {0}")]
     Signal(String),

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use action::wait::Limits;
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg, Sig};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
 
 use crate::error::ExecError;
 use crate::output::{Lines, OutputMode};
 use crate::script::Beginning;
+use crate::session::Running;
 
 /// A command that prints nothing for this long is reported as alive, and again each time it lasted as long.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// How long a command may take to end once it was told to.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
+const STOP_LIMIT: Duration = Duration::from_secs(8);
 
 /// What a command reads on its standard input.
 #[derive(Debug)]
@@ -57,32 +58,144 @@ fn sign_of_life(mode: OutputMode, silent: Duration, sent: u64) -> Option<String>
     }
 }
 
-/// Feeds the script and its input to the command and reads it until the channel has closed. There is no order between the end
-/// of the data and the exit status, so nothing but the closed channel ends the reading.
-pub(crate) async fn collect(
-    channel: Channel<Msg>,
-    script: Vec<u8>,
+/// What comes from a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExecEvent {
+    /// A piece of its standard output.
+    Stdout(Vec<u8>),
+    /// A piece of its standard error.
+    Stderr(Vec<u8>),
+    /// How it ended. There may be output after it.
+    Ended(Result<u32, ExecError>),
+}
+
+/// Where the events of a command come from.
+pub trait ExecReader: Send {
+    /// The next event; none after the last.
+    fn event(&mut self) -> impl Future<Output = Option<ExecEvent>> + Send;
+}
+
+/// Where a command is spoken to.
+pub trait ExecWriter: Sync {
+    /// Hands over a piece of its standard input.
+    ///
+    /// # Errors
+    /// [`ExecError::Lost`].
+    fn write(&self, bytes: Vec<u8>) -> impl Future<Output = Result<(), ExecError>> + Send;
+
+    /// Ends its standard input.
+    ///
+    /// # Errors
+    /// [`ExecError::Lost`].
+    fn end(&self) -> impl Future<Output = Result<(), ExecError>> + Send;
+
+    /// Has it ended.
+    fn terminate(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// The events of a script that was sent to the host's login shell, without what the shell printed before the script began.
+pub struct ScriptReader {
+    channel: ChannelReadHalf,
+    beginning: Beginning,
+    _running: Running,
+}
+
+/// The other side of a [`ScriptReader`].
+pub struct ScriptWriter(ChannelWriteHalf<Msg>);
+
+impl ScriptReader {
+    pub(crate) fn new(channel: ChannelReadHalf, running: Running) -> Self {
+        Self {
+            channel,
+            beginning: Beginning::default(),
+            _running: running,
+        }
+    }
+
+    /// The error of a script that ended with this status and never began; none when it began. `tail` is what came on
+    /// standard error.
+    #[must_use]
+    pub fn not_run(&self, status: u32, mut tail: Vec<String>) -> Option<ExecError> {
+        let has_begun = self.beginning.has_begun(&mut tail);
+        (!has_begun).then_some(ExecError::NotRun { status, said: tail })
+    }
+}
+
+impl ExecReader for ScriptReader {
+    async fn event(&mut self) -> Option<ExecEvent> {
+        loop {
+            return Some(match self.channel.wait().await? {
+                ChannelMsg::Data { data } => {
+                    ExecEvent::Stdout(self.beginning.own(&data).into_owned())
+                }
+                ChannelMsg::ExtendedData { data, .. } => ExecEvent::Stderr(data.to_vec()),
+                ChannelMsg::ExitStatus { exit_status } => ExecEvent::Ended(Ok(exit_status)),
+                ChannelMsg::ExitSignal { signal_name, .. } => {
+                    ExecEvent::Ended(Err(ExecError::Signal(format!("{signal_name:?}"))))
+                }
+                ChannelMsg::Failure => {
+                    let refused = "the server refused to run a command".to_owned();
+                    ExecEvent::Ended(Err(ExecError::Lost(refused)))
+                }
+                _ => continue,
+            });
+        }
+    }
+}
+
+impl ScriptWriter {
+    pub(crate) fn new(channel: ChannelWriteHalf<Msg>) -> Self {
+        Self(channel)
+    }
+}
+
+impl ExecWriter for ScriptWriter {
+    async fn write(&self, bytes: Vec<u8>) -> Result<(), ExecError> {
+        self.0.data_bytes(bytes).await.map_err(ExecError::lost)
+    }
+
+    async fn end(&self) -> Result<(), ExecError> {
+        self.0.eof().await.map_err(ExecError::lost)
+    }
+
+    /// SIGTERM for its process group, where the server passes signals on.
+    async fn terminate(&self) {
+        // A connection that is gone needs no telling.
+        let told = async {
+            self.0.signal(Sig::TERM).await?;
+            self.0.eof().await
+        };
+        drop(told.await);
+    }
+}
+
+/// Feeds a command its input and reads it to its end. There is no order between the end of the data and the exit status, so
+/// nothing but the reader's end ends the reading.
+///
+/// # Errors
+/// When there is no exit status.
+pub async fn collect(
+    read: &mut impl ExecReader,
+    write: &impl ExecWriter,
     stdin: Stdin,
     mode: OutputMode,
     limits: &Limits,
 ) -> Result<ExecOutput, ExecError> {
-    let (mut read, write) = channel.split();
     let sent = AtomicU64::new(0);
     let feed = async {
-        write.data_bytes(script).await.map_err(ExecError::lost)?;
         match stdin {
             Stdin::Empty => {}
-            Stdin::Bytes(bytes) => write.data_bytes(bytes).await.map_err(ExecError::lost)?,
+            Stdin::Bytes(bytes) => write.write(bytes).await?,
             Stdin::Chunks(mut chunks) => {
                 while let Some(chunk) = chunks.recv().await {
                     let chunk = chunk.map_err(ExecError::Input)?;
                     let length = chunk.len() as u64;
-                    write.data_bytes(chunk).await.map_err(ExecError::lost)?;
+                    write.write(chunk).await?;
                     sent.fetch_add(length, Ordering::Relaxed);
                 }
             }
         }
-        write.eof().await.map_err(ExecError::lost)
+        write.end().await
     };
     tokio::pin!(feed);
     let mut fed = false;
@@ -90,7 +203,6 @@ pub(crate) async fn collect(
     let mut over = limits.deadline;
     let mut output = ExecOutput::default();
     let mut status = None;
-    let mut beginning = Beginning::default();
     let mut lines = [Lines::of_stdout(), Lines::of_stderr()];
     let mut last_output = Instant::now();
     let mut heartbeat = interval_at(last_output + HEARTBEAT, HEARTBEAT);
@@ -105,27 +217,20 @@ pub(crate) async fn collect(
                     Err(error) => Some(error),
                 }
             }
-            message = read.wait() => {
-                match message {
+            event = read.event() => {
+                match event {
                     None => break,
-                    Some(ChannelMsg::Data { data }) => {
+                    Some(ExecEvent::Stdout(data)) => {
                         last_output = Instant::now();
-                        let own = beginning.own(&data);
-                        lines[0].push(&own, mode, &mut output.tail);
-                        output.stdout.extend_from_slice(&own);
+                        lines[0].push(&data, mode, &mut output.tail);
+                        output.stdout.extend_from_slice(&data);
                     }
-                    Some(ChannelMsg::ExtendedData { data, .. }) => {
+                    Some(ExecEvent::Stderr(data)) => {
                         last_output = Instant::now();
                         lines[1].push(&data, mode, &mut output.tail);
                     }
-                    Some(ChannelMsg::ExitStatus { exit_status }) => status = Some(Ok(exit_status)),
-                    Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
-                        status = Some(Err(ExecError::Signal(format!("{signal_name:?}"))));
-                    }
-                    Some(ChannelMsg::Failure) => {
-                        return Err(ExecError::Lost("the server refused to run a command".to_owned()));
-                    }
-                    Some(_) => {}
+                    Some(ExecEvent::Ended(Err(error @ ExecError::Lost(_)))) => return Err(error),
+                    Some(ExecEvent::Ended(ended)) => status = Some(ended),
                 }
                 None
             }
@@ -147,17 +252,11 @@ pub(crate) async fn collect(
             }
         };
         if let Some(error) = stop {
-            // The command shall end before we go on, or it would still write while we clean up:
-            // no more input, and SIGTERM to its process group where the server passes signals on.
+            // The command shall end before we go on, or it would still write while we clean up.
             fed = true;
             stopping = Some(error);
             over = Instant::now() + STOP_LIMIT;
-            let tell = async {
-                write.signal(Sig::TERM).await?;
-                write.eof().await
-            };
-            // A connection that is gone needs no telling.
-            drop(timeout_at(over, tell).await);
+            drop(timeout_at(over, write.terminate()).await);
         }
     }
     if let Some(error) = stopping {
@@ -167,12 +266,6 @@ pub(crate) async fn collect(
         stream.finish(mode, &mut output.tail);
     }
     output.status = status.ok_or(ExecError::NoStatus)??;
-    if !beginning.has_begun(&mut output.tail) {
-        return Err(ExecError::NotRun {
-            status: output.status,
-            said: output.tail,
-        });
-    }
     Ok(output)
 }
 

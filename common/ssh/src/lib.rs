@@ -23,7 +23,9 @@ mod tcp;
 pub use address::{Address, AddressError};
 pub use config::{HostConfig, Jump, JumpError, SshConfig, SshConfigError};
 pub use error::{ConnectError, ExecError, PrivateKeyError};
-pub use exec::{ExecOutput, Stdin};
+pub use exec::{
+    ExecEvent, ExecOutput, ExecReader, ExecWriter, ScriptReader, ScriptWriter, Stdin, collect,
+};
 pub use host_key::{HostKey, KnownHostKeys};
 pub use host_key_lines::{HostKeyLineError, HostKeyLines};
 pub use identity::{Identity, UserCertificate, UserCertificateError};

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{ConnectError, ExecError};
-use crate::exec::{ExecOutput, Stdin, collect};
+use crate::exec::{ExecOutput, ExecWriter as _, ScriptReader, ScriptWriter, Stdin, collect};
 use crate::host_key::HostKey;
 use crate::identity::{AuthenticateError, Authenticated, Identity, authenticate};
 use crate::output::{OutputMode, plain};
@@ -106,7 +106,7 @@ impl Handler for Client {
 }
 
 /// One command that runs, counted for as long as this lives.
-struct Running(Arc<watch::Sender<usize>>);
+pub(crate) struct Running(Arc<watch::Sender<usize>>);
 
 impl Running {
     fn new(count: &Arc<watch::Sender<usize>>) -> Self {
@@ -245,19 +245,39 @@ impl Session {
         mode: OutputMode,
         limits: &Limits,
     ) -> Result<ExecOutput, ExecError> {
+        let (mut read, write) = self.converse(script, limits).await?;
+        let output = collect(&mut read, &write, stdin, mode, limits).await?;
+        match read.not_run(output.status, output.tail.clone()) {
+            Some(error) => Err(error),
+            None => Ok(output),
+        }
+    }
+
+    /// Starts a POSIX shell script on the host, to speak with whatever it runs.
+    ///
+    /// # Errors
+    /// When the server takes no command.
+    pub async fn converse(
+        &self,
+        script: &str,
+        limits: &Limits,
+    ) -> Result<(ScriptReader, ScriptWriter), ExecError> {
         let sent = script::sent(script);
         let open = async {
-            let opened = self.open_channel().await?;
-            let asked = opened.0.exec(true, sent.command).await;
-            asked.map_err(ExecError::lost).map(|()| opened)
+            let (channel, running) = self.open_channel().await?;
+            let asked = channel.exec(true, sent.command).await;
+            asked.map_err(ExecError::lost)?;
+            let (read, write) = channel.split();
+            let write = ScriptWriter::new(write);
+            write.write(sent.script).await?;
+            Ok((ScriptReader::new(read, running), write))
         };
         let in_time = timeout_at(limits.deadline, open);
-        let (channel, _running) = match limits.interrupt.race(in_time).await {
-            Ok(Ok(opened)) => opened?,
-            Ok(Err(_)) => return Err(ExecError::Deadline),
-            Err(signal) => return Err(ExecError::Interrupted(signal)),
-        };
-        collect(channel, sent.script, stdin, mode, limits).await
+        match limits.interrupt.race(in_time).await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(_)) => Err(ExecError::Deadline),
+            Err(signal) => Err(ExecError::Interrupted(signal)),
+        }
     }
 
     /// A channel for one command. A server may allow a few at a time, or one: then the end of another command is waited for.

@@ -6,10 +6,20 @@ use crate::sync::listing::{self, Folder};
 use crate::sync::{SEEDS, shared_link};
 use action::export::quote::posix as quote;
 
-/// A script that only the holder of the lock may run; `fence` is [`crate::lease::Lease::fence`].
+/// Makes the folders that everything else needs.
 #[must_use]
-pub fn fenced(paths: &Paths, fence: &str, script: &str) -> String {
-    format!("cd {} || exit 1\n{fence}\n{script}", quote(&paths.target))
+pub fn make_folders(paths: &Paths) -> String {
+    format!(
+        "umask 022; cd {} && mkdir -p {} .deploy/manifests .deploy/lists .deploy/pieces .deploy/stamps .deploy/proven .deploy/logs || exit 1",
+        quote(&paths.target),
+        paths.store()
+    )
+}
+
+/// A script in the target folder.
+#[must_use]
+pub fn inside(paths: &Paths, script: &str) -> String {
+    format!("cd {} || exit 1\n{script}", quote(&paths.target))
 }
 
 /// Unpacks the stream on standard input as a partial release, puts together the files that were sent in
@@ -194,10 +204,10 @@ keep() {{
 /// Makes `current` lead to the release, in one rename: at any moment it is the old one or the new one. `mv` into a
 /// folder replaces a link there on every host; with `-T` toybox and the Rust coreutils take the link for the folder that
 /// it leads to.
-/// Nobody does so who has lost the lock, and `current` never leads to a folder that is gone. With `starts`
+/// `current` never leads to a folder that is gone. With `starts`
 /// the release counts as proven only once it is so again: whoever is stopped before has proven nothing.
 #[must_use]
-pub fn switch(paths: &Paths, release: &str, fence: &str, starts: bool) -> String {
+pub fn switch(paths: &Paths, release: &str, starts: bool) -> String {
     let doubt = if starts {
         format!(
             "mkdir -p .deploy/unproven; [ ! -e .deploy/proven/{release} ] || mv .deploy/proven/{release} .deploy/unproven/{release}; "
@@ -206,7 +216,7 @@ pub fn switch(paths: &Paths, release: &str, fence: &str, starts: bool) -> String
         String::new()
     };
     format!(
-        "set -e; cd {target}; {fence}; [ -d {stored} ] || {{ echo 'the folder of release {release} is gone' >&2; exit 1; }}; {doubt}\
+        "set -e; cd {target}; [ -d {stored} ] || {{ echo 'the folder of release {release} is gone' >&2; exit 1; }}; {doubt}\
          rm -rf .deploy/next; mkdir .deploy/next; ln -s releases/{release} .deploy/next/current; mv -f .deploy/next/current {folder}; \
          rm -rf .deploy/next .deploy/placing",
         target = quote(&paths.target),
@@ -289,9 +299,9 @@ pub fn audit(paths: &Paths) -> String {
 /// that nobody of ours put there. The paths come on standard input, as [`crate::sync::upload::null_separated`]
 /// writes them.
 #[must_use]
-pub fn keep_replaced(paths: &Paths, release: &str, fence: &str) -> String {
+pub fn keep_replaced(paths: &Paths, release: &str) -> String {
     format!(
-        r#"set -e; umask 022; cd {target}; {fence}; echo {release} >.deploy/placing; mkdir -p .deploy/replaced
+        r#"set -e; umask 022; cd {target}; echo {release} >.deploy/placing; mkdir -p .deploy/replaced
 R=.deploy/replaced/{release}; export R; xargs -0 sh -c 'for f do
 {{ [ -f "$f" ] || [ -L "$f" ]; }} && [ ! -e "$R/$f" ] || continue
 mkdir -p "$R/${{f%/*}}" && cp -pP "$f" "$R/$f" || exit 255; done' sh"#,
@@ -302,9 +312,9 @@ mkdir -p "$R/${{f%/*}}" && cp -pP "$f" "$R/$f" || exit 255; done' sh"#,
 /// In-place: removes the paths on standard input from the target folder. A folder where a file of ours would lie is
 /// somebody else's, and so is what is no folder where one of ours would be.
 #[must_use]
-pub fn remove_files(paths: &Paths, fence: &str) -> String {
+pub fn remove_files(paths: &Paths) -> String {
     format!(
-        r#"set -e; cd {}; {fence}; xargs -0 sh -c 'rm -f "$@" 2>/dev/null && exit 0
+        r#"set -e; cd {}; xargs -0 sh -c 'rm -f "$@" 2>/dev/null && exit 0
 for f do
   if [ -d "$f" ] && [ ! -L "$f" ]; then continue; fi
   d=${{f%/*}}; while [ "$d" != . ]; do if [ -e "$d" ] && [ ! -d "$d" ]; then continue 2; fi; d=${{d%/*}}; done
@@ -326,9 +336,9 @@ pub fn remove_folders(paths: &Paths) -> String {
 /// In-place: copies the paths on standard input from a release's own folder to the target folder. Copies,
 /// because an application may write into its files, and the release must stay what it was.
 #[must_use]
-pub fn place(paths: &Paths, release: &str, fence: &str) -> String {
+pub fn place(paths: &Paths, release: &str) -> String {
     format!(
-        "set -e; umask 022; cd {}; {fence}; export T=$(pwd); cd {}; xargs -0 sh -c 'tar -cf - -- \"$@\" | tar -xpo -C \"$T\" -f -' sh",
+        "set -e; umask 022; cd {}; export T=$(pwd); cd {}; xargs -0 sh -c 'tar -cf - -- \"$@\" | tar -xpo -C \"$T\" -f -' sh",
         quote(&paths.target),
         paths.stored(release)
     )

@@ -47,8 +47,6 @@ pub struct State {
     pub project: Option<String>,
     /// Releases of which it is written down which images they run.
     pub images: BTreeSet<String>,
-    /// Who holds the lock, in their own words.
-    pub lock: Option<String>,
     /// In-place: the release whose files were being placed when somebody was stopped.
     pub placing: Option<String>,
     /// What stands where the target folder, or one above it, shall be, and is no folder.
@@ -120,7 +118,6 @@ impl State {
             }
             "project" => self.project = Some(rest.to_owned()),
             "images" if is_name(rest) => drop(self.images.insert(rest.to_owned())),
-            "lock" => self.lock = Some(rest.to_owned()),
             "placing" if is_name(rest) => self.placing = Some(rest.to_owned()),
             _ => {}
         }
@@ -268,7 +265,7 @@ mod tests {
     fn a_look_is_read() {
         let state = State::parse(
             b"tool tar\ntool find\nfree 1024\ninodes 77\nrelease 20261123094308-0123456\n\
-              release 20251123094308-0123456\nrelease mine\nproven 20251123094308-0123456\nlock build 7\n\
+              release 20251123094308-0123456\nrelease mine\nproven 20251123094308-0123456\n\
               current releases/20261123094308-0123456\n== manifest\ndeploy-app manifest 2\n040000\t-\t0\tempty\n",
         );
         assert_eq!(state.current_name(), Some("20261123094308-0123456"));
@@ -279,10 +276,7 @@ mod tests {
             ["20251123094308-0123456", "20261123094308-0123456"]
         );
         assert_eq!(state.before_current(), Some("20251123094308-0123456"));
-        assert_eq!(
-            (state.lock.as_deref(), state.free_kib, state.free_inodes),
-            (Some("build 7"), Some(1024), Some(77))
-        );
+        assert_eq!((state.free_kib, state.free_inodes), (Some(1024), Some(77)));
         assert!(
             state.missing_tools().contains(&"sha256sum") && !state.missing_tools().contains(&"tar")
         );

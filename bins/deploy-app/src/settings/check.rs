@@ -151,7 +151,7 @@ impl Settings for Raw {
         }
         let keep_releases = faults.required("keep_releases", self.keep_releases);
         let lock_wait = faults.required("lock_wait", self.lock_wait);
-        let lease = faults.required("lease", self.lease);
+        let agent_dir = agent_dir(faults, self.agent_dir);
         let secrets = secrets(faults, self.secrets);
         let bundle = faults.optional("bundle", self.bundle).map(|path| path.0);
         let release = release(faults, self.release);
@@ -198,7 +198,7 @@ impl Settings for Raw {
             model,
             keep_releases: keep_releases?.size(),
             lock_wait: lock_wait?.0,
-            lease: lease?.0,
+            agent_dir,
             secrets,
             bundle,
             release,
@@ -280,6 +280,18 @@ fn target_group(faults: &mut Faults, given: Given<String>, has_instance: bool) -
         );
     }
     Some(arn)
+}
+
+/// The host's own names only: what the folder is there is not known here.
+fn agent_dir(faults: &mut Faults, given: Given<String>) -> Option<String> {
+    let folder = faults.optional("agent_dir", given)?;
+    if !folder.starts_with('/') || folder.chars().any(char::is_control) {
+        faults.of(
+            "agent_dir",
+            format!("{folder:?} is not an absolute path of a folder on the host"),
+        );
+    }
+    Some(folder)
 }
 
 fn release(faults: &mut Faults, given: Given<String>) -> Option<String> {

@@ -28,7 +28,6 @@ fn raw(folder: &std::path::Path) -> Raw {
         host_key_parameter: "/deploy-app/{instance}/host-keys".parse().unwrap(),
         layout: "releases".parse().unwrap(),
         lock_wait: "10m".parse().unwrap(),
-        lease: "3m".parse().unwrap(),
         keep_releases: "5".parse().unwrap(),
         ..Raw::default()
     }

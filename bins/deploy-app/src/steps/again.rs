@@ -77,7 +77,7 @@ pub(super) async fn restart(
         let images = Images::KeptInNewContainers;
         start::start(remote, &commands, current, images, limits).await?;
         let model = start::prove(remote, &manner, current, limits).await?;
-        start::record(remote, &manner, current, &done.fence()?, limits).await?;
+        start::record(remote, &manner, current, limits).await?;
         Ok(model)
     };
     match started.await {

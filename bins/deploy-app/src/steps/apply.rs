@@ -15,11 +15,11 @@ use super::look::{self, CLEANUP, Compared};
 use super::plan;
 use super::room;
 use super::switch::Switch;
+use crate::agent::lock;
 use crate::application::Application;
 use crate::audit::{self, Entry};
 use crate::compose;
 use crate::failure_bundle;
-use crate::lease;
 use crate::manner::Manner;
 use crate::model::{self, Ensured};
 use crate::release::{self, Current, State, scripts};
@@ -149,19 +149,12 @@ pub(super) async fn finish(
                 audit::record(remote, context, &entry).await;
             }
             let changed = deployed.changed;
-            let lost = Failure::failed(format!(
-                "release {} runs and is healthy, but the lock could not be given back",
-                deployed.release
-            ));
-            // The deployment is done; a lock that stays expires by itself.
             let (then, limit) = match changed {
                 true => (WRITE_TO_DISK, SYNC_LIMIT),
                 false => (":", CLEANUP),
             };
-            let lock = undo::unlock(remote, &done, lost, then, &Limits::cleanup(limit)).await;
-            if !lock.remainders().is_empty() {
-                tracing::warn!("{lock}");
-            }
+            // The deployment is done, and a lock that is not given back ends with the connection.
+            undo::unlock(remote, &done, then, &Limits::cleanup(limit)).await;
             Ok(Some((deployed.release, changed)))
         }
         Err(failure) => {
@@ -218,8 +211,8 @@ async fn act(
 ) -> Result<Deployed, Failure> {
     remote.stages.begin("lock");
     let digest = application.digest.to_string();
-    let (lease, printed) = lease::take(remote, context, &digest, limits).await?;
-    done.lease = Some(lease);
+    let (lock, printed) = lock::take(remote, context, &digest, limits).await?;
+    done.lock = Some(lock);
     // Somebody else may have deployed while we looked or waited.
     remote.stages.begin("compare");
     let seen = remote.seen(&printed)?;

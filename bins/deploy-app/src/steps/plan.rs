@@ -5,6 +5,7 @@ use action::wait::Limits;
 use serde_json::Value;
 
 use super::look::{self, Compared};
+use crate::agent::lock;
 use crate::application::Application;
 use crate::compose::{self, Outline};
 use crate::key_source::KeySource;
@@ -34,9 +35,7 @@ pub(super) async fn of_deployment(
     let is_new = !compared.is_same();
     let release = release::next_name(&application.release, &state.releases);
     let mut deeds = Vec::new();
-    if let Some(lock) = &state.lock {
-        deeds.push(format!("wait for {lock}, who holds the lock"));
-    }
+    deeds.extend(wait_for_lock(remote, limits).await?);
     let shown = |deed: &str, command: Option<Command>| {
         command.map(|command| format!("{deed}: {}", command.shown))
     };
@@ -142,7 +141,6 @@ pub(super) fn permissions(settings: &Checked, has_instance: bool) -> Vec<String>
     if settings.target_group.is_some() {
         actions.push("elasticloadbalancing:DescribeTargetHealth");
     }
-    actions.push("codebuild:BatchGetBuilds");
     actions.sort_unstable();
     actions.dedup();
     actions.into_iter().map(str::to_owned).collect()
@@ -191,6 +189,12 @@ async fn services(
     }
 }
 
+/// What is waited for first.
+async fn wait_for_lock(remote: &Remote<'_>, limits: &Limits) -> Result<Option<String>, Failure> {
+    let holder = lock::holder(remote, limits).await?;
+    Ok(holder.map(|holder| format!("wait: {}", lock::shown(&holder))))
+}
+
 /// The plan of going back.
 pub(super) async fn of_rollback(
     remote: &Remote<'_>,
@@ -203,12 +207,7 @@ pub(super) async fn of_rollback(
     let manner = state.manner(release, settings);
     let runs = state.manner(current, settings);
     let commands = manner.commands(settings);
-    let mut deeds: Vec<String> = state
-        .lock
-        .as_deref()
-        .map(|lock| format!("wait for {lock}, who holds the lock"))
-        .into_iter()
-        .collect();
+    let mut deeds: Vec<String> = wait_for_lock(remote, limits).await?.into_iter().collect();
     deeds.push(format!(
         "switch from release {current} to release {release}"
     ));

@@ -12,7 +12,7 @@ use super::apply::{Deployed, clean_up, finish};
 use super::look;
 use super::plan;
 use super::switch::Switch;
-use crate::lease;
+use crate::agent::lock;
 use crate::release::{State, scripts};
 use crate::remote::Remote;
 use crate::start::{self, Images};
@@ -67,8 +67,8 @@ async fn act(
     done: &mut Done,
 ) -> Result<Deployed, Failure> {
     remote.stages.begin("lock");
-    let (lease, printed) = lease::take(remote, context, NO_TREE, limits).await?;
-    done.lease = Some(lease);
+    let (lock, printed) = lock::take(remote, context, NO_TREE, limits).await?;
+    done.lock = Some(lock);
     // Somebody else may have deployed while we waited.
     let seen = remote.seen(&printed)?;
     let state = remote.look_unless(Some(seen), NO_TREE, limits).await?;

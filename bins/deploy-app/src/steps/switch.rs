@@ -6,7 +6,6 @@ use action::failure::Failure;
 use action::wait::Limits;
 
 use crate::compose;
-use crate::lease;
 use crate::manner::Manner;
 use crate::model::Ensured;
 use crate::place;
@@ -48,16 +47,10 @@ impl Switch<'_> {
     ) -> Result<Option<Ensured>, Failure> {
         let (remote, release) = (self.remote, self.release);
         let paths = &remote.settings.paths;
-        let lease = done
-            .lease
-            .as_ref()
-            .ok_or_else(|| lease::lost(&paths.target))?;
-        lease.check()?;
-        let fence = lease.fence();
         remote.stages.begin("switch");
         let commands = self.manner.commands(remote.settings);
         if let Some(project) = commands.project() {
-            let claim = scripts::fenced(paths, &fence, &compose::claim(paths, project));
+            let claim = scripts::inside(paths, &compose::claim(paths, project));
             let deed = "write down whose the Compose project is";
             remote.release(deed, &claim, limits).await?;
         }
@@ -66,7 +59,7 @@ impl Switch<'_> {
         let back = self.before.release();
         done.back = back.map(|before| self.state.manner(before, settings));
         if scripts::moves_files(paths) {
-            let stamp = self.put(&fence, done, limits).await?;
+            let stamp = self.put(done, limits).await?;
             let remember = scripts::remember_stamp(paths, release, &stamp);
             remote
                 .release("remember what was verified", &remember, limits)
@@ -75,7 +68,7 @@ impl Switch<'_> {
         remote
             .release(
                 "switch to the release",
-                &scripts::switch(paths, release, &fence, true),
+                &scripts::switch(paths, release, true),
                 limits,
             )
             .await?;
@@ -90,7 +83,7 @@ impl Switch<'_> {
                 .await?;
         }
         remote.stages.begin("finish");
-        start::record(remote, self.manner, release, &fence, limits).await?;
+        start::record(remote, self.manner, release, limits).await?;
         Ok(model)
     }
 
@@ -151,7 +144,7 @@ impl Switch<'_> {
     }
 
     /// In-place: moves the files.
-    async fn put(&self, fence: &str, done: &mut Done, limits: &Limits) -> Result<String, Failure> {
+    async fn put(&self, done: &mut Done, limits: &Limits) -> Result<String, Failure> {
         let (old, new) = self.trees;
         let mut there = old.clone();
         let mut altered: BTreeSet<String> = self.altered.iter().cloned().collect();
@@ -168,13 +161,6 @@ impl Switch<'_> {
             new: new.clone(),
             back: self.back(limits).await?,
         });
-        place::put(
-            self.remote,
-            self.release,
-            (&there, new, &altered),
-            fence,
-            limits,
-        )
-        .await
+        place::put(self.remote, self.release, (&there, new, &altered), limits).await
     }
 }

@@ -3,7 +3,6 @@
 mod finding;
 mod keys;
 mod load_balancer;
-mod lock;
 mod starting;
 
 use crate::world::World;

@@ -68,7 +68,7 @@ fn a_second_deployment_of_the_same_changes_nothing() {
 }
 
 #[test]
-fn an_unchanged_deployment_is_one_command_on_the_host() {
+fn a_deployment_is_one_command_on_the_host() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("commands");
     let options = Options {
@@ -82,14 +82,13 @@ fn an_unchanged_deployment_is_one_command_on_the_host() {
         return;
     };
     let program = world.files_only();
-    program.run().assert_code(0);
-    assert!(std::fs::read(&log).unwrap().len() > 1);
-    std::fs::remove_file(&log).unwrap();
-    program
-        .run()
-        .assert_code(0)
-        .assert_stderr("nothing to deploy");
-    assert_eq!(std::fs::read_to_string(&log).unwrap(), "\n");
+    for told in ["", "nothing to deploy"] {
+        program.run().assert_code(0).assert_stderr(told);
+        // Or three, where the agent is not there yet, or is being put there by another test.
+        let commands = std::fs::read_to_string(&log).unwrap();
+        assert!(matches!(commands.as_str(), "\n" | "\n\n\n"), "{commands:?}");
+        std::fs::remove_file(&log).unwrap();
+    }
 }
 
 #[test]

@@ -44,12 +44,6 @@ fn cloud(world: &World) -> FakeAws {
         std::fs::write(&authorized, format!("{known}\n{key}\n")).unwrap();
         Reply::json(&json!({"RequestId": "r", "Success": true}))
     });
-    aws.on(
-        "codebuild:BatchGetBuilds",
-        [Reply::json(
-            &json!({"builds": [{"id": "web:1", "buildStatus": "STOPPED"}]}),
-        )],
-    );
     aws.on("ec2:DescribeInstanceStatus", [Reply::xml(
         "<DescribeInstanceStatusResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><instanceStatusSet/></DescribeInstanceStatusResponse>",
     )]);
@@ -106,7 +100,6 @@ fn the_documented_policy_is_exactly_what_is_called() {
             &json!({"ARN": "arn:x", "Name": "web", "SecretString": pem}),
         )],
     );
-    world.leave_lock();
     world.write("content", "two");
     world
         .untrusting()
@@ -138,7 +131,6 @@ fn the_pipelines_role_grants_exactly_what_its_build_calls() {
     let Some(world) = World::start() else { return };
     world.deploy();
     let aws = cloud(&world);
-    world.leave_lock();
     world.write("content", "two");
     let build = with_instance(&world, &aws)
         .env("CODEBUILD_BUILD_ID", "web:2")

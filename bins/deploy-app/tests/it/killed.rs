@@ -24,13 +24,10 @@ fn program(world: &World) -> Program {
 /// A killed deployment gives nothing back: its lock is waited out.
 pub(crate) fn mortal(world: &World, program: Program) -> Program {
     let told = world.state().join("after");
-    program
-        .env("DEPLOY_APP_LEASE", "2s")
-        .env("DEPLOY_APP_BEFORE", "true")
-        .env(
-            "DEPLOY_APP_AFTER",
-            format!("echo $RELEASE_ID >>{}", told.display()),
-        )
+    program.env("DEPLOY_APP_BEFORE", "true").env(
+        "DEPLOY_APP_AFTER",
+        format!("echo $RELEASE_ID >>{}", told.display()),
+    )
 }
 
 /// The releases whose hook after the proof ran.

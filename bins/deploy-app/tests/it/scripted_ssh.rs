@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,18 +22,14 @@ enum Fault {
     None,
     /// No key is good enough.
     RefuseAuthentication,
-    /// The command is taken, and then there is silence.
-    Stall,
-    /// The command is not taken.
+    /// No command is taken.
     RefuseCommand,
-    /// The connection ends after so many bytes of the script.
-    CutScript(usize),
-    /// The connection ends after so many bytes of the script's input.
+    /// From there on there is silence.
+    Stall,
+    /// The connection ends so many bytes behind that.
     Cut(usize),
-    /// The command ends without an exit status.
-    NoStatus,
-    /// The command is ended by a signal.
-    Signal,
+    /// What ran on the host is killed.
+    Kill,
 }
 
 /// The server; it ends with its runtime.
@@ -47,7 +43,7 @@ struct Scripted {
 }
 
 impl Scripted {
-    /// The fault happens to scripts that contain `at`, so many `times`.
+    /// The fault happens where the client sends `at`, so many `times`.
     fn start(fault: Fault, at: &'static str, times: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -74,9 +70,7 @@ impl Scripted {
                     at,
                     times,
                     met: Arc::clone(&counted),
-                    scripts: HashMap::new(),
-                    inputs: HashMap::new(),
-                    cut: HashMap::new(),
+                    running: HashMap::new(),
                 };
                 let config = Arc::clone(&config);
                 tokio::spawn(async move {
@@ -137,118 +131,76 @@ struct Connection {
     at: &'static str,
     times: usize,
     met: Arc<AtomicUsize>,
-    /// Commands whose scripts are still coming.
-    scripts: HashMap<ChannelId, Script>,
-    inputs: HashMap<ChannelId, mpsc::UnboundedSender<Vec<u8>>>,
-    /// Bytes of input that are left until the cut.
-    cut: HashMap<ChannelId, usize>,
+    running: HashMap<ChannelId, Running>,
 }
 
-/// A script that comes on a command's standard input.
-struct Script {
-    command: String,
-    /// How many lines it has.
-    lines: usize,
+/// A command that runs.
+struct Running {
+    input: mpsc::UnboundedSender<Vec<u8>>,
+    kill: Arc<Notify>,
+    /// The last bytes that came: what is looked for may come in two pieces.
     came: Vec<u8>,
-}
-
-impl Script {
-    fn of(command: String) -> Self {
-        let (_, after) = command.split_once("-lt ").unwrap();
-        let lines = after.split_once(' ').unwrap().0.parse().unwrap();
-        Self {
-            command,
-            lines,
-            came: Vec::new(),
-        }
-    }
-
-    /// The length of the whole script; none as long as it is still coming.
-    fn length(&self) -> Option<usize> {
-        let ends = self
-            .came
-            .iter()
-            .enumerate()
-            .filter(|(_, byte)| **byte == b'\n');
-        ends.map(|(at, _)| at + 1).nth(self.lines - 1)
-    }
+    /// How many bytes are still handed on, once the fault was met.
+    left: Option<usize>,
 }
 
 impl Connection {
-    /// What happens to this script.
-    fn fault(&self, script: &[u8]) -> Fault {
-        let is_meant = String::from_utf8_lossy(script).contains(self.at);
-        if !is_meant || self.met.load(Ordering::SeqCst) >= self.times {
-            return Fault::None;
-        }
-        self.met.fetch_add(1, Ordering::SeqCst);
-        self.fault
-    }
-
-    /// Runs a command whose script has come, with what came behind it.
-    fn run(
-        &mut self,
-        channel: ChannelId,
-        script: Script,
-        length: usize,
-        session: &mut Session,
-    ) -> Result<(), russh::Error> {
-        let fault = self.fault(&script.came[..length]);
-        if fault == Fault::RefuseCommand {
-            return session.channel_failure(channel);
-        }
-        session.channel_success(channel)?;
-        if fault == Fault::Stall {
-            return Ok(());
-        }
-        if let Fault::Cut(at) = fault {
-            self.cut.insert(channel, length + at);
-        }
-        if let Fault::CutScript(at) = fault {
-            self.cut.insert(channel, at.min(length));
-        }
-        let (tell, heard) = mpsc::unbounded_channel::<Vec<u8>>();
-        self.inputs.insert(channel, tell);
-        tokio::spawn(run(
-            script.command,
-            heard,
-            (channel, session.handle()),
-            fault,
-        ));
-        self.hand_on(channel, &script.came)
-    }
-
-    /// Hands input on to a command, and cuts the connection where it is to be cut.
+    /// Hands input on to a command, as far as the fault lets it.
     fn hand_on(&mut self, channel: ChannelId, data: &[u8]) -> Result<(), russh::Error> {
-        let left = self.cut.get_mut(&channel);
-        let cut = left.as_ref().is_some_and(|left| data.len() >= **left);
-        let whole = data.len();
-        let data = &data[..left.as_ref().map_or(whole, |left| whole.min(**left))];
-        if let Some(input) = self.inputs.get(&channel) {
-            drop(input.send(data.to_vec()));
+        let Some(running) = self.running.get_mut(&channel) else {
+            return Ok(());
+        };
+        let mut passed = data.len();
+        if running.left.is_none() && self.met.load(Ordering::SeqCst) < self.times {
+            let before = running.came.len();
+            running.came.extend_from_slice(data);
+            let at = self.at.as_bytes();
+            let found = running
+                .came
+                .windows(at.len().max(1))
+                .position(|it| it == at);
+            if let Some(found) = found {
+                self.met.fetch_add(1, Ordering::SeqCst);
+                passed = (found + at.len()).saturating_sub(before);
+                running.left = Some(match self.fault {
+                    Fault::Cut(behind) => behind,
+                    _ => 0,
+                });
+            }
+            let keep = running.came.len().saturating_sub(at.len());
+            running.came.drain(..keep);
+        } else if running.left.is_some() {
+            passed = 0;
         }
-        if cut {
-            return Err(russh::Error::Disconnect);
+        if let Some(left) = &mut running.left {
+            let more = (*left).min(data.len() - passed);
+            *left -= more;
+            passed += more;
         }
-        if let Some(left) = left {
-            *left -= whole;
+        drop(running.input.send(data[..passed].to_vec()));
+        match (self.fault, running.left) {
+            (Fault::Cut(_), Some(0)) => Err(russh::Error::Disconnect),
+            (Fault::Kill, Some(_)) => {
+                running.kill.notify_one();
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
-/// Runs a command, and tells how it ended.
+/// Runs a command, and tells what it prints and how it ended.
 async fn run(
     command: String,
     mut heard: mpsc::UnboundedReceiver<Vec<u8>>,
+    kill: Arc<Notify>,
     (channel, handle): (ChannelId, server::Handle),
-    fault: Fault,
 ) {
     let mut child = tokio::process::Command::new("sh")
         .args(["-c", &command])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -259,26 +211,38 @@ async fn run(
             }
         }
     });
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    let (_, _) = tokio::join!(stdout.read_to_end(&mut out), stderr.read_to_end(&mut err));
-    let status = child.wait().await.unwrap();
-    for chunk in out.chunks(30_000) {
-        let _ = handle.data(channel, chunk.to_vec()).await;
-    }
-    let _ = handle.extended_data(channel, 1, err).await;
-    match fault {
-        Fault::NoStatus => {}
-        Fault::Signal => drop(
-            handle
-                .exit_signal_request(channel, Sig::KILL, false, String::new(), String::new())
-                .await,
-        ),
-        _ => {
-            let status = u32::try_from(status.code().unwrap_or(255)).unwrap();
-            let _ = handle.exit_status_request(channel, status).await;
+    let mut stdout = child.stdout.take().unwrap();
+    let mut buffer = vec![0; 30_000];
+    loop {
+        let length = tokio::select! {
+            read = stdout.read(&mut buffer) => read.unwrap_or(0),
+            () = kill.notified() => {
+                child.start_kill().unwrap();
+                continue;
+            }
+        };
+        if length == 0
+            || handle
+                .data(channel, buffer[..length].to_vec())
+                .await
+                .is_err()
+        {
+            break;
         }
     }
+    let status = child.wait().await.unwrap();
+    let _ = match status.code() {
+        Some(code) => {
+            let status = u32::try_from(code).unwrap();
+            handle.exit_status_request(channel, status).await
+        }
+        None => {
+            let none = String::new();
+            handle
+                .exit_signal_request(channel, Sig::KILL, false, none.clone(), none)
+                .await
+        }
+    };
     let _ = handle.eof(channel).await;
     let _ = handle.close(channel).await;
 }
@@ -312,10 +276,25 @@ impl server::Handler for Connection {
         &mut self,
         channel: ChannelId,
         command: &[u8],
-        _: &mut Session,
+        session: &mut Session,
     ) -> Result<(), Self::Error> {
+        if self.fault == Fault::RefuseCommand && self.met.load(Ordering::SeqCst) < self.times {
+            self.met.fetch_add(1, Ordering::SeqCst);
+            return session.channel_failure(channel);
+        }
+        session.channel_success(channel)?;
         let command = String::from_utf8_lossy(command).into_owned();
-        self.scripts.insert(channel, Script::of(command));
+        let (input, heard) = mpsc::unbounded_channel::<Vec<u8>>();
+        let kill = Arc::new(Notify::new());
+        let replies = (channel, session.handle());
+        tokio::spawn(run(command, heard, Arc::clone(&kill), replies));
+        let running = Running {
+            input,
+            kill,
+            came: Vec::new(),
+            left: None,
+        };
+        self.running.insert(channel, running);
         Ok(())
     }
 
@@ -323,20 +302,9 @@ impl server::Handler for Connection {
         &mut self,
         channel: ChannelId,
         data: &[u8],
-        session: &mut Session,
+        _: &mut Session,
     ) -> Result<(), Self::Error> {
-        let Some(script) = self.scripts.get_mut(&channel) else {
-            return self.hand_on(channel, data);
-        };
-        script.came.extend_from_slice(data);
-        match (script.length(), self.scripts.remove(&channel)) {
-            (Some(length), Some(script)) => self.run(channel, script, length, session),
-            (None, Some(script)) => {
-                self.scripts.insert(channel, script);
-                Ok(())
-            }
-            (_, None) => Ok(()),
-        }
+        self.hand_on(channel, data)
     }
 
     async fn channel_eof(
@@ -344,7 +312,7 @@ impl server::Handler for Connection {
         channel: ChannelId,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
-        self.inputs.remove(&channel);
+        self.running.remove(&channel);
         Ok(())
     }
 }
@@ -426,9 +394,8 @@ fn a_command_that_stalls_ends_at_the_deadline() {
 
 #[test]
 fn a_connection_cut_at_any_byte_of_the_stream_leaves_nothing_and_can_be_repeated() {
-    let in_script = [1, 300, 1500].map(Fault::CutScript);
-    let in_stream = [1, 300, 40_000, 150_000, 390_000].map(Fault::Cut);
-    for fault in in_script.into_iter().chain(in_stream) {
+    for behind in [0, 1, 300, 1500, 40_000, 150_000, 390_000] {
+        let fault = Fault::Cut(behind);
         let server = Scripted::start(fault, UNPACK, 1);
         server
             .program()
@@ -443,31 +410,34 @@ fn a_connection_cut_at_any_byte_of_the_stream_leaves_nothing_and_can_be_repeated
             .map(|entry| entry.unwrap().file_name())
             .collect();
         assert!(left.is_empty(), "{fault:?}: {left:?}");
-        assert!(!server.folder.path().join("target/.deploy/lock").exists());
         server.program().run().assert_code(0);
         assert_eq!(server.current().as_deref(), Some("one"));
     }
 }
 
 #[test]
-fn a_command_without_an_exit_status_has_failed() {
-    for (fault, told) in [
-        (Fault::NoStatus, "ended without an exit status"),
-        (Fault::Signal, "was ended by signal KILL"),
-        (Fault::RefuseCommand, "the server refused to run a command"),
-    ] {
-        // The release is unpacked, and nobody can know: it is not switched to.
-        let server = Scripted::start(fault, UNPACK, 1);
-        let began = Instant::now();
-        server
-            .program()
-            .run()
-            .assert_code(1)
-            .assert_stderr("cannot unpack release")
-            .assert_stderr(told);
-        assert!(began.elapsed() < Duration::from_secs(30), "{fault:?}");
-        assert_eq!(server.current(), None, "{fault:?}");
-        server.program().run().assert_code(0);
-        assert_eq!(server.current().as_deref(), Some("one"));
-    }
+fn a_release_of_which_nobody_knows_whether_it_is_whole_is_not_switched_to() {
+    let server = Scripted::start(Fault::Kill, UNPACK, 1);
+    server
+        .program()
+        .run()
+        .assert_code(1)
+        .assert_stderr("cannot unpack release")
+        .assert_stderr("the agent on the host ended")
+        .assert_stderr("nothing was switched");
+    assert_eq!(server.current(), None);
+    server.program().run().assert_code(0);
+    assert_eq!(server.current().as_deref(), Some("one"));
+}
+
+#[test]
+fn a_server_that_runs_no_commands_is_told() {
+    let server = Scripted::start(Fault::RefuseCommand, "", 1);
+    server
+        .program()
+        .run()
+        .assert_code(1)
+        .assert_stderr("cannot start the agent")
+        .assert_stderr("the server refused to run a command");
+    server.program().run().assert_code(0);
 }

@@ -18,7 +18,6 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "DEPLOY_APP_INSTANCE_TAG",
         "DEPLOY_APP_KEEP_RELEASES",
         "DEPLOY_APP_LAYOUT",
-        "DEPLOY_APP_LEASE",
         "DEPLOY_APP_LOCK_WAIT",
         "DEPLOY_APP_OLLAMA_STALL",
         "DEPLOY_APP_OLLAMA_WARM_UP",

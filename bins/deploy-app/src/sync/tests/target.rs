@@ -124,15 +124,9 @@ impl Target {
             let moves = crate::place::moves(&stored, &wanted, &BTreeSet::new());
             let list = |paths: &[String]| null_separated(paths.iter().map(String::as_str));
             for (script, list) in [
-                (
-                    scripts::remove_files(&self.paths, "true"),
-                    list(&moves.remove),
-                ),
+                (scripts::remove_files(&self.paths), list(&moves.remove)),
                 (scripts::remove_folders(&self.paths), list(&moves.fold)),
-                (
-                    scripts::place(&self.paths, name, "true"),
-                    list(&moves.place),
-                ),
+                (scripts::place(&self.paths, name), list(&moves.place)),
             ] {
                 if !list.is_empty() {
                     self.sh(&script, &list);

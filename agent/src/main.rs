@@ -1,0 +1,45 @@
+//! The host's side of `deploy-app`, which puts it onto the host and speaks to it over one channel.
+//!
+//! [`serve`] reads requests and answers them. [`command`] runs commands, each through a [`watch`]er: a second process of
+//! this program that ends the command when the agent is gone. [`lock`] keeps other deployments out.
+//!
+//! Nobody calls this program by hand.
+
+mod command;
+mod lock;
+mod output;
+mod script;
+mod serve;
+mod watch;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+fn say(line: &str) -> Result<(), String> {
+    writeln!(std::io::stdout(), "{line}").map_err(|error| error.to_string())
+}
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let own = arguments.next().unwrap_or_default();
+    let mut word = || arguments.next().and_then(|word| word.into_string().ok());
+    let (role, digest) = (word(), word().unwrap_or_default());
+    let ended = match role.as_deref() {
+        Some("serve") => serve::serve(&own, &digest, false).map_err(|error| error.to_string()),
+        // The host cannot verify the file, so that it serves once.
+        Some("serve-once") => serve::serve(&own, &digest, true).map_err(|error| error.to_string()),
+        Some("watch") => watch::watch().map_err(|error| error.to_string()),
+        // Whether programs may be executed where this one lies.
+        Some("probe") => Ok(()),
+        Some("--version") => say(concat!("deploy-agent ", env!("CARGO_PKG_VERSION"))),
+        Some("--help") => say("The host's side of deploy-app, which starts it."),
+        _ => Err("deploy-app starts this program, nobody else does".to_owned()),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            drop(writeln!(std::io::stderr(), "deploy-agent: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}

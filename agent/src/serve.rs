@@ -1,0 +1,178 @@
+//! The agent's life: requests come on standard input, answers go to standard output.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use agent_protocol::frame::{Decoder, FrameError};
+use agent_protocol::hello::{Hello, HelloError, LENGTH};
+use agent_protocol::message::{AgentError, Answer, Lock, Request, RequestId, ToAgent};
+use rustix::event::PollFlags;
+
+use crate::command::Commands;
+use crate::lock::{self, Held, Taken};
+use crate::output::{Output, is_passing, wait_for};
+
+/// Why the agent cannot serve.
+#[derive(Debug)]
+pub(crate) enum ServeError {
+    Io(io::Error),
+    Hello(HelloError),
+    Frame(FrameError),
+    /// It was not started as it should be.
+    Digest,
+}
+
+impl std::fmt::Display for ServeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Hello(error) => error.fmt(f),
+            Self::Frame(error) => error.fmt(f),
+            Self::Digest => f.write_str("the digest is not one in hexadecimal"),
+        }
+    }
+}
+
+impl From<io::Error> for ServeError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// The lock that the agent holds.
+type Holding = Arc<Mutex<Option<Held>>>;
+
+/// Serves one client until it is gone, and ends everything that runs for it.
+/// `digest` is that of the program's file in hexadecimal, which whoever started it has verified.
+pub(crate) fn serve(own: &OsStr, digest: &str, once: bool) -> Result<(), ServeError> {
+    let digest = self::digest(digest).ok_or(ServeError::Digest)?;
+    if once {
+        drop(std::fs::remove_file(own));
+    }
+    let mut stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let output = Arc::new(Output::new(stdout)?);
+    let ours = Hello::new(digest);
+    output.raw(&ours.to_bytes())?;
+    let mut theirs = [0; LENGTH];
+    let mut rest = &mut theirs[..];
+    while !rest.is_empty() {
+        match receive(&mut stdin, rest)? {
+            0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            length => rest = &mut rest[length..],
+        }
+    }
+    let theirs = Hello::from_bytes(&theirs).map_err(ServeError::Hello)?;
+    ours.fits(theirs).map_err(ServeError::Hello)?;
+    let commands = Commands::default();
+    let holding = Holding::default();
+    let ended = until_gone(stdin, &output, &commands, &holding);
+    commands.end_all();
+    // The lock ends with the process, after everything that ran under it.
+    ended
+}
+
+/// Reads a digest in hexadecimal.
+fn digest(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 2 * bytes.len() || !text.is_ascii() {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(bytes)
+}
+
+fn until_gone(
+    stdin: File,
+    output: &Arc<Output>,
+    commands: &Commands,
+    holding: &Holding,
+) -> Result<(), ServeError> {
+    let (tell, heard) = sync_channel(16);
+    std::thread::spawn(move || read(stdin, &tell));
+    for message in heard {
+        match message? {
+            ToAgent::Request { id, request } => match request {
+                Request::Run(run) => commands.start(id, run, output),
+                Request::Lock { lock, waits: true } => {
+                    let (output, holding) = (Arc::clone(output), Arc::clone(holding));
+                    std::thread::spawn(move || take(id, &lock, true, &output, &holding));
+                }
+                Request::Lock { lock, waits: false } => take(id, &lock, false, output, holding),
+                Request::Unlock => {
+                    let held = locked(holding).take();
+                    let given_back = held.map_or(Ok(()), Held::give_back);
+                    output.answer(id, given_back.map(|()| Answer::Done));
+                }
+                Request::Holder { folder } => output.answer(id, lock::holder(Path::new(&folder))),
+            },
+            ToAgent::Data { id, bytes } => commands.input(id, bytes),
+            ToAgent::End { id } => commands.end_input(id),
+            ToAgent::Taken { id, bytes } => commands.taken(id, bytes),
+            ToAgent::Cancel { id } => commands.end(id),
+            ToAgent::Alive => {}
+        }
+    }
+    Ok(())
+}
+
+/// Reads what there is, once there is something; 0 bytes at the end.
+fn receive(stdin: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        wait_for(stdin, PollFlags::IN)?;
+        match stdin.read(buffer) {
+            Err(error) if is_passing(&error) => {}
+            read => return read,
+        }
+    }
+}
+
+fn locked(holding: &Holding) -> std::sync::MutexGuard<'_, Option<Held>> {
+    holding.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn take(id: RequestId, lock: &Lock, waits: bool, output: &Output, holding: &Holding) {
+    if let Some(held) = &*locked(holding) {
+        let folder = held.folder.clone();
+        output.answer(id, Err(AgentError::Locked { folder }));
+        return;
+    }
+    let answer = lock::take(lock, waits).map(|taken| match taken {
+        Taken::Theirs(holder) => Answer::Held(holder),
+        Taken::Ours { held, left_by } => {
+            *locked(holding) = Some(held);
+            Answer::Locked { left_by }
+        }
+    });
+    output.answer(id, answer);
+}
+
+/// Reads messages until there are no more, or what comes is none.
+fn read(mut stdin: File, tell: &SyncSender<Result<ToAgent, ServeError>>) {
+    let (mut decoder, mut buffer) = (Decoder::default(), vec![0; 128 * 1024]);
+    loop {
+        // Gone, or not heard of any more.
+        let Ok(length @ 1..) = receive(&mut stdin, &mut buffer) else {
+            return;
+        };
+        decoder.push(&buffer[..length]);
+        loop {
+            let next = match decoder.message() {
+                Ok(None) => break,
+                Ok(Some(message)) => Ok(message),
+                Err(error) => Err(ServeError::Frame(error)),
+            };
+            let is_end = next.is_err();
+            if tell.send(next).is_err() || is_end {
+                return;
+            }
+        }
+    }
+}
