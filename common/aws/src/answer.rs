@@ -22,7 +22,12 @@ enum Language {
     Json,
     /// AWS JSON, a call whose answer has no body.
     JsonWithoutAnswer,
-    /// Something else, such as the metadata of an instance.
+    /// The metadata of an instance that names its role. The SDK puts the name into the next address, and panics where
+    /// that makes none: a web page in place of the name ends the program.
+    Role,
+    /// The metadata of an instance that holds the keys of its role: JSON.
+    Keys,
+    /// Something else.
     Other,
 }
 
@@ -69,7 +74,11 @@ impl Call {
             };
             (language, Some(target.to_owned()))
         } else {
+            let role = path(request.uri()).split_once("/iam/security-credentials");
+            let role = role.map(|(_, rest)| rest.split_once('/').map_or("", |(_, role)| role));
             let language = match service {
+                _ if role == Some("") => Language::Role,
+                _ if role.is_some() => Language::Keys,
                 "ebs" => Language::Json,
                 // The names of S3's own kind: s3express, s3-outposts.
                 _ if service.starts_with("s3") && is_get_object(request) => Language::Object,
@@ -93,8 +102,15 @@ impl Call {
             _ if self.is_head => false,
             Language::Other => false,
             Language::Object => status >= 300,
+            // What it is instead of a role or its keys, its status says.
+            Language::Role | Language::Keys => status < 300,
             _ => true,
         }
+    }
+
+    /// Whether its answer is a secret, so that nothing of it is shown.
+    pub(crate) fn answers_secrets(&self) -> bool {
+        self.language == Language::Keys
     }
 
     /// Judges a whole body.
@@ -104,7 +120,10 @@ impl Call {
         // 204 has no body by HTTP's own rules.
         let may_be_empty = is_error
             || status == 204
-            || matches!(self.language, Language::S3 | Language::JsonWithoutAnswer);
+            || matches!(
+                self.language,
+                Language::S3 | Language::JsonWithoutAnswer | Language::Role
+            );
         if body.is_empty() {
             return if may_be_empty {
                 Ok(())
@@ -112,7 +131,16 @@ impl Call {
                 Err(Fault::Cut)
             };
         }
-        let is_json = matches!(self.language, Language::Json | Language::JsonWithoutAnswer);
+        if self.language == Language::Role {
+            return match is_role_name(body.trim_ascii_end()) {
+                true => Ok(()),
+                false => Err(Fault::Foreign),
+            };
+        }
+        let is_json = matches!(
+            self.language,
+            Language::Json | Language::JsonWithoutAnswer | Language::Keys
+        );
         let (is_ours, is_whole) = match is_json {
             true => (body[0] == b'{', is_whole_json as fn(&[u8]) -> bool),
             false => (body[0] == b'<' && !is_page(body), is_whole_xml as _),
@@ -146,6 +174,12 @@ fn path(uri: &str) -> &str {
     let after_scheme = uri.split_once("://").map_or(uri, |(_, rest)| rest);
     let path = after_scheme.find('/').map_or("/", |at| &after_scheme[at..]);
     path.split('?').next().unwrap_or(path)
+}
+
+/// Whether it is a role's name (IAM API reference, "CreateRole": `[\w+=,.@-]+`).
+fn is_role_name(body: &[u8]) -> bool {
+    body.iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(byte))
 }
 
 /// Whether XML is a web page: AWS's answers have neither a document type nor this root.
@@ -281,8 +315,47 @@ mod tests {
         let named = request("GET", "https://b.s3/x-id=GetObject?versioning", &[S3], "");
         assert_eq!(named.language, Language::S3);
         assert!(!request("HEAD", "https://b.s3/k", &[S3], "").is_judged(404));
-        let metadata = request("GET", "http://169.254.169.254/latest/x", &[], "");
-        assert!(!metadata.is_judged(200));
+        let metadata = |path: &str| {
+            let uri = format!("http://169.254.169.254/latest/{path}");
+            request("GET", &uri, &[], "")
+        };
+        assert!(!metadata("x").is_judged(200));
+        for folder in ["security-credentials", "security-credentials-extended"] {
+            let role = metadata(&format!("meta-data/iam/{folder}/"));
+            assert_eq!(role.language, Language::Role);
+            assert!(role.is_judged(200) && !role.is_judged(404));
+            let keys = metadata(&format!("meta-data/iam/{folder}/my-role"));
+            assert_eq!(keys.language, Language::Keys);
+        }
+    }
+
+    #[test]
+    fn a_role_is_a_name_and_its_keys_are_json() {
+        let call = |language| Call {
+            name: String::new(),
+            language,
+            is_head: false,
+        };
+        let (role, keys) = (call(Language::Role), call(Language::Keys));
+        for name in ["my-role", "My_Role+1=a,b.c@d\n", ""] {
+            assert_eq!(role.judge(200, name.as_bytes()), Ok(()), "{name}");
+        }
+        for other in [
+            "<html><body>portal</body></html>",
+            "two roles",
+            "a\nb",
+            "{\"a\": 1}",
+        ] {
+            assert_eq!(
+                role.judge(200, other.as_bytes()),
+                Err(Fault::Foreign),
+                "{other}"
+            );
+        }
+        assert_eq!(keys.judge(200, b"{\"Code\": \"Success\"}"), Ok(()));
+        assert_eq!(keys.judge(200, b"{\"Code\": \"Succ"), Err(Fault::Cut));
+        assert_eq!(keys.judge(200, b"not json"), Err(Fault::Foreign));
+        assert_eq!(keys.judge(200, b""), Err(Fault::Cut));
     }
 
     #[test]

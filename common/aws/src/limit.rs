@@ -406,7 +406,8 @@ async fn answered(
             return Err(cut(format!("it ended after {came} bytes")));
         }
         Err(Fault::Foreign) => {
-            let text = page(status, response.headers(), &body);
+            let shown: &[u8] = if call.answers_secrets() { b"" } else { &body };
+            let text = page(status, response.headers(), shown);
             let error = Unanswered::new(Why::Foreign, Some(status), text);
             return Err(ConnectorError::other(error.into(), None));
         }

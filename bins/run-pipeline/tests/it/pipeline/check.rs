@@ -119,6 +119,86 @@ fn aws_is_asked_for_exports_where_that_was_said() {
     assert_eq!(fake.requests().len(), 2);
 }
 
+/// What the SDK prints of it was pages of its own debug text, and a web page in place of the role's name ended it.
+#[test]
+fn an_odd_metadata_service_is_told_in_a_few_words() {
+    use harness::{FakeAws, Fate, Reply};
+
+    const KEYS: &str = "/latest/meta-data/iam/security-credentials/my-role";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("pipeline.yml"), PIPELINE).unwrap();
+    let page = || Reply::html(200, "<html><body>Welcome</body></html>");
+    let token = |status| {
+        Reply::bytes("TOKEN")
+            .status(status)
+            .header("x-aws-ec2-metadata-token-ttl-seconds", "21600")
+    };
+    let secret = "{\"Code\":\"Success\",\"SecretAccessKey\":\"s3cr3tk3y";
+    for (what, session, role, keys) in [
+        ("no session", Reply::empty(403), page(), page()),
+        ("a page for a session", page(), page(), page()),
+        ("a page for the role", token(200), page(), page()),
+        (
+            "an error for the role",
+            token(200),
+            Reply::html(500, "<html>oops</html>"),
+            page(),
+        ),
+        (
+            "a page for the keys",
+            token(200),
+            Reply::bytes("my-role"),
+            page(),
+        ),
+        (
+            "half of the keys",
+            token(200),
+            Reply::bytes("my-role"),
+            Reply::bytes(secret),
+        ),
+        (
+            "keys that are none",
+            token(200),
+            Reply::bytes("my-role"),
+            Reply::bytes("[\"s3cr3tk3y\"]"),
+        ),
+        (
+            "a role that cannot be assumed",
+            token(200),
+            Reply::bytes("my-role"),
+            Reply::bytes(
+                "{\"Code\":\"AssumeRoleUnauthorizedAccess\",\"Message\":\"EC2 cannot assume it\"}",
+            ),
+        ),
+    ] {
+        let fake = FakeAws::start();
+        fake.intercept(move |request| {
+            Fate::Answered(match (request.method.as_str(), request.path.as_str()) {
+                ("PUT", _) => session.clone(),
+                (_, KEYS) => keys.clone(),
+                _ => role.clone(),
+            })
+        });
+        let ran = Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
+            .dir(folder.path())
+            .env("AWS_REGION", "eu-west-1")
+            .env_remove("AWS_ACCESS_KEY_ID")
+            .env_remove("AWS_SECRET_ACCESS_KEY")
+            .env("AWS_EC2_METADATA_DISABLED", "false")
+            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", fake.url())
+            .args(["check", "pipeline.yml", "--live"])
+            .run();
+        assert!(matches!(ran.code, Some(2..=4)), "{what}: {ran}");
+        let lines: Vec<&str> = ran.stderr.lines().collect();
+        let is_short = lines.len() <= 3 && lines.iter().all(|line| line.len() < 300);
+        assert!(
+            is_short && lines[0].contains("AWS credentials"),
+            "{what}: {ran}"
+        );
+        assert!(!ran.stderr.contains("s3cr3tk3y"), "{what}: {ran}");
+    }
+}
+
 #[test]
 fn check_knows_the_archive_and_reports_in_every_form() {
     let folder = tempfile::tempdir().unwrap();
