@@ -12,7 +12,7 @@ use crate::image::spec::ImageSpec;
 use crate::instance::Source;
 use crate::job::{Job, Regional};
 use crate::plan::Plan;
-use crate::retention::retire;
+use crate::retention::retire::{self, Reason};
 use crate::settings::Retention;
 use action::exit::Exit;
 use action::failure::Failure;
@@ -74,7 +74,7 @@ pub(crate) async fn show_plan(job: &Job, intended: Intended<'_>) -> Result<Outpu
                     "region": step.region,
                     "image_id": step.image.id,
                     "step": step.stage.to_string(),
-                    "kept_because": step.references,
+                    "kept_because": step.kept_because.iter().map(Reason::plain).collect::<Vec<_>>(),
                 })
             })
             .collect();

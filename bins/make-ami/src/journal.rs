@@ -17,6 +17,8 @@ pub(crate) struct Journal {
     /// The first image was available before this run: somebody may use it, so that nothing is removed
     /// (<https://github.com/osbuild/osbuild-composer/issues/4418>).
     pub(crate) in_use: bool,
+    /// Deregistration protection was asked for, so that nothing can be removed.
+    pub(crate) protected: bool,
 }
 
 /// An image that a run made or adopted.
@@ -38,7 +40,13 @@ impl Journal {
             lost_reply: false,
             lost_copies: Vec::new(),
             in_use: false,
+            protected: false,
         }
+    }
+
+    /// Whether what was made stays whatever happens.
+    pub(crate) fn stays(&self) -> bool {
+        self.in_use || self.protected
     }
 
     /// Notes an image that was there before.

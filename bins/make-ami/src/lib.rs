@@ -34,7 +34,9 @@ pub mod in_process {
     pub use crate::build_timeout::apply as apply_build_timeout;
     pub use crate::job::Job;
     pub use crate::run::act;
-    pub use crate::settings::modes::{Consistency, OnTimeout, QuiesceBy, Retire, SnapshotTags};
+    pub use crate::settings::modes::{
+        Consistency, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags,
+    };
     pub use crate::settings::tags::Tags;
     pub use crate::settings::values::Principal;
     pub use crate::settings::{Checked, Named, Publish, Quiesce, Retention};
@@ -205,6 +207,26 @@ pub const PROGRAM: Program = Program {
         Permission {
             action: "imagebuilder:GetContainerRecipe",
             purpose: "likewise",
+        },
+        Permission {
+            action: "ec2:CreateImageUsageReport",
+            purpose: "`MAKE_AMI_UNUSED_FOR`: who uses a shared image, in other accounts too",
+        },
+        Permission {
+            action: "ec2:DescribeImageUsageReports",
+            purpose: "`MAKE_AMI_UNUSED_FOR`",
+        },
+        Permission {
+            action: "ec2:DescribeImageUsageReportEntries",
+            purpose: "`MAKE_AMI_UNUSED_FOR`",
+        },
+        Permission {
+            action: "ec2:ListImagesInRecycleBin",
+            purpose: "retention and `clean`: until when a deregistered image can come back; without it nobody says so",
+        },
+        Permission {
+            action: "ec2:EnableImageDeregistrationProtection",
+            purpose: "`MAKE_AMI_PROTECT`",
         },
         Permission {
             action: "ec2:DisableImage",

@@ -3,6 +3,7 @@
 use crate::cost::{self, Rate, Stored};
 use crate::job::Job;
 use crate::outcome::Finished;
+use crate::retention::retire::Reason;
 use action::export::file::{ExportFile, FileFault};
 use action::failure::Failure;
 use jiff::Timestamp;
@@ -78,7 +79,8 @@ pub(crate) fn manifest(job: &Job, finished: &Finished) -> Value {
             "image_id": step.image.id,
             "name": step.image.name,
             "step": step.stage.to_string(),
-            "kept_because": step.references,
+            "restorable_until": step.restorable_until.map(utc),
+            "kept_because": step.kept_because.iter().map(Reason::plain).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     })
 }

@@ -3,7 +3,7 @@
 use crate::cost::Stored;
 use crate::image::spec::ImageSpec;
 use crate::image::wait_available::Verified;
-use crate::publish;
+use crate::publish::image_copy::ImageCopy;
 use crate::retention::retire;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub(crate) struct Finished {
     pub(crate) spec: ImageSpec,
     /// The image, proven.
     pub(crate) verified: Verified,
-    pub(crate) copies: Vec<publish::ImageCopy>,
+    pub(crate) copies: Vec<ImageCopy>,
     /// What it stores.
     pub(crate) stored: Stored,
     /// What became of older images.

@@ -1,6 +1,8 @@
 //! What happens to an available image: copies, sharing, deprecation, the SSM parameter last of all.
 
+pub(crate) mod image_copy;
 pub(crate) mod preconditions;
+pub(crate) mod protect;
 
 use crate::cleanup::undo;
 use crate::image::create::{is_good, is_worthless};
@@ -10,6 +12,8 @@ use crate::image::wait_available::{self, Verified};
 use crate::job::{Job, Regional, timestamp_of};
 use crate::journal::Journal;
 use crate::plan::RUN_TAG;
+use crate::publish::image_copy::ImageCopy;
+use crate::settings::modes::Protect;
 use crate::settings::values::Principal;
 use action::exit::Exit;
 use action::failure::Failure;
@@ -26,17 +30,6 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// A copy in another Region.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ImageCopy {
-    /// The Region.
-    pub(crate) region: String,
-    /// The copy's id.
-    pub(crate) image_id: String,
-    /// Whether it was seen available; otherwise it was not waited for.
-    pub(crate) available: bool,
-}
 
 /// Does everything that the settings ask, in order; notes each copy in the journal as soon as its id is known.
 pub(crate) async fn publish(
@@ -93,6 +86,10 @@ pub(crate) async fn publish(
     let deprecating = deprecate(&job.home, &verified.image_id, deprecate_at);
     job.unless_stopped(STOPPED, deprecating).await??;
     in_time(job)?;
+    if publish.protect != Protect::No {
+        journal.protected = true;
+        protect::protect(job, &verified.image_id, &done).await?;
+    }
     if let Some(name) = &publish.ssm_parameter {
         parameter(job, name, &verified.image_id).await?;
     }

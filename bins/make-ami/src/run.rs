@@ -19,6 +19,7 @@ use crate::journal::Journal;
 use crate::manifest;
 use crate::outcome::Finished;
 use crate::plan::{self, Plan};
+use crate::publish::image_copy::ImageCopy;
 use crate::publish::{self, preconditions};
 use crate::retention::retire;
 use crate::settings::modes::SnapshotTags;
@@ -341,8 +342,14 @@ async fn finish(
     let copies = match published {
         Ok(copies) => copies,
         // Half an hour of baking is not thrown away for a missing permission; a second try adopts it.
-        Err(failure) if journal.in_use || !removes_available(&failure, job.settings.on_timeout) => {
-            return Err(with_resume_hint(job, &journal, failure));
+        Err(failure)
+            if journal.stays() || !removes_available(&failure, job.settings.on_timeout) =>
+        {
+            let failure = with_resume_hint(job, &journal, failure);
+            return Err(match journal.protected {
+                true => undo::with_remains_exit(failure),
+                false => failure,
+            });
         }
         Err(failure) => return Err(undo::all(job, &journal, failure).await),
     };
@@ -376,7 +383,7 @@ async fn tag_and_publish(
     verified: &Verified,
     frozen: Option<Duration>,
     journal: &mut Journal,
-) -> Result<Vec<publish::ImageCopy>, Failure> {
+) -> Result<Vec<ImageCopy>, Failure> {
     let when = job.settings.snapshot_tags;
     if when == SnapshotTags::After {
         let tagging = tag(job, verified.snapshot_ids(), &spec.tags);

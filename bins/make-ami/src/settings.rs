@@ -8,8 +8,8 @@ pub(crate) mod values;
 
 pub use crate::settings::checked::{Checked, Named, Publish, Quiesce, Retention};
 
-use crate::settings::checks::{check_names, check_publish, check_quiesce};
-use crate::settings::modes::{Consistency, OnTimeout, QuiesceBy, Retire, SnapshotTags};
+use crate::settings::checks::{check_names, check_publish, check_quiesce, check_usage};
+use crate::settings::modes::{Consistency, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags};
 use crate::settings::tags::{TagExpression, Tags};
 use crate::settings::values::{
     Containers, ImageId, Mounts, Price, Principals, Regions, StackResource, Target,
@@ -138,6 +138,25 @@ pub struct Raw {
         help_heading = "Afterwards"
     )]
     retire: Given<Retire>,
+    /// Retire a shared image too when no account has used it for this long, such as 90d; unset: it stays
+    #[arg(long, value_name = "DURATION", help_heading = "Afterwards")]
+    unused_for: Given<Timeout>,
+    /// How old a usage report of a shared image may be before EC2 is asked for a new one
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "1d",
+        help_heading = "Afterwards"
+    )]
+    usage_report_age: Given<Timeout>,
+    /// Turn deregistration protection of the image and its copies on: no, yes, or cooldown (lasts 24 hours after it is turned off)
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "no",
+        help_heading = "Afterwards"
+    )]
+    protect: Given<Protect>,
     /// Write what was made as JSON to this file
     #[arg(long, value_name = "FILE", help_heading = "Afterwards")]
     manifest: Given<PathBuf>,
@@ -198,11 +217,16 @@ impl Settings for Raw {
             deprecate_after: faults
                 .optional("deprecate_after", self.deprecate_after)
                 .map(|age| age.0),
+            protect: faults.required("protect", self.protect).unwrap_or_default(),
             ssm_parameter: faults.optional("ssm_parameter", self.ssm_parameter),
         };
         let keep = faults.optional("keep", self.keep);
         let max_age = faults.optional("max_age", self.max_age);
         let retire = faults.required("retire", self.retire);
+        let unused_for = faults.optional("unused_for", self.unused_for);
+        let unused_for = unused_for.map(|age| age.0);
+        let usage_report_age = faults.required("usage_report_age", self.usage_report_age);
+        let usage_report_age = usage_report_age.map_or(Duration::ZERO, |age| age.0);
         let manifest = faults.optional("manifest", self.manifest);
         let price = faults.optional("price", self.price);
         let price_for = faults.required("price_for", self.price_for);
@@ -231,12 +255,15 @@ impl Settings for Raw {
                 "MAKE_AMI_APP must say which application's images are meant",
             );
         }
+        check_usage(unused_for, usage_report_age, wants_retention, faults);
         let retention = match (&app, retire) {
             (Some(app), Some(retire)) if wants_retention => Some(Retention {
                 app: app.clone(),
                 keep: keep.map(Count::size),
                 max_age: max_age.map(|age| age.0),
                 retire,
+                unused_for,
+                usage_report_age,
             }),
             _ => None,
         };
@@ -333,6 +360,23 @@ pub(crate) mod tests {
     fn faults_that_would_be_found_after_an_hour_are_found_at_once() {
         for (fields, part) in [
             (vec![INSTANCE, ("keep", "3")], "MAKE_AMI_APP must say"),
+            (
+                vec![INSTANCE, ("unused_for", "90d")],
+                "set MAKE_AMI_KEEP or MAKE_AMI_MAX_AGE",
+            ),
+            (
+                vec![
+                    INSTANCE,
+                    ("app", "web"),
+                    ("keep", "3"),
+                    ("unused_for", "1d"),
+                ],
+                "7 days at least",
+            ),
+            (
+                vec![INSTANCE, ("usage_report_age", "60d")],
+                "EC2 keeps a report for 30 days",
+            ),
             (
                 vec![INSTANCE, ("ami_name", "{app}-{utc}")],
                 "MAKE_AMI_APP is not set",

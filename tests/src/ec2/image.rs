@@ -23,6 +23,10 @@ pub struct Image {
     pub deprecation: Option<String>,
     /// Whether deregistration protection is on.
     pub protected: bool,
+    /// Whether the protection lasts for 24 hours after it is turned off.
+    pub cooldown: bool,
+    /// When it was last launched, as EC2 writes it.
+    pub last_launched: Option<String>,
     /// The instance it was made of.
     pub source_instance: Option<String>,
     /// The image it was copied from: region and id.
@@ -51,6 +55,8 @@ impl Image {
             created: LONG_AGO.to_owned(),
             deprecation: None,
             protected: false,
+            cooldown: false,
+            last_launched: None,
             source_instance: None,
             source_image: None,
             root_device: "/dev/xvda".to_owned(),

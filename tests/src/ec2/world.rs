@@ -20,6 +20,9 @@ mod removal;
 mod snapshots;
 mod spot;
 mod tags;
+mod usage_reports;
+
+pub(super) use self::usage_reports::{Recycled, UsageReport};
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
@@ -73,6 +76,10 @@ struct Region {
     /// What DeregisterImage says of snapshots that it cannot delete, and whether DeleteSnapshot
     /// cannot either.
     undeletable: HashMap<String, (String, bool)>,
+    /// Who uses an image: account, resource type and number.
+    usage: HashMap<String, Vec<(String, String, u32)>>,
+    usage_reports: Vec<UsageReport>,
+    recycled: Vec<Recycled>,
 }
 
 /// What a test has decided.
@@ -97,6 +104,11 @@ struct Rules {
     failed_free_names: bool,
     /// The operations that are carried out although DryRun says that they shall not be.
     carried_out: Vec<String>,
+    /// For how many looks a usage report is pending, and why there will be none.
+    report_looks: u32,
+    report_error: Option<String>,
+    /// How long the Recycle Bin keeps images; there is none without.
+    recycle_bin: Option<Duration>,
     /// The key that AWS manages for EBS.
     default_key: Option<String>,
     /// Time since the beginning; it stands still without.
@@ -113,7 +125,7 @@ type Answer = Result<String, Reply>;
 /// What an operation does to the world.
 type Operation = fn(&mut State, &Request) -> Answer;
 
-const OPERATIONS: [(&str, Operation); 21] = [
+const OPERATIONS: [(&str, Operation); 26] = [
     ("DescribeInstances", State::describe_instances),
     ("DescribeVolumes", State::describe_volumes),
     (
@@ -141,6 +153,20 @@ const OPERATIONS: [(&str, Operation); 21] = [
         "DescribeLaunchTemplateVersions",
         State::describe_launch_template_versions,
     ),
+    ("CreateImageUsageReport", State::create_image_usage_report),
+    (
+        "DescribeImageUsageReports",
+        State::describe_image_usage_reports,
+    ),
+    (
+        "DescribeImageUsageReportEntries",
+        State::describe_image_usage_report_entries,
+    ),
+    (
+        "EnableImageDeregistrationProtection",
+        State::enable_image_deregistration_protection,
+    ),
+    ("ListImagesInRecycleBin", State::list_images_in_recycle_bin),
 ];
 
 impl Default for State {
@@ -163,6 +189,9 @@ impl Default for State {
                 page_size: None,
                 failed_free_names: false,
                 carried_out: Vec::new(),
+                report_looks: 0,
+                report_error: None,
+                recycle_bin: None,
                 default_key: None,
                 clock: None,
                 start_of_time: SystemTime::now(),

@@ -3,6 +3,7 @@
 mod instances;
 mod references;
 mod spot;
+mod usage_reports;
 
 use std::fmt::Write as _;
 
@@ -12,6 +13,10 @@ pub(super) use references::{
     describe_image_references, describe_launch_template_versions, describe_launch_templates,
 };
 pub(super) use spot::describe_spot_instance_requests;
+pub(super) use usage_reports::{
+    create_image_usage_report, describe_image_usage_report_entries, describe_image_usage_reports,
+    list_images_in_recycle_bin,
+};
 
 use super::{Image, Snapshot};
 use crate::fake_aws::{REQUEST_ID, escaped};
@@ -134,10 +139,10 @@ fn image(image: &Image, snapshots: &[Snapshot]) -> String {
             optional("snapshotId", snapshot.as_ref())
         );
     }
-    let protection = if image.protected {
-        "enabled-without-cooldown"
-    } else {
-        "disabled"
+    let protection = match (image.protected, image.cooldown) {
+        (true, true) => "enabled-with-cooldown",
+        (true, false) => "enabled-without-cooldown",
+        (false, _) => "disabled",
     };
     [
         element("imageId", &image.id),
@@ -159,6 +164,7 @@ fn image(image: &Image, snapshots: &[Snapshot]) -> String {
         ),
         optional("sourceImageId", image.source_image.as_ref().map(|(_, id)| id)),
         optional("deprecationTime", image.deprecation.as_ref()),
+        optional("lastLaunchedTime", image.last_launched.as_ref()),
         element("deregistrationProtection", protection),
         reason(image.state_reason.as_ref()),
         tags(&image.tags),

@@ -6,29 +6,35 @@ use crate::dry_run::finding::{self, Ended, Finding};
 use crate::dry_run::{preflight, removal};
 use crate::image::describe::{self, by_id, literal, tagged};
 use crate::instance;
-use crate::job::Job;
+use crate::job::{Job, Regional};
 use crate::journal::{Journal, Made};
 use crate::plan::{RUN_TAG, STOPPED_TAG};
-use crate::retention::references;
+use crate::retention::retire::protection;
+use crate::retention::{recycle_bin, references};
 use crate::settings::values::Target;
 use action::exit::Exit;
 use action::failure::Failure;
 use aws::error::AwsError;
 use aws_sdk_ec2::types::{Filter, Image};
+use std::collections::BTreeMap;
 
 /// Removes the images of the target in this Region and those that the settings copy to.
 pub(crate) async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
     let (run, images) = job.in_time(found(job, target)).await?;
     let mut journal = Journal::of(&run);
+    let mut protections = Vec::new();
     for image in images {
+        protections.extend(unprotect(&job.home, &image));
         journal.note(&job.home, image.image_id().unwrap_or_default());
     }
     for region in &job.settings.publish.copy_to {
         let regional = job.regional(region);
         for copy in job.in_time(tagged(&regional, RUN_TAG, &run)).await? {
+            protections.extend(unprotect(&regional, &copy));
             journal.note(&regional, copy.image_id().unwrap_or_default());
         }
     }
+    refuse_protected(target, protections)?;
     job.in_time(refuse_used(job, target, &journal.made)).await?;
     let marked = job.in_time(marked_instances(job, &run)).await?;
     let lines = journal.made.iter().map(
@@ -64,10 +70,44 @@ pub(crate) async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
             unclean = unclean.and(failure);
         }
     }
-    match unclean.exit() {
-        Exit::Remains => Err(unclean),
-        _ => Ok(()),
+    if unclean.exit() == Exit::Remains {
+        return Err(unclean);
     }
+    tell_restorable(job, &journal).await;
+    Ok(())
+}
+
+/// Says what of it is in the Recycle Bin, whose storage is billed on.
+async fn tell_restorable(job: &Job, journal: &Journal) {
+    let mut gone: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for made in &journal.made {
+        let images = gone.entry(&made.regional.region).or_default();
+        images.push(made.image_id.clone());
+    }
+    for (region, images) in gone {
+        recycle_bin::restorable(&job.regional(region), &images).await;
+    }
+}
+
+/// The command that ends an image's deregistration protection, where that is on.
+fn unprotect(regional: &Regional, image: &Image) -> Option<String> {
+    protection(image)?;
+    let (region, id) = (&regional.region, image.image_id().unwrap_or_default());
+    Some(format!(
+        "aws ec2 disable-image-deregistration-protection --region {region} --image-id {id}"
+    ))
+}
+
+/// Refuses when an image is under deregistration protection: somebody turned that on so that it stays.
+fn refuse_protected(target: &Target, commands: Vec<String>) -> Result<(), Failure> {
+    if commands.is_empty() {
+        return Ok(());
+    }
+    let failure = Failure::refused(format!(
+        "{target} is under deregistration protection; nothing was touched"
+    ))
+    .hint("turn it off first; with a cooldown it ends 24 hours after that");
+    Err(commands.into_iter().fold(failure, Failure::detail))
 }
 
 /// Asks whether the images may be removed.

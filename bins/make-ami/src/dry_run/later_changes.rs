@@ -9,7 +9,8 @@ use crate::job::{Job, Regional};
 use crate::journal::Journal;
 use crate::plan::{APP_TAG, FROZEN_TAG, RUN_TAG, SOURCE_TAG};
 use crate::publish::copy_request;
-use crate::settings::modes::{Consistency, Retire, SnapshotTags};
+use crate::retention::usage::resource_types;
+use crate::settings::modes::{Consistency, Protect, Retire, SnapshotTags};
 use crate::settings::values::Principal;
 use action::export::quote::posix;
 use action::failure::{Failure, Remainder, ResourceKind};
@@ -123,6 +124,37 @@ async fn publishing(
             format!("aws ec2 {command} --region {region} --image-id {id}"),
         )])
     };
+    if publish.protect != Protect::No {
+        let answer = match id {
+            Some(id) => {
+                let call = ec2.enable_image_deregistration_protection().image_id(id);
+                asked(call.dry_run(true).send().await, |_| {
+                    let command = "disable-image-deregistration-protection".to_owned();
+                    let then = of_image(id, "which is under deregistration protection", command);
+                    Operation::new(format!("it protected image {id} in {region}"), then)
+                })?
+            }
+            None => Answer::Open(NO_IMAGE),
+        };
+        add("ec2:EnableImageDeregistrationProtection", answer);
+    }
+    let retention = job.settings.retention.as_ref();
+    if retention.is_some_and(|one| one.unused_for.is_some()) {
+        let answer = match id {
+            Some(id) => {
+                let call = ec2.create_image_usage_report().image_id(id);
+                let call = call.set_resource_types(Some(resource_types()));
+                asked(call.dry_run(true).send().await, |_| {
+                    let done = format!(
+                        "it began a usage report of image {id} in {region}, which EC2 removes after 30 days"
+                    );
+                    Operation::new(done, Then::Nothing)
+                })?
+            }
+            None => Answer::Open(NO_IMAGE),
+        };
+        add("ec2:CreateImageUsageReport", answer);
+    }
     if publish.deprecate_after.is_some() || ladder {
         let at = DateTime::from_secs(job.clock.now().as_second() + 3_600);
         let answer = match id {

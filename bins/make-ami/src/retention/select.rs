@@ -16,6 +16,10 @@ pub(crate) struct Old {
     pub(crate) deprecated: bool,
     /// Whether it is disabled.
     pub(crate) disabled: bool,
+    /// When an instance of it was last launched, as far as EC2 tells.
+    pub(crate) last_launched: Option<Timestamp>,
+    /// EC2's word for its deregistration protection, where that is on.
+    pub(crate) protection: Option<String>,
 }
 
 /// A step down for an image.
@@ -96,6 +100,8 @@ mod tests {
             created: Timestamp::from_second(day * DAY).unwrap(),
             deprecated: false,
             disabled: false,
+            last_launched: None,
+            protection: None,
         }
     }
 
@@ -105,6 +111,8 @@ mod tests {
             keep,
             max_age: days.map(|days| Duration::from_secs(days * 86_400)),
             retire: Retire::Ladder,
+            unused_for: None,
+            usage_report_age: Duration::from_secs(86_400),
         }
     }
 

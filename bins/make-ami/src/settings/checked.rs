@@ -1,6 +1,6 @@
 //! The settings after checking.
 
-use crate::settings::modes::{Consistency, OnTimeout, QuiesceBy, Retire, SnapshotTags};
+use crate::settings::modes::{Consistency, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags};
 use crate::settings::tags::{TagExpression, Tags};
 use crate::settings::values::{Price, Principal, StackResource, Target};
 use std::path::PathBuf;
@@ -43,6 +43,8 @@ pub struct Publish {
     pub share_with: Vec<Principal>,
     /// When it is deprecated, counted from its creation.
     pub deprecate_after: Option<Duration>,
+    /// Whether deregistration protection is turned on.
+    pub protect: Protect,
     /// Where its id is written.
     pub ssm_parameter: Option<String>,
 }
@@ -58,6 +60,10 @@ pub struct Retention {
     pub max_age: Option<Duration>,
     /// How they go.
     pub retire: Retire,
+    /// For how long nobody may have used a shared one; without it every shared one stays.
+    pub unused_for: Option<Duration>,
+    /// How old a usage report may be.
+    pub usage_report_age: Duration,
 }
 
 /// The settings after checking.

@@ -3,6 +3,7 @@
 use crate::settings::checked::{Publish, Quiesce};
 use crate::settings::modes::Consistency;
 use action::settings::faults::Faults;
+use std::time::Duration;
 
 pub(crate) fn check_names(
     name: Option<&str>,
@@ -125,5 +126,34 @@ pub(crate) fn check_quiesce(
     }
     if !LEASES.contains(&quiesce.lease.as_secs()) {
         faults.of("quiesce_lease", "10 seconds to 15 minutes are sensible");
+    }
+}
+
+/// How long usage may be missing in a usage report, and so the least that an image must be unused: "the past few days", says
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/your-ec2-ami-usage.html>.
+const LEAST_UNUSED: Duration = Duration::from_secs(7 * 86_400);
+/// EC2 deletes reports after that.
+const REPORTS_KEPT: Duration = Duration::from_secs(30 * 86_400);
+
+pub(crate) fn check_usage(
+    unused_for: Option<Duration>,
+    report_age: Duration,
+    retires: bool,
+    faults: &mut Faults,
+) {
+    if unused_for.is_some() && !retires {
+        faults.of(
+            "unused_for",
+            "it is about older images; set MAKE_AMI_KEEP or MAKE_AMI_MAX_AGE",
+        );
+    }
+    if unused_for.is_some_and(|age| age < LEAST_UNUSED) {
+        faults.of(
+            "unused_for",
+            "7 days at least: EC2's usage reports may lack the last few days",
+        );
+    }
+    if report_age > REPORTS_KEPT {
+        faults.of("usage_report_age", "EC2 keeps a report for 30 days");
     }
 }

@@ -91,6 +91,23 @@ words!(
     Deregister = "deregister"
 );
 
+words!(
+    /// Whether the image, and its copies, are put under deregistration protection.
+    Protect, "known",
+    /// No.
+    No = "no",
+    /// Yes; it ends when it is turned off.
+    Yes = "yes",
+    /// Yes; it ends 24 hours after it is turned off.
+    Cooldown = "cooldown"
+);
+
+impl Default for Protect {
+    fn default() -> Self {
+        Self::No
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Consistency;

@@ -50,6 +50,10 @@ pub(crate) struct History {
     pub(crate) retention: bool,
     /// Whether the image is shared with an account and written to a parameter.
     pub(crate) published: bool,
+    /// Whether deregistration protection is asked for.
+    pub(crate) protected: bool,
+    /// Whether another account uses the image that retention looks at; it is shared.
+    pub(crate) earlier_is_used: bool,
     pub(crate) lease_first: bool,
 }
 
@@ -73,6 +77,8 @@ impl History {
             copy: None,
             retention: false,
             published: false,
+            protected: false,
+            earlier_is_used: false,
             lease_first: false,
         }
     }
@@ -140,6 +146,10 @@ fn faults() -> impl Strategy<Value = Vec<(String, usize, Fault)>> {
         1 => Just("ec2:CopyImage"),
         1 => Just("ec2:ModifyImageAttribute"),
         1 => Just("ssm:PutParameter"),
+        1 => Just("ec2:EnableImageDeregistrationProtection"),
+        1 => Just("ec2:CreateImageUsageReport"),
+        1 => Just("ec2:DescribeImageUsageReports"),
+        1 => Just("ec2:DescribeImageUsageReportEntries"),
     ]
     .prop_map(str::to_owned);
     proptest::collection::vec((operation, 0_usize..12, fault()), 0..7)
@@ -157,7 +167,7 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
         (faults(), prop_oneof![3 => Just(10_u32), 1 => Just(1)]),
         proptest::option::of(time()),
         time(),
-        any::<[bool; 5]>(),
+        any::<[bool; 7]>(),
         proptest::option::weighted(0.3, course()),
     );
     (world, end).prop_map(|(world, end)| {
@@ -178,6 +188,8 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
                 retention,
                 lease_first,
                 published,
+                protected,
+                earlier_is_used,
             ],
             copy,
         ) = end;
@@ -198,6 +210,8 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
             copy: copy.map(|(copy, _)| copy),
             retention,
             published,
+            protected,
+            earlier_is_used,
             lease_first: lease_first && mode == Mode::Quiesce,
         }
     })

@@ -100,6 +100,11 @@ fn check(history: &History, ended: &Ended) -> Result<(), TestCaseError> {
         );
     }
     prop_assert!(
+        ended.earlier_is_there || (history.retention && !history.earlier_is_used),
+        "an image that another account uses is gone\n{}",
+        ended.said
+    );
+    prop_assert!(
         ended.instance_runs || ended.said.contains("start-instances"),
         "the instance is left stopped and not named\n{}",
         ended.said
@@ -136,6 +141,39 @@ fn the_check_sees_an_image_that_is_left_unnamed() {
     ended.images.pop();
     ended.instance_runs = false;
     assert!(check(&history, &ended).is_err());
+    ended.instance_runs = true;
+    ended.earlier_is_there = false;
+    assert!(check(&history, &ended).is_err());
+}
+
+/// Retention looks into another account before it removes what is shared with it.
+#[test]
+fn an_image_that_another_account_uses_stays_and_one_that_nobody_uses_goes() {
+    for earlier_is_used in [true, false] {
+        let history = History {
+            retention: true,
+            earlier_is_used,
+            ..History::plain()
+        };
+        let ended = run(&history);
+        assert!(ended.exported.is_some(), "{}", ended.said);
+        assert_eq!(ended.earlier_is_there, earlier_is_used, "{}", ended.said);
+    }
+}
+
+/// A protected image cannot be removed, so that a stopped run names it.
+#[test]
+fn a_protected_image_of_a_failed_run_is_named() {
+    let history = History {
+        protected: true,
+        published: true,
+        faults: vec![("ssm:PutParameter".to_owned(), 0, Fault::Unauthorized)],
+        ..History::plain()
+    };
+    let ended = run(&history);
+    assert!(ended.exported.is_none() && ended.images.len() == 1);
+    assert!(ended.images[0].protected, "{}", ended.said);
+    assert!(check(&history, &ended).is_ok(), "{}", ended.said);
 }
 
 /// A plain wait of three hours is one image, exported.

@@ -13,8 +13,8 @@ use harness::ec2::{Ec2World, Image, Instance, Snapshot, Volume};
 use harness::ssm::Ssm;
 use harness::{FakeAws, Fate, Reply};
 use make_ami::in_process::{
-    self, Checked, Consistency, Job, Named, OnTimeout, Principal, Publish, Quiesce, QuiesceBy,
-    Retention, Retire, SnapshotTags, Tags,
+    self, Checked, Consistency, Job, Named, OnTimeout, Principal, Protect, Publish, Quiesce,
+    QuiesceBy, Retention, Retire, SnapshotTags, Tags,
 };
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -39,6 +39,8 @@ pub(crate) struct Ended {
     pub(crate) copies: Vec<Image>,
     pub(crate) snapshots: Vec<Snapshot>,
     pub(crate) instance_runs: bool,
+    /// Whether the image of long before is still there.
+    pub(crate) earlier_is_there: bool,
     /// What the parameter holds.
     pub(crate) parameter: Option<String>,
     /// Calls of DescribeImages and DescribeSnapshots.
@@ -110,6 +112,7 @@ async fn run_in_virtual_time(history: &History) -> Ended {
             .into_iter()
             .filter(|image| image.id != EARLIER)
             .collect(),
+        earlier_is_there: world.images().iter().any(|image| image.id == EARLIER),
         parameter: ssm.parameter(PARAMETER).map(|parameter| parameter.value),
         copies: world.images_in(AWAY),
         snapshots: snapshots
@@ -144,8 +147,13 @@ fn world(history: &History, started: Instant) -> Ec2World {
         Image::available(EARLIER, "rag-1")
             .created("2020-01-01T00:00:00.000Z")
             .tag("make-ami:app", "rag")
+            .shared_with("111122223333")
             .mapping([("/dev/sda", "snap-0aaaaaaaaaaaaaaaa", 8)]),
     );
+    world.slow_usage_reports(2);
+    if history.earlier_is_used {
+        world.used_by(EARLIER, "111122223333", "ec2:Instance", 1);
+    }
     world
 }
 
@@ -250,6 +258,10 @@ fn settings(history: &History) -> Checked {
                 true => vec![Principal::Account("111122223333".to_owned())],
                 false => Vec::new(),
             },
+            protect: match history.protected {
+                true => Protect::Yes,
+                false => Protect::No,
+            },
             ssm_parameter: history.published.then(|| PARAMETER.to_owned()),
             ..Publish::default()
         },
@@ -258,6 +270,8 @@ fn settings(history: &History) -> Checked {
             keep: Some(1),
             max_age: None,
             retire: Retire::Deregister,
+            unused_for: Some(Duration::from_secs(30 * 86_400)),
+            usage_report_age: Duration::from_secs(86_400),
         }),
         manifest: None,
         price: None,

@@ -44,6 +44,9 @@ async fn the_documented_policy_is_exactly_what_is_called() {
         let image = Image::available(&id, &format!("old-{letter}")).tag("make-ami:app", "web");
         cloud.world.add_image(image);
         cloud.world.change_image(&id, |image| {
+            if letter == "a" {
+                image.shared_with.push("111122223333".to_owned());
+            }
             image.deprecation = Some(deprecated.to_owned()).filter(|date| !date.is_empty());
             if letter == "c" {
                 "disabled".clone_into(&mut image.state);
@@ -59,6 +62,8 @@ async fn the_documented_policy_is_exactly_what_is_called() {
             ("copy_to", "us-east-1"),
             ("kms_key", "alias/images"),
             ("share_with", "111122223333"),
+            ("unused_for", "90d"),
+            ("protect", "yes"),
             ("deprecate_after", "90d"),
             ("ssm_parameter", "/web/ami"),
         ])

@@ -4,6 +4,7 @@ mod copies;
 mod deprecation;
 mod manifest;
 mod parameter;
+mod protection;
 mod sharing;
 
 use crate::inside::Cloud;

@@ -341,14 +341,226 @@ async fn an_image_that_ec2_does_not_know_stays_whatever_the_message_says() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_retired_is_said_and_is_no_failure() {
     let cloud = account([('a', 4)]);
+    cloud
+        .fake
+        .on("ec2:DeregisterImage", [Reply::unauthorized()]);
+    let run = cloud.run().set("app", "web").set("keep", "1");
+    let ended = run.set("retire", "deregister").end().await;
+    ended
+        .assert_code(0)
+        .assert_said("UnauthorizedOperation")
+        .assert_said(&format!("--image-id {}", id('a')));
+    assert_eq!(left(&cloud), "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_protected_image_is_kept_with_the_command_that_ends_it_and_the_ladder_goes_on_to_that() {
+    let cloud = account([('a', 4)]);
     cloud.world.protect_image(&id('a'));
     let run = cloud.run().set("app", "web").set("keep", "1");
     let ended = run.set("retire", "deregister").end().await;
     ended
         .assert_code(0)
-        .assert_said("deregistration protection enabled")
-        .assert_said(&format!("--image-id {}", id('a')));
+        .assert_said("deregistration protection (enabled-without-cooldown)")
+        .assert_said("aws ec2 disable-image-deregistration-protection --region eu-west-1");
+    assert_eq!(ended.count("ec2:DeregisterImage"), 0);
     assert_eq!(left(&cloud), "a");
+    let run = cloud.run().set("ami_name", "web-2").set("app", "web");
+    let ended = run.set("keep", "1").end().await;
+    ended.assert_said(&format!("deprecate {}", id('a')));
+}
+
+/// An account whose image `a` is shared with another one, and runs whose retention looks there.
+fn shared_account() -> Cloud {
+    let cloud = account([('a', 200), ('b', 199)]);
+    cloud.world.change_image(&id('a'), |image| {
+        image.shared_with.push("111122223333".to_owned());
+    });
+    cloud
+}
+
+const UNUSED: [(&str, &str); 4] = [
+    ("app", "web"),
+    ("keep", "1"),
+    ("retire", "deregister"),
+    ("unused_for", "90d"),
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_image_goes_when_no_account_uses_it() {
+    let cloud = shared_account();
+    cloud.world.slow_usage_reports(2);
+    let ended = cloud.run().all(UNUSED).end().await;
+    ended
+        .assert_code(0)
+        .assert_said("a launch permission of account 111122223333")
+        .assert_said("nobody has used it for");
+    assert_eq!(left(&cloud), "", "{ended}");
+    // One report for the one that is shared.
+    assert_eq!(cloud.world.usage_reports(), [id('a')]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_image_that_an_account_uses_is_kept_and_the_account_is_named() {
+    let cloud = shared_account();
+    cloud.world.page_size(1);
+    cloud
+        .world
+        .used_by(&id('a'), "111122223333", "ec2:Instance", 2);
+    cloud
+        .world
+        .used_by(&id('a'), "444455556666", "ec2:LaunchTemplate", 1);
+    let ended = cloud.run().all(UNUSED).end().await;
+    ended
+        .assert_code(0)
+        .assert_said("account 111122223333 uses it (2 × ec2:Instance), and 1 more");
+    assert_eq!(left(&cloud), "a", "{ended}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_image_that_was_launched_lately_is_kept() {
+    let cloud = shared_account();
+    let launched = iso(cloud.world.now() - 30 * DAY);
+    cloud.world.change_image(&id('a'), |image| {
+        image.last_launched = Some(launched.clone());
+    });
+    let ended = cloud.run().all(UNUSED).end().await;
+    ended
+        .assert_code(0)
+        .assert_said("it is shared, and was launched on");
+    assert_eq!(left(&cloud), "a", "{ended}");
+}
+
+/// A report that is not ready holds nothing up: the next run reads it.
+#[tokio::test(start_paused = true)]
+async fn a_report_that_takes_long_is_read_by_the_next_run() {
+    let cloud = shared_account();
+    cloud.world.slow_usage_reports(20);
+    let ended = cloud.run().all(UNUSED).end().await;
+    ended
+        .assert_code(0)
+        .assert_said("who uses it is not known: its usage report is being made");
+    assert_eq!(left(&cloud), "a", "{ended}");
+    assert!(ended.took < Duration::from_secs(60 + 3 * 60), "{ended}");
+    for n in 2..8 {
+        let name = format!("web-{n}");
+        let run = cloud.run().set("ami_name", &name).all(UNUSED);
+        run.end().await.assert_code(0);
+    }
+    assert!(!left(&cloud).contains('a'));
+    assert_eq!(cloud.world.usage_reports(), [id('a')]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_is_too_old_is_asked_for_again() {
+    let cloud = shared_account();
+    cloud
+        .world
+        .used_by(&id('a'), "111122223333", "ec2:Instance", 2);
+    let reports = async || {
+        cloud.run().all(UNUSED).end().await.assert_code(0);
+        cloud.world.usage_reports().len()
+    };
+    cloud.world.start_of_time(SystemTime::now() - 2 * DAY);
+    assert_eq!(reports().await, 1);
+    cloud.world.start_of_time(SystemTime::now());
+    assert_eq!(reports().await, 2);
+    assert_eq!(reports().await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_report_a_shared_image_stays_and_the_others_go() {
+    for operation in [
+        "ec2:CreateImageUsageReport",
+        "ec2:DescribeImageUsageReports",
+        "ec2:DescribeImageUsageReportEntries",
+    ] {
+        let cloud = shared_account();
+        cloud.fake.on(operation, [Reply::unauthorized()]);
+        let ended = cloud.run().all(UNUSED).end().await;
+        ended
+            .assert_code(0)
+            .assert_said("who uses it is not known")
+            .assert_said("UnauthorizedOperation");
+        assert_eq!(left(&cloud), "a", "{operation}: {ended}");
+    }
+    let cloud = shared_account();
+    cloud.world.failing_usage_reports("Internal failure.");
+    let ended = cloud.run().all(UNUSED).end().await;
+    ended
+        .assert_code(0)
+        .assert_said("EC2 could not make its usage report: Internal failure.");
+    assert_eq!(left(&cloud), "a", "{ended}");
+}
+
+/// As many calls as the page's table says.
+#[tokio::test(start_paused = true)]
+async fn five_hundred_shared_images_are_asked_about_in_as_many_calls_as_the_page_says() {
+    let cloud = Cloud::new();
+    for n in 0..500 {
+        let id = format!("ami-1{n:016x}");
+        let image = Image::available(&id, &format!("old-{n}")).tag("make-ami:app", "web");
+        cloud.world.add_image(image.shared_with("111122223333"));
+        cloud.world.used_by(&id, "111122223333", "ec2:Instance", 1);
+    }
+    cloud.world.slow_usage_reports(2);
+    // The first makes the image, the others adopt it.
+    let run = async || {
+        let ended = cloud.run().all(UNUSED).end().await;
+        ended.assert_code(0);
+        let page = include_str!("../../README.md");
+        for (operation, most) in [
+            ("DescribeImageReferences", 50),
+            ("DescribeLaunchTemplateVersions", 50),
+            ("DescribeImageAttribute", 500),
+            ("CreateImageUsageReport", 100),
+            ("DescribeImageUsageReports", 21),
+            ("DescribeImageUsageReportEntries", 3),
+        ] {
+            let count = ended.count(&format!("ec2:{operation}"));
+            assert!(count <= most, "{operation}: {count}");
+            let row = format!("| `{operation}` | ");
+            let row = page.lines().find(|line| line.starts_with(&row));
+            let row = row.unwrap_or_else(|| panic!("the page has no row of {operation}"));
+            assert!(row.ends_with(&format!("| {most} |")), "{row}");
+        }
+        ended.count("ec2:CreateImageUsageReport")
+    };
+    for _ in 0..5 {
+        assert_eq!(run().await, 100);
+    }
+    assert_eq!(run().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_recycle_bin_keeps_is_said_with_its_end() {
+    let cloud = account([('a', 4)]);
+    cloud.world.recycle_bin(7 * DAY);
+    let run = cloud.run().set("app", "web").set("keep", "1");
+    let ended = run.set("retire", "deregister").end().await;
+    ended
+        .assert_code(0)
+        .assert_said(&format!("image {} is in the Recycle Bin until", id('a')))
+        .assert_said("aws ec2 restore-image-from-recycle-bin --region eu-west-1");
+    // Who may not look there is told so, and that is all.
+    let cloud = account([('a', 4)]);
+    cloud
+        .fake
+        .on("ec2:ListImagesInRecycleBin", [Reply::unauthorized()]);
+    let run = cloud.run().set("app", "web").set("keep", "1");
+    let ended = run.set("retire", "deregister").end().await;
+    ended
+        .assert_code(0)
+        .assert_said("whether images are in the Recycle Bin of eu-west-1 is not known");
+    assert_eq!(left(&cloud), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_begins_no_report() {
+    let cloud = shared_account();
+    let ended = cloud.run().all(UNUSED).dry_run().end().await;
+    ended.assert_code(0);
+    assert!(cloud.world.usage_reports().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,6 +23,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "MAKE_AMI_MAX_AGE",
         "MAKE_AMI_PRICE",
         "MAKE_AMI_PRICE_FOR",
+        "MAKE_AMI_PROTECT",
         "MAKE_AMI_QUIESCE_BY",
         "MAKE_AMI_QUIESCE_CONTAINERS",
         "MAKE_AMI_QUIESCE_LEASE",
@@ -32,6 +33,8 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "MAKE_AMI_SNAPSHOT_TAGS",
         "MAKE_AMI_SSM_PARAMETER",
         "MAKE_AMI_TAGS",
+        "MAKE_AMI_UNUSED_FOR",
+        "MAKE_AMI_USAGE_REPORT_AGE",
     ];
     assert_never_shown(&program, &harmless);
 }

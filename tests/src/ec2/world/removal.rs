@@ -17,6 +17,7 @@ impl State {
         let Some(image) = at.map(|at| self.here.images.remove(at)) else {
             return Ok(xml::done("DeregisterImage"));
         };
+        self.recycle(&image.id, &image.name);
         if !request.flag("DeleteAssociatedSnapshots") {
             return Ok(xml::done("DeregisterImage"));
         }

@@ -37,7 +37,7 @@ pub const POLICIES: [(&str, &str, &str, Program); 4] = [
 
 /// What a program documents and these stacks do not grant: the program needs it only with a setting
 /// that they do not use. Program, actions, reason.
-pub const NOT_NEEDED: [(&str, &[&str], &str); 10] = [
+pub const NOT_NEEDED: [(&str, &[&str], &str); 12] = [
     (
         "deploy-app",
         &["secretsmanager:GetSecretValue"],
@@ -86,6 +86,20 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 10] = [
             "ec2:ModifyImageAttribute",
         ],
         "MAKE_AMI_SHARE_WITH and MAKE_AMI_KMS_KEY are not set",
+    ),
+    (
+        "make-ami",
+        &[
+            "ec2:CreateImageUsageReport",
+            "ec2:DescribeImageUsageReports",
+            "ec2:DescribeImageUsageReportEntries",
+        ],
+        "MAKE_AMI_UNUSED_FOR is not set: nothing is shared",
+    ),
+    (
+        "make-ami",
+        &["ec2:EnableImageDeregistrationProtection"],
+        "MAKE_AMI_PROTECT is not set",
     ),
     (
         "make-ami",
