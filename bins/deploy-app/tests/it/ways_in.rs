@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::Program;
+use harness::dropbear::Dropbear;
 use harness::sshd::{Options, Sshd};
 
 use crate::world::World;
@@ -306,7 +307,11 @@ fn the_keys_of_an_agent_are_offered() {
 
 /// Lets the keys of one server log in to another.
 fn share_keys(from: &Sshd, to: &Sshd) {
-    authorize(to, &public(&from.user_key_path("ed25519")));
+    share_keys_of(&from.user_key_path("ed25519"), to);
+}
+
+fn share_keys_of(key: &Path, to: &Sshd) {
+    authorize(to, &public(key));
 }
 
 fn known_hosts(servers: &[&Sshd]) -> String {
@@ -508,4 +513,53 @@ fn a_refusal_tells_what_was_offered_and_what_the_server_says() {
         .assert_stderr("it says: Authorised staff only.");
     // At once, since the host was up: no key will come to it. The harness connected once, too.
     assert_eq!(world.sshd.log().matches("Connection from").count(), 2);
+}
+
+#[test]
+fn a_host_with_dropbear_is_deployed_to_directly_and_through_another() {
+    let Some(host) = Dropbear::start(&[]) else {
+        return;
+    };
+    let Some(world) = World::start() else { return };
+    let program = world
+        .files_only()
+        .env("DEPLOY_APP_BEFORE", "echo migrated")
+        .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{}", host.port()))
+        .env("DEPLOY_APP_USER", "root")
+        .env("DEPLOY_APP_SSH_KEY", host.user_key_path())
+        .env("DEPLOY_APP_HOST_KEY", host.host_key_line());
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr("before: migrated");
+    world.assert_unlocked();
+    // As a jump host, which is dropbear's part of the way, and to the host behind it.
+    share_keys_of(&host.user_key_path(), &world.sshd);
+    let lines = [
+        world.sshd.host_key_line("ed25519"),
+        format!("[127.0.0.1]:{} {}", host.port(), host.host_key_line()),
+    ];
+    let through = look(&world)
+        .env("DEPLOY_APP_SSH_KEY", host.user_key_path())
+        .env("DEPLOY_APP_HOST_KEY", lines.join("\n"))
+        .env("DEPLOY_APP_JUMP", format!("root@127.0.0.1:{}", host.port()));
+    through.run().assert_code(0);
+    // One that forwards nothing.
+    let Some(closed) = Dropbear::start(&["-j"]) else {
+        return;
+    };
+    let lines = [
+        world.sshd.host_key_line("ed25519"),
+        format!("[127.0.0.1]:{} {}", closed.port(), closed.host_key_line()),
+    ];
+    through
+        .env("DEPLOY_APP_SSH_KEY", closed.user_key_path())
+        .env("DEPLOY_APP_HOST_KEY", lines.join("\n"))
+        .env(
+            "DEPLOY_APP_JUMP",
+            format!("root@127.0.0.1:{}", closed.port()),
+        )
+        .run()
+        .assert_code(3)
+        .assert_stderr("through its jump host");
 }
