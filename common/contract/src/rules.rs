@@ -258,6 +258,7 @@ pub(crate) fn of_pipeline(pipeline: &Pipeline) -> Vec<Finding> {
         artifact_not_made::check,
         artifact_later::check,
         setting_too_long::check,
+        overrides_not_json::check,
         unknown_provider::check,
         unknown_setting::check,
         missing_setting::check,

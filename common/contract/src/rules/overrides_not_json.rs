@@ -1,5 +1,10 @@
-//! P402, overrides-not-json: `check/deployments/overrides.rs` finds it.
+//! P402, overrides-not-json.
 
+use serde_json::Value;
+
+use crate::finding::Finding;
+use crate::model::evaluate::is_unknown;
+use crate::model::pipeline::Pipeline;
 use crate::rule::{Example, Rule, Severity, source};
 
 /// ParameterOverrides is not a JSON object of texts, Fn::GetParam and Fn::GetArtifactAtt.
@@ -17,3 +22,52 @@ pub static RULE: Rule = Rule {
         passing: r##"                ParameterOverrides: '{"AMIId":"#{AMIcreation.AMI_ID}"}'"##,
     },
 };
+
+/// The functions of CodePipeline that stand in place of a value.
+const FUNCTIONS: [&str; 2] = ["Fn::GetParam", "Fn::GetArtifactAtt"];
+
+pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let actions = pipeline.actions();
+    for action in actions.filter(|action| action.provider == "CloudFormation") {
+        let Some(text) = action.text("ParameterOverrides") else {
+            continue;
+        };
+        let finding = |what: String| {
+            let message = format!("{}: {what}", action.name);
+            Finding::new(&RULE, &pipeline.file, Some(text.place), message)
+        };
+        let values = match serde_json::from_str(&text.text) {
+            Ok(Value::Object(values)) => values,
+            Ok(_) | Err(_) if is_unknown(&text.text) => continue,
+            Ok(other) => {
+                let what = format!("ParameterOverrides is {other}, not an object");
+                findings.push(finding(what));
+                continue;
+            }
+            Err(error) => {
+                let what = format!("ParameterOverrides is not JSON: {error}");
+                findings.push(finding(what));
+                continue;
+            }
+        };
+        for (name, value) in values.iter().filter(|(name, _)| !is_unknown(name)) {
+            let is = format!("the value of {name} in ParameterOverrides is");
+            match value {
+                Value::String(_) => {}
+                Value::Object(function) => {
+                    let is_list = |key: &str| function.get(key).is_some_and(Value::is_array);
+                    if !FUNCTIONS.into_iter().any(is_list) {
+                        let what = "neither a text nor Fn::GetParam or Fn::GetArtifactAtt";
+                        findings.push(finding(format!("{is} {what}")));
+                    }
+                }
+                other => findings.push(
+                    finding(format!("{is} {other}, not a text"))
+                        .hint("put it in quotes; a list is comma separated"),
+                ),
+            }
+        }
+    }
+    findings
+}

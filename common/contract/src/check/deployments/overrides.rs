@@ -10,7 +10,7 @@ use crate::model::pipeline::{Action, Text};
 use crate::model::template::Template;
 use crate::model::transform::is_transformed;
 use crate::model::variables;
-use crate::rules::{image_not_used, image_type, overrides_not_json};
+use crate::rules::{image_not_used, image_type};
 
 use super::Given;
 
@@ -26,28 +26,9 @@ impl Run<'_> {
             return;
         };
         let file = around.pipeline.file.clone();
-        let parsed = serde_json::from_str(&text.text);
-        let map = match parsed {
-            Ok(serde_json::Value::Object(map)) => map,
-            Ok(_) | Err(_) if is_unknown(&text.text) => {
-                given.whole = false;
-                return;
-            }
-            faulty => {
-                let what = match faulty {
-                    Ok(other) => format!("{other}, not an object"),
-                    Err(error) => format!("not JSON: {error}"),
-                };
-                let message = format!("{}: ParameterOverrides is {what}", action.name);
-                self.find(Finding::new(
-                    &overrides_not_json::RULE,
-                    &file,
-                    Some(text.place),
-                    message,
-                ));
-                given.whole = false;
-                return;
-            }
+        let Ok(serde_json::Value::Object(map)) = serde_json::from_str(&text.text) else {
+            given.whole = false;
+            return;
         };
         for (name, value) in map {
             if is_unknown(&name) {
@@ -58,21 +39,8 @@ impl Run<'_> {
             let plain = value.as_str().unwrap_or("#{function}");
             let findings = parameters::given(&file, place, &name, plain, template);
             self.find_all(findings);
-            match &value {
-                serde_json::Value::String(_) => {}
-                serde_json::Value::Object(function) => {
-                    self.function(around, action, text, &name, function);
-                }
-                other => {
-                    let message = format!(
-                        "{}: the value of {name} in ParameterOverrides is {other}, not a text",
-                        action.name
-                    );
-                    self.find(
-                        Finding::new(&overrides_not_json::RULE, &file, Some(text.place), message)
-                            .hint("put it in quotes; a list is comma separated"),
-                    );
-                }
+            if let serde_json::Value::Object(function) = &value {
+                self.function(around, action, text, function);
             }
             self.image(around, text, &name, plain, template);
             given.names.push(name);
@@ -85,7 +53,6 @@ impl Run<'_> {
         around: &Around,
         action: &Action,
         text: &Text,
-        name: &str,
         function: &serde_json::Map<String, serde_json::Value>,
     ) {
         let get = |key: &str| function.get(key).and_then(serde_json::Value::as_array);
@@ -108,17 +75,6 @@ impl Run<'_> {
             if let [artifact, _] = texts(items).as_slice() {
                 self.is_input(around, action, artifact, text.place);
             }
-        } else {
-            let message = format!(
-                "{}: the value of {name} in ParameterOverrides is neither a text nor Fn::GetParam or Fn::GetArtifactAtt",
-                action.name
-            );
-            self.find(Finding::new(
-                &overrides_not_json::RULE,
-                &around.pipeline.file,
-                Some(text.place),
-                message,
-            ));
         }
     }
 
