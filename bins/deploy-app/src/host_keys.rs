@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 use crate::reach::Way;
 use crate::settings::{Checked, Hop, INSTANCE, KnownHosts};
 use crate::ssm::{RunError, Ssm};
-use ssh::{HostKey, HostKeyLines, HostKeyPolicy, KnownHostKeys, known_hosts};
+use ssh::{HostKey, HostKeyLines, HostKeyPolicy, KnownHostKeys, Session, known_hosts};
 
 /// What RunCommand runs.
 const READ_KEYS: &str = "cat /etc/ssh/ssh_host_*_key.pub";
@@ -195,26 +195,6 @@ pub fn of_hop(settings: &Checked, hop: &Hop) -> Result<Belief, Failure> {
         "list it in DEPLOY_APP_KNOWN_HOSTS, or give DEPLOY_APP_HOST_KEY a line `{} TYPE BASE64`, as ssh-keyscan prints it",
         hop.names.join(",")
     )))
-}
-
-/// Writes down what a host on the way was believed by, now that it has proven that it holds the key.
-///
-/// # Errors
-/// When first use was asked for and cannot be written down.
-pub fn store_hop(
-    settings: &Checked,
-    hop: &Hop,
-    belief: &Belief,
-    presented: &HostKey,
-) -> Result<(), Failure> {
-    if belief.store.is_none() {
-        return Ok(());
-    }
-    tracing::warn!(
-        "believed the host key {presented} of {} on first use",
-        hop.address
-    );
-    pin(settings, &hop.names, presented)
 }
 
 /// What the rungs said instead of keys, and the gravest thing that they met.
@@ -394,7 +374,7 @@ fn read_known_hosts(path: &Path, may_be_missing: bool) -> Result<String, Failure
     }
 }
 
-/// Writes down what a host was believed by, now that it has proven that it holds the key.
+/// Writes down what a host was believed by, and those on the way to it, now that they have proven that they hold the keys.
 ///
 /// # Errors
 /// When first use was asked for and cannot be written down: the next one would be a first use again.
@@ -402,8 +382,16 @@ pub async fn store(
     settings: &Checked,
     way: &Way<'_>,
     belief: &Belief,
-    presented: &HostKey,
+    session: &Session,
 ) -> Result<(), Failure> {
+    for (hop, key) in settings.jumps.iter().zip(session.hop_keys()) {
+        if of_hop(settings, hop)?.store.is_some() {
+            let address = &hop.address;
+            tracing::warn!("believed the host key {key} of {address} on first use");
+            pin(settings, &hop.names, key)?;
+        }
+    }
+    let presented = session.host_key();
     let believed = match &belief.policy {
         HostKeyPolicy::FirstUse => vec![presented.line()],
         HostKeyPolicy::Pinned(known) => known.keys.iter().map(HostKey::line).collect(),

@@ -235,9 +235,7 @@ async fn attempt(
             user: hop.user.as_ref().unwrap_or(&settings.user),
             belief: &belief,
         };
-        let session = log_in(&login, keys, None, through, deadline).await?;
-        host_keys::store_hop(settings, hop, &belief, session.host_key())?;
-        through = Some(session);
+        through = Some(log_in(&login, keys, None, through, deadline).await?);
     }
     let login = Login {
         host: &way.shown(),

@@ -228,6 +228,18 @@ impl Session {
         &self.host_key
     }
 
+    /// The verified keys of the hosts that this connection runs through, the first on the way first.
+    #[must_use]
+    pub fn hop_keys(&self) -> Vec<&HostKey> {
+        let mut keys = Vec::new();
+        let mut next = self.through.as_deref();
+        while let Some(hop) = next {
+            keys.insert(0, &hop.host_key);
+            next = hop.through.as_deref();
+        }
+        keys
+    }
+
     /// Whether the connection has ended.
     #[must_use]
     pub fn is_closed(&self) -> bool {
