@@ -9,6 +9,7 @@ use action::failure::Failure;
 use action::wait::Limits;
 use contract::buildspec::{Buildspec, Item, PhaseName};
 use contract::finding::Finding;
+use contract::project::{Project, Spec};
 use contract::rule::Severity;
 use contract::yaml;
 use tokio::process::Command;
@@ -361,6 +362,22 @@ impl Running<'_> {
 pub(crate) struct Loaded {
     pub(crate) spec: Buildspec,
     pub(crate) options: BuildOptions,
+}
+
+/// Reads the buildspec of a project out of its source.
+pub(crate) fn load(project: &Project, source: &Path) -> Result<Loaded, Failure> {
+    match &project.buildspec {
+        Spec::File(path) => read_spec(&source.join(path), path),
+        Spec::Inline(text) => {
+            let shown = format!("{} (inline)", project.id);
+            parse_spec(text.as_bytes(), &shown)
+        }
+        Spec::Object(arn) => Err(Failure::refused(format!(
+            "{}: the buildspec {arn} is in a bucket, which is not read here",
+            project.id
+        ))
+        .hint("name a file of the source")),
+    }
 }
 
 /// Reads a buildspec from a file and logs its warnings.

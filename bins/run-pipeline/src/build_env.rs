@@ -34,7 +34,7 @@ const PASSED: [&str; 20] = [
 
 /// What CodeBuild tells a build about itself. Source: CodeBuild user guide, "Environment
 /// variables in build environments".
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct About {
     /// The project's name.
     pub(crate) project: String,

@@ -1,4 +1,4 @@
-//! The three things this program does: run a pipeline, run a buildspec, check a pipeline.
+//! The things this program does: run, plan, draw or check a pipeline, run a buildspec alone, serve an editor.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use action::export::{Exports, Reader};
 use action::failure::Failure;
 use action::program::{Context, Output};
+use action::redact;
 use action::wait::{self, Limits};
 use aws::session::Session;
 use contract::check::Report;
-use contract::checks::pipeline;
+use contract::checks;
 use contract::evaluate::World;
 use contract::finding::Finding;
 use serde_json::json;
@@ -24,11 +25,13 @@ use crate::check;
 use crate::definition::{self, Definition};
 use crate::execution::Execution;
 use crate::files::read_file;
+use crate::graph;
 use crate::ids::random_id;
 use crate::lsp;
+use crate::plan_text;
 use crate::project_build::ProjectBuild;
 use crate::projects;
-use crate::run_plan::{PlannedAction, RunPlan};
+use crate::run_plan::RunPlan;
 use crate::settings::{Asked, Checked};
 
 /// CodeBuild's longest build; a buildspec alone has no project that says less.
@@ -43,6 +46,8 @@ pub(crate) async fn run(asked: Asked, context: Context) -> Result<Output, Failur
     match context.command.as_deref() {
         Some("buildspec") => buildspec(&settings, &context).await,
         Some("check") => check::run(&settings, &context).await,
+        Some("plan") => plan(&settings, &context).await,
+        Some("graph") => graph(&settings, &context).await,
         Some("lsp") => lsp::run(&settings, &context).await,
         _ => pipeline(&settings, &context).await,
     }
@@ -62,14 +67,42 @@ async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failu
         Session::check(context).await?;
     }
     if context.dry_run {
-        return show_plan(&definition, &plan, context);
+        let (text, json) = plan_text::both(&definition, &plan, settings);
+        context.show_plan(&text, &json)?;
+        return Ok(Output::Nothing);
     }
     let work = Work::open(settings.work_dir.as_deref())?;
-    let mut execution = Execution::new(&definition, settings, context, work.path.clone())?;
+    let mut execution = match Execution::new(&definition, settings, context, work.path.clone()) {
+        Ok(execution) => execution,
+        Err(failure) => {
+            work.close();
+            return Err(failure);
+        }
+    };
     let ran = execution.run(&plan).await;
+    execution.close(ran.as_ref().err());
     work.close();
     ran?;
     Ok(Output::Data(format!("{:#}\n", execution.report())))
+}
+
+/// What would run, on stdout.
+async fn plan(settings: &Checked, context: &Context) -> Result<Output, Failure> {
+    let definition = read(settings, context).await?;
+    let plan = RunPlan::make(&definition.pipeline, &definition.options, settings, context)?;
+    let (text, json) = plan_text::both(&definition, &plan, settings);
+    if context.plan_file.is_some() {
+        context.show_plan("", &json)?;
+    }
+    Ok(Output::Data(redact::redacted(&text).into_owned()))
+}
+
+async fn graph(settings: &Checked, context: &Context) -> Result<Output, Failure> {
+    let definition = read(settings, context).await?;
+    Ok(Output::Data(graph::draw(
+        &definition.pipeline,
+        settings.drawing,
+    )))
 }
 
 async fn buildspec(settings: &Checked, context: &Context) -> Result<Output, Failure> {
@@ -179,7 +212,7 @@ fn faults(definition: &Definition, settings: &Checked) -> Result<Vec<Finding>, F
     let shown = settings.definition.display().to_string();
     let text = String::from_utf8_lossy(&read_file(&settings.definition)?).into_owned();
     let mut report = Report {
-        findings: pipeline::check(&definition.pipeline, &source_keys(definition)),
+        findings: checks::pipeline::check(&definition.pipeline, &source_keys(definition)),
         texts: BTreeMap::from([(shown, text)]),
         ..Report::default()
     };
@@ -231,39 +264,6 @@ async fn world(settings: &Checked, context: &Context, bytes: &[u8]) -> Result<Wo
             wait::in_time(context.deadline, &context.interrupt, before, reading).await?;
     }
     Ok(world)
-}
-
-fn show_plan(
-    definition: &Definition,
-    plan: &RunPlan<'_>,
-    context: &Context,
-) -> Result<Output, Failure> {
-    let mut text = String::new();
-    let mut json = Vec::new();
-    for (stage, PlannedAction { action, runner }) in plan.actions() {
-        let runs = runner.shown(&action.provider);
-        text.push_str(&format!("{}/{} ({runs})\n", stage.name, action.name));
-        for (key, value) in &action.configuration {
-            text.push_str(&format!("  {key}: {}\n", value.text));
-        }
-        let configuration: BTreeMap<_, _> = action
-            .configuration
-            .iter()
-            .map(|(key, value)| (key, &value.text))
-            .collect();
-        json.push(json!({
-            "stage": stage.name,
-            "action": action.name,
-            "provider": action.provider,
-            "runs": runs,
-            "configuration": configuration,
-        }));
-    }
-    context.show_plan(
-        &text,
-        &json!({"pipeline": definition.pipeline.name, "actions": json}),
-    )?;
-    Ok(Output::Nothing)
 }
 
 /// The folder of a run: temporary, or one that stays.

@@ -9,7 +9,7 @@ use contract::finding::Finding;
 use contract::functions::has_function;
 use contract::pipeline::{PIPELINE_TYPE, Pipeline};
 use contract::project::PROJECT_TYPE;
-pub(crate) use contract::project::{Project, Spec};
+pub(crate) use contract::project::Project;
 use contract::template::Template;
 use contract::yaml;
 

@@ -9,13 +9,15 @@ use action::failure::Failure;
 use action::program::Context;
 use action::wait::Limits;
 use contract::pipeline::{Action, Moment, Stage};
-use contract::variables::{self, Variables};
-use contract::variables::{EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
+use contract::variables::{
+    self, EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE, Variables,
+};
 use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::action_io::{ActionInput, ActionOutput};
+use crate::actions::Runner;
 use crate::actions::codebuild::Sources;
 use crate::actions::commands::{CommandsJob, environment};
 use crate::artifact::Artifact;
@@ -24,6 +26,7 @@ use crate::conditions::{self, Consequence, variable_check};
 use crate::definition::Definition;
 use crate::ids::random_id;
 use crate::pipeline_options::{Rule, StageOptions};
+use crate::record::{Ended, Record};
 use crate::run_plan::{PlannedAction, PlannedStage, RunPlan, is_skipped};
 use crate::settings::Checked;
 use crate::store::Store;
@@ -44,6 +47,7 @@ pub(crate) struct Execution<'a> {
     store: Store,
     variables: Variables,
     done: Vec<Done>,
+    record: Record,
 }
 
 /// An action that is over.
@@ -69,6 +73,12 @@ impl<'a> Execution<'a> {
         let id = random_id().map_err(cannot)?;
         let artifacts = work.join("artifacts");
         std::fs::create_dir_all(&artifacts).map_err(cannot)?;
+        let record = Record::begin(
+            settings.record_file.as_deref(),
+            settings.junit_file.as_deref(),
+            &definition.pipeline.name,
+            &id,
+        )?;
         let mut variables = Variables::new();
         let mut set = |namespace: &str, key: &str, value: &str| {
             variables
@@ -94,6 +104,7 @@ impl<'a> Execution<'a> {
             store: Store::new(artifacts),
             variables,
             done: Vec::new(),
+            record,
         })
     }
 
@@ -258,6 +269,11 @@ impl<'a> Execution<'a> {
         Ok(job.run().await?.failed.map_or(Ok(()), Err))
     }
 
+    /// Ends the record.
+    pub(crate) fn close(&mut self, failure: Option<&Failure>) {
+        self.record.end(&self.definition.pipeline.name, failure);
+    }
+
     /// Takes the artifacts that are given for actions that do not run.
     async fn take_artifacts(&mut self) -> Result<(), Failure> {
         for (name, source) in &self.settings.local.artifacts {
@@ -281,7 +297,19 @@ impl<'a> Execution<'a> {
         let ended: Vec<_> = join_all(steps).await;
         let mut failed: Option<Failure> = None;
         for (one, ended) in group.iter().zip(ended) {
-            let taken = ended.and_then(|(took, output)| self.take(stage, one.action, took, output));
+            let (took, ended) = ended;
+            let taken = ended.and_then(|output| self.take(stage, one.action, took, output));
+            let made = self.done.last().map_or(&[][..], |done| &done.variables);
+            self.record.action(&Ended {
+                stage: &stage.name,
+                action: &one.action.name,
+                provider: &one.action.provider,
+                runs: &one.runner.shown(&one.action.provider),
+                is_skipped: matches!(one.runner, Runner::Skipped),
+                attempt,
+                took,
+                result: taken.as_ref().map(|()| made),
+            });
             if let Err(failure) = taken {
                 failed = Some(match failed {
                     None => failure,
@@ -297,7 +325,18 @@ impl<'a> Execution<'a> {
         stage: &'a Stage,
         planned: &PlannedAction<'a>,
         attempt: u32,
-    ) -> Result<(Duration, ActionOutput), Failure> {
+    ) -> (Duration, Result<ActionOutput, Failure>) {
+        let began = Instant::now();
+        let ended = self.attempt(stage, planned, attempt).await;
+        (began.elapsed(), ended)
+    }
+
+    async fn attempt(
+        &self,
+        stage: &'a Stage,
+        planned: &PlannedAction<'a>,
+        attempt: u32,
+    ) -> Result<ActionOutput, Failure> {
         let PlannedAction { action, runner } = planned;
         let name = format!("{}/{}", stage.name, action.name);
         if let Some(signal) = self.context.interrupt.pending() {
@@ -307,12 +346,10 @@ impl<'a> Execution<'a> {
             ));
         }
         tracing::info!("---- {name} ({}) ----", runner.shown(&action.provider));
-        let began = Instant::now();
-        let output = match runner.given(&name) {
-            Some(output) => output,
-            None => runner.run(&self.input(stage, action, attempt)?).await?,
-        };
-        Ok((began.elapsed(), output))
+        match runner.given(&name) {
+            Some(output) => Ok(output),
+            None => runner.run(&self.input(stage, action, attempt)?).await,
+        }
     }
 
     fn limits(&self) -> Limits {

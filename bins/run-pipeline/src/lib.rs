@@ -23,15 +23,18 @@ mod conditions;
 mod definition;
 mod execution;
 mod files;
+mod graph;
 mod ids;
 mod local_source;
 mod lsp;
 mod missing_exports;
 mod phases;
 mod pipeline_options;
+mod plan_text;
 mod process;
 mod project_build;
 mod projects;
+mod record;
 mod reports;
 mod run_plan;
 mod runtimes;
@@ -57,6 +60,14 @@ pub const PROGRAM: Program = Program {
         Subcommand::acting(
             "buildspec",
             "Run one buildspec alone and export its variables",
+        ),
+        Subcommand::read_only(
+            "plan",
+            "Say what would run, with which variables, and where each comes from",
+        ),
+        Subcommand::read_only(
+            "graph",
+            "Draw the pipeline, with artifacts and variables on its arrows",
         ),
         Subcommand::read_only("check", "Find the faults of a pipeline without running it"),
         Subcommand::read_only(

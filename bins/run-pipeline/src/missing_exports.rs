@@ -18,10 +18,9 @@ pub(crate) struct Ran {
 /// The most probable reason, with the line to look at.
 pub(crate) fn why(name: &str, spec: &Buildspec, ran: &[Ran]) -> String {
     let file = &spec.file;
-    let naming = ran
-        .iter()
-        .rev()
-        .find(|one| mentions(&one.item.script, name));
+    // Of the items that name it, one that sets it says more than one that only reads it.
+    let last = |is: fn(&str, &str) -> bool| ran.iter().rev().find(|one| is(&one.item.script, name));
+    let naming = last(sets).or_else(|| last(mentions));
     let lost = ran.iter().rev().find(|one| one.epilogue == Epilogue::Lost);
     let never_ran = || {
         spec.phases
@@ -55,10 +54,24 @@ pub(crate) fn why(name: &str, spec: &Buildspec, ran: &[Ran]) -> String {
 
 /// Whether a script holds the name as a whole word.
 fn mentions(script: &str, name: &str) -> bool {
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    script.match_indices(name).any(|(at, _)| {
-        !script[..at].ends_with(word) && !script[at + name.len()..].starts_with(word)
+    words(script, name).next().is_some()
+}
+
+/// Whether a script assigns to the name: `NAME=`, `export NAME`, `read NAME`.
+fn sets(script: &str, name: &str) -> bool {
+    words(script, name).any(|(before, after)| {
+        let before = before.trim_end();
+        after.starts_with('=') || before.ends_with("export") || before.ends_with("read")
     })
+}
+
+/// What stands before and after each place of the name as a whole word.
+fn words<'a>(script: &'a str, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    script
+        .match_indices(name)
+        .map(move |(at, _)| (&script[..at], &script[at + name.len()..]))
+        .filter(move |(before, after)| !before.ends_with(word) && !after.starts_with(word))
 }
 
 #[cfg(test)]
@@ -107,6 +120,11 @@ mod tests {
         check(
             &[(". ./f; exit 0", Some(Lost))],
             "b.yml:5 ended the shell itself, and whatever",
+        );
+        // An item that only reads it says nothing.
+        check(
+            &[("export X=1; exit 0", Some(Lost)), ("echo $X", Some(Saved))],
+            "b.yml:5 ends the shell itself",
         );
         check(
             &[("XX=1 MAX=2", Some(Saved))],

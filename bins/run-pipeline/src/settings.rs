@@ -17,6 +17,7 @@ use contract::rules;
 use contract::variables;
 use serde::Deserialize;
 
+use crate::graph::Drawing;
 use crate::projects;
 use crate::stores::StoreFile;
 
@@ -94,6 +95,20 @@ pub struct Raw {
     /// Build projects that the definition does not hold: the JSON of `aws codebuild batch-get-projects`; repeatable
     #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Builds")]
     projects: Given<Lines>,
+    /// Write what happens to this file, a line of JSON for each action
+    #[arg(long, value_name = "FILE", help_heading = "The pipeline")]
+    record_file: Given<PathBuf>,
+    /// Write the actions as test cases to this JUnit file
+    #[arg(long, value_name = "FILE", help_heading = "The pipeline")]
+    junit_file: Given<PathBuf>,
+    /// For graph: the form of the picture, mermaid or svg
+    #[arg(
+        long,
+        value_name = "FORM",
+        default_value = "mermaid",
+        help_heading = "The pipeline"
+    )]
+    drawing: Given<Drawing>,
     /// Values of Parameter Store and Secrets Manager, JSON such as {"parameter-store":{"/a":"v"},"secrets-manager":{"b":{"key":"v"}}}
     #[arg(long, value_name = "FILE", help_heading = "Builds")]
     store_file: Given<String>,
@@ -185,6 +200,12 @@ pub struct Checked {
     pub(crate) variables: Vec<(String, String, String)>,
     /// Whether AWS itself may be asked.
     pub(crate) allow_aws: bool,
+    /// Where the record of the run goes.
+    pub(crate) record_file: Option<PathBuf>,
+    /// Where the JUnit file goes.
+    pub(crate) junit_file: Option<PathBuf>,
+    /// The form of the picture.
+    pub(crate) drawing: Drawing,
     /// Where artifacts are uploaded whose place is asked for.
     pub(crate) artifact_bucket: Option<String>,
     /// Values of stores that are given.
@@ -337,6 +358,9 @@ impl Raw {
                 Err(fault) => faults.of("projects", format!("{file}: {fault}")),
             }
         }
+        let record_file = faults.optional("record_file", self.record_file);
+        let junit_file = faults.optional("junit_file", self.junit_file);
+        let drawing = faults.optional("drawing", self.drawing).unwrap_or_default();
         let artifact_bucket = faults.optional("artifact_bucket", self.artifact_bucket);
         let cache_dir = faults.optional("cache_dir", self.cache_dir);
         let store_file = faults.optional("store_file", self.store_file);
@@ -374,6 +398,9 @@ impl Raw {
             stores: stores.unwrap_or_default(),
             cache_dir,
             artifact_bucket,
+            record_file,
+            junit_file,
+            drawing,
             local,
             variables,
             allow_aws,

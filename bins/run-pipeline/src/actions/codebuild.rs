@@ -14,7 +14,7 @@ use crate::artifact::Artifact;
 use crate::batch::{Batch, BatchBuild};
 use crate::build::{self, Loaded, Outcome};
 use crate::build_env::{About, Value};
-use crate::definition::{Project, Spec};
+use crate::definition::Project;
 use crate::ids::random_id;
 use crate::project_build::ProjectBuild;
 use crate::projects::{self, DEFAULT_BUILDSPEC};
@@ -24,7 +24,7 @@ pub(super) async fn run(input: &ActionInput<'_>) -> Result<ActionOutput, Failure
     let project = project(input)?;
     let action = environment(input)?;
     let sources = sources(input, &input.folder)?;
-    let loaded = spec(&project, &sources.primary)?;
+    let loaded = build::load(&project, &sources.primary)?;
     let is_batch = input.optional("BatchEnabled") == Some("true");
     let job = Job {
         input,
@@ -139,7 +139,7 @@ impl Job<'_, '_> {
             let sources = sources(input, &folder)?;
             let loaded = match &one.buildspec {
                 Some(path) => build::read_spec(&sources.primary.join(path), path)?,
-                None => spec(self.project, &sources.primary)?,
+                None => build::load(self.project, &sources.primary)?,
             };
             let (outcome, artifacts) = self.build(&loaded, sources, &folder, Some(one)).await?;
             made.extend(artifacts);
@@ -297,21 +297,6 @@ pub(super) fn sources(input: &ActionInput<'_>, folder: &Path) -> Result<Sources,
         }
     }
     Sources::unpack(Some(primary), &others, folder)
-}
-
-fn spec(project: &Project, source: &Path) -> Result<Loaded, Failure> {
-    match &project.buildspec {
-        Spec::File(path) => build::read_spec(&source.join(path), path),
-        Spec::Inline(text) => {
-            let shown = format!("{} (inline)", project.id);
-            build::parse_spec(text.as_bytes(), &shown)
-        }
-        Spec::Object(arn) => Err(Failure::refused(format!(
-            "{}: the buildspec {arn} is in a bucket, which is not read here",
-            project.id
-        ))
-        .hint("name a file of the source")),
-    }
 }
 
 /// The action's `EnvironmentVariables`.

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod buildspec;
+mod corpus;
+mod fidelity;
 mod lsp;
 mod own_buildspecs;
 mod pipeline;

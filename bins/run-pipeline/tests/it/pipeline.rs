@@ -3,6 +3,7 @@
 mod check;
 mod foreign;
 mod modes;
+mod plan;
 mod refusals;
 mod secret_settings;
 mod source;
@@ -228,7 +229,7 @@ fn a_dry_run_calls_nothing() {
         .arg("--dry-run")
         .run()
         .assert_code(0)
-        .assert_stderr("Deploy/Deploy (CloudFormation)")
+        .assert_stderr("Deploy/Deploy: CloudFormation")
         .assert_stdout("");
     assert_eq!(fake.operations(), Vec::<String>::new());
 }

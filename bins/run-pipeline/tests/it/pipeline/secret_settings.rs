@@ -19,6 +19,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "RUN_PIPELINE_BUILD_ENV_DIALECT",
         "RUN_PIPELINE_BUILD_ENV_FILE",
         "RUN_PIPELINE_CHECK_CONFIG",
+        "RUN_PIPELINE_DRAWING",
         "RUN_PIPELINE_EXPLAIN",
         "RUN_PIPELINE_FIX",
         "RUN_PIPELINE_FORMAT",

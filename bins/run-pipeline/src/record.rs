@@ -1,0 +1,202 @@
+//! The record of a run: a line of JSON for each thing that happened, and a JUnit file in the end. Secrets are hidden
+//! in both.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use action::failure::Failure;
+use action::redact;
+use serde_json::{Value, json};
+
+/// What is written of a run, and where.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    lines: Option<File>,
+    junit: Option<PathBuf>,
+    cases: Vec<Case>,
+}
+
+/// An action that is over.
+#[derive(Debug)]
+struct Case {
+    stage: String,
+    action: String,
+    took: Duration,
+    failure: Option<String>,
+    is_skipped: bool,
+}
+
+/// An action that is over, for the record.
+pub(crate) struct Ended<'a> {
+    pub(crate) stage: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) provider: &'a str,
+    /// What ran it, in words.
+    pub(crate) runs: &'a str,
+    pub(crate) is_skipped: bool,
+    pub(crate) attempt: u32,
+    pub(crate) took: Duration,
+    pub(crate) result: Result<&'a [(String, String)], &'a Failure>,
+}
+
+impl Record {
+    /// Begins a record; an old one of that name is overwritten.
+    pub(crate) fn begin(
+        lines: Option<&Path>,
+        junit: Option<&Path>,
+        pipeline: &str,
+        execution: &str,
+    ) -> Result<Self, Failure> {
+        let open = |path: &Path| {
+            File::create(path).map_err(|error| {
+                Failure::refused(format!("cannot write the record {}", path.display())).cause(error)
+            })
+        };
+        let mut record = Self {
+            lines: lines.map(open).transpose()?,
+            junit: junit.map(Path::to_owned),
+            cases: Vec::new(),
+        };
+        record.line(&json!({
+            "event": "begin",
+            "version": 1,
+            "pipeline": pipeline,
+            "execution": execution,
+        }));
+        Ok(record)
+    }
+
+    /// Writes down that an action is over.
+    pub(crate) fn action(&mut self, ended: &Ended<'_>) {
+        let mut line = json!({
+            "event": "action",
+            "stage": ended.stage,
+            "action": ended.action,
+            "provider": ended.provider,
+            "runs": ended.runs,
+            "attempt": ended.attempt,
+            "seconds": (ended.took.as_secs_f64() * 1000.0).round() / 1000.0,
+        });
+        let failure = match ended.result {
+            Ok(variables) => {
+                let map: serde_json::Map<String, Value> = variables
+                    .iter()
+                    .map(|(key, value)| (key.clone(), Value::from(value.as_str())))
+                    .collect();
+                line["status"] = if ended.is_skipped {
+                    "skipped"
+                } else {
+                    "succeeded"
+                }
+                .into();
+                line["variables"] = map.into();
+                None
+            }
+            Err(failure) => {
+                line["status"] = "failed".into();
+                line["error"] = failure.deed().into();
+                line["causes"] = failure.causes().into();
+                Some(failure.to_string())
+            }
+        };
+        self.line(&line);
+        self.cases.push(Case {
+            stage: ended.stage.to_owned(),
+            action: ended.action.to_owned(),
+            took: ended.took,
+            failure,
+            is_skipped: ended.is_skipped,
+        });
+    }
+
+    /// Writes down how the run ended, and the JUnit file.
+    pub(crate) fn end(&mut self, pipeline: &str, failure: Option<&Failure>) {
+        let mut line = json!({"event": "end"});
+        match failure {
+            None => line["status"] = "succeeded".into(),
+            Some(failure) => {
+                line["status"] = "failed".into();
+                line["error"] = failure.deed().into();
+            }
+        }
+        self.line(&line);
+        if let Some(path) = &self.junit {
+            let text = junit(pipeline, &self.cases);
+            if let Err(error) = std::fs::write(path, redact::redacted(&text).as_bytes()) {
+                tracing::warn!("cannot write {}: {error}", path.display());
+            }
+        }
+    }
+
+    fn line(&mut self, line: &Value) {
+        let Some(file) = &mut self.lines else { return };
+        let text = format!("{line}\n");
+        if let Err(error) = file.write_all(redact::redacted(&text).as_bytes()) {
+            tracing::warn!("the record of the run ends here: {error}");
+            self.lines = None;
+        }
+    }
+}
+
+/// The actions as test cases, a suite for each stage.
+fn junit(pipeline: &str, cases: &[Case]) -> String {
+    let failures = |cases: &[&Case]| cases.iter().filter(|one| one.failure.is_some()).count();
+    let mut stages: Vec<&str> = Vec::new();
+    for case in cases {
+        if !stages.contains(&case.stage.as_str()) {
+            stages.push(&case.stage);
+        }
+    }
+    let all: Vec<&Case> = cases.iter().collect();
+    let mut text = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"{}\" tests=\"{}\" failures=\"{}\">\n",
+        escaped(pipeline),
+        all.len(),
+        failures(&all)
+    );
+    for stage in stages {
+        let own: Vec<&Case> = cases.iter().filter(|one| one.stage == stage).collect();
+        text.push_str(&format!(
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\">\n",
+            escaped(stage),
+            own.len(),
+            failures(&own)
+        ));
+        for case in own {
+            text.push_str(&format!(
+                "    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\">",
+                escaped(stage),
+                escaped(&case.action),
+                case.took.as_secs_f64()
+            ));
+            if let Some(failure) = &case.failure {
+                text.push_str(&format!("<failure>{}</failure>", escaped(failure)));
+            } else if case.is_skipped {
+                text.push_str("<skipped/>");
+            }
+            text.push_str("</testcase>\n");
+        }
+        text.push_str("  </testsuite>\n");
+    }
+    text.push_str("</testsuites>\n");
+    text
+}
+
+/// A text inside of XML. What no XML may hold is left out.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
