@@ -5,8 +5,8 @@ pub mod message;
 
 mod cipher;
 mod handshake;
-
+mod session;
 mod timing;
 
 pub use cipher::DataKey;
-
+pub use session::{Ping, Ssm, SsmError};

@@ -29,7 +29,7 @@ const ACKNOWLEDGEMENTS: usize = 8_192;
 /// Frames that are no messages, until the connection is not believed to be one to an agent.
 const BAD_FRAMES: u32 = 100;
 /// So long may messages of ours stay without any acknowledgement.
-pub const SILENCE: Duration = Duration::from_secs(30);
+pub const SILENCE: Duration = Duration::from_secs(10);
 
 /// How a channel ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
