@@ -405,8 +405,13 @@ async fn serve(
             }
             carried += 1;
         }
-        if socket.flush().await.is_err() || session.is_over {
+        if socket.flush().await.is_err() {
+            return;
+        }
+        if session.is_over {
             drop(socket.close(None).await);
+            // A connection that is dropped with bytes in it is reset, and takes the last words with it.
+            while let Some(Ok(_)) = socket.next().await {}
             return;
         }
         if cut.is_some_and(|cut| carried >= cut) {

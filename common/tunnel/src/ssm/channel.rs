@@ -520,6 +520,19 @@ impl Channel {
         self.acknowledgements.clear();
     }
 
+    /// A number that grows with every message that arrived, in either direction.
+    #[must_use]
+    pub fn progress(&self) -> i64 {
+        let waiting = i64::try_from(self.waiting.len()).unwrap_or(i64::MAX);
+        self.expected + self.next - waiting
+    }
+
+    /// Whether everything that was sent has arrived.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// How many bytes are held, for the bounds of the tests.
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {

@@ -162,6 +162,7 @@ impl Ssm {
             began: Instant::now(),
             open: Some(open),
             tries: 0,
+            reached: 0,
             deadline,
         };
         tunnels.run(|stop| run.whole(started, other, stop));
@@ -286,6 +287,8 @@ struct Run {
     open: Option<oneshot::Sender<Result<(), TunnelError>>>,
     /// How often the session was resumed without progress since.
     tries: u32,
+    /// How far the channel was then.
+    reached: i64,
     /// Until when the stream must have begun.
     deadline: Instant,
 }
@@ -403,11 +406,8 @@ impl Run {
             if self.channel.is_silent(now) {
                 return Left::Cut("nothing was acknowledged any more".to_owned());
             }
-            // What arrived before the end is handed on first.
-            if let Some(end) = self.channel.end()
-                && self.channel.inbox().is_empty()
-            {
-                return Left::Ended(end.clone());
+            if let Some(end) = self.channel.end().cloned() {
+                return self.hand_on(end, to, stop).await;
             }
             if self.channel.is_open()
                 && let Some(open) = self.open.take()
@@ -435,7 +435,9 @@ impl Run {
                         Did::Ready => self.transmit(socket),
                         Did::Came(came) => self.receive(socket, came),
                     };
-                    if let Some(why) = cut {
+                    if let Some(why) = cut
+                        && self.channel.end().is_none()
+                    {
                         return Left::Cut(why);
                     }
                 }
@@ -458,6 +460,25 @@ impl Run {
         }
     }
 
+    /// What arrived before the end is handed on first.
+    async fn hand_on(
+        &mut self,
+        end: End,
+        to: &mut WriteHalf<DuplexStream>,
+        stop: &mut Stop,
+    ) -> Left {
+        while !self.channel.inbox().is_empty() {
+            tokio::select! {
+                written = to.write(self.channel.inbox()) => match written {
+                    Ok(count) if count > 0 => self.channel.consume(count),
+                    _ => return Left::Done,
+                },
+                () = stopped(stop) => return Left::Done,
+            }
+        }
+        Left::Ended(end)
+    }
+
     fn transmit(&mut self, socket: &mut Socket) -> Option<String> {
         let now = self.now();
         while let Some(frame) = self.channel.transmit(now) {
@@ -475,10 +496,7 @@ impl Run {
         let mut came = Some(came);
         while let Some(one) = came {
             match one {
-                Came::Binary(frame) => {
-                    self.tries = 0;
-                    self.channel.receive(self.now(), &frame);
-                }
+                Came::Binary(frame) => self.channel.receive(self.now(), &frame),
                 // No client of AWS's takes anything from one.
                 Came::Text(_) | Came::Other => {}
                 Came::Closed(None) => return Some("the service closed it".to_owned()),
@@ -495,7 +513,14 @@ impl Run {
 
     /// Another connection to the same session; none when nobody wants one any more.
     async fn again(&mut self, cut: String, stop: &mut Stop) -> Result<Option<Socket>, SsmError> {
-        let mut cut = cut;
+        if self.channel.progress() != self.reached {
+            self.reached = self.channel.progress();
+            self.tries = 0;
+        }
+        if self.tries >= RESUMES {
+            let why = format!("it was {RESUMES} times, and broke off again before anything arrived");
+            return Err(SsmError::Lost { cut, why });
+        }
         loop {
             let pause = PAUSE * 2_u32.saturating_pow(self.tries) - PAUSE;
             self.tries += 1;
@@ -529,7 +554,7 @@ impl Run {
                 Err((is_final, why)) if is_final || self.tries >= RESUMES => {
                     return Err(SsmError::Lost { cut, why });
                 }
-                Err((_, why)) => cut = why,
+                Err(_) => {}
             }
         }
     }
@@ -541,11 +566,16 @@ impl Run {
             self.channel.terminate(self.now());
         }
         let saying = async {
-            while self.channel.has_frame(self.now()) {
-                if let Did::Came(Came::Cut(_) | Came::Closed(_)) = socket.next(true, false).await {
+            loop {
+                let has_frame = self.channel.has_frame(self.now());
+                if !has_frame && (self.channel.end().is_some() || self.channel.is_acknowledged()) {
                     return;
                 }
-                if self.transmit(socket).is_some() {
+                let cut = match socket.next(has_frame, true).await {
+                    Did::Ready => self.transmit(socket),
+                    Did::Came(came) => self.receive(socket, came),
+                };
+                if cut.is_some() {
                     return;
                 }
             }
