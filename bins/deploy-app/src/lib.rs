@@ -36,6 +36,7 @@ pub mod steps;
 pub mod stop;
 pub mod sync;
 pub mod target_group;
+pub mod transport;
 pub mod undo;
 
 use action::program::{self, Permission, Program, Subcommand};
