@@ -130,13 +130,20 @@ async fn act(
     };
     let job = (job, application);
     let ended = connected(settings, context, &host, job, (stages, evidence), &limits).await;
+    let broken = host.routes.broken();
     let left = host.routes.close().await;
     for line in &left {
         tracing::warn!("left behind: {line}");
     }
-    ended.map_err(|failure| match (&host.instance, host.started) {
-        (Some((cloud, seen)), true) => cloud.ec2.started(failure, &seen.id),
-        _ => failure,
+    ended.map_err(|failure| {
+        let failure = match &broken {
+            Some(reason) => failure.detail(format!("the tunnel: {reason}")),
+            None => failure,
+        };
+        match (&host.instance, host.started) {
+            (Some((cloud, seen)), true) => cloud.ec2.started(failure, &seen.id),
+            _ => failure,
+        }
     })
 }
 

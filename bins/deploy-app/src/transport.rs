@@ -1,6 +1,7 @@
 //! Which ways lead to the SSH port of the host, why the others do not, and the streams over them.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use action::failure::Failure;
@@ -11,9 +12,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use ssh::{Address, ConnectError, HostKeyPolicy, PrivateKey, Session};
 use tokio::time::{Instant, sleep};
-use tunnel::eic::{self, Choice, EndpointError, Eic};
-use tunnel::ssm::channel::End;
-use tunnel::ssm::{Ping, Ssm, SsmError};
+use tunnel::eic::{self, Choice, Eic, EndpointError};
+use tunnel::ssm::{End, Ping, Ssm, SsmError};
 use tunnel::stream::Ending;
 use tunnel::{Host, OpenError, Tunnel, TunnelError, Tunnels};
 
@@ -67,6 +67,8 @@ pub struct Routes {
     excluded: Vec<(Transport, String)>,
     tunneling: Option<Tunneling>,
     has_public_address: bool,
+    /// How the tunnels that were connected over end.
+    taken: Mutex<Vec<Ending>>,
 }
 
 /// What opens tunnels.
@@ -151,6 +153,7 @@ impl Routes {
             excluded,
             tunneling: Some(tunneling),
             has_public_address: seen.public_ip.is_some(),
+            taken: Mutex::default(),
         })
     }
 
@@ -229,12 +232,25 @@ impl Routes {
             }
         };
         let tunnel: Tunnel = tunnel.map_err(Met::Tunnel)?;
-        let ending: Ending = tunnel.ending();
+        let ending = tunnel.ending();
         (to.push)().await?;
-        Session::connect(tunnel, to.user, to.key, to.policy, to.deadline)
-            .await
+        let connected = Session::connect(tunnel, to.user, to.key, to.policy, to.deadline).await;
+        match connected {
+            Ok(session) => {
+                let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+                taken.push(ending);
+                Ok(session)
+            }
             // A tunnel that ended says more than SSH about its end.
-            .map_err(|error| ending.reason().map_or(Met::Ssh(error), Met::Tunnel))
+            Err(error) => Err(ending.reason().map_or(Met::Ssh(error), Met::Tunnel)),
+        }
+    }
+
+    /// Why the tunnel that carried the deployment ended, where it did so by itself.
+    #[must_use]
+    pub fn broken(&self) -> Option<TunnelError> {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.iter().rev().find_map(Ending::reason)
     }
 
     /// Ends every tunnel, also the one that carried the deployment. What is left behind is told.
@@ -258,8 +274,7 @@ pub(crate) struct To<'a> {
 }
 
 /// The answer of [`To::push`].
-pub(crate) type Pushing<'a> =
-    std::pin::Pin<Box<dyn Future<Output = Result<(), Met>> + Send + 'a>>;
+pub(crate) type Pushing<'a> = std::pin::Pin<Box<dyn Future<Output = Result<(), Met>> + Send + 'a>>;
 
 /// Why one way did not come about.
 #[derive(Debug, Clone)]
@@ -409,7 +424,8 @@ impl Tried {
     pub(crate) fn is_passing(&self, is_young: bool) -> bool {
         let is_answered = |met: &Met| matches!(met, Met::Ssh(error) if !error.is_passing());
         let mut met = self.met.iter();
-        !met.clone().any(|(_, met)| is_answered(met)) && met.any(|(_, met)| met.is_passing(is_young))
+        !met.clone().any(|(_, met)| is_answered(met))
+            && met.any(|(_, met)| met.is_passing(is_young))
     }
 
     /// A line for each way where there was a choice.
@@ -438,7 +454,9 @@ pub(crate) fn hint(error: &TunnelError) -> &'static str {
         TunnelError::Open(OpenError::Skew { .. }) => {
             "set the clock of this machine; signatures are good for a minute"
         }
-        TunnelError::Open(OpenError::Refused { status: 401 | 403, .. }) => {
+        TunnelError::Open(OpenError::Refused {
+            status: 401 | 403, ..
+        }) => {
             "the role needs ec2-instance-connect:OpenTunnel on the endpoint, or for a session ssmmessages:OpenDataChannel; see IAM on deploy-app's page"
         }
         TunnelError::Open(_) | TunnelError::Unsigned(_) => {

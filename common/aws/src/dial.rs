@@ -99,7 +99,11 @@ impl Dialer {
         deadline: Instant,
     ) -> Result<Box<dyn Stream>, DialError> {
         let is_secret = matches!(address.scheme_str(), Some("https" | "wss"));
-        let (scheme, port) = if is_secret { ("https", 443) } else { ("http", 80) };
+        let (scheme, port) = if is_secret {
+            ("https", 443)
+        } else {
+            ("http", 80)
+        };
         let bad = || DialError::Address(address.to_string());
         let host = address.host().ok_or_else(bad)?;
         let to = format!("{host}:{}", address.port_u16().unwrap_or(port));

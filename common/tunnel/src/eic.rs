@@ -5,7 +5,6 @@
 //! ports 22 and 3389 only, 20 connections at a time, an hour for each, and no high volume of data.
 
 mod choice;
-pub mod frames;
 
 use std::time::Duration;
 
@@ -21,7 +20,8 @@ use crate::signature::{self, Scope, encoded};
 use crate::stream::{Other, Stop, Tunnel, Tunnels, stopped};
 use crate::websocket::{Did, Socket};
 use crate::{Host, PING, TunnelError};
-use frames::{Fault, Frames};
+use tokio_tungstenite::tungstenite::protocol::Message;
+use tunnel_protocol::frames::{self, Came, Fault, Frames, Out};
 
 /// How long the address is good for, as AWS's own client asks for.
 const EXPIRES: Duration = Duration::from_secs(60);
@@ -132,11 +132,11 @@ async fn carry(mut socket: Socket, other: Other, mut stop: Stop) -> Result<(), S
             did = socket.next(has_frame, wants_frame) => {
                 let handled = match did {
                     Did::Ready => {
-                        while let Some(frame) = frames.transmit() {
-                            match socket.push(frame) {
+                        while let Some(out) = frames.transmit() {
+                            match socket.push(message(out)) {
                                 Ok(true) => {}
                                 Ok(false) => break,
-                                Err(why) => { frames.receive(crate::websocket::Came::Cut(why)); break }
+                                Err(why) => frames.receive(Came::Cut(why)),
                             }
                         }
                         frames.fault()
@@ -173,10 +173,17 @@ async fn carry(mut socket: Socket, other: Other, mut stop: Stop) -> Result<(), S
         }
     };
     if let Some(fault) = fault {
-        end.is(TunnelError::Endpoint(fault.after(began.elapsed())));
+        end.is(TunnelError::Endpoint(after(began.elapsed(), fault)));
     }
     socket.close(Instant::now() + crate::FAREWELL).await;
     Ok(())
+}
+
+fn message(out: Out) -> Message {
+    match out {
+        Out::Binary(bytes) => Message::binary(bytes),
+        Out::Ping => Message::Ping(Vec::new().into()),
+    }
 }
 
 /// Why an endpoint's tunnel ended.
@@ -192,20 +199,17 @@ pub enum EndpointError {
     Hour(Fault),
 }
 
-impl Fault {
-    fn after(self, time: Duration) -> EndpointError {
-        // Its clock began before ours.
-        let is_hour = time + Duration::from_secs(10) >= Duration::from_secs(3600);
-        match is_hour {
-            true => EndpointError::Hour(self),
-            false => EndpointError::Ended(self),
-        }
+fn after(time: Duration, fault: Fault) -> EndpointError {
+    // Its clock began before ours.
+    match time + Duration::from_secs(10) >= Duration::from_secs(3600) {
+        true => EndpointError::Hour(fault),
+        false => EndpointError::Ended(fault),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Choice, Fault, address};
+    use super::{Choice, Fault, address, after};
     use std::time::Duration;
 
     #[test]
@@ -227,12 +231,12 @@ mod tests {
             code: 1001,
             reason: "max duration".to_owned(),
         };
-        let early = fault().after(Duration::from_secs(3000)).to_string();
+        let early = after(Duration::from_secs(3000), fault()).to_string();
         assert_eq!(
             early,
             "the Instance Connect Endpoint closed the connection (1001): max duration"
         );
-        let late = fault().after(Duration::from_secs(3599)).to_string();
+        let late = after(Duration::from_secs(3599), fault()).to_string();
         assert!(late.contains("after an hour"), "{late}");
     }
 }

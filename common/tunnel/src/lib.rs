@@ -2,8 +2,7 @@
 //! Instance Connect Endpoint ([`eic`]) or a session of Session Manager ([`ssm`]). SSH runs inside, so that a tunnel
 //! changes nothing of what is believed of the host.
 //!
-//! What the two protocols do is decided by state machines without input and output ([`ssm::channel`],
-//! [`eic::frames`]); around them a task carries frames and bytes. Both go to AWS as calls do, through `aws::dial`.
+//! What the two protocols do is decided by the state machines of `tunnel_protocol`; around them a task carries frames and bytes. Both go to AWS as calls do, through `aws::dial`.
 
 pub mod eic;
 pub mod ssm;

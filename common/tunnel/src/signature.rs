@@ -141,15 +141,25 @@ mod tests {
         assert_eq!(value("X-Amz-Expires"), "60");
         assert_eq!(value("X-Amz-SignedHeaders"), "host");
         assert_eq!(value("X-Amz-Security-Token"), "a+session/token=");
-        assert_eq!(value("X-Amz-Signature"), include_str!("signature/eic.txt").trim());
-        let address = "wss://ssmmessages.eu-west-1.amazonaws.com/v1/data-channel/s-1?role=publish_subscribe";
+        assert_eq!(
+            value("X-Amz-Signature"),
+            include_str!("signature/eic.txt").trim()
+        );
+        let address =
+            "wss://ssmmessages.eu-west-1.amazonaws.com/v1/data-channel/s-1?role=publish_subscribe";
         let signed = made(&identity, &scope("ssmmessages", None), address, time).unwrap();
         let headers = signed.headers;
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["authorization", "x-amz-date", "x-amz-security-token"]);
+        assert_eq!(
+            names,
+            ["authorization", "x-amz-date", "x-amz-security-token"]
+        );
         let authorization = &headers[0].1;
         let signature = include_str!("signature/ssm.txt").trim();
-        assert!(authorization.ends_with(&format!("Signature={signature}")), "{authorization}");
+        assert!(
+            authorization.ends_with(&format!("Signature={signature}")),
+            "{authorization}"
+        );
     }
 
     #[test]

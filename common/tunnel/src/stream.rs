@@ -48,7 +48,10 @@ impl Ending {
     /// The reason; none while the tunnel lives, and when this side closed it.
     #[must_use]
     pub fn reason(&self) -> Option<TunnelError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn is(&self, reason: TunnelError) {

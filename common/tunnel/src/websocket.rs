@@ -16,6 +16,8 @@ use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::http::Response;
 use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use tunnel_protocol::frames::Came;
+use tunnel_protocol::plain;
 
 /// The largest message that is taken; what AWS sends is far smaller.
 const MESSAGE: usize = 1 << 20;
@@ -23,8 +25,6 @@ const MESSAGE: usize = 1 << 20;
 const WRITE: usize = 64 << 10;
 /// A clock that is off by more makes signatures of one minute worthless.
 const SKEW: Duration = Duration::from_secs(60);
-/// How much of an answer that is no websocket is shown.
-const SHOWN: usize = 300;
 
 /// Why there is no websocket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,19 +81,6 @@ pub(crate) enum Did {
     Ready,
     /// A frame came.
     Came(Came),
-}
-
-/// What came.
-#[derive(Debug)]
-pub(crate) enum Came {
-    Binary(Vec<u8>),
-    Text(String),
-    /// Nothing for us.
-    Other,
-    /// The end, with the code and the reason of the other side.
-    Closed(Option<(u16, String)>),
-    /// The end, without one.
-    Cut(String),
 }
 
 impl Socket {
@@ -158,7 +145,7 @@ impl Socket {
         }
         self.inner
             .poll_next_unpin(cx)
-            .map(|came| Did::Came(Came::of(came)))
+            .map(|next| Did::Came(came(next)))
     }
 
     /// Hands a frame over; whether it takes another one at once.
@@ -176,7 +163,7 @@ impl Socket {
 
     /// Another frame that has come already.
     pub(crate) fn came(&mut self) -> Option<Came> {
-        self.inner.next().now_or_never().map(Came::of)
+        self.inner.next().now_or_never().map(came)
     }
 
     /// Sends what was handed over, and the end.
@@ -186,20 +173,18 @@ impl Socket {
     }
 }
 
-impl Came {
-    fn of(came: Option<Result<Message, Error>>) -> Self {
-        match came {
-            Some(Ok(Message::Binary(bytes))) => Self::Binary(bytes.into()),
-            Some(Ok(Message::Text(text))) => Self::Text(text.as_str().to_owned()),
-            Some(Ok(Message::Close(None))) => Self::Closed(None),
-            Some(Ok(Message::Close(Some(frame)))) => {
-                let reason = plain(frame.reason.as_str());
-                Self::Closed(Some((frame.code.into(), reason)))
-            }
-            Some(Ok(_)) => Self::Other,
-            Some(Err(error)) => Self::Cut(error.to_string()),
-            None => Self::Cut("the connection ended".to_owned()),
+fn came(came: Option<Result<Message, Error>>) -> Came {
+    match came {
+        Some(Ok(Message::Binary(bytes))) => Came::Binary(bytes.into()),
+        Some(Ok(Message::Text(text))) => Came::Text(text.as_str().to_owned()),
+        Some(Ok(Message::Close(None))) => Came::Closed(None),
+        Some(Ok(Message::Close(Some(frame)))) => {
+            let reason = plain(frame.reason.as_str());
+            Came::Closed(Some((frame.code.into(), reason)))
         }
+        Some(Ok(_)) => Came::Other,
+        Some(Err(error)) => Came::Cut(error.to_string()),
+        None => Came::Cut("the connection ended".to_owned()),
     }
 }
 
@@ -226,16 +211,6 @@ fn refused(answer: &Response<Option<Vec<u8>>>, now: SystemTime) -> OpenError {
         status,
         said: plain(&String::from_utf8_lossy(body)),
     }
-}
-
-/// The beginning of a text on one line, without control characters.
-pub(crate) fn plain(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = words.join(" ");
-    line.chars()
-        .filter(|c| !c.is_control())
-        .take(SHOWN)
-        .collect()
 }
 
 #[cfg(test)]

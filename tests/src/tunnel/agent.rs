@@ -15,9 +15,9 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
+use super::Served;
 use super::frame::Frame;
 use super::network::{Faults, Way};
-use super::Served;
 use crate::{FakeAws, Reply};
 
 /// Bytes of the stream in one message, as real agents send.
@@ -140,7 +140,10 @@ impl Agent {
         });
         let (book, resumes) = (Arc::clone(&self.book), self.behaviour.resumes);
         aws.on_call("ssm:ResumeSession", move |request| {
-            let id = request.json()["SessionId"].as_str().unwrap_or_default().to_owned();
+            let id = request.json()["SessionId"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
             let mut book = book.lock().unwrap();
             if !resumes || !book.tokens.contains_key(&id) || book.terminated.contains(&id) {
                 return Reply::error(400, "DoesNotExistException", "there is no such session");
@@ -151,7 +154,10 @@ impl Agent {
         });
         let book = Arc::clone(&self.book);
         aws.on_call("ssm:TerminateSession", move |request| {
-            let id = request.json()["SessionId"].as_str().unwrap_or_default().to_owned();
+            let id = request.json()["SessionId"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
             book.lock().unwrap().terminated.push(id.clone());
             Reply::json(&json!({"SessionId": id}))
         });
@@ -197,7 +203,9 @@ impl Agent {
     pub fn left_open(&self) -> Vec<String> {
         let book = self.book.lock().unwrap();
         let all = book.tokens.keys();
-        all.filter(|id| !book.terminated.contains(id)).cloned().collect()
+        all.filter(|id| !book.terminated.contains(id))
+            .cloned()
+            .collect()
     }
 
     /// How many websockets were opened with a good token.
@@ -250,7 +258,9 @@ impl Session {
     fn new(behaviour: &Behaviour) -> Self {
         let mut actions = Vec::new();
         if let Some(key) = &behaviour.kms_key {
-            actions.push(json!({"ActionType": "KMSEncryption", "ActionParameters": {"KMSKeyId": key}}));
+            actions.push(
+                json!({"ActionType": "KMSEncryption", "ActionParameters": {"KMSKeyId": key}}),
+            );
         }
         let properties = json!({"portNumber": "22"});
         actions.push(json!({"ActionType": "SessionType", "ActionParameters":
@@ -270,7 +280,10 @@ impl Session {
             is_open: false,
             is_over: false,
             keys: None,
-            ways: [Way::new(&behaviour.faults, 0), Way::new(&behaviour.faults, 1)],
+            ways: [
+                Way::new(&behaviour.faults, 0),
+                Way::new(&behaviour.faults, 1),
+            ],
             cuts: behaviour.faults.cuts.iter().copied().collect(),
         };
         let request = json!({"AgentVersion": "3.3.3572.0", "RequestedClientActions": actions});
@@ -343,7 +356,8 @@ async fn gateway(stream: TcpStream, port: u16, book: Arc<Mutex<Book>>, behaviour
         let authorization = request.headers().get("authorization");
         let authorization = authorization.map(|value| value.to_str().unwrap().to_owned());
         let mut book = book.lock().unwrap();
-        book.requests.push((request.uri().to_string(), authorization));
+        book.requests
+            .push((request.uri().to_string(), authorization));
         Ok(response)
     };
     let Ok(mut socket) = accept_hdr_async(stream, seen).await else {
@@ -354,7 +368,9 @@ async fn gateway(stream: TcpStream, port: u16, book: Arc<Mutex<Book>>, behaviour
     };
     let hello: Value = serde_json::from_str(hello.as_str()).unwrap_or_default();
     let is_whole = hello["MessageSchemaVersion"] == "1.0"
-        && ["RequestId", "ClientId"].iter().all(|name| hello[name].as_str().is_some_and(|id| id.len() == 36));
+        && ["RequestId", "ClientId"]
+            .iter()
+            .all(|name| hello[name].as_str().is_some_and(|id| id.len() == 36));
     let session = {
         let mut book = book.lock().unwrap();
         let token = hello["TokenValue"].as_str().unwrap_or_default();
@@ -395,7 +411,10 @@ async fn serve(
             now_out.extend(session.ways[0].carry(bytes));
         }
         now_out.extend(session.ways[0].due());
-        while late_acknowledgements.front().is_some_and(|(at, _)| *at <= Instant::now()) {
+        while late_acknowledgements
+            .front()
+            .is_some_and(|(at, _)| *at <= Instant::now())
+        {
             let (_, bytes) = late_acknowledgements.pop_front().unwrap();
             now_out.extend(session.ways[0].carry(bytes));
         }
@@ -447,7 +466,9 @@ async fn serve(
             _ = tick.tick() => {}
         }
         for bytes in arrived {
-            let Some(frame) = Frame::read(&bytes) else { continue };
+            let Some(frame) = Frame::read(&bytes) else {
+                continue;
+            };
             match frame.kind.as_str() {
                 "acknowledge" => {
                     let content: Value = serde_json::from_slice(&frame.payload).unwrap_or_default();
@@ -466,7 +487,9 @@ async fn serve(
                         "AcknowledgedMessageSequenceNumber": frame.sequence,
                         "IsSequentialMessage": true,
                     });
-                    let bytes = Frame::new("acknowledge", 0, 0, acknowledgement.to_string().as_bytes()).bytes();
+                    let bytes =
+                        Frame::new("acknowledge", 0, 0, acknowledgement.to_string().as_bytes())
+                            .bytes();
                     match behaviour.acknowledges_after {
                         Duration::ZERO => now_out.extend(session.ways[0].carry(bytes)),
                         after => late_acknowledgements.push_back((Instant::now() + after, bytes)),
@@ -479,7 +502,10 @@ async fn serve(
                         take(session, frame, port, book, behaviour, &mut now_out).await;
                     }
                     session.inputs += 1;
-                    if behaviour.pauses_every.is_some_and(|every| session.inputs.is_multiple_of(every)) {
+                    if behaviour
+                        .pauses_every
+                        .is_some_and(|every| session.inputs.is_multiple_of(every))
+                    {
                         now_out.push(Frame::new("pause_publication", 0, 0, b"").bytes());
                         paused = Some(Instant::now() + Duration::from_millis(30));
                     }
@@ -564,8 +590,16 @@ async fn answered(
     out: &mut Vec<Vec<u8>>,
 ) {
     let answer: Value = serde_json::from_slice(payload).unwrap_or_default();
-    let actions = answer["ProcessedClientActions"].as_array().cloned().unwrap_or_default();
-    let of = |name: &str| actions.iter().find(|action| action["ActionType"] == name).cloned();
+    let actions = answer["ProcessedClientActions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let of = |name: &str| {
+        actions
+            .iter()
+            .find(|action| action["ActionType"] == name)
+            .cloned()
+    };
     let is_good = |name: &str| of(name).is_some_and(|action| action["ActionStatus"] == 1);
     let is_encrypted = behaviour.kms_key.is_some();
     if !is_good("SessionType") || (is_encrypted && !is_good("KMSEncryption")) {

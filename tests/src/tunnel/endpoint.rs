@@ -7,10 +7,10 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::Served;
 use crate::{FakeAws, Reply};
@@ -127,7 +127,10 @@ fn fault(target: &str) -> Option<&'static str> {
     let (path, query) = target.split_once('?')?;
     let value = |name: &str| {
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.filter(|(found, _)| *found == name).map(|(_, value)| value).next()
+        pairs
+            .filter(|(found, _)| *found == name)
+            .map(|(_, value)| value)
+            .next()
     };
     let scope = value("X-Amz-Credential").unwrap_or_default();
     [
@@ -135,11 +138,20 @@ fn fault(target: &str) -> Option<&'static str> {
         (value("instanceConnectEndpointId").is_none(), "the endpoint"),
         (value("remotePort") != Some("22"), "the port"),
         (value("privateIpAddress").is_none(), "the address"),
-        (value("X-Amz-Algorithm") != Some("AWS4-HMAC-SHA256"), "the algorithm"),
+        (
+            value("X-Amz-Algorithm") != Some("AWS4-HMAC-SHA256"),
+            "the algorithm",
+        ),
         (value("X-Amz-Expires") != Some("60"), "the time"),
         (value("X-Amz-SignedHeaders") != Some("host"), "the headers"),
-        (value("X-Amz-Signature").is_none_or(|s| s.len() != 64), "the signature"),
-        (!scope.ends_with("%2Fec2-instance-connect%2Faws4_request"), "the scope"),
+        (
+            value("X-Amz-Signature").is_none_or(|s| s.len() != 64),
+            "the signature",
+        ),
+        (
+            !scope.ends_with("%2Fec2-instance-connect%2Faws4_request"),
+            "the scope",
+        ),
     ]
     .into_iter()
     .find(|(is_wrong, _)| *is_wrong)

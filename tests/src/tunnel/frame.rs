@@ -25,7 +25,11 @@ impl Frame {
             fields.push(field);
             rest = after;
         }
-        let number = |at: usize| fields[at].iter().fold(0_u64, |sum, b| sum << 8 | u64::from(*b));
+        let number = |at: usize| {
+            fields[at]
+                .iter()
+                .fold(0_u64, |sum, b| sum << 8 | u64::from(*b))
+        };
         let is_whole = number(0) == 116
             && number(2) == 1
             && number(9) == rest.len() as u64

@@ -222,7 +222,9 @@ fn tunneled(
     if !has_instance {
         faults.of(
             "transport",
-            format!("{transport} leads to an instance: it needs INSTANCE_ID or DEPLOY_APP_INSTANCE_TAG"),
+            format!(
+                "{transport} leads to an instance: it needs INSTANCE_ID or DEPLOY_APP_INSTANCE_TAG"
+            ),
         );
     }
     if has_address {

@@ -110,7 +110,9 @@ pub(super) async fn find(
         .map(|host| Address { host, port: 22 });
     let address = settings.place.address.clone().or(looked_up);
     let finding = Routes::find(settings, context, &cloud, &seen, address.as_ref());
-    let found = limits.in_time("the ways to the instance were found", finding).await;
+    let found = limits
+        .in_time("the ways to the instance were found", finding)
+        .await;
     let as_started = |failure: Failure| match started {
         true => ec2.started(failure, &id),
         false => failure,

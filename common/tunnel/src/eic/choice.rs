@@ -138,7 +138,9 @@ pub enum Lack {
         state: String,
     },
     /// Not to the addresses that the host has.
-    #[error("the Instance Connect Endpoint {id} does not reach the addresses of the instance: it is for {sort}")]
+    #[error(
+        "the Instance Connect Endpoint {id} does not reach the addresses of the instance: it is for {sort}"
+    )]
     Address {
         /// The endpoint.
         id: String,
@@ -146,7 +148,9 @@ pub enum Lack {
         sort: &'static str,
     },
     /// Not by a name of the kind that is wanted.
-    #[error("the Instance Connect Endpoint {id} has no FIPS name, and AWS_USE_FIPS_ENDPOINT asks for one")]
+    #[error(
+        "the Instance Connect Endpoint {id} has no FIPS name, and AWS_USE_FIPS_ENDPOINT asks for one"
+    )]
     Name {
         /// The endpoint.
         id: String,
@@ -281,7 +285,8 @@ mod tests {
     #[test]
     fn every_lack_says_what_there_is() {
         let names = Names::default();
-        let said = |endpoints: &[Endpoint]| chosen(endpoints, names).map_err(|lack| lack.to_string());
+        let said =
+            |endpoints: &[Endpoint]| chosen(endpoints, names).map_err(|lack| lack.to_string());
         assert_eq!(
             said(&[]),
             Err("there is no Instance Connect Endpoint in vpc-1, nor in another VPC".to_owned())

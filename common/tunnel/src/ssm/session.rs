@@ -12,13 +12,14 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout_at};
 use tokio_tungstenite::tungstenite::protocol::Message;
 
-use super::channel::{CHUNK, Channel, End};
-use super::cipher::{DataKey, KEY_BYTES};
-use super::handshake::CLIENT_VERSION;
-use super::message::{new_id, uuid};
+use tunnel_protocol::frames::Came;
+use tunnel_protocol::ssm::channel::{CHUNK, Channel, End};
+use tunnel_protocol::ssm::message::{new_id, uuid};
+use tunnel_protocol::ssm::{CLIENT_VERSION, DataKey, KEY_BYTES};
+
 use crate::signature::{self, Scope};
 use crate::stream::{Dropped, Other, Stop, Tunnel, Tunnels, stopped};
-use crate::websocket::{Came, Did, OpenError, Socket};
+use crate::websocket::{Did, OpenError, Socket};
 use crate::{FAREWELL, Host, PING, TunnelError};
 
 /// AWS's own document for SSH: a session of the type Port, without multiplexing.
@@ -132,7 +133,9 @@ impl Ssm {
         };
         let answer = asked.send().await.map_err(|error| AwsError::of(&error))?;
         let listed = answer.instance_information_list();
-        let mut listed = listed.iter().filter(|one| one.instance_id() == Some(instance));
+        let mut listed = listed
+            .iter()
+            .filter(|one| one.instance_id() == Some(instance));
         Ok(match listed.next().and_then(|one| one.ping_status()) {
             Some(PingStatus::Online) => Ping::Online,
             Some(other) => Ping::Not(other.as_str().to_owned()),
@@ -311,12 +314,7 @@ enum Left {
 }
 
 impl Run {
-    async fn whole(
-        mut self,
-        started: Started,
-        other: Other,
-        mut stop: Stop,
-    ) -> Result<(), String> {
+    async fn whole(mut self, started: Started, other: Other, mut stop: Stop) -> Result<(), String> {
         let (from, to) = tokio::io::split(other.pipe);
         let mut ours = Ours {
             from,
@@ -390,12 +388,7 @@ impl Run {
     }
 
     /// Carries bytes over one connection.
-    async fn flow(
-        &mut self,
-        socket: &mut Socket,
-        ours: &mut Ours,
-        stop: &mut Stop,
-    ) -> Left {
+    async fn flow(&mut self, socket: &mut Socket, ours: &mut Ours, stop: &mut Stop) -> Left {
         let Ours { from, to, dropped } = ours;
         let mut buffer = vec![0; 32 * CHUNK];
         let mut ping = interval(PING);
@@ -423,8 +416,10 @@ impl Run {
             let room = self.channel.room().min(buffer.len());
             let wake = self.channel.wake_at();
             let wake = wake.map_or_else(far, |at| self.began + at);
-            let (has_frame, wants_frame) =
-                (pings > 0 || self.channel.has_frame(now), self.channel.wants_frames());
+            let (has_frame, wants_frame) = (
+                pings > 0 || self.channel.has_frame(now),
+                self.channel.wants_frames(),
+            );
             tokio::select! {
                 did = socket.next(has_frame, wants_frame) => {
                     let cut = match did {
@@ -518,7 +513,8 @@ impl Run {
             self.tries = 0;
         }
         if self.tries >= RESUMES {
-            let why = format!("it was {RESUMES} times, and broke off again before anything arrived");
+            let why =
+                format!("it was {RESUMES} times, and broke off again before anything arrived");
             return Err(SsmError::Lost { cut, why });
         }
         loop {
@@ -531,7 +527,6 @@ impl Run {
                 let started = started.map_err(|_| (false, "no answer in time".to_owned()))?;
                 // A session that is over cannot be resumed, however often.
                 let started = started.map_err(|error| {
-                    
                     let is_refused = matches!(error.kind, Kind::NotPermitted | Kind::Refused);
                     (is_refused, error.to_string())
                 })?;

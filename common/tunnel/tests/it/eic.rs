@@ -23,7 +23,8 @@ async fn bytes_go_there_and_back_over_a_presigned_request() {
     drop(there_and_back(tunnel, &bytes(3 << 20)).await.unwrap());
     world.close().await;
     let asked = endpoint.requests();
-    let begin = "/openTunnel?instanceConnectEndpointId=eice-1&remotePort=22&privateIpAddress=10.0.0.7&";
+    let begin =
+        "/openTunnel?instanceConnectEndpointId=eice-1&remotePort=22&privateIpAddress=10.0.0.7&";
     assert!(asked[0].starts_with(begin), "{asked:?}");
 }
 
@@ -89,6 +90,11 @@ async fn a_refused_request_is_told_with_what_the_service_said() {
         refusal(refuses(None)).await.to_string(),
         "the server refused the websocket: HTTP 403: not authorized to perform ec2-instance-connect:OpenTunnel"
     );
-    let said = refusal(refuses(Some("Mon, 23 Nov 2020 09:00:00 GMT"))).await.to_string();
-    assert!(said.contains("the clock of this machine is") && said.ends_with("s ahead"), "{said}");
+    let said = refusal(refuses(Some("Mon, 23 Nov 2020 09:00:00 GMT")))
+        .await
+        .to_string();
+    assert!(
+        said.contains("the clock of this machine is") && said.ends_with("s ahead"),
+        "{said}"
+    );
 }

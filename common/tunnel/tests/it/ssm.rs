@@ -19,7 +19,9 @@ async fn started(world: &World, behaviour: &Behaviour) -> (Agent, Result<Tunnel,
 async fn whole(behaviour: Behaviour, count: usize) -> Agent {
     let world = World::new().await;
     let (agent, opened) = started(&world, &behaviour).await;
-    let tunnel = there_and_back(opened.unwrap(), &bytes(count)).await.unwrap();
+    let tunnel = there_and_back(opened.unwrap(), &bytes(count))
+        .await
+        .unwrap();
     drop(tunnel);
     world.close().await;
     assert_eq!(agent.left_open(), Vec::<String>::new());
@@ -34,7 +36,10 @@ async fn bytes_go_there_and_back_and_the_session_is_ended() {
     let (address, authorization) = &requests[0];
     assert!(address.ends_with("?role=publish_subscribe"), "{address}");
     let authorization = authorization.as_deref().unwrap();
-    assert!(authorization.contains("/eu-west-1/ssmmessages/aws4_request"), "{authorization}");
+    assert!(
+        authorization.contains("/eu-west-1/ssmmessages/aws4_request"),
+        "{authorization}"
+    );
 }
 
 #[tokio::test]
@@ -99,17 +104,31 @@ async fn refusal(behaviour: Behaviour, first: impl FnOnce(&World)) -> (TunnelErr
 async fn every_refusal_is_told_and_leaves_no_session() {
     let none = || Behaviour::default();
     let (error, _) = refusal(none(), |world| {
-        let reply = Reply::error(400, "TargetNotConnected", "i-0123456789abcdef0 is not connected.");
+        let reply = Reply::error(
+            400,
+            "TargetNotConnected",
+            "i-0123456789abcdef0 is not connected.",
+        );
         world.aws.on("ssm:StartSession", [reply]);
     })
     .await;
-    assert!(matches!(error, TunnelError::Ssm(SsmError::NoAgent { .. })), "{error}");
+    assert!(
+        matches!(error, TunnelError::Ssm(SsmError::NoAgent { .. })),
+        "{error}"
+    );
     let (error, _) = refusal(none(), |world| {
-        let said = "not authorized to perform: ssm:StartSession on resource: document/AWS-StartSSHSession";
-        world.aws.on("ssm:StartSession", [Reply::error(400, "AccessDeniedException", said)]);
+        let said =
+            "not authorized to perform: ssm:StartSession on resource: document/AWS-StartSSHSession";
+        world.aws.on(
+            "ssm:StartSession",
+            [Reply::error(400, "AccessDeniedException", said)],
+        );
     })
     .await;
-    assert!(error.to_string().contains("ssm:SessionDocumentAccessCheck"), "{error}");
+    assert!(
+        error.to_string().contains("ssm:SessionDocumentAccessCheck"),
+        "{error}"
+    );
 
     let key = || Behaviour {
         kms_key: Some("alias/sessions".to_owned()),
@@ -117,7 +136,10 @@ async fn every_refusal_is_told_and_leaves_no_session() {
     };
     let (error, left) = refusal(key(), |world| {
         let said = "not authorized to perform: kms:GenerateDataKey";
-        world.aws.on("kms:GenerateDataKey", [Reply::error(400, "AccessDeniedException", said)]);
+        world.aws.on(
+            "kms:GenerateDataKey",
+            [Reply::error(400, "AccessDeniedException", said)],
+        );
     })
     .await;
     let said = error.to_string();
@@ -130,7 +152,12 @@ async fn every_refusal_is_told_and_leaves_no_session() {
         ..Behaviour::default()
     };
     let (error, left) = refusal(shell, |_| {}).await;
-    assert!(error.to_string().contains("Standard_Stream, which is not supported"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("Standard_Stream, which is not supported"),
+        "{error}"
+    );
     assert_eq!(left, Vec::<String>::new());
 
     let alone = Behaviour {
@@ -141,10 +168,17 @@ async fn every_refusal_is_told_and_leaves_no_session() {
     let (agent, opened) = started(&world, &alone).await;
     // The agent opens the stream first, and says so at once.
     let error = match opened {
-        Ok(tunnel) => there_and_back(tunnel, &bytes(10)).await.err().unwrap().to_string(),
+        Ok(tunnel) => there_and_back(tunnel, &bytes(10))
+            .await
+            .err()
+            .unwrap()
+            .to_string(),
         Err(error) => error.to_string(),
     };
-    assert_eq!(error, "the SSM agent cannot connect to the port on its host");
+    assert_eq!(
+        error,
+        "the SSM agent cannot connect to the port on its host"
+    );
     world.close().await;
     assert_eq!(agent.left_open(), Vec::<String>::new());
 }
@@ -153,11 +187,17 @@ async fn every_refusal_is_told_and_leaves_no_session() {
 async fn a_session_that_the_service_ends_is_told_in_its_words_and_not_resumed() {
     let world = World::new().await;
     let behaviour = Behaviour {
-        closes: Some((50_000, "Your session timed out due to inactivity.".to_owned())),
+        closes: Some((
+            50_000,
+            "Your session timed out due to inactivity.".to_owned(),
+        )),
         ..Behaviour::default()
     };
     let (agent, opened) = started(&world, &behaviour).await;
-    let error = there_and_back(opened.unwrap(), &bytes(100_000)).await.err().unwrap();
+    let error = there_and_back(opened.unwrap(), &bytes(100_000))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(
         error.to_string(),
         "Session Manager ended the session: Your session timed out due to inactivity."
@@ -178,8 +218,16 @@ async fn a_session_that_cannot_be_resumed_says_so() {
         ..Behaviour::default()
     };
     let (_agent, opened) = started(&world, &behaviour).await;
-    let error = there_and_back(opened.unwrap(), &bytes(100_000)).await.err().unwrap();
-    assert!(error.to_string().contains("could not be resumed: DoesNotExistException"), "{error}");
+    let error = there_and_back(opened.unwrap(), &bytes(100_000))
+        .await
+        .err()
+        .unwrap();
+    assert!(
+        error
+            .to_string()
+            .contains("could not be resumed: DoesNotExistException"),
+        "{error}"
+    );
     world.close().await;
 }
 
@@ -188,11 +236,17 @@ async fn a_session_that_cannot_be_ended_is_named_with_the_command_that_ends_it()
     let world = World::new().await;
     let (_agent, opened) = started(&world, &Behaviour::default()).await;
     let said = "not authorized to perform: ssm:TerminateSession";
-    world.aws.on("ssm:TerminateSession", [Reply::error(400, "AccessDeniedException", said)]);
+    world.aws.on(
+        "ssm:TerminateSession",
+        [Reply::error(400, "AccessDeniedException", said)],
+    );
     drop(opened.unwrap());
     let left = world.tunnels.close(soon()).await;
     assert_eq!(left.len(), 1);
-    assert!(left[0].contains("aws ssm terminate-session --region eu-west-1 --session-id build-"), "{left:?}");
+    assert!(
+        left[0].contains("aws ssm terminate-session --region eu-west-1 --session-id build-"),
+        "{left:?}"
+    );
 }
 
 #[tokio::test]
@@ -205,7 +259,10 @@ async fn what_ssm_lists_of_an_agent_is_told_apart() {
             serde_json::json!([{"InstanceId": "i-1", "PingStatus": "ConnectionLost"}]),
             Ping::Not("ConnectionLost".to_owned()),
         ),
-        (serde_json::json!([{"InstanceId": "i-1", "PingStatus": "Online"}]), Ping::Online),
+        (
+            serde_json::json!([{"InstanceId": "i-1", "PingStatus": "Online"}]),
+            Ping::Online,
+        ),
     ] {
         let reply = Reply::json(&serde_json::json!({ "InstanceInformationList": listed }));
         world.aws.on("ssm:DescribeInstanceInformation", [reply]);
@@ -225,7 +282,10 @@ async fn a_service_that_closes_every_connection_is_not_asked_for_ever() {
     };
     let (agent, opened) = started(&world, &behaviour).await;
     let error = opened.err().unwrap();
-    assert!(error.to_string().contains("could not be resumed"), "{error}");
+    assert!(
+        error.to_string().contains("could not be resumed"),
+        "{error}"
+    );
     assert!(agent.connections() <= 6, "{}", agent.connections());
     world.close().await;
 }

@@ -126,7 +126,9 @@ pub(crate) async fn echo() -> u16 {
 /// Bytes that look like no others.
 pub(crate) fn bytes(count: usize) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(7);
-    std::iter::repeat_with(|| random.u8(..)).take(count).collect()
+    std::iter::repeat_with(|| random.u8(..))
+        .take(count)
+        .collect()
 }
 
 /// Sends bytes through a tunnel and back.

@@ -52,7 +52,11 @@ fn open() -> Channel {
     let answer = sent(&mut channel, now);
     assert_eq!(answer.len(), 1);
     acknowledge(&mut channel, now, &answer[0]);
-    assert_eq!(channel.room(), 0, "nothing flows before the handshake is over");
+    assert_eq!(
+        channel.room(),
+        0,
+        "nothing flows before the handshake is over"
+    );
     channel.receive(now, &output(1, payload::HANDSHAKE_COMPLETE, b"{}").frame());
     assert!(channel.is_open());
     channel
@@ -170,10 +174,7 @@ impl Network {
             Fate::ComesLate(late) => arrives(frame, late),
             Fate::IsSpoilt(at) => {
                 // Lengths, digests and payloads; no digest tells of a spoilt number elsewhere, TLS does.
-                let places: Vec<usize> = (0..4)
-                    .chain(80..112)
-                    .chain(116..frame.len())
-                    .collect();
+                let places: Vec<usize> = (0..4).chain(80..112).chain(116..frame.len()).collect();
                 frame[places[usize::from(at) % places.len()]] ^= 0x55;
                 arrives(frame, 1);
             }
@@ -397,7 +398,10 @@ fn a_session_of_another_sort_is_answered_honestly() {
     let answer: Value = serde_json::from_slice(&answer[0].payload).unwrap();
     assert_eq!(answer["ProcessedClientActions"][0]["ActionStatus"], 2);
     let said = channel.end().unwrap().to_string();
-    assert!(said.contains("Standard_Stream, which is not supported"), "{said}");
+    assert!(
+        said.contains("Standard_Stream, which is not supported"),
+        "{said}"
+    );
 }
 
 /// The agent's half of an encrypted handshake, up to the channel's proof.
@@ -452,7 +456,10 @@ fn an_encrypted_session_proves_its_key_and_seals_its_stream() {
     channel.send(now, b"answer");
     let answer = sent(&mut channel, now);
     assert_eq!(agent.open(&answer[0].payload).unwrap(), b"answer");
-    channel.receive(now, &output(4, payload::OUTPUT, b"in the clear, a long text").frame());
+    channel.receive(
+        now,
+        &output(4, payload::OUTPUT, b"in the clear, a long text").frame(),
+    );
     assert!(matches!(channel.end(), Some(End::Nonsense(_))));
 }
 
@@ -465,14 +472,18 @@ fn an_agent_that_drops_the_encryption_is_not_followed() {
     );
     assert!(!channel.is_open());
     let said = channel.end().unwrap().to_string();
-    assert!(said.contains("asked for encryption, and goes on without"), "{said}");
+    assert!(
+        said.contains("asked for encryption, and goes on without"),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_key_that_cannot_be_had_ends_the_session_on_both_sides() {
     let mut channel = Channel::new(0);
     let now = Duration::ZERO;
-    let actions = json!([{"ActionType": "KMSEncryption", "ActionParameters": {"KMSKeyId": "arn:key"}}]);
+    let actions =
+        json!([{"ActionType": "KMSEncryption", "ActionParameters": {"KMSKeyId": "arn:key"}}]);
     let asked = output(0, payload::HANDSHAKE_REQUEST, &request(&actions));
     channel.receive(now, &asked.frame());
     channel.key_is(now, Err("AccessDeniedException".to_owned()));

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// What our answers say of us. Agents choose their protocol by it: this is the first plugin that signs its websocket,
 /// and the least that AWS supports (<https://docs.aws.amazon.com/systems-manager/latest/userguide/plugin-version-history.html>).
-pub(crate) const CLIENT_VERSION: &str = "1.2.764.0";
+pub const CLIENT_VERSION: &str = "1.2.764.0";
 
 /// The agent's question.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

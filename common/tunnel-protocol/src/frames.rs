@@ -3,9 +3,7 @@
 
 use std::collections::VecDeque;
 
-use tokio_tungstenite::tungstenite::protocol::Message;
-
-use crate::websocket::{Came, plain};
+use crate::plain;
 
 /// Bytes in one frame, as many as AWS's own client sends.
 pub const MOST: usize = 65_000;
@@ -38,11 +36,35 @@ pub enum Fault {
     Cut(String),
 }
 
+/// What came over the websocket.
+#[derive(Debug)]
+pub enum Came {
+    /// A binary message.
+    Binary(Vec<u8>),
+    /// A text message.
+    Text(String),
+    /// Nothing for us.
+    Other,
+    /// The end, with the code and the reason of the other side.
+    Closed(Option<(u16, String)>),
+    /// The end, without one.
+    Cut(String),
+}
+
+/// What is to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Out {
+    /// A binary message.
+    Binary(Vec<u8>),
+    /// A ping, which keeps a silent connection open.
+    Ping,
+}
+
 /// The state machine.
 #[derive(Debug, Default)]
 pub struct Frames {
     inbox: VecDeque<u8>,
-    outbox: VecDeque<Message>,
+    outbox: VecDeque<Out>,
     fault: Option<Fault>,
 }
 
@@ -53,7 +75,8 @@ impl Frames {
         Self::default()
     }
 
-    pub(crate) fn receive(&mut self, came: Came) {
+    /// Takes what came.
+    pub fn receive(&mut self, came: Came) {
         if self.fault.is_some() {
             return;
         }
@@ -68,20 +91,6 @@ impl Frames {
             Came::Closed(Some((code, reason))) => Some(Fault::Closed { code, reason }),
             Came::Cut(why) => Some(Fault::Cut(why)),
         };
-    }
-
-    /// Takes what came in one websocket message: a fuzz target's way in. `sort` 0 is binary, 1 text, 2 the end.
-    pub fn take(&mut self, sort: u8, bytes: &[u8]) {
-        self.receive(match sort % 4 {
-            0 => Came::Binary(bytes.to_vec()),
-            1 => Came::Text(String::from_utf8_lossy(bytes).into_owned()),
-            2 => {
-                let code = bytes.first_chunk().map(|code| u16::from_be_bytes(*code));
-                let reason = String::from_utf8_lossy(bytes.get(2..).unwrap_or_default());
-                Came::Closed(code.map(|code| (code, plain(&reason))))
-            }
-            _ => Came::Other,
-        });
     }
 
     /// Why the frames ended, once they did. Bytes that came before can still be read.
@@ -106,20 +115,24 @@ impl Frames {
     pub fn send(&mut self, bytes: &[u8]) {
         let frames = bytes.chunks(MOST);
         self.outbox
-            .extend(frames.map(|frame| Message::binary(frame.to_vec())));
+            .extend(frames.map(|frame| Out::Binary(frame.to_vec())));
     }
 
-    pub(crate) fn ping(&mut self) {
+    /// Sends a ping, unless bytes wait already.
+    pub fn ping(&mut self) {
         if self.takes() {
-            self.outbox.push_back(Message::Ping(Vec::new().into()));
+            self.outbox.push_back(Out::Ping);
         }
     }
 
-    pub(crate) fn has_frame(&self) -> bool {
+    /// Whether [`Frames::transmit`] has something.
+    #[must_use]
+    pub fn has_frame(&self) -> bool {
         self.fault.is_none() && !self.outbox.is_empty()
     }
 
-    pub(crate) fn transmit(&mut self) -> Option<Message> {
+    /// The next message for the network.
+    pub fn transmit(&mut self) -> Option<Out> {
         self.outbox.pop_front()
     }
 
@@ -137,13 +150,13 @@ impl Frames {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fault, Frames, MOST};
+    use super::{Came, Fault, Frames, MOST, Out};
 
-    fn ended(sort: u8, bytes: &[u8]) -> Option<Fault> {
+    fn ended(came: Came) -> Option<Fault> {
         let mut frames = Frames::new();
-        frames.take(0, b"before");
-        frames.take(sort, bytes);
-        frames.take(0, b"after");
+        frames.receive(Came::Binary(b"before".to_vec()));
+        frames.receive(came);
+        frames.receive(Came::Binary(b"after".to_vec()));
         let read = frames.inbox().to_vec();
         match frames.fault() {
             Some(_) => assert_eq!(read, b"before"),
@@ -154,20 +167,24 @@ mod tests {
 
     #[test]
     fn everything_but_bytes_is_an_end_with_its_reason() {
-        assert_eq!(ended(0, b"bytes"), None);
-        assert_eq!(ended(2, b""), Some(Fault::Done));
-        assert_eq!(ended(2, b"\x03\xe8bye"), Some(Fault::Done));
+        let closed = |code: u16, reason: &str| ended(Came::Closed(Some((code, reason.to_owned()))));
+        assert_eq!(ended(Came::Binary(b"bytes".to_vec())), None);
+        assert_eq!(ended(Came::Other), None);
+        assert_eq!(ended(Came::Closed(None)), Some(Fault::Done));
+        assert_eq!(closed(1000, "bye"), Some(Fault::Done));
         assert_eq!(
-            ended(2, b"\x03\xf3Unable to\nconnect"),
+            closed(1011, "Unable to connect"),
             Some(Fault::Closed {
                 code: 1011,
                 reason: "Unable to connect".to_owned()
             })
         );
         assert_eq!(
-            ended(1, b"{\"message\":\"no\"}"),
-            Some(Fault::Text("{\"message\":\"no\"}".to_owned()))
+            ended(Came::Text("{\"message\":\n\"no\"}".to_owned())),
+            Some(Fault::Text("{\"message\": \"no\"}".to_owned()))
         );
+        let cut = Came::Cut("reset".to_owned());
+        assert_eq!(ended(cut), Some(Fault::Cut("reset".to_owned())));
     }
 
     #[test]
@@ -175,7 +192,10 @@ mod tests {
         let mut frames = Frames::new();
         frames.send(&vec![0; 2 * MOST + 1]);
         let sizes: Vec<usize> = std::iter::from_fn(|| frames.transmit())
-            .map(|frame| frame.len())
+            .map(|out| match out {
+                Out::Binary(bytes) => bytes.len(),
+                Out::Ping => 0,
+            })
             .collect();
         assert_eq!(sizes, [MOST, MOST, 1]);
     }

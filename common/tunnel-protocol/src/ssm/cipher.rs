@@ -7,7 +7,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::rand;
 
 /// How many bytes KMS makes for one session.
-pub(crate) const KEY_BYTES: usize = 64;
+pub const KEY_BYTES: usize = 64;
 
 /// What KMS made.
 #[derive(Clone)]

@@ -339,7 +339,11 @@ impl Channel {
         });
         match made {
             Ok((cipher, encrypted)) => {
-                self.push(now, payload::HANDSHAKE_RESPONSE, &request.answer(&Ok(encrypted)));
+                self.push(
+                    now,
+                    payload::HANDSHAKE_RESPONSE,
+                    &request.answer(&Ok(encrypted)),
+                );
                 self.cipher = Some(cipher);
                 self.is_proven = false;
             }
@@ -353,13 +357,20 @@ impl Channel {
 
     fn challenged(&mut self, now: Duration, json: &[u8]) -> Result<(), End> {
         let bad = |what: &str| End::Nonsense(format!("the proof of the key {what}"));
-        let cipher = self.cipher.as_ref().ok_or_else(|| bad("was not agreed on"))?;
+        let cipher = self
+            .cipher
+            .as_ref()
+            .ok_or_else(|| bad("was not agreed on"))?;
         let sealed = Challenge::read(json).ok_or_else(|| bad("cannot be read"))?;
         let plain = cipher.open(&sealed).ok_or_else(|| bad("is wrong"))?;
         let sealed = cipher.seal(&plain);
         let sealed = sealed.ok_or_else(|| bad("cannot be given: the system has no randomness"))?;
         self.is_proven = true;
-        self.push(now, payload::CHALLENGE_RESPONSE, &Challenge::written(&sealed));
+        self.push(
+            now,
+            payload::CHALLENGE_RESPONSE,
+            &Challenge::written(&sealed),
+        );
         Ok(())
     }
 
@@ -447,7 +458,9 @@ impl Channel {
     }
 
     fn acknowledged(&mut self, now: Duration, sequence: i64) {
-        let found = self.waiting.binary_search_by_key(&sequence, |one| one.sequence);
+        let found = self
+            .waiting
+            .binary_search_by_key(&sequence, |one| one.sequence);
         let Some(at) = found.ok().filter(|at| *at < self.sent) else {
             return;
         };

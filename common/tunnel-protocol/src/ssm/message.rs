@@ -343,10 +343,7 @@ mod tests {
         let mut frame = message(b"x").frame();
         frame[4..36].copy_from_slice(b"pause_publication\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
         frame[80..112].fill(0);
-        assert_eq!(
-            Message::parse(&frame).unwrap().kind,
-            Kind::PausePublication
-        );
+        assert_eq!(Message::parse(&frame).unwrap().kind, Kind::PausePublication);
     }
 
     proptest! {
