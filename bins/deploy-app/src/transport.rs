@@ -10,7 +10,7 @@ use aws::dial::Dialer;
 use aws::error::{AwsError, Kind};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use ssh::{Address, ConnectError, HostKeyPolicy, PrivateKey, Session};
+use ssh::{Address, ConnectError, HostKeyPolicy, Identity, Session};
 use tokio::time::{Instant, sleep};
 use tunnel::eic::{self, Choice, Eic, EndpointError};
 use tunnel::ssm::{End, Ping, Ssm, SsmError};
@@ -181,7 +181,8 @@ impl Routes {
     ) -> Result<Self, Failure> {
         let is_named = settings.place.address.is_some();
         let wanted = settings.transport;
-        if wanted == Transport::Direct || (wanted == Transport::Auto && is_named) {
+        let is_elsewhere = is_named || !settings.jumps.is_empty();
+        if wanted == Transport::Direct || (wanted == Transport::Auto && is_elsewhere) {
             return match address {
                 Some(_) => Ok(Self::direct()),
                 None => Err(without_address(seen)),
@@ -233,6 +234,12 @@ impl Routes {
             has_public_address: seen.public_ip.is_some(),
             taken: Mutex::default(),
         })
+    }
+
+    /// Whether there is more than a direct connection.
+    #[must_use]
+    pub fn has_tunnel(&self) -> bool {
+        self.routes.iter().any(|route| *route != Route::Direct)
     }
 
     /// Whether a direct connection is among them.
@@ -297,8 +304,8 @@ impl Routes {
         let tunnel = match (route, &self.tunneling) {
             (Route::Direct, _) | (_, None) => {
                 let stream = to.address.connect(to.deadline).await.map_err(Met::Ssh)?;
-                (to.push)().await?;
-                return Session::connect(stream, to.user, to.key, to.policy, to.deadline)
+                pushed(to).await?;
+                return Session::connect(stream, to.user, to.identity, to.policy, to.deadline)
                     .await
                     .map_err(Met::Ssh);
             }
@@ -311,8 +318,8 @@ impl Routes {
         };
         let tunnel: Tunnel = tunnel.map_err(Met::Tunnel)?;
         let ending = tunnel.ending();
-        (to.push)().await?;
-        let connected = Session::connect(tunnel, to.user, to.key, to.policy, to.deadline).await;
+        pushed(to).await?;
+        let connected = Session::connect(tunnel, to.user, to.identity, to.policy, to.deadline).await;
         match connected {
             Ok(session) => {
                 let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -340,11 +347,16 @@ impl Routes {
     }
 }
 
+async fn pushed(to: &To<'_>) -> Result<(), Met> {
+    let pushed = (to.push)().await;
+    pushed.map_err(|failure| Met::Final(Box::new(failure)))
+}
+
 /// What is connected to.
 pub(crate) struct To<'a> {
     pub(crate) address: &'a Address,
     pub(crate) user: &'a str,
-    pub(crate) key: &'a PrivateKey,
+    pub(crate) identity: &'a Identity,
     pub(crate) policy: &'a HostKeyPolicy,
     pub(crate) deadline: Instant,
     /// Lets the key in, just before it is used.
@@ -352,7 +364,7 @@ pub(crate) struct To<'a> {
 }
 
 /// The answer of [`To::push`].
-pub(crate) type Pushing<'a> = std::pin::Pin<Box<dyn Future<Output = Result<(), Met>> + Send + 'a>>;
+pub(crate) type Pushing<'a> = std::pin::Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
 
 /// Why one way did not come about.
 #[derive(Debug, Clone)]
