@@ -386,7 +386,9 @@ async fn failure(
 ) -> Failure {
     let others = |failure: Failure| {
         let tried = ways.iter().flat_map(Tried::lines);
-        tried.chain(way.routes.lines()).fold(failure, Failure::detail)
+        tried
+            .chain(way.routes.lines())
+            .fold(failure, Failure::detail)
     };
     if let Some(Main::Tunnel(error)) = ways.as_ref().and_then(Tried::main) {
         let exit = match is_deadline {

@@ -69,7 +69,11 @@ pub struct Needs {
 #[must_use]
 pub fn page() -> String {
     let rows = NEEDS.iter().map(|needs| {
-        let actions: Vec<String> = needs.permissions.iter().map(|one| format!("`{one}`")).collect();
+        let actions: Vec<String> = needs
+            .permissions
+            .iter()
+            .map(|one| format!("`{one}`"))
+            .collect();
         let actions = match actions.is_empty() {
             true => "none of its own".to_owned(),
             false => actions.join(", "),
@@ -187,6 +191,12 @@ impl Routes {
                 Some(_) => Ok(Self::direct()),
                 None => Err(without_address(seen)),
             };
+        }
+        if !settings.jumps.is_empty() {
+            return Err(Failure::refused(format!(
+                "DEPLOY_APP_TRANSPORT={wanted} leads to the instance itself, and a jump host is named; nothing was connected to"
+            ))
+            .hint("keep one of the two"));
         }
         let dialer = Dialer::of(context).await?;
         let tunneling = Tunneling {
@@ -319,7 +329,8 @@ impl Routes {
         let tunnel: Tunnel = tunnel.map_err(Met::Tunnel)?;
         let ending = tunnel.ending();
         pushed(to).await?;
-        let connected = Session::connect(tunnel, to.user, to.identity, to.policy, to.deadline).await;
+        let connected =
+            Session::connect(tunnel, to.user, to.identity, to.policy, to.deadline).await;
         match connected {
             Ok(session) => {
                 let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -364,7 +375,8 @@ pub(crate) struct To<'a> {
 }
 
 /// The answer of [`To::push`].
-pub(crate) type Pushing<'a> = std::pin::Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
+pub(crate) type Pushing<'a> =
+    std::pin::Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
 
 /// Why one way did not come about.
 #[derive(Debug, Clone)]
