@@ -12,7 +12,7 @@ mod http;
 mod offline;
 mod reply;
 mod request;
-mod tls;
+pub(crate) mod tls;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -195,6 +195,12 @@ impl FakeAws {
             .as_ref()
             .expect("only start_tls() has an authority")
             .pem()
+    }
+
+    /// The server side of TLS with the fake's own certificate, for other servers that a test trusts with it.
+    pub(crate) fn server_config(&self) -> Option<Arc<rustls::ServerConfig>> {
+        let authority = self.authority.as_ref()?;
+        Some(Arc::clone(&authority.server))
     }
 
     /// The environment that sends a program here: `AWS_ENDPOINT_URL`, and `AWS_CA_BUNDLE` with TLS.

@@ -32,6 +32,7 @@ pub mod server;
 pub mod shells;
 pub mod sshd;
 pub mod ssm;
+pub mod tunnel;
 pub mod xml;
 
 mod children;

@@ -35,6 +35,12 @@ pub struct Seen {
     pub public_ip: Option<String>,
     /// The private address.
     pub private_ip: Option<String>,
+    /// The first IPv6 address.
+    pub ipv6: Option<String>,
+    /// The VPC.
+    pub vpc: Option<String>,
+    /// The subnet.
+    pub subnet: Option<String>,
     /// The availability zone, which Instance Connect likes to know.
     pub zone: Option<String>,
     /// Ids of its security groups.
@@ -125,6 +131,9 @@ impl Seen {
             reason: filled(reason.or(instance.state_transition_reason())),
             public_ip: filled(instance.public_ip_address()),
             private_ip: filled(instance.private_ip_address()),
+            ipv6: filled(instance.ipv6_address()),
+            vpc: filled(instance.vpc_id()),
+            subnet: filled(instance.subnet_id()),
             zone: filled(
                 instance
                     .placement()

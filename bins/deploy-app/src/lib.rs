@@ -36,6 +36,7 @@ pub mod steps;
 pub mod stop;
 pub mod sync;
 pub mod target_group;
+pub mod transport;
 pub mod undo;
 
 use action::program::{self, Permission, Program, Subcommand};
@@ -89,6 +90,38 @@ pub const PROGRAM: Program = Program {
         Permission {
             action: "ec2-instance-connect:SendSSHPublicKey",
             purpose: "log in without a stored key, when DEPLOY_APP_SSH_KEY is not set; limit it with the condition `ec2:osuser`",
+        },
+        Permission {
+            action: "ec2:DescribeInstanceConnectEndpoints",
+            purpose: "find the Instance Connect Endpoint, with DEPLOY_APP_TRANSPORT eic or auto",
+        },
+        Permission {
+            action: "ec2-instance-connect:OpenTunnel",
+            purpose: "open a tunnel through it, with eic or auto; limit it with the condition `ec2-instance-connect:remotePort` 22",
+        },
+        Permission {
+            action: "ssm:DescribeInstanceInformation",
+            purpose: "ask whether the SSM agent is connected, with auto",
+        },
+        Permission {
+            action: "ssm:StartSession",
+            purpose: "start a session with the instance, with ssm or auto: on the instance and on document AWS-StartSSHSession",
+        },
+        Permission {
+            action: "ssmmessages:OpenDataChannel",
+            purpose: "open that session's websocket",
+        },
+        Permission {
+            action: "ssm:ResumeSession",
+            purpose: "go on with that session after its connection broke off",
+        },
+        Permission {
+            action: "ssm:TerminateSession",
+            purpose: "end that session",
+        },
+        Permission {
+            action: "kms:GenerateDataKey",
+            purpose: "encrypt that session, where Session Manager's preferences name a KMS key: on that key",
         },
         Permission {
             action: "secretsmanager:GetSecretValue",

@@ -13,6 +13,7 @@ use crate::explain;
 use crate::host_keys::{self, Belief};
 use crate::instance::Seen;
 use crate::settings::Checked;
+use crate::transport::{self, Main, Pushing, Routes, To, Tried};
 use ssh::{Address, ConnectError, ExecError, Identity, PrivateKey, Session, known_hosts};
 
 /// One try may take this long, so that a lost packet does not use up the whole time.
@@ -38,6 +39,8 @@ const REFUSED_LIMIT: Duration = Duration::from_secs(30);
 pub struct Way<'a> {
     /// Where the SSH server listens.
     pub address: Address,
+    /// The ways that may lead there.
+    pub routes: &'a Routes,
     /// The instance, when it is one, with AWS.
     pub instance: Option<(&'a Cloud, &'a Seen)>,
     /// The stored key; none means that one is made and pushed with Instance Connect.
@@ -155,13 +158,13 @@ pub async fn connect(
                 let bears = way.bears_refusals(settings.ssh_timeout, came_up);
                 now < *refused.get_or_insert(now) + bears
             }
-            other => other.is_passing(),
+            _ => met.is_passing(way),
         };
         came_up |= matches!(&met.error, ConnectError::Tcp(_) | ConnectError::Banner(_));
         let left = limit.saturating_duration_since(now + TRY_LEAST);
         if !is_borne || left.is_zero() {
             // A try that the limit cut short saw less than the one before it.
-            let is_cut = now >= limit && met.error.is_passing();
+            let is_cut = now >= limit && met.is_passing(way);
             let met = before.filter(|_| is_cut).unwrap_or(met);
             return Err(failure(settings, way, &met, limit == deadline, interrupt).await);
         }
@@ -205,6 +208,18 @@ struct Keys {
 struct Met {
     host: String,
     error: ConnectError,
+    /// What each of several ways met, or the one that is a tunnel.
+    ways: Option<Tried>,
+}
+
+impl Met {
+    /// Whether another try may find it otherwise.
+    fn is_passing(&self, way: &Way<'_>) -> bool {
+        match &self.ways {
+            Some(tried) => tried.is_passing(way.is_young()),
+            None => self.error.is_passing(),
+        }
+    }
 }
 
 enum Attempt {
@@ -225,6 +240,9 @@ async fn attempt(
     keys: &Keys,
     deadline: Instant,
 ) -> Result<Session, Attempt> {
+    if way.routes.has_tunnel() {
+        return over_routes(settings, way, belief, keys, deadline).await;
+    }
     let mut through: Option<Session> = None;
     for hop in &settings.jumps {
         let belief = host_keys::of_hop(settings, hop)?;
@@ -245,6 +263,58 @@ async fn attempt(
     };
     let pushed = keys.pushed.as_ref().zip(way.instance);
     log_in(&login, keys, pushed, through, deadline).await
+}
+
+/// Over every way at once; no jump host stands between.
+async fn over_routes(
+    settings: &Checked,
+    way: &Way<'_>,
+    belief: &Belief,
+    keys: &Keys,
+    deadline: Instant,
+) -> Result<Session, Attempt> {
+    let pushed = keys.pushed.as_ref().zip(way.instance);
+    let push = || -> Pushing<'_> {
+        Box::pin(async move {
+            match pushed {
+                Some((key, (cloud, seen))) => cloud.ec2.push_key(seen, &settings.user, key).await,
+                None => Ok(()),
+            }
+        })
+    };
+    let to = To {
+        address: &way.address,
+        user: &settings.user,
+        identity: &keys.identity,
+        policy: &belief.policy,
+        deadline,
+        push: &push,
+    };
+    match way.routes.connect(&to).await {
+        Ok((session, route)) => {
+            if let Some(told) = way.routes.told(&route) {
+                tracing::info!("{} was reached {told}", way.shown());
+            }
+            Ok(session)
+        }
+        Err(tried) => match tried.main() {
+            Some(Main::Final(failure)) => Err(failure.clone().into()),
+            Some(Main::Ssh(error)) => {
+                let (host, error) = (way.shown(), error.clone());
+                let ways = Some(tried);
+                Err(Attempt::Ssh(Met { host, error, ways }))
+            }
+            other => {
+                let why = match other {
+                    Some(Main::Tunnel(error)) => error.to_string(),
+                    _ => "no way was tried".to_owned(),
+                };
+                let (host, error) = (way.shown(), ConnectError::Tcp(why));
+                let ways = Some(tried);
+                Err(Attempt::Ssh(Met { host, error, ways }))
+            }
+        },
+    }
 }
 
 /// Where to log in, and as whom.
@@ -272,6 +342,7 @@ async fn log_in(
         Attempt::Ssh(Met {
             host: login.host.to_owned(),
             error,
+            ways: None,
         })
     };
     let identity = &keys.identity;
@@ -307,10 +378,24 @@ fn not_forwarded(error: ExecError) -> ConnectError {
 async fn failure(
     settings: &Checked,
     way: &Way<'_>,
-    Met { host, error }: &Met,
+    Met { host, error, ways }: &Met,
     is_deadline: bool,
     interrupt: &Interrupt,
 ) -> Failure {
+    let others = |failure: Failure| {
+        let tried = ways.iter().flat_map(Tried::lines);
+        tried
+            .chain(way.routes.lines())
+            .fold(failure, Failure::detail)
+    };
+    if let Some(Main::Tunnel(error)) = ways.as_ref().and_then(Tried::main) {
+        let exit = match is_deadline {
+            true => Exit::Deadline,
+            false => Exit::Unavailable,
+        };
+        let failure = Failure::new(exit, format!("cannot reach {host} over SSH"));
+        return others(failure.cause(error)).hint(transport::hint(error));
+    }
     match error {
         ConnectError::HostKey { .. } | ConnectError::HostKeyTypes { .. } => {
             Failure::refused(format!("the host key of {host} is not the known one; nothing was sent")).cause(error).hint(
@@ -348,12 +433,14 @@ async fn failure(
             };
             let failure = Failure::new(exit, format!("cannot reach {host} over SSH")).cause(error);
             let why = match way.instance {
-                Some((cloud, seen)) if *host == way.shown() => {
+                Some((cloud, seen)) if *host == way.shown() && way.routes.has_direct() => {
                     explain::lines(cloud, seen, way.address.port, interrupt).await
                 }
                 _ => Vec::new(),
             };
-            why.into_iter().fold(failure, Failure::detail).hint(hint)
+            why.into_iter()
+                .fold(others(failure), Failure::detail)
+                .hint(hint)
         }
     }
 }

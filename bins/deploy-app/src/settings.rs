@@ -22,7 +22,7 @@ use ssh::{Address, HostKeyLines};
 
 pub(crate) use check::{INSTANCE, last_part, whole_path};
 pub(crate) use words::local_path;
-pub use words::{CertificateText, Jumps, KnownHosts, LocalPath, Parsed, Runtime, Tag};
+pub use words::{CertificateText, Jumps, KnownHosts, LocalPath, Parsed, Runtime, Tag, Transport};
 
 /// The settings as declared.
 #[derive(Debug, clap::Args, Deserialize, Default)]
@@ -37,6 +37,14 @@ pub struct Raw {
     /// host or host:port of the SSH server; overrides the instance's address, and without an instance no AWS call is made
     #[arg(long, value_name = "HOST[:PORT]", help_heading = "The host")]
     address: Given<Guarded<Parsed<Address>>>,
+    /// How the SSH port is reached: direct (TCP), eic (EC2 Instance Connect Endpoint), ssm (Session Manager) or auto, which tries what can lead to the instance; a given address is reached directly
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "auto",
+        help_heading = "The host"
+    )]
+    transport: Given<Transport>,
     /// The user to log in as; unset: the one of the ssh_config, else ubuntu
     #[arg(long, value_name = "NAME", help_heading = "The host")]
     user: Given<String>,
@@ -229,6 +237,8 @@ pub struct Raw {
 pub struct Checked {
     /// What is deployed to.
     pub place: Place,
+    /// How the SSH port is reached.
+    pub transport: Transport,
     /// The user to log in as.
     pub user: String,
     /// The key; none means Instance Connect.

@@ -129,12 +129,22 @@ async fn act(
         }
     };
     let job = (job, application);
-    connected(settings, context, &host, job, (stages, evidence), &limits)
-        .await
-        .map_err(|failure| match (&host.instance, host.started) {
+    let ended = connected(settings, context, &host, job, (stages, evidence), &limits).await;
+    let broken = host.routes.broken();
+    let left = host.routes.close().await;
+    for line in &left {
+        tracing::warn!("left behind: {line}");
+    }
+    ended.map_err(|failure| {
+        let failure = match &broken {
+            Some(reason) => failure.detail(format!("the tunnel: {reason}")),
+            None => failure,
+        };
+        match (&host.instance, host.started) {
             (Some((cloud, seen)), true) => cloud.ec2.started(failure, &seen.id),
             _ => failure,
-        })
+        }
+    })
 }
 
 async fn connected(
@@ -155,6 +165,7 @@ async fn connected(
     stages.begin("connect");
     let way = Way {
         address: host.address.clone(),
+        routes: &host.routes,
         instance: host.instance.as_ref().map(|(cloud, seen)| (cloud, seen)),
         key,
     };

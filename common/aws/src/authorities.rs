@@ -33,46 +33,85 @@ pub fn source(found: usize, named: bool) -> Source {
     }
 }
 
-/// What connections are checked against. `AWS_CA_BUNDLE` is what AWS's own tools read
-/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html>); the native store
-/// itself honours `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+/// What connections are checked against, in the two forms that our clients take.
+pub(crate) enum Authorities {
+    /// The system's store.
+    Native(RootCertStore),
+    /// Those of a PEM text.
+    Pem(Vec<u8>),
+}
+
+impl Authorities {
+    /// Those of the environment. `AWS_CA_BUNDLE` is what AWS's own tools read
+    /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html>); the native store
+    /// itself honours `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    pub(crate) fn of(context: &Context) -> Result<Self, Failure> {
+        if let Some(path) = context.variable("AWS_CA_BUNDLE") {
+            return bundle(PathBuf::from(path)).map(Self::Pem);
+        }
+        let names = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+        let named = |name: &&str| context.variable(name).is_some();
+        let native = rustls_native_certs::load_native_certs();
+        let mut store = RootCertStore::empty();
+        let (readable, _) = store.add_parsable_certificates(native.certs);
+        match source(readable, names.iter().any(named)) {
+            Source::Native => Ok(Self::Native(store)),
+            Source::Embedded => {
+                tracing::info!(
+                    "this image has no certificate authorities; servers are judged by those in the program, \
+                     Mozilla's of its build"
+                );
+                Ok(Self::Pem(embedded()))
+            }
+            Source::Nowhere => {
+                // What is no path may be the content of a file, keys included.
+                let given = names.iter().copied().filter(|name| named(name));
+                let failure = Failure::refused(format!(
+                    "cannot load certificate authorities: {} holds none",
+                    given.collect::<Vec<_>>().join(" and ")
+                ));
+                let causes = native.errors.iter();
+                Err(causes
+                    .fold(failure, |failure, error| failure.cause(without_path(error)))
+                    .hint("name a PEM file with certificates, or unset it to use the system's"))
+            }
+        }
+    }
+
+    /// As the HTTP client takes them.
+    fn tls_context(self) -> Result<TlsContext, Failure> {
+        let store = match self {
+            Self::Native(_) => TrustStore::default(),
+            Self::Pem(pem) => TrustStore::empty().with_pem_certificate(pem),
+        };
+        TlsContext::builder()
+            .with_trust_store(store)
+            .build()
+            .map_err(|error| {
+                Failure::refused("cannot load the certificate authorities").cause(error)
+            })
+    }
+
+    /// As a TLS client takes them.
+    pub(crate) fn store(self) -> RootCertStore {
+        match self {
+            Self::Native(store) => store,
+            Self::Pem(pem) => {
+                let mut store = RootCertStore::empty();
+                let readable = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+                store.add_parsable_certificates(readable);
+                store
+            }
+        }
+    }
+}
+
+/// The authorities of the environment, as the HTTP client takes them.
 ///
 /// # Errors
 /// A refusal: a named file or folder without certificates.
 pub fn tls_context(context: &Context) -> Result<TlsContext, Failure> {
-    if let Some(path) = context.variable("AWS_CA_BUNDLE") {
-        return bundle(PathBuf::from(path));
-    }
-    let names = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
-    let named = |name: &&str| context.variable(name).is_some();
-    let native = rustls_native_certs::load_native_certs();
-    let (readable, _) = RootCertStore::empty().add_parsable_certificates(native.certs);
-    let store = match source(readable, names.iter().any(named)) {
-        Source::Native => TrustStore::default(),
-        Source::Embedded => {
-            tracing::info!(
-                "this image has no certificate authorities; servers are judged by those in the program, \
-                 Mozilla's of its build"
-            );
-            TrustStore::empty().with_pem_certificate(embedded())
-        }
-        Source::Nowhere => {
-            // What is no path may be the content of a file, keys included.
-            let given = names.iter().copied().filter(|name| named(name));
-            let failure = Failure::refused(format!(
-                "cannot load certificate authorities: {} holds none",
-                given.collect::<Vec<_>>().join(" and ")
-            ));
-            let causes = native.errors.iter();
-            return Err(causes
-                .fold(failure, |failure, error| failure.cause(without_path(error)))
-                .hint("name a PEM file with certificates, or unset it to use the system's"));
-        }
-    };
-    TlsContext::builder()
-        .with_trust_store(store)
-        .build()
-        .map_err(|error| Failure::refused("cannot load the certificate authorities").cause(error))
+    Authorities::of(context)?.tls_context()
 }
 
 /// What went wrong, without the path: that may be anything.
@@ -83,7 +122,7 @@ fn without_path(error: &rustls_native_certs::Error) -> String {
     }
 }
 
-fn bundle(path: PathBuf) -> Result<TlsContext, Failure> {
+fn bundle(path: PathBuf) -> Result<Vec<u8>, Failure> {
     let unusable = |cause: String| {
         // What is no path may be the content of a file, keys included.
         Failure::refused("cannot use AWS_CA_BUNDLE")
@@ -92,10 +131,7 @@ fn bundle(path: PathBuf) -> Result<TlsContext, Failure> {
     };
     let pem = std::fs::read(&path).map_err(|error| unusable(error.to_string()))?;
     readable(&pem).map_err(unusable)?;
-    TlsContext::builder()
-        .with_trust_store(TrustStore::empty().with_pem_certificate(pem))
-        .build()
-        .map_err(|error| unusable(error.to_string()))
+    Ok(pem)
 }
 
 /// The HTTP client panics at the first call on a certificate that it cannot read, so each is read here as it

@@ -78,6 +78,14 @@ impl Address {
         })
     }
 
+    /// `host:port`, as a connection takes it.
+    pub(crate) fn authority(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+
     /// An address that only this machine, or its own link, can answer.
     fn is_near(&self) -> bool {
         match self.host.parse() {

@@ -9,14 +9,14 @@ use rustls::pki_types::PrivateKeyDer;
 use tempfile::TempDir;
 
 /// The server side of TLS, and the authority that a client must be told to trust.
-pub(super) struct Authority {
-    pub(super) server: Arc<ServerConfig>,
+pub(crate) struct Authority {
+    pub(crate) server: Arc<ServerConfig>,
     folder: TempDir,
 }
 
 impl Authority {
     /// Makes an authority and a certificate for `127.0.0.1` and `localhost`.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let authority_key = KeyPair::generate().expect("cannot make a key");
         let mut authority = CertificateParams::new(Vec::new()).expect("empty names are valid");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -54,7 +54,7 @@ impl Authority {
     }
 
     /// The authority's certificate as a PEM file, for `AWS_CA_BUNDLE`.
-    pub(super) fn pem(&self) -> PathBuf {
+    pub(crate) fn pem(&self) -> PathBuf {
         let folder: &Path = self.folder.path();
         folder.join("ca.pem")
     }

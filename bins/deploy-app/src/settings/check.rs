@@ -13,7 +13,7 @@ use action::settings::value::{Count, Lines, Timeout};
 use super::ssh_config::Connection;
 use super::{
     CertificateText, Checked, Chosen, Health, Hooks, KnownHosts, LocalPath, Model, Parsed, Place,
-    Raw, Run, Runtime,
+    Raw, Run, Runtime, Transport,
 };
 use crate::key_source::{KeyOptions, KeySource};
 use crate::layout::{Layout, Paths};
@@ -90,6 +90,8 @@ impl Settings for Raw {
         if !key_given && instance.is_none() && address.is_some() {
             faults.add("DEPLOY_APP_SSH_KEY is not set (or --ssh-key): Instance Connect needs an INSTANCE_ID or DEPLOY_APP_INSTANCE_TAG");
         }
+        let transport = faults.required("transport", self.transport);
+        tunneled(faults, transport, instance.is_some(), address.is_some());
         let pinned = pinned(faults, self.host_key);
         let host_key_parameter = parameter(faults, self.host_key_parameter);
         let trust_on_first_use = faults.switch("trust_on_first_use", self.trust_on_first_use);
@@ -166,6 +168,7 @@ impl Settings for Raw {
         };
         Some(Checked {
             place: Place { instance, address },
+            transport: transport?,
             user,
             ssh_key,
             key_options,
@@ -203,6 +206,32 @@ impl Settings for Raw {
             bundle,
             release,
         })
+    }
+}
+
+/// A tunnel leads to port 22 of an instance, and to nothing else.
+fn tunneled(
+    faults: &mut Faults,
+    transport: Option<Transport>,
+    has_instance: bool,
+    has_address: bool,
+) {
+    let Some(transport @ (Transport::Eic | Transport::Ssm)) = transport else {
+        return;
+    };
+    if !has_instance {
+        faults.of(
+            "transport",
+            format!(
+                "{transport} leads to an instance: it needs INSTANCE_ID or DEPLOY_APP_INSTANCE_TAG"
+            ),
+        );
+    }
+    if has_address {
+        faults.of(
+            "transport",
+            format!("{transport} leads to port 22 of the instance, and DEPLOY_APP_ADDRESS names another place; keep one of the two"),
+        );
     }
 }
 

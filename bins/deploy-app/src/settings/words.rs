@@ -43,6 +43,46 @@ impl fmt::Display for Runtime {
     }
 }
 
+/// How bytes reach the SSH port of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// A TCP connection from this machine.
+    Direct,
+    /// An EC2 Instance Connect Endpoint.
+    Eic,
+    /// Session Manager.
+    Ssm,
+    /// Whatever leads there.
+    Auto,
+}
+
+impl FromStr for Transport {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "direct" => Ok(Self::Direct),
+            "eic" => Ok(Self::Eic),
+            "ssm" => Ok(Self::Ssm),
+            "auto" => Ok(Self::Auto),
+            _ => Err(format!(
+                "{text:?} is not a transport; use direct, eic, ssm or auto"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct => "direct",
+            Self::Eic => "eic",
+            Self::Ssm => "ssm",
+            Self::Auto => "auto",
+        })
+    }
+}
+
 /// Where known_hosts lines are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KnownHosts {

@@ -10,6 +10,7 @@ use crate::instance::{Next, Seen};
 use crate::key_source::KeySource;
 use crate::plan::Plan;
 use crate::settings::{Checked, Chosen};
+use crate::transport::Routes;
 use ssh::Address;
 
 /// What is deployed to, once it runs.
@@ -20,6 +21,8 @@ pub(super) struct Host {
     pub(super) session: Option<Session>,
     /// Where its SSH server listens.
     pub(super) address: Address,
+    /// The ways that may lead there.
+    pub(super) routes: Routes,
     /// Whether this run started it.
     pub(super) started: bool,
 }
@@ -56,6 +59,7 @@ pub(super) async fn find(
             instance: None,
             session,
             address,
+            routes: Routes::direct(),
             started: false,
         })));
     };
@@ -104,22 +108,30 @@ pub(super) async fn find(
         .clone()
         .or_else(|| seen.private_ip.clone())
         .map(|host| Address { host, port: 22 });
-    let Some(address) = settings.place.address.clone().or(looked_up) else {
+    let address = settings.place.address.clone().or(looked_up);
+    let finding = Routes::find(settings, context, &cloud, &seen, address.as_ref());
+    let found = limits
+        .in_time("the ways to the instance were found", finding)
+        .await;
+    let as_started = |failure: Failure| match started {
+        true => ec2.started(failure, &id),
+        false => failure,
+    };
+    let routes = found.map_err(as_started)?;
+    let Some(address) = address else {
         let failure = Failure::refused(format!(
             "instance {id} in {} has no address",
             session.region
         ))
         .hint("set DEPLOY_APP_ADDRESS");
-        return Err(match started {
-            true => ec2.started(failure, &id),
-            false => failure,
-        });
+        return Err(as_started(failure));
     };
     tracing::info!("instance {id} runs, its address is {address}");
     Ok(Found::Host(Box::new(Host {
         instance: Some((cloud, seen)),
         session: Some(session),
         address,
+        routes,
         started,
     })))
 }

@@ -138,6 +138,10 @@ pub(super) fn permissions(settings: &Checked, has_instance: bool) -> Vec<String>
             "ssm:PutParameter",
         ]);
     }
+    // A key of Session Manager's preferences is known once a session begins.
+    if settings.place.address.is_none() {
+        actions.extend(crate::transport::permissions(settings.transport));
+    }
     if settings.target_group.is_some() {
         actions.push("elasticloadbalancing:DescribeTargetHealth");
     }

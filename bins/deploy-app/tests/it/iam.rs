@@ -1,7 +1,9 @@
 //! The page's policy is exactly what the code calls, and the pipeline's role grants what its build calls.
 
 use crate::aws::{ID, console, instance, with_instance};
+use crate::transports::Private;
 use crate::world::World;
+use harness::tunnel::{Behaviour, Faults, list_endpoints};
 use harness::{FakeAws, Program, Reply};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -115,8 +117,64 @@ fn the_documented_policy_is_exactly_what_is_called() {
     unanswered(&stored).run().assert_code(4);
     let permissions = deploy_app::PROGRAM.permissions.iter();
     let documented: BTreeSet<String> = permissions.map(|one| one.action.to_owned()).collect();
-    assert_eq!(called(&aws), documented);
+    let tunnels = ["eic", "ssm", "auto"].map(of_transport);
+    let all = tunnels.into_iter().flatten().chain(called(&aws));
+    assert_eq!(all.collect::<BTreeSet<_>>(), documented);
     aws.assert_all_scripted();
+}
+
+/// What a deployment over a transport calls, websockets included; with an encrypted session that is cut.
+fn of_transport(transport: &str) -> BTreeSet<String> {
+    let behaviour = Behaviour {
+        kms_key: Some("alias/sessions".to_owned()),
+        faults: Faults {
+            cuts: vec![30],
+            ..Faults::default()
+        },
+        ..Behaviour::default()
+    };
+    let Some(private) = Private::start(&behaviour) else {
+        return BTreeSet::new();
+    };
+    if transport == "auto" {
+        // Then the session is the one way left.
+        list_endpoints(&private.aws, "");
+    }
+    private.over(transport).run().assert_code(0);
+    private.aws.assert_all_scripted();
+    let mut called = called(&private.aws);
+    if !private.endpoint.requests().is_empty() {
+        called.insert("ec2-instance-connect:OpenTunnel".to_owned());
+    }
+    if private.agent.connections() > 0 {
+        called.insert("ssmmessages:OpenDataChannel".to_owned());
+    }
+    called
+}
+
+#[test]
+fn each_transport_calls_exactly_what_the_page_and_the_pipelines_role_say() {
+    let Some(_) = World::start() else { return };
+    let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cfn/pipeline.yml");
+    for needs in &deploy_app::transport::NEEDS[1..] {
+        let transport = needs.transport.to_string();
+        let mut called = of_transport(&transport);
+        called.remove("ec2:DescribeInstances");
+        let documented = needs.permissions.iter().map(ToString::to_string);
+        let mut documented: BTreeSet<String> = documented.collect();
+        assert_eq!(called, documented, "{transport}");
+        // The key of an account's preferences is not the pipeline's; the look is that of `auto`.
+        documented.remove("kms:GenerateDataKey");
+        let role =
+            harness::policy::granted(template, &format!("PolicyName: deploy-app-{transport}"));
+        let look = "ssm:DescribeInstanceInformation".to_owned();
+        let looks = (transport == "ssm").then_some(look);
+        assert_eq!(
+            role,
+            documented.into_iter().chain(looks).collect(),
+            "{transport}"
+        );
+    }
 }
 
 /// What the role of the pipeline's Build stage grants for the program.

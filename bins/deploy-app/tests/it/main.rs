@@ -32,6 +32,7 @@ mod secret_settings;
 mod secrets;
 mod ssh_keys;
 mod stops;
+mod transports;
 mod unreadable;
 mod userlands;
 mod ways_in;

@@ -12,4 +12,5 @@ fn the_page_is_up_to_date() {
     check_block(path, "exports", &page::exports(&PROGRAM));
     check_block(path, "exits", &page::exits());
     check_block(path, "permissions", &page::permissions(&PROGRAM));
+    check_block(path, "transports", &deploy_app::transport::page());
 }

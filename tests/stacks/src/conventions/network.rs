@@ -13,6 +13,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     faults.at("network.yml");
     zones(&network, faults)?;
     endpoints(&network, faults)?;
+    instance_connect(&network, faults)?;
     flow_logs(&network, faults)
 }
 
@@ -99,6 +100,24 @@ fn endpoints(network: &Stack, faults: &mut Faults) -> Result<(), String> {
         "PrivateRouteTable2"
     ]);
     faults.equal("who reaches it", &s3["RouteTableIds"], tables);
+    Ok(())
+}
+
+fn instance_connect(network: &Stack, faults: &mut Faults) -> Result<(), String> {
+    let kind = "AWS::EC2::InstanceConnectEndpoint";
+    faults.equal("tunnel endpoints", &json!(network.ids(kind)?), json!([]));
+    let on = network.with(&[("InstanceConnectEndpoint", "yes")]);
+    faults.equal(
+        "tunnel endpoints when switched on",
+        &json!(on.ids(kind)?),
+        json!(["InstanceConnect"]),
+    );
+    let endpoint = on.properties("InstanceConnect")?;
+    faults.equal("its subnet", &endpoint["SubnetId"], "PrivateSubnet1");
+    let group = on.properties("InstanceConnectSecurityGroup")?;
+    let out = &group["SecurityGroupEgress"][0];
+    let ports = json!([out["FromPort"], out["ToPort"]]);
+    faults.equal("where its group goes", &ports, json!([22, 22]));
     Ok(())
 }
 

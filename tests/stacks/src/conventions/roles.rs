@@ -158,6 +158,7 @@ fn stacks(folder: &Path) -> Result<Vec<(&'static str, Stack)>, String> {
                 ("BuildSubnetId1", "subnet-00000003"),
                 ("BuildSubnetId2", "subnet-00000004"),
                 ("BuildSecurityGroupId", "sg-00000005"),
+                ("Transport", "auto"),
                 ("Validation", "yes"),
                 ("ImageScan", "yes"),
                 ("DeployMode", "change-set"),
