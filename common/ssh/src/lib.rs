@@ -85,6 +85,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn no_text_is_too_odd_to_be_read_or_refused(text in text(), name in "[a-z\\[\\]:*%]{0,12}") {
             let names = [name.clone()];
