@@ -103,11 +103,13 @@ pub(super) async fn find(
         }
     }
     let (seen, started) = ec2.run(&id, limits.deadline, &limits.interrupt).await?;
-    let looked_up = seen
-        .public_ip
-        .clone()
-        .or_else(|| seen.private_ip.clone())
-        .map(|host| Address { host, port: 22 });
+    let (public, private) = (seen.public_ip.clone(), seen.private_ip.clone());
+    // Behind a jump host is the instance's own network.
+    let looked_up = match settings.jumps.is_empty() {
+        true => public.or(private),
+        false => private.or(public),
+    };
+    let looked_up = looked_up.map(|host| Address { host, port: 22 });
     let address = settings.place.address.clone().or(looked_up);
     let finding = Routes::find(settings, context, &cloud, &seen, address.as_ref());
     let found = limits
