@@ -225,6 +225,10 @@ pub const PROGRAM: Program = Program {
             purpose: "retention and `clean`: until when a deregistered image can come back; without it nobody says so",
         },
         Permission {
+            action: "ec2:ReplaceImageInstanceTypeSpecification",
+            purpose: "`MAKE_AMI_INSTANCE_TYPES`",
+        },
+        Permission {
             action: "ec2:EnableImageDeregistrationProtection",
             purpose: "`MAKE_AMI_PROTECT`",
         },

@@ -1,6 +1,7 @@
 //! What happens to an available image: copies, sharing, deprecation, the SSM parameter last of all.
 
 pub(crate) mod image_copy;
+pub(crate) mod instance_types;
 pub(crate) mod preconditions;
 pub(crate) mod protect;
 
@@ -48,6 +49,9 @@ pub(crate) async fn publish(
         copies.push((regional, image_id));
     }
     in_time(job)?;
+    // Before anybody else may launch it.
+    let restricting = instance_types::restrict(job, &job.home, &verified.image_id);
+    job.unless_stopped(STOPPED, restricting).await??;
     let sharing = share(&job.home, verified, &publish.share_with);
     job.unless_stopped(STOPPED, sharing).await??;
     let deprecate_at = deprecate_at(job, &verified.image_id).await?;
@@ -72,6 +76,8 @@ pub(crate) async fn publish(
                 }
                 Err(unfinished) => return Err(unfinished.failure),
             };
+            let restricting = instance_types::restrict(job, &regional, &image_id);
+            job.unless_stopped(STOPPED, restricting).await??;
             let sharing = share(&regional, &copied, &publish.share_with);
             job.unless_stopped(STOPPED, sharing).await??;
         }
@@ -250,6 +256,7 @@ pub(crate) fn copy_request(
         .name(name)
         .set_encrypted(key.as_ref().map(|_| true))
         .set_kms_key_id(key.clone())
+        .set_snapshot_copy_completion_duration_minutes(job.settings.publish.copy_within)
         .tag_specifications(tagged(ResourceType::Image))
         .tag_specifications(tagged(ResourceType::Snapshot))
 }

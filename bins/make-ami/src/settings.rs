@@ -8,11 +8,11 @@ pub(crate) mod values;
 
 pub use crate::settings::checked::{Checked, Named, Publish, Quiesce, Retention};
 
-use crate::settings::checks::{check_names, check_publish, check_quiesce, check_usage};
+use crate::settings::checks::{check_names, check_publish, check_quiesce, check_usage, minutes};
 use crate::settings::modes::{Consistency, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags};
 use crate::settings::tags::{TagExpression, Tags};
 use crate::settings::values::{
-    Containers, ImageId, Mounts, Price, Principals, Regions, StackResource, Target,
+    Containers, ImageId, InstanceTypes, Mounts, Price, Principals, Regions, StackResource, Target,
 };
 use action::settings::Settings;
 use action::settings::faults::Faults;
@@ -112,6 +112,12 @@ pub struct Raw {
     /// Whether to wait until the copies are available
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_value = "yes", default_missing_value = "yes", help_heading = "Afterwards")]
     copy_wait: Given<Switch>,
+    /// Have EC2 complete each snapshot of a copy within this time, for a price: 15m to 48h, in steps of 15m
+    #[arg(long, value_name = "DURATION", help_heading = "Afterwards")]
+    copy_within: Given<Timeout>,
+    /// The only instance types that the image may be launched on: names or patterns such as g5.*, comma separated
+    #[arg(long, value_name = "TYPES", help_heading = "Afterwards")]
+    instance_types: Given<InstanceTypes>,
     /// Encrypt the copies with this KMS key: an alias, or the id of a multi-Region key
     #[arg(long, value_name = "KEY", help_heading = "Afterwards")]
     kms_key: Given<String>,
@@ -209,6 +215,13 @@ impl Settings for Raw {
                 .unwrap_or_default()
                 .0,
             copy_wait: faults.switch("copy_wait", self.copy_wait),
+            copy_within: faults
+                .optional("copy_within", self.copy_within)
+                .and_then(|within| minutes(within.0, faults)),
+            instance_types: faults
+                .optional("instance_types", self.instance_types)
+                .unwrap_or_default()
+                .0,
             kms_key: faults.optional("kms_key", self.kms_key),
             share_with: faults
                 .optional("share_with", self.share_with)
@@ -360,6 +373,19 @@ pub(crate) mod tests {
     fn faults_that_would_be_found_after_an_hour_are_found_at_once() {
         for (fields, part) in [
             (vec![INSTANCE, ("keep", "3")], "MAKE_AMI_APP must say"),
+            (
+                vec![INSTANCE, ("copy_to", "us-east-1"), ("copy_within", "20m")],
+                "steps of 15 minutes",
+            ),
+            (
+                vec![INSTANCE, ("copy_to", "us-east-1"), ("copy_within", "3d")],
+                "from 15m to 48h",
+            ),
+            (
+                vec![INSTANCE, ("copy_within", "1h")],
+                "set MAKE_AMI_COPY_TO",
+            ),
+            (vec![INSTANCE, ("instance_types", "g5.**")], "`**`"),
             (
                 vec![INSTANCE, ("unused_for", "90d")],
                 "set MAKE_AMI_KEEP or MAKE_AMI_MAX_AGE",

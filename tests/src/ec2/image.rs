@@ -25,6 +25,10 @@ pub struct Image {
     pub protected: bool,
     /// Whether the protection lasts for 24 hours after it is turned off.
     pub cooldown: bool,
+    /// The instance types that it may be launched on; any where there is none.
+    pub instance_types: Vec<String>,
+    /// Within how many minutes a copy's snapshots are to be completed.
+    pub copied_within: Option<String>,
     /// When it was last launched, as EC2 writes it.
     pub last_launched: Option<String>,
     /// The instance it was made of.
@@ -56,6 +60,8 @@ impl Image {
             deprecation: None,
             protected: false,
             cooldown: false,
+            instance_types: Vec::new(),
+            copied_within: None,
             last_launched: None,
             source_instance: None,
             source_image: None,

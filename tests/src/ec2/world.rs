@@ -125,7 +125,7 @@ type Answer = Result<String, Reply>;
 /// What an operation does to the world.
 type Operation = fn(&mut State, &Request) -> Answer;
 
-const OPERATIONS: [(&str, Operation); 26] = [
+const OPERATIONS: [(&str, Operation); 27] = [
     ("DescribeInstances", State::describe_instances),
     ("DescribeVolumes", State::describe_volumes),
     (
@@ -165,6 +165,10 @@ const OPERATIONS: [(&str, Operation); 26] = [
     (
         "EnableImageDeregistrationProtection",
         State::enable_image_deregistration_protection,
+    ),
+    (
+        "ReplaceImageInstanceTypeSpecification",
+        State::replace_image_instance_type_specification,
     ),
     ("ListImagesInRecycleBin", State::list_images_in_recycle_bin),
 ];

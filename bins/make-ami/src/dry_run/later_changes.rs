@@ -9,6 +9,7 @@ use crate::job::{Job, Regional};
 use crate::journal::Journal;
 use crate::plan::{APP_TAG, FROZEN_TAG, RUN_TAG, SOURCE_TAG};
 use crate::publish::copy_request;
+use crate::publish::instance_types::specification;
 use crate::retention::usage::resource_types;
 use crate::settings::modes::{Consistency, Protect, Retire, SnapshotTags};
 use crate::settings::values::Principal;
@@ -124,6 +125,21 @@ async fn publishing(
             format!("aws ec2 {command} --region {region} --image-id {id}"),
         )])
     };
+    if let Some(types) = specification(job) {
+        let answer = match id {
+            Some(id) => {
+                let call = ec2.replace_image_instance_type_specification();
+                let call = call.image_id(id).instance_type_specification(types);
+                asked(call.dry_run(true).send().await, |_| {
+                    let command = "replace-image-instance-type-specification".to_owned();
+                    let then = of_image(id, "which is restricted to instance types", command);
+                    Operation::new(format!("it restricted image {id} in {region}"), then)
+                })?
+            }
+            None => Answer::Open(NO_IMAGE),
+        };
+        add("ec2:ReplaceImageInstanceTypeSpecification", answer);
+    }
     if publish.protect != Protect::No {
         let answer = match id {
             Some(id) => {

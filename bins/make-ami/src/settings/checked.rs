@@ -37,6 +37,10 @@ pub struct Publish {
     pub copy_to: Vec<String>,
     /// Whether copies are waited for.
     pub copy_wait: bool,
+    /// Within how many minutes EC2 completes each snapshot of a copy.
+    pub copy_within: Option<i64>,
+    /// The instance types that the image may be launched on, as names or patterns; any where there is none.
+    pub instance_types: Vec<String>,
     /// The key of the copies.
     pub kms_key: Option<String>,
     /// Whom it is shared with.

@@ -46,6 +46,9 @@ pub(crate) fn check_names(
 }
 
 pub(crate) fn check_publish(publish: &Publish, faults: &mut Faults) {
+    if publish.copy_within.is_some() && publish.copy_to.is_empty() {
+        faults.of("copy_within", "there is no copy; set MAKE_AMI_COPY_TO");
+    }
     if publish.kms_key.is_some() && publish.copy_to.is_empty() {
         faults.of(
             "kms_key",
@@ -134,6 +137,18 @@ pub(crate) fn check_quiesce(
 const LEAST_UNUSED: Duration = Duration::from_secs(7 * 86_400);
 /// EC2 deletes reports after that.
 const REPORTS_KEPT: Duration = Duration::from_secs(30 * 86_400);
+
+/// The minutes of a time-based copy: 15 to 2,880, in steps of 15
+/// (<https://docs.aws.amazon.com/ebs/latest/userguide/time-based-copies.html>).
+pub(crate) fn minutes(within: Duration, faults: &mut Faults) -> Option<i64> {
+    const STEP: u64 = 15 * 60;
+    let seconds = within.as_secs();
+    if !(STEP..=48 * 3600).contains(&seconds) || !seconds.is_multiple_of(STEP) {
+        faults.of("copy_within", "from 15m to 48h, in steps of 15 minutes");
+        return None;
+    }
+    i64::try_from(seconds / 60).ok()
+}
 
 pub(crate) fn check_usage(
     unused_for: Option<Duration>,

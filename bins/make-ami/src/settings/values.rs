@@ -114,6 +114,42 @@ impl FromStr for Regions {
     }
 }
 
+/// Instance types, comma separated: names, or patterns with `*`. EC2's rules are those of
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceTypeSpecificationRequest.html>.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct InstanceTypes(pub Vec<String>);
+
+/// EC2 takes so many entries, each of so many characters.
+const MOST_TYPES: usize = 100;
+const LONGEST_TYPE: usize = 24;
+
+impl FromStr for InstanceTypes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut types: Vec<String> = Vec::new();
+        for one in listed(text) {
+            let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_.*-".contains(c);
+            if one.len() > LONGEST_TYPE || !one.chars().all(is_allowed) {
+                return Err(format!(
+                    "{one:?} is not an instance type or a pattern of some; write such as g5.xlarge,g6.*"
+                ));
+            }
+            if one.contains("**") {
+                return Err(format!("{one:?} holds `**`, which EC2 refuses"));
+            }
+            if types.iter().any(|known| known == one) {
+                return Err(format!("{one} is named twice"));
+            }
+            types.push(one.to_owned());
+        }
+        if types.len() > MOST_TYPES {
+            return Err(format!("{} are named; EC2 takes {MOST_TYPES}", types.len()));
+        }
+        Ok(InstanceTypes(types))
+    }
+}
+
 fn listed(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', '\n', '\0'])
         .map(str::trim)

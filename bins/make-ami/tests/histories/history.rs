@@ -147,6 +147,7 @@ fn faults() -> impl Strategy<Value = Vec<(String, usize, Fault)>> {
         1 => Just("ec2:ModifyImageAttribute"),
         1 => Just("ssm:PutParameter"),
         1 => Just("ec2:EnableImageDeregistrationProtection"),
+        1 => Just("ec2:ReplaceImageInstanceTypeSpecification"),
         1 => Just("ec2:CreateImageUsageReport"),
         1 => Just("ec2:DescribeImageUsageReports"),
         1 => Just("ec2:DescribeImageUsageReportEntries"),

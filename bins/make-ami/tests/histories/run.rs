@@ -254,6 +254,10 @@ fn settings(history: &History) -> Checked {
         publish: Publish {
             copy_to: history.copy.iter().map(|_| AWAY.to_owned()).collect(),
             copy_wait: true,
+            instance_types: match history.published {
+                true => vec!["t3.*".to_owned()],
+                false => Vec::new(),
+            },
             share_with: match history.published {
                 true => vec![Principal::Account("111122223333".to_owned())],
                 false => Vec::new(),

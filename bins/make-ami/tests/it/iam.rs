@@ -64,6 +64,8 @@ async fn the_documented_policy_is_exactly_what_is_called() {
             ("share_with", "111122223333"),
             ("unused_for", "90d"),
             ("protect", "yes"),
+            ("copy_within", "15m"),
+            ("instance_types", "g5.*"),
             ("deprecate_after", "90d"),
             ("ssm_parameter", "/web/ami"),
         ])

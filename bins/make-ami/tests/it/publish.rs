@@ -2,6 +2,7 @@
 
 mod copies;
 mod deprecation;
+mod machine;
 mod manifest;
 mod parameter;
 mod protection;

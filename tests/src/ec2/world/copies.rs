@@ -9,6 +9,13 @@ const NO_VOLUME: &str = "vol-ffffffff";
 
 impl State {
     pub(super) fn copy_image(&mut self, request: &Request) -> Answer {
+        let within = request.param("SnapshotCopyCompletionDurationMinutes");
+        let is_step = |minutes: i64| (15..=2880).contains(&minutes) && minutes % 15 == 0;
+        if within.is_some_and(|text| !text.parse().is_ok_and(is_step)) {
+            // Which code EC2 gives is unproven.
+            let message = "Value for parameter SnapshotCopyCompletionDurationMinutes is invalid.";
+            return Err(Reply::error(400, "InvalidParameterValue", message));
+        }
         let source_region = request.param("SourceRegion");
         let source_region = source_region.ok_or_else(|| missing("SourceRegion"))?;
         let source_id = request.param("SourceImageId");
@@ -109,6 +116,9 @@ impl State {
             state: "pending".to_owned(),
             description: description.unwrap_or(&source.description).to_owned(),
             created: now,
+            copied_within: request
+                .param("SnapshotCopyCompletionDurationMinutes")
+                .map(str::to_owned),
             source_image: Some((source_region.to_owned(), source.id.clone())),
             root_device: source.root_device.clone(),
             devices,

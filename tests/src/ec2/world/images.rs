@@ -76,6 +76,23 @@ impl State {
         Ok(xml::done("EnableImageDeprecation"))
     }
 
+    pub(super) fn replace_image_instance_type_specification(
+        &mut self,
+        request: &Request,
+    ) -> Answer {
+        let id = request.param("ImageId").ok_or_else(|| missing("ImageId"))?;
+        let types = request.list("InstanceTypeSpecification.SupportedInstanceType");
+        if types.len() > 100 || types.iter().any(|one| one.contains("**") || one.len() > 24) {
+            // Which code EC2 gives is unproven.
+            let message = "Value for parameter InstanceTypeSpecification is invalid.";
+            return Err(Reply::error(400, "InvalidParameterValue", message));
+        }
+        self.refuse_unavailable(id)?;
+        refuse_dry_run(request)?;
+        self.image(id)?.instance_types = types;
+        Ok(xml::done("ReplaceImageInstanceTypeSpecification"))
+    }
+
     /// Disabling takes the launch permissions away
     /// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/disable-an-ami.html>).
     pub(super) fn disable_image(&mut self, request: &Request) -> Answer {

@@ -98,8 +98,11 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 12] = [
     ),
     (
         "make-ami",
-        &["ec2:EnableImageDeregistrationProtection"],
-        "MAKE_AMI_PROTECT is not set",
+        &[
+            "ec2:EnableImageDeregistrationProtection",
+            "ec2:ReplaceImageInstanceTypeSpecification",
+        ],
+        "MAKE_AMI_PROTECT and MAKE_AMI_INSTANCE_TYPES are not set",
     ),
     (
         "make-ami",
