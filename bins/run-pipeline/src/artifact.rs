@@ -22,11 +22,13 @@ pub(crate) struct Artifact {
 }
 
 impl Artifact {
-    /// Writes an artifact that is already a zip into a folder, which is made.
+    /// Writes an artifact that is already a zip into a folder, which is made. Under its name it is whole or not there.
     pub(crate) fn write(name: &str, folder: &Path, zip: &[u8]) -> Result<Self, Failure> {
         let path = folder.join(format!("artifact-{name}.zip"));
+        let part = path.with_extension("part");
         std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::write(&path, zip))
+            .and_then(|()| std::fs::write(&part, zip))
+            .and_then(|()| std::fs::rename(&part, &path))
             .map_err(|error| {
                 Failure::failed(format!(
                     "cannot write the artifact {name} to {}",

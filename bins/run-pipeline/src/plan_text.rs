@@ -7,7 +7,7 @@ use contract::variables::{self, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE};
 use serde_json::{Value as Json, json};
 
 use crate::actions::{Runner, codebuild, local_source};
-use crate::build::load;
+use crate::build::{Loaded, load};
 use crate::build_env::{self, About, Layers, Origin, Value, Variable};
 use crate::definition::Definition;
 use crate::local_source::LocalSource;
@@ -42,12 +42,13 @@ pub(crate) fn both(
             references.push(json!({"variable": name, "from": origin}));
         }
         let mut build = Vec::new();
-        for (name, variable) in build_variables(definition, plan, settings, planned) {
+        let loaded = loaded(definition, plan, planned);
+        for (name, variable) in build_variables(definition, loaded.as_ref(), settings, planned) {
             let (shown, origin) = (shown(&variable.value), variable.origin.shown());
             text.push_str(&format!("  {name}={shown} from {origin}\n"));
             build.push(json!({"name": name, "value": shown, "from": origin}));
         }
-        let made = made(runner, action);
+        let made = made(runner, action, loaded.as_ref());
         if !made.is_empty() {
             text.push_str(&format!("  makes {}\n", made.join(", ")));
         }
@@ -135,13 +136,23 @@ fn referenced(
 }
 
 /// The output variables of an action, as far as they are known beforehand.
-fn made(runner: &Runner, action: &Action) -> Vec<String> {
+fn made(runner: &Runner, action: &Action, loaded: Option<&Loaded>) -> Vec<String> {
     let keys: Vec<String> = match runner {
         Runner::LocalSource(_) | Runner::S3Source => local_source::keys(&action.provider)
             .iter()
             .map(|key| (*key).to_owned())
             .collect(),
         Runner::Commands => action.variables.clone(),
+        Runner::CodeBuild => loaded
+            .map(|one| {
+                one.spec
+                    .env
+                    .exported
+                    .iter()
+                    .map(|one| one.name.clone())
+                    .collect()
+            })
+            .unwrap_or_default(),
         Runner::Stub(variables) => variables.iter().map(|(key, _)| key.clone()).collect(),
         _ => Vec::new(),
     };
@@ -157,7 +168,7 @@ fn made(runner: &Runner, action: &Action) -> Vec<String> {
 /// The variables of a build that somebody set; those of this machine and of CodeBuild are left out.
 fn build_variables(
     definition: &Definition,
-    plan: &RunPlan<'_>,
+    loaded: Option<&Loaded>,
     settings: &Checked,
     planned: &PlannedAction<'_>,
 ) -> BTreeMap<String, Variable> {
@@ -168,8 +179,6 @@ fn build_variables(
     let name = action.setting("ProjectName").unwrap_or_default();
     let unknown = projects::unknown(name);
     let project = definition.project(name).unwrap_or(&unknown);
-    let folder = source_folder(plan, action);
-    let loaded = folder.and_then(|folder| load(project, folder).ok());
     let own = action
         .setting("EnvironmentVariables")
         .and_then(|text| codebuild::read_environment(text).ok())
@@ -178,7 +187,7 @@ fn build_variables(
     let no_env = contract::buildspec::Env::default();
     let layers = Layers {
         outside: &nothing,
-        buildspec: loaded.as_ref().map_or(&no_env, |one| &one.spec.env),
+        buildspec: loaded.map_or(&no_env, |one| &one.spec.env),
         project,
         action: &own,
         batch: &[],
@@ -187,6 +196,22 @@ fn build_variables(
     let mut all = build_env::merge(&layers, &About::default());
     all.retain(|_, variable| variable.origin != Origin::CodeBuild);
     all
+}
+
+/// The buildspec of a build, where its source is a local folder.
+fn loaded(
+    definition: &Definition,
+    plan: &RunPlan<'_>,
+    planned: &PlannedAction<'_>,
+) -> Option<Loaded> {
+    let PlannedAction { action, runner } = planned;
+    if !matches!(runner, Runner::CodeBuild) {
+        return None;
+    }
+    let name = action.setting("ProjectName").unwrap_or_default();
+    let unknown = projects::unknown(name);
+    let project = definition.project(name).unwrap_or(&unknown);
+    load(project, source_folder(plan, action)?).ok()
 }
 
 /// The local folder behind an action's primary input artifact.

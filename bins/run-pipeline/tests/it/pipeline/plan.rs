@@ -33,7 +33,7 @@ fn command(folder: &Path, command: &str, definition: &Value) -> Program {
 }
 
 const SPEC: &str = "version: 0.2
-env: {variables: {LEVEL: spec, FROM_FILE: spec}}
+env: {variables: {LEVEL: spec, FROM_FILE: spec}, exported-variables: [OUT]}
 phases: {build: {commands: ['echo $WHAT']}}
 ";
 
@@ -56,6 +56,7 @@ fn a_plan_says_where_each_variable_comes_from_and_asks_nothing() {
         "  KEY=(parameter /key) from EnvironmentVariables of the action",
         "  LEVEL=spec from env of the buildspec",
         "  FROM_FILE=file from --build-env-file",
+        "  makes #{ShowVariables.OUT}",
         "Release/Ask: Manual, approved",
     ] {
         assert!(plan.contains(line), "{line}: {plan}");

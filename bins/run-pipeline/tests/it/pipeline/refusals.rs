@@ -23,6 +23,7 @@ fn what_does_not_run_here_is_refused_before_anything_ran() {
         "Provider: CloudFormation, Version: '1'}\n              Configuration:\n",
         "Provider: ElasticBeanstalk, Version: '1'}\n              Configuration:\n                ApplicationName: a\n                EnvironmentName: e\n",
     );
+    let elsewhere = elsewhere.replace("[{Name: Src}, {Name: Made}]", "[{Name: Src}]");
     for (definition, said) in [
         (&asking, "Ask/Ask waits for an approval"),
         (
@@ -90,16 +91,6 @@ fn what_cannot_be_deployed_is_named_before_anything_is_touched() {
         "TemplateConfiguration: Src::config.json",
         "OutputFileName: x",
         "parameter Size has no value and no default",
-    );
-    check(
-        "Provider: CloudFormation, Version: '1'}\n              Configuration:\n",
-        "Provider: S3, Version: '1'}\n              Configuration:\n                BucketName: b\n                Extract: 'true'\n",
-        "Deploy/Deploy has 2 input artifacts; an S3 deployment has one",
-    );
-    check(
-        "Category: Deploy, Owner: AWS, Provider: CloudFormation",
-        "Category: Approval, Owner: AWS, Provider: Manual",
-        "waits for an approval",
     );
     check(
         "#{AMIcreation.AMI_ID}",
