@@ -12,10 +12,10 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use ssh::{Address, ConnectError, HostKeyPolicy, Identity, Session};
 use tokio::time::{Instant, sleep};
-use tunnel::eic::{self, Choice, Eic, EndpointError};
-use tunnel::ssm::{End, Ping, Ssm, SsmError};
+use tunnel::eic::{self, Choice, Eic};
+use tunnel::ssm::{End, Ping, Ssm};
 use tunnel::stream::Ending;
-use tunnel::{Host, OpenError, Tunnel, TunnelError, Tunnels};
+use tunnel::{EndpointError, Host, OpenError, SsmError, Tunnel, TunnelError, Tunnels};
 
 use crate::cloud::Cloud;
 use crate::instance::Seen;

@@ -16,10 +16,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub use choice::{Choice, Endpoint, Lack, Names, choose};
 
+use crate::error::{EndpointError, TunnelError};
+use crate::host::Host;
 use crate::signature::{self, Scope, encoded};
 use crate::stream::{Other, Stop, Tunnel, Tunnels, stopped};
-use crate::websocket::{Did, Socket};
-use crate::{Host, PING, TunnelError};
+use crate::websocket::{Did, FAREWELL, PING, Socket};
 use tokio_tungstenite::tungstenite::protocol::Message;
 use tunnel_protocol::frames::{self, Came, Fault, Frames, Out};
 
@@ -175,7 +176,7 @@ async fn carry(mut socket: Socket, other: Other, mut stop: Stop) -> Result<(), S
     if let Some(fault) = fault {
         end.is(TunnelError::Endpoint(after(began.elapsed(), fault)));
     }
-    socket.close(Instant::now() + crate::FAREWELL).await;
+    socket.close(Instant::now() + FAREWELL).await;
     Ok(())
 }
 
@@ -184,19 +185,6 @@ fn message(out: Out) -> Message {
         Out::Binary(bytes) => Message::binary(bytes),
         Out::Ping => Message::Ping(Vec::new().into()),
     }
-}
-
-/// Why an endpoint's tunnel ended.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EndpointError {
-    /// As the frames tell it.
-    #[error("the Instance Connect Endpoint {0}")]
-    Ended(Fault),
-    /// The same, after the longest time that a connection may last.
-    #[error(
-        "the Instance Connect Endpoint {0}; it ends every connection after an hour, so that what takes longer needs another way (DEPLOY_APP_TRANSPORT)"
-    )]
-    Hour(Fault),
 }
 
 fn after(time: Duration, fault: Fault) -> EndpointError {

@@ -11,7 +11,7 @@ use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::identity::Identity;
 use hyper::Uri;
 
-use crate::TunnelError;
+use crate::error::TunnelError;
 
 /// What a signature is for.
 pub(crate) struct Scope<'a> {

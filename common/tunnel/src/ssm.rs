@@ -2,5 +2,5 @@
 
 mod session;
 
-pub use session::{Ping, Ssm, SsmError};
+pub use session::{Ping, Ssm};
 pub use tunnel_protocol::ssm::channel::End;

@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::TunnelError;
+use crate::error::TunnelError;
 
 /// Bytes between SSH and the task that carries them on, in each direction.
 const PIPE: usize = 128 << 10;

@@ -19,6 +19,10 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use tunnel_protocol::frames::Came;
 use tunnel_protocol::plain;
 
+/// A silent connection is kept open by a ping so often.
+pub(crate) const PING: Duration = Duration::from_secs(60);
+/// So long the other side has to say goodbye.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 /// The largest message that is taken; what AWS sends is far smaller.
 const MESSAGE: usize = 1 << 20;
 /// So much is gathered before it goes to the network.

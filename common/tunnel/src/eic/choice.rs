@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{
     InstanceConnectEndpointDnsNames, IpAddressType,
 };
 
-use crate::Host;
+use crate::host::Host;
 
 /// An endpoint as EC2 lists it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -221,7 +221,7 @@ pub fn choose(endpoints: &[Endpoint], host: &Host, names: Names) -> Result<Choic
 #[cfg(test)]
 mod tests {
     use super::{Endpoint, Lack, Names, choose};
-    use crate::Host;
+    use crate::host::Host;
 
     fn endpoint(id: &str, vpc: &str, subnet: &str) -> Endpoint {
         let name = |kind: &str| Some(format!("{id}.{kind}"));

@@ -17,10 +17,11 @@ use tunnel_protocol::ssm::channel::{CHUNK, Channel, End};
 use tunnel_protocol::ssm::message::{new_id, uuid};
 use tunnel_protocol::ssm::{CLIENT_VERSION, DataKey, KEY_BYTES};
 
+use crate::error::{SsmError, TunnelError};
+use crate::host::Host;
 use crate::signature::{self, Scope};
 use crate::stream::{Dropped, Other, Stop, Tunnel, Tunnels, stopped};
-use crate::websocket::{Did, OpenError, Socket};
-use crate::{FAREWELL, Host, PING, TunnelError};
+use crate::websocket::{Did, FAREWELL, OpenError, PING, Socket};
 
 /// AWS's own document for SSH: a session of the type Port, without multiplexing.
 const DOCUMENT: &str = "AWS-StartSSHSession";
@@ -32,53 +33,6 @@ const PAUSE: Duration = Duration::from_millis(250);
 const RESUME: Duration = Duration::from_secs(10);
 /// What is done at the end may take this long, also when the deadline is over.
 const GOODBYE: Duration = Duration::from_secs(10);
-
-/// Why there is no session, or no longer one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SsmError {
-    /// SSM knows no running agent on the instance.
-    #[error("the SSM agent of {instance} is not connected to Systems Manager: {why}")]
-    NoAgent {
-        /// The instance.
-        instance: String,
-        /// What SSM said.
-        why: AwsError,
-    },
-    /// A policy, or the account's preferences for sessions, refuse it.
-    #[error(
-        "a session with the document AWS-StartSSHSession is refused: {0}; it needs ssm:StartSession on the instance and on document/AWS-StartSSHSession, and ssm:SessionDocumentAccessCheck may ask for more"
-    )]
-    Refused(AwsError),
-    /// Another error of the call.
-    #[error("no session was started: {0}")]
-    Start(AwsError),
-    /// Its websocket goes where no token may go.
-    #[error("SSM names no address that a token may be sent to")]
-    Address,
-    /// The session ended.
-    #[error("{end}{}", told(.stderr))]
-    Ended {
-        /// How.
-        end: End,
-        /// What the agent's plugin wrote to its standard error.
-        stderr: String,
-    },
-    /// The connection broke off, and the session could not be resumed.
-    #[error("the connection of the session broke off ({cut}), and it could not be resumed: {why}")]
-    Lost {
-        /// How it broke off.
-        cut: String,
-        /// Why there is no other.
-        why: String,
-    },
-}
-
-fn told(stderr: &str) -> String {
-    match stderr.trim() {
-        "" => String::new(),
-        stderr => format!(" (the agent says: {stderr})"),
-    }
-}
 
 /// What SSM lists about an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use crate::world::{World, bytes, echo, host, soon, there_and_back};
 use harness::Reply;
 use harness::tunnel::{Agent, Behaviour, Faults};
 use std::time::Duration;
-use tunnel::ssm::{Ping, Ssm, SsmError};
-use tunnel::{Tunnel, TunnelError};
+use tunnel::ssm::{Ping, Ssm};
+use tunnel::{SsmError, Tunnel, TunnelError};
 
 async fn started(world: &World, behaviour: &Behaviour) -> (Agent, Result<Tunnel, TunnelError>) {
     let agent = Agent::start(echo().await, behaviour);
