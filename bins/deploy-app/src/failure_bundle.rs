@@ -127,9 +127,9 @@ echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/n
                 let body = String::from_utf8_lossy(&answer.body);
                 let body = redacted(&body);
                 let body = &body[..body.floor_char_boundary(BODY)];
-                format!("{}: {}\n\n{body}", health.url, answer.status)
+                format!("{}: {}\n\n{body}", health.probe.url, answer.status)
             }
-            Err(error) => format!("{}: {error}", health.url),
+            Err(error) => format!("{}: {error}", health.probe.url),
         };
         evidence.add("health.txt", text);
     }
@@ -146,7 +146,7 @@ echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/n
 /// Asks AWS about an instance whose SSH never came; a moment is enough, also after a signal.
 pub async fn gather_unreached(evidence: &Evidence, cloud: &crate::cloud::Cloud, id: &str) {
     cloud.session.limit.extend(Instant::now() + UNREACHED);
-    let console = match timeout(UNREACHED, cloud.ec2.console(id)).await {
+    let console = match timeout(UNREACHED, ec2::console(&cloud.ec2.client, id)).await {
         Ok(console) => console.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no answer within {UNREACHED:?}")),
     };
