@@ -92,7 +92,7 @@ pub async fn gather(remote: &Remote<'_>, commands: &Commands<'_>, release: &str)
     let host = r#"for c in 'date -u' 'uptime' 'df -Pk' 'df -Pi' 'free -m'; do echo "\$ $c"; $c 2>&1; echo; done
 echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/null; } | grep -iE 'out of memory|oom-kill|killed process' | tail -n 20; exit 0"#;
     evidence.add("host.txt", ask(remote, host, &limits).await);
-    if let Some(list) = commands.compose_live(release, "ps -a --format json") {
+    if let Some(list) = commands.containers(release) {
         let listed = ask_bytes(remote, &list, &limits).await;
         let shown = compose::without_commands(&listed).unwrap_or_else(|error| error);
         evidence.add("containers.json", shown);
