@@ -6,7 +6,6 @@ mod instance;
 mod launch_template;
 mod outcome;
 mod snapshot;
-mod spot;
 mod time;
 mod world;
 mod xml;
@@ -19,7 +18,6 @@ pub use instance::{Instance, Volume, state_code};
 pub use launch_template::LaunchTemplate;
 pub use outcome::{Course, End, Outcome, Progress};
 pub use snapshot::Snapshot;
-pub use spot::SpotRequest;
 pub use time::iso;
 pub use world::Ec2World;
 pub use xml::{

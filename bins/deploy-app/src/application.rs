@@ -1,11 +1,12 @@
 //! The application as it is here: read, hashed, and what must not travel left behind.
 
+use std::io::Read as _;
 use std::sync::Arc;
 
 use action::failure::Failure;
 use action::program::Context;
 use bundle::digest::Digest;
-use bundle::manifest::Manifest;
+use bundle::manifest::{Kind, Manifest};
 use bundle::names::{Names, bytes};
 use bundle::tree::{Litter, Rules, Source, TreeError};
 use jiff::Timestamp;
@@ -116,6 +117,12 @@ pub async fn read(settings: &Checked, context: &Context) -> Result<Application, 
                 .hint("list .deploy in .deployignore; nothing was touched"));
         }
     }
+    for path in crlf_scripts(&wanted, &manifest) {
+        tracing::warn!(
+            "the first line of `{}` ends as on Windows (CRLF): the host will say that it is not found; give it the line ends of Unix, for example with `* text=auto eol=lf` in .gitattributes",
+            bytes::shown(path.strip_prefix(SEEDS).unwrap_or(path))
+        );
+    }
     let digest = sync::digest(&wanted);
     let utc = Timestamp::now().strftime("%Y%m%d%H%M%S").to_string();
     let release = release::name(
@@ -166,6 +173,29 @@ fn bundle_below(settings: &Checked) -> Option<String> {
     let below = bundle.strip_prefix(source).ok()?.to_str()?;
     Some(below.to_owned()).filter(|below| !below.is_empty())
 }
+
+/// The scripts whose first line, which names the interpreter, ends with CRLF. Those that cannot be read any more are told
+/// of when they are sent.
+fn crlf_scripts<'a>(tree: &'a Tree, sources: &Manifest) -> Vec<&'a String> {
+    let is_one = |path: &str| {
+        let mut start = Vec::new();
+        let source = &sources
+            .get(path.strip_prefix(SEEDS).unwrap_or(path))?
+            .source;
+        let file = std::fs::File::open(source).ok()?;
+        file.take(LONGEST_FIRST_LINE).read_to_end(&mut start).ok()?;
+        let line = start.split(|byte| *byte == b'\n').next()?;
+        Some(line.starts_with(b"#!") && line.ends_with(b"\r"))
+    };
+    tree.iter()
+        .filter(|(_, kind)| matches!(kind, Kind::File { mode, .. } if mode.bits() & 0o111 != 0))
+        .map(|(path, _)| path)
+        .filter(|path| is_one(path) == Some(true))
+        .collect()
+}
+
+/// A line that names an interpreter is no longer, in bytes: what the kernel reads of it.
+const LONGEST_FIRST_LINE: u64 = 256;
 
 /// The `.env` files of a tree that are not named. The link at a shared path is none.
 fn env_files(tree: &Tree, settings: &Checked) -> Vec<String> {

@@ -4,14 +4,17 @@ mod containers;
 mod images;
 mod mounts;
 mod outline;
+mod ports;
 mod project;
 
 use serde_json::Value;
 
+pub(crate) use containers::ONE_OFF;
 pub use containers::{Container, Verdict, containers, judge, without_commands};
 pub use images::{Of, gone, keep, prune, recall, remove};
 pub use mounts::{Fault, Mounts, told};
 pub use outline::{Outline, missing, outline, read_outline};
+pub use ports::{LISTENERS, taken};
 pub use project::{Engine, Project, Taken, choose, claim, engine};
 
 /// A service of a project, as `docker compose config --format json` gives it.

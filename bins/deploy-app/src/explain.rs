@@ -41,13 +41,13 @@ async fn ask(cloud: &Cloud, seen: &Seen, port: u16, lines: &mut Vec<String>) {
         }
         Err(failure) => lines.push(failure.deed().to_owned()),
     }
-    match cloud.ec2.checks(&seen.id).await {
+    match ec2::status_checks(&cloud.ec2.client, &seen.id).await {
         Ok(checks) => lines.push(format!("its status checks: {checks}")),
         Err(error) => lines.push(format!("its status checks cannot be read: {error}")),
     }
     if !seen.groups.is_empty() {
         let groups = seen.groups.join(", ");
-        match cloud.ec2.rules(&seen.groups).await {
+        match ec2::inbound_rules(&cloud.ec2.client, &seen.groups).await {
             Ok(rules) => match sources(&rules, port) {
                 sources if sources.is_empty() => lines.push(format!(
                     "its security groups ({groups}) let nobody reach port {port}"
@@ -60,7 +60,7 @@ async fn ask(cloud: &Cloud, seen: &Seen, port: u16, lines: &mut Vec<String>) {
             Err(error) => lines.push(format!("its security groups cannot be read: {error}")),
         }
     }
-    match cloud.ec2.console(&seen.id).await {
+    match ec2::console(&cloud.ec2.client, &seen.id).await {
         Ok(console) => {
             lines.extend(tail(&console, CONSOLE_LINES).map(|line| format!("console: {line}")))
         }

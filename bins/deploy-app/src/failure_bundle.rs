@@ -92,7 +92,7 @@ pub async fn gather(remote: &Remote<'_>, commands: &Commands<'_>, release: &str)
     let host = r#"for c in 'date -u' 'uptime' 'df -Pk' 'df -Pi' 'free -m'; do echo "\$ $c"; $c 2>&1; echo; done
 echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/null; } | grep -iE 'out of memory|oom-kill|killed process' | tail -n 20; exit 0"#;
     evidence.add("host.txt", ask(remote, host, &limits).await);
-    if let Some(list) = commands.compose_live(release, "ps -a --format json") {
+    if let Some(list) = commands.containers(release) {
         let listed = ask_bytes(remote, &list, &limits).await;
         let shown = compose::without_commands(&listed).unwrap_or_else(|error| error);
         evidence.add("containers.json", shown);
@@ -127,9 +127,9 @@ echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/n
                 let body = String::from_utf8_lossy(&answer.body);
                 let body = redacted(&body);
                 let body = &body[..body.floor_char_boundary(BODY)];
-                format!("{}: {}\n\n{body}", health.url, answer.status)
+                format!("{}: {}\n\n{body}", health.probe.url, answer.status)
             }
-            Err(error) => format!("{}: {error}", health.url),
+            Err(error) => format!("{}: {error}", health.probe.url),
         };
         evidence.add("health.txt", text);
     }
@@ -146,7 +146,7 @@ echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/n
 /// Asks AWS about an instance whose SSH never came; a moment is enough, also after a signal.
 pub async fn gather_unreached(evidence: &Evidence, cloud: &crate::cloud::Cloud, id: &str) {
     cloud.session.limit.extend(Instant::now() + UNREACHED);
-    let console = match timeout(UNREACHED, cloud.ec2.console(id)).await {
+    let console = match timeout(UNREACHED, ec2::console(&cloud.ec2.client, id)).await {
         Ok(console) => console.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no answer within {UNREACHED:?}")),
     };

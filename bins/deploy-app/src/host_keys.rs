@@ -16,14 +16,15 @@ use std::time::Duration;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::Signal;
-use action::wait::Limits;
+use action::wait::{Ended, Limits};
 use aws::error::AwsError;
+use ec2::CommandError;
 use tokio::time::{Instant, sleep};
 
-use crate::agent::Host;
 use crate::reach::Way;
 use crate::settings::{Checked, Hop, INSTANCE, KnownHosts};
-use crate::ssm::{RunError, Ssm};
+use crate::ssm::Ssm;
+use ssh::Session;
 use ssh::{HostKey, HostKeyLines, HostKeyPolicy, KnownHostKeys, known_hosts};
 
 /// What RunCommand runs.
@@ -312,7 +313,7 @@ async fn ask_once(way: &Way<'_>, looks_only: bool, limits: &Limits) -> Result<To
     let Some((cloud, seen)) = way.instance else {
         return Ok(Err(said));
     };
-    match cloud.ec2.console(&seen.id).await {
+    match ec2::console(&cloud.ec2.client, &seen.id).await {
         Ok(console) => {
             let keys = console_keys(&console);
             if !keys.is_empty() {
@@ -332,23 +333,39 @@ async fn ask_once(way: &Way<'_>, looks_only: bool, limits: &Limits) -> Result<To
         return Ok(Err(said));
     }
     let output = Ssm::new(&cloud.session)
-        .run(&seen.id, READ_KEYS, limits.deadline, &limits.interrupt)
+        .run(&seen.id, READ_KEYS, limits)
         .await;
     match output {
-        Ok(output) => {
-            let keys: Vec<HostKey> = output.lines().filter_map(HostKey::parse).collect();
+        Ok(finished) if finished.exit != 0 => {
+            let (exit, errors) = (finished.exit, finished.errors.trim());
+            said.nothing(format!(
+                "SSM RunCommand cannot read them: exit status {exit}: {errors}"
+            ));
+        }
+        Ok(finished) => {
+            let keys: Vec<HostKey> = finished.output.lines().filter_map(HostKey::parse).collect();
             if !keys.is_empty() {
                 return Ok(Ok((format!("SSM RunCommand on {}", seen.id), keys)));
             }
             said.nothing("SSM RunCommand found no /etc/ssh/ssh_host_*_key.pub");
         }
-        Err(RunError::Signal(signal)) => return Err(stopped(way, signal)),
+        Err(CommandError::Ended {
+            ended: Ended::Signal(signal),
+            ..
+        }) => return Err(stopped(way, signal)),
         Err(error) => {
-            said.is_unregistered = error.is_unregistered();
-            let line = format!("SSM RunCommand cannot read them: {error}");
-            match &error {
-                RunError::Aws(error) => said.met(error, line),
-                _ => said.nothing(line),
+            const DEED: &str = "SSM RunCommand cannot read them";
+            said.is_unregistered = matches!(error, CommandError::Unregistered(_));
+            match error {
+                CommandError::Unregistered(error)
+                | CommandError::Send(error)
+                | CommandError::Look(error) => said.met(&error, format!("{DEED}: {error}")),
+                CommandError::NoId => said.nothing(format!("{DEED}: the command got no id")),
+                CommandError::NotRun(state) => said.nothing(format!("{DEED}: {state}")),
+                CommandError::Ended { what, ended } => {
+                    let failure = ended.into_failure(&what);
+                    said.nothing(format!("{DEED}: {}", failure.deed()));
+                }
             }
         }
     }
@@ -383,7 +400,7 @@ pub async fn store(
     settings: &Checked,
     way: &Way<'_>,
     belief: &Belief,
-    session: &Host,
+    session: &Session,
 ) -> Result<(), Failure> {
     for (hop, key) in settings.jumps.iter().zip(session.hop_keys()) {
         if of_hop(settings, hop)?.store.is_some() {

@@ -15,7 +15,6 @@ pub mod compose;
 pub mod explain;
 pub mod failure_bundle;
 pub mod health;
-pub mod host;
 pub mod host_keys;
 pub mod instance;
 pub mod key_source;

@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 
 use action::redact::redacted;
+use aws_smithy_types::base64;
+use http_probe::{Header, Probe, Statuses, Trust};
 use serde_json::{Map, Value};
 
-use crate::host::http::HttpUrl;
 use crate::runtime::Commands;
 use crate::settings::{Checked, Health, Hooks, Run};
 
@@ -92,8 +93,13 @@ impl Manner {
         }
         keep("after", self.hooks.after.as_ref());
         if let Some(health) = &self.health {
-            keep("health", Some(&health.url.to_string()));
-            keep("body", health.body.as_ref());
+            let probe = &health.probe;
+            let host = probe.headers.iter().find_map(Header::as_host);
+            keep("health", Some(&probe.url.to_string()));
+            keep("accepts", Some(&probe.statuses.to_string()));
+            keep("host", host.map(str::to_owned).as_ref());
+            keep("body", probe.body.as_ref());
+            keep("ca", trust_to_text(&probe.trust).as_ref());
         }
         let text = Value::Object(kept).to_string();
         match redacted(&text) {
@@ -102,7 +108,8 @@ impl Manner {
         }
     }
 
-    /// Reads [`Manner::to_text`]. How long and how often it is asked is a matter of this deployment.
+    /// Reads [`Manner::to_text`]. How long and how often it is asked is a matter of this deployment, and so are
+    /// headers other than `Host`: they may be secrets.
     fn from_text(text: &str, settings: &Checked) -> Option<Self> {
         let kept: Value = serde_json::from_str(text).ok()?;
         let kept = |key: &str| kept.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -117,9 +124,17 @@ impl Manner {
         };
         let health = match kept("health") {
             Some(url) => Some(Health {
-                url: HttpUrl::parse(&url).ok()?,
+                probe: Probe {
+                    url: url.parse().ok()?,
+                    headers: headers(kept("host").as_deref(), settings),
+                    statuses: match kept("accepts") {
+                        Some(statuses) => statuses.parse().ok()?,
+                        None => Statuses::default(),
+                    },
+                    body: kept("body"),
+                    trust: trust_from_text(kept("ca").as_deref())?,
+                },
                 count: settings.health.as_ref().map_or(1, |health| health.count),
-                body: kept("body"),
                 timeout: settings.health_timeout,
             }),
             None => None,
@@ -136,5 +151,57 @@ impl Manner {
     pub fn kept(text: Option<&str>, settings: &Checked) -> Self {
         text.and_then(|text| Self::from_text(text, settings))
             .unwrap_or_else(|| Self::of(settings))
+    }
+}
+
+/// This deployment's headers, with the `Host` that was written down.
+fn headers(host: Option<&str>, settings: &Checked) -> Vec<Header> {
+    let ours = settings
+        .health
+        .iter()
+        .flat_map(|health| &health.probe.headers);
+    let others = ours.filter(|header| header.as_host().is_none()).cloned();
+    host.and_then(Header::host)
+        .into_iter()
+        .chain(others)
+        .collect()
+}
+
+/// `none`, or certificates in base64 with blanks between them; nothing for the system's authorities.
+fn trust_to_text(trust: &Trust) -> Option<String> {
+    match trust {
+        Trust::System => None,
+        Trust::Anything => Some("none".to_owned()),
+        Trust::Given(certificates) => {
+            let certificates = certificates.iter().map(base64::encode);
+            Some(certificates.collect::<Vec<_>>().join(" "))
+        }
+    }
+}
+
+fn trust_from_text(text: Option<&str>) -> Option<Trust> {
+    match text {
+        None => Some(Trust::System),
+        Some("none") => Some(Trust::Anything),
+        Some(text) => {
+            let certificates = text.split(' ').map(|one| base64::decode(one).ok());
+            certificates.collect::<Option<_>>().map(Trust::Given)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::{Trust, trust_from_text, trust_to_text};
+
+    #[test]
+    fn trust_is_read_as_it_was_written() {
+        let given = Trust::Given(vec![b"one".to_vec(), b"two".to_vec()]);
+        for trust in [Trust::System, Trust::Anything, given] {
+            let text = trust_to_text(&trust);
+            assert_eq!(trust_from_text(text.as_deref()), Some(trust));
+        }
+        assert_eq!(trust_from_text(Some("?")), None);
     }
 }

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use action::failure::Failure;
 use action::wait::Limits;
+use http_probe::{Answer, HttpUrl, Request};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use self::pull::Pull;
 use crate::agent::Host;
-use crate::host::http::{self, Answer, HttpUrl};
+use crate::health;
 use crate::settings::Model;
 use ssh::{OutputMode as Show, Stdin as Input};
 
@@ -176,7 +177,18 @@ async fn ask(
         .forward(&url.host, url.port, deadline)
         .await
         .map_err(|error| error.to_string())?;
-    http::request(stream, url, body, deadline, &mut |_| true).await
+    let asked = asked(url, body);
+    let answer = http_probe::request(stream, &asked, deadline, &mut |_| true).await;
+    answer.map_err(|error| error.to_string())
+}
+
+const fn asked(url: &HttpUrl, json: Option<Vec<u8>>) -> Request<'_> {
+    Request {
+        url,
+        agent: health::AGENT,
+        headers: &[],
+        json,
+    }
 }
 
 /// Waits until Ollama answers: it may just have been started.
@@ -251,7 +263,8 @@ async fn pull(
         }
         too_large.is_none()
     };
-    let request = http::request(stream, &url, Some(body), limits.deadline, &mut each);
+    let asked = asked(&url, Some(body));
+    let request = http_probe::request(stream, &asked, limits.deadline, &mut each);
     let silence = async {
         loop {
             match tokio::time::timeout(*stall, heard.recv()).await {
@@ -276,7 +289,7 @@ async fn pull(
         Err(why) if Instant::now() < limits.deadline && !session.is_closed() => {
             return Ok(Again::Yes(format!("was cut off ({why})")));
         }
-        Err(why) => return Err(why),
+        Err(why) => return Err(why.to_string()),
     };
     if answer.status != 200 && seen.error.is_none() {
         let start = start(&answer.body);

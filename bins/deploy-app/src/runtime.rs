@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::compose::ONE_OFF;
 use crate::layout::Paths;
 use crate::settings::{Hooks, Run};
 use action::export::quote::posix as quote;
@@ -183,6 +184,17 @@ impl Commands<'_> {
             Run::Compose { .. } => Some(self.compose(release, &self.paths.live(release), what)),
             Run::Command { .. } | Run::None => None,
         }
+    }
+
+    /// Lists the containers of the project, and after them which of them somebody ran once: not every version of
+    /// Compose tells that in its list. None without Compose.
+    #[must_use]
+    pub fn containers(&self, release: &str) -> Option<String> {
+        let list = self.compose_live(release, "ps -a --format json")?;
+        Some(format!(
+            "{list} && docker ps -a --filter label=com.docker.compose.project={} --filter label=com.docker.compose.oneoff=True --format '{ONE_OFF}{{{{.Names}}}}' </dev/null",
+            self.project().unwrap_or_default(),
+        ))
     }
 
     /// A Compose command in the release's own folder; none without Compose.

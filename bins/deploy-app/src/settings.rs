@@ -13,9 +13,9 @@ use action::settings::given::Given;
 use action::settings::guarded::Guarded;
 use action::settings::secret::Secret;
 use action::settings::value::{Count, InstanceId, Lines, Switch, Timeout};
+use http_probe::{Headers, HttpUrl, Probe, Statuses};
 use serde::Deserialize;
 
-use crate::host::http::HttpUrl;
 use crate::key_source::{KeyOptions, KeySource};
 use crate::layout::{Layout, Paths};
 use ssh::{Address, HostKeyLines};
@@ -160,15 +160,29 @@ pub struct Raw {
     /// Hook of the release, run by sh in its folder once it is proven healthy; rolls back when it fails
     #[arg(long, value_name = "COMMAND", help_heading = "The start")]
     after: Given<String>,
-    /// http:// address, as the host sees it, that answers 200 when the application is well; empty or none: no health check; unset: http://127.0.0.1:8001/collection unless the runtime is none
+    /// http:// or https:// address, as the host sees it, that answers when the application is well; empty or none: no health check; unset: http://127.0.0.1:8001/collection unless the runtime is none
     #[arg(long, value_name = "URL", help_heading = "Health")]
     health_url: Given<String>,
     /// How many healthy answers in a row prove it
     #[arg(long, value_name = "N", default_value = "3", help_heading = "Health")]
     health_count: Given<Count>,
+    /// The statuses of a healthy answer, such as 200,204,301-399; redirects are not followed
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "200",
+        help_heading = "Health"
+    )]
+    health_status: Given<Statuses>,
+    /// Headers to ask with, such as `Host: app.example.com`, one a line
+    #[arg(long, value_name = "LINES", action = clap::ArgAction::Append, help_heading = "Health")]
+    health_header: Given<Guarded<Headers>>,
     /// Text that a healthy answer contains
     #[arg(long, value_name = "TEXT", help_heading = "Health")]
     health_body: Given<String>,
+    /// For https://: a PEM file with the authorities or the server's own certificate; none: any certificate is accepted; unset: the authorities of the system that deploys
+    #[arg(long, value_name = "FILE", help_heading = "Health")]
+    health_ca: Given<String>,
     /// How long the application, and then the load balancer, may take to find it healthy
     #[arg(
         long,
@@ -190,7 +204,7 @@ pub struct Raw {
         default_value = "http://127.0.0.1:11434",
         help_heading = "Health"
     )]
-    ollama_url: Given<Guarded<Parsed<HttpUrl>>>,
+    ollama_url: Given<Guarded<HttpUrl>>,
     /// Have the model generate one token, as a last gate
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Health")]
     ollama_warm_up: Given<Switch>,
@@ -384,12 +398,10 @@ pub struct Hooks {
 /// How health is proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// What is asked.
-    pub url: HttpUrl,
+    /// What is asked, and which answers are healthy.
+    pub probe: Probe,
     /// How many healthy answers in a row are enough.
     pub count: u32,
-    /// What a healthy answer contains.
-    pub body: Option<String>,
     /// How long it may take.
     pub timeout: Duration,
 }

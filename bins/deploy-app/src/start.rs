@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use action::exit::Exit;
 use action::failure::Failure;
-use action::wait::Limits;
-use tokio::time::{Instant, sleep};
+use action::wait::{self, Ended, Limits, Look, Pace};
+use tokio::time::Instant;
 
 use crate::compose::{self, Service, Verdict};
 use crate::health;
@@ -16,10 +16,15 @@ use crate::remote::Remote;
 use crate::runtime::Commands;
 use crate::settings::Run;
 use crate::target_group::Target;
-use ssh::Stdin as Input;
+use ssh::{OutputMode, Stdin as Input};
 
 /// Between two looks at containers, or two questions for the status.
-const PAUSE: Duration = Duration::from_secs(1);
+const PACE: Pace = Pace {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(1),
+};
+/// An explanation is not worth a longer wait.
+const EXPLAIN: Duration = Duration::from_secs(15);
 
 /// Where the images of a release come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +85,13 @@ pub async fn start(
         return Ok(());
     };
     let deed = format!("start release {release}");
+    let began = Instant::now();
     let started = remote.command(&start, &deed, limits).await;
     if commands.project().is_some() {
+        let started = Started {
+            result: started,
+            has_waited: began.elapsed() >= commands.wait,
+        };
         return containers_are_well(remote, commands, release, started, limits).await;
     }
     started?;
@@ -191,54 +201,114 @@ pub async fn keep_images(
     remote.release(deed, &script, limits).await
 }
 
-/// Reads the containers until they are well or one of them has failed. What `up --wait` made of them is
-/// only a hint.
+/// What `up --wait` made of the containers.
+struct Started {
+    result: Result<(), Failure>,
+    /// Whether it has taken as long as a release may take.
+    has_waited: bool,
+}
+
+/// Reads the containers until they are well or one of them has failed for good. What `up --wait` made of them is
+/// only a hint: it gives up as soon as one ends, also one that the engine brings back.
 async fn containers_are_well(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     release: &str,
-    started: Result<(), Failure>,
+    started: Started,
     limits: &Limits,
 ) -> Result<(), Failure> {
-    let Some(script) = commands.compose_live(release, "ps -a --format json") else {
-        return started;
+    let Started { result, has_waited } = started;
+    let Some(script) = commands.containers(release) else {
+        return result;
     };
     // A signal or the deadline is no verdict on the containers.
-    if let Err(failure) = &started
+    if let Err(failure) = &result
         && limits.interrupt.pending().is_some()
     {
         return Err(failure.clone());
     }
-    let limit = limits.within(commands.wait).deadline;
-    let seen = loop {
+    let has_failed = result.is_err();
+    let look = async || {
         let output = remote
             .script("list the containers", &script, Input::Empty, limits)
             .await?;
         let containers = compose::containers(&output.stdout)
             .map_err(|cause| Failure::failed("cannot list the containers").cause(cause))?;
-        match compose::judge(&containers) {
-            Verdict::Good => {
-                if let Err(failure) = started {
-                    tracing::warn!(
-                        "Compose reports a failure ({}), and all containers are well; going on",
-                        failure.causes().join("; ")
-                    );
-                }
-                return Ok(());
+        Ok(match compose::judge(&containers) {
+            Verdict::Good => Look::There(Ok(())),
+            Verdict::Bad(seen) => Look::There(Err(seen)),
+            // Compose starts it no more.
+            Verdict::Waiting(seen) if has_failed => Look::There(Err(seen)),
+            Verdict::Coming(seen) if has_failed && has_waited => Look::There(Err(seen)),
+            Verdict::Coming(seen) | Verdict::Waiting(seen) | Verdict::Restarting(seen) => {
+                Look::NotYet(seen)
             }
-            Verdict::Bad(seen) => break seen,
-            // Compose has waited for as long as it may.
-            Verdict::Coming(seen) if started.is_err() || Instant::now() >= limit => break seen,
-            Verdict::Coming(_) => pause(limits).await?,
-        }
+        })
     };
-    let failure = started.err().unwrap_or_else(|| {
+    let what = format!("the containers of release {release}");
+    let limit = limits.within(commands.wait).deadline;
+    let seen = match wait::until(&what, limit, &limits.interrupt, PACE, look).await {
+        Ok(Ok(())) => {
+            if let Err(failure) = result {
+                tracing::warn!(
+                    "Compose reports a failure ({}), and all containers are well; going on",
+                    failure.causes().join("; ")
+                );
+            }
+            return Ok(());
+        }
+        Ok(Err(seen)) | Err(Ended::Deadline(seen)) => seen,
+        Err(ended) => return Err(ended.into_failure(&what)),
+    };
+    let failure = result.err().unwrap_or_else(|| {
         Failure::failed(format!(
             "cannot start release {release} on {}",
             remote.shown
         ))
     });
-    Err(failure.cause(seen))
+    let taken = taken_ports(remote, commands, release, limits).await;
+    Err(taken.into_iter().fold(failure.cause(seen), Failure::cause))
+}
+
+/// The ports of the release's services that others have, in words. Whatever cannot be asked is left out: this explains
+/// an error.
+async fn taken_ports(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    release: &str,
+    limits: &Limits,
+) -> Vec<String> {
+    let Some(project) = commands.project() else {
+        return Vec::new();
+    };
+    let limits = limits.within(EXPLAIN);
+    let Some(config) = commands.compose_stored(release, "config --format json") else {
+        return Vec::new();
+    };
+    let config = remote
+        .session
+        .exec(&config, Input::Empty, OutputMode::Nothing, &limits);
+    let Ok(config) = config.await else {
+        return Vec::new();
+    };
+    let services = compose::services(&config.stdout, &[]).unwrap_or_default();
+    let ports: Vec<u16> = services
+        .into_iter()
+        .flat_map(|service| service.ports)
+        .collect();
+    if ports.is_empty() {
+        return Vec::new();
+    }
+    let asked = remote.session.exec(
+        compose::LISTENERS,
+        Input::Empty,
+        OutputMode::Nothing,
+        &limits,
+    );
+    let Ok(told) = asked.await else {
+        return Vec::new();
+    };
+    compose::taken(&ports, project, &String::from_utf8_lossy(&told.stdout))
 }
 
 /// Asks the application's own status command until it succeeds.
@@ -251,25 +321,24 @@ async fn runs(
     let Some(status) = commands.status(release) else {
         return Ok(());
     };
-    let limit = limits.within(commands.wait).deadline;
-    loop {
-        let deed = format!("find release {release} running");
-        match remote.quietly(&status, &deed, limits).await {
-            Ok(()) => return Ok(()),
-            Err(failure) if Instant::now() >= limit || limits.interrupt.pending().is_some() => {
-                return Err(failure);
-            }
-            Err(_) => pause(limits).await?,
+    let deed = format!("find release {release} running");
+    let mut last = None;
+    let look = async || match remote.quietly(&status, &deed, limits).await {
+        Ok(()) => Ok(Look::There(())),
+        Err(failure) if limits.interrupt.pending().is_some() => Err(failure),
+        Err(failure) => {
+            let seen = failure.causes().join("; ");
+            last = Some(failure);
+            Ok(Look::NotYet(seen))
         }
-    }
-}
-
-async fn pause(limits: &Limits) -> Result<(), Failure> {
-    limits
-        .interrupt
-        .race(sleep(PAUSE))
-        .await
-        .map_err(|signal| Failure::interrupted(signal, "stopped waiting for the application"))
+    };
+    let what = format!("the status command of release {release}");
+    let limit = limits.within(commands.wait).deadline;
+    let waited = wait::until(&what, limit, &limits.interrupt, PACE, look).await;
+    waited.map_err(|ended| match (ended, last) {
+        (Ended::Deadline(_), Some(failure)) => failure,
+        (ended, _) => ended.into_failure(&what),
+    })
 }
 
 /// Proves that a started release works: the model, the health URL, the load balancer.
@@ -380,7 +449,7 @@ pub async fn unwell(
     {
         return Some(seen);
     }
-    if let Some(script) = commands.compose_live(release, "ps -a --format json") {
+    if let Some(script) = commands.containers(release) {
         let listed = remote
             .script("list the containers", &script, Input::Empty, limits)
             .await;
@@ -389,8 +458,8 @@ pub async fn unwell(
             Err(failure) => Err(failure.deed().to_owned()),
         };
         match containers.map(|containers| compose::judge(&containers)) {
-            Ok(Verdict::Good | Verdict::Coming(_)) => {}
-            Ok(Verdict::Bad(seen)) | Err(seen) => return Some(seen),
+            Ok(Verdict::Good | Verdict::Coming(_) | Verdict::Waiting(_)) => {}
+            Ok(Verdict::Bad(seen) | Verdict::Restarting(seen)) | Err(seen) => return Some(seen),
         }
     }
     if let Some(status) = commands.status(release)

@@ -195,7 +195,7 @@ fn unclear(remote: &Remote<'_>, asked: Option<&Health>) -> Failure {
 }
 
 fn address(asked: Option<&Health>) -> String {
-    asked.map_or_else(String::new, |health| health.url.to_string())
+    asked.map_or_else(String::new, |health| health.probe.url.to_string())
 }
 
 /// What answers where the next release will be asked.
@@ -223,10 +223,12 @@ async fn answers(
         .await
         .map_err(stopped)?;
     Ok(match answer {
-        Ok(answer) if answer.status == 200 && answer.release_id.is_some() => Answers::Named,
-        Ok(answer) if health::judge(&answer, "", health.body.as_deref()).is_ok() => {
-            Answers::Nameless
+        Ok(answer)
+            if health.probe.statuses.contain(answer.status) && answer.release_id.is_some() =>
+        {
+            Answers::Named
         }
+        Ok(answer) if health.probe.judge(&answer, None).is_ok() => Answers::Nameless,
         _ => Answers::Nothing,
     })
 }

@@ -1,10 +1,5 @@
 //! The source instance, before anything is made: which one it is, and whether it can be imaged.
 
-pub(crate) mod spot;
-pub(crate) mod tags;
-
-use crate::image::describe::literal;
-use crate::instance::tags::tag;
 use crate::job::{Job, Regional};
 use crate::plan::STOPPED_TAG;
 use crate::settings::Named;
@@ -12,9 +7,8 @@ use crate::settings::modes::Consistency;
 use action::failure::Failure;
 use action::wait::{self, Look, Pace};
 use aws::error::AwsError;
-use aws_sdk_ec2::types::{
-    DeviceType, Filter, Instance, InstanceLifecycleType, InstanceStateName, Tag, Volume,
-};
+use aws_sdk_ec2::types::{DeviceType, Instance, InstanceLifecycleType, Tag, Volume};
+use ec2::{FindError, Selector, State, state, tag};
 use std::time::Duration;
 
 /// What the image's making needs of its instance.
@@ -52,11 +46,6 @@ impl Source {
     }
 }
 
-/// CloudFormation tags what it makes with its place:
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-resource-tags.html>.
-const STACK_TAG: &str = "aws:cloudformation:stack-name";
-const LOGICAL_ID_TAG: &str = "aws:cloudformation:logical-id";
-
 /// How often an instance that is about to settle is looked at.
 const PACE: Pace = Pace {
     first: Duration::from_secs(2),
@@ -70,7 +59,7 @@ pub(crate) async fn find(job: &Job, named: &Named) -> Result<Source, Failure> {
     let instance = settled(job, instance, &id).await?;
     judge(&instance, &id, &job.home.region)?;
     check_mode(&instance, &id, job.settings.consistency)?;
-    check_spot(job, &instance, &id).await?;
+    warn_of_spot(&instance, &id, job.settings.consistency);
     let source = source(job, &instance, id).await?;
     if source.volumes.is_empty() {
         return Err(Failure::refused(format!(
@@ -90,16 +79,12 @@ pub(crate) async fn locate(job: &Job, named: &Named) -> Result<Source, Failure> 
 
 async fn source(job: &Job, instance: &Instance, id: String) -> Result<Source, Failure> {
     Ok(Source {
-        running: state(instance) == Some(&InstanceStateName::Running),
+        running: state(instance) == State::Running,
         volumes: volumes(&job.home, instance, &id).await?,
         stopped_by: tag(instance, STOPPED_TAG).map(str::to_owned),
         tag: writable(instance.tags()).cloned(),
         id,
     })
-}
-
-fn state(instance: &Instance) -> Option<&InstanceStateName> {
-    instance.state().and_then(|state| state.name())
 }
 
 /// The first of these tags that anybody but AWS may write.
@@ -111,107 +96,59 @@ pub(crate) fn writable(tags: &[Tag]) -> Option<&Tag> {
 /// The one instance that the settings name.
 async fn one(regional: &Regional, named: &Named) -> Result<Instance, Failure> {
     let region = &regional.region;
-    let call = regional.ec2.describe_instances();
-    let (call, words) = match named {
-        Named::Id(id) => (call.instance_ids(id), id.clone()),
-        Named::Tags(tags) => {
-            let words = tags.0.iter().map(|(key, value)| format!("{key}={value}"));
-            let words = format!("with the tags {}", words.collect::<Vec<_>>().join(", "));
-            let filters = tags
-                .0
-                .iter()
-                .map(|(key, value)| filter(&format!("tag:{key}"), value));
-            (call.set_filters(Some(alive(filters))), words)
-        }
-        Named::Stack(resource) => {
-            let words = format!("{} of stack {}", resource.logical_id, resource.stack);
-            let filters = [
-                filter(&format!("tag:{STACK_TAG}"), &resource.stack),
-                filter(&format!("tag:{LOGICAL_ID_TAG}"), &resource.logical_id),
-            ];
-            (call.set_filters(Some(alive(filters))), words)
-        }
+    let selector = match named {
+        Named::Id(id) => Selector::Id(id.clone()),
+        Named::Tags(tags) => Selector::Tags(tags.0.clone().into_iter().collect()),
+        Named::Stack(resource) => Selector::Stack {
+            stack: resource.stack.clone(),
+            logical_id: resource.logical_id.clone(),
+        },
     };
+    ec2::find(&regional.ec2, &selector)
+        .await
+        .map_err(|error| not_found(region, &selector, error))
+}
+
+/// Why there is not exactly one instance, in words.
+pub(crate) fn not_found(region: &str, selector: &Selector, error: FindError) -> Failure {
     let absent = || {
-        Failure::refused(format!("no instance {words} in {region}; nothing was touched")).hint(
+        Failure::refused(format!("no instance {selector} in {region}; nothing was touched")).hint(
             "check the setting, AWS_REGION and the account of the credentials: an instance of another account looks absent",
         )
     };
-    let reply = call.send().await.map_err(|error| {
-        let error = AwsError::of(&error);
-        if error.is("InvalidInstanceID.NotFound") || error.is("InvalidInstanceID.Malformed") {
-            return absent().cause(error);
+    match error {
+        FindError::Absent(None) => absent(),
+        FindError::Absent(Some(error)) => absent().cause(error),
+        FindError::Several(found) => {
+            let ids: Vec<_> = found.iter().filter_map(|one| one.instance_id()).collect();
+            Failure::refused(format!(
+                "{} instances {selector} in {region}, and exactly one can be meant; nothing was touched",
+                found.len()
+            ))
+            .detail(ids.join(", "))
+            .hint("add a tag that only one of them has, or give INSTANCE_ID")
         }
-        let operation = format!("cannot look at instance {words} in {region}");
-        error.failure(operation, "ec2:DescribeInstances")
-    })?;
-    let mut found: Vec<Instance> = reply
-        .reservations
-        .unwrap_or_default()
-        .into_iter()
-        .flat_map(|reservation| reservation.instances.unwrap_or_default())
-        .filter(|instance| is_meant(instance, named))
-        .collect();
-    if found.len() > 1 || reply.next_token.is_some() {
-        let ids: Vec<_> = found.iter().filter_map(|one| one.instance_id()).collect();
-        return Err(Failure::refused(format!(
-            "{} instances {words} in {region}, and exactly one can be meant; nothing was touched",
-            found.len()
-        ))
-        .detail(ids.join(", "))
-        .hint("add a tag that only one of them has, or give INSTANCE_ID"));
-    }
-    found.pop().ok_or_else(absent)
-}
-
-/// Whether an instance is one that the settings name, whatever the endpoint makes of ids and filters.
-fn is_meant(instance: &Instance, named: &Named) -> bool {
-    let has = |key: &str, value: &str| tag(instance, key) == Some(value);
-    match named {
-        Named::Id(id) => instance.instance_id() == Some(id.as_str()),
-        Named::Tags(tags) => tags.0.iter().all(|(key, value)| has(key, value)),
-        Named::Stack(resource) => {
-            has(STACK_TAG, &resource.stack) && has(LOGICAL_ID_TAG, &resource.logical_id)
+        FindError::Aws(error) => {
+            let operation = format!("cannot look at instance {selector} in {region}");
+            error.failure(operation, "ec2:DescribeInstances")
         }
     }
-}
-
-/// A terminated instance keeps its tags for an hour.
-fn alive(filters: impl IntoIterator<Item = Filter>) -> Vec<Filter> {
-    let states = ["pending", "running", "stopping", "stopped"];
-    let states = states.into_iter().map(str::to_owned).collect();
-    let alive = Filter::builder()
-        .name("instance-state-name")
-        .set_values(Some(states))
-        .build();
-    filters.into_iter().chain([alive]).collect()
-}
-
-fn filter(name: &str, value: &str) -> Filter {
-    Filter::builder().name(name).values(literal(value)).build()
 }
 
 /// Waits while the instance starts or stops; EC2 refuses to image it until then
 /// (<https://github.com/hashicorp/packer/issues/9579>).
 async fn settled(job: &Job, instance: Instance, id: &str) -> Result<Instance, Failure> {
-    let moving = |instance: &Instance| {
-        matches!(
-            state(instance),
-            Some(InstanceStateName::Pending | InstanceStateName::Stopping)
-        )
-    };
-    if !moving(&instance) || job.context.dry_run {
+    if !state(&instance).is_settling() || job.context.dry_run {
         return Ok(instance);
     }
     let what = format!("instance {id} in {} to settle", job.home.region);
     let named = Named::Id(id.to_owned());
     let look = async || {
         let instance = one(&job.home, &named).await?;
-        Ok(if moving(&instance) {
-            let state = state(&instance).map_or("unknown", InstanceStateName::as_str);
-            Look::NotYet(format!("it is {state}"))
-        } else {
-            Look::There(instance)
+        let state = state(&instance);
+        Ok(match state.is_settling() {
+            true => Look::NotYet(format!("it is {state}")),
+            false => Look::There(instance),
         })
     };
     let (deadline, interrupt) = (job.context.deadline, &job.context.interrupt);
@@ -221,17 +158,7 @@ async fn settled(job: &Job, instance: Instance, id: &str) -> Result<Instance, Fa
 
 fn judge(instance: &Instance, id: &str, region: &str) -> Result<(), Failure> {
     let state = state(instance);
-    let settling = matches!(
-        state,
-        Some(InstanceStateName::Pending | InstanceStateName::Stopping)
-    );
-    if !settling
-        && !matches!(
-            state,
-            Some(InstanceStateName::Running | InstanceStateName::Stopped)
-        )
-    {
-        let state = state.map_or("in an unknown state", InstanceStateName::as_str);
+    if state.is_final() || state == State::Unknown {
         let failure = Failure::refused(format!(
             "instance {id} in {region} is {state}; only a running or stopped one can be imaged"
         ));
@@ -268,7 +195,7 @@ fn check_mode(instance: &Instance, id: &str, mode: Consistency) -> Result<(), Fa
         ))
         .hint("use no-reboot or quiesce; on standby it would still be the group's: detach it first (aws autoscaling detach-instances) where it must stand still"));
     }
-    let runs = state(instance) == Some(&InstanceStateName::Running);
+    let runs = state(instance) == State::Running;
     if mode == Consistency::Quiesce && !runs {
         return Err(Failure::refused(format!(
             "instance {id} does not run, so there is nothing to quiesce; nothing was touched"
@@ -283,22 +210,19 @@ fn check_mode(instance: &Instance, id: &str, mode: Consistency) -> Result<(), Fa
     Ok(())
 }
 
-/// Refuses a Spot Instance that is to be stopped and cannot be, and says what is odd about any other.
-async fn check_spot(job: &Job, instance: &Instance, id: &str) -> Result<(), Failure> {
+/// Says what is odd about a Spot Instance. Whether EC2 stops one it says when it is asked to.
+fn warn_of_spot(instance: &Instance, id: &str, mode: Consistency) {
     if instance.instance_lifecycle() != Some(&InstanceLifecycleType::Spot) {
-        return Ok(());
-    }
-    let stands = matches!(
-        state(instance),
-        Some(InstanceStateName::Stopping | InstanceStateName::Stopped)
-    );
-    if job.settings.consistency == Consistency::Stop && !stands {
-        spot::check_stop(&job.home, instance, id).await?;
+        return;
     }
     tracing::warn!(
         "instance {id} is a Spot Instance: an interruption while it is imaged fails the image"
     );
-    Ok(())
+    if mode == Consistency::Stop && state(instance) == State::Running {
+        tracing::warn!(
+            "{id} is a Spot Instance: EC2 stops only those of persistent requests, and starts it again only while there is Spot capacity"
+        );
+    }
 }
 
 async fn volumes(regional: &Regional, instance: &Instance, id: &str) -> Result<Vec<Disk>, Failure> {

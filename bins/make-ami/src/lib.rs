@@ -121,10 +121,6 @@ pub const PROGRAM: Program = Program {
             purpose: "the cost line: what changed since the volumes' previous snapshots; without it the line is an upper bound",
         },
         Permission {
-            action: "ec2:DescribeSpotInstanceRequests",
-            purpose: "`MAKE_AMI_CONSISTENCY=stop` of a Spot Instance: refuse one that EC2 does not stop, before anything is changed",
-        },
-        Permission {
             action: "ec2:StopInstances",
             purpose: "`MAKE_AMI_CONSISTENCY=stop`",
         },

@@ -4,15 +4,12 @@ use std::time::Duration;
 
 use action::failure::Failure;
 use action::interrupt::Interrupt;
-use action::wait::{self, Ended, Look, Pace};
-use http_body_util::{BodyExt as _, Empty};
-use hyper::Request;
-use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
+use action::wait::{Ended, Limits, Pace};
+use http_probe::Probe;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
-use crate::settings::{Checked, HttpUrl};
+use crate::settings::Checked;
 
 /// A booting image is asked often: whoever waits for the signal pays for two groups.
 const PACE: Pace = Pace {
@@ -26,43 +23,29 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// What became of the wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It answered 200 as often in a row as was asked for.
+    /// It answered well as often in a row as was asked for.
     Healthy,
     /// The deadline came; what was seen last.
     Unhealthy(String),
 }
 
-/// Asks until the application answered 200 `count` times in a row, or the deadline comes.
+/// Asks until the application answered well `count` times in a row, or the deadline comes.
 pub(crate) async fn prove(
     settings: &Checked,
     deadline: Instant,
     interrupt: &Interrupt,
 ) -> Result<Verdict, Failure> {
-    let Checked { url, count, .. } = settings;
-    let mut in_a_row = 0;
-    let what = format!("{url} to answer 200");
-    let ended = wait::until(&what, deadline, interrupt, PACE, async || {
-        match ask(url).await {
-            Ok(200) => in_a_row += 1,
-            Ok(status) => {
-                in_a_row = 0;
-                return Ok(Look::NotYet(format!("it answers {status}")));
-            }
-            Err(error) => {
-                in_a_row = 0;
-                return Ok(Look::NotYet(error));
-            }
-        }
-        Ok(if in_a_row >= *count {
-            Look::There(())
-        } else {
-            Look::NotYet(format!("it answered 200, {in_a_row} of {count} times"))
-        })
-    })
-    .await;
-    match ended {
+    let Checked { probe, count, .. } = settings;
+    let (url, statuses) = (&probe.url, &probe.statuses);
+    let what = format!("{url} to answer {statuses}");
+    let limits = Limits {
+        deadline,
+        interrupt: interrupt.clone(),
+    };
+    let asked = async || Ok(ask(probe).await.map(drop));
+    match http_probe::in_a_row(&what, *count, &limits, PACE, asked).await {
         Ok(()) => {
-            tracing::info!("{url} answered 200 {count} times in a row");
+            tracing::info!("{url} answered {statuses} {count} times in a row");
             Ok(Verdict::Healthy)
         }
         Err(Ended::Deadline(seen)) => Ok(Verdict::Unhealthy(seen)),
@@ -72,43 +55,30 @@ pub(crate) async fn prove(
     }
 }
 
-/// Asks once; the status of the answer.
-pub(crate) async fn ask(url: &HttpUrl) -> Result<u16, String> {
-    match timeout(ANSWER_WITHIN, exchange(url)).await {
-        Ok(Ok(status)) => Ok(status),
-        Ok(Err(error)) => Err(aws::error::chain(error.as_ref())),
-        Err(_) => Err(format!("no answer within {ANSWER_WITHIN:?}")),
-    }
-}
-
-async fn exchange(url: &HttpUrl) -> Result<u16, Box<dyn std::error::Error + Send + Sync>> {
-    let stream = TcpStream::connect((url.host(), url.port())).await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    // Ends with the exchange: the sender is dropped, and with it the connection.
-    tokio::spawn(connection);
-    let request = Request::get(url.path())
-        .header("host", url.authority())
-        .header(
-            "user-agent",
-            concat!("signal-health/", env!("CARGO_PKG_VERSION")),
-        )
-        .header("connection", "close")
-        .body(Empty::<Bytes>::new())?;
-    let mut response = sender.send_request(request).await?;
-    let status = response.status().as_u16();
-    // An answer that breaks off is none.
-    while let Some(frame) = response.frame().await {
-        frame?;
-    }
-    Ok(status)
+/// Asks once; the status of a good answer.
+pub(crate) async fn ask(probe: &Probe) -> Result<u16, String> {
+    let deadline = Instant::now() + ANSWER_WITHIN;
+    let address = (probe.url.host.as_str(), probe.url.port);
+    let stream = timeout_at(deadline, TcpStream::connect(address))
+        .await
+        .map_err(|_| format!("no connection within {ANSWER_WITHIN:?}"))?
+        .map_err(|error| error.to_string())?;
+    let agent = concat!("signal-health/", env!("CARGO_PKG_VERSION"));
+    let answer = probe
+        .ask(stream, agent, deadline)
+        .await
+        .map_err(|error| error.to_string())?;
+    probe
+        .judge(&answer, None)
+        .map_err(|unhealthy| unhealthy.to_string())?;
+    Ok(answer.status)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::{Verdict, ask, prove};
+    use super::{Probe, Verdict, ask, prove};
     use crate::settings::Checked;
     use action::interrupt::{Interrupt, Signal};
     use std::time::Duration;
@@ -136,9 +106,11 @@ mod tests {
         Checked {
             stack: "s".to_owned(),
             resource: "Group".to_owned(),
-            url: format!("http://127.0.0.1:{port}/collection")
-                .parse()
-                .unwrap(),
+            probe: Probe::new(
+                format!("http://127.0.0.1:{port}/collection")
+                    .parse()
+                    .unwrap(),
+            ),
             count: 3,
             instance: None,
         }
@@ -159,11 +131,12 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_whole_200_is_an_answer() {
-        for (answer, seen) in [(&[MOVED], Ok(302)), (&[BUSY], Ok(503)), (&[OK], Ok(200))] {
-            assert_eq!(ask(&server(answer).await.url).await, seen);
+        let bad = |status| Err(format!("it answers {status}"));
+        for (answer, seen) in [(&[MOVED], bad(302)), (&[BUSY], bad(503)), (&[OK], Ok(200))] {
+            assert_eq!(ask(&server(answer).await.probe).await, seen);
         }
-        assert!(ask(&server(&[CUT]).await.url).await.is_err());
-        assert!(ask(&server(&["SSH-2.0-x\r\n"]).await.url).await.is_err());
+        assert!(ask(&server(&[CUT]).await.probe).await.is_err());
+        assert!(ask(&server(&["SSH-2.0-x\r\n"]).await.probe).await.is_err());
     }
 
     #[tokio::test]
@@ -172,7 +145,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let closed = listener.local_addr().unwrap().port();
         drop(listener);
-        settings.url = format!("http://127.0.0.1:{closed}/").parse().unwrap();
+        settings.probe.url = format!("http://127.0.0.1:{closed}/").parse().unwrap();
         let deadline = Instant::now() + Duration::from_millis(300);
         let verdict = prove(&settings, deadline, &Interrupt::never())
             .await

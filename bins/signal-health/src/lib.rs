@@ -54,12 +54,15 @@ async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
     Session::check(&context).await?;
     let sender = identity::find(&settings, &context).await?;
     if context.dry_run {
-        let seen = health::ask(&settings.url).await;
-        let seen = seen.map_or_else(|error| error, |status| format!("it answers {status}"));
+        let seen = match health::ask(&settings.probe).await {
+            Ok(status) => format!("it answers {status}"),
+            Err(error) => error,
+        };
         let text = format!(
-            "plan: when {} has answered 200 {} times in a row, signal SUCCESS for {} to {} of the stack {} in {}; \
+            "plan: when {} has answered {} {} times in a row, signal SUCCESS for {} to {} of the stack {} in {}; \
              after {:?} without that, FAILURE\nnow: {seen}\n",
-            settings.url,
+            settings.probe.url,
+            settings.probe.statuses,
             settings.count,
             sender.instance,
             settings.resource,
@@ -68,7 +71,7 @@ async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
             context.timeout,
         );
         let plan = json!({
-            "url": settings.url.to_string(), "now": seen, "count": settings.count, "instance": sender.instance,
+            "url": settings.probe.url.to_string(), "statuses": settings.probe.statuses.to_string(), "now": seen, "count": settings.count, "instance": sender.instance,
             "stack": settings.stack, "resource": settings.resource, "region": sender.region(),
         });
         context.show_plan(&text, &plan)?;
@@ -90,8 +93,12 @@ async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
         return Err(stopped.clone().cause(format!("last seen: {seen}")));
     }
     let failure = Failure::failed(format!(
-        "{} did not answer 200 {} times in a row on {} within {:?}",
-        settings.url, settings.count, sender.instance, context.timeout
+        "{} did not answer {} {} times in a row on {} within {:?}",
+        settings.probe.url,
+        settings.probe.statuses,
+        settings.count,
+        sender.instance,
+        context.timeout
     ))
     .cause(format!("last seen: {seen}"));
     Err(match told {

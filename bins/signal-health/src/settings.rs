@@ -1,6 +1,5 @@
 //! What `signal-health` is told.
 
-use std::fmt;
 use std::str::FromStr;
 
 use action::settings::Settings;
@@ -8,7 +7,7 @@ use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::guarded::Guarded;
 use action::settings::value::{Count, InstanceId};
-use hyper::Uri;
+use http_probe::{Headers, HttpUrl, Probe, Scheme, Statuses, Trust};
 use serde::Deserialize;
 
 /// The settings as declared.
@@ -21,7 +20,7 @@ pub struct Raw {
     /// The logical id of the resource that waits: the group with the creation or update policy
     #[arg(long, value_name = "LOGICAL-ID", help_heading = "The signal")]
     resource: Given<LogicalId>,
-    /// What must answer 200; asked from this instance, so plain http
+    /// What must answer, http:// or https://; asked from this instance
     #[arg(
         long,
         value_name = "URL",
@@ -29,7 +28,24 @@ pub struct Raw {
         help_heading = "Health"
     )]
     url: Given<Guarded<HttpUrl>>,
-    /// How many times in a row it must answer 200
+    /// The statuses of a good answer, such as 200,204,301-399; redirects are not followed
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "200",
+        help_heading = "Health"
+    )]
+    status: Given<Statuses>,
+    /// Headers to ask with, such as `Host: app.example.com`, one a line
+    #[arg(long, value_name = "LINES", action = clap::ArgAction::Append, help_heading = "Health")]
+    header: Given<Guarded<Headers>>,
+    /// Text that a good answer contains
+    #[arg(long, value_name = "TEXT", help_heading = "Health")]
+    body: Given<String>,
+    /// For https://: a PEM file with the authorities or the server's own certificate; none: any certificate is accepted; unset: the system's authorities
+    #[arg(long, value_name = "FILE", help_heading = "Health")]
+    ca: Given<String>,
+    /// How many good answers in a row it must give
     #[arg(long, value_name = "N", default_value = "3", help_heading = "Health")]
     count: Given<Count<100>>,
     /// The instance that signals; unset: the one this runs on, by its metadata service
@@ -44,8 +60,8 @@ pub struct Checked {
     pub stack: String,
     /// The logical id in it.
     pub resource: String,
-    /// What must answer.
-    pub url: HttpUrl,
+    /// What must answer, and how.
+    pub probe: Probe,
     /// How many times in a row, at least once.
     pub count: u32,
     /// The instance, when it was named.
@@ -59,12 +75,29 @@ impl Settings for Raw {
         let stack = faults.required("stack", self.stack);
         let resource = faults.required("resource", self.resource);
         let url = faults.required("url", self.url).map(Guarded::reveal);
+        let statuses = faults.required("status", self.status);
+        let headers = faults.optional("header", self.header);
+        let body = faults.optional("body", self.body);
+        let ca = faults.optional("ca", self.ca);
+        let trust = ca.and_then(|ca| {
+            let trust = Trust::from_setting(&ca);
+            trust.map_err(|fault| faults.of("ca", fault)).ok()
+        });
+        if trust.is_some() && url.as_ref().is_some_and(|url| url.scheme == Scheme::Http) {
+            faults.of("ca", "is for an https:// address");
+        }
         let count = faults.required("count", self.count);
         let instance = faults.optional("instance_id", self.instance_id);
         Some(Checked {
             stack: stack?.0,
             resource: resource?.0,
-            url: url?,
+            probe: Probe {
+                url: url?,
+                headers: headers.map(Guarded::reveal).unwrap_or_default().0,
+                statuses: statuses?,
+                body,
+                trust: trust.unwrap_or_default(),
+            },
             count: count?.0,
             instance: instance.map(|id| id.0),
         })
@@ -115,100 +148,11 @@ impl FromStr for LogicalId {
     }
 }
 
-/// An `http://` address with host, port and path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpUrl(Uri);
-
-impl HttpUrl {
-    /// The host, without the brackets of an IPv6 address.
-    pub fn host(&self) -> &str {
-        let host = self.0.host().unwrap_or_default();
-        host.trim_start_matches('[').trim_end_matches(']')
-    }
-
-    /// The port, 80 unless said otherwise.
-    pub fn port(&self) -> u16 {
-        self.0.port_u16().unwrap_or(80)
-    }
-
-    /// Host and port as the `Host` header has them.
-    pub fn authority(&self) -> &str {
-        self.0
-            .authority()
-            .map_or("", hyper::http::uri::Authority::as_str)
-    }
-
-    /// Path and query.
-    pub fn path(&self) -> &str {
-        self.0
-            .path_and_query()
-            .map_or("/", hyper::http::uri::PathAndQuery::as_str)
-    }
-}
-
-impl fmt::Display for HttpUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.path())
-    }
-}
-
-/// The address itself is not repeated: it may hold a password.
-impl FromStr for HttpUrl {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        let uri: Uri = text.parse().map_err(|_| "not an address")?;
-        if uri.scheme_str() != Some("http") {
-            return Err(
-                "does not start with http:// (it is asked from the instance itself, without TLS)",
-            );
-        }
-        let host = uri.host().unwrap_or_default();
-        let with_user = uri
-            .authority()
-            .is_some_and(|one| one.as_str().contains('@'));
-        if host.is_empty() || with_user || uri.port_u16() == Some(0) {
-            return Err(
-                "not a host and port that can be asked, as in http://127.0.0.1:8001/collection",
-            );
-        }
-        Ok(Self(uri))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::{Count, HttpUrl, LogicalId, StackName};
-
-    #[test]
-    fn addresses_are_taken_apart() {
-        for (text, host, port, path) in [
-            (
-                "http://127.0.0.1:8001/collection",
-                "127.0.0.1",
-                8001,
-                "/collection",
-            ),
-            ("http://localhost", "localhost", 80, "/"),
-            ("http://[::1]:81/a?b=c", "::1", 81, "/a?b=c"),
-        ] {
-            let url: HttpUrl = text.parse().unwrap();
-            assert_eq!((url.host(), url.port(), url.path()), (host, port, path));
-        }
-        for text in [
-            "https://127.0.0.1/",
-            "127.0.0.1:8001",
-            "/collection",
-            "http://",
-            "http://user@h/",
-            "http://h:0/",
-            "http://h/a b",
-        ] {
-            assert!(text.parse::<HttpUrl>().is_err(), "{text}");
-        }
-    }
+    use super::{Count, LogicalId, StackName};
 
     #[test]
     fn stacks_have_names_or_arns() {

@@ -1,7 +1,6 @@
 //! Instances and their volumes with the attributes that the programs read.
 
 use super::Tags;
-use super::spot::SpotRequest;
 use super::world::ACCOUNT;
 
 /// One GiB in bytes.
@@ -87,8 +86,8 @@ pub struct Instance {
     pub kind: String,
     /// `spot` or `scheduled`; nothing for an instance on demand.
     pub lifecycle: Option<String>,
-    /// What a Spot Instance was launched by; EC2 lists it for a while only once it is cancelled.
-    pub spot: Option<SpotRequest>,
+    /// The kind of a Spot Instance's request: `one-time` or `persistent`.
+    pub spot: Option<String>,
     /// Whether it is set up to hibernate.
     pub hibernation: bool,
     /// `ebs` or `instance-store`.
@@ -155,9 +154,8 @@ impl Instance {
     /// Makes it a Spot Instance of a request that is `one-time` or `persistent`.
     #[must_use]
     pub fn of_spot_request(mut self, kind: &str) -> Self {
-        let request = self.id.replacen("i-", "sir-", 1);
         self.lifecycle = Some("spot".to_owned());
-        self.spot = Some(SpotRequest::active(&request, kind));
+        self.spot = Some(kind.to_owned());
         self
     }
 

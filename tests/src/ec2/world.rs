@@ -125,13 +125,9 @@ type Answer = Result<String, Reply>;
 /// What an operation does to the world.
 type Operation = fn(&mut State, &Request) -> Answer;
 
-const OPERATIONS: [(&str, Operation); 27] = [
+const OPERATIONS: [(&str, Operation); 26] = [
     ("DescribeInstances", State::describe_instances),
     ("DescribeVolumes", State::describe_volumes),
-    (
-        "DescribeSpotInstanceRequests",
-        State::describe_spot_instance_requests,
-    ),
     ("StartInstances", State::start_instances),
     ("StopInstances", State::stop_instances),
     ("CreateImage", State::create_image),

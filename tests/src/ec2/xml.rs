@@ -2,7 +2,6 @@
 
 mod instances;
 mod references;
-mod spot;
 mod usage_reports;
 
 use std::fmt::Write as _;
@@ -12,7 +11,6 @@ pub use instances::{describe_instances, instance_changes};
 pub(super) use references::{
     describe_image_references, describe_launch_template_versions, describe_launch_templates,
 };
-pub(super) use spot::describe_spot_instance_requests;
 pub(super) use usage_reports::{
     create_image_usage_report, describe_image_usage_report_entries, describe_image_usage_reports,
     list_images_in_recycle_bin,

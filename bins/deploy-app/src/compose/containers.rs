@@ -17,7 +17,11 @@ pub struct Container {
     pub exit_code: i64,
 }
 
-/// Reads the containers: a JSON object a line, or all in one array as older versions print them.
+/// Before the name of a one-off container, as [`crate::runtime::Commands::containers`] has Docker print it.
+pub(crate) const ONE_OFF: &str = "== one-off ";
+
+/// Reads the containers of services: a JSON object a line, or all in one array as older versions print them. What
+/// somebody ran once (`docker compose run`) is left out: it is no part of what a release starts.
 ///
 /// # Errors
 /// In words, when it is not such a text.
@@ -27,8 +31,14 @@ pub fn containers(ps: &[u8]) -> Result<Vec<Container>, String> {
         let found = value.get(key).and_then(Value::as_str);
         found.unwrap_or_default().to_owned()
     };
+    let text_of = String::from_utf8_lossy(ps);
+    let one_offs: Vec<&str> = text_of
+        .lines()
+        .filter_map(|line| line.strip_prefix(ONE_OFF))
+        .collect();
     Ok(values
         .iter()
+        .filter(|value| !one_offs.contains(&text(value, "Name").as_str()))
         .map(|value| Container {
             service: text(value, "Service"),
             name: text(value, "Name"),
@@ -58,6 +68,8 @@ pub fn without_commands(ps: &[u8]) -> Result<String, String> {
 /// The objects in what `docker compose ps --format json` prints.
 fn listed(ps: &[u8]) -> Result<Vec<Value>, String> {
     let text = String::from_utf8_lossy(ps);
+    let lines = text.lines().filter(|line| !line.starts_with(ONE_OFF));
+    let text: String = lines.flat_map(|line| [line, "\n"]).collect();
     match serde_json::from_str(&text) {
         Ok(Value::Array(all)) => Ok(all),
         Ok(one) => Ok(vec![one]),
@@ -77,6 +89,10 @@ pub enum Verdict {
     Good,
     /// One is still on its way.
     Coming(String),
+    /// One was made and not started.
+    Waiting(String),
+    /// One has ended, and the engine brings it back.
+    Restarting(String),
     /// One has failed.
     Bad(String),
 }
@@ -88,7 +104,7 @@ pub fn judge(containers: &[Container]) -> Verdict {
     if containers.is_empty() {
         return Verdict::Bad("there are no containers".to_owned());
     }
-    let mut coming = None;
+    let (mut coming, mut waiting, mut restarting) = (None, None, None);
     for container in containers {
         let Container {
             service,
@@ -99,23 +115,28 @@ pub fn judge(containers: &[Container]) -> Verdict {
         } = container;
         match (state.as_str(), health.as_str()) {
             ("running", "" | "healthy") => {}
-            ("running", "starting") | ("created", _) => {
+            ("running", "starting") => {
                 coming = Some(format!("{service} is {state}, health {health}"));
             }
+            ("created", _) => waiting = Some(format!("{service} is {state}")),
             ("running", health) => return Verdict::Bad(format!("{service} is {health}")),
             ("exited", _) if *exit_code == 0 => {}
             ("exited" | "dead", _) => {
                 return Verdict::Bad(format!("{service} has ended with status {exit_code}"));
             }
             ("restarting", _) => {
-                return Verdict::Bad(format!(
+                restarting = Some(format!(
                     "{service} ends and is restarted again and again, last with status {exit_code}"
                 ));
             }
             (state, _) => return Verdict::Bad(format!("{service} is {state}")),
         }
     }
-    coming.map_or(Verdict::Good, Verdict::Coming)
+    let restarting = restarting.map(Verdict::Restarting);
+    restarting
+        .or(waiting.map(Verdict::Waiting))
+        .or(coming.map(Verdict::Coming))
+        .unwrap_or(Verdict::Good)
 }
 
 #[cfg(test)]
@@ -143,10 +164,30 @@ mod tests {
         for bad in [
             line("running", "unhealthy", 0),
             line("exited", "", 1),
-            line("restarting", "", 1),
             line("paused", "", 0),
         ] {
             assert!(matches!(judged(&[good.clone(), bad]), Verdict::Bad(_)));
+        }
+        assert!(matches!(
+            judged(&[line("restarting", "", 1), line("running", "starting", 0)]),
+            Verdict::Restarting(_)
+        ));
+        assert!(matches!(
+            judged(&[good.clone(), line("created", "", 0)]),
+            Verdict::Waiting(_)
+        ));
+        // Somebody's one-off container says nothing of the release, whatever became of it.
+        let once = line("exited", "", 3).replace("app-s-1", "app-s-run-0123456789ab");
+        assert!(matches!(
+            judged(&[good.clone(), once.clone()]),
+            Verdict::Bad(_)
+        ));
+        let named = format!("{ONE_OFF}app-s-run-0123456789ab");
+        for listed in [
+            vec![good.clone(), once, named],
+            vec![good.clone(), format!("{ONE_OFF}gone")],
+        ] {
+            assert_eq!(judged(&listed), Verdict::Good);
         }
         let array = format!("[{good}]");
         assert_eq!(judge(&containers(array.as_bytes()).unwrap()), Verdict::Good);

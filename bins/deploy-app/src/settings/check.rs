@@ -9,11 +9,12 @@ use action::settings::given::Given;
 use action::settings::guarded::Guarded;
 use action::settings::secret::Secret;
 use action::settings::value::{Count, Lines, Timeout};
+use http_probe::{Headers, HttpUrl, Probe, Scheme, Statuses, Trust};
 
 use super::ssh_config::Connection;
 use super::{
-    CertificateText, Checked, Chosen, Health, Hooks, KnownHosts, LocalPath, Model, Parsed, Place,
-    Raw, Run, Runtime, Transport,
+    CertificateText, Checked, Chosen, Health, Hooks, KnownHosts, LocalPath, Model, Place, Raw, Run,
+    Runtime, Transport,
 };
 use crate::key_source::{KeyOptions, KeySource};
 use crate::layout::{Layout, Paths};
@@ -134,15 +135,29 @@ impl Settings for Raw {
             after: faults.optional("after", self.after),
         };
         let health_timeout = faults.required("health_timeout", self.health_timeout);
-        let health = health(
-            faults,
-            runtime,
-            (self.health_url, self.health_count, self.health_body),
-            health_timeout,
-        );
+        let asked = Asked {
+            url: self.health_url,
+            count: self.health_count,
+            status: self.health_status,
+            header: self.health_header,
+            body: self.health_body,
+            ca: self.health_ca,
+        };
+        let health = asked.check(faults, runtime, health_timeout);
         let target_group = target_group(faults, self.target_group_arn, instance.is_some());
         let model_name = faults.optional("ollama_model", self.ollama_model);
-        let ollama_url = faults.required("ollama_url", self.ollama_url);
+        let ollama_url = faults
+            .required("ollama_url", self.ollama_url)
+            .map(Guarded::reveal);
+        if ollama_url
+            .as_ref()
+            .is_some_and(|url| url.scheme == Scheme::Https)
+        {
+            faults.of(
+                "ollama_url",
+                "Ollama is asked over http://, on the host itself",
+            );
+        }
         let stall = faults.required("ollama_stall", self.ollama_stall);
         let warm_up = faults.switch("ollama_warm_up", self.ollama_warm_up);
         if warm_up && model_name.is_none() {
@@ -160,7 +175,7 @@ impl Settings for Raw {
         let model = match (model_name, ollama_url, stall) {
             (Some(name), Some(url), Some(stall)) => Some(Model {
                 name,
-                url: url.reveal().0,
+                url,
                 warm_up,
                 stall: stall.0,
             }),
@@ -507,41 +522,90 @@ fn project_of(text: &str) -> String {
     }
 }
 
-fn health(
-    faults: &mut Faults,
-    runtime: Option<Runtime>,
-    (url, count, body): (Given<String>, Given<Count>, Given<String>),
-    timeout: Option<Timeout>,
-) -> Option<Option<Health>> {
-    let default = if runtime == Some(Runtime::None) {
-        "none"
-    } else {
-        HEALTH_URL
-    };
-    let url = faults
-        .optional("health_url", url)
-        .unwrap_or_else(|| default.to_owned());
-    let count = faults.required("health_count", count);
-    let body = faults.optional("health_body", body);
-    if url == "none" {
-        if body.is_some() {
-            faults.of(
-                "health_body",
-                "there is no health URL whose answer could contain it",
-            );
+/// The settings of the health check.
+struct Asked {
+    url: Given<String>,
+    count: Given<Count>,
+    status: Given<Statuses>,
+    header: Given<Guarded<Headers>>,
+    body: Given<String>,
+    ca: Given<String>,
+}
+
+impl Asked {
+    fn check(
+        self,
+        faults: &mut Faults,
+        runtime: Option<Runtime>,
+        timeout: Option<Timeout>,
+    ) -> Option<Option<Health>> {
+        let default = if runtime == Some(Runtime::None) {
+            "none"
+        } else {
+            HEALTH_URL
+        };
+        let url = faults
+            .optional("health_url", self.url)
+            .unwrap_or_else(|| default.to_owned());
+        let count = faults.required("health_count", self.count);
+        let statuses = faults.required("health_status", self.status);
+        let headers = faults.optional("health_header", self.header);
+        let body = faults.optional("health_body", self.body);
+        let trust = faults
+            .optional("health_ca", self.ca)
+            .and_then(|ca| match trust(&ca) {
+                Ok(trust) => Some(trust),
+                Err(fault) => {
+                    faults.of("health_ca", fault);
+                    None
+                }
+            });
+        if url == "none" {
+            let unused = [
+                ("health_header", headers.is_some()),
+                ("health_body", body.is_some()),
+                ("health_ca", trust.is_some()),
+            ];
+            for (field, _) in unused.iter().filter(|(_, is_given)| *is_given) {
+                faults.of(field, "there is no health URL that it could be for");
+            }
+            return Some(None);
         }
-        return Some(None);
-    }
-    match url.parse() {
-        Ok(Parsed(url)) => Some(Some(Health {
-            url,
+        let url: HttpUrl = match url.parse() {
+            Ok(url) => url,
+            Err(fault) => {
+                faults.of("health_url", fault);
+                return None;
+            }
+        };
+        if trust.is_some() && url.scheme == Scheme::Http {
+            faults.of("health_ca", "is for an https:// address");
+        }
+        Some(Some(Health {
+            probe: Probe {
+                url,
+                headers: headers.map(Guarded::reveal).unwrap_or_default().0,
+                statuses: statuses?,
+                body,
+                trust: trust.unwrap_or_default(),
+            },
             count: count?.0,
-            body,
             timeout: timeout?.0,
-        })),
-        Err(fault) => {
-            faults.of("health_url", fault);
-            None
+        }))
+    }
+}
+
+/// Longer authorities, in bytes, are not written down with a release.
+const MOST_AUTHORITIES: usize = 16 * 1024;
+
+fn trust(setting: &str) -> Result<Trust, String> {
+    let trust = Trust::from_setting(setting)?;
+    match &trust {
+        Trust::Given(certificates) if certificates.concat().len() > MOST_AUTHORITIES => {
+            Err(format!(
+                "`{setting}` holds more than {MOST_AUTHORITIES} bytes of certificates; keep those that the application's needs"
+            ))
         }
+        _ => Ok(trust),
     }
 }

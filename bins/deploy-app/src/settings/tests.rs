@@ -21,6 +21,7 @@ fn raw(folder: &std::path::Path) -> Raw {
         source: "/usr".parse().unwrap(),
         target: given("/srv/My App/"),
         runtime: "compose".parse().unwrap(),
+        health_status: "200".parse().unwrap(),
         health_count: "3".parse().unwrap(),
         health_timeout: "2m".parse().unwrap(),
         ollama_url: "http://127.0.0.1:11434".parse().unwrap(),
@@ -64,7 +65,7 @@ fn every_fault_is_told() {
     raw.target = "app".parse().unwrap();
     raw.shared = "../data".parse().unwrap();
     raw.start = "./start".parse().unwrap();
-    raw.health_url = "https://x/".parse().unwrap();
+    raw.health_url = "ftp://x/".parse().unwrap();
     raw.keep_releases = "0".parse().unwrap();
     raw.target_group_arn = "web".parse().unwrap();
     raw.instance_tag = "web".parse().unwrap();

@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::host::http::HttpUrl;
 use ssh::{Address, Jump, JumpError};
 
 /// How the application runs, as said in one word.
@@ -215,17 +214,5 @@ impl FromStr for Parsed<Address> {
     fn from_str(text: &str) -> Result<Self, &'static str> {
         let address = text.parse::<Address>().map(Self);
         address.map_err(|_| "not `host` or `host:port`; the user is DEPLOY_APP_USER")
-    }
-}
-
-impl FromStr for Parsed<HttpUrl> {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        let url = HttpUrl::parse(text).map(Self);
-        url.map_err(|_| {
-            "not an address such as http://127.0.0.1:8001/path, without user and blanks; it is asked from the host \
-             itself, without TLS"
-        })
     }
 }

@@ -6,7 +6,7 @@ use action::wait::Limits;
 use aws::session::Session;
 
 use crate::cloud::Cloud;
-use crate::instance::{Next, Seen};
+use crate::instance::{self, Next, Seen};
 use crate::key_source::KeySource;
 use crate::plan::Plan;
 use crate::settings::{Checked, Chosen};
@@ -76,7 +76,7 @@ pub(super) async fn find(
     };
     if looks_only {
         let seen = limits.in_time(BEFORE, ec2.look(&id)).await?;
-        let deed = match seen.state.next() {
+        let deed = match instance::next(seen.state) {
             Next::Go => None,
             Next::GiveUp => return Err(ec2.gone(&seen)),
             Next::Start => {
@@ -102,7 +102,7 @@ pub(super) async fn find(
             })));
         }
     }
-    let (seen, started) = ec2.run(&id, limits.deadline, &limits.interrupt).await?;
+    let (seen, started) = ec2.run(&id, limits).await?;
     let (public, private) = (seen.public_ip.clone(), seen.private_ip.clone());
     // Behind a jump host is the instance's own network.
     let looked_up = match settings.jumps.is_empty() {

@@ -41,13 +41,15 @@ fn launched(state: &str, (public, private): (&str, &str), reason: &str, launch: 
     let reason = if reason.is_empty() {
         String::new()
     } else {
-        format!("<stateReason><code>c</code><message>{reason}</message></stateReason>")
+        let code = reason.split(':').next().unwrap_or_default();
+        format!("<stateReason><code>{code}</code><message>{reason}</message></stateReason>")
     };
     Reply::xml(format!(
         "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><reservationSet><item><instancesSet><item>\
          <instanceId>{ID}</instanceId><instanceState><code>{code}</code><name>{state}</name></instanceState>{ip}\
          <privateIpAddress>{private}</privateIpAddress><placement><availabilityZone>eu-west-1a</availabilityZone></placement>\
          <groupSet><item><groupId>sg-0123456789abcdef0</groupId><groupName>web</groupName></item></groupSet>{reason}{launch}\
+         <tagSet><item><key>Name</key><value>web*</value></item></tagSet>\
          </item></instancesSet></item></reservationSet></DescribeInstancesResponse>"
     ))
 }

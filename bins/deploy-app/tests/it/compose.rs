@@ -409,3 +409,58 @@ fn compose_v1_is_refused_before_anything_is_sent() {
         .assert_stderr("DEPLOY_APP_RUNTIME=command");
     assert!(!docker.world.target().exists());
 }
+
+#[test]
+fn what_somebody_ran_once_is_no_part_of_a_deployment() {
+    let Some(docker) = Docker::start() else {
+        return;
+    };
+    docker.deploy();
+    docker.set("one-off", "");
+    docker.world.write("content", "two");
+    docker.deploy();
+    docker
+        .program()
+        .run()
+        .assert_code(0)
+        .assert_stderr("nothing to deploy");
+}
+
+#[test]
+fn a_container_that_ends_until_its_database_answers_is_waited_for() {
+    let Some(docker) = Docker::start() else {
+        return;
+    };
+    docker.set("crashes", "2");
+    docker
+        .program()
+        .run()
+        .assert_code(0)
+        .assert_stderr("app ends and is restarted again and again, last with status 1")
+        .assert_stderr("Compose reports a failure");
+    // For no longer than the application may take.
+    docker.world.write("content", "two");
+    docker.set("crashes", "1000");
+    let ran = docker
+        .program()
+        .env("DEPLOY_APP_HEALTH_TIMEOUT", "2s")
+        .run();
+    assert_ne!(ran.code, Some(0), "{ran}");
+    ran.assert_stderr("cause: app ends and is restarted again and again");
+}
+
+#[test]
+fn who_has_the_port_is_said() {
+    let Some(docker) = Docker::start() else {
+        return;
+    };
+    let service = r#""build":{"context":"x"},"ports":[{"published":"8001"}]"#;
+    docker.set("service", service);
+    docker.set("ports", "shop|shop-web-1|0.0.0.0:8001->80/tcp\n");
+    docker.set("crashes", "1000");
+    docker
+        .program()
+        .env("DEPLOY_APP_HEALTH_TIMEOUT", "1s")
+        .run()
+        .assert_stderr("port 8001 is taken by the container shop-web-1 of the project shop");
+}

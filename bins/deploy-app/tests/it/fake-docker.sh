@@ -45,6 +45,9 @@ case "$*" in
     grep -q "^${4#*=} " "$tools/owners" 2>/dev/null || echo "${4#*=} ${6#*=}" >>"$tools/owners"; echo "$7"; exit 0;;
 'volume inspect --format {{index .Labels "deploy-app.target"}} deploy-app.owner.'*)
     sed -n "s/^${5#deploy-app.owner.} //p" "$tools/owners"; exit 0;;
+'ps -a --filter label=com.docker.compose.project=target-app --filter label=com.docker.compose.oneoff=True --format == one-off {{.Names}}')
+    [ ! -e "$tools/one-off" ] || echo '== one-off app-run-1'; exit 0;;
+'ps --format {{.Label "com.docker.compose.project"}}|{{.Names}}|{{.Ports}}') cat "$tools/ports" 2>/dev/null; exit 0;;
 'logs --tail 200 app-1') echo 'Traceback: no module named x'; says; exit 0;;
 'inspect --format {{json .State}} app-1')
     printf '{"Status":"running","Error":%s,"Health":{"Status":"unhealthy","Log":[{"Output":%s}]}}\n' "$(quoted)" "$(said refused)"; exit 0;;
@@ -85,12 +88,18 @@ up) echo "docker: $*"; says; image=${from:-$built}
         n=0; while [ ! -s "$STATE/pid" ] && [ $n -lt 100 ]; do n=$((n + 1)); sleep 0.1; done
         printf '%s' "$what" >"$tools/container"
     fi
+    [ ! -e "$tools/crashes" ] || { echo 'container app-1 exited (1)' >&2; exit 1; }
     [ ! -e "$tools/ignored-by-wait" ] || { echo 'container job exited (0)' >&2; exit 1; };;
 down) log down; ./stop; rm -f "$tools/container";;
 ps) case "$*" in
     *json*)
+        if [ -e "$tools/crashes" ]; then
+            printf '{"Service":"app","Name":"app-1","State":"restarting","Health":"","ExitCode":1}\n'
+            n=$(($(cat "$tools/crashes") - 1)); if [ $n -gt 0 ]; then echo $n >"$tools/crashes"; else rm "$tools/crashes"; fi; exit 0
+        fi
         health=healthy; [ ! -e unhealthy ] || health=unhealthy
         printf '{"Service":"app","Name":"app-1","Command":%s,"State":"running","Health":"%s","ExitCode":0}\n' "$(quoted python)" "$health"
+        [ ! -e "$tools/one-off" ] || printf '{"Service":"app","Name":"app-run-1","State":"exited","Health":"","ExitCode":3}\n'
         [ ! -e "$tools/job" ] || printf '{"Service":"job","Name":"job-1","State":"exited","Health":"","ExitCode":%s}\n' "$(cat "$tools/job")";;
     *) echo "what? $*" >&2; exit 9;; esac;;
 logs) echo 'app-1 | Traceback: no module named x'; [ ! -e "$STATE/token" ] || sed 's/^/app-1 | /' "$STATE/token";;

@@ -137,6 +137,7 @@ fn an_old_instance_is_asked_through_ssm() {
     let invocation = |status: &str, output: &str| {
         Reply::json(&serde_json::json!({
             "CommandId": "c-1", "InstanceId": ID, "Status": status, "StatusDetails": status,
+            "ResponseCode": i32::from(status == "Failed"),
             "StandardOutputContent": output, "StandardErrorContent": "cat: no such file"
         }))
     };
@@ -165,7 +166,7 @@ fn an_old_instance_is_asked_through_ssm() {
     program
         .run()
         .assert_code(2)
-        .assert_stderr("the command ended as Failed: cat: no such file");
+        .assert_stderr("SSM RunCommand cannot read them: exit status 1: cat: no such file");
 }
 
 #[test]

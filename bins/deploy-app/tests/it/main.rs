@@ -9,6 +9,7 @@ mod data;
 mod deploys;
 mod evidence;
 mod faults;
+mod health;
 mod hooks;
 mod host_keys;
 mod iam;

@@ -12,7 +12,9 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         .env("DEPLOY_APP_LAYOUT", "never");
     let harmless = [
         "DEPLOY_APP_EPHEMERAL",
+        "DEPLOY_APP_HEALTH_CA",
         "DEPLOY_APP_HEALTH_COUNT",
+        "DEPLOY_APP_HEALTH_STATUS",
         "DEPLOY_APP_HOST_KEY_PARAMETER",
         "DEPLOY_APP_INCLUDE",
         "DEPLOY_APP_INSTANCE_TAG",

@@ -170,3 +170,15 @@ fn a_source_that_changes_while_it_is_sent_is_not_blamed_on_a_release_before() {
         .assert_stderr("did the application's folder change meanwhile")
         .refute_stderr("release before changed");
 }
+
+#[test]
+fn a_script_with_the_line_ends_of_windows_is_told_of_before_it_is_sent() {
+    let Some(world) = World::start() else { return };
+    world.write("tool", "#!/bin/sh\r\necho\r\n");
+    executable(&world.source().join("tool"));
+    let told = "the first line of `tool` ends as on Windows (CRLF)";
+    let program = world.files_only();
+    program.run().assert_code(0).assert_stderr(told);
+    world.write("tool", "#!/bin/sh\necho\n");
+    program.run().assert_code(0).refute_stderr("CRLF");
+}

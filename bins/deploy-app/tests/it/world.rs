@@ -71,6 +71,11 @@ impl World {
         Some(world)
     }
 
+    /// Where the application listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn source(&self) -> PathBuf {
         self.folder.path().join("source")
     }

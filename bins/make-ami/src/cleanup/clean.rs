@@ -4,8 +4,7 @@ use crate::cleanup::undo;
 use crate::consistency::stop;
 use crate::dry_run::finding::{self, Ended, Finding};
 use crate::dry_run::{preflight, removal};
-use crate::image::describe::{self, by_id, literal, tagged};
-use crate::instance;
+use crate::image::describe::{self, by_id, tagged};
 use crate::job::{Job, Regional};
 use crate::journal::{Journal, Made};
 use crate::plan::{RUN_TAG, STOPPED_TAG};
@@ -15,7 +14,7 @@ use crate::settings::values::Target;
 use action::exit::Exit;
 use action::failure::Failure;
 use aws::error::AwsError;
-use aws_sdk_ec2::types::{Filter, Image};
+use aws_sdk_ec2::types::Image;
 use std::collections::BTreeMap;
 
 /// Removes the images of the target in this Region and those that the settings copy to.
@@ -190,21 +189,16 @@ async fn found(job: &Job, target: &Target) -> Result<(String, Vec<Image>), Failu
 
 /// The instances that carry the run's mark: stopped by it, or about to be when it was killed.
 async fn marked_instances(job: &Job, run: &str) -> Result<Vec<String>, Failure> {
-    let filter = Filter::builder()
-        .name(format!("tag:{STOPPED_TAG}"))
-        .values(literal(run));
-    let call = job.home.ec2.describe_instances().filters(filter.build());
+    let filter = ec2::equals(&format!("tag:{STOPPED_TAG}"), run);
+    let call = job.home.ec2.describe_instances().filters(filter);
     let reply = call.send().await.map_err(|error| {
         let operation = format!("cannot look for instances in {}", job.home.region);
         AwsError::of(&error).failure(operation, "ec2:DescribeInstances")
     })?;
     let instances = reply.reservations().iter().flat_map(|one| one.instances());
     Ok(instances
-        .filter(|instance| instance::tags::tag(instance, STOPPED_TAG) == Some(run))
-        .filter(|instance| {
-            let state = instance.state().and_then(|state| state.name());
-            !state.is_some_and(|state| ["terminated", "shutting-down"].contains(&state.as_str()))
-        })
+        .filter(|instance| ec2::tag(instance, STOPPED_TAG) == Some(run))
+        .filter(|instance| !ec2::state(instance).is_final())
         .filter_map(|instance| instance.instance_id().map(str::to_owned))
         .collect())
 }

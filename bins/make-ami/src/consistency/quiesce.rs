@@ -9,10 +9,9 @@ use crate::settings::modes::QuiesceBy;
 use action::export::quote::posix;
 use action::failure::{Failure, ResourceKind};
 use action::interrupt::Interrupt;
-use action::wait::{self, Look, Pace};
-use aws::error::AwsError;
+use action::wait::Limits;
 use aws_sdk_ssm::Client;
-use aws_sdk_ssm::types::CommandInvocationStatus;
+use ec2::{CommandError, Finished, ShellCommand};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -24,27 +23,16 @@ const FOLDER: &str = "/run/make-ami";
 /// The line that the script writes when everything stands still.
 const FROZEN: &str = "frozen";
 
-/// How long a command may take to be delivered, in seconds: SSM's least is 30.
-const DELIVER_WITHIN: i32 = 30;
+/// How long a command may take to be delivered: SSM's least.
+const DELIVER_WITHIN: Duration = Duration::from_secs(30);
 /// How long the instance's answer may take beyond that.
 const ANSWER_WITHIN: Duration = Duration::from_secs(180);
-const PACE: Pace = Pace {
-    first: Duration::from_millis(300),
-    longest: Duration::from_secs(2),
-};
 
 /// An instance that stands still.
 #[derive(Debug)]
 pub(crate) struct Lease {
     instance_id: String,
     folder: String,
-}
-
-/// What a command on the instance ended with.
-struct Ended {
-    exit: i32,
-    output: String,
-    errors: String,
 }
 
 /// Makes the instance stand still.
@@ -111,7 +99,7 @@ pub(crate) async fn release(job: &Job, lease: Lease) -> Result<Duration, Failure
     }
 }
 
-fn told(failure: Failure, ended: &Ended) -> Failure {
+fn told(failure: Failure, ended: &Finished) -> Failure {
     let said = ended.errors.trim();
     let said = if said.is_empty() {
         "it said nothing"
@@ -154,80 +142,34 @@ fn freeze_command(folder: &str, quiesce: &Quiesce) -> String {
 async fn run(
     job: &Job,
     lease: &Lease,
-    command: &str,
+    script: &str,
     operation: &str,
     interrupt: &Interrupt,
-) -> Result<Ended, Failure> {
+) -> Result<Finished, Failure> {
     let ssm = Client::new(&job.session.config);
-    let instance = &lease.instance_id;
-    let sent = ssm
-        .send_command()
-        .document_name("AWS-RunShellScript")
-        .instance_ids(instance)
-        .comment("make-ami: quiesce")
-        .timeout_seconds(DELIVER_WITHIN)
-        .parameters("commands", command.lines().map(str::to_owned).collect())
-        .send()
-        .await
-        .map_err(|error| {
-            let error = AwsError::of(&error);
-            let failure = error.failure(operation, "ssm:SendCommand");
-            if error.is("InvalidInstanceId") {
-                failure.hint("SSM does not know the instance: is the agent running, and may its role talk to SSM (AmazonSSMManagedInstanceCore)?")
-            } else {
-                failure
-            }
-        })?;
-    let id = sent
-        .command()
-        .and_then(|command| command.command_id())
-        .ok_or_else(|| Failure::failed(operation).cause("SSM's reply holds no command id"))?
-        .to_owned();
-    let what = format!("command {id} on {instance}");
-    let look = async || {
-        let call = ssm.get_command_invocation();
-        let call = call.command_id(&id).instance_id(instance);
-        let reply = match call.send().await {
-            Ok(reply) => reply,
-            Err(error) => {
-                let error = AwsError::of(&error);
-                // Known to SSM a moment after it was sent.
-                if error.is("InvocationDoesNotExist") {
-                    return Ok(Look::NotYet("not delivered yet".to_owned()));
-                }
-                return Err(error.failure(operation, "ssm:GetCommandInvocation"));
-            }
-        };
-        let status = reply.status().cloned();
-        match status {
-            Some(CommandInvocationStatus::Success | CommandInvocationStatus::Failed) => {
-                Ok(Look::There(Ended {
-                    exit: reply.response_code(),
-                    output: reply
-                        .standard_output_content()
-                        .unwrap_or_default()
-                        .to_owned(),
-                    errors: reply
-                        .standard_error_content()
-                        .unwrap_or_default()
-                        .to_owned(),
-                }))
-            }
-            Some(
-                status @ (CommandInvocationStatus::Cancelled | CommandInvocationStatus::TimedOut),
-            ) => {
-                let details = reply.status_details().unwrap_or_default();
-                Err(Failure::failed(operation).cause(format!("{what}: {status} ({details})")))
-            }
-            status => {
-                let status = status.map_or_else(|| "in no state".to_owned(), |one| one.to_string());
-                Ok(Look::NotYet(status))
-            }
-        }
+    let command = ShellCommand {
+        instance: &lease.instance_id,
+        script,
+        comment: "make-ami: quiesce",
+        deliver_within: DELIVER_WITHIN,
+        run_within: None,
     };
-    let deadline = Instant::now() + ANSWER_WITHIN;
-    let waited = wait::until(&what, deadline, interrupt, PACE, look).await;
-    waited.map_err(|ended| ended.into_failure(&what))
+    let limits = Limits {
+        deadline: Instant::now() + ANSWER_WITHIN,
+        interrupt: interrupt.clone(),
+    };
+    let finished = ec2::run_command(&ssm, &command, &limits).await;
+    finished.map_err(|error| match error {
+        CommandError::Unregistered(error) => error
+            .failure(operation, "ssm:SendCommand")
+            .hint("SSM does not know the instance: is the agent running, and may its role talk to SSM (AmazonSSMManagedInstanceCore)?"),
+        CommandError::Send(error) => error.failure(operation, "ssm:SendCommand"),
+        CommandError::NoId => Failure::failed(operation).cause("SSM's reply holds no command id"),
+        CommandError::Look(error) => error.failure(operation, "ssm:GetCommandInvocation"),
+        CommandError::NotRun(state) => Failure::failed(operation)
+            .cause(format!("the command on {}: {state}", lease.instance_id)),
+        CommandError::Ended { what, ended } => ended.into_failure(&what),
+    })
 }
 
 #[cfg(test)]

@@ -3,15 +3,16 @@
 //! A tag on the instance says that we stopped it, so that a run which follows a killed one starts it.
 
 use crate::cleanup::undo;
-use crate::instance::Source;
+use crate::instance::{Source, not_found};
 use crate::job::Job;
 use crate::plan::{Plan, STOPPED_TAG};
 use action::export::quote::posix;
 use action::failure::{Failure, ResourceKind};
 use action::interrupt::Interrupt;
-use action::wait::{self, Look, Pace};
+use action::wait::{self, Limits, Look, Pace};
 use aws::error::AwsError;
-use aws_sdk_ec2::types::{InstanceStateName, Tag};
+use aws_sdk_ec2::types::Tag;
+use ec2::{FindError, Selector, StartFault, Starting, State};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -76,12 +77,17 @@ pub(crate) async fn acquire(job: &Job, plan: &Plan, source: &Source) -> Result<b
 
 async fn until_stopped(job: &Job, id: &str, interrupt: &Interrupt) -> Result<(), Failure> {
     let what = format!("instance {id} in {} to stop", job.home.region);
-    let look = async || match state(job, id).await? {
-        Some(InstanceStateName::Stopped) => Ok(Look::There(())),
-        Some(state @ (InstanceStateName::Terminated | InstanceStateName::ShuttingDown)) => Err(
-            Failure::failed(format!("instance {id} is {state} and never stops")),
-        ),
-        state => Ok(Look::NotYet(format!("it is {}", word(state)))),
+    let selector = Selector::Id(id.to_owned());
+    let look = async || match ec2::find(&job.home.ec2, &selector).await {
+        Ok(instance) => match ec2::state(&instance) {
+            State::Stopped => Ok(Look::There(())),
+            state if state.is_final() => Err(Failure::failed(format!(
+                "instance {id} is {state} and never stops"
+            ))),
+            state => Ok(Look::NotYet(format!("it is {state}"))),
+        },
+        Err(FindError::Absent(None)) => Ok(Look::NotYet("it is not listed".to_owned())),
+        Err(error) => Err(not_found(&job.home.region, &selector, error)),
     };
     let waited = wait::until(&what, job.context.deadline, interrupt, PACE, look).await;
     waited.map_err(|ended| ended.into_failure(&what))
@@ -98,32 +104,6 @@ pub(crate) async fn start(job: &Job, id: &str) -> Result<(), Failure> {
             format!("aws ec2 start-instances --region {region} --instance-ids {id}"),
         )
     };
-    let what = format!("instance {id} in {region} to run again");
-    let mut asked = false;
-    let look = async || {
-        let state = state(job, id).await?;
-        match state {
-            Some(InstanceStateName::Running) if asked => return Ok(Look::There(())),
-            Some(InstanceStateName::Terminated | InstanceStateName::ShuttingDown) => {
-                return Err(Failure::failed(format!(
-                    "instance {id} is {} and never starts",
-                    word(state)
-                )));
-            }
-            // A stop that is under way must end before a start is taken.
-            Some(InstanceStateName::Stopping) | None => {}
-            Some(InstanceStateName::Pending) if asked => {}
-            _ => {
-                let call = job.home.ec2.start_instances().instance_ids(id);
-                call.send().await.map_err(|error| {
-                    let operation = format!("cannot start instance {id} in {region}");
-                    AwsError::of(&error).failure(operation, "ec2:StartInstances")
-                })?;
-                asked = true;
-            }
-        }
-        Ok(Look::NotYet(format!("it is {}", word(state))))
-    };
     // A run that was told to stop does not hold its build up for the rest of its deadline.
     let at_least = Instant::now() + START_WITHIN;
     let deadline = match job.context.interrupt.pending() {
@@ -131,8 +111,12 @@ pub(crate) async fn start(job: &Job, id: &str) -> Result<(), Failure> {
         None => job.context.deadline.max(at_least),
     };
     job.session.limit.extend(deadline + UNMARK_WITHIN);
-    let waited = wait::until(&what, deadline, &Interrupt::never(), PACE, look).await;
-    waited.map_err(|ended| lost(ended.into_failure(&what)))?;
+    let limits = Limits {
+        deadline,
+        interrupt: Interrupt::never(),
+    };
+    let started = ec2::start(&job.home.ec2, id, Starting::AfterStop, &limits).await;
+    started.map_err(|error| lost(not_started(region, id, error.fault)))?;
     let unmark = job.home.ec2.delete_tags().resources(id);
     let unmark = unmark.tags(Tag::builder().key(STOPPED_TAG).build());
     if let Err(error) = unmark.send().await {
@@ -145,22 +129,22 @@ pub(crate) async fn start(job: &Job, id: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn state(job: &Job, id: &str) -> Result<Option<InstanceStateName>, Failure> {
-    let reply = job
-        .home
-        .ec2
-        .describe_instances()
-        .instance_ids(id)
-        .send()
-        .await;
-    let reply = reply.map_err(|error| {
-        let operation = format!("cannot look at instance {id} in {}", job.home.region);
-        AwsError::of(&error).failure(operation, "ec2:DescribeInstances")
-    })?;
-    let mut instances = reply.reservations().iter().flat_map(|one| one.instances());
-    Ok(instances.find_map(|instance| instance.state()?.name().cloned()))
-}
-
-fn word(state: Option<InstanceStateName>) -> String {
-    state.map_or_else(|| "not listed".to_owned(), |state| state.to_string())
+fn not_started(region: &str, id: &str, fault: StartFault) -> Failure {
+    match fault {
+        StartFault::Find(error) => not_found(region, &Selector::Id(id.to_owned()), error),
+        StartFault::Gone(instance) => Failure::failed(format!(
+            "instance {id} is {} and never starts",
+            ec2::state(&instance)
+        )),
+        StartFault::Stopped(reason) => {
+            Failure::failed(format!("instance {id} in {region} did not start")).cause(reason)
+        }
+        StartFault::Aws(error) => {
+            let operation = format!("cannot start instance {id} in {region}");
+            error.failure(operation, "ec2:StartInstances")
+        }
+        StartFault::Ended(ended) => {
+            ended.into_failure(&format!("instance {id} in {region} to run again"))
+        }
+    }
 }

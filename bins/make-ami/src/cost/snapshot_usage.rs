@@ -75,7 +75,7 @@ async fn previous(job: &Job, of: &ImageSnapshot) -> Result<Option<String>, Strin
     let Some(volume) = &of.volume_id else {
         return Ok(None);
     };
-    let all = snapshots(&job.home, "volume-id", volume).await;
+    let all = snapshots(&job.home, ec2::equals("volume-id", volume)).await;
     let all = all.map_err(|failure| failure.to_string())?;
     let started = |snapshot: &&Snapshot| snapshot.start_time().map(timestamp);
     let own = all

@@ -34,17 +34,8 @@ pub(crate) async fn using(regional: &Regional, snapshot_id: &str) -> Result<Vec<
         .collect())
 }
 
-/// A text as a filter takes it literally: `*` and `?` stand for more otherwise
-/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html>).
-pub(crate) fn literal(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('*', "\\*")
-        .replace('?', "\\?")
-}
-
 async fn own(regional: &Regional, filter: &str, value: &str) -> Result<Vec<Image>, Failure> {
-    let filter = Filter::builder().name(filter).values(literal(value));
-    let filter = filter.build();
+    let filter = ec2::equals(filter, value);
     // A disabled image still owns its name, and is hidden unless asked for.
     let pages = regional
         .ec2
@@ -126,7 +117,8 @@ pub(crate) async fn snapshots_of(
 ) -> Result<Vec<Snapshot>, Failure> {
     if mapped.is_empty() {
         let described = format!("Created by CreateImage(*) for {image_id}*");
-        let mut snapshots = snapshots(regional, "description", &described).await?;
+        let described = Filter::builder().name("description").values(described);
+        let mut snapshots = snapshots(regional, described.build()).await?;
         // An id of eight digits may be the start of a longer one.
         snapshots.retain(|snapshot| names(snapshot.description().unwrap_or_default(), image_id));
         return Ok(snapshots);
@@ -163,7 +155,7 @@ pub(crate) async fn snapshots_tagged(
     key: &str,
     value: &str,
 ) -> Result<Vec<Snapshot>, Failure> {
-    let mut snapshots = snapshots(regional, &format!("tag:{key}"), &literal(value)).await?;
+    let mut snapshots = snapshots(regional, ec2::equals(&format!("tag:{key}"), value)).await?;
     snapshots.retain(|snapshot| {
         let mut tags = snapshot.tags().iter();
         tags.any(|tag| tag.key() == Some(key) && tag.value() == Some(value))
@@ -171,13 +163,11 @@ pub(crate) async fn snapshots_tagged(
     Ok(snapshots)
 }
 
-/// The account's snapshots by one filter, whose value may hold wildcards.
+/// The account's snapshots by one filter.
 pub(crate) async fn snapshots(
     regional: &Regional,
-    filter: &str,
-    value: &str,
+    filter: Filter,
 ) -> Result<Vec<Snapshot>, Failure> {
-    let filter = Filter::builder().name(filter).values(value).build();
     let call = regional.ec2.describe_snapshots().owner_ids("self");
     let pages = call.filters(filter).into_paginator();
     let all: Result<Vec<Snapshot>, _> = pages.items().send().collect().await;

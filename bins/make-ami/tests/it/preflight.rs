@@ -23,11 +23,11 @@ async fn an_instance_is_found_by_its_tags_when_exactly_one_matches() {
 
     let none = run("app=db").await;
     none.assert_code(2)
-        .assert_said("no instance with the tags app=db in eu-west-1; nothing was touched");
+        .assert_said("no instance with the tag app=db in eu-west-1; nothing was touched");
     let two = run("role=build").await;
     two.assert_code(2)
         .assert_said(
-            "2 instances with the tags role=build in eu-west-1, and exactly one can be meant",
+            "2 instances with the tag role=build in eu-west-1, and exactly one can be meant",
         )
         .assert_said(INSTANCE)
         .assert_said(OTHER);

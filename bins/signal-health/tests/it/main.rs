@@ -111,6 +111,59 @@ fn a_redirect_is_no_answer_of_the_application() {
 }
 
 #[test]
+fn a_redirect_can_be_a_good_answer() {
+    let fake = world();
+    let elsewhere = Reply::empty(302).header("location", "/login");
+    fake.on(HEALTH, [elsewhere]);
+    let ran = program(&fake)
+        .args(["--status", "200,301-399"])
+        .args([
+            "--header",
+            "Host: app.example.com",
+            "--header",
+            "X-Probe: 1",
+        ])
+        .run();
+    ran.assert_code(0);
+    let asked = &fake.requests_for(HEALTH)[0];
+    assert_eq!(asked.header("host"), Some("app.example.com"));
+    assert_eq!(asked.header("x-probe"), Some("1"));
+}
+
+#[test]
+fn an_application_can_be_asked_over_https() {
+    let application = FakeAws::start_tls();
+    application.on(HEALTH, [Reply::bytes("{\"ready\": true}")]);
+    let fake = world();
+    let https = Program::new(env!("CARGO_BIN_EXE_signal-health"))
+        .envs(fake.env())
+        .env("INSTANCE_ID", INSTANCE)
+        .args(["--stack", "rag-app-dev", "--resource", "AutoScalingGroup"])
+        .args(["--url", &format!("{}/collection", application.url())])
+        .args(["--timeout", "2s"]);
+    https
+        .clone()
+        .run()
+        .assert_code(1)
+        .assert_stderr("last seen: TLS: ");
+    let ca = application.ca_bundle();
+    let known = https.clone().arg("--ca").arg(&ca);
+    known.clone().args(["--body", "ready"]).run().assert_code(0);
+    known
+        .args(["--body", "done"])
+        .run()
+        .assert_code(1)
+        .assert_stderr("without `done` in it");
+    https.args(["--ca", "none"]).run().assert_code(0);
+    program(&fake)
+        .arg("--ca")
+        .arg(&ca)
+        .run()
+        .assert_code(2)
+        .assert_stderr("--ca: is for an https:// address");
+}
+
+#[test]
 fn a_group_that_scales_out_by_itself_has_nobody_to_tell() {
     let fake = world();
     let message = "Stack arn:aws:cloudformation:eu-west-1:123456789012:stack/rag-app-dev/0a1b is in UPDATE_COMPLETE state and cannot be signaled";
@@ -313,7 +366,7 @@ fn wrong_settings_are_refused_all_at_once() {
     let ran = Program::new(env!("CARGO_BIN_EXE_signal-health"))
         .envs(fake.env())
         .env("SIGNAL_HEALTH_STACK", "1st")
-        .env("SIGNAL_HEALTH_URL", "https://127.0.0.1:8001/collection")
+        .env("SIGNAL_HEALTH_URL", "ftp://127.0.0.1:8001/collection")
         .env("SIGNAL_HEALTH_COUNT", "0")
         .env("SIGNAL_HEALTH_RESOURSE", "AutoScalingGroup")
         .run();

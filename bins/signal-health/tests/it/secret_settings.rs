@@ -16,9 +16,11 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         .env("SIGNAL_HEALTH_DRY_RUN", "1");
     let harmless = [
         "INSTANCE_ID",
+        "SIGNAL_HEALTH_CA",
         "SIGNAL_HEALTH_COUNT",
         "SIGNAL_HEALTH_RESOURCE",
         "SIGNAL_HEALTH_STACK",
+        "SIGNAL_HEALTH_STATUS",
     ];
     assert_never_shown(&program, &harmless);
 }

@@ -166,13 +166,6 @@ impl State {
                 instance.transition_reason.clear();
             }
         }
-        if let Some(request) = &mut instance.spot {
-            let word = match state {
-                "stopping" | "stopped" => "disabled",
-                _ => "active",
-            };
-            word.clone_into(&mut request.state);
-        }
         match state {
             "stopped" => instance.public_ip = None,
             "running" if instance.public_ip.is_none() => {

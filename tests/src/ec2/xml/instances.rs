@@ -54,10 +54,6 @@ fn instance(instance: &Instance) -> String {
         element("rootDeviceName", &instance.root_device),
         format!("<blockDeviceMapping>\n{devices}</blockDeviceMapping>\n"),
         optional("instanceLifecycle", instance.lifecycle.as_ref()),
-        optional(
-            "spotInstanceRequestId",
-            instance.spot.as_ref().map(|request| &request.id),
-        ),
         format!(
             "<hibernationOptions>\n{}</hibernationOptions>\n",
             element("configured", &instance.hibernation.to_string())

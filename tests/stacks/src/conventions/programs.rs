@@ -60,12 +60,7 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 12] = [
     ),
     (
         "make-ami",
-        &[
-            "ec2:DescribeSpotInstanceRequests",
-            "ec2:StopInstances",
-            "ec2:StartInstances",
-            "ec2:DeleteTags",
-        ],
+        &["ec2:StopInstances", "ec2:StartInstances", "ec2:DeleteTags"],
         "MAKE_AMI_CONSISTENCY=stop is not set",
     ),
     (

@@ -60,7 +60,8 @@ fn an_instance_is_found_by_its_tag() {
         .run()
         .assert_code(2)
         .assert_stderr("no instance has the tag Name=web*");
-    let one = "<item><instancesSet><item><instanceId>i-0123456789abcdef0</instanceId><instanceState><code>16</code><name>running</name></instanceState></item>\
+    let one = "<item><instancesSet><item><instanceId>i-0123456789abcdef0</instanceId><instanceState><code>16</code><name>running</name></instanceState>\
+               <tagSet><item><key>Name</key><value>web*</value></item></tagSet></item>\
                </instancesSet></item>";
     let two = format!(
         "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><reservationSet>{one}{one}</reservationSet></DescribeInstancesResponse>"

@@ -1,3 +1,0 @@
-//! The host as it is asked over its SSH connection.
-
-pub mod http;
