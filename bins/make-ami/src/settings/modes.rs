@@ -102,6 +102,7 @@ words!(
     Cooldown = "cooldown"
 );
 
+#[expect(clippy::derivable_impls, reason = "the macro writes the enum")]
 impl Default for Protect {
     fn default() -> Self {
         Self::No
