@@ -88,7 +88,7 @@ impl<'a> Remote<'a> {
     /// # Errors
     /// As [`host_keys::store`].
     pub async fn store_belief(&self) -> Result<(), Failure> {
-        host_keys::store(self.settings, self.way, self.belief, &self.session).await
+        host_keys::store(self.settings, self.way, self.belief, self.session.session()).await
     }
 
     /// The same host over a new connection.

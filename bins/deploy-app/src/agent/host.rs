@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use action::wait::Limits;
 use agent_protocol::message::{AgentError, Answer, Request};
-use ssh::{ExecError, ExecOutput, HostKey, OutputMode, Session, Stdin};
+use ssh::{ExecError, ExecOutput, OutputMode, Session, Stdin};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -40,10 +40,10 @@ impl Host {
         Ok(Self { session, link })
     }
 
-    /// The verified key of the host.
+    /// The connection alone.
     #[must_use]
-    pub fn host_key(&self) -> &HostKey {
-        self.session.host_key()
+    pub fn session(&self) -> &Session {
+        &self.session
     }
 
     /// Whether the connection has ended, or the agent.
