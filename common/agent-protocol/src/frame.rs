@@ -26,8 +26,7 @@ pub enum FrameError {
 /// # Errors
 /// [`FrameError::Long`].
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
-    let mut bytes =
-        postcard::to_extend(message, vec![0; HEAD]).map_err(|_| FrameError::Malformed)?;
+    let mut bytes = postcard::to_io(message, vec![0; HEAD]).map_err(|_| FrameError::Malformed)?;
     let length = bytes.len() - HEAD;
     if length > MOST {
         return Err(FrameError::Long(length));

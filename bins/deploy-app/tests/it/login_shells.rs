@@ -120,7 +120,7 @@ fn a_login_that_runs_no_command_is_told_with_its_own_words() {
             program
                 .run()
                 .assert_code(3)
-                .assert_stderr("cannot look at the target folder")
+                .assert_stderr("cannot start the agent")
                 .assert_stderr(&format!(
                     "the host did not run the command, and what it ran instead ended with status {status}"
                 ))
