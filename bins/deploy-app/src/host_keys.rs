@@ -24,8 +24,7 @@ use tokio::time::{Instant, sleep};
 use crate::reach::Way;
 use crate::settings::{Checked, Hop, INSTANCE, KnownHosts};
 use crate::ssm::Ssm;
-use ssh::Session;
-use ssh::{HostKey, HostKeyLines, HostKeyPolicy, KnownHostKeys, known_hosts};
+use ssh::{HostKey, HostKeyLines, HostKeyPolicy, KnownHostKeys, Session, known_hosts};
 
 /// What RunCommand runs.
 const READ_KEYS: &str = "cat /etc/ssh/ssh_host_*_key.pub";
