@@ -20,11 +20,10 @@ use action::wait::Limits;
 use aws::error::AwsError;
 use tokio::time::{Instant, sleep};
 
-use crate::agent::Host;
 use crate::reach::Way;
 use crate::settings::{Checked, Hop, INSTANCE, KnownHosts};
 use crate::ssm::{RunError, Ssm};
-use ssh::{HostKey, HostKeyLines, HostKeyPolicy, KnownHostKeys, known_hosts};
+use ssh::{HostKey, HostKeyLines, HostKeyPolicy, KnownHostKeys, Session, known_hosts};
 
 /// What RunCommand runs.
 const READ_KEYS: &str = "cat /etc/ssh/ssh_host_*_key.pub";
@@ -383,7 +382,7 @@ pub async fn store(
     settings: &Checked,
     way: &Way<'_>,
     belief: &Belief,
-    session: &Host,
+    session: &Session,
 ) -> Result<(), Failure> {
     for (hop, key) in settings.jumps.iter().zip(session.hop_keys()) {
         if of_hop(settings, hop)?.store.is_some() {

@@ -45,12 +45,6 @@ impl Host {
         &self.session
     }
 
-    /// The verified keys of the hosts on the way to it, the first on the way first.
-    #[must_use]
-    pub(crate) fn hop_keys(&self) -> Vec<&HostKey> {
-        self.session.hop_keys()
-    }
-
     /// Whether the connection has ended, or the agent.
     #[must_use]
     pub fn is_closed(&self) -> bool {
