@@ -3,12 +3,13 @@
 use action::failure::Failure;
 use action::wait::Limits;
 use bundle::manifest::Kind;
+use filesync::Operation;
 
 use super::look::{self, Compared};
 use crate::application::Application;
 use crate::compose;
 use crate::layout::Layout;
-use crate::release::{State, scripts};
+use crate::release::State;
 use crate::remote::Remote;
 use crate::settings::{Checked, Run};
 use crate::sync::size;
@@ -71,8 +72,11 @@ async fn remove_releases(
     }
     let removed = async {
         keep_written(remote, state, old, limits).await?;
-        let script = scripts::remove(&remote.settings.paths, old);
-        remote.release("remove old releases", &script, limits).await
+        let releases = old.to_vec();
+        let deed = "remove old releases";
+        remote
+            .files(deed, Operation::Remove { releases }, limits)
+            .await
     };
     match removed.await {
         Ok(()) => {
@@ -105,16 +109,20 @@ async fn keep_written(
     if unknown.is_empty() && shared.is_empty() {
         return Ok(());
     }
-    let script = scripts::keep_written(paths, old, shared, &unknown);
+    let keep = Operation::KeepWritten {
+        releases: old.to_vec(),
+        shared: shared.clone(),
+        unknown,
+    };
     let deed = "keep what was written into old releases";
-    let output = remote.script(deed, &script, Input::Empty, limits).await?;
-    tell_kept(&paths.target, &String::from_utf8_lossy(&output.stdout));
+    let kept: Vec<String> = remote.files(deed, keep, limits).await?;
+    tell_kept(&paths.target, &kept);
     Ok(())
 }
 
-/// Says what was moved aside, of the lines `kept PATH`.
-pub(super) fn tell_kept(target: &str, told: &str) {
-    for path in told.lines().filter_map(|line| line.strip_prefix("kept ")) {
+/// Says what was moved aside.
+pub(super) fn tell_kept(target: &str, kept: &[String]) {
+    for path in kept {
         tracing::warn!(
             "what was written into an older release lies in {target}/{path} now; this program removes nothing of it"
         );
@@ -131,7 +139,7 @@ pub(super) async fn check(
     let settings = remote.settings;
     let docker_kib = docker_kib(remote, limits).await;
     // In-place there is a second copy of everything that moves.
-    let copies = 1 + u64::from(scripts::moves_files(&settings.paths));
+    let copies = 1 + u64::from(settings.paths.moves_files());
     let new = application
         .wanted
         .iter()
@@ -176,10 +184,13 @@ const DOCKER_MARGIN: u64 = 100 * 1024;
 /// Free KiB where Docker keeps its images; none without Docker here, or when it does not tell.
 async fn docker_kib(remote: &Remote<'_>, limits: &Limits) -> Option<u64> {
     look::commands(remote).project()?;
-    let script = "d=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null) && [ -d \"$d\" ] && df -Pk \"$d\" | { read -r _; read -r _ _ _ free _ && echo \"$free\"; }; exit 0";
+    let script = "docker info --format '{{.DockerRootDir}}' 2>/dev/null; exit 0";
+    let deed = "look at Docker's disk";
     let output = remote
-        .script("look at Docker's disk", script, Input::Empty, limits)
+        .script(deed, script, Input::Empty, limits)
         .await
         .ok()?;
-    String::from_utf8_lossy(&output.stdout).trim().parse().ok()
+    let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let free = remote.files(deed, Operation::Free { folder }, limits);
+    free.await.ok()?
 }
