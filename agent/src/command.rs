@@ -255,7 +255,7 @@ pub(crate) struct Work {
 impl Work {
     /// Sends what came of it, and ends it.
     pub(crate) fn end(self, told: Result<Vec<u8>, AgentError>) {
-        let answer = told.and_then(|told| {
+        let answer = told.map(|told| {
             let mut rest = told.as_slice();
             while !rest.is_empty() {
                 let Some(fits) = self.running.flow.claim(rest.len()) else {
@@ -267,7 +267,7 @@ impl Work {
                 drop(self.output.send(&FromAgent::Data { id, stream, bytes }));
                 rest = later;
             }
-            Ok(Answer::Done)
+            Answer::Done
         });
         locked(&self.commands.shared.running).remove(&self.id);
         self.commands.shared.ended.notify_all();

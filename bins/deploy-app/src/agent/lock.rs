@@ -172,7 +172,11 @@ pub(crate) async fn give_back(
     match writes {
         true => {
             let deed = "write everything to disk";
-            remote.files(deed, Operation::WriteToDisk, limits).await
+            remote
+                .files::<()>(deed, Operation::WriteToDisk, limits)
+                .await?;
+            tracing::info!("everything is on the host's disk");
+            Ok(())
         }
         false => Ok(()),
     }

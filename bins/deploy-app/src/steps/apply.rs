@@ -401,11 +401,12 @@ pub(super) async fn clean_up(remote: &Remote<'_>, limits: &Limits) {
 async fn write_to_disk(remote: &Remote<'_>) {
     let limits = Limits::cleanup(SYNC_LIMIT);
     let deed = "write everything to disk";
-    if let Err(failure) = remote
+    match remote
         .files::<()>(deed, Operation::WriteToDisk, &limits)
         .await
     {
-        tracing::warn!("{failure}");
+        Ok(()) => tracing::info!("everything is on the host's disk"),
+        Err(failure) => tracing::warn!("{failure}"),
     }
 }
 

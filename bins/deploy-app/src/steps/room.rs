@@ -1,5 +1,7 @@
 //! Room on the host for one more release: what there is, and what goes to make it.
 
+use std::collections::BTreeMap;
+
 use action::failure::Failure;
 use action::wait::Limits;
 use bundle::manifest::Kind;
@@ -12,7 +14,7 @@ use crate::layout::Layout;
 use crate::release::State;
 use crate::remote::Remote;
 use crate::settings::{Checked, Run};
-use crate::sync::size;
+use crate::sync::{Tree, size};
 use ssh::Stdin as Input;
 
 /// Removes what is not kept and nobody can be deploying: a lock that somebody holds does not keep a disk
@@ -138,21 +140,11 @@ pub(super) async fn check(
 ) -> Result<(), Failure> {
     let settings = remote.settings;
     let docker_kib = docker_kib(remote, limits).await;
-    // In-place there is a second copy of everything that moves.
-    let copies = 1 + u64::from(settings.paths.moves_files());
-    let new = application
-        .wanted
-        .iter()
-        .filter(|(path, _)| !diff.kept.contains_key(*path));
-    let (mut kib, mut inodes) = (0, 0);
-    for (_, kind) in new {
-        kib += match kind {
-            Kind::File { .. } => size(kind).div_ceil(4096) * 4,
-            Kind::Symlink { .. } | Kind::EmptyDir => 4,
-        };
-        inodes += 1;
-    }
-    let (kib, inodes) = (kib * copies, inodes * copies);
+    let (kib, inodes) = needed(
+        &application.wanted,
+        &diff.kept,
+        settings.paths.moves_files(),
+    );
     let shown = &remote.shown;
     let refused = |free: u64, needed: u64, what: &str| {
         Failure::refused(format!(
@@ -161,13 +153,9 @@ pub(super) async fn check(
         ))
         .hint("make room, or lower DEPLOY_APP_KEEP_RELEASES")
     };
-    match (state.free_kib, state.free_inodes) {
-        (Some(free), _) if free < kib + kib / 10 => Err(refused(free, kib, "KiB")),
-        // File systems without a table of inodes report none at all.
-        (_, Some(free)) if free > 0 && free < inodes + inodes / 10 => {
-            Err(refused(free, inodes, "inodes"))
-        }
-        _ => match docker_kib {
+    match lacking((state.free_kib, state.free_inodes), (kib, inodes)) {
+        Some((free, needed, what)) => Err(refused(free, needed, what)),
+        None => match docker_kib {
             Some(free) if free < kib + kib / 10 + DOCKER_MARGIN => Err(Failure::refused(format!(
                 "{shown} has {free} KiB free where Docker keeps its images, the release needs {} KiB there; nothing was sent",
                 kib + DOCKER_MARGIN
@@ -175,6 +163,36 @@ pub(super) async fn check(
             .hint("make room: `docker system df` on the host shows what takes it, `docker builder prune` removes the build cache")),
             _ => Ok(()),
         },
+    }
+}
+
+/// How many KiB and inodes a release takes beside the one before.
+fn needed(wanted: &Tree, kept: &BTreeMap<String, String>, moves: bool) -> (u64, u64) {
+    let (mut kib, mut inodes) = (0, 0);
+    for (_, kind) in wanted.iter().filter(|(path, _)| !kept.contains_key(*path)) {
+        kib += match kind {
+            Kind::File { .. } => size(kind).div_ceil(4096) * 4,
+            Kind::Symlink { .. } | Kind::EmptyDir => 4,
+        };
+        inodes += 1;
+    }
+    // In-place there is a second copy of everything that moves.
+    let copies = 1 + u64::from(moves);
+    (kib * copies, inodes * copies)
+}
+
+/// What is free and what is needed of that of which there is too little, with a tenth to spare.
+fn lacking(
+    (free_kib, free_inodes): (Option<u64>, Option<u64>),
+    (kib, inodes): (u64, u64),
+) -> Option<(u64, u64, &'static str)> {
+    match (free_kib, free_inodes) {
+        (Some(free), _) if free < kib + kib / 10 => Some((free, kib, "KiB")),
+        // File systems without a table of inodes report none at all.
+        (_, Some(free)) if free > 0 && free < inodes + inodes / 10 => {
+            Some((free, inodes, "inodes"))
+        }
+        _ => None,
     }
 }
 
@@ -193,4 +211,46 @@ async fn docker_kib(remote: &Remote<'_>, limits: &Limits) -> Option<u64> {
     let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let free = remote.files(deed, Operation::Free { folder }, limits);
     free.await.ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bundle::digest::Digest;
+    use bundle::manifest::{Kind, Mode};
+
+    use super::{lacking, needed};
+    use crate::sync::Tree;
+
+    #[test]
+    fn a_release_needs_room_for_what_it_does_not_share() {
+        let file = |size| Kind::File {
+            mode: Mode::Plain,
+            size,
+            sha256: Digest::of(b""),
+        };
+        let tree = Tree::from([
+            ("large".to_owned(), file(2_000_000)),
+            ("small".to_owned(), file(1)),
+            ("kept".to_owned(), file(5_000_000)),
+            ("folder".to_owned(), Kind::EmptyDir),
+        ]);
+        let kept = BTreeMap::from([("kept".to_owned(), "kept".to_owned())]);
+        assert_eq!(needed(&tree, &kept, false), (1956 + 4 + 4, 3));
+        assert_eq!(needed(&tree, &kept, true), (2 * 1964, 6));
+    }
+
+    #[test]
+    fn a_tenth_is_left_free_and_no_table_of_inodes_is_no_fault() {
+        for (free, lacks) in [
+            ((Some(1100), Some(110)), None),
+            ((Some(1099), Some(110)), Some((1099, 1000, "KiB"))),
+            ((Some(1100), Some(109)), Some((109, 100, "inodes"))),
+            ((Some(1100), Some(0)), None),
+            ((None, None), None),
+        ] {
+            assert_eq!(lacking(free, (1000, 100)), lacks);
+        }
+    }
 }

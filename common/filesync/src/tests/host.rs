@@ -352,6 +352,25 @@ fn modes_that_differ_are_told_and_those_that_people_keep_to_themselves_are_their
     };
     let told: Vec<_> = faults.iter().map(|it| it.what).collect();
     assert_eq!(told, [What::Mode, What::Mode, What::Mode, What::Private]);
+    // One that was verified as theirs is no link of a new release all the same.
+    for (file, mode) in [("a", 0o644), ("b", 0o755), ("c", 0o600)] {
+        set_mode(&target.at("current").join(file), mode);
+    }
+    let Files::Read { stamp, .. } = target.files(&wanted) else {
+        panic!("it was changed");
+    };
+    release::remember_stamp(&target.paths, &name(0), &stamp.unwrap()).unwrap();
+    assert_eq!(target.files(&wanted), Files::Verified);
+    let (upload, _) = target.upload(source.path(), &name(1));
+    let faults = target.receive(&upload).faults;
+    let private = Fault {
+        path: "d".to_owned(),
+        what: What::Private,
+    };
+    assert_eq!(faults, [private]);
+    for (file, mode) in [("a", 0o755), ("b", 0o644), ("c", 0o644)] {
+        set_mode(&target.at("current").join(file), mode);
+    }
     assert_eq!(
         release::faults(&target.paths, &name(0), None)
             .unwrap()
