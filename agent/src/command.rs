@@ -1,6 +1,6 @@
 //! Commands of the client, several at once: their input, their output under a window, their end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -33,7 +33,7 @@ struct Shared {
     ended: Condvar,
 }
 
-/// A command that runs.
+/// A command that runs, or what the agent itself works on, which has no watcher.
 struct Running {
     watcher: Mutex<Option<Arc<Watcher>>>,
     /// None once the client said that there is no more.
@@ -160,6 +160,29 @@ impl Commands {
         Ok(())
     }
 
+    /// Begins what the agent itself works on.
+    pub(crate) fn begin(&self, id: RequestId, output: &Arc<Output>) -> Option<Work> {
+        if self.find(id).is_some() {
+            output.answer(id, Err(AgentError::Duplicate));
+            return None;
+        }
+        let (tell, input) = channel();
+        let running = Arc::new(Running {
+            watcher: Mutex::new(None),
+            input: Mutex::new(Some(tell)),
+            flow: Flow::default(),
+        });
+        locked(&self.shared.running).insert(id, Arc::clone(&running));
+        Some(Work {
+            id,
+            running,
+            input,
+            came: VecDeque::new(),
+            commands: self.clone(),
+            output: Arc::clone(output),
+        })
+    }
+
     fn find(&self, id: RequestId) -> Option<Arc<Running>> {
         locked(&self.shared.running).get(&id).cloned()
     }
@@ -210,9 +233,60 @@ impl Commands {
 
 impl Running {
     fn end(&self) {
-        if let Some(watcher) = &*locked(&self.watcher) {
-            watcher.end();
+        match &*locked(&self.watcher) {
+            Some(watcher) => watcher.end(),
+            // What the agent itself works on stops where its input does. The rest is done: half of it would help
+            // nobody.
+            None => drop(locked(&self.input).take()),
         }
+    }
+}
+
+/// A request that the agent itself works on. It reads the request's data.
+pub(crate) struct Work {
+    id: RequestId,
+    running: Arc<Running>,
+    input: Receiver<Vec<u8>>,
+    came: VecDeque<u8>,
+    commands: Commands,
+    output: Arc<Output>,
+}
+
+impl Work {
+    /// Sends what came of it, and ends it.
+    pub(crate) fn end(self, told: Result<Vec<u8>, AgentError>) {
+        let answer = told.map(|told| {
+            let mut rest = told.as_slice();
+            while !rest.is_empty() {
+                let Some(fits) = self.running.flow.claim(rest.len()) else {
+                    break;
+                };
+                let (now, later) = rest.split_at(fits);
+                let (id, stream, bytes) = (self.id, Stream::Stdout, now.to_vec());
+                // A client that is gone is noticed by whoever reads.
+                drop(self.output.send(&FromAgent::Data { id, stream, bytes }));
+                rest = later;
+            }
+            Answer::Done
+        });
+        locked(&self.commands.shared.running).remove(&self.id);
+        self.commands.shared.ended.notify_all();
+        self.output.answer(self.id, answer);
+    }
+}
+
+impl io::Read for Work {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.came.is_empty() {
+            let Ok(bytes) = self.input.recv() else {
+                return Ok(0);
+            };
+            let (id, length) = (self.id, bytes.len());
+            self.came = bytes.into();
+            let bytes = u32::try_from(length).unwrap_or(u32::MAX);
+            self.output.send(&FromAgent::Taken { id, bytes })?;
+        }
+        self.came.read(buffer)
     }
 }
 

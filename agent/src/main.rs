@@ -1,11 +1,12 @@
 //! The host's side of `deploy-app`, which puts it onto the host and speaks to it over one channel.
 //!
 //! [`serve`] reads requests and answers them. [`command`] runs commands, each through a [`watch`]er: a second process of
-//! this program that ends the command when the agent is gone. [`lock`] keeps other deployments out.
+//! this program that ends the command when the agent is gone. [`files`] works on the store of releases. [`lock`] keeps other deployments out.
 //!
 //! Nobody calls this program by hand.
 
 mod command;
+mod files;
 mod lock;
 mod output;
 mod script;

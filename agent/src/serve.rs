@@ -14,6 +14,7 @@ use agent_protocol::message::{AgentError, Answer, Lock, Request, RequestId, ToAg
 use rustix::event::PollFlags;
 
 use crate::command::Commands;
+use crate::files;
 use crate::lock::{self, Held, Taken};
 use crate::output::{Output, is_passing, wait_for};
 
@@ -101,6 +102,9 @@ fn until_gone(
         match message? {
             ToAgent::Request { id, request } => match request {
                 Request::Run(run) => commands.start(id, run, output),
+                Request::Files { paths, operation } => {
+                    files::start(commands, id, paths, operation, output);
+                }
                 Request::Lock { lock, waits: true } => {
                     let (output, holding) = (Arc::clone(output), Arc::clone(holding));
                     std::thread::spawn(move || take(id, &lock, true, &output, &holding));

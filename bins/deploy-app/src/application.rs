@@ -14,8 +14,7 @@ use jiff::Timestamp;
 use crate::layout::Layout;
 use crate::release;
 use crate::settings::Checked;
-use crate::sync::listing::SEGMENT;
-use crate::sync::{self, SEEDS, Tree};
+use crate::sync::{self, SEEDS, SEGMENT, Tree};
 
 /// The application as it is here.
 #[derive(Debug, Clone)]

@@ -6,14 +6,13 @@ use action::failure::Failure;
 use action::program::Context;
 use action::redact::redacted;
 use action::wait::Limits;
+use filesync::Operation;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::agent::lock;
 use crate::model::Ensured;
-use crate::release::scripts;
 use crate::remote::Remote;
-use ssh::Stdin as Input;
 
 /// How long writing it may take.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -63,17 +62,10 @@ impl Entry<'_> {
 
 /// Writes it down; a host that cannot take it does not fail a deployment that is done.
 pub async fn record(remote: &Remote<'_>, context: &Context, entry: &Entry<'_>) {
-    let line = format!("{}\n", entry.json(context));
-    let line = redacted(&line).into_owned().into_bytes();
-    let script = scripts::audit(&remote.settings.paths);
+    let line = redacted(&entry.json(context).to_string()).into_owned();
     let limits = Limits::cleanup(LIMIT);
     let written = remote
-        .script(
-            "record the deployment",
-            &script,
-            Input::Bytes(line),
-            &limits,
-        )
+        .files::<()>("record the deployment", Operation::Audit { line }, &limits)
         .await;
     if let Err(failure) = written {
         tracing::warn!("{failure}");

@@ -21,7 +21,6 @@ pub mod key_source;
 pub mod layout;
 pub mod manner;
 pub mod model;
-pub mod place;
 pub mod plan;
 pub mod reach;
 pub mod release;

@@ -2,6 +2,7 @@
 
 mod look;
 mod receive;
+mod store;
 
 use action::exit::Exit;
 use action::failure::Failure;

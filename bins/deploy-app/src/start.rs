@@ -5,13 +5,13 @@ use std::time::Duration;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::wait::{self, Ended, Limits, Look, Pace};
+use filesync::Operation;
 use tokio::time::Instant;
 
 use crate::compose::{self, Service, Verdict};
 use crate::health;
 use crate::manner::Manner;
 use crate::model::{self, Ensured};
-use crate::release::scripts;
 use crate::remote::Remote;
 use crate::runtime::Commands;
 use crate::settings::Run;
@@ -383,11 +383,12 @@ pub async fn record(
 ) -> Result<(), Failure> {
     let commands = manner.commands(remote.settings);
     keep_images(remote, &commands, release, compose::Of::Containers, limits).await?;
-    let paths = &remote.settings.paths;
-    let script = scripts::prove(paths, release, &manner.to_text());
-    let script = scripts::inside(paths, &script);
+    let proof = Operation::Prove {
+        release: release.to_owned(),
+        how: manner.to_text(),
+    };
     remote
-        .release("write down that the release is healthy", &script, limits)
+        .files("write down that the release is healthy", proof, limits)
         .await
 }
 

@@ -22,7 +22,6 @@ use crate::application::{self, Application};
 use crate::failure_bundle::{self, Evidence};
 use crate::host_keys::{self, Belief};
 use crate::reach::Way;
-use crate::release;
 use crate::remote::Remote;
 use crate::settings::{Checked, Runtime};
 use crate::stages::Stages;
@@ -176,7 +175,7 @@ async fn connected(
     let reaching = async {
         let remote = reach(settings, &way, &belief, (stages, evidence), limits).await?;
         let seen = match (&job, &host.instance) {
-            (Job::Deploy, None) => Some(remote.look(release::UNKNOWN, limits).await?),
+            (Job::Deploy, None) => Some(remote.look(None, limits).await?),
             _ => None,
         };
         Ok((remote, seen))

@@ -1,26 +1,24 @@
 //! Taking back what a failed run did: the release before runs again, nothing of the new one stays.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use action::exit::Exit;
 use action::failure::{Failure, Resource, ResourceKind};
 use action::program::Context;
 use action::wait::Limits;
+use filesync::{Altered, Operation, Put};
 
 use crate::agent::lock::{self, Lock};
 use crate::audit::{self, Entry};
 use crate::failure_bundle;
 use crate::health;
 use crate::manner::Manner;
-use crate::place;
-use crate::release::{State, scripts};
+use crate::release::{self, State};
 use crate::remote::Remote;
 use crate::runtime::Commands;
 use crate::settings::Run;
 use crate::start::{self, Images};
 use crate::stop::{Stopping, stop};
-use crate::sync::Tree;
 
 /// How long taking back may take: a start of the old release is part of it.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -42,21 +40,10 @@ pub struct Done {
     pub switched: Option<Before>,
     /// How what comes back is run.
     pub back: Option<Manner>,
-    /// In-place: what lies where.
-    pub trees: Option<Trees>,
+    /// In-place: the releases that may have files in the target folder, this one first, once any were moved.
+    pub placed: Option<Vec<String>>,
     /// Whether commands of the new release may have run.
     pub started: bool,
-}
-
-/// In-place: what lies in the target folder.
-#[derive(Debug, Clone, Default)]
-pub struct Trees {
-    /// What may have lain there before.
-    pub old: Tree,
-    /// What was to lie there.
-    pub new: Tree,
-    /// What lies there once it is taken back.
-    pub back: Tree,
 }
 
 /// What comes back when a release fails.
@@ -164,7 +151,7 @@ fn unreached(remote: &Remote<'_>, done: &Done, failure: Failure, error: &Failure
         (None, true) => failure.remains(
             release_on(remote, release),
             format!("a part of release {release} on {}", remote.shown),
-            scripts::remove_by_hand(paths, release),
+            release::remove_by_hand(paths, release),
         ),
         (None, false) => failure,
     }
@@ -191,7 +178,7 @@ async fn take_back(
         ..told.entry.clone()
     };
     audit::record(remote, told.context, &entry).await;
-    unlock(remote, done, ":", &limits).await;
+    unlock(remote, done, false, &limits).await;
     failure
 }
 
@@ -286,9 +273,10 @@ fn not_taken_back(
 async fn remove(remote: &Remote<'_>, done: &Done, failure: Failure, limits: &Limits) -> Failure {
     let (paths, release) = (&remote.settings.paths, &done.release);
     let removed = async {
-        let script = scripts::remove(paths, std::slice::from_ref(release));
+        let releases = vec![release.clone()];
+        let deed = "remove the failed release";
         remote
-            .release("remove the failed release", &script, limits)
+            .files::<()>(deed, Operation::Remove { releases }, limits)
             .await
     };
     match removed.await {
@@ -298,7 +286,7 @@ async fn remove(remote: &Remote<'_>, done: &Done, failure: Failure, limits: &Lim
             failure.remains(
                 release_on(remote, release),
                 format!("release {release} on {}", remote.shown),
-                scripts::remove_by_hand(paths, release),
+                release::remove_by_hand(paths, release),
             )
         }
     }
@@ -323,12 +311,12 @@ pub async fn with_logs(
     })
 }
 
-/// Gives the lock back, and runs `then`. A lock that is not given back ends with the connection.
-pub async fn unlock(remote: &Remote<'_>, done: &Done, then: &str, limits: &Limits) {
+/// Gives the lock back, and writes everything to disk where that is due. A lock that is not given back ends with the connection.
+pub async fn unlock(remote: &Remote<'_>, done: &Done, writes: bool, limits: &Limits) {
     if done.lock.is_none() {
         return;
     }
-    if let Err(error) = lock::give_back(remote, then, limits).await {
+    if let Err(error) = lock::give_back(remote, writes, limits).await {
         tracing::warn!("{error}");
     }
 }
@@ -340,28 +328,24 @@ async fn put_back(
     before: Option<&str>,
     limits: &Limits,
 ) -> Result<(), Failure> {
-    let Some(Trees { old, new, back }) = &done.trees else {
+    let Some(placed) = &done.placed else {
         return Ok(());
     };
-    let paths = &remote.settings.paths;
     // Which of the new files are there is not known: all that may be are ours to remove or replace.
-    let mut there = old.clone();
-    there.extend(new.clone());
-    let all: BTreeSet<String> = back
-        .iter()
-        .filter(|(path, kind)| old.get(*path) != Some(kind) || new.get(*path) != Some(kind))
-        .map(|(path, _)| path.clone())
-        .collect();
-    let name = before.unwrap_or(&done.release);
-    place::put(remote, name, (&there, back, &all), limits).await?;
-    let script = scripts::restore_replaced(paths, &done.release);
-    remote
-        .release("bring back what the release replaced", &script, limits)
-        .await
+    let put = Put {
+        release: before.unwrap_or(&done.release).to_owned(),
+        is_wanted: before.is_some(),
+        from: placed.clone(),
+        altered: Altered::Doubted,
+    };
+    remote.put(put, limits).await?;
+    let release = done.release.clone();
+    let restore = Operation::RestoreReplaced { release };
+    let deed = "bring back what the release replaced";
+    remote.files(deed, restore, limits).await
 }
 
-/// Has the release before run again; says how that went. Its commands run only while the lock is ours:
-/// each of them comes right after a script that the lock stands before.
+/// Has the release before run again; says how that went.
 async fn roll_back(
     remote: &Remote<'_>,
     done: &Done,
@@ -369,10 +353,12 @@ async fn roll_back(
     limits: &Limits,
 ) -> Result<String, Failure> {
     tracing::warn!("rolling back to release {before}");
-    let paths = &remote.settings.paths;
     put_back(remote, done, Some(before), limits).await?;
-    let switch = scripts::switch(paths, before, done.started);
-    remote.release("switch back", &switch, limits).await?;
+    let switch = Operation::Switch {
+        release: before.to_owned(),
+        starts: done.started,
+    };
+    remote.files::<()>("switch back", switch, limits).await?;
     if !done.started {
         return Ok(format!("rolled back: release {before} is current again"));
     }
@@ -418,10 +404,9 @@ async fn take_down(remote: &Remote<'_>, done: &Done, limits: &Limits) -> Result<
         stop(remote, &stopping, limits).await?;
     }
     put_back(remote, done, None, limits).await?;
-    let paths = &remote.settings.paths;
-    let script = scripts::unswitch(paths);
+    let deed = "remove the link `current`";
     remote
-        .release("remove the link `current`", &script, limits)
+        .files::<()>(deed, Operation::Unswitch, limits)
         .await?;
     Ok(told)
 }

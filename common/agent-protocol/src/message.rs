@@ -1,5 +1,6 @@
 //! The messages.
 
+use filesync::{Operation, Paths, StoreError};
 use serde::{Deserialize, Serialize};
 
 /// A request's number. The client chooses it, and does not use it again as long as the request is under way.
@@ -87,6 +88,14 @@ pub enum Stream {
 pub enum Request {
     /// Runs a command. It is answered with [`Answer::Ended`] once the command has ended.
     Run(Run),
+    /// Does something with a store of releases. It is answered with [`Answer::Done`]; what it tells is its output
+    /// before, because that may be longer than a message.
+    Files {
+        /// Which store.
+        paths: Paths,
+        /// What. The stream of a release is the request's data.
+        operation: Operation,
+    },
     /// Takes the lock of a folder. It is answered with [`Answer::Locked`] or [`Answer::Held`] at once, or, when
     /// `waits`, with [`Answer::Locked`] once whoever holds the lock has given it back.
     Lock {
@@ -194,6 +203,9 @@ pub enum AgentError {
         /// Of which folder.
         folder: String,
     },
+    /// Something was not done with a store of releases.
+    #[error(transparent)]
+    Store(StoreError),
     /// The number is in use.
     #[error("a request with the same number is under way")]
     Duplicate,

@@ -174,7 +174,7 @@ fn segment(
 }
 
 /// What is wrong with the permissions of a file.
-fn of_mode(found: u32, wanted: Mode) -> Option<What> {
+pub(crate) fn of_mode(found: u32, wanted: Mode) -> Option<What> {
     let is_private = found & 0o044 == 0;
     if (found & 0o100 != 0) != wanted.is_executable() || (wanted.is_private() && !is_private) {
         return Some(What::Mode);

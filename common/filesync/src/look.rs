@@ -99,6 +99,12 @@ pub fn look(paths: &Paths, wanted: Option<Digest>, reads: bool) -> Seen {
     seen
 }
 
+/// Free space on the file system of a folder, in KiB; none where that cannot be told.
+pub(crate) fn free_kib(folder: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize) / 1024)
+}
+
 impl Seen {
     fn look_around(&mut self, paths: &Paths) {
         let mut at = Path::new(&paths.target);
@@ -124,10 +130,8 @@ impl Seen {
                 own => own.to_owned(),
             });
         }
-        if let Ok(found) = rustix::fs::statvfs(at) {
-            self.free_kib = Some(found.f_bavail.saturating_mul(found.f_frsize) / 1024);
-            self.free_inodes = Some(found.f_favail);
-        }
+        self.free_kib = free_kib(at);
+        self.free_inodes = rustix::fs::statvfs(at).ok().map(|found| found.f_favail);
     }
 
     fn look_at_releases(&mut self, paths: &Paths) {

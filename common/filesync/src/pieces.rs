@@ -22,7 +22,7 @@ pub const LARGE: u64 = 4 * 1024 * 1024;
 const LENGTHS: (usize, usize, usize) = (64 * 1024, 256 * 1024, 1024 * 1024);
 
 /// One piece of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Piece {
     /// Where it begins, in bytes.
     pub offset: u64,
@@ -33,7 +33,7 @@ pub struct Piece {
 }
 
 /// What is known of a large file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
     /// The digests of its segments, which have the same length in every release.
     pub segments: Vec<Digest>,

@@ -151,12 +151,20 @@ pub fn remember_stamp(paths: &Paths, release: &str, stamp: &Stamp) -> Result<(),
 }
 
 /// What of a release is not in its own folder as its manifest says, without what the application and the host's people
-/// changed there that is theirs, and without what was moved to a shared path since.
+/// changed there that is theirs, and without what was moved to a shared path since; of `only` these paths where they are
+/// given.
 ///
 /// # Errors
 /// When its manifest cannot be read, or its folder is gone.
-pub fn faults(paths: &Paths, release: &str) -> Result<Vec<Fault>, StoreError> {
-    let tree = manifest(paths, release)?;
+pub fn faults(
+    paths: &Paths,
+    release: &str,
+    only: Option<&[String]>,
+) -> Result<Vec<Fault>, StoreError> {
+    let mut tree = manifest(paths, release)?;
+    if let Some(only) = only {
+        tree.retain(|path, _| only.contains(path));
+    }
     let folder = root(&paths.below(&paths.stored(release)))
         .map_err(|_| StoreError::Gone(release.to_owned()))?;
     let mut within = Within::new(&folder);
@@ -361,14 +369,9 @@ fn open_folders(folder: &Path) {
     }
 }
 
-/// Waits until everything of the target's file system is on the disk.
-///
-/// # Errors
-/// When the disk does not take it.
-pub fn write_to_disk(paths: &Paths) -> Result<(), StoreError> {
-    let failed = |error: io::Error| StoreError::at("write to the disk", &paths.target, error);
-    let folder = fs::File::open(&paths.target).map_err(failed)?;
-    rustix::fs::syncfs(folder).map_err(|error| failed(error.into()))
+/// Waits until everything is on the disk, of whichever file system: what containers wrote lies elsewhere.
+pub fn write_to_disk() {
+    rustix::fs::sync();
 }
 
 #[cfg(test)]

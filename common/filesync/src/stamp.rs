@@ -29,7 +29,7 @@ impl fmt::Display for Stamp {
 pub(crate) struct Look {
     inode: u64,
     size: u64,
-    mode: u32,
+    pub(crate) mode: u32,
     modified: (i64, u64),
     changed: (i64, u64),
 }

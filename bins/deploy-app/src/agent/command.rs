@@ -36,7 +36,7 @@ struct Reader {
     is_over: bool,
 }
 
-struct Writer(Input);
+pub(super) struct Writer(pub(super) Input);
 
 impl ExecReader for Reader {
     async fn event(&mut self) -> Option<ExecEvent> {

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use action::wait::Limits;
 use agent_protocol::message::{AgentError, Answer, Request};
+use filesync::{Operation, Paths};
 use ssh::{ExecError, ExecOutput, OutputMode, Session, Stdin};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::bootstrap::{self, Folders, StartError};
 use super::command;
+use super::files;
 use super::link::Link;
 
 /// A connected host. Clones share the connection and the agent.
@@ -68,6 +70,20 @@ impl Host {
         limits: &Limits,
     ) -> Result<ExecOutput, ExecError> {
         command::run(&self.link, script, stdin, mode, limits).await
+    }
+
+    /// Has the agent do something with a store of releases; gives what [`filesync::operation::result`] reads.
+    ///
+    /// # Errors
+    /// When the agent is gone, or time is up.
+    pub(crate) async fn files(
+        &self,
+        request: (&Paths, Operation),
+        stdin: Stdin,
+        mode: OutputMode,
+        limits: &Limits,
+    ) -> Result<Result<Vec<u8>, AgentError>, ExecError> {
+        files::run(&self.link, request, stdin, mode, limits).await
     }
 
     /// Has the agent do something that has no output.

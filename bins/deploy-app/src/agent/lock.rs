@@ -7,11 +7,13 @@ use action::failure::Failure;
 use action::program::Context;
 use action::wait::Limits;
 use agent_protocol::message::{self, AgentError, Answer, Holder, Request};
+use bundle::digest::Digest;
+use filesync::Operation;
 use jiff::Timestamp;
-use ssh::{ExecError, Stdin};
+use ssh::ExecError;
 use tokio::time::{Instant, interval_at, sleep_until};
 
-use crate::release;
+use crate::release::State;
 use crate::remote::Remote;
 
 /// A waiting line is printed this often.
@@ -44,17 +46,16 @@ impl Lock {
     }
 }
 
-/// Takes the lock, waiting for whoever holds it. What a [`release::quick_look`] by its holder printed comes with
-/// it, for [`Remote::seen`].
+/// Takes the lock, waiting for whoever holds it. What its holder sees without reading a file comes with it.
 ///
 /// # Errors
 /// [`Exit::Lost`] when it is still held at the end of the wait.
 pub(crate) async fn take(
     remote: &Remote<'_>,
     context: &Context,
-    digest: &str,
+    digest: Digest,
     limits: &Limits,
-) -> Result<(Lock, Vec<u8>), Failure> {
+) -> Result<(Lock, State), Failure> {
     let paths = &remote.settings.paths;
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -78,11 +79,8 @@ pub(crate) async fn take(
             left_by.owner
         );
     }
-    let look = release::quick_look(paths, digest);
-    let script = format!("{}\n{look}", release::scripts::make_folders(paths));
-    let deed = "look at the target folder";
-    let output = remote.script(deed, &script, Stdin::Empty, limits).await?;
-    Ok((lock, output.stdout))
+    let state = remote.make_store(digest, limits).await?;
+    Ok((lock, state))
 }
 
 /// Waits for a held lock. Gives who had it and did not give it back.
@@ -152,26 +150,36 @@ pub(crate) async fn retake(
         Some(left_by) if is_ours(&left_by) => Ok(()),
         // Whoever took it may have changed everything, and has it no more.
         _ => {
-            drop(give_back(remote, ":", limits).await);
+            drop(give_back(remote, false, limits).await);
             Err(lost(&lock.folder))
         }
     }
 }
 
-/// Gives the lock back, and runs `then`.
+/// Gives the lock back; with `writes`, waits then until everything is on the disk.
 ///
 /// # Errors
 /// When the host does not do it. The lock ends with the connection then.
 pub(crate) async fn give_back(
     remote: &Remote<'_>,
-    then: &str,
+    writes: bool,
     limits: &Limits,
 ) -> Result<(), Failure> {
     let answer = remote.session.ask(Request::Unlock, limits).await;
     let deed = "give back the lock";
     let answer = answer.map_err(|error| remote.no_result(deed, &error))?;
     answer.map_err(|error| refused(remote, deed, &error))?;
-    remote.release(deed, then, limits).await
+    match writes {
+        true => {
+            let deed = "write everything to disk";
+            remote
+                .files::<()>(deed, Operation::WriteToDisk, limits)
+                .await?;
+            tracing::info!("everything is on the host's disk");
+            Ok(())
+        }
+        false => Ok(()),
+    }
 }
 
 async fn ask(remote: &Remote<'_>, request: Request, limits: &Limits) -> Result<Answer, Failure> {

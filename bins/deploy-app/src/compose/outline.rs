@@ -2,15 +2,14 @@
 //! own on the host, which is gone once Compose has answered, so that what is refused is refused before anything is sent.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Write};
 
 use bundle::manifest::{Kind, Manifest};
 use bundle::names::bytes;
-use tar::EntryType;
+use tar::{EntryType, Header};
 
 use super::Service;
 use crate::layout::Paths;
-use crate::sync::upload::{Upload, link};
 use crate::sync::{Tree, is_at};
 use action::export::quote::posix as quote;
 
@@ -67,7 +66,7 @@ pub fn outline(
                     continue;
                 };
                 let content = std::fs::read(&entry.source)?;
-                let mut header = Upload::header(EntryType::Regular, mode.bits());
+                let mut header = header(EntryType::Regular, mode.bits());
                 header.set_size(content.len() as u64);
                 tar.append_data(&mut header, bytes::to_path(&path), content.as_slice())?;
                 for word in words(&String::from_utf8_lossy(&content)) {
@@ -81,7 +80,7 @@ pub fn outline(
                     false => text.clone(),
                 };
                 ahead.extend(joined(folder, &text));
-                let mut header = Upload::header(EntryType::Symlink, 0o777);
+                let mut header = header(EntryType::Symlink, 0o777);
                 let (name, text) = (bytes::to_path(&path), bytes::to_bytes(&text));
                 link(&mut tar, &mut header, &name, &text)?;
             }
@@ -89,6 +88,44 @@ pub fn outline(
         }
     }
     tar.into_inner()
+}
+
+/// Without a time: the host's clock tells it there.
+fn header(kind: EntryType, mode: u32) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(0);
+    header
+}
+
+/// Appends a link with exactly this text. The library's own way would tidy the
+/// text (`a/./b` becomes `a/b`), and then the released link would not be the one of the tree.
+fn link<W: Write>(
+    tar: &mut tar::Builder<W>,
+    header: &mut Header,
+    name: &std::path::Path,
+    target: &[u8],
+) -> io::Result<()> {
+    if target.len() < 100 {
+        header.set_link_name_literal(target)?;
+    } else {
+        let mut long = Header::new_gnu();
+        let name = b"././@LongLink";
+        long.as_old_mut().name[..name.len()].copy_from_slice(name);
+        long.set_entry_type(EntryType::GNULongLink);
+        long.set_mode(0o644);
+        long.set_uid(0);
+        long.set_gid(0);
+        long.set_mtime(0);
+        long.set_size(target.len() as u64 + 1);
+        long.set_cksum();
+        tar.append(&long, [target, b"\0"].concat().as_slice())?;
+    }
+    tar.append_data(header, name, io::empty())
 }
 
 /// The words of a text that may be paths.

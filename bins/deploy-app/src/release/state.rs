@@ -2,38 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{TOOLS, is_name, tried};
+use bundle::digest::Digest;
+use filesync::{Files, Running, Seen};
+
 use crate::manner::Manner;
 use crate::settings::{Checked, Run};
 use crate::sync::Tree;
-use crate::sync::listing::Listing;
-
-/// The release that is current, and what is known about its files.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Current {
-    /// Its name.
-    pub name: String,
-    /// Its manifest; none when it is exactly the wanted one, and empty when it cannot be read.
-    pub manifest: Option<Tree>,
-    /// What its folder holds; none when the host vouches that it is what was verified last.
-    pub listing: Option<Listing>,
-    /// The stamp that the listing was taken under.
-    pub stamp: Option<String>,
-}
 
 /// What the host says about itself and the target folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
-    /// Tools from [`TOOLS`] and [`super::OPTIONAL`] that it has.
-    pub tools: Vec<String>,
-    /// What its tools do not do and must.
-    pub lacking: Vec<&'static str>,
     /// The release that is current.
-    pub current: Option<Current>,
-    /// The digest of its manifest.
-    pub digest: Option<String>,
-    /// Where `current` leads when that is not a release of ours.
-    pub foreign: Option<String>,
+    pub current: Option<Running>,
     /// Our releases, oldest first.
     pub releases: Vec<String>,
     /// Those of them that were healthy when they were started last.
@@ -60,66 +40,35 @@ pub struct State {
 }
 
 impl State {
-    /// Reads what [`super::look`] prints.
+    /// What of a look is ours to decide on.
     #[must_use]
-    pub fn parse(output: &[u8]) -> Self {
-        let mut state = Self::default();
-        let mut rest = output;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let line = String::from_utf8_lossy(&rest[..end]).into_owned();
-            rest = &rest[end + 1..];
-            match line.split_once(' ') {
-                Some(("==", section)) => {
-                    if let Some(current) = &mut state.current {
-                        current.read(section, rest);
-                    }
-                    break;
-                }
-                Some((word, rest)) => state.word(word, rest),
-                None => {}
-            }
+    pub fn of(seen: Seen) -> Self {
+        let names = |kept: &BTreeMap<String, String>| kept.keys().cloned().collect();
+        let (proven, doubted) = (names(&seen.proven), names(&seen.doubted));
+        let mut manners = seen.doubted;
+        manners.extend(seen.proven);
+        Self {
+            current: seen.current,
+            releases: seen.releases,
+            proven,
+            doubted,
+            manners,
+            project: seen.project,
+            images: seen.images,
+            placing: seen.placing,
+            blocked: seen.blocked,
+            closed: seen.closed,
+            free_kib: seen.free_kib,
+            free_inodes: seen.free_inodes,
         }
-        state.releases.sort();
-        state
     }
 
-    fn word(&mut self, word: &str, rest: &str) {
-        match word {
-            "tool" => self.tools.push(rest.to_owned()),
-            "cannot" => self.lacking.extend(tried::lacking(rest)),
-            "blocked" => self.blocked = Some(rest.to_owned()),
-            "closed" => self.closed = Some(rest.to_owned()),
-            "free" => self.free_kib = rest.parse().ok(),
-            "inodes" => self.free_inodes = rest.parse().ok(),
-            "current" => match rest.strip_prefix("releases/").filter(|name| is_name(name)) {
-                Some(name) => {
-                    self.current = Some(Current {
-                        name: name.to_owned(),
-                        manifest: Some(Tree::new()),
-                        ..Current::default()
-                    });
-                }
-                None => self.foreign = Some(rest.to_owned()),
-            },
-            "digest" if rest.len() == 64 => self.digest = Some(rest.to_owned()),
-            "release" if is_name(rest) => self.releases.push(rest.to_owned()),
-            "proven" | "unproven" => {
-                let (name, manner) = rest.split_once(' ').unwrap_or((rest, ""));
-                if is_name(name) {
-                    if word == "proven" {
-                        // Told last: whoever was stopped right after the proof left both.
-                        self.doubted.remove(name);
-                        self.proven.insert(name.to_owned());
-                    } else {
-                        self.doubted.insert(name.to_owned());
-                    }
-                    self.manners.insert(name.to_owned(), manner.to_owned());
-                }
-            }
-            "project" => self.project = Some(rest.to_owned()),
-            "images" if is_name(rest) => drop(self.images.insert(rest.to_owned())),
-            "placing" if is_name(rest) => self.placing = Some(rest.to_owned()),
-            _ => {}
+    /// The manifest of the current release, where it is another than the wanted one.
+    #[must_use]
+    pub fn stored(&self) -> Option<&Tree> {
+        match &self.current.as_ref()?.files {
+            Files::Of(tree) => Some(tree),
+            _ => None,
         }
     }
 
@@ -148,32 +97,18 @@ impl State {
             .or_else(|| self.current_name().and_then(of_release))
     }
 
-    /// Whether a [`super::quick_look`], or one with [`super::UNKNOWN`], tells all that a [`super::look`] with this digest would:
+    /// Whether a look that read no file, or did not know the wanted tree, tells all that one with this digest would:
     /// nothing is there, exactly this, or something else of which the manifest is told.
     #[must_use]
-    pub fn tells_all_of(&self, digest: &str) -> bool {
+    pub fn tells_all_of(&self, digest: Digest) -> bool {
         let Some(current) = &self.current else {
             return true;
         };
-        match self.digest.as_deref() == Some(digest) {
-            true => current.manifest.is_none() && current.listing.is_none(),
-            false => current
-                .manifest
-                .as_ref()
-                .is_some_and(|tree| !tree.is_empty()),
+        match &current.files {
+            Files::Verified => current.digest == Some(digest),
+            Files::Of(tree) => current.digest != Some(digest) && !tree.is_empty(),
+            Files::Unread | Files::Read { .. } => false,
         }
-    }
-
-    /// Required tools that the host does not have.
-    #[must_use]
-    pub fn missing_tools(&self) -> Vec<&'static str> {
-        TOOLS.into_iter().filter(|tool| !self.has(tool)).collect()
-    }
-
-    /// Whether the host has this tool.
-    #[must_use]
-    pub fn has(&self, tool: &str) -> bool {
-        self.tools.iter().any(|known| known == tool)
     }
 
     /// The release to go back to: the newest that is proven healthy and older than the current one.
@@ -238,94 +173,73 @@ impl State {
     }
 }
 
-impl Current {
-    fn read(&mut self, section: &str, rest: &[u8]) {
-        match section {
-            "manifest" => {
-                let text = String::from_utf8_lossy(rest);
-                self.manifest = Some(crate::sync::from_text(&text).unwrap_or_default());
-            }
-            "verified" => self.manifest = None,
-            "listing" => {
-                self.manifest = None;
-                let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(0);
-                self.stamp = Some(String::from_utf8_lossy(&rest[..end]).into_owned());
-                self.listing = Some(Listing::parse(rest.get(end + 1..).unwrap_or_default()));
-            }
-            _ => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Current, State};
+    use std::collections::BTreeMap;
+
+    use bundle::digest::Digest;
+    use bundle::manifest::Kind;
+    use filesync::{Files, Running, Seen};
+
+    use super::State;
+    use crate::sync::Tree;
+
+    fn running(name: &str, files: Files) -> Running {
+        Running {
+            name: name.to_owned(),
+            digest: Some(Digest::of(b"wanted")),
+            files,
+        }
+    }
 
     #[test]
-    fn a_look_is_read() {
-        let state = State::parse(
-            b"tool tar\ntool find\nfree 1024\ninodes 77\nrelease 20261123094308-0123456\n\
-              release 20251123094308-0123456\nrelease mine\nproven 20251123094308-0123456\n\
-              current releases/20261123094308-0123456\n== manifest\ndeploy-app manifest 2\n040000\t-\t0\tempty\n",
-        );
-        assert_eq!(state.current_name(), Some("20261123094308-0123456"));
-        let manifest = state.current.as_ref().and_then(|c| c.manifest.as_ref());
-        assert_eq!(manifest.map(|tree| tree.len()), Some(1));
-        assert_eq!(
-            state.releases,
-            ["20251123094308-0123456", "20261123094308-0123456"]
-        );
-        assert_eq!(state.before_current(), Some("20251123094308-0123456"));
-        assert_eq!((state.free_kib, state.free_inodes), (Some(1024), Some(77)));
-        assert!(
-            state.missing_tools().contains(&"sha256sum") && !state.missing_tools().contains(&"tar")
-        );
-        assert_eq!(
-            State::parse(b"current /srv/app\n").foreign.as_deref(),
-            Some("/srv/app")
-        );
-        let digest = "0".repeat(64);
-        let look = |end| {
-            let text = format!("current releases/20261123094308-0123456\ndigest {digest}\n{end}");
-            State::parse(text.as_bytes())
+    fn a_look_tells_all_of_what_need_not_be_read() {
+        let look = |files| State {
+            current: Some(running("20261123094308-0123456", files)),
+            ..State::default()
         };
-        assert!(!look("").tells_all_of(&digest), "its files may be others");
-        let same = look("== verified\n");
-        assert!(same.tells_all_of(&digest) && !same.tells_all_of(&"1".repeat(64)));
-        assert!(State::default().tells_all_of(&digest), "nothing is there");
-        let other = look("== manifest\ndeploy-app manifest 2\n040000\t-\t0\tempty\n");
-        assert!(other.tells_all_of(&"1".repeat(64)) && !look("").tells_all_of(&"1".repeat(64)));
-        let current = same.current.unwrap_or_default();
-        assert_eq!((current.manifest, current.listing), (None, None));
+        let (wanted, other) = (Digest::of(b"wanted"), Digest::of(b"other"));
+        assert!(
+            !look(Files::Unread).tells_all_of(wanted),
+            "its files may be others"
+        );
+        let same = look(Files::Verified);
+        assert!(same.tells_all_of(wanted) && !same.tells_all_of(other));
+        assert!(State::default().tells_all_of(wanted), "nothing is there");
+        let tree = Tree::from([("empty".to_owned(), Kind::EmptyDir)]);
+        assert!(look(Files::Of(tree)).tells_all_of(other));
+        assert!(!look(Files::Of(Tree::new())).tells_all_of(other));
     }
 
     #[test]
     fn what_was_healthy_once_comes_back_where_nothing_is_proven() {
         let (one, two) = ("20261123094308-0123456", "20261123094309-0123456");
-        let told = |lines: &str| {
-            let releases = format!("release {one}\nrelease {two}\n{lines}current releases/{one}\n");
-            State::parse(releases.as_bytes())
+        let kept = |of: &[(&str, &str)]| {
+            let owned = of.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
+            owned.collect::<BTreeMap<_, _>>()
         };
-        let doubted = told(&format!("unproven {one} {{}}\n"));
+        let told = |proven: &[(&str, &str)], doubted: &[(&str, &str)]| {
+            State::of(Seen {
+                releases: vec![one.to_owned(), two.to_owned()],
+                proven: kept(proven),
+                doubted: kept(doubted),
+                current: Some(running(one, Files::Unread)),
+                ..Seen::default()
+            })
+        };
+        let doubted = told(&[], &[(one, "{}")]);
         assert!(!doubted.is_proven());
         assert_eq!(doubted.fallback("next"), Some(one));
         assert_eq!(doubted.fallback(one), None);
-        let other = told(&format!("unproven {one} {{}}\nproven {two} {{}}\n"));
+        let other = told(&[(two, "{}")], &[(one, "{}")]);
         assert_eq!(other.fallback("next"), Some(two));
-        // The proof counts, and how it was run then.
-        let both = told(&format!("unproven {one} old\nproven {one} new\n"));
-        assert!(both.is_proven() && both.doubted.is_empty());
-        assert_eq!(both.manners.get(one).map(String::as_str), Some("new"));
     }
 
     #[test]
     fn the_oldest_go_but_never_the_current() {
         let release = |n: u8| format!("2026112309430{n}-0123456");
         let state = State {
-            current: Some(Current {
-                name: release(1),
-                ..Current::default()
-            }),
+            current: Some(running(&release(1), Files::Unread)),
             releases: (1..=4).map(release).collect(),
             proven: (1..=3).map(release).collect(),
             ..State::default()
@@ -349,10 +263,7 @@ mod tests {
     fn what_a_killed_deployment_left_is_neither_gone_back_to_nor_taken_for_done() {
         let release = |n: u8| format!("2026112309430{n}-0123456");
         let state = |current: u8, proven: &[u8]| State {
-            current: Some(Current {
-                name: release(current),
-                ..Current::default()
-            }),
+            current: Some(running(&release(current), Files::Unread)),
             releases: (1..=4).map(release).collect(),
             proven: proven.iter().copied().map(release).collect(),
             ..State::default()

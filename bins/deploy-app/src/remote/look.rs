@@ -4,31 +4,30 @@ use std::collections::BTreeSet;
 
 use action::failure::Failure;
 use action::wait::Limits;
+use bundle::digest::Digest;
+use filesync::{Files, Operation, Running, Seen};
 
 use super::Remote;
-use crate::release::{self, State, scripts};
-use crate::sync::pieces::{self, Pieces};
+use crate::release::State;
+use crate::sync::pieces::Pieces;
 use crate::sync::{self, Diff, Tree};
 use ssh::{OutputMode as Show, Stdin as Input};
 
 impl Remote<'_> {
-    /// Looks at the host and the target folder, and at what the current release holds where that may
-    /// differ from the tree with this digest.
+    /// Looks at the target folder, and at what the current release holds where that may differ from the tree with this
+    /// digest. Without one, no file is read.
     ///
     /// # Errors
-    /// When the host lacks a tool, or `current` is not ours.
-    pub async fn look(&self, digest: &str, limits: &Limits) -> Result<State, Failure> {
-        let script = release::look(&self.settings.paths, digest);
-        let output = self
-            .shown_script(
-                "look at the target folder",
-                &script,
-                Input::Empty,
-                Show::Progress("compare"),
-                limits,
-            )
-            .await?;
-        self.seen(&output.stdout)
+    /// When `current` is not ours.
+    pub async fn look(&self, wanted: Option<Digest>, limits: &Limits) -> Result<State, Failure> {
+        let operation = Operation::Look {
+            wanted,
+            reads: true,
+        };
+        let deed = "look at the target folder";
+        let show = Show::Progress("compare");
+        let seen = self.store(deed, operation, Input::Empty, show, limits);
+        self.state(seen.await?)
     }
 
     /// The same, unless a look before told all of it.
@@ -38,37 +37,33 @@ impl Remote<'_> {
     pub async fn look_unless(
         &self,
         seen: Option<State>,
-        digest: &str,
+        digest: Digest,
         limits: &Limits,
     ) -> Result<State, Failure> {
         match seen.filter(|seen| seen.tells_all_of(digest)) {
             Some(seen) => Ok(seen),
-            None => self.look(digest, limits).await,
+            None => self.look(Some(digest), limits).await,
         }
     }
 
-    /// Reads what a look printed.
+    /// Makes the store of releases, and looks at it without reading a file.
     ///
     /// # Errors
-    /// As [`Remote::look`].
-    pub fn seen(&self, printed: &[u8]) -> Result<State, Failure> {
+    /// As [`Remote::look`]; and when it cannot be made.
+    pub(crate) async fn make_store(
+        &self,
+        digest: Digest,
+        limits: &Limits,
+    ) -> Result<State, Failure> {
+        let wanted = Some(digest);
+        let deed = "look at the target folder";
+        let seen = self.files(deed, Operation::MakeStore { wanted }, limits);
+        self.state(seen.await?)
+    }
+
+    fn state(&self, seen: Seen) -> Result<State, Failure> {
         let paths = &self.settings.paths;
-        let state = State::parse(printed);
-        let missing = state.missing_tools();
-        if !missing.is_empty() {
-            return Err(
-                Failure::refused(format!("{} lacks {}", self.shown, missing.join(", ")))
-                    .hint("on Debian and Ubuntu: apt-get install coreutils findutils mawk tar"),
-            );
-        }
-        if !state.lacking.is_empty() {
-            let refused = Failure::refused(format!("{} cannot be deployed to", self.shown));
-            return Err(state.lacking.iter().fold(refused, Failure::cause).hint(
-                "install GNU's tools or BusyBox and have them found first in the PATH of commands over SSH; \
-                 on Debian and Ubuntu: apt-get install coreutils findutils mawk tar",
-            ));
-        }
-        if let Some(foreign) = &state.foreign {
+        if let Some(foreign) = &seen.foreign {
             return Err(Failure::refused(format!(
                 "{}/{} on {} leads to `{foreign}`, which is no release of this program",
                 paths.target,
@@ -77,7 +72,7 @@ impl Remote<'_> {
             ))
             .hint("move it away, or set DEPLOY_APP_TARGET to a folder of its own"));
         }
-        Ok(state)
+        Ok(State::of(seen))
     }
 
     /// How the wanted tree differs from what a look found. `may_remember` lets the host write down that its
@@ -89,34 +84,33 @@ impl Remote<'_> {
         may_remember: bool,
         limits: &Limits,
     ) -> Diff {
-        let Some(current) = &state.current else {
-            return sync::diff(wanted, &Tree::new(), &BTreeSet::new());
+        let nothing = BTreeSet::new();
+        let Some(Running { name, files, .. }) = &state.current else {
+            return sync::diff(wanted, &Tree::new(), &nothing);
         };
-        if let Some(stored) = &current.manifest {
-            return sync::diff(wanted, stored, &BTreeSet::new());
-        }
-        let Some(listing) = &current.listing else {
-            if state.placing.is_none() {
-                // Nothing will be sent, so nothing need be linked.
-                return Diff::default();
-            }
-            return sync::diff(wanted, wanted, &BTreeSet::new());
+        let (stamp, faults) = match files {
+            Files::Of(stored) => return sync::diff(wanted, stored, &nothing),
+            Files::Unread => return sync::diff(wanted, &Tree::new(), &nothing),
+            // Nothing will be sent, so nothing need be linked.
+            Files::Verified if state.placing.is_none() => return Diff::default(),
+            Files::Verified => return sync::diff(wanted, wanted, &nothing),
+            Files::Read { stamp, faults } => (stamp, faults),
         };
         // What the application wrote itself is nobody's business.
-        let altered: BTreeSet<String> = listing
-            .faults(wanted)
-            .into_iter()
+        let altered: BTreeSet<String> = faults
+            .iter()
             .filter(|fault| !fault.what.is_theirs())
-            .map(|fault| fault.path)
+            .map(|fault| fault.path.clone())
             .collect();
         let is_fine = altered.is_empty() && may_remember;
-        if let (true, Some(stamp)) = (is_fine, &current.stamp) {
+        if let (true, Some(stamp)) = (is_fine, stamp) {
             // Spares the next look the reading of every file; failing costs time only.
-            let script = scripts::remember_stamp(&self.settings.paths, &current.name, stamp);
-            drop(
-                self.release("remember what was verified", &script, limits)
-                    .await,
-            );
+            let operation = Operation::RememberStamp {
+                release: name.clone(),
+                stamp: *stamp,
+            };
+            let deed = "remember what was verified";
+            drop(self.files::<()>(deed, operation, limits).await);
         }
         sync::diff(wanted, wanted, &altered)
     }
@@ -126,10 +120,10 @@ impl Remote<'_> {
     /// # Errors
     /// When the host does not answer.
     pub async fn manifest(&self, release: &str, limits: &Limits) -> Result<Option<Tree>, Failure> {
-        let script = scripts::read_own(&self.settings.paths, "manifests", release);
         let deed = format!("read the manifest of release {release}");
-        let output = self.script(&deed, &script, Input::Empty, limits).await?;
-        Ok(sync::from_text(&String::from_utf8_lossy(&output.stdout)))
+        let release = release.to_owned();
+        self.files(&deed, Operation::Manifest { release }, limits)
+            .await
     }
 
     /// The pieces of a release's large files.
@@ -137,9 +131,9 @@ impl Remote<'_> {
     /// # Errors
     /// When the host does not answer.
     pub async fn pieces(&self, release: &str, limits: &Limits) -> Result<Pieces, Failure> {
-        let script = scripts::read_own(&self.settings.paths, "pieces", release);
         let deed = format!("read the pieces of release {release}");
-        let output = self.script(&deed, &script, Input::Empty, limits).await?;
-        Ok(pieces::from_text(&String::from_utf8_lossy(&output.stdout)))
+        let release = release.to_owned();
+        self.files(&deed, Operation::Pieces { release }, limits)
+            .await
     }
 }

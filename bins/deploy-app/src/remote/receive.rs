@@ -3,12 +3,11 @@
 use action::failure::Failure;
 use action::wait::Limits;
 
+use filesync::{Operation, Put, Received, Stamp};
+
 use super::{Remote, TAIL};
 use crate::layout::Paths;
-use crate::release::scripts;
-use crate::sync::listing::{Fault, Listing, What};
-use crate::sync::upload::Upload;
-use crate::sync::{self, Tree};
+use crate::sync::{self, Fault, Upload, What};
 use ssh::{OutputMode as Show, Stdin as Input};
 
 impl Remote<'_> {
@@ -17,10 +16,13 @@ impl Remote<'_> {
     ///
     /// # Errors
     /// When it does not arrive exactly.
-    pub async fn receive(&self, upload: Upload, limits: &Limits) -> Result<String, Failure> {
+    pub async fn receive(&self, upload: Upload, limits: &Limits) -> Result<Option<Stamp>, Failure> {
         let deed = format!("unpack release {}", upload.release);
         let (paths, wanted) = (&self.settings.paths, upload.wanted.clone());
-        let (mut stamp, mut faults) = self.send(&deed, upload.clone(), limits).await?;
+        let Received {
+            mut stamp,
+            mut faults,
+        } = self.send(&deed, upload.clone(), limits).await?;
         let is_curable = |faults: &[Fault]| faults.iter().all(|fault| fault.what != What::Foreign);
         if !faults.is_empty() && is_curable(&faults) {
             let linked = faults.iter().filter(|fault| upload.is_linked(&fault.path));
@@ -31,24 +33,31 @@ impl Remote<'_> {
                 only: Some(only),
                 ..upload
             };
-            (stamp, faults) = self.send(&deed, rest, limits).await?;
+            Received { stamp, faults } = self.send(&deed, rest, limits).await?;
         }
         if faults.is_empty() {
             return Ok(stamp);
         }
-        Err(self.unlike(&deed, paths, &wanted, &faults))
+        Err(self.unlike(&deed, paths, Some(wanted.len()), &faults))
     }
 
-    fn unlike(&self, deed: &str, paths: &Paths, wanted: &Tree, faults: &[Fault]) -> Failure {
+    fn unlike(
+        &self,
+        deed: &str,
+        paths: &Paths,
+        entries: Option<usize>,
+        faults: &[Fault],
+    ) -> Failure {
+        let told = counted(faults.len(), "fault", "faults");
+        let told = match entries {
+            Some(entries) => format!("{told} in {}", counted(entries, "entry", "entries")),
+            None => told,
+        };
         let failure = Failure::failed(format!(
             "cannot {deed} in {} on {}",
             paths.target, self.shown
         ))
-        .cause(format!(
-            "what the host holds is not what was sent ({} in {})",
-            counted(faults.len(), "fault", "faults"),
-            counted(wanted.len(), "entry", "entries")
-        ));
+        .cause(format!("what the host holds is not what was sent ({told})"));
         faults
             .iter()
             .take(TAIL)
@@ -56,66 +65,33 @@ impl Remote<'_> {
             .hint("did the application's folder change meanwhile, or is the host's disk full?")
     }
 
-    async fn send(
-        &self,
-        deed: &str,
-        upload: Upload,
-        limits: &Limits,
-    ) -> Result<(String, Vec<Fault>), Failure> {
-        let again = upload.only.is_some();
-        let paths = &self.settings.paths;
-        let has_long = sync::has_long(&upload.wanted);
-        let script = scripts::unpack(paths, &upload.release, upload.gzip, again, has_long);
-        let wanted = upload.wanted.clone();
+    async fn send(&self, deed: &str, upload: Upload, limits: &Limits) -> Result<Received, Failure> {
+        let operation = Operation::Receive(upload.incoming());
         let (tell, chunks) = tokio::sync::mpsc::channel(16);
-        let sender = tokio::task::spawn_blocking(move || upload.send(tell));
-        let output = self
-            .shown_script(
-                deed,
-                &script,
-                Input::Chunks(chunks),
-                Show::Progress("send"),
-                limits,
-            )
-            .await;
+        let sender = tokio::task::spawn_blocking(move || sync::send(&upload, tell));
+        let (input, show) = (Input::Chunks(chunks), Show::Progress("send"));
+        let received = self.store(deed, operation, input, show, limits).await;
         // It ends by itself: nobody listens any more.
         drop(sender.await);
-        Ok(stamped(&output?.stdout, &wanted))
+        received
     }
 
-    /// In-place: has the target folder verified; gives the stamp of what was verified.
+    /// In-place: moves the target folder to a release's files, or away from them, and has them verified. `entries` is
+    /// how many the release has. Gives the stamp of what was verified.
     ///
     /// # Errors
-    /// When it does not hold the tree.
-    pub async fn verify_live(
-        &self,
-        release: &str,
-        wanted: &Tree,
-        limits: &Limits,
-    ) -> Result<String, Failure> {
-        let deed = format!("put release {release} into place");
-        let paths = &self.settings.paths;
-        let script = scripts::list_live(paths, release, sync::has_long(wanted));
-        let show = Show::Progress("verify");
-        let output = self
-            .shown_script(&deed, &script, Input::Empty, show, limits)
+    /// When the host cannot do it, or holds something else then. Running it again goes on.
+    pub async fn put(&self, put: Put, limits: &Limits) -> Result<Option<Stamp>, Failure> {
+        let deed = format!("put release {} into place", put.release);
+        let (operation, show) = (Operation::Put(put), Show::Progress("verify"));
+        let (stamp, faults): (_, Vec<Fault>) = self
+            .store(&deed, operation, Input::Empty, show, limits)
             .await?;
-        let (stamp, mut faults) = stamped(&output.stdout, wanted);
-        // Whatever else is there was there before, or is the application's.
-        faults.retain(|fault| !fault.what.is_theirs());
-        if faults.is_empty() {
-            return Ok(stamp);
+        match faults.as_slice() {
+            [] => Ok(stamp),
+            faults => Err(self.unlike(&deed, &self.settings.paths, None, faults)),
         }
-        Err(self.unlike(&deed, paths, wanted, &faults))
     }
-}
-
-/// Reads a stamp and the listing after it.
-fn stamped(output: &[u8], wanted: &Tree) -> (String, Vec<Fault>) {
-    let end = output.iter().position(|byte| *byte == b'\n').unwrap_or(0);
-    let stamp = String::from_utf8_lossy(&output[..end]).into_owned();
-    let listing = Listing::parse(output.get(end + 1..).unwrap_or_default());
-    (stamp, listing.faults(wanted))
 }
 
 /// Why files are sent once more: so many of them were linked to the release before, and so many were sent.

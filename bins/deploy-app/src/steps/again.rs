@@ -1,12 +1,14 @@
 //! Starting again what is there already.
 
+use std::collections::BTreeSet;
+
 use action::failure::{Failure, Resource, ResourceKind};
 use action::wait::Limits;
+use filesync::Altered;
 
 use super::apply::{Deployed, clean_up};
 use super::look::{self, Compared};
 use super::switch::Switch;
-use crate::application::Application;
 use crate::manner::Manner;
 use crate::release::State;
 use crate::remote::Remote;
@@ -18,7 +20,6 @@ use crate::undo::{self, Before, Done};
 /// be the release before. It is brought to run as if it had just been switched to.
 pub(super) async fn resume(
     remote: &Remote<'_>,
-    application: &Application,
     compared: &Compared,
     current: &str,
     limits: &Limits,
@@ -40,9 +41,7 @@ pub(super) async fn resume(
             Some(_) => Images::KeptInNewContainers,
             None => Images::Kept,
         },
-        trees: (&application.wanted, &application.wanted),
-        altered: &[],
-        placing: None,
+        altered: Altered::Only(BTreeSet::new()),
     };
     let model = switch.go(done, limits).await?;
     clean_up(remote, limits).await;

@@ -1,23 +1,20 @@
 //! What is found before anything is sent: whose the Compose project is, what containers would lose, and what there is of
 //! the shared paths.
 
-use std::collections::BTreeMap;
-
 use action::exit::Exit;
 use action::failure::Failure;
 use action::wait::Limits;
-use bundle::manifest::Kind;
+use filesync::{Operation, SharedPath};
 
 use super::look::{self, Compared};
 use crate::application::Application;
 use crate::compose::{self, Engine, Fault, Mounts, Outline, Project, Service};
 use crate::layout::Layout;
 use crate::manner::Manner;
-use crate::release::{self, State, scripts};
+use crate::release::{self, State};
 use crate::remote::Remote;
 use crate::settings::{Checked, Run};
-use crate::sync::listing::{Listing, SEGMENT};
-use crate::sync::{SEEDS, Tree, is_at};
+use crate::sync::{self, SEEDS, Tree, What, is_at};
 use action::export::quote::posix as quote;
 use ssh::Stdin as Input;
 
@@ -232,28 +229,17 @@ async fn check_single_files(
     if singles.is_empty() || settings.paths.layout == Layout::InPlace {
         return Ok(());
     }
-    let names: Vec<String> = singles
-        .iter()
-        .map(|path| quote(&format!("./{path}")))
-        .collect();
-    let script = format!(
-        "cd {} && sha256sum {} 2>/dev/null; exit 0",
-        quote(&paths_of(settings, &current.name)),
-        names.join(" ")
-    );
+    let operation = Operation::Faults {
+        release: current.name.clone(),
+        only: Some(singles),
+    };
     let deed = "look at files that containers may write to";
-    let output = remote.script(deed, &script, Input::Empty, limits).await?;
-    let there = Listing::parse(&output.stdout).hashes;
-    let sent = current.manifest.as_ref().unwrap_or(&application.wanted);
-    let faults: Vec<Fault> = singles
+    let found: Option<Vec<sync::Fault>> = remote.files(deed, operation, limits).await?;
+    let faults: Vec<Fault> = found
         .into_iter()
-        .filter(|path| match (sent.get(path), there.get(path)) {
-            (Some(Kind::File { sha256, size, .. }), Some(there)) => {
-                *size <= SEGMENT && sha256 != there
-            }
-            _ => false,
-        })
-        .map(|path| Fault::Written { path })
+        .flatten()
+        .filter(|fault| fault.what == What::Content)
+        .map(|fault| Fault::Written { path: fault.path })
         .collect();
     if faults.is_empty() {
         return Ok(());
@@ -281,19 +267,16 @@ async fn shared_paths(
         return Ok(());
     }
     let (paths, current) = (&settings.paths, state.current_name());
-    let script = scripts::look_at_shared(paths, &settings.shared, current);
-    let output = remote
-        .script("look at the shared paths", &script, Input::Empty, limits)
+    let operation = Operation::LookAtShared {
+        shared: settings.shared.clone(),
+        current: current.map(str::to_owned),
+    };
+    let there: Vec<SharedPath> = remote
+        .files("look at the shared paths", operation, limits)
         .await?;
-    let told = String::from_utf8_lossy(&output.stdout);
-    let there: BTreeMap<&str, &str> = told
-        .lines()
-        .filter_map(|line| line.split_once(' '))
-        .map(|(what, path)| (path, what))
-        .collect();
-    for path in &settings.shared {
-        match there.get(path.as_str()) {
-            Some(&"closed") => {
+    for (path, there) in settings.shared.iter().zip(there) {
+        match there {
+            SharedPath::Closed => {
                 let current = format!("{}/{path}", paths_of(settings, current.unwrap_or_default()));
                 let new = format!("{}/shared/{path}", paths.target);
                 let (from, to) = (quote(&current), quote(&new));
@@ -310,9 +293,9 @@ async fn shared_paths(
                     "on the host, while the application is stopped: sudo mkdir -p {parent} && sudo mv {from} {to} && sudo ln -s {to} {from}"
                 )));
             }
-            Some(_) => {}
-            None if is_folder(settings, path) || brings(application, path) => {}
-            None => {
+            SharedPath::There | SharedPath::Carried => {}
+            SharedPath::Missing if is_folder(settings, path) || brings(application, path) => {}
+            SharedPath::Missing => {
                 return Err(Failure::refused(format!(
                     "the shared path `{path}` is not on {}; nothing was touched",
                     remote.shown

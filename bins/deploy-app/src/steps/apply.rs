@@ -7,6 +7,7 @@ use action::exit::Exit;
 use action::failure::Failure;
 use action::program::Context;
 use action::wait::Limits;
+use filesync::{Altered, Committed, Operation};
 use tokio::time::Instant;
 
 use super::again;
@@ -22,14 +23,12 @@ use crate::compose;
 use crate::failure_bundle;
 use crate::manner::Manner;
 use crate::model::{self, Ensured};
-use crate::release::{self, Current, State, scripts};
+use crate::release::{self, State};
 use crate::remote::Remote;
 use crate::runtime::Commands;
 use crate::start::{self, Images};
-use crate::sync::Tree;
-use crate::sync::upload::Upload;
+use crate::sync::Upload;
 use crate::undo::{self, Before, Done, Told};
-use ssh::Stdin as Input;
 
 /// Compares, then acts or tells. Gives the release that runs and whether anything was changed. `seen` is
 /// what a look told before the application was known.
@@ -42,8 +41,8 @@ pub(super) async fn ship(
 ) -> Result<Option<(String, bool)>, Failure> {
     let began = Instant::now();
     remote.stages.begin("compare");
-    let digest = application.digest.to_string();
-    let state = remote.look_unless(seen, &digest, limits).await?;
+    let digest = application.digest;
+    let state = remote.look_unless(seen, digest, limits).await?;
     let settled = ahead::settled(remote.settings, &state);
     let remote = &remote.by(&settled);
     let compared = look::compare(remote, application, state, !context.dry_run, limits).await;
@@ -149,12 +148,13 @@ pub(super) async fn finish(
                 audit::record(remote, context, &entry).await;
             }
             let changed = deployed.changed;
-            let (then, limit) = match changed {
-                true => (WRITE_TO_DISK, SYNC_LIMIT),
-                false => (":", CLEANUP),
+            // An image that is made next must find all of it on the disk.
+            let limit = match changed {
+                true => SYNC_LIMIT,
+                false => CLEANUP,
             };
             // The deployment is done, and a lock that is not given back ends with the connection.
-            undo::unlock(remote, &done, then, &Limits::cleanup(limit)).await;
+            undo::unlock(remote, &done, changed, &Limits::cleanup(limit)).await;
             Ok(Some((deployed.release, changed)))
         }
         Err(failure) => {
@@ -210,13 +210,12 @@ async fn act(
     done: &mut Done,
 ) -> Result<Deployed, Failure> {
     remote.stages.begin("lock");
-    let digest = application.digest.to_string();
-    let (lock, printed) = lock::take(remote, context, &digest, limits).await?;
+    let digest = application.digest;
+    let (lock, seen) = lock::take(remote, context, digest, limits).await?;
     done.lock = Some(lock);
     // Somebody else may have deployed while we looked or waited.
     remote.stages.begin("compare");
-    let seen = remote.seen(&printed)?;
-    let state = remote.look_unless(Some(seen), &digest, limits).await?;
+    let state = remote.look_unless(Some(seen), digest, limits).await?;
     let mut compared = look::compare(remote, application, state, true, limits).await;
     let current = compared.state.current_name().map(str::to_owned);
     match (&current, compared.is_same(), &compared.state.placing) {
@@ -232,7 +231,7 @@ async fn act(
             return again::restart(remote, &compared.state, current, limits, done).await;
         }
         (Some(current), true, None) => {
-            return again::resume(remote, application, &compared, current, limits, done).await;
+            return again::resume(remote, &compared, current, limits, done).await;
         }
         _ => {}
     }
@@ -241,7 +240,7 @@ async fn act(
         if !pruned {
             return Err(failure);
         }
-        let now = remote.look(release::UNKNOWN, limits).await?;
+        let now = remote.look(None, limits).await?;
         let free = (now.free_kib, now.free_inodes);
         (compared.state.free_kib, compared.state.free_inodes) = free;
         room::check(remote, application, &compared, limits).await?;
@@ -251,15 +250,6 @@ async fn act(
     done.made = true;
     send(remote, application, &compared, &release, limits).await?;
     let commands = look::commands(remote);
-    let nothing = Tree::new();
-    let old = match &compared.state.current {
-        Some(Current {
-            manifest: Some(old),
-            ..
-        }) => old,
-        Some(_) => &application.wanted,
-        None => &nothing,
-    };
     let pulled = prepare(remote, &commands, &release, application, limits).await?;
     let switch = Switch {
         remote,
@@ -269,9 +259,7 @@ async fn act(
         before: Before::of(&compared.state, &release),
         resumes: false,
         images: Images::Fresh,
-        trees: (old, &application.wanted),
-        altered: &compared.diff.changed,
-        placing: compared.state.placing.as_deref(),
+        altered: altered(&compared.diff.changed),
     };
     let model = switch.go(done, limits).await?.map(|ensured| Ensured {
         pulled: ensured.pulled || pulled,
@@ -321,8 +309,7 @@ async fn send(
         pieces,
         current,
         release: release.to_owned(),
-        paths: settings.paths.clone(),
-        gzip: compared.state.has("gzip") && !is_near,
+        compressed: !is_near,
         only: None,
     };
     if let Some(reason) = compared.reason() {
@@ -337,25 +324,26 @@ async fn send(
     );
     let stamp = remote.receive(upload, limits).await?;
     let current = compared.state.current_name();
-    let mut commit = scripts::commit(&settings.paths, release, &settings.shared, current);
-    if !scripts::moves_files(&settings.paths) {
-        commit.push_str("; ");
-        commit.push_str(&scripts::remember_stamp(&settings.paths, release, &stamp));
+    let commit = Operation::Commit {
+        release: release.to_owned(),
+        shared: settings.shared.clone(),
+        current: current.map(str::to_owned),
+    };
+    let deed = "complete the release";
+    let done: Committed = remote.files(deed, commit, limits).await?;
+    if let (Some(stamp), false) = (stamp, settings.paths.moves_files()) {
+        let release = release.to_owned();
+        let remember = Operation::RememberStamp { release, stamp };
+        let deed = "remember what was verified";
+        remote.files::<()>(deed, remember, limits).await?;
     }
-    let output = remote
-        .script("complete the release", &commit, Input::Empty, limits)
-        .await?;
-    let told = String::from_utf8_lossy(&output.stdout);
     let target = &settings.paths.target;
-    for path in told
-        .lines()
-        .filter_map(|line| line.strip_prefix("carried "))
-    {
+    for path in done.carried {
         tracing::info!(
             "`{path}` of the current release was carried over: it is {target}/shared/{path} now"
         );
     }
-    room::tell_kept(target, &told);
+    room::tell_kept(target, &done.kept);
     tracing::info!("release {release} is on the host and verified");
     Ok(())
 }
@@ -403,7 +391,7 @@ pub(super) async fn clean_up(remote: &Remote<'_>, limits: &Limits) {
     // Pruning made room for this one, except where only one may stay: the one before had to serve.
     let settings = remote.settings;
     if settings.keep_releases == 1
-        && let Ok(state) = remote.look("-", limits).await
+        && let Ok(state) = remote.look(None, limits).await
     {
         room::prune(remote, &state, false, limits).await;
     }
@@ -412,17 +400,26 @@ pub(super) async fn clean_up(remote: &Remote<'_>, limits: &Limits) {
 /// Has everything written to disk, where no lock was taken that would be given back with it.
 async fn write_to_disk(remote: &Remote<'_>) {
     let limits = Limits::cleanup(SYNC_LIMIT);
-    if let Err(failure) = remote
-        .release("write everything to disk", WRITE_TO_DISK, &limits)
+    let deed = "write everything to disk";
+    match remote
+        .files::<()>(deed, Operation::WriteToDisk, &limits)
         .await
     {
-        tracing::warn!("{failure}");
+        Ok(()) => tracing::info!("everything is on the host's disk"),
+        Err(failure) => tracing::warn!("{failure}"),
     }
 }
 
-/// The last deed of a run that changed anything: an image that is made next must find all of it on the
-/// disk, the record of the deployment and the lock that is gone included.
-const WRITE_TO_DISK: &str = "sync";
+/// More than these are not named: all files are placed anew then.
+const NAMED: usize = 5000;
+
+/// In-place: the files that are placed although they are in both releases.
+fn altered(changed: &[String]) -> Altered {
+    match changed.len() {
+        0..=NAMED => Altered::Only(changed.iter().cloned().collect()),
+        _ => Altered::All,
+    }
+}
 
 /// How long a host may take to write gigabytes to its disk.
 const SYNC_LIMIT: Duration = Duration::from_secs(300);

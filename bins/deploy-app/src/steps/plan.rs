@@ -12,7 +12,7 @@ use crate::key_source::KeySource;
 use crate::manner::Manner;
 use crate::model;
 use crate::plan::{Entry, Plan};
-use crate::release::{self, State, scripts};
+use crate::release::{self, State};
 use crate::remote::Remote;
 use crate::runtime::{Command, Commands};
 use crate::settings::Checked;
@@ -91,11 +91,7 @@ pub(super) async fn of_deployment(
             })
             .collect()
     };
-    let stored = state
-        .current
-        .as_ref()
-        .and_then(|c| c.manifest.clone())
-        .unwrap_or_default();
+    let stored = state.stored().cloned().unwrap_or_default();
     Ok(Plan {
         host: remote.shown.clone(),
         target: settings.paths.target.clone(),
@@ -171,7 +167,7 @@ async fn services(
         let after = &outline.as_ref().map_err(Clone::clone)?.services;
         let diff = &compared.diff;
         let changed = diff.added.iter().chain(&diff.changed).chain(&diff.removed);
-        let moves = !scripts::moves_files(&remote.settings.paths);
+        let moves = !remote.settings.paths.moves_files();
         let touched = compose::touched(&before, after, moves, changed.map(String::as_str))
             .into_iter()
             .map(|(service, touched)| format!("service {service}: {touched}"));

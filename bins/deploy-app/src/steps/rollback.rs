@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use action::failure::Failure;
 use action::program::{Context, Output};
 use action::wait::Limits;
+use bundle::digest::Digest;
+use filesync::{Altered, Operation};
 use tokio::time::Instant;
 
 use super::ahead;
@@ -13,16 +15,16 @@ use super::look;
 use super::plan;
 use super::switch::Switch;
 use crate::agent::lock;
-use crate::release::{State, scripts};
+use crate::release::State;
 use crate::remote::Remote;
 use crate::start::{self, Images};
-use crate::sync::listing::Listing;
-use crate::sync::{Tree, is_at, shared_link};
+use crate::sync::Fault;
 use crate::undo::{Before, Done};
-use ssh::Stdin as Input;
 
 /// The digest of no tree: whatever is current is told in full.
-const NO_TREE: &str = "-";
+fn no_tree() -> Digest {
+    Digest::of(b"")
+}
 
 /// Goes back, or with `--dry-run` tells what that would do.
 pub(super) async fn go_back(
@@ -32,7 +34,7 @@ pub(super) async fn go_back(
 ) -> Result<Option<(String, bool)>, Failure> {
     let began = Instant::now();
     remote.stages.begin("compare");
-    let state = remote.look(NO_TREE, limits).await?;
+    let state = remote.look(Some(no_tree()), limits).await?;
     let (current, release) = choose(remote, &state)?;
     if current == release && state.is_proven() {
         tracing::info!("release {current} is current already: nothing to go back to");
@@ -40,7 +42,7 @@ pub(super) async fn go_back(
     }
     let settled = ahead::settled(remote.settings, &state);
     let remote = &remote.by(&settled);
-    let wanted = whole(remote, &release, limits).await?;
+    check_whole(remote, &release, limits).await?;
     look::check_target(remote, &state)?;
     let manner = state.manner(&release, remote.settings);
     let commands = manner.commands(remote.settings);
@@ -55,23 +57,22 @@ pub(super) async fn go_back(
         return Ok(None);
     }
     let mut done = Done::default();
-    let ended = act(remote, context, (&release, &wanted), limits, &mut done).await;
+    let ended = act(remote, context, &release, limits, &mut done).await;
     finish(remote, context, done, ended, ("rollback", began), None).await
 }
 
 async fn act(
     remote: &Remote<'_>,
     context: &Context,
-    (release, wanted): (&str, &Tree),
+    release: &str,
     limits: &Limits,
     done: &mut Done,
 ) -> Result<Deployed, Failure> {
     remote.stages.begin("lock");
-    let (lock, printed) = lock::take(remote, context, NO_TREE, limits).await?;
+    let (lock, seen) = lock::take(remote, context, no_tree(), limits).await?;
     done.lock = Some(lock);
     // Somebody else may have deployed while we waited.
-    let seen = remote.seen(&printed)?;
-    let state = remote.look_unless(Some(seen), NO_TREE, limits).await?;
+    let state = remote.look_unless(Some(seen), no_tree(), limits).await?;
     let (current, again) = choose(remote, &state)?;
     let resumes = current == release;
     if again != release || (resumes && state.is_proven()) {
@@ -82,13 +83,6 @@ async fn act(
         .hint("`deploy-app releases` lists what is there now"));
     }
     release.clone_into(&mut done.release);
-    let old = state
-        .current
-        .as_ref()
-        .and_then(|current| current.manifest.clone())
-        .unwrap_or_default();
-    // What lies there may have been altered, and was not compared: all of it is placed anew.
-    let altered: Vec<String> = wanted.keys().cloned().collect();
     let switch = Switch {
         remote,
         release,
@@ -97,9 +91,8 @@ async fn act(
         before: Before::of(&state, release),
         resumes,
         images: Images::Kept,
-        trees: (&old, wanted),
-        altered: &altered,
-        placing: state.placing.as_deref(),
+        // What lies there may have been altered, and was not compared: all of it is placed anew.
+        altered: Altered::All,
     };
     let model = switch.go(done, limits).await?;
     clean_up(remote, limits).await;
@@ -154,28 +147,25 @@ fn remark(state: &State, name: &str) -> &'static str {
     }
 }
 
-/// The tree of a release, whose files on the host are still what they were.
-async fn whole(remote: &Remote<'_>, release: &str, limits: &Limits) -> Result<Tree, Failure> {
+/// Refuses a release whose files on the host are not what they were.
+async fn check_whole(remote: &Remote<'_>, release: &str, limits: &Limits) -> Result<(), Failure> {
     let refused = || {
         Failure::refused(format!(
             "cannot go back to release {release} on {}; nothing was touched",
             remote.shown
         ))
     };
-    let Some(wanted) = remote.manifest(release, limits).await? else {
+    let deed = format!("read release {release}");
+    let operation = Operation::Faults {
+        release: release.to_owned(),
+        only: None,
+    };
+    let faults: Option<Vec<Fault>> = remote.files(&deed, operation, limits).await?;
+    let Some(faults) = faults else {
         return Err(refused().cause("its manifest is gone"));
     };
-    let script = scripts::list_stored(&remote.settings.paths, release);
-    let deed = format!("read release {release}");
-    let output = remote.script(&deed, &script, Input::Empty, limits).await?;
-    let listing = Listing::parse(&output.stdout);
-    let faults: Vec<_> = listing
-        .faults(&wanted)
-        .into_iter()
-        .filter(|fault| !fault.what.is_theirs() && !is_carried_over(&listing, &fault.path))
-        .collect();
     if faults.is_empty() {
-        return Ok(wanted);
+        return Ok(());
     }
     let paths: BTreeSet<String> = faults.iter().take(20).map(ToString::to_string).collect();
     Err(paths
@@ -190,17 +180,9 @@ async fn whole(remote: &Remote<'_>, release: &str, limits: &Limits) -> Result<Tr
         .hint("deploy the application as it was instead"))
 }
 
-/// Whether a path of a release has become a shared one since.
-fn is_carried_over(listing: &Listing, path: &str) -> bool {
-    listing
-        .links
-        .iter()
-        .any(|(at, text)| is_at(path, at) && *text == shared_link(at))
-}
-
 /// Lists the releases: name, `current`, `proven` or `unproven`, the newest first, separated by tabs.
 pub(super) async fn list(remote: &Remote<'_>, limits: &Limits) -> Result<Output, Failure> {
-    let state = remote.look(NO_TREE, limits).await?;
+    let state = remote.look(Some(no_tree()), limits).await?;
     let mut text = String::new();
     for name in state.releases.iter().rev() {
         let what = if state.current_name() == Some(name.as_str()) {

@@ -1,20 +1,17 @@
 //! From one release to another: the switch, the start, the proof.
 
-use std::collections::BTreeSet;
-
 use action::failure::Failure;
 use action::wait::Limits;
+use filesync::{Altered, Operation, Put, Stamp};
 
 use crate::compose;
 use crate::manner::Manner;
 use crate::model::Ensured;
-use crate::place;
-use crate::release::{State, scripts};
+use crate::release::{self, State};
 use crate::remote::Remote;
 use crate::start::{self, Images};
 use crate::stop::{NotStopped, Stopping, stop};
-use crate::sync::Tree;
-use crate::undo::{Before, Done, Trees};
+use crate::undo::{Before, Done};
 
 /// From one release to another, until it is proven.
 pub(super) struct Switch<'a> {
@@ -30,12 +27,8 @@ pub(super) struct Switch<'a> {
     /// is not known.
     pub(super) resumes: bool,
     pub(super) images: Images,
-    /// In-place: what lies there now and what shall.
-    pub(super) trees: (&'a Tree, &'a Tree),
     /// In-place: what was altered there.
-    pub(super) altered: &'a [String],
-    /// In-place: a release whose files were being placed when somebody was stopped.
-    pub(super) placing: Option<&'a str>,
+    pub(super) altered: Altered,
 }
 
 impl Switch<'_> {
@@ -50,7 +43,7 @@ impl Switch<'_> {
         remote.stages.begin("switch");
         let commands = self.manner.commands(remote.settings);
         if let Some(project) = commands.project() {
-            let claim = scripts::inside(paths, &compose::claim(paths, project));
+            let claim = release::inside(paths, &compose::claim(paths, project));
             let deed = "write down whose the Compose project is";
             remote.release(deed, &claim, limits).await?;
         }
@@ -58,19 +51,21 @@ impl Switch<'_> {
         let settings = remote.settings;
         let back = self.before.release();
         done.back = back.map(|before| self.state.manner(before, settings));
-        if scripts::moves_files(paths) {
+        if paths.moves_files() {
             let stamp = self.put(done, limits).await?;
-            let remember = scripts::remember_stamp(paths, release, &stamp);
-            remote
-                .release("remember what was verified", &remember, limits)
-                .await?;
+            if let Some(stamp) = stamp {
+                let release = release.to_owned();
+                let remember = Operation::RememberStamp { release, stamp };
+                let deed = "remember what was verified";
+                remote.files::<()>(deed, remember, limits).await?;
+            }
         }
+        let switch = Operation::Switch {
+            release: release.to_owned(),
+            starts: true,
+        };
         remote
-            .release(
-                "switch to the release",
-                &scripts::switch(paths, release, true),
-                limits,
-            )
+            .files::<()>("switch to the release", switch, limits)
             .await?;
         remote.stages.begin("start");
         self.stop_what_runs(done, limits).await?;
@@ -124,43 +119,40 @@ impl Switch<'_> {
         Ok(())
     }
 
-    /// In-place: what lies there once the release is taken back.
-    async fn back(&self, limits: &Limits) -> Result<Tree, Failure> {
-        match &self.before {
-            Before::Release(before) if self.state.current_name() == Some(before) => {
-                Ok(self.trees.0.clone())
-            }
-            Before::Release(before) => {
-                let manifest = self.remote.manifest(before, limits).await?;
-                manifest.ok_or_else(|| {
-                    Failure::failed(format!(
-                        "cannot read the manifest of release {before} on {}, which would come back",
-                        self.remote.shown
-                    ))
-                })
-            }
-            Before::Nothing | Before::Unproven(_) => Ok(Tree::new()),
+    /// In-place: refuses where what would come back is not known.
+    async fn check_back(&self, limits: &Limits) -> Result<(), Failure> {
+        let Some(before) = self.before.release() else {
+            return Ok(());
+        };
+        let is_current = self.state.current_name() == Some(before);
+        if is_current || self.remote.manifest(before, limits).await?.is_some() {
+            return Ok(());
         }
+        Err(Failure::failed(format!(
+            "cannot read the manifest of release {before} on {}, which would come back",
+            self.remote.shown
+        )))
     }
 
     /// In-place: moves the files.
-    async fn put(&self, done: &mut Done, limits: &Limits) -> Result<String, Failure> {
-        let (old, new) = self.trees;
-        let mut there = old.clone();
-        let mut altered: BTreeSet<String> = self.altered.iter().cloned().collect();
-        if let Some(placing) = self.placing {
-            // Somebody was stopped between two trees: what of either is there is not known.
-            let pending = self.remote.manifest(placing, limits).await?;
-            for (path, kind) in pending.unwrap_or_default() {
-                there.entry(path).or_insert(kind);
-            }
-            altered.extend(new.keys().cloned());
-        }
-        done.trees = Some(Trees {
-            old: there.clone(),
-            new: new.clone(),
-            back: self.back(limits).await?,
-        });
-        place::put(self.remote, self.release, (&there, new, &altered), limits).await
+    async fn put(&self, done: &mut Done, limits: &Limits) -> Result<Option<Stamp>, Failure> {
+        let current = self.state.current_name();
+        let placing = self.state.placing.as_deref();
+        let there = current.into_iter().chain(placing).map(str::to_owned);
+        let from: Vec<String> = there.collect();
+        self.check_back(limits).await?;
+        let new = std::iter::once(self.release.to_owned());
+        done.placed = Some(new.chain(from.iter().cloned()).collect());
+        let put = Put {
+            release: self.release.to_owned(),
+            is_wanted: true,
+            from,
+            altered: match placing {
+                // Somebody was stopped between two trees: what of either is there is not known.
+                Some(_) => Altered::All,
+                None => self.altered.clone(),
+            },
+        };
+        self.remote.put(put, limits).await
     }
 }

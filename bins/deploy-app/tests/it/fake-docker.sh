@@ -53,7 +53,7 @@ case "$*" in
     printf '{"Status":"running","Error":%s,"Health":{"Status":"unhealthy","Log":[{"Output":%s}]}}\n' "$(quoted)" "$(said refused)"; exit 0;;
 'ps -a --filter label=com.docker.compose.project=target-app --format table {{.Names}}\t{{.Status}}\t{{.Ports}}')
     echo 'app-1   Up 2 seconds (unhealthy)'; says; exit 0;;
-'info --format {{.DockerRootDir}}') echo /; exit 0;;
+'info --format {{.DockerRootDir}}') cat "$tools/root" 2>/dev/null || echo /; exit 0;;
 esac
 [ "$1" = compose ] || { echo "what? $*" >&2; exit 9; }
 shift; project=

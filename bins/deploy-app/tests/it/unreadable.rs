@@ -1,32 +1,27 @@
 //! Folders on the host that its user may not read, as a container of a database leaves them.
 
-use crate::world::{Tools, World, release};
+use crate::world::{World, release};
+use harness::sshd::Options;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// A host whose `find` and `dd` may read and write what its user may and no more, also where that user is root. `None` where that
-/// cannot be had.
-fn host() -> Option<(World, Tools)> {
-    let tools = Tools::new();
-    let limited = if nobody_is_kept_out() {
-        let able = std::process::Command::new("setpriv")
-            .args(["--bounding-set=-dac_override,-dac_read_search", "true"])
+/// A host on which commands may read and write what their user may and no more, also where that user is root. `None` where
+/// that cannot be had.
+pub(crate) fn host() -> Option<World> {
+    let mut options = Options::default();
+    if nobody_is_kept_out() {
+        let limited = "setpriv --bounding-set=-dac_override,-dac_read_search";
+        let able = std::process::Command::new("sh")
+            .args(["-c", &format!("{limited} true")])
             .status();
         if !able.is_ok_and(|status| status.success()) {
             harness::missing("setpriv");
             return None;
         }
-        "setpriv --bounding-set=-dac_override,-dac_read_search "
-    } else {
-        ""
-    };
-    for tool in ["find", "dd"] {
-        tools.write(
-            tool,
-            &format!("#!/bin/sh\nexec {limited}/usr/bin/{tool} \"$@\"\n"),
-        );
+        let command = format!("ForceCommand exec {limited} sh -c \"$SSH_ORIGINAL_COMMAND\"");
+        options.config = vec![command];
     }
-    Some((World::start_with(&tools.options())?, tools))
+    World::start_with(&options)
 }
 
 /// Whether the user of this test reads everything.
@@ -51,7 +46,7 @@ fn close(path: &Path) {
 
 #[test]
 fn in_place_beside_a_folder_that_cannot_be_read() {
-    let Some((world, _tools)) = host() else {
+    let Some(world) = host() else {
         return;
     };
     let data = world.target().join("data");
@@ -78,7 +73,7 @@ fn in_place_beside_a_folder_that_cannot_be_read() {
 
 #[test]
 fn a_release_in_which_the_application_left_what_cannot_be_read_is_gone_back_to() {
-    let Some((world, _tools)) = host() else {
+    let Some(world) = host() else {
         return;
     };
     let first = world.deploy();
@@ -93,7 +88,7 @@ fn a_release_in_which_the_application_left_what_cannot_be_read_is_gone_back_to()
 
 #[test]
 fn a_large_file_that_was_closed_or_removed_on_the_host_is_deployed_again() {
-    let Some((world, _tools)) = host() else {
+    let Some(world) = host() else {
         return;
     };
     let write = |byte: usize| {

@@ -185,7 +185,7 @@ fn many_files_of_any_name_and_size_arrive_and_are_known_again() {
         let (_, found) = target.release(source.path(), &name(1));
         assert!(found.is_empty());
         assert_eq!(target.live(), wanted);
-        assert_eq!(release::faults(&target.paths, &name(0)).unwrap(), []);
+        assert_eq!(release::faults(&target.paths, &name(0), None).unwrap(), []);
     }
 }
 
@@ -219,7 +219,7 @@ fn a_large_file_that_changed_little_is_put_together() {
         }
         // The releases before are what they were.
         for n in 0..4 {
-            assert_eq!(release::faults(&target.paths, &name(n)).unwrap(), []);
+            assert_eq!(release::faults(&target.paths, &name(n), None).unwrap(), []);
         }
         assert_eq!(fs::read_dir(target.at("releases")).unwrap().count(), 4);
     }
@@ -331,7 +331,10 @@ fn whatever_took_the_place_of_a_file_is_told_and_followed_nowhere() {
             missing("pipe")
         ]
     );
-    assert_eq!(release::faults(&target.paths, &name(0)).unwrap(), faults);
+    assert_eq!(
+        release::faults(&target.paths, &name(0), None).unwrap(),
+        faults
+    );
 }
 
 #[test]
@@ -349,7 +352,31 @@ fn modes_that_differ_are_told_and_those_that_people_keep_to_themselves_are_their
     };
     let told: Vec<_> = faults.iter().map(|it| it.what).collect();
     assert_eq!(told, [What::Mode, What::Mode, What::Mode, What::Private]);
-    assert_eq!(release::faults(&target.paths, &name(0)).unwrap().len(), 3);
+    // One that was verified as theirs is no link of a new release all the same.
+    for (file, mode) in [("a", 0o644), ("b", 0o755), ("c", 0o600)] {
+        set_mode(&target.at("current").join(file), mode);
+    }
+    let Files::Read { stamp, .. } = target.files(&wanted) else {
+        panic!("it was changed");
+    };
+    release::remember_stamp(&target.paths, &name(0), &stamp.unwrap()).unwrap();
+    assert_eq!(target.files(&wanted), Files::Verified);
+    let (upload, _) = target.upload(source.path(), &name(1));
+    let faults = target.receive(&upload).faults;
+    let private = Fault {
+        path: "d".to_owned(),
+        what: What::Private,
+    };
+    assert_eq!(faults, [private]);
+    for (file, mode) in [("a", 0o755), ("b", 0o644), ("c", 0o644)] {
+        set_mode(&target.at("current").join(file), mode);
+    }
+    assert_eq!(
+        release::faults(&target.paths, &name(0), None)
+            .unwrap()
+            .len(),
+        3
+    );
 }
 
 #[test]
@@ -731,7 +758,7 @@ fn shared_paths_are_carried_over_brought_or_made() {
         assert_eq!(told(&format!("releases/{}/data/rows", name(n))), "1");
     }
     // What was moved is no fault of an older release.
-    assert_eq!(release::faults(&target.paths, &name(1)).unwrap(), []);
+    assert_eq!(release::faults(&target.paths, &name(1), None).unwrap(), []);
     let seen = look_at_shared(&target.paths, &shared, Some(&name(1)));
     assert_eq!(seen, [SharedPath::There; 3]);
     assert_eq!(
