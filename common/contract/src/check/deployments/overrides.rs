@@ -71,10 +71,10 @@ impl Run<'_> {
                 // Whether it is there is all that can be said; its value is the run's.
                 let _found = self.in_archive(around, path, text.place, &what);
             }
-        } else if let Some(items) = get("Fn::GetArtifactAtt") {
-            if let [artifact, _] = texts(items).as_slice() {
-                self.is_input(around, action, artifact, text.place);
-            }
+        } else if let Some(items) = get("Fn::GetArtifactAtt")
+            && let [artifact, _] = texts(items).as_slice()
+        {
+            self.is_input(around, action, artifact, text.place);
         }
     }
 
