@@ -408,7 +408,6 @@ fn a_host_that_does_not_forward_is_named() {
     program
         .run()
         .assert_code(1)
-        .assert_stderr("AdministrativelyProhibited")
         .assert_stderr("AllowTcpForwarding");
 }
 
