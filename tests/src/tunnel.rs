@@ -1,8 +1,8 @@
 //! The server sides of the tunnels to private instances: an EC2 Instance Connect Endpoint and an SSM agent behind its
 //! message gateway. Both lead to a port of this machine.
 //!
-//! They are written from the descriptions of the protocols and share no code with the clients; clients that we did not
-//! write work with them too (`bins/deploy-app/tests/it/foreign_clients.rs`).
+//! They are written from the descriptions of the protocols and share no code with the clients. No client of others has
+//! been tried with them yet.
 
 mod agent;
 mod endpoint;
