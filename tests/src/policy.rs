@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 
 /// The actions of the policy under `heading` in the template at `path`: of every `Action:` from the
-/// line that ends with the heading on, as far as lines are indented deeper than it.
+/// line that ends with the heading on, as far as lines are indented deeper than it. Statements may be in block or flow
+/// style.
 ///
 /// # Panics
-/// When the template cannot be read, has no such line, or an `Action:` has its list on further lines.
+/// When the template cannot be read, has no such line, or an `Action:` has its list as items below it.
 #[track_caller]
 #[must_use]
 pub fn granted(path: impl AsRef<Path>, heading: &str) -> BTreeSet<String> {
@@ -25,19 +26,30 @@ fn actions(template: &str, heading: &str) -> BTreeSet<String> {
     let Some(start) = lines.find(|line| line.ends_with(heading)) else {
         panic!("there is no line {heading:?}");
     };
-    lines
+    let block: Vec<&str> = lines
         .take_while(|line| line.trim().is_empty() || indent(line) > indent(start))
-        .filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("Action:"))
-        .flat_map(|listed| {
-            let listed = listed.trim();
-            assert!(
-                !listed.is_empty() && listed.starts_with('[') == listed.ends_with(']'),
-                "an Action under {heading:?} is not on one line"
-            );
-            listed.trim_matches(['[', ']']).split(", ")
-        })
-        .map(str::to_owned)
-        .collect()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .collect();
+    let block = block.join("\n");
+    let mut granted = BTreeSet::new();
+    for (at, found) in block.match_indices("Action:") {
+        // A key of its own: not the end of `NotAction` or `ec2:CreateAction`.
+        if !block[..at].ends_with([' ', '{']) {
+            continue;
+        }
+        let listed = block[at + found.len()..].trim_start_matches(' ');
+        let listed = match listed.strip_prefix('[') {
+            Some(list) => list.split_once(']').map(|(list, _)| list),
+            None => listed.split([',', '}', '\n']).next(),
+        };
+        let listed = listed.unwrap_or_default().trim();
+        assert!(
+            !listed.is_empty(),
+            "an Action under {heading:?} is a list of one line each"
+        );
+        granted.extend(listed.split(',').map(|action| action.trim().to_owned()));
+    }
+    granted
 }
 
 #[cfg(test)]
@@ -57,14 +69,17 @@ Resources:
 
               - Action: a:Three
                 Effect: Allow
+              - {Sid: Four, Effect: Allow, Action: a:Four, Resource: '*'}
               - Effect: Allow
-                Action: a:Four
+                Action: [a:Five, a:Six,
+                  a:Seven]
+                Condition: {StringEquals: {ec2:CreateAction: RunInstances}}
         - PolicyName: two
           PolicyDocument:
             Statement:
               - Effect: Allow
                 Action:
-                  - a:Five
+                  - a:Eight
   Other:
     Action: b:Six
 ";
@@ -74,13 +89,15 @@ Resources:
         let granted = actions(TEMPLATE, "PolicyName: one");
         assert_eq!(
             granted.iter().collect::<Vec<_>>(),
-            ["a:Four", "a:One", "a:Three", "a:Two"]
+            [
+                "a:Five", "a:Four", "a:One", "a:Seven", "a:Six", "a:Three", "a:Two"
+            ]
         );
         assert_eq!(actions(TEMPLATE, "Other:").len(), 1);
     }
 
     #[test]
-    #[should_panic(expected = "not on one line")]
+    #[should_panic(expected = "is a list of one line each")]
     fn a_list_on_further_lines_is_not_passed_over() {
         let _ = actions(TEMPLATE, "PolicyName: two");
     }

@@ -16,11 +16,16 @@ pub const KINDS: [&str; 3] = ["ed25519", "ecdsa", "rsa"];
 /// How long the server may take to answer for the first time.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
-/// What hosts of many tests keep in the user's cache is there once for all of them.
-fn shared_cache() -> PathBuf {
+/// A folder that the tests of one build share.
+fn shared(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap_or_default();
     let build = own.ancestors().find(|folder| folder.ends_with("target"));
-    build.map_or_else(std::env::temp_dir, |build| build.join("tmp/cache"))
+    build.map_or_else(std::env::temp_dir, |build| build.join("tmp").join(name))
+}
+
+/// What hosts of many tests keep in the user's cache is there once for all of them.
+fn shared_cache() -> PathBuf {
+    shared("cache")
 }
 
 /// In the environment of everything that is started through a server, with the server's folder: a
@@ -69,8 +74,14 @@ impl Sshd {
         };
         let folder = TempDir::with_prefix("sshd").expect("cannot make a temporary folder");
         for kind in KINDS {
-            make_key(&keygen, kind, &folder.path().join(format!("host_{kind}")));
-            make_key(&keygen, kind, &folder.path().join(format!("user_{kind}")));
+            for whose in ["host", "user"] {
+                let name = format!("{whose}_{kind}");
+                if kind == "rsa" {
+                    copy_shared_key(&keygen, kind, &name, folder.path());
+                } else {
+                    make_key(&keygen, kind, &folder.path().join(name));
+                }
+            }
         }
         let authorized: String = KINDS
             .map(|kind| read(&folder.path().join(format!("user_{kind}.pub"))))
@@ -206,6 +217,23 @@ impl Drop for Sshd {
                 let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
             }
         }
+    }
+}
+
+/// Making an RSA key takes half a second of a processor, so every server has the same pair.
+fn copy_shared_key(keygen: &Path, kind: &str, name: &str, to: &Path) {
+    let keys = shared("keys");
+    std::fs::create_dir_all(&keys).expect("cannot make the folder of shared keys");
+    let lock = std::fs::File::create(keys.join("lock")).expect("cannot make a lock");
+    lock.lock().expect("cannot lock the shared keys");
+    let public = format!("{name}.pub");
+    if !keys.join(&public).exists() {
+        // The public half is written last.
+        let _ = std::fs::remove_file(keys.join(name));
+        make_key(keygen, kind, &keys.join(name));
+    }
+    for name in [name, &public] {
+        std::fs::copy(keys.join(name), to.join(name)).expect("cannot copy a shared key");
     }
 }
 

@@ -28,6 +28,7 @@ fn raw(folder: &std::path::Path) -> Raw {
         ollama_stall: "60s".parse().unwrap(),
         host_key_parameter: "/deploy-app/{instance}/host-keys".parse().unwrap(),
         layout: "releases".parse().unwrap(),
+        transport: "auto".parse().unwrap(),
         lock_wait: "10m".parse().unwrap(),
         keep_releases: "5".parse().unwrap(),
         ..Raw::default()

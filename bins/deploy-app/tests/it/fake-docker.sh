@@ -45,13 +45,13 @@ case "$*" in
     grep -q "^${4#*=} " "$tools/owners" 2>/dev/null || echo "${4#*=} ${6#*=}" >>"$tools/owners"; echo "$7"; exit 0;;
 'volume inspect --format {{index .Labels "deploy-app.target"}} deploy-app.owner.'*)
     sed -n "s/^${5#deploy-app.owner.} //p" "$tools/owners"; exit 0;;
-'ps -a --filter label=com.docker.compose.project=target-app --filter label=com.docker.compose.oneoff=True --format == one-off {{.Names}}')
+'ps -a --filter label=com.docker.compose.project='*' --filter label=com.docker.compose.oneoff=True --format == one-off {{.Names}}')
     [ ! -e "$tools/one-off" ] || echo '== one-off app-run-1'; exit 0;;
 'ps --format {{.Label "com.docker.compose.project"}}|{{.Names}}|{{.Ports}}') cat "$tools/ports" 2>/dev/null; exit 0;;
 'logs --tail 200 app-1') echo 'Traceback: no module named x'; says; exit 0;;
 'inspect --format {{json .State}} app-1')
     printf '{"Status":"running","Error":%s,"Health":{"Status":"unhealthy","Log":[{"Output":%s}]}}\n' "$(quoted)" "$(said refused)"; exit 0;;
-'ps -a --filter label=com.docker.compose.project=target-app --format table {{.Names}}\t{{.Status}}\t{{.Ports}}')
+'ps -a --filter label=com.docker.compose.project='*' --format table {{.Names}}\t{{.Status}}\t{{.Ports}}')
     echo 'app-1   Up 2 seconds (unhealthy)'; says; exit 0;;
 'info --format {{.DockerRootDir}}') cat "$tools/root" 2>/dev/null || echo /; exit 0;;
 esac
