@@ -212,12 +212,16 @@ impl KeySource {
     /// # Errors
     /// What is wrong with the key, its passphrase, its certificate or the agent, as one sentence.
     pub fn opened(&self, options: &KeyOptions) -> Result<Self, String> {
+        let named = match self {
+            Self::File { path, .. } => format!("the private key `{}`", path.display()),
+            _ => "the private key".to_owned(),
+        };
         let open = |key: &Stored| {
             let key = key
                 .opened(options)
-                .map_err(|fault| format!("the private key {fault}"))?;
+                .map_err(|fault| format!("{named} {fault}"))?;
             let identity = options.identity(key.clone());
-            identity.map_err(|fault| format!("the private key {fault}"))?;
+            identity.map_err(|fault| format!("{named} {fault}"))?;
             Ok::<_, String>(Stored::Open(key))
         };
         match self {

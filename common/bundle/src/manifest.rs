@@ -162,6 +162,7 @@ impl Manifest {
     }
 
     /// Of entries that have been sorted, and checked for duplicates.
+    #[cfg(any(feature = "read", feature = "archive"))]
     pub(crate) const fn from_sorted(entries: Vec<Entry>) -> Self {
         Self { entries }
     }

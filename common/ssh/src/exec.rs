@@ -112,6 +112,12 @@ impl ScriptReader {
         }
     }
 
+    /// Whether the script runs.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.beginning.has_begun(&mut Vec::new())
+    }
+
     /// The error of a script that ended with this status and never began; none when it began. `tail` is what came on
     /// standard error.
     #[must_use]

@@ -11,9 +11,14 @@ use ssh::{
     ExecError, ExecEvent, ExecReader as _, ExecWriter as _, OutputMode, ScriptReader, ScriptWriter,
     Session, Stdin,
 };
-use tokio::time::timeout_at;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 use super::program::{self, Program, ProgramError};
+
+/// How long a login may take until the script begins. Then its input is ended: what runs in the script's place, and waits
+/// for more input, ends and is told. A login that is only slow is waited for the next time.
+const LOGIN: Duration = Duration::from_secs(5);
 
 /// Where the agent may lie on the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,14 +150,45 @@ async fn begin(
     programs: &[Program],
     limits: &Limits,
 ) -> Result<Answer, StartError> {
+    let within = limits.within(LOGIN);
+    match begin_by(session, script, programs, limits, within.deadline).await? {
+        Some(answer) => Ok(answer),
+        None => begin_by(session, script, programs, limits, limits.deadline)
+            .await?
+            .ok_or_else(|| ExecError::Deadline.into()),
+    }
+}
+
+/// The same. Gives nothing where the script began only after `latest`, when its input had been ended.
+async fn begin_by(
+    session: &Session,
+    script: &str,
+    programs: &[Program],
+    limits: &Limits,
+    latest: Instant,
+) -> Result<Option<Answer>, StartError> {
     let beginning = async {
         let (mut read, write) = session.converse(script, limits).await?;
         let (mut came, mut tail, mut status) = (Vec::new(), Vec::new(), None);
+        let mut has_input = true;
         loop {
             if came.len() >= LENGTH && came.starts_with(&MAGIC) {
+                if !has_input {
+                    return Ok(None);
+                }
                 break;
             }
-            match read.event().await {
+            let event = if has_input && !read.has_begun() {
+                let Ok(event) = timeout_at(latest, read.event()).await else {
+                    has_input = false;
+                    write.end().await?;
+                    continue;
+                };
+                event
+            } else {
+                read.event().await
+            };
+            match event {
                 Some(ExecEvent::Stdout(bytes)) => came.extend(bytes),
                 Some(ExecEvent::Stderr(bytes)) => tail.extend(bytes),
                 Some(ExecEvent::Ended(Err(error @ ExecError::Lost(_)))) => return Err(error.into()),
@@ -166,7 +202,7 @@ async fn begin(
                     }
                     let said = Said::parse(&String::from_utf8_lossy(&came));
                     if status == 0 {
-                        return Ok(Answer::Said(said));
+                        return Ok(Some(Answer::Said(said)));
                     }
                     let why = format!("exit status {status} {}", tail.join("; "));
                     return Err(StartError::Silent(why.trim().to_owned()));
@@ -186,7 +222,11 @@ async fn begin(
             .ok_or(HelloError::OtherAgent)?;
         ours.fits(theirs)?;
         write.write(ours.to_bytes().to_vec()).await?;
-        Ok(Answer::Started(Box::new(Started { read, write, rest })))
+        Ok(Some(Answer::Started(Box::new(Started {
+            read,
+            write,
+            rest,
+        }))))
     };
     let beginning = timeout_at(limits.deadline, beginning);
     match limits.interrupt.race(beginning).await {
