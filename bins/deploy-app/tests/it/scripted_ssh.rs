@@ -44,7 +44,7 @@ struct Scripted {
 
 impl Scripted {
     /// The fault happens where the client sends `at`, so many `times`.
-    fn start(fault: Fault, at: &'static str, times: usize) -> Self {
+    fn start(fault: Fault, at: &'static [u8], times: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -128,7 +128,7 @@ impl Scripted {
 /// One connection. Commands run on this machine, as the host's would.
 struct Connection {
     fault: Fault,
-    at: &'static str,
+    at: &'static [u8],
     times: usize,
     met: Arc<AtomicUsize>,
     running: HashMap<ChannelId, Running>,
@@ -154,7 +154,7 @@ impl Connection {
         if running.left.is_none() && self.met.load(Ordering::SeqCst) < self.times {
             let before = running.came.len();
             running.came.extend_from_slice(data);
-            let at = self.at.as_bytes();
+            let at = self.at;
             let found = running
                 .came
                 .windows(at.len().max(1))
@@ -317,12 +317,13 @@ impl server::Handler for Connection {
     }
 }
 
-/// The command that unpacks the stream; no other contains this.
-const UNPACK: &str = "$p.pieces/assemble";
+/// How the request begins that the stream of files belongs to, behind the name of the target folder: the layout, the operation
+/// `Receive`, and the length of a release's name. No other request contains this.
+const RECEIVE: &[u8] = b"/target\x00\x07\x16";
 
 #[test]
 fn a_server_without_faults_is_deployed_to() {
-    let server = Scripted::start(Fault::None, UNPACK, 0);
+    let server = Scripted::start(Fault::None, RECEIVE, 0);
     server.program().run().assert_code(0);
     assert_eq!(server.current().as_deref(), Some("one"));
 }
@@ -330,7 +331,7 @@ fn a_server_without_faults_is_deployed_to() {
 #[test]
 fn a_silent_port_ends_in_time_with_the_step_that_failed() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = Scripted::start(Fault::None, UNPACK, 0);
+    let server = Scripted::start(Fault::None, RECEIVE, 0);
     let began = Instant::now();
     server
         .program()
@@ -347,7 +348,7 @@ fn a_silent_port_ends_in_time_with_the_step_that_failed() {
 
 #[test]
 fn refused_authentication_is_told_at_once() {
-    let server = Scripted::start(Fault::RefuseAuthentication, "", 1);
+    let server = Scripted::start(Fault::RefuseAuthentication, b"", 1);
     server
         .program()
         .run()
@@ -360,8 +361,8 @@ fn refused_authentication_is_told_at_once() {
 #[test]
 fn a_wrong_host_key_gets_no_authentication() {
     // It counts every key that it is shown.
-    let server = Scripted::start(Fault::RefuseAuthentication, "", 0);
-    let other = Scripted::start(Fault::None, "", 0);
+    let server = Scripted::start(Fault::RefuseAuthentication, b"", 0);
+    let other = Scripted::start(Fault::None, b"", 0);
     server
         .program()
         .env("DEPLOY_APP_HOST_KEY", &other.host_key)
@@ -373,7 +374,7 @@ fn a_wrong_host_key_gets_no_authentication() {
 
 #[test]
 fn a_command_that_stalls_ends_at_the_deadline() {
-    let server = Scripted::start(Fault::Stall, UNPACK, usize::MAX);
+    let server = Scripted::start(Fault::Stall, RECEIVE, usize::MAX);
     let began = Instant::now();
     server
         .program()
@@ -396,7 +397,7 @@ fn a_command_that_stalls_ends_at_the_deadline() {
 fn a_connection_cut_at_any_byte_of_the_stream_leaves_nothing_and_can_be_repeated() {
     for behind in [0, 1, 300, 1500, 40_000, 150_000, 390_000] {
         let fault = Fault::Cut(behind);
-        let server = Scripted::start(fault, UNPACK, 1);
+        let server = Scripted::start(fault, RECEIVE, 1);
         server
             .program()
             .run()
@@ -417,7 +418,7 @@ fn a_connection_cut_at_any_byte_of_the_stream_leaves_nothing_and_can_be_repeated
 
 #[test]
 fn a_release_of_which_nobody_knows_whether_it_is_whole_is_not_switched_to() {
-    let server = Scripted::start(Fault::Kill, UNPACK, 1);
+    let server = Scripted::start(Fault::Kill, RECEIVE, 1);
     server
         .program()
         .run()
@@ -432,7 +433,7 @@ fn a_release_of_which_nobody_knows_whether_it_is_whole_is_not_switched_to() {
 
 #[test]
 fn a_server_that_runs_no_commands_is_told() {
-    let server = Scripted::start(Fault::RefuseCommand, "", 1);
+    let server = Scripted::start(Fault::RefuseCommand, b"", 1);
     server
         .program()
         .run()
