@@ -23,7 +23,11 @@ pub(super) async fn run(
         asked,
         answer: None,
     };
-    let output = collect(&mut reader, &writer, stdin, mode, limits).await?;
+    let ended = collect(&mut reader, &writer, stdin, mode, limits).await;
+    if ended.is_err() && !reader.asked.is_over() {
+        link.give_up();
+    }
+    let output = ended?;
     match reader.answer {
         Some(Ok(Answer::Done)) => Ok(Ok(output.stdout)),
         Some(Err(error)) => Ok(Err(error)),
