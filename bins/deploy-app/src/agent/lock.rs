@@ -210,7 +210,7 @@ fn no_sense(remote: &Remote<'_>) -> Failure {
         "cannot take the deployment lock on {}",
         remote.shown
     ))
-    .cause("the answer makes no sense")
+    .cause("the agent answered something that does not fit the question")
 }
 
 fn held(remote: &Remote<'_>, holder: &Holder) -> Failure {
@@ -244,7 +244,7 @@ pub(crate) fn shown(holder: &Holder) -> String {
             let since = i64::try_from(holder.since).unwrap_or_default();
             let since = Timestamp::from_second(since).unwrap_or_default();
             format!(
-                "{owner} holds the lock since {since} (process {} on the host)",
+                "{owner} has held the lock since {since} (process {} on the host)",
                 holder.process
             )
         }

@@ -131,13 +131,13 @@ fn a_lock_is_held_for_as_long_as_the_deployment_takes_and_is_free_once_it_is_kil
     running.wait_for_stderr("stage before\n", Duration::from_secs(60));
     let dry = world.program().env("DEPLOY_APP_DRY_RUN", "1").run();
     dry.assert_code(0)
-        .assert_stderr("wait: build web:1 holds the lock since ");
+        .assert_stderr("wait: build web:1 has held the lock since ");
     world
         .program()
         .env("DEPLOY_APP_LOCK_WAIT", "1s")
         .run()
         .assert_code(7)
-        .assert_stderr("held by build web:1 holds the lock since ")
+        .assert_stderr("held by build web:1 has held the lock since ")
         .assert_stderr(&format!("kill {}", agent(&world)));
     running.signal(9);
     running.finish();
