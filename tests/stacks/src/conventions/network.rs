@@ -117,7 +117,7 @@ fn instance_connect(network: &Stack, faults: &mut Faults) -> Result<(), String> 
     let group = on.properties("InstanceConnectSecurityGroup")?;
     let out = &group["SecurityGroupEgress"][0];
     let ports = json!([out["FromPort"], out["ToPort"]]);
-    faults.equal("where its group goes", &ports, json!([22, 22]));
+    faults.equal("where its group goes", &ports, json!(["22", "22"]));
     Ok(())
 }
 

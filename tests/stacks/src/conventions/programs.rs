@@ -37,7 +37,7 @@ pub const POLICIES: [(&str, &str, &str, Program); 4] = [
 
 /// What a program documents and these stacks do not grant: the program needs it only with a setting
 /// that they do not use. Program, actions, reason.
-pub const NOT_NEEDED: [(&str, &[&str], &str); 12] = [
+pub const NOT_NEEDED: [(&str, &[&str], &str); 13] = [
     (
         "deploy-app",
         &["secretsmanager:GetSecretValue"],
@@ -57,6 +57,11 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 12] = [
         "deploy-app",
         &["elasticloadbalancing:DescribeTargetHealth"],
         "DEPLOY_APP_TARGET_GROUP_ARN is not set: the build instance is behind no load balancer",
+    ),
+    (
+        "deploy-app",
+        &["kms:GenerateDataKey"],
+        "the account's preferences for sessions name no KMS key, or whoever names one grants its use to the role: the template does not know it",
     ),
     (
         "make-ami",
@@ -118,7 +123,7 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 12] = [
 
 /// What the statements of these policies are about, and on which condition; `Look` is about anything,
 /// because these services take no resource for looking.
-fn about() -> [(&'static str, &'static str, Value, Value); 5] {
+fn about() -> [(&'static str, &'static str, Value, Value); 8] {
     let instance = json!(["arn:aws:ec2:eu-central-1:123456789012:instance/i-00000000000000000"]);
     [
         ("DeployRole", "BringUp", instance.clone(), Value::Null),
@@ -127,6 +132,27 @@ fn about() -> [(&'static str, &'static str, Value, Value); 5] {
             "LogIn",
             instance,
             json!({"StringEquals": {"ec2:osuser": "ubuntu"}}),
+        ),
+        (
+            "DeployRole",
+            "OpenTunnel",
+            json!(["arn:aws:ec2:eu-central-1:123456789012:instance-connect-endpoint/*"]),
+            json!({"NumericEquals": {"ec2-instance-connect:remotePort": "22"}}),
+        ),
+        (
+            "DeployRole",
+            "StartSession",
+            json!([
+                "arn:aws:ec2:eu-central-1:123456789012:instance/i-00000000000000000",
+                "arn:aws:ssm:eu-central-1::document/AWS-StartSSHSession"
+            ]),
+            json!({"BoolIfExists": {"ssm:SessionDocumentAccessCheck": true}}),
+        ),
+        (
+            "DeployRole",
+            "OwnSessions",
+            json!(["arn:aws:ssm:eu-central-1:123456789012:session/AWSCodeBuild-*"]),
+            Value::Null,
         ),
         (
             "DeployRole",
@@ -186,12 +212,41 @@ fn narrow(statements: &[Statement], faults: &mut Faults) {
     }
 }
 
+/// The build may open the tunnels of its transport, and no other.
+fn transports(folder: &Path, faults: &mut Faults) -> Result<(), String> {
+    faults.at("pipeline.yml, DeployRole");
+    let pipeline = Stack::load(folder, "pipeline.yml")?.configured(folder, "pipeline-prod.json")?;
+    let all: [(&str, &[&str]); 4] = [
+        ("direct", &[]),
+        ("eic", &["deploy-app-eic"]),
+        ("ssm", &["deploy-app-ssm"]),
+        ("auto", &["deploy-app-eic", "deploy-app-ssm"]),
+    ];
+    for (transport, expected) in all {
+        let stack = pipeline.with(&[("Transport", transport)]);
+        let statements = statements::allowing(&stack)?;
+        let granted: BTreeSet<&str> = statements
+            .iter()
+            .filter(|one| one.owner == "DeployRole" && one.policy.starts_with("deploy-app-"))
+            .map(|one| one.policy.as_str())
+            .collect();
+        faults.equal(
+            format!("policies for transport {transport}"),
+            &json!(granted),
+            json!(expected),
+        );
+    }
+    Ok(())
+}
+
 pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     for (file, owner, policy, program) in POLICIES {
         faults.at(format!("{file}, {owner}"));
         let mut stack = Stack::load(folder, file)?;
         if file == "pipeline.yml" {
-            stack = stack.configured(folder, "pipeline-prod.json")?;
+            stack = stack
+                .configured(folder, "pipeline-prod.json")?
+                .with(&[("Transport", "auto")]);
         }
         let statements: Vec<Statement> = statements::allowing(&stack)?
             .into_iter()
@@ -225,7 +280,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
             );
         }
     }
-    Ok(())
+    transports(folder, faults)
 }
 
 /// Whether a policy is the program's, or one that a switch adds: `make-ami`, `make-ami-retention`.

@@ -9,12 +9,22 @@ use crate::stack::{Stack, TOPIC};
 use crate::statements::{self, Statement};
 
 /// Statements whose resource is `*`, with the reason; everything else names what it is about.
-const ANY_RESOURCE: [(&str, &str, &str); 7] = [
+const ANY_RESOURCE: [(&str, &str, &str); 9] = [
     ("DeployRole", "Look", "EC2 takes no resource for looking"),
     (
         "DeployRole",
         "BeInTheVpc",
         "CodeBuild's documented policy; EC2 takes no resource for most of it",
+    ),
+    (
+        "DeployRole",
+        "LookAtEndpoints",
+        "EC2 takes no resource for looking",
+    ),
+    (
+        "DeployRole",
+        "LookAtAgent",
+        "Systems Manager takes no resource for looking at instances' agents",
     ),
     ("AmiRole", "Look", "EC2 takes no resource for looking"),
     (
@@ -60,9 +70,10 @@ const PASSED: [(&str, &str, &str); 2] = [
 ];
 
 /// Kinds of things that AWS names by ids of its own: `kind/*` is all of the account.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     ":image/",
     ":instance/",
+    ":instance-connect-endpoint/",
     ":instance-profile/",
     ":launch-template/",
     ":listener/app/",

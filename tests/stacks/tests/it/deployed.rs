@@ -287,7 +287,8 @@ fn application_is_there(
 #[test]
 fn the_build_instance_is_reached_by_the_builds_only() {
     let Some(moto) = Moto::start() else { return };
-    let network = deploy(&moto, "CreateStack", "net", "network.yml", &[]);
+    let tunnel = [("InstanceConnectEndpoint", "yes")];
+    let network = deploy(&moto, "CreateStack", "net", "network.yml", &tunnel);
     let parameters = [
         ("BaseImageId", "ami-12c6146b"),
         ("VPCId", network["VPCId"].as_str()),
@@ -308,7 +309,26 @@ fn the_build_instance_is_reached_by_the_builds_only() {
     let groups = moto.query("ec2", "DescribeSecurityGroups", &[("GroupId.1", &group)]);
     let ways_in = one(&groups, "ipPermissions");
     assert_eq!(one(ways_in, "fromPort"), "22");
-    assert_eq!(one(ways_in, "groupId"), made["BuildSecurityGroupId"]);
+    assert_eq!(all(ways_in, "groupId"), [&made["BuildSecurityGroupId"]]);
+    assert!(!ways_in.contains("<cidrIp>"), "{ways_in}");
+
+    // Beside them, where it is wanted, by the network's Instance Connect Endpoint.
+    let endpoint = network["InstanceConnectSecurityGroupId"].as_str();
+    let with_endpoint = [
+        parameters.as_slice(),
+        &[("InstanceConnectSecurityGroupId", endpoint)],
+    ]
+    .concat();
+    let template = "build-instance.yml";
+    let made = deploy(&moto, "CreateStack", "both", template, &with_endpoint);
+    let group = physical(&moto, "both", "InstanceSecurityGroup");
+    let groups = moto.query("ec2", "DescribeSecurityGroups", &[("GroupId.1", &group)]);
+    let ways_in = one(&groups, "ipPermissions");
+    let mut found = all(ways_in, "groupId");
+    found.sort_unstable();
+    let mut expected = [made["BuildSecurityGroupId"].as_str(), endpoint];
+    expected.sort_unstable();
+    assert_eq!(found, expected);
     assert!(!ways_in.contains("<cidrIp>"), "{ways_in}");
 }
 
@@ -363,6 +383,7 @@ fn the_roles_of_the_pipeline_are_well_formed() {
     parameters.insert("AlarmTopicArn".to_owned(), TOPIC.to_owned());
     let boundary = "arn:aws:iam::123456789012:policy/instances";
     parameters.insert("PermissionsBoundaryArn".to_owned(), boundary.to_owned());
+    parameters.insert("Transport".to_owned(), "auto".to_owned());
     let parameters: Vec<(&str, &str)> = parameters
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))

@@ -30,6 +30,12 @@ pub(super) const GUARDED: &[Change] = &[
         "SourcePrefixListId: pl-0123456789abcdef0",
     ),
     (
+        "single_rules_name_groups",
+        BUILD_INSTANCE,
+        "SourceSecurityGroupId: !Ref InstanceConnectSecurityGroupId",
+        "CidrIp: 0.0.0.0/0",
+    ),
+    (
         "metadata_of_the_build_instance_is_one_hop_away",
         BUILD_INSTANCE,
         "HttpPutResponseHopLimit: 1",

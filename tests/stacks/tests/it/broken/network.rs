@@ -63,6 +63,30 @@ pub(super) const RESOLVED: &[Change] = &[
         "${AWS::Region}.sqs",
     ),
     (
+        "tunnel endpoints is",
+        NETWORK,
+        "    Type: AWS::EC2::InstanceConnectEndpoint\n    Condition: HasInstanceConnectEndpoint\n",
+        "    Type: AWS::EC2::InstanceConnectEndpoint\n",
+    ),
+    (
+        "tunnel endpoints when switched on",
+        NETWORK,
+        "!Equals [!Ref InstanceConnectEndpoint, 'yes']",
+        "!Equals [!Ref InstanceConnectEndpoint, 'on']",
+    ),
+    (
+        "its subnet is",
+        NETWORK,
+        "      SubnetId: !Ref PrivateSubnet1\n      SecurityGroupIds: [!GetAtt InstanceConnectSecurityGroup.GroupId]",
+        "      SubnetId: !Ref PublicSubnet1\n      SecurityGroupIds: [!GetAtt InstanceConnectSecurityGroup.GroupId]",
+    ),
+    (
+        "where its group goes",
+        NETWORK,
+        "          FromPort: 22\n",
+        "          FromPort: 0\n",
+    ),
+    (
         "flow logs is",
         NETWORK,
         "    Type: AWS::EC2::FlowLog\n    Condition: HasFlowLogs\n",

@@ -45,8 +45,8 @@ pub(super) const GUARDED: &[Change] = &[
     (
         "builds_trust_their_project_only",
         PIPELINE,
-        "              StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}\n              ArnLike",
-        "              ArnLike",
+        "            StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}\n            ArnLike",
+        "            ArnLike",
     ),
     (
         "services_are_trusted_one_at_a_time",
@@ -63,13 +63,13 @@ pub(super) const GUARDED: &[Change] = &[
     (
         "roles_pass_exact_roles",
         PIPELINE,
-        "Action: iam:PassRole\n                Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-${AWS::Region}-instance'",
-        "Action: iam:PassRole\n                Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-InstanceRole-*'",
+        "Action: iam:PassRole\n              Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-${AWS::Region}-instance'",
+        "Action: iam:PassRole\n              Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-InstanceRole-*'",
     ),
     (
         "roles_pass_exact_roles",
         PIPELINE,
-        "                Condition: {StringEquals: {iam:PassedToService: ec2.amazonaws.com}}\n",
+        "              Condition: {StringEquals: {iam:PassedToService: ec2.amazonaws.com}}\n",
         "",
     ),
     (
@@ -81,13 +81,13 @@ pub(super) const GUARDED: &[Change] = &[
     (
         "policies_pass_exact_roles",
         PIPELINE,
-        "            Action: iam:PassRole\n            Resource: !GetAtt CloudFormationRole.Arn",
-        "            Action: iam:PassRole\n            Resource: '*'",
+        "          Action: iam:PassRole\n          Resource: !GetAtt CloudFormationRole.Arn",
+        "          Action: iam:PassRole\n          Resource: '*'",
     ),
     (
         "policies_pass_exact_roles",
         PIPELINE,
-        "            Condition: {StringEquals: {iam:PassedToService: cloudformation.amazonaws.com}}\n",
+        "          Condition: {StringEquals: {iam:PassedToService: cloudformation.amazonaws.com}}\n",
         "",
     ),
 ];
@@ -152,14 +152,14 @@ pub(super) const RESOLVED: &[Change] = &[
     (
         "whom PipelinePolicy, PassStackRole passes it to",
         PIPELINE,
-        "            Condition: {StringEquals: {iam:PassedToService: cloudformation.amazonaws.com}}\n",
+        "          Condition: {StringEquals: {iam:PassedToService: cloudformation.amazonaws.com}}\n",
         "",
     ),
     (
         "what PipelinePolicy, PassStackRole passes",
         PIPELINE,
-        "            Action: iam:PassRole\n            Resource: !GetAtt CloudFormationRole.Arn",
-        "            Action: iam:PassRole\n            Resource: '*'",
+        "          Action: iam:PassRole\n          Resource: !GetAtt CloudFormationRole.Arn",
+        "          Action: iam:PassRole\n          Resource: '*'",
     ),
     (
         "allows s3:*",
@@ -176,8 +176,8 @@ pub(super) const RESOLVED: &[Change] = &[
     (
         "account that PipelineRole is assumed for",
         PIPELINE,
-        "Principal: {Service: codepipeline.amazonaws.com}\n            Action: sts:AssumeRole\n            Condition: !If\n              - HasSourceAccountConditions\n              - StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}\n",
-        "Principal: {Service: codepipeline.amazonaws.com}\n            Action: sts:AssumeRole\n            Condition: !If\n              - HasSourceAccountConditions\n              - StringEquals: {aws:PrincipalAccount: !Ref AWS::AccountId}\n",
+        "Principal: {Service: codepipeline.amazonaws.com}\n          Action: sts:AssumeRole\n          Condition: !If\n            - HasSourceAccountConditions\n            - StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}\n",
+        "Principal: {Service: codepipeline.amazonaws.com}\n          Action: sts:AssumeRole\n          Condition: !If\n            - HasSourceAccountConditions\n            - StringEquals: {aws:PrincipalAccount: !Ref AWS::AccountId}\n",
     ),
     (
         "condition of making roles",
@@ -321,8 +321,8 @@ pub(super) const RESOLVED: &[Change] = &[
     (
         "has a statement without a Sid",
         PIPELINE,
-        "              - Sid: StartPipeline\n                Effect: Allow",
-        "              - Effect: Allow",
+        "            - Sid: StartPipeline\n              Effect: Allow",
+        "            - Effect: Allow",
     ),
     (
         "StartPipeline says nothing",
@@ -339,13 +339,13 @@ pub(super) const RESOLVED: &[Change] = &[
     (
         "what CloudFormationRole, PassInstanceRole passes",
         PIPELINE,
-        "Action: iam:PassRole\n                Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-${AWS::Region}-instance'",
-        "Action: iam:PassRole\n                Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-${AWS::Region}-*'",
+        "Action: iam:PassRole\n              Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-${AWS::Region}-instance'",
+        "Action: iam:PassRole\n              Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-${AWS::Region}-*'",
     ),
     (
         "ChangeSecurityGroups is about all of",
         PIPELINE,
-        "                Condition: {ArnEquals: {ec2:Vpc: !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc/${AppVpcId}'}}\n",
+        "              Condition: {ArnEquals: {ec2:Vpc: !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc/${AppVpcId}'}}\n",
         "",
     ),
     (
@@ -393,8 +393,8 @@ pub(super) const RESOLVED: &[Change] = &[
     (
         "deed of SourceRuleRole",
         PIPELINE,
-        "Principal: {Service: events.amazonaws.com}\n            Action: sts:AssumeRole",
-        "Principal: {Service: events.amazonaws.com}\n            Action: sts:TagSession",
+        "Principal: {Service: events.amazonaws.com}\n          Action: sts:AssumeRole",
+        "Principal: {Service: events.amazonaws.com}\n          Action: sts:TagSession",
     ),
     (
         "has a condition: true, with the switch off",
@@ -417,14 +417,56 @@ pub(super) const RESOLVED: &[Change] = &[
     (
         "condition of LogIn",
         PIPELINE,
-        "                Condition: {StringEquals: {ec2:osuser: !Ref SshUser}}\n",
+        "              Condition: {StringEquals: {ec2:osuser: !Ref SshUser}}\n",
         "",
     ),
     (
         "is about any instance",
         PIPELINE,
-        "Action: ec2-instance-connect:SendSSHPublicKey\n                Resource: !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/${InstanceId}'",
-        "Action: ec2-instance-connect:SendSSHPublicKey\n                Resource: !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/*'",
+        "Action: ec2-instance-connect:SendSSHPublicKey\n              Resource: !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/${InstanceId}'",
+        "Action: ec2-instance-connect:SendSSHPublicKey\n              Resource: !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/*'",
+    ),
+    (
+        "policies for transport direct",
+        PIPELINE,
+        "        - !If\n          - HasEndpointTransport\n",
+        "        - !If\n          - HasSourceAccountConditions\n",
+    ),
+    (
+        "policies for transport ssm",
+        PIPELINE,
+        "HasSessionTransport: !Or [!Equals [!Ref Transport, ssm],",
+        "HasSessionTransport: !Or [!Equals [!Ref Transport, eic],",
+    ),
+    (
+        "OpenTunnel is about all of",
+        PIPELINE,
+        "                Condition: {NumericEquals: {ec2-instance-connect:remotePort: 22}}\n",
+        "",
+    ),
+    (
+        "condition of OpenTunnel",
+        PIPELINE,
+        "ec2-instance-connect:remotePort: 22",
+        "ec2-instance-connect:remotePort: 3389",
+    ),
+    (
+        "condition of StartSession",
+        PIPELINE,
+        "                Condition: {BoolIfExists: {ssm:SessionDocumentAccessCheck: true}}\n",
+        "",
+    ),
+    (
+        "what StartSession is about",
+        PIPELINE,
+        "document/AWS-StartSSHSession'",
+        "document/*'",
+    ),
+    (
+        "what OwnSessions is about",
+        PIPELINE,
+        "session/AWSCodeBuild-*'",
+        "session/*'",
     ),
     (
         "tags anything",
@@ -435,7 +477,7 @@ pub(super) const RESOLVED: &[Change] = &[
     (
         "TagWhatItCreatedWithProof tags anything",
         PIPELINE,
-        "                  ForAllValues:StringEquals: {aws:TagKeys: ['make-ami:frozen-ms']}\n",
+        "                ForAllValues:StringEquals: {aws:TagKeys: ['make-ami:frozen-ms']}\n",
         "",
     ),
     (
@@ -447,7 +489,7 @@ pub(super) const RESOLVED: &[Change] = &[
     (
         "what DeployRole fetches",
         PIPELINE,
-        "${ReleasePrefix}/blobs/*'\n                  - !Sub 'arn:${AWS::Partition}:s3:::${ReleaseBucketName}/${ReleasePrefix}/deploy-app'",
+        "${ReleasePrefix}/blobs/*'\n                - !Sub 'arn:${AWS::Partition}:s3:::${ReleaseBucketName}/${ReleasePrefix}/deploy-app'",
         "${ReleasePrefix}/deploy-app'",
     ),
     (
