@@ -1,7 +1,8 @@
 //! The program on the host that does this one's work there: how it gets there, and how it is spoken to.
 //!
-//! [`program`] is what is put onto the host, [`bootstrap`] puts and starts it, [`link`] carries messages, [`command`] runs
-//! commands through it, [`files`] has it work on the store of releases, and [`lock`] takes the lock of the target folder. [`host`] is a connected host with its agent.
+//! `program` is what is put onto the host, `bootstrap` puts and starts it, `link` carries messages, `command` runs
+//! commands through it, `files` has it work on the store of releases, and `lock` takes the lock of the target folder.
+//! `host` is a connected host with its agent.
 
 mod bootstrap;
 mod command;

@@ -1,11 +1,10 @@
 //! Ships an application to an EC2 instance over verified SSH.
 //!
-//! [`settings`] are checked first; [`steps`] is what the program does: read the [`application`], bring
-//! the [`instance`] up, learn what its host is believed by ([`host_keys`]), [`reach`] the [`host`],
-//! compare ([`sync`], pure), show the [`plan`] or act. On the host a [`release`] is unpacked beside the
-//! running one, verified, built, switched to ([`place`] where its files lie in the open) and [`start`]ed;
-//! [`model`], [`health`] and [`target_group`] prove it. The [`agent`] does all of it on the host, and holds a lock that keeps others out meanwhile. What a
-//! failed run made is taken back by [`undo`]; what explains it goes into the [`failure_bundle`].
+//! `settings` are checked first; `steps` is what the program does: read the `application`, bring the `instance` up, learn what
+//! its host is believed by (`host_keys`), `reach` it, put the `agent` onto it, compare (the crate `filesync`, pure), show the
+//! `plan` or act. On the host a `release` is unpacked beside the running one, verified, built, switched to and started
+//! (`start`); `model`, `health` and `target_group` prove it. The agent holds a lock meanwhile, which keeps others out. What a
+//! failed run made is taken back by `undo`; what explains it goes into the `failure_bundle`.
 
 pub mod agent;
 pub mod application;

@@ -255,32 +255,12 @@ impl<'a> Remote<'a> {
         output.map(|output| output.tail).unwrap_or_default()
     }
 
-    /// Runs one of the scripts of [`crate::release::scripts`].
+    /// Runs one of our own scripts that print nothing.
     ///
     /// # Errors
     /// When it fails.
     pub async fn release(&self, deed: &str, script: &str, limits: &Limits) -> Result<(), Failure> {
         self.script(deed, script, Input::Empty, limits)
-            .await
-            .map(drop)
-    }
-
-    /// Runs one of the scripts of [`crate::release::scripts`] that read paths from standard input; not at all when there
-    /// are none.
-    ///
-    /// # Errors
-    /// When it fails.
-    pub async fn with_paths(
-        &self,
-        deed: &str,
-        script: &str,
-        paths: Vec<u8>,
-        limits: &Limits,
-    ) -> Result<(), Failure> {
-        if paths.is_empty() {
-            return Ok(());
-        }
-        self.script(deed, script, Input::Bytes(paths), limits)
             .await
             .map(drop)
     }

@@ -42,7 +42,7 @@ pub struct Rules {
     /// Refuse `.env` files.
     pub refuse_env_files: bool,
     /// Files longer than this many bytes are hashed in segments of this length, on all cores, and have a
-    /// digest of their own kind: [`Digest::of_segments`]. Without it, every digest is that of the whole.
+    /// digest of their own kind: [`of_segments`](crate::digest::Digest::of_segments). Without it, every digest is that of the whole.
     pub segments: Option<u64>,
     /// Tell files that nobody but their owner may read from others; otherwise all may read all.
     pub private_modes: bool,
