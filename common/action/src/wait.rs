@@ -195,7 +195,7 @@ pub async fn until<T>(
 /// says in a clause what is not done then, such as "the stack was read".
 ///
 /// The calls of the work keep to the deadline by themselves and say what AWS said last
-/// ([`crate::limit`]); whatever else it waits for is dropped a moment later.
+/// (the HTTP client of the crate `aws` sees to it); whatever else it waits for is dropped a moment later.
 ///
 /// # Errors
 /// The signal, the deadline, or the work's own failure.
