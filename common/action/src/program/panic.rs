@@ -166,12 +166,16 @@ fn words(program: &Program, panic: &PanicHookInfo<'_>, exit: Exit) -> Failure {
     failure.hint("please report this with the version, the place and the lines above")
 }
 
-/// The path of a source file without the folders of the machine that compiled it.
+/// The path of a source file without the folders of the machine that compiled it, and without the names that
+/// `scripts/build-static` gives those folders.
 fn of_source(file: &str) -> &str {
     let in_registry = file.split_once("/registry/src/");
     in_registry
         .and_then(|(_, rest)| rest.split_once('/'))
-        .map_or(file, |(_, path)| path)
+        .map(|(_, path)| path)
+        .or_else(|| file.strip_prefix("/cargo/"))
+        .or_else(|| file.strip_prefix("/actions/"))
+        .unwrap_or(file)
 }
 
 /// Past the locks and buffers of the standard library: the thread that panicked may hold them.
@@ -196,5 +200,10 @@ mod tests {
             ),
             "aws-config-1.13.0/src/lib.rs"
         );
+        assert_eq!(
+            of_source("/cargo/aws-config-1.13.0/src/lib.rs"),
+            "aws-config-1.13.0/src/lib.rs"
+        );
+        assert_eq!(of_source("/actions/common/aws/src/session.rs"), ours);
     }
 }
