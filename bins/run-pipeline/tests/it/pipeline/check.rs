@@ -119,7 +119,7 @@ fn aws_is_asked_for_exports_where_that_was_said() {
     assert_eq!(fake.requests().len(), 2);
 }
 
-/// What the SDK prints of it was pages of its own debug text, and a web page in place of the role's name ended it.
+/// The SDK prints pages of its own debug text about it. The program says it in three lines.
 #[test]
 fn an_odd_metadata_service_is_told_in_a_few_words() {
     use harness::{FakeAws, Fate, Reply};
@@ -128,6 +128,8 @@ fn an_odd_metadata_service_is_told_in_a_few_words() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("pipeline.yml"), PIPELINE).unwrap();
     let page = || Reply::html(200, "<html><body>Welcome</body></html>");
+    // No name of a role has a slash.
+    let odd = || Reply::bytes("not/a/role");
     let token = |status| {
         Reply::bytes("TOKEN")
             .status(status)
@@ -135,9 +137,9 @@ fn an_odd_metadata_service_is_told_in_a_few_words() {
     };
     let secret = "{\"Code\":\"Success\",\"SecretAccessKey\":\"s3cr3tk3y";
     for (what, session, role, keys) in [
-        ("no session", Reply::empty(403), page(), page()),
-        ("a page for a session", page(), page(), page()),
-        ("a page for the role", token(200), page(), page()),
+        ("no session", Reply::empty(403), odd(), page()),
+        ("a page for a session", page(), odd(), page()),
+        ("no name of a role", token(200), odd(), page()),
         (
             "an error for the role",
             token(200),
