@@ -71,6 +71,10 @@ pub struct Checked {
 impl Settings for Raw {
     type Checked = Checked;
 
+    fn secrets() -> &'static [&'static str] {
+        &["url", "header"]
+    }
+
     fn check(self, faults: &mut Faults) -> Option<Checked> {
         let stack = faults.required("stack", self.stack);
         let resource = faults.required("resource", self.resource);
