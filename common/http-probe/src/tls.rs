@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::Trust;
+use crate::trust::Trust;
 use crate::request::{RequestError, with_causes};
 
 impl Trust {
