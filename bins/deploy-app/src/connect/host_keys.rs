@@ -48,7 +48,6 @@ pub(crate) enum Store {
     KnownHosts,
     /// An SSM parameter of this name; `must` when the user relies on it.
     Parameter {
-        /// Its name.
         name: String,
         /// Whether failing to write it fails the run.
         must: bool,
@@ -56,10 +55,6 @@ pub(crate) enum Store {
 }
 
 /// Climbs the ladder. With `looks_only` nothing is run on the instance to learn its keys.
-///
-/// # Errors
-/// What each rung gave instead, and how to tell us the host's key: a refusal where nothing is known,
-/// but the exit of what was met where AWS did not tell.
 pub(crate) async fn learn(
     settings: &Checked,
     way: &Way<'_>,
@@ -163,9 +158,6 @@ fn listed(
 
 /// What a host on the way is believed by: the lines of `DEPLOY_APP_HOST_KEY` that name it, the known_hosts files, or first
 /// use.
-///
-/// # Errors
-/// A refusal where nothing is known.
 pub(crate) fn of_hop(settings: &Checked, hop: &Hop) -> Result<Belief, Failure> {
     let known = |known: KnownHostKeys, source: String| Belief {
         policy: HostKeyPolicy::Pinned(KnownHostKeys {
@@ -392,9 +384,7 @@ fn read_known_hosts(path: &Path, may_be_missing: bool) -> Result<String, Failure
 }
 
 /// Writes down what a host was believed by, and those on the way to it, now that they have proven that they hold the keys.
-///
-/// # Errors
-/// When first use was asked for and cannot be written down: the next one would be a first use again.
+/// Fails when first use was asked for and cannot be written down: the next one would be a first use again.
 pub(crate) async fn store(
     settings: &Checked,
     way: &Way<'_>,

@@ -56,9 +56,6 @@ impl From<NotStopped> for Failure {
 }
 
 /// Stops what runs.
-///
-/// # Errors
-/// When it cannot be stopped, or something else answers where the next release will be asked.
 pub(crate) async fn stop(
     remote: &Remote<'_>,
     stopping: &Stopping<'_>,
@@ -143,9 +140,6 @@ impl<'a> Stopping<'a> {
 }
 
 /// What [`stop`] would do, or why it would refuse; nothing where there is nothing to stop. Changes nothing.
-///
-/// # Errors
-/// When a signal came.
 pub(crate) async fn foreseen(
     remote: &Remote<'_>,
     stopping: &Stopping<'_>,
