@@ -135,9 +135,7 @@ impl Checked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Run {
     /// Docker Compose, under this project name: where none was set, a guess until the host was asked.
-    Compose {
-        project: String,
-    },
+    Compose { project: String },
     /// Its own commands.
     Command {
         /// Starts it in the background.
