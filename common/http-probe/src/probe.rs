@@ -2,7 +2,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::request::{Answer, Content, Header, Request, RequestError, request};
-use crate::{HttpUrl, Scheme, Statuses, Trust};
+use crate::statuses::Statuses;
+use crate::trust::Trust;
+use crate::url::{HttpUrl, Scheme};
 
 /// What is asked, and which answers are good.
 #[derive(Debug, Clone, PartialEq, Eq)]

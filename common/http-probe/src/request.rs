@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
-use crate::HttpUrl;
+use crate::url::HttpUrl;
 
 /// An answer longer than this, in bytes, is cut: it is only looked at, never used as data.
 pub const BODY_LIMIT: usize = 1024 * 1024;
