@@ -7,6 +7,7 @@ pub(crate) mod commands;
 pub(crate) mod local_source;
 mod s3_deploy;
 mod s3_source;
+mod stack_set;
 
 use action::failure::Failure;
 
@@ -21,6 +22,8 @@ pub(crate) enum Runner {
     CodeBuild,
     Commands,
     CloudFormation,
+    StackSet,
+    StackInstances,
     S3Deploy,
     Approval {
         is_given: bool,
@@ -44,13 +47,22 @@ impl Runner {
             | Self::CodeBuild
             | Self::Commands
             | Self::CloudFormation
+            | Self::StackSet
+            | Self::StackInstances
             | Self::S3Deploy => provider.to_owned(),
         }
     }
 
     /// Whether it asks AWS or an emulator.
     pub(crate) fn asks_aws(&self) -> bool {
-        matches!(self, Self::S3Source | Self::CloudFormation | Self::S3Deploy)
+        matches!(
+            self,
+            Self::S3Source
+                | Self::CloudFormation
+                | Self::StackSet
+                | Self::StackInstances
+                | Self::S3Deploy
+        )
     }
 
     /// What an action gives that does not run at all; nothing for one that runs.
@@ -75,6 +87,8 @@ impl Runner {
             Self::CodeBuild => codebuild::run(input).await,
             Self::Commands => commands::run(input).await,
             Self::CloudFormation => cloudformation::run(input).await,
+            Self::StackSet => stack_set::run(input).await,
+            Self::StackInstances => stack_set::run_instances(input).await,
             Self::S3Deploy => s3_deploy::run(input).await,
             Self::Approval { is_given } => approval::run(input, *is_given).await,
             Self::Stub(_) | Self::Skipped => Ok(self.given(&input.name()).unwrap_or_default()),

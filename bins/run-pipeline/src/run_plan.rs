@@ -304,6 +304,8 @@ fn runner(
         ("Compute", "Commands") => Ok(Runner::Commands),
         ("Deploy", "S3") => Ok(Runner::S3Deploy),
         ("Deploy", "CloudFormation") => Ok(Runner::CloudFormation),
+        ("Deploy", "CloudFormationStackSet") => Ok(Runner::StackSet),
+        ("Deploy", "CloudFormationStackInstances") => Ok(Runner::StackInstances),
         ("Approval", "Manual") => {
             if local.approved.iter().any(|one| means(one, stage, action)) {
                 Ok(Runner::Approval { is_given: true })

@@ -71,10 +71,10 @@ pub struct Raw {
     /// Run only this stage, or only this action of it, and the first stage; repeatable
     #[arg(long, value_name = "STAGE[/ACTION]", action = ArgAction::Append, help_heading = "The pipeline")]
     only: Given<Lines>,
-    /// An artifact of an action that does not run: a folder, a zip file or REPOSITORY@REVISION; repeatable
+    /// An artifact of an action that does not run: a folder, an archive (zip, tar, tar.gz) or REPOSITORY@REVISION; repeatable
     #[arg(long, value_name = "NAME=PATH", action = ArgAction::Append, help_heading = "The pipeline")]
     artifact: Given<Lines>,
-    /// Where artifacts are uploaded that `Fn::GetArtifactAtt` names
+    /// Where templates over 51,200 bytes are uploaded, and artifacts that `Fn::GetArtifactAtt` names
     #[arg(long, value_name = "BUCKET", help_heading = "The pipeline")]
     artifact_bucket: Given<String>,
     /// Do not run this action, and take its output variables from this JSON object of texts; repeatable
@@ -129,7 +129,7 @@ pub struct Raw {
     /// Put this folder in front of PATH in builds
     #[arg(long, value_name = "FOLDER", help_heading = "Builds")]
     bin_dir: Given<PathBuf>,
-    /// What stands for a source: a folder, a zip file or REPOSITORY@REVISION, with the name of the action or of its artifact where the pipeline has several; repeatable. For a buildspec alone and for check, the source folder
+    /// What stands for a source: a folder, an archive (zip, tar, tar.gz) or REPOSITORY@REVISION, with the name of the action or of its artifact where the pipeline has several; repeatable. For a buildspec alone and for check, the source folder
     #[arg(long, value_name = "[NAME=]PATH", action = ArgAction::Append, help_heading = "The pipeline")]
     source: Given<Lines>,
     /// For check: what the source archive holds, as package-template takes it (FILE or FILE=NAME, one a line in the variable); otherwise the source folder stands for it

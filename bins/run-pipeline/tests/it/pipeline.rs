@@ -7,6 +7,7 @@ mod plan;
 mod refusals;
 mod secret_settings;
 mod source;
+mod stack_sets;
 mod stacks;
 mod stage_conditions;
 
