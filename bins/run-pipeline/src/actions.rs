@@ -12,6 +12,7 @@ mod stack_set;
 use action::failure::Failure;
 
 use crate::action_io::{ActionInput, ActionOutput};
+use crate::history::Kept;
 use crate::local_source::LocalSource;
 
 /// What runs an action.
@@ -28,6 +29,8 @@ pub(crate) enum Runner {
     Approval {
         is_given: bool,
     },
+    /// The action does not run again: this is what an earlier run has kept of it.
+    Kept(Kept),
     /// The action does not run; these are its output variables.
     Stub(Vec<(String, String)>),
     /// The action does not run, and makes nothing.
@@ -41,6 +44,7 @@ impl Runner {
             Self::LocalSource(source) => format!("{provider}, taken from {}", source.shown()),
             Self::Approval { is_given: true } => "Manual, approved".to_owned(),
             Self::Approval { is_given: false } => "Manual, asked for".to_owned(),
+            Self::Kept(kept) => format!("{provider}, kept from the run {}", kept.run),
             Self::Stub(_) => format!("{provider}, stubbed"),
             Self::Skipped => format!("{provider}, skipped"),
             Self::S3Source
@@ -68,6 +72,10 @@ impl Runner {
     /// What an action gives that does not run at all; nothing for one that runs.
     pub(crate) fn given(&self, name: &str) -> Option<ActionOutput> {
         match self {
+            Self::Kept(kept) => Some(ActionOutput {
+                variables: kept.variables.clone(),
+                artifacts: kept.artifacts.clone(),
+            }),
             Self::Stub(variables) => {
                 tracing::warn!("{name} does not run: its outputs are given (--stub)");
                 Some(ActionOutput::of(variables.clone()))
@@ -91,7 +99,9 @@ impl Runner {
             Self::StackInstances => stack_set::run_instances(input).await,
             Self::S3Deploy => s3_deploy::run(input).await,
             Self::Approval { is_given } => approval::run(input, *is_given).await,
-            Self::Stub(_) | Self::Skipped => Ok(self.given(&input.name()).unwrap_or_default()),
+            Self::Kept(_) | Self::Stub(_) | Self::Skipped => {
+                Ok(self.given(&input.name()).unwrap_or_default())
+            }
         }
     }
 }

@@ -156,6 +156,7 @@ fn made(runner: &Runner, action: &Action, loaded: Option<&Loaded>) -> Vec<String
                     .collect()
             })
             .unwrap_or_default(),
+        Runner::Kept(kept) => kept.variables.iter().map(|(key, _)| key.clone()).collect(),
         Runner::Stub(variables) => variables.iter().map(|(key, _)| key.clone()).collect(),
         _ => Vec::new(),
     };

@@ -5,6 +5,7 @@ mod foreign;
 mod modes;
 mod plan;
 mod refusals;
+mod rerun;
 mod secret_settings;
 mod source;
 mod stack_sets;
