@@ -29,7 +29,8 @@ macro_rules! filled {
     ($call:expr, $request:expr, $token:expr) => {
         $call
             .stack_name(&$request.stack)
-            .template_body(&$request.body)
+            .set_template_body($request.template.body.clone())
+            .set_template_url($request.template.url.clone())
             .set_parameters(Some(parameters($request)))
             .set_tags(Some(tags($request)))
             .set_capabilities(Some(capabilities($request)))
