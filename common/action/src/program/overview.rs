@@ -1,6 +1,6 @@
 //! What `--help` says: a program on one screen. `--help-all` explains every setting.
 
-use crate::program::command::{DESCRIBE, HELP_ALL, command};
+use crate::program::command::{HELP_ALL, command};
 use crate::program::spec::Program;
 use clap::Args;
 use std::fmt::Write as _;
@@ -27,7 +27,7 @@ pub fn overview<S: Args>(program: &Program) -> String {
     for argument in command.get_arguments() {
         if matches!(
             argument.get_id().as_str(),
-            "help" | HELP_ALL | DESCRIBE | "version"
+            "help" | HELP_ALL | "version"
         ) {
             continue;
         }
