@@ -27,7 +27,7 @@ struct State {
     nonces: u64,
     /// How many generations of credentials there were.
     credentials: u64,
-    /// Whether the same nonce is taken twice.
+    /// Whether the same nonce is taken twice, and given out once.
     forgiving: bool,
     /// Calls that broke a rule of the API, which no worker may.
     offences: Vec<String>,
@@ -119,7 +119,8 @@ impl Jobs {
         Self::default()
     }
 
-    /// Takes a second acknowledgement with the nonce of the first for the same one.
+    /// Takes a second acknowledgement with the nonce of the first for the same one; each offer then has a nonce of its own,
+    /// and only the newest counts.
     pub fn forgive_second_acknowledgement(&self) {
         self.state().forgiving = true;
     }
@@ -135,6 +136,24 @@ impl Jobs {
         let index = state.actions.len() - 1;
         state.queue(index, None);
         index
+    }
+
+    /// The event with which an invoke action calls a Lambda function for the action's next job; such a job needs no
+    /// acknowledgement. Nothing when no job is queued.
+    pub fn event(&self, action: usize) -> Option<Value> {
+        let mut state = self.state();
+        let mut jobs = state.jobs.iter();
+        let index = jobs.position(|job| job.action == action && job.status == Status::Queued)?;
+        state.jobs[index].status = Status::InProgress;
+        let mut data = state.data(index);
+        let settings = data["actionConfiguration"]["configuration"].to_string();
+        data["actionConfiguration"]["configuration"] = json!({ "FunctionName": "f", "UserParameters": settings });
+        if let Some(data) = data.as_object_mut() {
+            data.remove("pipelineContext");
+            data.remove("actionTypeId");
+        }
+        let id = state.jobs[index].id.clone();
+        Some(json!({ "CodePipeline.job": { "id": id, "accountId": "123456789012", "data": data } }))
     }
 
     /// Puts an object into the artifact bucket.
@@ -256,7 +275,7 @@ impl State {
             if self.jobs[index].status != Status::Queued || offered.len() as u64 >= most {
                 continue;
             }
-            if self.jobs[index].nonce.is_empty() {
+            if self.jobs[index].nonce.is_empty() || self.forgiving {
                 self.nonces += 1;
                 self.jobs[index].nonce = self.nonces.to_string();
             }

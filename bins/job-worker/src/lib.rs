@@ -13,6 +13,8 @@ mod clock;
 mod decide;
 mod exports;
 mod gate;
+#[cfg(test)]
+mod histories;
 mod job;
 mod journal;
 mod lambda;
@@ -30,6 +32,37 @@ use action::program::{self, Permission, Program, Subcommand};
 use std::process::ExitCode;
 
 pub use settings::Raw;
+
+/// What a test needs that compares the registration of action types with the programs.
+#[doc(hidden)]
+pub mod in_process {
+    use crate::settings::{ActionType, Category};
+    use action::program::Description;
+
+    /// The programs that make sense as an action.
+    #[must_use]
+    pub fn served() -> Vec<&'static str> {
+        crate::served::ALL.iter().map(|one| one.program).collect()
+    }
+
+    /// What `job-worker action-type` prints; the category is one of its words.
+    ///
+    /// # Errors
+    /// As that.
+    pub fn action_type(
+        category: &str,
+        provider: &str,
+        program: &Description,
+    ) -> Result<String, String> {
+        let category: Category = category.parse()?;
+        let action_type = ActionType {
+            category,
+            provider: provider.to_owned(),
+            version: "1".to_owned(),
+        };
+        crate::action_type::yaml(&action_type, program, crate::served::served(&program.name))
+    }
+}
 
 /// What this program is.
 pub const PROGRAM: Program = Program {

@@ -110,6 +110,7 @@ impl<P: Programs> Worker<P> {
             taken: self.clock.now(),
             phase: Phase::Acknowledging,
             token: None,
+            settings: Variables::new(),
             child: None,
             report: None,
             sent: false,
@@ -208,7 +209,7 @@ impl<P: Programs> Worker<P> {
             (None, None) => Ok(Token::first(name, &entry.job, entry.taken)),
         };
         let settings = request::settings(&data.configuration, &self.description);
-        let (token, settings) = match (token, settings) {
+        let (token, mut settings) = match (token, settings) {
             (Ok(token), Ok(settings)) => (token, settings),
             (token, settings) => {
                 let mut faults = settings.err().unwrap_or_default();
@@ -221,9 +222,18 @@ impl<P: Programs> Worker<P> {
                 return self.report(entry, Some(data), report).await;
             }
         };
+        if let Some(long) = self.long() {
+            // A retry of the stage is the same run, and adopts what the first try made.
+            let execution = data.place.execution.as_deref().unwrap_or(&token.origin);
+            let action = data.place.action.as_deref().unwrap_or("job");
+            let run = settings.entry(long.run_setting.to_owned());
+            run.or_insert_with(|| format!("{execution}.{action}"));
+        }
         entry.token = Some(token.clone());
+        entry.settings = request::without_secrets(&settings, &self.description);
         self.save(&entry);
         self.strike(Notes::Waiting, &token.origin);
+        self.strike(Notes::Left, &token.origin);
         let leg = Leg {
             entry,
             data,
@@ -480,12 +490,6 @@ impl<P: Programs> Worker<P> {
         let Some(long) = self.long() else {
             return all;
         };
-        // A retry of the stage is the same run, and adopts what the first try made.
-        let place = &leg.data.place;
-        let execution = place.execution.as_deref().unwrap_or(&leg.token.origin);
-        let action = place.action.as_deref().unwrap_or("job");
-        all.entry(long.run_setting.to_owned())
-            .or_insert_with(|| format!("{execution}.{action}"));
         if let Step::Look(handle) = step {
             let (setting, _, keep) = long.at_deadline;
             all.insert(setting.to_owned(), keep.to_owned());
@@ -679,12 +683,15 @@ impl<P: Programs> Worker<P> {
             self.note_unsure(&entry);
             return self.forget(&entry);
         }
-        let settings = request::settings(&data.configuration, &self.description);
+        let settings = match entry.settings.is_empty() {
+            true => request::settings(&data.configuration, &self.description).unwrap_or_default(),
+            false => entry.settings.clone(),
+        };
         let mut leg = Leg {
             entry,
             data,
             token,
-            settings: settings.unwrap_or_default(),
+            settings,
         };
         self.clean(&mut leg).await;
         self.forget(&leg.entry);

@@ -4,8 +4,11 @@
 mod artifacts;
 mod faults;
 mod killed;
+mod lambda;
+mod model;
 mod page;
 mod sdk_settings;
 mod secret_settings;
 mod serve;
+mod unit;
 mod world;

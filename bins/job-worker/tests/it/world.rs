@@ -131,15 +131,11 @@ impl World {
             .arg(self.path("bin"))
             .arg("--work-folder")
             .arg(self.path(work))
-            .args([
-                "--poll-every",
-                "50ms",
-                "--look-every",
-                "1s",
-                "--look-for",
-                "1s",
-            ])
-            .args(["--check-every", "200ms", "--stop-within", "4s"])
+            .env("JOB_WORKER_POLL_EVERY", "50ms")
+            .env("JOB_WORKER_LOOK_EVERY", "1s")
+            .env("JOB_WORKER_LOOK_FOR", "1s")
+            .env("JOB_WORKER_CHECK_EVERY", "200ms")
+            .env("JOB_WORKER_STOP_WITHIN", "4s")
     }
 
     pub(crate) fn worker(&self) -> Program {
