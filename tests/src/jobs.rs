@@ -147,7 +147,8 @@ impl Jobs {
         state.jobs[index].status = Status::InProgress;
         let mut data = state.data(index);
         let settings = data["actionConfiguration"]["configuration"].to_string();
-        data["actionConfiguration"]["configuration"] = json!({ "FunctionName": "f", "UserParameters": settings });
+        data["actionConfiguration"]["configuration"] =
+            json!({ "FunctionName": "f", "UserParameters": settings });
         if let Some(data) = data.as_object_mut() {
             data.remove("pipelineContext");
             data.remove("actionTypeId");

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::journal::{ChildId, Journal, Notes};
 use crate::serve;
 use crate::settings::{ActionType, Category, Manner};
-use crate::work::{Stopping, Worker};
+use crate::worker::{Stopping, Worker};
 use action::interrupt::{Interrupt, Signal};
 use action::program::{Description, Setting};
 use aws::limit::Limit;
@@ -63,7 +63,11 @@ impl Programs for Account {
         if run.command == Some("start") {
             // The image is there long before the program can say so.
             let fresh = format!("ami-of-{key}");
-            self.images.lock().unwrap().entry(key.clone()).or_insert_with(|| fresh.clone());
+            self.images
+                .lock()
+                .unwrap()
+                .entry(key.clone())
+                .or_insert_with(|| fresh.clone());
             let asked = stop.wait_for(|stop| *stop != Stop::GoOn);
             if let Ok(Ok(how)) = timeout(self.takes, asked).await {
                 if *how == Stop::Term {
@@ -85,7 +89,10 @@ impl Programs for Account {
             return Ok(Some(0));
         }
         let asked = stop.wait_for(|stop| *stop != Stop::GoOn);
-        if timeout(self.takes, asked).await.is_ok_and(|asked| asked.is_ok()) {
+        if timeout(self.takes, asked)
+            .await
+            .is_ok_and(|asked| asked.is_ok())
+        {
             return Ok(None);
         }
         match self.ids().contains(&id) {
@@ -344,7 +351,10 @@ async fn play(history: &History) {
                 let told = &workers[*worker];
                 told.interrupt.send(Some(Signal::Terminate)).unwrap();
                 go_on(&workers, 90).await;
-                assert!(workers[*worker].serving.is_finished(), "it did not stop in time");
+                assert!(
+                    workers[*worker].serving.is_finished(),
+                    "it did not stop in time"
+                );
                 workers[*worker] = scene.start(&scene.folders[*worker]);
             }
             Event::GiveUp(action) if *action < history.actions => scene.jobs.time_out(*action),
@@ -353,7 +363,10 @@ async fn play(history: &History) {
         }
     }
     for _ in 0..200 {
-        let entries = scene.folders.iter().map(|folder| Journal::at(folder).entries().len());
+        let entries = scene
+            .folders
+            .iter()
+            .map(|folder| Journal::at(folder).entries().len());
         let is_over = (0..history.actions).all(|action| scene.jobs.is_over(action));
         if is_over && entries.sum::<usize>() == 0 {
             break;
@@ -369,7 +382,10 @@ async fn play(history: &History) {
     }
     // An acknowledgement without an answer may not have arrived: its job is then worked on and offered again.
     let is_doubtful = history.events.iter().any(|event| {
-        matches!(event, Event::Trouble(Trouble::Lost | Trouble::Unserved | Trouble::Html, _) | Event::Kill(_))
+        matches!(
+            event,
+            Event::Trouble(Trouble::Lost | Trouble::Unserved | Trouble::Html, _) | Event::Kill(_)
+        )
     });
     let mut offences = scene.jobs.offences();
     offences.retain(|what| !(is_doubtful && what == "reported a job that was not acknowledged"));
@@ -378,7 +394,10 @@ async fn play(history: &History) {
     for action in 0..history.actions {
         let image = format!("ami-of-e-{0}.{0}", name(action));
         match scene.jobs.last(action).status {
-            Status::Succeeded => assert!(images.contains(&image), "{image} was handed over and is gone"),
+            Status::Succeeded => assert!(
+                images.contains(&image),
+                "{image} was handed over and is gone"
+            ),
             _ => assert!(
                 !images.contains(&image) || listed.iter().any(|what| covers(what, &image)),
                 "{image} remains and is not listed: {listed:?}"
@@ -396,8 +415,19 @@ fn covers(what: &str, image: &str) -> bool {
     what == image || what.starts_with("whatever")
 }
 
+/// Some, or as many as a hunt with `PROPTEST_CASES` asks for.
+fn cases() -> ProptestConfig {
+    let mut config = ProptestConfig::default();
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = 64;
+    }
+    config.max_shrink_iters = 200;
+    config.failure_persistence = None;
+    config
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
     #[test]
     fn every_job_is_reported_once_and_nothing_remains_unlisted(history in histories()) {
         let runtime = tokio::runtime::Builder::new_current_thread()

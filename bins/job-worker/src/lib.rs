@@ -1,9 +1,10 @@
 //! Runs any of our programs as a CodePipeline custom action, or as a Lambda function that an action invokes.
 //!
-//! `serve` asks for jobs and `lambda` is given one; `work` takes a job from its first look to its report, `decide` says
-//! what follows when the program has ended, `request` turns the action's configuration into the program's settings,
-//! `artifacts` brings files down and up, `child` runs the program, `journal` keeps all of it on disk until it is
-//! reported, and `token` is what CodePipeline keeps for the next worker. `api` speaks with CodePipeline, through one `gate`.
+//! `serve` asks for jobs and `lambda` is given one. `take`, `step` and `settle` carry it from its acknowledgement to its
+//! report; `decide` says what follows when the program has ended. `request` turns the action's configuration into the
+//! program's settings, `artifacts` brings files down and up, `child` runs the program, `journal` keeps all of it on disk
+//! until it is reported, and `token` is what CodePipeline keeps for the next worker. `api` speaks with CodePipeline,
+//! through one `gate`.
 
 mod action_type;
 mod api;
@@ -24,9 +25,12 @@ mod run;
 mod serve;
 mod served;
 mod settings;
+mod settle;
 mod status;
+mod step;
+mod take;
 mod token;
-mod work;
+mod worker;
 
 use action::program::{self, Permission, Program, Subcommand};
 use std::process::ExitCode;

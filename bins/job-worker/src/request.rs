@@ -103,7 +103,9 @@ fn fault_of(name: &str, value: &str, program: &Description) -> Option<String> {
 pub(crate) fn without_secrets(settings: &Variables, program: &Description) -> Variables {
     let is_plain = |name: &str| program.setting(name).is_some_and(|one| !one.secret);
     let plain = settings.iter().filter(|(name, _)| is_plain(name));
-    plain.map(|(name, value)| (name.clone(), value.clone())).collect()
+    plain
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// The values that nobody may read.

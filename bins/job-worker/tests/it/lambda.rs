@@ -36,7 +36,10 @@ fn function(world: &World, program: &str, action: usize, seconds: u64) -> Runnin
     }
     Program::new(&bootstrap)
         .envs(world.fake.env())
-        .env("AWS_LAMBDA_RUNTIME_API", world.fake.url().trim_start_matches("http://"))
+        .env(
+            "AWS_LAMBDA_RUNTIME_API",
+            world.fake.url().trim_start_matches("http://"),
+        )
         .env("AWS_LAMBDA_FUNCTION_NAME", "make-ami")
         .env("JOB_WORKER_PROGRAM", program)
         .env("JOB_WORKER_PROGRAM_FOLDER", world.path("bin"))
@@ -56,20 +59,31 @@ fn an_image_is_made_over_several_events_with_tokens() {
     let last = world.jobs.last(action);
     assert_eq!(last.status, Status::Succeeded);
     let ami = world.images().remove(0);
-    assert_eq!(last.report.unwrap()["outputVariables"]["AMI_ID"], ami.as_str());
+    assert_eq!(
+        last.report.unwrap()["outputVariables"]["AMI_ID"],
+        ami.as_str()
+    );
     assert!(world.jobs.all().iter().all(|job| job.reports == 1));
     let environment = std::fs::read_to_string(world.path("state/environment")).unwrap();
     assert!(!environment.contains("AWS_LAMBDA"), "{environment}");
     // A function is not asked for jobs, and acknowledges none.
     let asked = world.fake.operations();
-    assert!(!asked.iter().any(|call| call.contains("Poll") || call.contains("Acknowledge")), "{asked:?}");
+    assert!(
+        !asked
+            .iter()
+            .any(|call| call.contains("Poll") || call.contains("Acknowledge")),
+        "{asked:?}"
+    );
     drop(function);
 }
 
 #[test]
 fn what_does_not_end_in_the_functions_time_is_handed_back() {
     let world = World::new();
-    world.set("script", "[ -e \"$S/again\" ] || { : >\"$S/again\"; sleep 60; }");
+    world.set(
+        "script",
+        "[ -e \"$S/again\" ] || { : >\"$S/again\"; sleep 60; }",
+    );
     let action = world.jobs.start(image("Run"));
     // Of 27 seconds, 25 are kept for stopping the program and for the report.
     let function = function(&world, "plain", action, 27);
@@ -87,7 +101,8 @@ fn another_event_is_an_error_and_the_next_one_is_served() {
     world.set("ready", "");
     let error = "http:POST /2018-06-01/runtime/invocation/other/error";
     world.fake.on(error, [Reply::empty(202)]);
-    let stray = Reply::bytes("{\"key\": \"value\"}").header("lambda-runtime-aws-request-id", "other");
+    let stray =
+        Reply::bytes("{\"key\": \"value\"}").header("lambda-runtime-aws-request-id", "other");
     world.fake.first(NEXT, [stray]);
     let function = function(&world, "make-ami", action, 300);
     world.until_over(action);

@@ -7,6 +7,7 @@ mod killed;
 mod lambda;
 mod model;
 mod page;
+mod real;
 mod sdk_settings;
 mod secret_settings;
 mod serve;

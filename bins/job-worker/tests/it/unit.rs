@@ -24,7 +24,10 @@ struct Flags {
 fn the_unit_gives_a_stop_more_time_than_the_worker_takes() {
     let unit = unit();
     let command = Flags::command();
-    let flag = command.get_arguments().find(|one| one.get_id() == "stop_within").unwrap();
+    let flag = command
+        .get_arguments()
+        .find(|one| one.get_id() == "stop_within")
+        .unwrap();
     let default = flag.get_default_values()[0].to_str().unwrap();
     let within: u64 = default.trim_end_matches('s').parse().unwrap();
     let unit_within: u64 = value(&unit, "TimeoutStopSec").parse().unwrap();
@@ -49,7 +52,13 @@ fn fifty_images_in_the_making_cost_little_memory_and_a_poll_little_time() {
     let pid = worker.id();
     let spent = || {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        let fields: Vec<u64> = stat.rsplit_once(") ").unwrap().1.split(' ').map(|field| field.parse().unwrap_or(0)).collect();
+        let fields: Vec<u64> = stat
+            .rsplit_once(") ")
+            .unwrap()
+            .1
+            .split(' ')
+            .map(|field| field.parse().unwrap_or(0))
+            .collect();
         // User and system time, in ticks of ten milliseconds.
         (fields[11] + fields[12]) * 10
     };
@@ -59,11 +68,13 @@ fn fifty_images_in_the_making_cost_little_memory_and_a_poll_little_time() {
     world.until("many polls", |world| asked(world) > polls + 50);
     let (polls, took) = (asked(&world) - polls, spent() - before);
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("RssAnon")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("RssAnon"))
+        .unwrap();
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     assert!(kib < 40 * 1024, "{kib} KiB");
     let each = took as f64 / polls as f64;
-    eprintln!("{kib} KiB, {each:.2} ms of CPU for each of {polls} polls");
     // Each poll answers with all fifty jobs here; without optimization it may take some more.
     let most = if cfg!(debug_assertions) { 25.0 } else { 5.0 };
     assert!(each < most, "{each} ms for each of {polls} polls");

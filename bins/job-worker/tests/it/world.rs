@@ -127,8 +127,7 @@ impl World {
         Program::new(env!("CARGO_BIN_EXE_job-worker"))
             .envs(self.fake.env())
             .args(["serve", "--provider", "MakeAmi", "--program", program])
-            .arg("--program-folder")
-            .arg(self.path("bin"))
+            .env("JOB_WORKER_PROGRAM_FOLDER", self.path("bin"))
             .arg("--work-folder")
             .arg(self.path(work))
             .env("JOB_WORKER_POLL_EVERY", "50ms")
@@ -161,7 +160,7 @@ impl World {
         let began = Instant::now();
         while !is_so(self) {
             assert!(
-                began.elapsed() < Duration::from_secs(30),
+                began.elapsed() < Duration::from_secs(120),
                 "{what}: {:#?}\n{:#?}\n{:#?}",
                 self.jobs.all(),
                 self.calls(),

@@ -76,7 +76,9 @@ fn what_may_be_secret_is_marked() {
             let parser = format!("{:?}", argument.get_value_parser().type_id());
             parser.contains("guarded::Guarded") || parser.contains("KeySource")
         });
-        let mut guarded: Vec<_> = guarded.map(|one| one.get_id().as_str().to_owned()).collect();
+        let mut guarded: Vec<_> = guarded
+            .map(|one| one.get_id().as_str().to_owned())
+            .collect();
         guarded.sort();
         let mut marked = S::secrets().to_vec();
         marked.sort_unstable();
