@@ -5,6 +5,7 @@
 //! signalling, `health` asks the application, `signal` tells the stack, `lifecycle_hook` the group. The program is a
 //! single static file, so an image needs neither Python nor the AWS CLI for it.
 
+pub mod cfn_signal;
 mod health;
 mod identity;
 mod lifecycle_hook;
@@ -17,6 +18,8 @@ use action::program::{self, Context, Output, Permission, Program};
 use action::wait::Limits;
 use aws::session::Session;
 use serde_json::json;
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -57,8 +60,12 @@ pub const PROGRAM: Program = Program {
                On an instance, telling nobody:\n  signal-health --stack rag-app-dev --resource AutoScalingGroup --dry-run",
 };
 
-/// Runs the program on the process's arguments and environment.
+/// Runs the program on the process's arguments and environment; called `cfn-signal`, it is that.
 pub fn main() -> ExitCode {
+    let called = std::env::args_os().next().unwrap_or_default();
+    if Path::new(&called).file_name() == Some(OsStr::new(cfn_signal::PROGRAM.name)) {
+        return cfn_signal::main();
+    }
     program::run::<Raw, _, _>(&PROGRAM, run)
 }
 

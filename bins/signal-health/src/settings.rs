@@ -138,7 +138,7 @@ impl Settings for Raw {
 /// A stack's name (128 characters at most) or its ARN.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_SignalResource.html>
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct StackName(String);
+pub(crate) struct StackName(pub(crate) String);
 
 impl FromStr for StackName {
     type Err = String;
@@ -163,7 +163,7 @@ impl FromStr for StackName {
 /// A logical id: letters and digits.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html>
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct LogicalId(String);
+pub(crate) struct LogicalId(pub(crate) String);
 
 impl FromStr for LogicalId {
     type Err = String;

@@ -2,6 +2,7 @@
 
 mod artifact_attribute;
 mod change_set;
+mod deployment;
 mod operation;
 mod request;
 mod send;
@@ -16,8 +17,9 @@ use crate::action_io::{ActionInput, ActionOutput};
 use crate::artifact::Artifact;
 use crate::ids::random_id;
 use change_set::Found;
+use deployment::Deployment;
 use request::Request;
-use stack::{Deployment, status_of};
+use stack::status_of;
 use state::{Kind, is_replaced};
 
 /// Does what the mode says and waits for it; the stack's outputs are the action's variables. What CloudFormation would

@@ -5,8 +5,9 @@ use action::wait::{self, Look};
 use aws::error::AwsError;
 use aws_sdk_cloudformation::types::{Change, ChangeSetType};
 
+use super::deployment::Deployment;
 use super::send::{capabilities, parameters, tags};
-use super::stack::{Deployment, PACE, status_of};
+use super::stack::{PACE, status_of};
 
 /// What became of a change set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use action::failure::Failure;
 use aws::error::AwsError;
 use aws_sdk_cloudformation::types::{Capability, Parameter, Tag};
 
+use super::deployment::Deployment;
 use super::request::Request;
-use super::stack::Deployment;
 use super::state::{Kind, Move};
 
 /// What became of a call that creates or updates.
