@@ -3,11 +3,70 @@
 
 use crate::aws::{ID, with_instance};
 use crate::world::World;
+use harness::sshd::Sshd;
 use harness::tunnel::{Agent, Behaviour, Endpoint, Faults, Manner, list_endpoints};
 use harness::{FakeAws, Program, Ran, Reply};
 use serde_json::json;
 
-/// AWS, with an endpoint and an agent that lead to the host.
+/// AWS, with an endpoint and an agent that lead to a host.
+struct Ways {
+    aws: FakeAws,
+    endpoint: Endpoint,
+    agent: Agent,
+}
+
+impl Ways {
+    fn start(sshd: &Sshd, behaviour: &Behaviour) -> Self {
+        let aws = FakeAws::start_tls();
+        let endpoint = Endpoint::start(&aws, sshd.port());
+        let agent = Agent::start(sshd.port(), behaviour);
+        agent.serve(&aws);
+        let items = endpoint.listed(
+            "eice-0123456789abcdef0",
+            "vpc-1",
+            "subnet-1",
+            "create-complete",
+        );
+        list_endpoints(&aws, &items);
+        aws.on("ec2:DescribeInstances", [instance()]);
+        Self {
+            aws,
+            endpoint,
+            agent,
+        }
+    }
+}
+
+/// The way that all tests take to their hosts: `TEST_TRANSPORT=eic` or `ssm` in the environment of the tests puts that
+/// tunnel between. `scripts/test-transports` runs those that can be run so.
+pub(crate) struct Tunneled {
+    ways: Ways,
+    transport: String,
+}
+
+impl Tunneled {
+    pub(crate) fn start(sshd: &Sshd) -> Option<Self> {
+        let transport = std::env::var("TEST_TRANSPORT").unwrap_or_default();
+        match transport.as_str() {
+            "" | "direct" => None,
+            "eic" | "ssm" => Some(Self {
+                ways: Ways::start(sshd, &Behaviour::default()),
+                transport,
+            }),
+            other => panic!("TEST_TRANSPORT={other} is none of direct, eic, ssm"),
+        }
+    }
+
+    pub(crate) fn over(&self, program: Program) -> Program {
+        program
+            .envs(self.ways.aws.env())
+            .env("INSTANCE_ID", ID)
+            .env_remove("DEPLOY_APP_ADDRESS")
+            .env("DEPLOY_APP_TRANSPORT", &self.transport)
+    }
+}
+
+/// A host that only tunnels lead to.
 pub(crate) struct Private {
     pub(crate) world: World,
     pub(crate) aws: FakeAws,
@@ -18,18 +77,11 @@ pub(crate) struct Private {
 impl Private {
     pub(crate) fn start(behaviour: &Behaviour) -> Option<Self> {
         let world = World::start()?;
-        let aws = FakeAws::start_tls();
-        let endpoint = Endpoint::start(&aws, world.sshd.port());
-        let agent = Agent::start(world.sshd.port(), behaviour);
-        agent.serve(&aws);
-        let items = endpoint.listed(
-            "eice-0123456789abcdef0",
-            "vpc-1",
-            "subnet-1",
-            "create-complete",
-        );
-        list_endpoints(&aws, &items);
-        aws.on("ec2:DescribeInstances", [instance()]);
+        let Ways {
+            aws,
+            endpoint,
+            agent,
+        } = Ways::start(&world.sshd, behaviour);
         Some(Self {
             world,
             aws,
