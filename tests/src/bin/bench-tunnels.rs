@@ -5,6 +5,7 @@
 //! a deployment of nothing takes is taken off, so that the rate is that of the bytes.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stdout,
     reason = "a tool for this machine, whose output is its purpose"
 )]

@@ -67,8 +67,8 @@ pub(crate) struct Routes {
     excluded: Vec<(Transport, String)>,
     tunneling: Option<Tunneling>,
     has_public_address: bool,
-    /// How the tunnels that were connected over end.
-    taken: Mutex<Vec<Ending>>,
+    /// The tunnels that were connected over, and how they end.
+    taken: Mutex<Vec<(Transport, Ending)>>,
 }
 
 /// What opens tunnels.
@@ -252,7 +252,7 @@ impl Routes {
         match connected {
             Ok(session) => {
                 let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-                taken.push(ending);
+                taken.push((route.transport(), ending));
                 Ok(session)
             }
             // A tunnel that ended says more than SSH about its end.
@@ -260,11 +260,17 @@ impl Routes {
         }
     }
 
+    /// Whether the host is reached over a session of Session Manager, which carries a MiB or two a second.
+    pub(crate) fn is_session(&self) -> bool {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(taken.last(), Some((Transport::Ssm, _)))
+    }
+
     /// Why the tunnel that carried the deployment ended, where it did so by itself.
     #[must_use]
     pub(crate) fn broken(&self) -> Option<TunnelError> {
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.iter().rev().find_map(Ending::reason)
+        taken.iter().rev().find_map(|(_, ending)| ending.reason())
     }
 
     /// Ends every tunnel, also the one that carried the deployment. What is left behind is told.

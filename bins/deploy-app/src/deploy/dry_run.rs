@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::application::Application;
 use super::compare::{self, Compared};
 use super::plan::{Entry, Plan};
+use crate::connect::needs;
 use crate::host::Remote;
 use crate::host::command::Command;
 use crate::host::lock;
@@ -17,8 +18,8 @@ use crate::runtime::ollama;
 use crate::runtime::run_spec::Manner;
 use crate::runtime::start;
 use crate::runtime::stop::{self, Stopping};
-use crate::settings::Checked;
 use crate::settings::key_source::KeySource;
+use crate::settings::{Checked, Transport};
 use filesync::release::next_name;
 use filesync::{Tree, size};
 
@@ -138,7 +139,12 @@ pub(super) fn permissions(settings: &Checked, has_instance: bool) -> Vec<String>
     }
     // A key of Session Manager's preferences is known once a session begins.
     if settings.place.address.is_none() {
-        actions.extend(crate::connect::needs::permissions(settings.transport));
+        actions.extend(needs::permissions(settings.transport));
+    }
+    if settings.transfer_bucket.is_some()
+        && matches!(settings.transport, Transport::Auto | Transport::Ssm)
+    {
+        actions.extend(needs::BUCKET_PERMISSIONS);
     }
     if settings.target_group.is_some() {
         actions.push("elasticloadbalancing:DescribeTargetHealth");

@@ -3,7 +3,7 @@
 
 use crate::aws::{ID, with_instance};
 use crate::world::World;
-use harness::sshd::Sshd;
+use harness::sshd::{Options, Sshd};
 use harness::tunnel::{Agent, Behaviour, Endpoint, Faults, Manner, list_endpoints};
 use harness::{FakeAws, Program, Ran, Reply};
 use serde_json::json;
@@ -16,8 +16,7 @@ struct Ways {
 }
 
 impl Ways {
-    fn start(sshd: &Sshd, behaviour: &Behaviour) -> Self {
-        let aws = FakeAws::start_tls();
+    fn start(aws: FakeAws, sshd: &Sshd, behaviour: &Behaviour) -> Self {
         let endpoint = Endpoint::start(&aws, sshd.port());
         let agent = Agent::start(sshd.port(), behaviour);
         agent.serve(&aws);
@@ -50,7 +49,7 @@ impl Tunneled {
         match transport.as_str() {
             "" | "direct" => None,
             "eic" | "ssm" => Some(Self {
-                ways: Ways::start(sshd, &Behaviour::default()),
+                ways: Ways::start(FakeAws::start_tls(), sshd, &Behaviour::default()),
                 transport,
             }),
             other => panic!("TEST_TRANSPORT={other} is none of direct, eic, ssm"),
@@ -76,12 +75,21 @@ pub(crate) struct Private {
 
 impl Private {
     pub(crate) fn start(behaviour: &Behaviour) -> Option<Self> {
-        let world = World::start()?;
+        Self::start_with(&Options::default(), FakeAws::start_tls(), behaviour)
+    }
+
+    /// With a differing `sshd`, which may know this AWS.
+    pub(crate) fn start_with(
+        options: &Options,
+        aws: FakeAws,
+        behaviour: &Behaviour,
+    ) -> Option<Self> {
+        let world = World::start_with(options)?;
         let Ways {
             aws,
             endpoint,
             agent,
-        } = Ways::start(&world.sshd, behaviour);
+        } = Ways::start(aws, &world.sshd, behaviour);
         Some(Self {
             world,
             aws,
