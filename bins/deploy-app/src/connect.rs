@@ -234,8 +234,8 @@ async fn over_routes(
         push: &push,
     };
     match way.routes.connect(&to).await {
-        Ok((session, route)) => {
-            if let Some(told) = way.routes.told(&route) {
+        Ok(session) => {
+            if let Some(told) = way.routes.way() {
                 tracing::info!("{} was reached {told}", way.shown());
             }
             Ok(session)

@@ -97,6 +97,7 @@ pub(super) async fn of_deployment(
     let stored = state.stored().cloned().unwrap_or_default();
     Ok(Plan {
         host: remote.shown.clone(),
+        way: remote.way.routes.way(),
         target: settings.paths.target.clone(),
         current: current.map(str::to_owned),
         release: is_new.then_some(release),
@@ -232,6 +233,7 @@ pub(super) async fn of_rollback(
     deeds.extend(shown("start", commands.start(release, false, false)));
     let plan = Plan {
         host: remote.shown.clone(),
+        way: remote.way.routes.way(),
         target: remote.settings.paths.target.clone(),
         current: Some(current.to_owned()),
         deeds,

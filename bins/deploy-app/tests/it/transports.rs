@@ -212,9 +212,10 @@ fn auto_takes_what_leads_there_and_says_why_the_others_do_not() {
             .listed("eice-1", "vpc-1", "subnet-1", "create-complete"),
     );
     let plan = private.over("auto").arg("--dry-run").run();
-    plan.assert_code(0).assert_stderr(
-        "was reached over the Instance Connect Endpoint eice-1 (ssm: the SSM agent of the instance is not registered;",
-    );
+    let way = "over the Instance Connect Endpoint eice-1 (ssm: the SSM agent of the instance is not registered;";
+    plan.assert_code(0)
+        .assert_stderr(&format!("was reached {way}"))
+        .assert_stderr(&format!("\n  reached {way}"));
 }
 
 #[test]
@@ -329,6 +330,24 @@ fn a_clock_that_is_off_and_a_missing_permission_are_told_apart() {
         .unreached("eic", 4)
         .assert_stderr("the server refused the websocket: HTTP 403: User is not authorized")
         .assert_stderr("ec2-instance-connect:OpenTunnel");
+}
+
+#[test]
+fn what_the_preferences_of_the_account_refuse_is_told_in_the_agents_words() {
+    // The agent's own words (amazon-ssm-agent 3.3, `agent/session/config/config.go`).
+    let said = "We couldn't start the session because encryption is not set up on the selected Amazon S3 bucket.";
+    let behaviour = Behaviour {
+        closes: Some((1, said.to_owned())),
+        ..Behaviour::default()
+    };
+    let Some(private) = Private::start(&behaviour) else {
+        return;
+    };
+    private
+        .unreached("ssm", 4)
+        .assert_stderr(&format!("Session Manager ended the session: {said}"))
+        .assert_stderr("hint: Session Manager's preferences and the agent's log");
+    assert_eq!(private.agent.left_open(), Vec::<String>::new());
 }
 
 #[test]
