@@ -71,9 +71,6 @@ impl<'a> Stored<'a> {
     }
 
     /// Stores the content of a file. Needs `s3:PutObject`.
-    ///
-    /// # Errors
-    /// What the call met.
     pub(crate) async fn put(&self, file: &Path) -> Result<(), BucketError> {
         let body = ByteStream::from_path(file).await?;
         let put = self
@@ -88,9 +85,6 @@ impl<'a> Stored<'a> {
     }
 
     /// An address by which whoever has it may fetch the content. Needs `s3:GetObject`, which S3 checks when it is used.
-    ///
-    /// # Errors
-    /// When it cannot be signed.
     pub(crate) async fn address(&self) -> Result<String, BucketError> {
         let expires = PresigningConfig::expires_in(EXPIRES)?;
         let get = self.client.get_object().bucket(self.bucket).key(self.key());
@@ -100,9 +94,6 @@ impl<'a> Stored<'a> {
     }
 
     /// Deletes it. Needs `s3:DeleteObject`.
-    ///
-    /// # Errors
-    /// What the call met.
     pub(crate) async fn delete(&self) -> Result<(), BucketError> {
         self.session.limit.extend(Instant::now() + DELETING);
         let delete = self

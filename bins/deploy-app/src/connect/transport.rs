@@ -92,7 +92,6 @@ struct Tunneling {
 
 impl Routes {
     /// The direct way alone.
-    #[must_use]
     pub(crate) fn direct() -> Self {
         Self {
             routes: vec![Route::Direct],
@@ -101,9 +100,6 @@ impl Routes {
     }
 
     /// Looks at what can lead to an instance; `address` is where a direct connection would go.
-    ///
-    /// # Errors
-    /// A refusal when the one way that is asked for cannot lead there, or none can.
     pub(crate) async fn find(
         settings: &Checked,
         context: &Context,
@@ -175,13 +171,11 @@ impl Routes {
     }
 
     /// Whether there is more than a direct connection.
-    #[must_use]
     pub(crate) fn has_tunnel(&self) -> bool {
         self.routes.iter().any(|route| *route != Route::Direct)
     }
 
     /// Whether a direct connection is among them.
-    #[must_use]
     pub(crate) fn has_direct(&self) -> bool {
         self.routes.contains(&Route::Direct)
     }
@@ -204,9 +198,6 @@ impl Routes {
     }
 
     /// Connects over every way at once, and takes the first that authenticates.
-    ///
-    /// # Errors
-    /// What each of them met.
     pub(crate) async fn connect(&self, to: &To<'_>) -> Result<Session, Tried> {
         let mut tries: FuturesUnordered<_> = self
             .routes
@@ -290,7 +281,6 @@ impl Routes {
     }
 
     /// Why the tunnel that carried the deployment ended, where it did so by itself.
-    #[must_use]
     pub(crate) fn broken(&self) -> Option<TunnelError> {
         let taken = self.taken();
         let endings = taken.iter().rev().filter_map(|taken| taken.ending.as_ref());

@@ -38,9 +38,6 @@ fi || { rm -f -- "$file"; exit 1; }
 
 impl Remote<'_> {
     /// Has the host receive a release by way of the bucket; none where it goes over the connection.
-    ///
-    /// # Errors
-    /// When what was fetched is not received, or the run is interrupted.
     pub(super) async fn receive_by_bucket(
         &self,
         deed: &str,
