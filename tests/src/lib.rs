@@ -31,6 +31,7 @@ pub mod sdk_settings;
 pub mod secret_settings;
 pub mod server;
 pub mod shells;
+pub mod slow_link;
 pub mod sshd;
 pub mod ssm;
 pub mod tunnel;
