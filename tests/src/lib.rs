@@ -17,6 +17,7 @@ pub mod dropbear;
 pub mod ebs;
 pub mod ec2;
 pub mod fake_aws;
+pub mod jobs;
 pub mod kms;
 pub mod microburst;
 pub mod ministack;
