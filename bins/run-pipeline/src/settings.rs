@@ -281,6 +281,10 @@ pub struct Checked {
 impl Settings for Raw {
     type Checked = Asked;
 
+    fn secrets() -> &'static [&'static str] {
+        &["parameter", "variable"]
+    }
+
     /// A buildspec's exports alone are for a shell; a pipeline's report is JSON.
     fn writes_data(command: Option<&str>, _format: Option<&str>) -> bool {
         command != Some("buildspec")
