@@ -18,6 +18,7 @@ mod in_place;
 mod killed;
 mod login_shells;
 mod manners;
+mod memory;
 mod model;
 mod noise;
 mod page;

@@ -79,6 +79,11 @@ impl World {
         Some(world)
     }
 
+    /// Whether a tunnel lies between.
+    pub(crate) fn is_tunneled(&self) -> bool {
+        self.tunneled.is_some()
+    }
+
     /// Where the application listens.
     pub(crate) fn port(&self) -> u16 {
         self.port
