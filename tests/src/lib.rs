@@ -12,10 +12,12 @@
 )]
 
 pub mod codebuild;
+pub mod codepipeline;
 pub mod dropbear;
 pub mod ebs;
 pub mod ec2;
 pub mod fake_aws;
+pub mod jobs;
 pub mod kms;
 pub mod microburst;
 pub mod ministack;

@@ -24,6 +24,16 @@ use ssh::HostKeyLines;
 impl Settings for Raw {
     type Checked = Checked;
 
+    fn secrets() -> &'static [&'static str] {
+        &[
+            "address",
+            "ssh_key",
+            "ssh_key_passphrase",
+            "health_header",
+            "ollama_url",
+        ]
+    }
+
     fn check(self, faults: &mut Faults) -> Option<Checked> {
         let place_given = !matches!(
             (&self.address, &self.instance_id, &self.instance_tag),
