@@ -53,6 +53,10 @@ fn peak_of(begun: &Path, peaks: &Path) -> u64 {
 }
 
 #[test]
+#[allow(
+    clippy::print_stderr,
+    reason = "by how far the bound is kept is of interest, too"
+)]
 fn the_agent_takes_little_memory_whatever_is_deployed() {
     if !Path::new("/usr/bin/time").exists() {
         return harness::missing("GNU time");

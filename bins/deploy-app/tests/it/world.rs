@@ -127,8 +127,8 @@ impl World {
         }
     }
 
-    /// The same, and never over a tunnel.
-    fn at_its_address(&self) -> Program {
+    /// The same, and never over a tunnel: for tests in which its address matters.
+    pub(crate) fn at_its_address(&self) -> Program {
         let command = |name: &str| format!("{}./{name}", self.variables());
         Program::new(env!("CARGO_BIN_EXE_deploy-app"))
             .env(
