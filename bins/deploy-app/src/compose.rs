@@ -6,16 +6,22 @@ mod mounts;
 mod outline;
 mod ports;
 mod project;
+mod registry;
+mod status;
 
 use serde_json::Value;
 
 pub(crate) use containers::ONE_OFF;
 pub use containers::{Container, Verdict, containers, judge, without_commands};
-pub use images::{Of, gone, keep, prune, recall, remove};
+pub use images::{Of, absent, gone, keep, prune, recall, remove};
 pub use mounts::{Fault, Mounts, told};
-pub use outline::{Outline, missing, outline, read_outline};
+pub use outline::{
+    FOLDER, Outline, Unread, missing, outline, read_outline, read_script, without_file,
+};
 pub use ports::{LISTENERS, taken};
 pub use project::{Engine, Project, Taken, choose, claim, engine};
+pub use registry::{Login, logged_in};
+pub use status::meaning;
 
 /// A service of a project, as `docker compose config --format json` gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub struct Service {
     pub context: Option<String>,
     /// Whether Compose pulls or builds the image whenever it starts the service, although it is there.
     pub renews: bool,
+    /// When the image is pulled.
+    pub pulls: Pulls,
     /// Folders in the container that outlive it.
     pub volumes: Vec<String>,
     /// Files and folders of the release that are mounted into its containers.
@@ -39,6 +47,17 @@ pub struct Service {
     pub ports: Vec<u16>,
     /// Its whole configuration, without the folder of the release: equal when nothing changed.
     pub configuration: String,
+}
+
+/// When the image of a service is pulled: <https://docs.docker.com/reference/compose-file/services/#pull_policy>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulls {
+    /// Whenever the service is started.
+    Always,
+    /// When it is not on the host.
+    Missing,
+    /// Not at all.
+    Never,
 }
 
 /// A file or folder of the release that a container sees.
@@ -88,6 +107,11 @@ pub fn services(config: &[u8], folders: &[&str]) -> Result<Vec<Service>, String>
                 renews: text(service.get("pull_policy")).is_some_and(|policy| {
                     !matches!(policy.as_str(), "missing" | "if_not_present" | "never")
                 }),
+                pulls: match text(service.get("pull_policy")).as_deref() {
+                    Some("always") => Pulls::Always,
+                    Some("never" | "build") => Pulls::Never,
+                    _ => Pulls::Missing,
+                },
                 context: context.or_else(|| service.get("build").map(|_| String::new())),
                 volumes: list("volumes")
                     .filter(|volume| volume.get("type").and_then(Value::as_str) != Some("tmpfs"))

@@ -9,6 +9,7 @@ use action::failure::Failure;
 use action::wait::Limits;
 
 use crate::agent::{Folders, Host, StartError};
+use crate::compose;
 use crate::failure_bundle::Evidence;
 use crate::host_keys::{self, Belief};
 use crate::reach::{self, Way};
@@ -56,6 +57,11 @@ impl<'a> Remote<'a> {
         let folders = Folders {
             target: settings.paths.target.clone(),
             chosen: settings.agent_dir.clone(),
+            path: settings.host_path.clone(),
+        };
+        let session = match &settings.sudo {
+            Some(user) => session.by_sudo(user.clone()),
+            None => session,
         };
         let started = Host::start(session, &folders, limits).await;
         let session = started.map_err(|error| no_agent(settings, way, evidence, &error))?;
@@ -129,7 +135,25 @@ impl<'a> Remote<'a> {
             .exec(script, input, show, limits)
             .await
             .map_err(|error| self.no_result(deed, &error))?;
-        self.succeeded(deed, output)
+        self.succeeded(deed, output, false)
+    }
+
+    /// The same of a script whose exit status is that of Docker Compose.
+    ///
+    /// # Errors
+    /// As [`Remote::script`].
+    pub async fn compose(
+        &self,
+        deed: &str,
+        script: &str,
+        limits: &Limits,
+    ) -> Result<Output, Failure> {
+        let ended = self
+            .session
+            .exec(script, Input::Empty, Show::Nothing, limits)
+            .await;
+        let output = ended.map_err(|error| self.no_result(deed, &error))?;
+        self.succeeded(deed, output, true)
     }
 
     pub(crate) fn no_result(&self, deed: &str, error: &ExecError) -> Failure {
@@ -138,8 +162,14 @@ impl<'a> Remote<'a> {
     }
 
     /// The failure of a command with this status, with its last words.
-    fn failed(&self, exit: Exit, deed: &str, output: &Output) -> Failure {
-        let how = format!("exit status {}", output.status);
+    fn failed(&self, exit: Exit, deed: &str, output: &Output, is_compose: bool) -> Failure {
+        let meaning = is_compose
+            .then(|| compose::meaning(output.status))
+            .flatten();
+        let how = match meaning {
+            Some(meaning) => format!("exit status {}: {meaning}", output.status),
+            None => format!("exit status {}", output.status),
+        };
         self.evidence.command_failed(deed, &how);
         let failure = Failure::new(exit, format!("cannot {deed} on {}", self.shown)).cause(how);
         let from = output.tail.len().saturating_sub(TAIL);
@@ -147,7 +177,7 @@ impl<'a> Remote<'a> {
     }
 
     /// How one of our own scripts ended, whose words tell what the user may not do.
-    fn succeeded(&self, deed: &str, output: Output) -> Result<Output, Failure> {
+    fn succeeded(&self, deed: &str, output: Output, is_compose: bool) -> Result<Output, Failure> {
         if output.status == 0 {
             return Ok(output);
         }
@@ -156,10 +186,10 @@ impl<'a> Remote<'a> {
             .iter()
             .any(|line| line.contains("Permission denied") || line.contains("permission denied"));
         if !is_denied {
-            return Err(self.failed(Exit::Failed, deed, &output));
+            return Err(self.failed(Exit::Failed, deed, &output, is_compose));
         }
         Err(self
-            .failed(Exit::NotPermitted, deed, &output)
+            .failed(Exit::NotPermitted, deed, &output, is_compose)
             .hint(self.make_by_hand_hint()))
     }
 
@@ -167,7 +197,7 @@ impl<'a> Remote<'a> {
     pub(crate) fn make_by_hand_hint(&self) -> String {
         format!(
             "user `{}` needs the right to do this; for the folder: {}",
-            self.settings.user,
+            self.settings.acts_as(),
             self.make_by_hand()
         )
     }
@@ -175,7 +205,7 @@ impl<'a> Remote<'a> {
     /// The command by which a person makes the target folder.
     #[must_use]
     pub fn make_by_hand(&self) -> String {
-        let user = quote(&self.settings.user);
+        let user = quote(&self.settings.acts_as());
         format!(
             "sudo install -d -o {user} {}",
             quote(&self.settings.paths.target)
@@ -183,11 +213,11 @@ impl<'a> Remote<'a> {
     }
 
     /// How a command of the application ended. Whatever it was denied is its own business.
-    fn did_well(&self, deed: &str, output: &Output) -> Result<(), Failure> {
+    fn did_well(&self, command: &Command, deed: &str, output: &Output) -> Result<(), Failure> {
         if output.status == 0 {
             return Ok(());
         }
-        let failure = self.failed(Exit::Failed, deed, output);
+        let failure = self.failed(Exit::Failed, deed, output, command.is_compose);
         Err(match hint_of(output.status) {
             Some(hint) => failure.hint(hint),
             None => failure,
@@ -205,8 +235,8 @@ impl<'a> Remote<'a> {
         limits: &Limits,
     ) -> Result<(), Failure> {
         let output = self.run(command, Show::Lines(command.name), limits).await;
-        self.succeeded(deed, output.map_err(|error| self.no_result(deed, &error))?)
-            .map(drop)
+        let output = output.map_err(|error| self.no_result(deed, &error))?;
+        self.succeeded(deed, output, false).map(drop)
     }
 
     async fn run(
@@ -232,7 +262,8 @@ impl<'a> Remote<'a> {
         limits: &Limits,
     ) -> Result<(), Failure> {
         let output = self.run(command, Show::Lines(command.name), limits).await;
-        self.did_well(deed, &output.map_err(|error| self.no_result(deed, &error))?)
+        let output = output.map_err(|error| self.no_result(deed, &error))?;
+        self.did_well(command, deed, &output)
     }
 
     /// Runs a command of the application whose lines are of interest only when it fails.
@@ -246,7 +277,8 @@ impl<'a> Remote<'a> {
         limits: &Limits,
     ) -> Result<(), Failure> {
         let output = self.run(command, Show::Tail, limits).await;
-        self.did_well(deed, &output.map_err(|error| self.no_result(deed, &error))?)
+        let output = output.map_err(|error| self.no_result(deed, &error))?;
+        self.did_well(command, deed, &output)
     }
 
     /// The last lines of a command, whatever its status; none when it does not run.
@@ -275,10 +307,17 @@ fn no_result(settings: &Checked, evidence: &Evidence, deed: &str, error: &ExecEr
         ExecError::NotRun { said, .. } => {
             let from = said.len().saturating_sub(TAIL);
             let failure = Failure::new(Exit::NotPermitted, deed).cause(error);
-            said[from..].iter().fold(failure, Failure::detail).hint(format!(
-                "the user `{user}` must be able to run commands there: look at its login shell, at its start-up files, \
-                 and at ForceCommand or command= in sshd_config and authorized_keys"
-            ))
+            let failure = said[from..].iter().fold(failure, Failure::detail);
+            failure.hint(match &settings.sudo {
+                Some(other) => format!(
+                    "DEPLOY_APP_SUDO={other} needs a host where sudo lets the user `{user}` run sh as `{other}` without a password, \
+                     as with the line `{user} ALL=({other}) NOPASSWD: ALL` in sudoers"
+                ),
+                None => format!(
+                    "the user `{user}` must be able to run commands there: look at its login shell, at its start-up files, \
+                     and at ForceCommand or command= in sshd_config and authorized_keys"
+                ),
+            })
         }
         ExecError::Interrupted(signal) => Failure::interrupted(*signal, deed),
         ExecError::Deadline => Failure::new(Exit::Deadline, deed)

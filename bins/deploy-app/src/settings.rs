@@ -1,7 +1,9 @@
 //! What `deploy-app` is told.
 
 mod check;
+mod compose;
 mod ssh_config;
+mod variables;
 mod words;
 
 use std::collections::BTreeSet;
@@ -16,11 +18,14 @@ use action::settings::value::{Count, InstanceId, Lines, Switch, Timeout};
 use http_probe::{Headers, HttpUrl, Probe, Statuses};
 use serde::Deserialize;
 
+use crate::compose::Login;
 use crate::key_source::{KeyOptions, KeySource};
 use crate::layout::{Layout, Paths};
-use ssh::{Address, HostKeyLines};
+use ssh::{Address, HostKeyLines, SudoUser};
 
 pub(crate) use check::{INSTANCE, last_part, whole_path};
+pub use compose::{ComposeRun, Registry};
+pub(crate) use variables::Variables;
 pub(crate) use words::local_path;
 pub use words::{CertificateText, Jumps, KnownHosts, LocalPath, Parsed, Runtime, Tag, Transport};
 
@@ -48,6 +53,12 @@ pub struct Raw {
     /// The user to log in as; unset: the one of the ssh_config, else ubuntu
     #[arg(long, value_name = "NAME", help_heading = "The host")]
     user: Given<String>,
+    /// The user of the host whom everything is done as, by sudo without a password: the files become that user's, and commands run as that user; unset: the user who logs in
+    #[arg(long, value_name = "USER", help_heading = "The host")]
+    sudo: Given<SudoUser>,
+    /// Folders of the host in which commands are looked for first, such as /snap/bin:/opt/bin
+    #[arg(long, value_name = "FOLDERS", help_heading = "The host")]
+    host_path: Given<String>,
     /// The private key: a file, the key itself (PEM, also on one line, in base64 or in JSON), secretsmanager:ID[:JSON-KEY], ssm:PARAMETER, or agent[:FINGERPRINT or COMMENT] for keys of the SSH agent; unset: a key made for this run is pushed with EC2 Instance Connect
     #[arg(
         long,
@@ -145,6 +156,15 @@ pub struct Raw {
     /// Compose project name; unset: the one that the target has had so far, else the Compose file's own, else the last part of the target folder, or its whole path where another target has that
     #[arg(long, value_name = "NAME", help_heading = "The start")]
     project: Given<String>,
+    /// With Compose: the Compose files, relative to the application, one a line, each overriding those before it; unset: those that Compose finds by itself
+    #[arg(long, value_name = "PATHS", help_heading = "The start")]
+    compose_files: Given<Lines>,
+    /// With Compose: names of variables whose values Compose gets, one a line; for `${NAME}` in Compose files, build arguments, and secrets with `environment: NAME`; they are not shipped
+    #[arg(long, value_name = "NAMES", help_heading = "The start")]
+    compose_variables: Given<Lines>,
+    /// With Compose: registries to log in to while images are pulled, built and started, one `REGISTRY USER VARIABLE` a line, where VARIABLE names the variable with the password
+    #[arg(long, value_name = "LINES", help_heading = "The start")]
+    registry_login: Given<Lines>,
     /// With runtime command: starts the application in the background, run by sh in the release's folder
     #[arg(long, value_name = "COMMAND", help_heading = "The start")]
     start: Given<String>,
@@ -255,6 +275,10 @@ pub struct Checked {
     pub transport: Transport,
     /// The user to log in as.
     pub user: String,
+    /// The user whom everything is done as; none where that is who logs in.
+    pub sudo: Option<SudoUser>,
+    /// Folders in which commands are looked for first.
+    pub host_path: Option<String>,
     /// The key; none means Instance Connect.
     pub ssh_key: Option<KeySource>,
     /// What opens the key and vouches for it.
@@ -289,6 +313,12 @@ pub struct Checked {
     pub project: Option<String>,
     /// How the application runs.
     pub run: Run,
+    /// Names of variables that Compose gets.
+    pub compose_variables: Vec<String>,
+    /// Registries to log in to.
+    pub registries: Vec<Registry>,
+    /// The same with the passwords, once the environment was read.
+    pub logins: Vec<Login>,
     /// Hooks.
     pub hooks: Hooks,
     /// How health is proven.
@@ -354,25 +384,31 @@ impl fmt::Display for Place {
 }
 
 impl Checked {
+    /// The user of the host whom everything is done as.
+    #[must_use]
+    pub fn acts_as(&self) -> String {
+        match &self.sudo {
+            Some(user) => user.to_string(),
+            None => self.user.clone(),
+        }
+    }
+
     /// The same, run as this Compose project.
     #[must_use]
     pub fn as_project(&self, project: &str) -> Self {
-        let project = project.to_owned();
-        Self {
-            run: Run::Compose { project },
-            ..self.clone()
+        let mut own = self.clone();
+        if let Run::Compose(compose) = &mut own.run {
+            project.clone_into(&mut compose.project);
         }
+        own
     }
 }
 
 /// How the application runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Run {
-    /// Docker Compose, under this project name: where none was set, a guess until the host was asked.
-    Compose {
-        /// The project.
-        project: String,
-    },
+    /// Docker Compose.
+    Compose(ComposeRun),
     /// Its own commands.
     Command {
         /// Starts it in the background.

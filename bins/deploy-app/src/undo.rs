@@ -372,6 +372,7 @@ async fn roll_back(
         next: (manner.run != Run::None).then_some((before, manner)),
     };
     stop(remote, &stopping, limits).await?;
+    manner.tell_secrets(before);
     let commands = manner.commands(remote.settings);
     start::start(remote, &commands, before, Images::Kept, limits).await?;
     let health = manner.health.as_ref();

@@ -89,7 +89,7 @@ impl State {
     #[must_use]
     pub fn had_project(&self, settings: &Checked) -> Option<String> {
         let of_release = |name: &str| match self.manner(name, settings).run {
-            Run::Compose { project } => Some(project),
+            Run::Compose(compose) => Some(compose.project),
             Run::Command { .. } | Run::None => None,
         };
         self.project

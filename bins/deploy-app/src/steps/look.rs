@@ -25,6 +25,7 @@ pub(super) fn commands<'a>(remote: &'a Remote<'_>) -> Commands<'a> {
         hooks: &settings.hooks,
         paths: &settings.paths,
         wait: settings.health_timeout,
+        logins: &settings.logins,
     }
 }
 
@@ -34,8 +35,8 @@ pub(super) struct Compared {
     pub(super) diff: Diff,
     /// Why the release that is current is not well, when it is the wanted one.
     pub(super) unwell: Option<String>,
-    /// How the current release was started, where the settings have another way.
-    pub(super) started_otherwise: Option<Manner>,
+    /// How the current release was started, for people, where the settings have another way.
+    pub(super) started_otherwise: Option<String>,
 }
 
 impl Compared {
@@ -48,10 +49,7 @@ impl Compared {
     pub(super) fn reason(&self) -> Option<String> {
         let before = self.started_otherwise.as_ref()?;
         self.diff.is_empty().then(|| {
-            format!(
-                "the files are those of the current release, which was started by {}",
-                before.starter()
-            )
+            format!("the files are those of the current release, which was started by {before}")
         })
     }
 
@@ -87,7 +85,10 @@ pub(super) async fn compare(
         .await;
     let settings = remote.settings;
     let started = state.current_name().map(|it| state.manner(it, settings));
-    let started_otherwise = started.filter(|it| !Manner::of(settings).starts_like(it));
+    let wanted_start = Manner::of(settings);
+    let started_otherwise = started
+        .filter(|it| !wanted_start.starts_like(it))
+        .map(|it| wanted_start.difference(&it));
     if diff.is_empty() && started_otherwise.is_some() {
         // The next release is linked to this one, file by file.
         let wanted = &application.wanted;
@@ -115,8 +116,9 @@ pub(super) async fn compare(
 
 /// Refuses a target folder that cannot be made or written into.
 pub(super) fn check_target(remote: &Remote<'_>, state: &State) -> Result<(), Failure> {
-    let Checked { user, paths, .. } = remote.settings;
+    let Checked { paths, .. } = remote.settings;
     let target = &paths.target;
+    let user = remote.settings.acts_as();
     let deed = format!("cannot deploy to {target} on {}", remote.shown);
     if let Some(blocked) = &state.blocked {
         return Err(Failure::refused(deed)

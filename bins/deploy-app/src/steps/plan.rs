@@ -4,10 +4,11 @@ use action::failure::Failure;
 use action::wait::Limits;
 use serde_json::Value;
 
+use super::ahead::Ahead;
 use super::look::{self, Compared};
 use crate::agent::lock;
 use crate::application::Application;
-use crate::compose::{self, Outline};
+use crate::compose::{self, Outline, Unread};
 use crate::key_source::KeySource;
 use crate::manner::Manner;
 use crate::model;
@@ -25,7 +26,7 @@ pub(super) async fn of_deployment(
     remote: &Remote<'_>,
     application: &Application,
     compared: Compared,
-    outline: Option<&Result<Outline, String>>,
+    ahead: Option<&Ahead>,
     limits: &Limits,
 ) -> Result<Plan, Failure> {
     let settings = remote.settings;
@@ -70,7 +71,12 @@ pub(super) async fn of_deployment(
     if is_new {
         deeds.extend(shown("before the switch", commands.before(&release)));
         deeds.extend(stop::foreseen(remote, &stopping, limits).await?);
+        let outline = ahead.map(|ahead| &ahead.outline);
         deeds.extend(services(remote, &compared, outline, &commands, limits).await);
+        let taken = ahead.into_iter().flat_map(|ahead| &ahead.taken);
+        deeds.extend(
+            taken.map(|taken| format!("{taken}: the start fails unless it is given up before")),
+        );
         deeds.extend(shown("start", commands.start(&release, false, false)));
         deeds.extend(shown("after the start", commands.after(&release)));
     } else if let (Some(current), Some(doubt)) = (current, compared.doubt()) {
@@ -150,7 +156,7 @@ pub(super) fn permissions(settings: &Checked, has_instance: bool) -> Vec<String>
 async fn services(
     remote: &Remote<'_>,
     compared: &Compared,
-    outline: Option<&Result<Outline, String>>,
+    outline: Option<&Result<Outline, Unread>>,
     commands: &Commands<'_>,
     limits: &Limits,
 ) -> Vec<String> {
@@ -158,13 +164,19 @@ async fn services(
         return Vec::new();
     };
     let current = compared.state.current_name();
-    let Some(current) = current.filter(|_| compared.started_otherwise.is_none()) else {
+    let settings = remote.settings;
+    let runs = current.map(|current| compared.state.manner(current, settings));
+    let is_same_project = |runs: &Manner| runs.commands(settings).project() == commands.project();
+    let Some((current, runs)) = current.zip(runs.filter(is_same_project)) else {
         return vec!["every service is built and started".to_owned()];
     };
     let told = async {
-        let before = start::services(remote, commands, current, limits).await;
+        let before = start::services(remote, &runs.commands(settings), current, limits).await;
         let before = before.map_err(|failure| failure.deed().to_owned())?;
-        let after = &outline.as_ref().map_err(Clone::clone)?.services;
+        let after = &outline
+            .as_ref()
+            .map_err(|unread| unread.words.clone())?
+            .services;
         let diff = &compared.diff;
         let changed = diff.added.iter().chain(&diff.changed).chain(&diff.removed);
         let moves = !remote.settings.paths.moves_files();

@@ -106,7 +106,7 @@ async fn keep_written(
     let mut unknown = old.to_vec();
     unknown.retain(|release| {
         let run = state.manner(release, remote.settings).run;
-        matches!(run, Run::Compose { .. }) && !state.images.contains(release)
+        matches!(run, Run::Compose(_)) && !state.images.contains(release)
     });
     if unknown.is_empty() && shared.is_empty() {
         return Ok(());

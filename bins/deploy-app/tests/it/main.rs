@@ -5,6 +5,7 @@ mod address;
 mod agent;
 mod aws;
 mod compose;
+mod compose_settings;
 mod data;
 mod deploys;
 mod evidence;
