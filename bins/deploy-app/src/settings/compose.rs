@@ -1,48 +1,13 @@
 //! Checking what is said about Docker Compose.
 
-use action::export::quote::posix as quote;
-use action::failure::Failure;
-use action::program::Context;
-use action::redact::{self, SHORTEST};
 use action::settings::faults::Faults;
 use action::settings::given::Given;
-use action::settings::secret::Secret;
 use action::settings::value::Lines;
 
+use super::checked::Run;
+use super::compose_run::{ComposeRun, Registry};
+use super::values::Runtime;
 use super::variables::Variables;
-use super::{Run, Runtime};
-use crate::compose::Login;
-
-/// How Docker Compose runs an application.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ComposeRun {
-    /// The project's name: where none was set, a guess until the host was asked.
-    pub project: String,
-    /// The Compose files in the order in which they override each other, relative to the application. Empty: those that
-    /// Compose finds by itself.
-    pub files: Vec<String>,
-    /// Variables of the build, once its environment was read.
-    pub variables: Variables,
-}
-
-impl ComposeRun {
-    /// Options of `docker compose` that name the files, with a blank behind each; nothing where Compose finds them itself.
-    pub(crate) fn file_options(&self) -> String {
-        let options = self.files.iter().map(|file| format!("-f {} ", quote(file)));
-        options.collect()
-    }
-}
-
-/// A registry of images, and where its password is found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registry {
-    /// Its host, with a port where it has one; `docker.io` is Docker Hub.
-    pub host: String,
-    /// The user to log in as.
-    pub user: String,
-    /// The name of the variable with the password.
-    pub variable: String,
-}
 
 /// What is said about Compose.
 pub(super) struct ComposeSettings {
@@ -202,57 +167,4 @@ pub(super) fn run(faults: &mut Faults, project: String, files: Vec<String>) -> O
         files,
         variables: Variables::default(),
     }))
-}
-
-impl super::Checked {
-    /// The same with what stands in the environment: the values of variables that Compose gets, and passwords.
-    ///
-    /// # Errors
-    /// A refusal of a name that is not set, and of a password that is too short to be hidden.
-    pub fn with_environment(&self, context: &Context) -> Result<Self, Failure> {
-        let refused = |fault: String| Failure::refused(format!("{fault}; nothing was touched"));
-        let mut own = self.clone();
-        let empty = context.empty_variables();
-        let value = |name: &String| {
-            let is_empty = empty.contains(name);
-            context.variable(name).or(is_empty.then(String::new))
-        };
-        let mut pairs = Vec::new();
-        for name in &self.compose_variables {
-            let value = value(name).ok_or_else(|| {
-                refused(format!(
-                    "DEPLOY_APP_COMPOSE_VARIABLES names {name}, and no such variable is set"
-                ))
-            })?;
-            pairs.push((name.clone(), value));
-        }
-        for Registry {
-            host,
-            user,
-            variable,
-        } in &self.registries
-        {
-            let password = value(variable).ok_or_else(|| {
-                refused(format!(
-                    "DEPLOY_APP_REGISTRY_LOGIN names {variable}, and no such variable is set"
-                ))
-            })?;
-            if password.len() < SHORTEST {
-                return Err(refused(format!(
-                    "the password {variable} is too short to be hidden in logs"
-                )));
-            }
-            let password = Secret::from(password);
-            redact::hide([password.clone()]);
-            own.logins.push(Login {
-                host: host.clone(),
-                user: user.clone(),
-                password,
-            });
-        }
-        if let Run::Compose(compose) = &mut own.run {
-            compose.variables = Variables::new(pairs, &self.secrets);
-        }
-        Ok(own)
-    }
 }
