@@ -37,7 +37,7 @@ impl Checked {
             variable,
         } in &self.registries
         {
-            let password = value(variable).ok_or_else(|| {
+            let password = context.variable(variable).ok_or_else(|| {
                 refused(format!(
                     "DEPLOY_APP_REGISTRY_LOGIN names {variable}, and no such variable is set"
                 ))

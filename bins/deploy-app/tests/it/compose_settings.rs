@@ -150,10 +150,13 @@ fn compose_reads_the_files_that_are_named_in_their_order() {
     docker.world.write("deploy/prod.yaml", "prod");
     docker.deploy();
     let files = |files: &str| docker.program().env("DEPLOY_APP_COMPOSE_FILES", files);
-    let ran = files("deploy/base.yaml\n./deploy/prod.yaml").run();
-    ran.assert_code(0)
-        .assert_stderr("started by Compose from the files that Compose finds by itself")
+    let both = files("deploy/base.yaml\n./deploy/prod.yaml");
+    let dry = both.clone().env("DEPLOY_APP_DRY_RUN", "1").run();
+    dry.assert_code(0)
         .assert_stderr("-f 'deploy/base.yaml' -f 'deploy/prod.yaml' --project-directory");
+    both.run()
+        .assert_code(0)
+        .assert_stderr("started by Compose from the files that Compose finds by itself");
     let container = std::fs::read_to_string(docker.tools.path().join("container")).unwrap();
     assert!(container.ends_with(" baseprod"), "{container}");
     // Their order counts, and the hooks find the same project.
@@ -220,7 +223,7 @@ fn images_are_pulled_while_the_old_release_serves() {
     let calls = docker.calls();
     assert_eq!(calls[0], format!("pull app {first} "), "{calls:?}");
     // It is there now.
-    docker.world.write("content", "two");
+    docker.world.write("compose.yaml", "v1");
     let second = release(docker.program().run().assert_code(0));
     let calls = docker.calls();
     assert!(!calls.iter().any(|it| it.starts_with("pull")), "{calls:?}");
@@ -260,6 +263,7 @@ fn a_registry_is_logged_in_to_for_as_long_as_a_command_lasts() {
             .env("PASSWORD", password)
     };
     program("")
+        .env_remove("PASSWORD")
         .run()
         .assert_code(2)
         .assert_stderr("names PASSWORD, and no such variable is set");
