@@ -77,7 +77,7 @@ fn variables_reach_every_command_of_compose_and_no_secret_is_written() {
     assert_eq!(last(&docker, "up"), format!("up TAG=v7 NPM_TOKEN={SECRET}"));
 
     // Without the secret there is nothing to go back with.
-    let ran = docker.program().arg("rollback").arg(&release(&ran)).run();
+    let ran = docker.program().arg("rollback").arg(release(&ran)).run();
     ran.assert_code(0);
     let second = docker.world.releases().pop().unwrap();
     let ran = docker.program().arg("rollback").arg(&second).run();
