@@ -65,7 +65,7 @@ pub enum Operation {
         shared: Vec<String>,
         unknown: Vec<String>,
     },
-    /// [`release::remove`]: nothing.
+    /// [`release::remove`]: where what could not be removed lies now.
     Remove { releases: Vec<String> },
     /// [`release::write_to_disk`]: nothing.
     WriteToDisk,

@@ -159,7 +159,8 @@ fn without_compose(failure: Failure) -> Failure {
         _ => failure,
     };
     failure.hint(format!(
-        "install docker and its Compose plugin (v2) on the host and let the user use them, or set DEPLOY_APP_RUNTIME={} with DEPLOY_APP_START",
+        "install docker and its Compose plugin (v2) on the host and let the user use them (DEPLOY_APP_SUDO=root does it by sudo, \
+         DEPLOY_APP_HOST_PATH names the folder of a docker that is not found), or set DEPLOY_APP_RUNTIME={} with DEPLOY_APP_START",
         Runtime::Command
     ))
 }

@@ -171,7 +171,7 @@ async fn outline(
         return Ok(Err(unread(output.tail.join("\n").trim().to_owned())));
     }
     let current = paths.current_folder();
-    Ok(compose::read_outline(&output.stdout, &folder, &current).map_err(unread))
+    Ok(compose::read_outline(&output.stdout, run, (&folder, &current)).map_err(unread))
 }
 
 /// How a file that the Compose files name comes to the host.

@@ -10,6 +10,7 @@ use action::wait::Limits;
 use filesync::{Altered, Operation, Paths, Put};
 
 use super::audit::{self, Entry};
+use super::disk_space;
 use super::failure_bundle;
 use crate::host::Remote;
 use crate::host::lock::{self, Lock};
@@ -277,11 +278,14 @@ async fn remove(remote: &Remote<'_>, done: &Done, failure: Failure, limits: &Lim
         let releases = vec![release.clone()];
         let deed = "remove the failed release";
         remote
-            .files::<()>(deed, Operation::Remove { releases }, limits)
+            .files::<Vec<String>>(deed, Operation::Remove { releases }, limits)
             .await
     };
     match removed.await {
-        Ok(()) => failure,
+        Ok(left) => {
+            disk_space::tell_left(&remote.settings.paths.target, &left);
+            failure
+        }
         Err(error) => {
             tracing::warn!("{error}");
             failure.remains(

@@ -237,10 +237,11 @@ impl Commands<'_> {
     fn in_folder(&self, compose: &ComposeRun, release: &str, folder: &str, what: &str) -> String {
         let quoted = quote(folder);
         format!(
-            "cd {quoted} && {}docker compose -p {} {}--project-directory {quoted} --ansi never {what} </dev/null",
+            "cd {quoted} && {}docker compose -p {} {}--project-directory {} --ansi never {what} </dev/null",
             self.variables(release, folder),
             compose.project,
             compose.file_options(),
+            quote(&compose.project_directory(folder)),
         )
     }
 

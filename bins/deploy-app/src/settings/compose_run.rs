@@ -23,6 +23,21 @@ impl ComposeRun {
         let options = self.files.iter().map(|file| format!("-f {} ", quote(file)));
         options.collect()
     }
+
+    /// The folder that paths in the files are relative to, as Compose has it: that of the first file. Relative to the
+    /// application; empty for the application itself.
+    pub(crate) fn folder(&self) -> &str {
+        let first = self.files.first().and_then(|file| file.rsplit_once('/'));
+        first.map_or("", |(folder, _)| folder)
+    }
+
+    /// The same below this folder.
+    pub(crate) fn project_directory(&self, below: &str) -> String {
+        match self.folder() {
+            "" => below.to_owned(),
+            folder => format!("{below}/{folder}"),
+        }
+    }
 }
 
 /// A registry of images, and where its password is found.

@@ -153,7 +153,8 @@ fn compose_reads_the_files_that_are_named_in_their_order() {
     let both = files("deploy/base.yaml\n./deploy/prod.yaml");
     let dry = both.clone().env("DEPLOY_APP_DRY_RUN", "1").run();
     dry.assert_code(0)
-        .assert_stderr("-f 'deploy/base.yaml' -f 'deploy/prod.yaml' --project-directory");
+        .assert_stderr("-f 'deploy/base.yaml' -f 'deploy/prod.yaml' --project-directory")
+        .assert_stderr("/deploy' --ansi never build");
     both.run()
         .assert_code(0)
         .assert_stderr("started by Compose from the files that Compose finds by itself");

@@ -64,8 +64,9 @@ shift; project=
 if [ "$1" = -p ]; then project=$2; shift 2; fi
 files=; while [ "$1" = -f ]; do files="$files $2"; shift 2; done
 [ "$1" = --project-directory ] || { echo "what? $*" >&2; exit 9; }
-cd "$2" || exit 9
-folder=$2; shift 2
+# The project's folder is that of the first file; whoever calls is in the release's.
+[ -d "$2" ] || exit 9
+folder=$PWD; shift 2
 [ -n "$project" ] || project=$(cat "$tools/name" 2>/dev/null || basename "$folder")
 built=$project-app; from=$(sed -n 's/.*"image":"\([^"]*\)".*/\1/p' "$tools/service" 2>/dev/null)
 [ -n "$files" ] || [ -e compose.yaml ] || { echo 'no configuration file provided: not found' >&2; exit 14; }

@@ -1,6 +1,7 @@
 //! The built `deploy-app` against a real OpenSSH server and a scripted AWS.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod acting_user;
 mod address;
 mod agent;
 mod aws;
@@ -26,6 +27,7 @@ mod projects;
 mod prune;
 mod reaching;
 mod real_compose;
+mod real_registry;
 mod refusals;
 mod rollback;
 mod scripted_ssh;

@@ -9,6 +9,7 @@ use filesync::temporary::{TemporaryEntry, TemporaryTree};
 
 use super::service::{self, Service};
 use crate::settings::ComposeRun;
+use crate::settings::project_name::last_part;
 use action::export::quote::posix as quote;
 use filesync::{Paths, Tree, is_at};
 
@@ -59,6 +60,8 @@ pub(crate) fn outline(
 ) -> io::Result<TemporaryTree> {
     let mut outline = BTreeMap::new();
     let mut ahead = vec![ENV.to_owned()];
+    let first = files.first().and_then(|file| file.rsplit_once('/'));
+    ahead.extend(first.map(|(folder, _)| format!("{folder}/{ENV}")));
     match files {
         [] => ahead.extend(FILES.iter().chain(&OVERRIDES).map(ToString::to_string)),
         // `./` or `part/..` is for Compose to read.
@@ -209,23 +212,36 @@ pub(crate) fn read_script(
     let quoted = quote(folder);
     format!(
         "{exports}cd {quoted} && RELEASE_ID={release} RELEASE_DIR={quoted} SHARED_DIR={shared} docker compose \
-         {files}--project-directory {quoted} --ansi never config --format json </dev/null",
+         {files}--project-directory {directory} --ansi never config --format json </dev/null",
         exports = compose.variables.exports(),
         shared = quote(&format!("{}/shared", paths.target)),
         files = compose.file_options(),
+        directory = quote(&compose.project_directory(folder)),
     )
+}
+
+/// The name that Compose gives a project whose files name none: that of the folder.
+fn unnamed(compose: &ComposeRun) -> String {
+    match compose.folder().rsplit('/').next() {
+        Some("") | None => FOLDER.to_owned(),
+        Some(folder) => last_part(folder),
+    }
 }
 
 /// Reads what [`read_script`] printed about the outline in this folder.
 ///
 /// # Errors
 /// In words, when it makes no sense.
-pub(crate) fn read_outline(config: &[u8], folder: &str, current: &str) -> Result<Outline, String> {
+pub(crate) fn read_outline(
+    config: &[u8],
+    compose: &ComposeRun,
+    (folder, current): (&str, &str),
+) -> Result<Outline, String> {
     let services = service::services(config, &[folder, current])?;
     let name = serde_json::from_slice::<serde_json::Value>(config)
         .ok()
         .and_then(|config| config.get("name")?.as_str().map(str::to_owned))
-        .filter(|name| name != FOLDER);
+        .filter(|name| *name != unnamed(compose));
     Ok(Outline { name, services })
 }
 
@@ -233,6 +249,7 @@ pub(crate) fn read_outline(config: &[u8], folder: &str, current: &str) -> Result
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
     use super::*;
+    use crate::settings::Variables;
     use bundle::tree::{Rules, Source};
 
     #[test]
@@ -352,17 +369,30 @@ mod tests {
 
     #[test]
     fn a_name_is_the_files_own_and_never_that_of_the_folder() {
-        let told = |name: &str| {
+        let told = |name: &str, files: &[&str]| {
             let printed = format!(
                 "{{\"name\":\"{name}\",\"services\":{{\"db\":{{\"volumes\":[{{\"type\":\"bind\",\"source\":\"/tmp/d/{FOLDER}/data\",\"target\":\"/data\"}}]}}}}}}\n"
             );
             let folder = format!("/tmp/d/{FOLDER}");
-            read_outline(printed.as_bytes(), &folder, "/srv/app/current").unwrap()
+            let compose = run(files);
+            read_outline(printed.as_bytes(), &compose, (&folder, "/srv/app/current")).unwrap()
         };
-        assert_eq!(told("shop").name.as_deref(), Some("shop"));
-        assert_eq!(told(FOLDER).name, None);
-        assert_eq!(told("shop").services[0].binds[0].path, "data");
-        assert!(read_outline(b"", "/tmp/d", "").is_err());
+        assert_eq!(told("shop", &[]).name.as_deref(), Some("shop"));
+        assert_eq!(told(FOLDER, &[]).name, None);
+        assert_eq!(told("shop", &[]).services[0].binds[0].path, "data");
+        // The folder of the first file names the project where nothing else does.
+        let files = ["ops/Deploy/compose.yaml", "other.yaml"];
+        assert_eq!(told("deploy", &files).name, None);
+        assert_eq!(told("shop", &files).name.as_deref(), Some("shop"));
+        assert!(read_outline(b"", &run(&[]), ("/tmp/d", "")).is_err());
+    }
+
+    fn run(files: &[&str]) -> ComposeRun {
+        ComposeRun {
+            project: "app".to_owned(),
+            files: files.iter().map(ToString::to_string).collect(),
+            variables: Variables::default(),
+        }
     }
 
     #[test]
