@@ -12,10 +12,12 @@
 )]
 
 pub mod codebuild;
+pub mod codepipeline;
 pub mod dropbear;
 pub mod ebs;
 pub mod ec2;
 pub mod fake_aws;
+pub mod jobs;
 pub mod kms;
 pub mod microburst;
 pub mod ministack;
@@ -30,6 +32,7 @@ pub mod sdk_settings;
 pub mod secret_settings;
 pub mod server;
 pub mod shells;
+pub mod slow_link;
 pub mod sshd;
 pub mod ssm;
 pub mod tunnel;

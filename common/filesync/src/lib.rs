@@ -12,6 +12,7 @@ mod compare;
 mod copy;
 mod error;
 mod fault;
+mod fetched;
 mod layout;
 mod look;
 pub mod operation;
@@ -30,6 +31,7 @@ mod within;
 
 pub use error::StoreError;
 pub use fault::{Fault, What};
+pub use fetched::receive_fetched;
 pub use layout::{Layout, Paths};
 pub use look::{Files, Running, Seen, look};
 pub use operation::Operation;

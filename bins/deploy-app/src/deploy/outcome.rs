@@ -26,7 +26,6 @@ pub(super) struct Deployed {
     pub(super) release: String,
     /// Whether anything was changed.
     pub(super) changed: bool,
-    /// The model.
     pub(super) model: Option<Ensured>,
 }
 

@@ -26,7 +26,6 @@ pub(crate) struct Commands<'a> {
 
 impl Commands<'_> {
     /// Checks that the host can run it; before anything is changed there.
-    #[must_use]
     pub(crate) fn check(&self) -> Option<Command> {
         match self.run {
             Run::Compose(_) => {
@@ -46,14 +45,12 @@ impl Commands<'_> {
 
     /// What can be done while the old release still serves. A build that says when it was made would give
     /// every image another id, and every service a restart.
-    #[must_use]
     pub(crate) fn build(&self, release: &str) -> Option<Command> {
         let plain = "export BUILDX_NO_DEFAULT_ATTESTATIONS=1; ";
         self.compose_command("build", release, &self.stored(release), (plain, "build"))
     }
 
     /// Builds some services of a release again, whose images are gone.
-    #[must_use]
     pub(crate) fn rebuild(&self, release: &str, services: &[String]) -> Option<Command> {
         let what = format!("build {}", quoted(services));
         self.compose_command("build", release, &self.paths.live(release), ("", &what))
@@ -62,7 +59,6 @@ impl Commands<'_> {
     /// Starts a release; with Compose, changed services are replaced. `held` starts the images that are there, also
     /// where the project would have them pulled or built again. `anew` replaces containers that run and did not
     /// change as well, which `up` alone leaves as they are.
-    #[must_use]
     pub(crate) fn start(&self, release: &str, held: bool, anew: bool) -> Option<Command> {
         match self.run {
             Run::Compose(_) => {
@@ -80,7 +76,6 @@ impl Commands<'_> {
     }
 
     /// Stops what runs before another release is started; Compose does that by itself.
-    #[must_use]
     pub(crate) fn stop(&self, release: &str) -> Option<Command> {
         match self.run {
             Run::Command {
@@ -91,7 +86,6 @@ impl Commands<'_> {
     }
 
     /// Asks whether it runs.
-    #[must_use]
     pub(crate) fn status(&self, release: &str) -> Option<Command> {
         match self.run {
             Run::Command {
@@ -107,21 +101,18 @@ impl Commands<'_> {
 
     /// The hook before the switch. In-place, the files are not in place then; it runs in the release's
     /// own folder.
-    #[must_use]
     pub(crate) fn before(&self, release: &str) -> Option<Command> {
         let before = self.hooks.before.as_ref()?;
         Some(self.command(&self.stored(release), before, release, "before"))
     }
 
     /// The hook after the proof of health.
-    #[must_use]
     pub(crate) fn after(&self, release: &str) -> Option<Command> {
         let after = self.hooks.after.as_ref()?;
         Some(self.live(after, release, "after"))
     }
 
     /// Takes away what a release started. Volumes stay: they hold data.
-    #[must_use]
     pub(crate) fn down(&self, release: &str) -> Option<Command> {
         match self.run {
             Run::Compose(_) => {
@@ -133,7 +124,6 @@ impl Commands<'_> {
     }
 
     /// What the application said last.
-    #[must_use]
     pub(crate) fn logs(&self, release: &str) -> Option<Command> {
         let script = match self.run {
             Run::Compose(ComposeRun { project, .. }) => {
@@ -176,7 +166,6 @@ impl Commands<'_> {
     }
 
     /// A Compose command in the folder that the release runs in; none without Compose.
-    #[must_use]
     pub(crate) fn compose_live(&self, release: &str, what: &str) -> Option<String> {
         match self.run {
             Run::Compose(_) => Some(self.compose(release, &self.paths.live(release), what)),
@@ -186,7 +175,6 @@ impl Commands<'_> {
 
     /// Lists the containers of the project, and after them which of them somebody ran once: not every version of
     /// Compose tells that in its list. None without Compose.
-    #[must_use]
     pub(crate) fn containers(&self, release: &str) -> Option<String> {
         let list = self.compose_live(release, "ps -a --format json")?;
         Some(format!(
@@ -196,7 +184,6 @@ impl Commands<'_> {
     }
 
     /// A Compose command in the release's own folder; none without Compose.
-    #[must_use]
     pub(crate) fn compose_stored(&self, release: &str, what: &str) -> Option<String> {
         match self.run {
             Run::Compose(_) => Some(self.compose(release, &self.stored(release), what)),
@@ -205,7 +192,6 @@ impl Commands<'_> {
     }
 
     /// The Compose project.
-    #[must_use]
     pub(crate) fn project(&self) -> Option<&str> {
         match self.run {
             Run::Compose(ComposeRun { project, .. }) => Some(project),
@@ -214,7 +200,6 @@ impl Commands<'_> {
     }
 
     /// The log file of a command, on the host.
-    #[must_use]
     pub(crate) fn log(&self, release: &str, what: &str) -> String {
         format!("{}/.deploy/logs/{release}-{what}.log", self.paths.target)
     }

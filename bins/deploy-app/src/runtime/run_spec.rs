@@ -27,7 +27,6 @@ pub(crate) struct Manner {
 
 impl Manner {
     /// As this deployment's settings have it.
-    #[must_use]
     pub(crate) fn of(settings: &Checked) -> Self {
         Self {
             run: settings.run.clone(),
@@ -38,7 +37,6 @@ impl Manner {
 
     /// Whether an application that was started in the other manner is to be started again to run in this one. Who is
     /// asked for its health, and what ends it, makes no difference to what runs.
-    #[must_use]
     pub(crate) fn starts_like(&self, other: &Self) -> bool {
         match (&self.run, &other.run) {
             // Nothing is started at all.
@@ -54,7 +52,6 @@ impl Manner {
     }
 
     /// How an application was started `before`, for people, as far as this differs from it.
-    #[must_use]
     pub(crate) fn difference(&self, before: &Self) -> String {
         let (Run::Compose(compose), Run::Compose(other)) = (&self.run, &before.run) else {
             return before.starter();
@@ -84,7 +81,6 @@ impl Manner {
     }
 
     /// Secrets of a release that are not kept and that this deployment does not have.
-    #[must_use]
     pub(crate) fn missing_secrets(&self) -> Vec<&str> {
         match &self.run {
             Run::Compose(compose) => compose.variables.missing(),
@@ -110,7 +106,6 @@ impl Manner {
     }
 
     /// The commands of a release that is run so.
-    #[must_use]
     pub(crate) const fn commands<'a>(&'a self, settings: &'a Checked) -> Commands<'a> {
         Commands {
             run: &self.run,
@@ -122,7 +117,6 @@ impl Manner {
     }
 
     /// One line of JSON; empty when a declared secret stands in it, for those are written nowhere.
-    #[must_use]
     pub(crate) fn to_text(&self) -> String {
         let mut kept = Map::new();
         let mut keep = |key: &str, text: Option<&String>| {
@@ -209,7 +203,6 @@ impl Manner {
     }
 
     /// As a release was run when it was proven; as this deployment has it where that is not known.
-    #[must_use]
     pub(crate) fn kept(text: Option<&str>, settings: &Checked) -> Self {
         text.and_then(|text| Self::from_text(text, settings))
             .unwrap_or_else(|| Self::of(settings))
@@ -218,14 +211,12 @@ impl Manner {
 
 impl State {
     /// How a release was run when it was proven; as this deployment has it where that is not known.
-    #[must_use]
     pub(crate) fn manner(&self, release: &str, settings: &Checked) -> Manner {
         Manner::kept(self.manners.get(release).map(String::as_str), settings)
     }
 
     /// The Compose project that this target has had so far. Before it was written down, that was what the current release
     /// was proven with, or else the last part of the target.
-    #[must_use]
     pub(crate) fn had_project(&self, settings: &Checked) -> Option<String> {
         let of_release = |name: &str| match self.manner(name, settings).run {
             Run::Compose(compose) => Some(compose.project),

@@ -23,6 +23,8 @@ pub struct Checked {
     pub place: Place,
     /// How the SSH port is reached.
     pub transport: Transport,
+    /// The bucket for what is too much for Session Manager.
+    pub transfer_bucket: Option<String>,
     /// The user to log in as.
     pub user: String,
     /// The user whom everything is done as; none where that is who logs in.
@@ -69,7 +71,6 @@ pub struct Checked {
     pub registries: Vec<Registry>,
     /// The same with the passwords, once the environment was read.
     pub logins: Vec<Login>,
-    /// Hooks.
     pub hooks: Hooks,
     /// How health is proven.
     pub health: Option<Health>,
@@ -77,7 +78,6 @@ pub struct Checked {
     pub health_timeout: Duration,
     /// The target group's ARN.
     pub target_group: Option<String>,
-    /// The model.
     pub model: Option<Model>,
     /// How many releases stay.
     pub keep_releases: usize,
@@ -143,7 +143,6 @@ impl Checked {
     }
 
     /// The same, run as this Compose project.
-    #[must_use]
     pub fn as_project(&self, project: &str) -> Self {
         let mut own = self.clone();
         if let Run::Compose(compose) = &mut own.run {
@@ -162,7 +161,6 @@ pub enum Run {
     Command {
         /// Starts it in the background.
         start: String,
-        /// Stops it.
         stop: Option<String>,
         /// Succeeds while it runs.
         status: Option<String>,

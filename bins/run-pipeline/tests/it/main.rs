@@ -4,9 +4,11 @@
 mod buildspec;
 mod corpus;
 mod fidelity;
+mod follow;
 mod lsp;
 mod own_buildspecs;
 mod pipeline;
+mod replay;
 mod world;
 
 use harness::page;

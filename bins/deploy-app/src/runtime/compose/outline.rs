@@ -44,7 +44,6 @@ pub(crate) const FOLDER: &str = "deploy-app-outline";
 pub(crate) struct Outline {
     /// The project that the files name, or that the host's environment does.
     pub name: Option<String>,
-    /// Its services.
     pub services: Vec<Service>,
 }
 
@@ -109,7 +108,6 @@ pub(crate) fn outline(
 
 /// Why Compose finds no file to start from, in words, and what may have been meant. None where it finds one, or where a
 /// file named `.env` may name one.
-#[must_use]
 pub(crate) fn without_file(tree: &Tree, files: &[String]) -> Option<(String, Option<String>)> {
     let fault = if files.is_empty() {
         let finds = FILES.iter().any(|file| tree.contains_key(*file));
@@ -166,7 +164,6 @@ fn joined(folder: &str, word: &str) -> Option<String> {
 }
 
 /// The file that Compose misses by its own `words`, where the application as it is shipped does not have it.
-#[must_use]
 pub(crate) fn missing(words: &str, tree: &Tree) -> Option<String> {
     let within = format!("/{FOLDER}/");
     let paths = words.split(&within).skip(1).filter_map(|rest| {
@@ -189,7 +186,6 @@ pub(crate) struct Unread {
 impl Unread {
     /// Whether it will not read the release either: what the files say is wrong, or the application lacks one of them. An
     /// outline may lack others, since who names them may do so in any way.
-    #[must_use]
     pub(crate) fn is_certain(&self, tree: &Tree) -> bool {
         match self.status {
             15 => true,
@@ -202,7 +198,6 @@ impl Unread {
 }
 
 /// Has Compose read the outline in this folder as release `release`, and prints what it made of it.
-#[must_use]
 pub(crate) fn read_script(
     paths: &Paths,
     release: &str,

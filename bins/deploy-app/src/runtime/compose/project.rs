@@ -66,7 +66,6 @@ pub(crate) struct Taken {
 
 /// Prints what [`Engine::parse`] reads. A folder that is the target, or lies in it, is told as the target, whatever its name. One counts as gone only where
 /// the folder above it can be looked into.
-#[must_use]
 pub(crate) fn engine(paths: &Paths) -> String {
     format!(
         r#"T={target}; R=$(cd "$T" 2>/dev/null && pwd -P) || R=$T
@@ -82,7 +81,6 @@ docker volume ls --filter label={TARGET} --format '{{{{.Label "{PROJECT}"}}}} {{
 
 /// Writes down that a project is this target's: as a labelled volume, because an engine may have more than one host's
 /// users, and in the target. Fails when it is another's by now.
-#[must_use]
 pub(crate) fn claim(paths: &Paths, project: &str) -> String {
     format!(
         r#"T={target}; v=$(docker volume create --label {PROJECT}={project} --label {TARGET}="$T" {volume}) || exit 1
@@ -100,9 +98,6 @@ fn volume_of(project: &str) -> String {
 }
 
 /// The project that a deployment runs as.
-///
-/// # Errors
-/// When it is somebody else's.
 pub(crate) fn choose(project: Project<'_>, engine: &Engine) -> Result<String, Taken> {
     let target = project.target;
     if let Some(name) = project.set.or(project.had).or(project.named) {
@@ -174,7 +169,6 @@ fn taken(name: &str, holder: &Holder, target: &str) -> Taken {
 
 impl Engine {
     /// Reads what [`engine`] prints.
-    #[must_use]
     pub(crate) fn parse(printed: &str) -> Self {
         let mut engine = Self::default();
         for line in printed.lines() {
