@@ -288,7 +288,10 @@ pub fn remove(paths: &Paths, releases: &[String]) -> Result<Vec<String>, StoreEr
         let stored = paths.stored(release);
         let removed = match remove_any(paths, &stored) {
             Err(error) if error.is_denied() => match shared::keep(paths, &stored) {
-                Ok(to) => Ok(kept.push(to)),
+                Ok(to) => {
+                    kept.push(to);
+                    Ok(())
+                }
                 Err(_) => Err(error),
             },
             removed => removed,
