@@ -12,6 +12,7 @@
 )]
 
 pub mod codebuild;
+pub mod codepipeline;
 pub mod dropbear;
 pub mod ebs;
 pub mod ec2;
@@ -31,6 +32,7 @@ pub mod sdk_settings;
 pub mod secret_settings;
 pub mod server;
 pub mod shells;
+pub mod slow_link;
 pub mod sshd;
 pub mod ssm;
 pub mod tunnel;

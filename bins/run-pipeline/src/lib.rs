@@ -7,6 +7,7 @@
 //! `command_script`, with `build_env` around it, `process` below it and `missing_exports` for what it did
 //! not export.
 
+mod account;
 mod action_io;
 mod actions;
 mod artifact;
@@ -21,9 +22,11 @@ mod check;
 mod command_script;
 mod commands;
 mod conditions;
+mod container;
 mod definition;
 mod execution;
 mod files;
+mod follow;
 mod graph;
 mod history;
 mod ids;
@@ -37,11 +40,13 @@ mod process;
 mod project_build;
 mod projects;
 mod record;
+mod replay;
 mod reports;
 mod rerun;
 mod run_plan;
 mod runtimes;
 pub mod settings;
+mod stack_events;
 mod store;
 mod stores;
 mod template_argument;
@@ -73,6 +78,14 @@ pub const PROGRAM: Program = Program {
             "graph",
             "Draw the pipeline, with artifacts and variables on its arrows",
         ),
+        Subcommand::acting(
+            "follow",
+            "Follow an execution of a real pipeline as one log, red when it is not green",
+        ),
+        Subcommand::acting(
+            "replay",
+            "Run one action of a real execution here, with its artifacts, variables and environment",
+        ),
         Subcommand::read_only("check", "Find the faults of a pipeline without running it"),
         Subcommand::read_only(
             "lsp",
@@ -86,7 +99,7 @@ pub const PROGRAM: Program = Program {
     permissions: &[
         Permission {
             action: "s3:GetObject",
-            purpose: "S3 sources: fetch the archive, which must have a version",
+            purpose: "S3 sources: fetch the archive, which must have a version; replay: fetch artifacts",
         },
         Permission {
             action: "s3:GetObjectVersion",
@@ -155,6 +168,34 @@ pub const PROGRAM: Program = Program {
         Permission {
             action: "cloudformation:ListStackSetOperationResults",
             purpose: "stack sets: say what became of each instance",
+        },
+        Permission {
+            action: "codepipeline:GetPipeline",
+            purpose: "replay: the definition; follow: the sources that `--source-revision` names, and whether a failed stage is rolled back",
+        },
+        Permission {
+            action: "codepipeline:StartPipelineExecution",
+            purpose: "follow: `--start`",
+        },
+        Permission {
+            action: "codepipeline:ListPipelineExecutions",
+            purpose: "follow, replay: the newest execution, and one that rolls a stage back",
+        },
+        Permission {
+            action: "codepipeline:GetPipelineExecution",
+            purpose: "follow: the state of the execution; replay: its source versions and variables",
+        },
+        Permission {
+            action: "codepipeline:ListActionExecutions",
+            purpose: "follow, replay: its actions, with their configuration, variables and errors",
+        },
+        Permission {
+            action: "codebuild:BatchGetBuilds",
+            purpose: "follow: where the log of a build is; replay: its project and variables",
+        },
+        Permission {
+            action: "logs:GetLogEvents",
+            purpose: "follow: the logs of builds and Commands actions",
         },
         Permission {
             action: "ssm:GetParameter",

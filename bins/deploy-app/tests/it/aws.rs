@@ -1,6 +1,6 @@
 //! Instances in every state, against a scripted EC2.
 
-mod finding;
+mod instance_lookup;
 mod keys;
 mod load_balancer;
 mod starting;
@@ -83,5 +83,5 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn with_instance(world: &World, aws: &FakeAws) -> Program {
-    world.program().envs(aws.env()).env("INSTANCE_ID", ID)
+    world.direct().envs(aws.env()).env("INSTANCE_ID", ID)
 }

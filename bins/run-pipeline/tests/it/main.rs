@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod buildspec;
+mod container;
 mod corpus;
 mod fidelity;
+mod follow;
 mod lsp;
 mod own_buildspecs;
 mod pipeline;
+mod replay;
 mod world;
 
 use harness::page;
