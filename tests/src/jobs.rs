@@ -109,8 +109,9 @@ pub struct Job {
     /// How often a report was accepted.
     pub reports: u32,
     nonce: String,
-    credentials: u64,
-    expired: bool,
+    /// The numbers of the credentials that were given out for it, and up to which they have expired.
+    credentials: Vec<u64>,
+    expired: u64,
 }
 
 impl Jobs {
@@ -206,8 +207,10 @@ impl Jobs {
 
     /// Lets the credentials that were given out expire; GetJobDetails and PollForJobs give new ones.
     pub fn expire_credentials(&self) {
-        for job in &mut self.state().jobs {
-            job.expired = true;
+        let mut state = self.state();
+        let newest = state.credentials;
+        for job in &mut state.jobs {
+            job.expired = newest;
         }
     }
 
@@ -259,8 +262,8 @@ impl State {
             report: None,
             reports: 0,
             nonce: String::new(),
-            credentials: 0,
-            expired: false,
+            credentials: Vec::new(),
+            expired: 0,
         });
     }
 
@@ -290,8 +293,7 @@ impl State {
     fn data(&mut self, index: usize) -> Value {
         self.credentials += 1;
         let job = &mut self.jobs[index];
-        job.credentials = self.credentials;
-        job.expired = false;
+        job.credentials.push(self.credentials);
         let action = &self.actions[job.action];
         let artifact = |name: &String, object: String| {
             json!({
@@ -423,12 +425,17 @@ impl State {
 
     /// The job whose credentials signed a request.
     fn signer(&self, request: &Request) -> Result<&Job, Reply> {
+        let denied = || Reply::error(403, "AccessDenied", "Access Denied");
         let header = request.header("authorization").unwrap_or_default();
-        let signed =
-            |job: &&Job| header.contains(&format!("Credential=ASIAJOB{}/", job.credentials));
-        let job = self.jobs.iter().find(signed);
-        let job = job.ok_or_else(|| Reply::error(403, "AccessDenied", "Access Denied"))?;
-        match job.expired {
+        let number = header.split_once("Credential=ASIAJOB");
+        let number = number.and_then(|(_, rest)| rest.split('/').next()?.parse().ok());
+        let number: u64 = number.ok_or_else(denied)?;
+        let job = self
+            .jobs
+            .iter()
+            .find(|job| job.credentials.contains(&number));
+        let job = job.ok_or_else(denied)?;
+        match number <= job.expired {
             true => Err(error("ExpiredToken", "The provided token has expired.")),
             false => Ok(job),
         }
