@@ -42,6 +42,16 @@ fn every_request_of_the_job_api_fits_awss_model() {
             "{operation} was not tried"
         );
     }
+    // And nothing is called that the page does not list.
+    let permissions = job_worker::PROGRAM.permissions.iter();
+    let listed: Vec<_> = permissions.map(|one| one.action).collect();
+    for (operation, ..) in &sent {
+        let action = format!("codepipeline:{operation}");
+        assert!(
+            listed.contains(&action.as_str()),
+            "{action} is not documented"
+        );
+    }
     if let Some(faults) = harness::schema::against_model("codepipeline", &sent) {
         assert_eq!(faults, Vec::<String>::new());
     }

@@ -27,6 +27,14 @@ fn programs() -> [(&'static str, &'static str, Description); 3] {
     ]
 }
 
+fn stack() -> Stack {
+    let stack = Stack::load(repository(), "custom-actions.yml").unwrap();
+    stack.with(&[
+        ("InstanceId", "i-0123456789abcdef0"),
+        ("Application", "rag-app-dev"),
+    ])
+}
+
 #[test]
 fn the_action_types_are_those_of_the_programs() {
     let path = repository().join("cfn/custom-actions.yml");
@@ -53,7 +61,7 @@ fn the_action_types_are_those_of_the_programs() {
 /// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ActionConfigurationProperty.html>
 #[test]
 fn codepipeline_takes_the_action_types() {
-    let stack = Stack::load(repository(), "custom-actions.yml").unwrap();
+    let stack = stack();
     for id in ["MakeAmiAction", "DeployAppAction", "ExportVarsAction"] {
         let properties = stack.properties(id).unwrap();
         let all = properties["ConfigurationProperties"].as_array().unwrap();
@@ -64,6 +72,33 @@ fn codepipeline_takes_the_action_types() {
             let length = text("Description").chars().count();
             assert!((1..=160).contains(&length), "{property}");
         }
+    }
+}
+
+#[test]
+fn the_worker_may_call_what_it_calls() {
+    let stack = stack();
+    let policy = stack.properties("WorkerPolicy").unwrap();
+    let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
+    let granted: Vec<&str> = statements
+        .iter()
+        .flat_map(|statement| match &statement["Action"] {
+            serde_json::Value::Array(all) => all.iter().collect(),
+            one => vec![one],
+        })
+        .filter_map(|action| action.as_str())
+        .collect();
+    // A look at long work and its removal, besides the jobs themselves.
+    let needed = [
+        "ec2:DescribeInstances",
+        "ec2:CreateImage",
+        "ec2:DeregisterImage",
+        "ec2:DeleteSnapshot",
+        "ec2:DescribeImageReferences",
+    ];
+    let jobs = job_worker::PROGRAM.permissions.iter().map(|one| one.action);
+    for action in jobs.chain(needed) {
+        assert!(granted.contains(&action), "{action} is not granted");
     }
 }
 
