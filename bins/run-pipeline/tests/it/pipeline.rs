@@ -11,6 +11,7 @@ mod source;
 mod stack_sets;
 mod stacks;
 mod stage_conditions;
+mod terminal;
 
 use std::path::Path;
 
