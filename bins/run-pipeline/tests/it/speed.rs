@@ -1,5 +1,6 @@
 //! How much the program adds to what it runs: bounds that hold for a program without optimisation too. `--nocapture` shows
 //! what was measured.
+#![allow(clippy::print_stderr, reason = "what was measured is for whoever asks")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};
