@@ -9,6 +9,7 @@ mod follow;
 mod lsp;
 mod own_buildspecs;
 mod pipeline;
+mod quick_start;
 mod replay;
 mod speed;
 mod world;
