@@ -109,6 +109,7 @@ impl Tree {
 
     /// Takes the drawing away, for a question on the terminal.
     pub(crate) fn hide(&self) {
+        drop(self.all.clear());
         self.all.set_draw_target(ProgressDrawTarget::hidden());
     }
 

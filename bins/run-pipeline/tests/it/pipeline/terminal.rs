@@ -25,8 +25,19 @@ fn pipeline() -> Value {
 
 /// Runs the pipeline in a terminal; nothing where none can be made.
 fn on_a_terminal(folder: &Path, variables: &[(&str, &str)], more: &str) -> Option<String> {
+    let more = format!("--skip Notify {more}");
+    typed_on_a_terminal(folder, &pipeline(), variables, &more, "")
+}
+
+fn typed_on_a_terminal(
+    folder: &Path,
+    definition: &Value,
+    variables: &[(&str, &str)],
+    more: &str,
+    typed: &str,
+) -> Option<String> {
     let spec = SHOW.replace("OUT=\"$WHAT\"", "sleep 0.4; echo line of the build; false");
-    drop(program(folder, &pipeline(), &spec));
+    drop(program(folder, definition, &spec));
     let script = ["/usr/bin/script", "/bin/script"]
         .iter()
         .find(|one| Path::new(one).exists());
@@ -35,12 +46,18 @@ fn on_a_terminal(folder: &Path, variables: &[(&str, &str)], more: &str) -> Optio
         return None;
     };
     let command = format!(
-        "stty rows 40 cols 100; {} pipeline.json --source app --skip Notify {more}",
+        "stty rows 40 cols 100; {} pipeline.json --source app {more}",
         env!("CARGO_BIN_EXE_run-pipeline")
     );
-    let mut program = Program::new(script)
+    // What is typed comes when it is asked for, and the keyboard stays open after it.
+    let keyboard = format!(
+        "if [ -n \"$TYPED\" ]; then until grep -q approval log; do sleep 0.1; done; printf '%s' \"$TYPED\"; sleep 2; fi | {script} -qefc \"$COMMAND\" log"
+    );
+    let mut program = Program::new("/bin/sh")
         .dir(folder)
-        .args(["-qec", &command, "/dev/null"])
+        .args(["-c", &keyboard])
+        .env("TYPED", typed)
+        .env("COMMAND", &command)
         .env("TERM", "xterm-256color");
     for (name, value) in variables {
         program = program.env(name, value);
@@ -117,4 +134,29 @@ fn no_tree_is_drawn_where_it_would_not_be_one() {
     ran.assert_code(0)
         .refute_stderr("\u{1b}")
         .refute_stderr("·");
+}
+
+#[test]
+fn an_approval_is_asked_for_without_a_tree_in_the_way() {
+    let gate = action("Gate", ("Approval", "Manual"), json!({}));
+    let definition = definition(json!([
+        stage("Source", vec![connection()]),
+        stage("Release", vec![gate]),
+    ]));
+    for (typed, said) in [
+        ("yes\n", "Release/Gate is approved"),
+        ("no\n", "Release/Gate was rejected"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let shown = typed_on_a_terminal(folder.path(), &definition, &[], "", typed);
+        let Some(shown) = shown else { return };
+        let (_, asked) = shown.split_once("waits for an approval: type yes").unwrap();
+        let echo = format!("{}\r\n", typed.trim_end());
+        let (question, rest) = asked.split_once(&echo).unwrap();
+        assert!(rest.contains(said), "{shown:?}");
+        assert!(
+            !question.contains('·') && !question.contains("of 2 actions"),
+            "{question:?}"
+        );
+    }
 }
