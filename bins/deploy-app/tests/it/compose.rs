@@ -24,6 +24,7 @@ impl Docker {
             variables = world.variables(),
         );
         tools.write("docker", &script);
+        world.write("compose.yaml", "v0");
         Some(Self { world, tools })
     }
 

@@ -1,10 +1,12 @@
 //! The built `deploy-app` against a real OpenSSH server and a scripted AWS.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod acting_user;
 mod address;
 mod agent;
 mod aws;
 mod compose;
+mod compose_settings;
 mod container_data;
 mod deploys;
 mod error_messages;
@@ -24,6 +26,7 @@ mod page;
 mod projects;
 mod reaching;
 mod real_compose;
+mod real_registry;
 mod refusals;
 mod retention;
 mod rollback;
