@@ -141,9 +141,6 @@ impl<'a> Remote<'a> {
     }
 
     /// The same of a script whose exit status is that of Docker Compose.
-    ///
-    /// # Errors
-    /// As [`Remote::script`].
     pub(crate) async fn compose(
         &self,
         deed: &str,

@@ -170,9 +170,6 @@ pub(crate) async fn images_are_there(
 
 /// Pulls the images that are not on the host, and those that the project would have pulled whenever a service starts, while
 /// what ran before still serves. Those that are built here are left to the build.
-///
-/// # Errors
-/// When one cannot be pulled.
 pub(crate) async fn pull_images(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
