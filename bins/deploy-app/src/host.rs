@@ -178,11 +178,7 @@ impl<'a> Remote<'a> {
         if output.status == 0 {
             return Ok(output);
         }
-        let is_denied = output
-            .tail
-            .iter()
-            .any(|line| line.contains("Permission denied") || line.contains("permission denied"));
-        if !is_denied {
+        if !is_denied(&output) {
             return Err(self.failed(Exit::Failed, deed, &output, tool));
         }
         Err(self
@@ -342,6 +338,14 @@ fn no_agent(settings: &Checked, way: &Way<'_>, error: &StartError) -> Failure {
         }
         StartError::Program(_) => refused(),
     }
+}
+
+/// Whether a script ended for a right that the user lacks. Its status does not tell: what does are the words of
+/// EACCES in its last lines ("Permission denied", strerror(3)), and those of Docker's client about its socket
+/// ("permission denied while trying to connect to the Docker daemon socket").
+fn is_denied(output: &Output) -> bool {
+    let mut lines = output.tail.iter();
+    lines.any(|line| line.contains("Permission denied") || line.contains("permission denied"))
 }
 
 /// What can be done about an application's command that could not even be run.
