@@ -20,6 +20,7 @@ mod images;
 mod in_place;
 mod killed;
 mod login_shells;
+mod memory;
 mod noise;
 mod ollama;
 mod page;
