@@ -1,7 +1,7 @@
 //! The first bytes of either side. Their form is the same in every version.
 
 /// The version of the protocol that this crate speaks. It changes with any change of a message.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// How a hello begins. The first byte is no text, so that nothing a shell prints is taken for a hello.
 pub const MAGIC: [u8; 8] = *b"\x02deplyag";

@@ -10,6 +10,7 @@
 
 mod compare;
 mod copy;
+pub mod decision;
 mod error;
 mod fault;
 mod layout;
@@ -27,6 +28,7 @@ mod stream;
 mod tree;
 mod within;
 
+pub use decision::{Decision, Outcome};
 pub use error::StoreError;
 pub use fault::{Fault, What};
 pub use layout::{Layout, Paths};

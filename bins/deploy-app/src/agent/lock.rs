@@ -37,6 +37,7 @@ impl Lock {
             since: 0,
             process: 0,
             lease_secs: None,
+            judging: None,
         };
         let folder = self.folder.clone();
         Request::Lock {
