@@ -1,43 +1,26 @@
 //! Ships an application to an EC2 instance over verified SSH.
 //!
-//! `settings` are checked first; `steps` is what the program does: read the `application`, bring the `instance` up, learn what
-//! its host is believed by (`host_keys`), `reach` it, put the `agent` onto it, compare (the crate `filesync`, pure), show the
-//! `plan` or act. On the host a `release` is unpacked beside the running one, verified, built, switched to and started
-//! (`start`); `model`, `health` and `target_group` prove it. The agent holds a lock meanwhile, which keeps others out. What a
-//! failed run made is taken back by `undo`; what explains it goes into the `failure_bundle`.
+//! Five floors, each of which uses only those before it: `settings` says what is wanted; `connect` brings the instance up and
+//! reaches its host; `host` is that host, with the agent on it and the store of releases; `runtime` runs an application
+//! there and proves that it works; `deploy` is the job itself. `diagnostics` collects what explains a failure.
 
-pub mod agent;
-pub mod application;
-pub mod audit;
-pub mod cloud;
-pub mod compose;
-pub mod explain;
-pub mod failure_bundle;
-pub mod health;
-pub mod host_keys;
-pub mod instance;
-pub mod key_source;
-pub mod layout;
-pub mod manner;
-pub mod model;
-pub mod plan;
-pub mod reach;
-pub mod release;
-pub mod remote;
-pub mod runtime;
-pub mod settings;
-pub mod ssm;
-pub mod stages;
-pub mod start;
-pub mod steps;
-pub mod stop;
-pub mod sync;
-pub mod target_group;
-pub mod transport;
-pub mod undo;
+mod connect;
+mod deploy;
+mod diagnostics;
+mod host;
+mod runtime;
+mod settings;
 
 use action::program::{self, Permission, Program, Subcommand};
 use std::process::ExitCode;
+
+pub use settings::Raw;
+
+/// What the page has beside the settings.
+#[doc(hidden)]
+pub mod page {
+    pub use crate::connect::needs::{NEEDS as TRANSPORTS, page as transports};
+}
 
 /// What this program is.
 pub const PROGRAM: Program = Program {
@@ -166,5 +149,5 @@ pub const PROGRAM: Program = Program {
 /// Runs the program on the process's arguments and environment.
 #[must_use]
 pub fn main() -> ExitCode {
-    program::run::<settings::Raw, _, _>(&PROGRAM, steps::run)
+    program::run::<settings::Raw, _, _>(&PROGRAM, deploy::run::run)
 }

@@ -18,7 +18,7 @@ const SHELLS: [(Shell, &str); 3] = [
 macro_rules! of_every_program {
     ($of:ident) => {
         vec![
-            program::$of::<deploy_app::settings::Raw>(&deploy_app::PROGRAM),
+            program::$of::<deploy_app::Raw>(&deploy_app::PROGRAM),
             program::$of::<export_vars::Raw>(&export_vars::PROGRAM),
             program::$of::<make_ami::Raw>(&make_ami::PROGRAM),
             program::$of::<package_template::Raw>(&package_template::PROGRAM),

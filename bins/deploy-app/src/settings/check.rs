@@ -8,23 +8,18 @@ use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::guarded::Guarded;
 use action::settings::secret::Secret;
-use action::settings::value::{Count, Lines, Timeout};
-use http_probe::{Headers, HttpUrl, Probe, Scheme, Statuses, Trust};
+use action::settings::value::Lines;
+use http_probe::Scheme;
 
+use super::Raw;
+use super::checked::{Checked, Chosen, Hooks, INSTANCE, Model, Place, Run};
+use super::health::HealthSettings;
+use super::key_source::{KeyOptions, KeySource};
+use super::project_name::last_part;
 use super::ssh_config::Connection;
-use super::{
-    CertificateText, Checked, Chosen, Health, Hooks, KnownHosts, LocalPath, Model, Place, Raw, Run,
-    Runtime, Transport,
-};
-use crate::key_source::{KeyOptions, KeySource};
-use crate::layout::{Layout, Paths};
+use super::values::{CertificateText, KnownHosts, LocalPath, Runtime, Transport};
+use filesync::{Layout, Paths};
 use ssh::HostKeyLines;
-
-/// Where an application answers unless told otherwise.
-const HEALTH_URL: &str = "http://127.0.0.1:8001/collection";
-
-/// Stands for the instance's id in the name of the SSM parameter.
-pub(crate) const INSTANCE: &str = "{instance}";
 
 impl Settings for Raw {
     type Checked = Checked;
@@ -135,7 +130,7 @@ impl Settings for Raw {
             after: faults.optional("after", self.after),
         };
         let health_timeout = faults.required("health_timeout", self.health_timeout);
-        let asked = Asked {
+        let asked = HealthSettings {
             url: self.health_url,
             count: self.health_count,
             status: self.health_status,
@@ -345,7 +340,7 @@ fn release(faults: &mut Faults, given: Given<String>) -> Option<String> {
             "release",
             format!("the command comes first: `deploy-app {release} …`"),
         );
-    } else if !crate::release::is_name(&release) {
+    } else if !filesync::release::is_name(&release) {
         faults.of(
             "release",
             format!("{release:?} is not the name of a release, such as 20261123094308-1a2b3c4; `deploy-app releases` lists them"),
@@ -488,124 +483,5 @@ fn run(
             }
             Some(Run::Compose { project })
         }
-    }
-}
-
-/// The target's last part as the name of a Compose project.
-pub(crate) fn last_part(target: &str) -> String {
-    project_of(target.rsplit('/').next().unwrap_or_default())
-}
-
-/// All parts of the target as the name of a Compose project.
-pub(crate) fn whole_path(target: &str) -> String {
-    project_of(target)
-}
-
-/// A text reduced to what Compose takes for a project's name.
-fn project_of(text: &str) -> String {
-    let name: String = text
-        .to_ascii_lowercase()
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
-                c
-            } else {
-                '-'
-            }
-        })
-        .collect();
-    let name = name.trim_start_matches(['-', '_']);
-    if name.is_empty() {
-        "app".to_owned()
-    } else {
-        name.to_owned()
-    }
-}
-
-/// The settings of the health check.
-struct Asked {
-    url: Given<String>,
-    count: Given<Count>,
-    status: Given<Statuses>,
-    header: Given<Guarded<Headers>>,
-    body: Given<String>,
-    ca: Given<String>,
-}
-
-impl Asked {
-    fn check(
-        self,
-        faults: &mut Faults,
-        runtime: Option<Runtime>,
-        timeout: Option<Timeout>,
-    ) -> Option<Option<Health>> {
-        let default = if runtime == Some(Runtime::None) {
-            "none"
-        } else {
-            HEALTH_URL
-        };
-        let url = faults
-            .optional("health_url", self.url)
-            .unwrap_or_else(|| default.to_owned());
-        let count = faults.required("health_count", self.count);
-        let statuses = faults.required("health_status", self.status);
-        let headers = faults.optional("health_header", self.header);
-        let body = faults.optional("health_body", self.body);
-        let trust = faults
-            .optional("health_ca", self.ca)
-            .and_then(|ca| match trust(&ca) {
-                Ok(trust) => Some(trust),
-                Err(fault) => {
-                    faults.of("health_ca", fault);
-                    None
-                }
-            });
-        if url == "none" {
-            let unused = [
-                ("health_header", headers.is_some()),
-                ("health_body", body.is_some()),
-                ("health_ca", trust.is_some()),
-            ];
-            for (field, _) in unused.iter().filter(|(_, is_given)| *is_given) {
-                faults.of(field, "there is no health URL that it could be for");
-            }
-            return Some(None);
-        }
-        let url: HttpUrl = match url.parse() {
-            Ok(url) => url,
-            Err(fault) => {
-                faults.of("health_url", fault);
-                return None;
-            }
-        };
-        if trust.is_some() && url.scheme == Scheme::Http {
-            faults.of("health_ca", "is for an https:// address");
-        }
-        Some(Some(Health {
-            probe: Probe {
-                url,
-                headers: headers.map(Guarded::reveal).unwrap_or_default().0,
-                statuses: statuses?,
-                body,
-                trust: trust.unwrap_or_default(),
-            },
-            count: count?.0,
-            timeout: timeout?.0,
-        }))
-    }
-}
-
-/// Longer authorities, in bytes, are not written down with a release.
-const MOST_AUTHORITIES: usize = 16 * 1024;
-
-fn trust(setting: &str) -> Result<Trust, String> {
-    let trust = Trust::from_setting(setting)?;
-    match &trust {
-        Trust::Given(certificates) if certificates.concat().len() > MOST_AUTHORITIES => {
-            Err(format!(
-                "`{setting}` holds more than {MOST_AUTHORITIES} bytes of certificates; keep those that the application's needs"
-            ))
-        }
-        _ => Ok(trust),
     }
 }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use action::settings::faults::Faults;
 use ssh::{Address, HostConfig, Jump, SshConfig, known_hosts};
 
-use super::{Chosen, Hop, KnownHosts, local_path};
-use crate::key_source::{self, KeySource};
+use super::checked::{Chosen, Hop};
+use super::key_source::{self, KeySource};
+use super::values::{KnownHosts, local_path};
 
 /// How long a way through jump hosts may be.
 const MOST_HOPS: usize = 8;

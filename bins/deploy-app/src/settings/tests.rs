@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
-use super::check::{last_part, whole_path};
+use super::project_name::{last_part, whole_path};
 use super::{Health, Raw, Run};
 use action::settings::Settings as _;
 use action::settings::faults::Faults;

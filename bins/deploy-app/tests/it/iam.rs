@@ -156,7 +156,7 @@ fn of_transport(transport: &str) -> BTreeSet<String> {
 fn each_transport_calls_exactly_what_the_page_and_the_pipelines_role_say() {
     let Some(_) = World::start() else { return };
     let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cfn/pipeline.yml");
-    for needs in &deploy_app::transport::NEEDS[1..] {
+    for needs in &deploy_app::page::TRANSPORTS[1..] {
         let transport = needs.transport.to_string();
         let mut called = of_transport(&transport);
         called.remove("ec2:DescribeInstances");

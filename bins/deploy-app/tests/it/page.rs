@@ -2,7 +2,7 @@
 
 use action::page;
 use deploy_app::PROGRAM;
-use deploy_app::settings::Raw;
+use deploy_app::Raw;
 use harness::page::check_block;
 
 #[test]
@@ -12,5 +12,5 @@ fn the_page_is_up_to_date() {
     check_block(path, "exports", &page::exports(&PROGRAM));
     check_block(path, "exits", &page::exits());
     check_block(path, "permissions", &page::permissions(&PROGRAM));
-    check_block(path, "transports", &deploy_app::transport::page());
+    check_block(path, "transports", &deploy_app::page::transports());
 }

@@ -1,0 +1,164 @@
+//! From one release to another: the switch, the start, the proof.
+
+use action::export::quote::posix as quote;
+use action::failure::Failure;
+use action::wait::Limits;
+use filesync::{Altered, Operation, Paths, Put, Stamp};
+
+use super::undo::{Before, Done};
+use crate::host::Remote;
+use crate::host::state::State;
+use crate::runtime::compose;
+use crate::runtime::ollama::Ensured;
+use crate::runtime::run_spec::Manner;
+use crate::runtime::start::{self, Images};
+use crate::runtime::stop::{NotStopped, Stopping, stop};
+
+/// From one release to another, until it is proven.
+pub(super) struct Switch<'a> {
+    pub(super) remote: &'a Remote<'a>,
+    pub(super) release: &'a str,
+    /// How it is run.
+    pub(super) manner: &'a Manner,
+    /// What is on the host.
+    pub(super) state: &'a State,
+    /// What comes back when it fails.
+    pub(super) before: Before,
+    /// Whether this goes on from where somebody was stopped: the release is current already, and what runs
+    /// is not known.
+    pub(super) resumes: bool,
+    pub(super) images: Images,
+    /// In-place: what was altered there.
+    pub(super) altered: Altered,
+}
+
+impl Switch<'_> {
+    /// Switches, starts, proves, and runs the hook after.
+    pub(super) async fn go(
+        &self,
+        done: &mut Done,
+        limits: &Limits,
+    ) -> Result<Option<Ensured>, Failure> {
+        let (remote, release) = (self.remote, self.release);
+        let paths = &remote.settings.paths;
+        remote.stages.begin("switch");
+        let commands = self.manner.commands(remote.settings);
+        if let Some(project) = commands.project() {
+            let claim = inside(paths, &compose::claim(paths, project));
+            let deed = "write down whose the Compose project is";
+            remote.release(deed, &claim, limits).await?;
+        }
+        done.switched = Some(self.before.clone());
+        let settings = remote.settings;
+        let back = self.before.release();
+        done.back = back.map(|before| self.state.manner(before, settings));
+        if paths.moves_files() {
+            let stamp = self.put(done, limits).await?;
+            if let Some(stamp) = stamp {
+                let release = release.to_owned();
+                let remember = Operation::RememberStamp { release, stamp };
+                let deed = "remember what was verified";
+                remote.files::<()>(deed, remember, limits).await?;
+            }
+        }
+        let switch = Operation::Switch {
+            release: release.to_owned(),
+            starts: true,
+        };
+        remote
+            .files::<()>("switch to the release", switch, limits)
+            .await?;
+        remote.stages.begin("start");
+        self.stop_what_runs(done, limits).await?;
+        start::start(remote, &commands, release, self.images, limits).await?;
+        let model = start::prove(remote, self.manner, release, limits).await?;
+        if let Some(after) = commands.after(release) {
+            remote.stages.begin("after");
+            remote
+                .command(&after, "run the hook after the start", limits)
+                .await?;
+        }
+        remote.stages.begin("finish");
+        start::record(remote, self.manner, release, limits).await?;
+        Ok(model)
+    }
+
+    /// Stops what runs, by the commands of the release that it is, in that release's folder.
+    async fn stop_what_runs(&self, done: &mut Done, limits: &Limits) -> Result<(), Failure> {
+        let settings = self.remote.settings;
+        let current = self.state.current_name();
+        let mut running = Vec::new();
+        if let (true, Some(before)) = (self.resumes, self.before.release()) {
+            // Whoever was stopped may not have come so far as to stop it.
+            let runs = self.state.manner(before, settings);
+            if !self.manner.starts_like(&runs) {
+                running.push((Some(before), runs, false));
+            }
+        }
+        running.push(match current {
+            Some(before) if !self.resumes => {
+                let runs = self.state.manner(before, settings);
+                (current, runs, self.state.is_proven())
+            }
+            _ => (current, self.manner.clone(), false),
+        });
+        // From here on the release before may not run any more.
+        done.started = true;
+        for (release, runs, is_certain) in &running {
+            let stopping = Stopping {
+                runs,
+                release: *release,
+                is_certain: *is_certain,
+                next: Some((self.release, self.manner)),
+            };
+            let stopped = stop(self.remote, &stopping, limits).await;
+            if let Err(NotStopped::Runs(_)) = stopped {
+                done.started = false;
+            }
+            stopped?;
+        }
+        Ok(())
+    }
+
+    /// In-place: refuses where what would come back is not known.
+    async fn check_back(&self, limits: &Limits) -> Result<(), Failure> {
+        let Some(before) = self.before.release() else {
+            return Ok(());
+        };
+        let is_current = self.state.current_name() == Some(before);
+        if is_current || self.remote.manifest(before, limits).await?.is_some() {
+            return Ok(());
+        }
+        Err(Failure::failed(format!(
+            "cannot read the manifest of release {before} on {}, which would come back",
+            self.remote.shown
+        )))
+    }
+
+    /// In-place: moves the files.
+    async fn put(&self, done: &mut Done, limits: &Limits) -> Result<Option<Stamp>, Failure> {
+        let current = self.state.current_name();
+        let placing = self.state.placing.as_deref();
+        let there = current.into_iter().chain(placing).map(str::to_owned);
+        let from: Vec<String> = there.collect();
+        self.check_back(limits).await?;
+        let new = std::iter::once(self.release.to_owned());
+        done.placed = Some(new.chain(from.iter().cloned()).collect());
+        let put = Put {
+            release: self.release.to_owned(),
+            is_wanted: true,
+            from,
+            altered: match placing {
+                // Somebody was stopped between two trees: what of either is there is not known.
+                Some(_) => Altered::All,
+                None => self.altered.clone(),
+            },
+        };
+        self.remote.put(put, limits).await
+    }
+}
+
+/// A script in the target folder.
+fn inside(paths: &Paths, script: &str) -> String {
+    format!("cd {} || exit 1\n{script}", quote(&paths.target))
+}

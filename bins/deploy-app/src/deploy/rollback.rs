@@ -1,0 +1,204 @@
+//! Going back to a release that is on the host, and listing those.
+
+use std::collections::BTreeSet;
+
+use action::failure::Failure;
+use action::program::{Context, Output};
+use action::wait::Limits;
+use bundle::digest::Digest;
+use filesync::{Altered, Fault, Operation};
+use tokio::time::Instant;
+
+use super::activate::Switch;
+use super::compare;
+use super::dry_run;
+use super::outcome::{Deployed, clean_up, finish};
+use super::preflight;
+use super::undo::{Before, Done};
+use crate::host::Remote;
+use crate::host::lock;
+use crate::host::state::State;
+use crate::runtime::start::{self, Images};
+
+/// The digest of no tree: whatever is current is told in full.
+fn no_tree() -> Digest {
+    Digest::of(b"")
+}
+
+/// Goes back, or with `--dry-run` tells what that would do.
+pub(super) async fn go_back(
+    remote: &Remote<'_>,
+    context: &Context,
+    limits: &Limits,
+) -> Result<Option<(String, bool)>, Failure> {
+    let began = Instant::now();
+    remote.stages.begin("compare");
+    let state = remote.look(Some(no_tree()), limits).await?;
+    let (current, release) = choose(remote, &state)?;
+    if current == release && state.is_proven() {
+        tracing::info!("release {current} is current already: nothing to go back to");
+        return Ok(Some((current, false)));
+    }
+    let settled = preflight::settled(remote.settings, &state);
+    let remote = &remote.by(&settled);
+    check_whole(remote, &release, limits).await?;
+    compare::check_target(remote, &state)?;
+    let manner = state.manner(&release, remote.settings);
+    let commands = manner.commands(remote.settings);
+    if commands.project().is_some() {
+        compare::check_runtime_of(remote, &commands, limits).await?;
+        preflight::is_ours(remote, &manner, limits).await?;
+        start::images_are_there(remote, &commands, &release, limits).await?;
+    }
+    if context.dry_run {
+        let (text, json) = dry_run::of_rollback(remote, &current, &release, &state, limits).await?;
+        context.show_plan(&text, &json)?;
+        return Ok(None);
+    }
+    let mut done = Done::default();
+    let ended = act(remote, context, &release, limits, &mut done).await;
+    finish(remote, context, done, ended, ("rollback", began), None).await
+}
+
+async fn act(
+    remote: &Remote<'_>,
+    context: &Context,
+    release: &str,
+    limits: &Limits,
+    done: &mut Done,
+) -> Result<Deployed, Failure> {
+    remote.stages.begin("lock");
+    let (lock, seen) = lock::take(remote, context, no_tree(), limits).await?;
+    done.lock = Some(lock);
+    // Somebody else may have deployed while we waited.
+    let state = remote.look_unless(Some(seen), no_tree(), limits).await?;
+    let (current, again) = choose(remote, &state)?;
+    let resumes = current == release;
+    if again != release || (resumes && state.is_proven()) {
+        return Err(Failure::new(
+            action::exit::Exit::Lost,
+            format!("another deployment made {current} current meanwhile; nothing was touched"),
+        )
+        .hint("`deploy-app releases` lists what is there now"));
+    }
+    release.clone_into(&mut done.release);
+    let switch = Switch {
+        remote,
+        release,
+        manner: &state.manner(release, remote.settings),
+        state: &state,
+        before: Before::of(&state, release),
+        resumes,
+        images: Images::Kept,
+        // What lies there may have been altered, and was not compared: all of it is placed anew.
+        altered: Altered::All,
+    };
+    let model = switch.go(done, limits).await?;
+    clean_up(remote, limits).await;
+    Ok(Deployed {
+        release: release.to_owned(),
+        changed: true,
+        model,
+    })
+}
+
+/// The current release and the one to go back to.
+fn choose(remote: &Remote<'_>, state: &State) -> Result<(String, String), Failure> {
+    let shown = &remote.shown;
+    let Some(current) = state.current_name() else {
+        return Err(Failure::refused(format!(
+            "nothing was deployed to {} on {shown} yet",
+            remote.settings.paths.target
+        )));
+    };
+    let known = |failure: Failure| {
+        state
+            .releases
+            .iter()
+            .fold(failure, |failure, name| {
+                failure.detail(format!("there is {name}{}", remark(state, name)))
+            })
+            .hint("name one of them, as in `deploy-app rollback 20261123094308-1a2b3c4`")
+    };
+    let release = match &remote.settings.release {
+        Some(release) if state.releases.contains(release) => release.as_str(),
+        Some(release) => {
+            return Err(known(Failure::refused(format!(
+                "there is no release {release} on {shown}"
+            ))));
+        }
+        None => state.before_current().ok_or_else(|| {
+            known(Failure::refused(format!(
+                "there is no release before {current} on {shown} that is proven healthy"
+            )))
+        })?,
+    };
+    Ok((current.to_owned(), release.to_owned()))
+}
+
+fn remark(state: &State, name: &str) -> &'static str {
+    if state.current_name() == Some(name) {
+        ", which is current"
+    } else if state.proven.contains(name) {
+        ""
+    } else {
+        ", which is not proven healthy"
+    }
+}
+
+/// Refuses a release whose files on the host are not what they were.
+async fn check_whole(remote: &Remote<'_>, release: &str, limits: &Limits) -> Result<(), Failure> {
+    let refused = || {
+        Failure::refused(format!(
+            "cannot go back to release {release} on {}; nothing was touched",
+            remote.shown
+        ))
+    };
+    let deed = format!("read release {release}");
+    let operation = Operation::Faults {
+        release: release.to_owned(),
+        only: None,
+    };
+    let faults: Option<Vec<Fault>> = remote.files(&deed, operation, limits).await?;
+    let Some(faults) = faults else {
+        return Err(refused().cause("its manifest is gone"));
+    };
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let paths: BTreeSet<String> = faults.iter().take(20).map(ToString::to_string).collect();
+    Err(paths
+        .into_iter()
+        .fold(
+            refused().cause(format!(
+                "{} of its files are not what they were",
+                faults.len()
+            )),
+            Failure::detail,
+        )
+        .hint("deploy the application as it was instead"))
+}
+
+/// Lists the releases: name, `current`, `proven` or `unproven`, the newest first, separated by tabs.
+pub(super) async fn list(remote: &Remote<'_>, limits: &Limits) -> Result<Output, Failure> {
+    let state = remote.look(Some(no_tree()), limits).await?;
+    let mut text = String::new();
+    for name in state.releases.iter().rev() {
+        let what = if state.current_name() == Some(name.as_str()) {
+            "current"
+        } else if state.proven.contains(name) {
+            "proven"
+        } else {
+            "unproven"
+        };
+        text.push_str(&format!("{name}\t{what}\n"));
+    }
+    if text.is_empty() {
+        tracing::info!(
+            "nothing was deployed to {} on {} yet",
+            remote.settings.paths.target,
+            remote.shown
+        );
+    }
+    Ok(Output::Data(text))
+}

@@ -1,0 +1,249 @@
+//! What the program does, step by step: the deployment, going back, listing.
+
+use action::export::Exports;
+use action::failure::Failure;
+use action::program::{Context, Output};
+use action::redact::SHORTEST;
+use action::wait::Limits;
+
+use super::application::{self, Application};
+use super::find::{self, Found, Host};
+use super::{release, rollback};
+use crate::connect::endpoint::Way;
+use crate::connect::host_keys::{self, Belief};
+use crate::connect::{diagnose, private_key};
+use crate::diagnostics::bundle;
+use crate::diagnostics::collector::Evidence;
+use crate::diagnostics::timings::Stages;
+use crate::host::Remote;
+use crate::settings::Checked;
+
+/// Deploys, goes back, or lists; with `--dry-run` tells what that would do.
+///
+/// # Errors
+/// Whatever went wrong; what had been done is taken back by then, or named.
+pub(crate) async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
+    let (stages, evidence) = (Stages::default(), Evidence::default());
+    let ended = act(&settings, &context, &stages, &evidence).await;
+    let took = stages.finish();
+    match ended {
+        Ok(output) => {
+            tracing::info!("done in {took}");
+            Ok(output)
+        }
+        Err(failure) => {
+            tracing::info!("ended after {took}");
+            Err(bundle::write(
+                &settings, &context, &stages, &evidence, failure,
+            ))
+        }
+    }
+}
+
+/// What one run is about.
+enum Job {
+    Deploy,
+    Rollback,
+    Releases,
+}
+
+/// The same once it can be done.
+enum Work {
+    Deploy(Box<Application>),
+    Rollback,
+    Releases,
+}
+
+impl Work {
+    /// Reads the application where one is deployed and it was not read before.
+    async fn of(
+        job: &Job,
+        application: Option<Application>,
+        settings: &Checked,
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        Ok(match (job, application) {
+            (Job::Rollback, _) => Self::Rollback,
+            (Job::Releases, _) => Self::Releases,
+            (Job::Deploy, Some(application)) => Self::Deploy(Box::new(application)),
+            (Job::Deploy, None) => {
+                Self::Deploy(Box::new(application::read(settings, context).await?))
+            }
+        })
+    }
+}
+
+async fn act(
+    settings: &Checked,
+    context: &Context,
+    stages: &Stages,
+    evidence: &Evidence,
+) -> Result<Output, Failure> {
+    check_secrets(settings, context)?;
+    let job = match context.command.as_deref() {
+        Some("rollback") => Job::Rollback,
+        command if settings.release.is_some() => {
+            return Err(Failure::refused(format!(
+                "a release is named (DEPLOY_APP_RELEASE), and `{}` takes none; nothing was touched",
+                command.unwrap_or("deploy-app")
+            ))
+            .hint("`deploy-app rollback RELEASE` goes back to it"));
+        }
+        Some(_) => Job::Releases,
+        None => Job::Deploy,
+    };
+    let mut application = None;
+    if matches!(job, Job::Deploy) && settings.place.instance.is_some() {
+        // No instance is started for what is refused.
+        stages.begin("read");
+        application = Some(application::read(settings, context).await?);
+    }
+    let limits = Limits {
+        deadline: context.deadline,
+        interrupt: context.interrupt.clone(),
+    };
+    stages.begin("find");
+    // Listing looks only; it must not start what somebody stopped.
+    let looks_only = context.dry_run || matches!(job, Job::Releases);
+    let host = match find::find(settings, context, looks_only, &limits).await? {
+        Found::Host(host) => *host,
+        Found::NotRunning(plan) if context.dry_run => {
+            context.show_plan(&plan.text(), &plan.json())?;
+            return Ok(Output::Nothing);
+        }
+        Found::NotRunning(plan) => {
+            return Err(Failure::refused(format!(
+                "cannot list the releases on {}: {}",
+                settings.place,
+                plan.unknown.unwrap_or_default()
+            )));
+        }
+    };
+    let job = (job, application);
+    let ended = connected(settings, context, &host, job, (stages, evidence), &limits).await;
+    let broken = host.routes.broken();
+    let left = host.routes.close().await;
+    for line in &left {
+        tracing::warn!("left behind: {line}");
+    }
+    ended.map_err(|failure| {
+        let failure = match &broken {
+            Some(reason) => failure.detail(format!("the tunnel: {reason}")),
+            None => failure,
+        };
+        match (&host.instance, host.started) {
+            (Some((cloud, seen)), true) => cloud.ec2.started(failure, &seen.id),
+            _ => failure,
+        }
+    })
+}
+
+async fn connected(
+    settings: &Checked,
+    context: &Context,
+    host: &Host,
+    (job, application): (Job, Option<Application>),
+    (stages, evidence): (&Stages, &Evidence),
+    limits: &Limits,
+) -> Result<Output, Failure> {
+    let key = match &settings.ssh_key {
+        Some(source) => {
+            let key = private_key::identity(source, &settings.key_options, host.session.as_ref());
+            Some(limits.in_time("the SSH key was read", key).await?)
+        }
+        None => None,
+    };
+    stages.begin("connect");
+    let way = Way {
+        address: host.address.clone(),
+        routes: &host.routes,
+        instance: host.instance.as_ref().map(|(cloud, seen)| (cloud, seen)),
+        key,
+    };
+    let belief = host_keys::learn(settings, &way, context.dry_run, limits);
+    let belief = limits.in_time("the host keys were learnt", belief).await?;
+    // Where nothing is started, the application is read and the host looked at side by side.
+    let reading = Work::of(&job, application, settings, context);
+    let reaching = async {
+        let remote = reach(settings, &way, &belief, (stages, evidence), limits).await?;
+        let seen = match (&job, &host.instance) {
+            (Job::Deploy, None) => Some(remote.look(None, limits).await?),
+            _ => None,
+        };
+        Ok((remote, seen))
+    };
+    let (work, (remote, seen)) = tokio::try_join!(reading, reaching)?;
+    if !context.dry_run {
+        let storing = remote.store_belief();
+        limits.in_time("the host keys were stored", storing).await?;
+    }
+    let ended = match &work {
+        Work::Deploy(application) => {
+            release::ship(&remote, application, seen, context, limits).await
+        }
+        Work::Rollback => rollback::go_back(&remote, context, limits).await,
+        Work::Releases => return rollback::list(&remote, limits).await,
+    };
+    let ended = ended?;
+    remote.session.close().await;
+    match ended {
+        Some((release, changed)) => exports(host, &release, changed).map(Output::Exports),
+        None => Ok(Output::Nothing),
+    }
+}
+
+/// Connects; gathers what AWS knows of an instance that does not answer.
+async fn reach<'a>(
+    settings: &'a Checked,
+    way: &'a Way<'a>,
+    belief: &'a Belief,
+    (stages, evidence): (&'a Stages, &'a Evidence),
+    limits: &Limits,
+) -> Result<Remote<'a>, Failure> {
+    let reached = Remote::connect(settings, way, belief, (stages, evidence), limits).await;
+    if let (Err(_), Some((cloud, seen)), Some(_)) = (&reached, way.instance, &settings.bundle) {
+        diagnose::gather_unreached(evidence, cloud, &seen.id).await;
+    }
+    reached
+}
+
+/// Refuses names under which nothing can be hidden: a slip there would print the secret.
+fn check_secrets(settings: &Checked, context: &Context) -> Result<(), Failure> {
+    for name in &settings.secrets {
+        let fault = match context.variable(name) {
+            None => format!("DEPLOY_APP_SECRETS names {name}, and no such variable is set"),
+            Some(value) if value.len() < SHORTEST => {
+                format!("the secret {name} is too short to be hidden in logs")
+            }
+            Some(_) => continue,
+        };
+        return Err(
+            Failure::refused(format!("{fault}; nothing was touched")).hint(format!(
+                "name variables that are set, one a line, with values of {SHORTEST} bytes or more"
+            )),
+        );
+    }
+    Ok(())
+}
+
+fn exports(host: &Host, release: &str, changed: bool) -> Result<Exports, Failure> {
+    let instance = host.instance.as_ref().map(|(_, seen)| seen);
+    let address = instance
+        .and_then(|seen| seen.public_ip.clone())
+        .unwrap_or_else(|| host.address.host.clone());
+    let mut exports = Exports::new();
+    let pairs = [
+        ("EC2_PUBLIC_IP", Some(address)),
+        ("INSTANCE_ID", instance.map(|seen| seen.id.clone())),
+        ("RELEASE_ID", Some(release.to_owned())),
+        ("DEPLOY_CHANGED", Some(u8::from(changed).to_string())),
+    ];
+    for (name, value) in pairs {
+        if let Some(value) = value {
+            exports
+                .add(name, value)
+                .map_err(|fault| Failure::failed("cannot export the result").cause(fault))?;
+        }
+    }
+    Ok(exports)
+}

@@ -1,0 +1,422 @@
+//! Taking back what a failed run did: the release before runs again, nothing of the new one stays.
+
+use std::time::Duration;
+
+use action::exit::Exit;
+use action::export::quote::posix as quote;
+use action::failure::{Failure, Resource, ResourceKind};
+use action::program::Context;
+use action::wait::Limits;
+use filesync::{Altered, Operation, Paths, Put};
+
+use super::audit::{self, Entry};
+use super::failure_bundle;
+use crate::host::Remote;
+use crate::host::lock::{self, Lock};
+use crate::host::state::State;
+use crate::runtime::commands::Commands;
+use crate::runtime::health;
+use crate::runtime::run_spec::Manner;
+use crate::runtime::start::{self, Images};
+use crate::runtime::stop::{Stopping, stop};
+use crate::settings::Run;
+
+/// How long taking back may take: a start of the old release is part of it.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// How long the host may take to be reached again.
+const RECONNECT_LIMIT: Duration = Duration::from_secs(60);
+
+/// What a run did so far, written down before each deed, because a deed that fails may be half done.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// The lock, once it was taken.
+    pub lock: Option<Lock>,
+    /// The release that is being brought to run.
+    pub release: String,
+    /// Whether that release was made by this run, or by one that died before it was proven; it goes when
+    /// it fails.
+    pub made: bool,
+    /// Whether `current` was switched to it, and what comes back when it fails.
+    pub switched: Option<Before>,
+    /// How what comes back is run.
+    pub back: Option<Manner>,
+    /// In-place: the releases that may have files in the target folder, this one first, once any were moved.
+    pub placed: Option<Vec<String>>,
+    /// Whether commands of the new release may have run.
+    pub started: bool,
+}
+
+/// What comes back when a release fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Nothing: this was the first release.
+    Nothing,
+    /// This release, which was healthy when it was started last.
+    Release(String),
+    /// Nothing: this release was current, and neither it nor any other was ever proven healthy.
+    Unproven(String),
+}
+
+impl Before {
+    /// The release that comes back.
+    #[must_use]
+    pub(super) fn release(&self) -> Option<&str> {
+        match self {
+            Self::Release(release) => Some(release),
+            Self::Nothing | Self::Unproven(_) => None,
+        }
+    }
+
+    /// What comes back when `next` fails.
+    #[must_use]
+    pub(super) fn of(state: &State, next: &str) -> Self {
+        match (state.fallback(next), state.current_name()) {
+            (Some(release), _) => Self::Release(release.to_owned()),
+            (None, Some(current)) => Self::Unproven(current.to_owned()),
+            (None, None) => Self::Nothing,
+        }
+    }
+}
+
+/// What is said about a failed run, beside its failure.
+#[derive(Debug)]
+pub(super) struct Told<'a> {
+    /// Who ran it.
+    pub context: &'a Context,
+    /// Its line in the record of deployments, but for failure and outcome.
+    pub entry: Entry<'a>,
+    /// Whether the host is asked what may explain the failure.
+    pub explains: bool,
+}
+
+/// Takes back everything, over a new connection where the old one is gone, and writes down how that ended.
+pub(super) async fn undo(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    done: &mut Done,
+    failure: Failure,
+    told: &Told<'_>,
+) -> Failure {
+    let Some(lock) = done.lock.clone() else {
+        return failure;
+    };
+    if !remote.session.is_closed() {
+        return take_back(remote, commands, done, failure, told).await;
+    }
+    tracing::warn!(
+        "the connection to {} is gone, connecting again to clean up",
+        remote.shown
+    );
+    // Should only the agent be gone, the host notices that nobody waits for what it ran.
+    remote.session.clone().close().await;
+    match remote.again(&Limits::cleanup(RECONNECT_LIMIT)).await {
+        Ok(again) => {
+            let limits = Limits::cleanup(LIMIT);
+            if let Err(error) = lock::retake(&again, &lock, &limits).await {
+                let failure = match error.exit() {
+                    // Whatever is there now belongs to whoever has the lock.
+                    Exit::Lost => lost(remote, done, &failure),
+                    _ => unreached(remote, done, failure, &error),
+                };
+                again.session.close().await;
+                return failure;
+            }
+            if told.explains && !done.release.is_empty() {
+                failure_bundle::gather(&again, commands, &done.release).await;
+            }
+            let failure = take_back(&again, commands, done, failure, told).await;
+            again.session.close().await;
+            failure
+        }
+        Err(error) => unreached(remote, done, failure, &error),
+    }
+}
+
+/// The host is gone: what is left there is listed.
+fn unreached(remote: &Remote<'_>, done: &Done, failure: Failure, error: &Failure) -> Failure {
+    let failure = failure.cause(format!(
+        "and the host could not be reached again: {}",
+        error.deed()
+    ));
+    let (paths, release) = (&remote.settings.paths, &done.release);
+    match (&done.switched, done.made) {
+        (Some(_), _) => failure.remains(
+            release_on(remote, release),
+            format!(
+                "release {release} on {}, switched to and not proven",
+                remote.shown
+            ),
+            "running deploy-app again replaces it",
+        ),
+        (None, true) => failure.remains(
+            release_on(remote, release),
+            format!("a part of release {release} on {}", remote.shown),
+            remove_by_hand(paths, release),
+        ),
+        (None, false) => failure,
+    }
+}
+
+fn release_on(remote: &Remote<'_>, release: &str) -> Resource {
+    Resource::new(ResourceKind::Release, release, &remote.shown)
+}
+
+/// Takes back everything, in reverse, and adds to the failure what came of it. The lock is given
+/// back last, so that nobody deploys into the middle.
+async fn take_back(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    done: &Done,
+    failure: Failure,
+    told: &Told<'_>,
+) -> Failure {
+    let limits = Limits::cleanup(LIMIT);
+    let (failure, outcome) = take_deeds_back(remote, commands, done, failure, &limits).await;
+    let entry = Entry {
+        failure: Some(&failure),
+        outcome: Some(&outcome),
+        ..told.entry.clone()
+    };
+    audit::record(remote, told.context, &entry).await;
+    unlock(remote, done, false, &limits).await;
+    failure
+}
+
+/// The failure of a run that may take nothing back any more.
+fn lost(remote: &Remote<'_>, done: &Done, failure: &Failure) -> Failure {
+    let lost = lock::lost(&remote.settings.paths.target);
+    let failure = match failure.exit() {
+        Exit::Lost => failure.clone(),
+        Exit::Interrupted | Exit::Terminated => failure.clone().cause(lost.deed()),
+        _ => failure
+            .causes()
+            .iter()
+            .fold(lost.cause(failure.deed()), Failure::cause),
+    };
+    if done.made {
+        failure.changed(format!(
+            "release {} was brought to {} and stays there, because it is the other deployment's to remove",
+            done.release, remote.shown
+        ))
+    } else {
+        failure
+    }
+}
+
+async fn take_deeds_back(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    done: &Done,
+    mut failure: Failure,
+    limits: &Limits,
+) -> (Failure, String) {
+    let mut outcome = "nothing was switched".to_owned();
+    let mut may_remove = done.made;
+    if let Some(before) = &done.switched {
+        if done.started {
+            failure = with_logs(remote, commands, &done.release, failure).await;
+        }
+        let taken_back = match before {
+            Before::Release(before) => roll_back(remote, done, before, limits).await,
+            Before::Nothing | Before::Unproven(_) => take_down(remote, done, limits).await,
+        };
+        match taken_back {
+            Ok(how) => {
+                failure = failure.detail(&how);
+                outcome = how;
+            }
+            Err(error) => {
+                tracing::warn!("{error}");
+                outcome = format!("taking back failed: {}", error.deed());
+                failure = not_taken_back(remote, done, before, failure, &error);
+                may_remove = false;
+            }
+        }
+    } else if done.made {
+        failure = failure.detail("nothing was switched: what ran before still runs");
+    }
+    if may_remove {
+        failure = remove(remote, done, failure, limits).await;
+    }
+    (failure, outcome)
+}
+
+/// What a failed run leaves when it could not be taken back.
+fn not_taken_back(
+    remote: &Remote<'_>,
+    done: &Done,
+    before: &Before,
+    failure: Failure,
+    error: &Failure,
+) -> Failure {
+    let (release, shown) = (&done.release, &remote.shown);
+    let (cause, what) = match before {
+        Before::Release(before) => (
+            format!("and rolling back failed: {}", error.deed()),
+            format!(
+                "release {release} on {shown}, which failed; {before} was to come back, and could not be brought to"
+            ),
+        ),
+        Before::Nothing | Before::Unproven(_) => (
+            format!("and taking it down failed: {}", error.deed()),
+            format!("release {release} on {shown}, which is not healthy"),
+        ),
+    };
+    failure.cause(cause).remains(
+        release_on(remote, release),
+        what,
+        "deploy-app with a good application",
+    )
+}
+
+/// Removes the failed release.
+async fn remove(remote: &Remote<'_>, done: &Done, failure: Failure, limits: &Limits) -> Failure {
+    let (paths, release) = (&remote.settings.paths, &done.release);
+    let removed = async {
+        let releases = vec![release.clone()];
+        let deed = "remove the failed release";
+        remote
+            .files::<()>(deed, Operation::Remove { releases }, limits)
+            .await
+    };
+    match removed.await {
+        Ok(()) => failure,
+        Err(error) => {
+            tracing::warn!("{error}");
+            failure.remains(
+                release_on(remote, release),
+                format!("release {release} on {}", remote.shown),
+                remove_by_hand(paths, release),
+            )
+        }
+    }
+}
+
+/// The last lines of an application that is not well.
+pub(super) async fn with_logs(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    release: &str,
+    failure: Failure,
+) -> Failure {
+    let Some(logs) = commands.logs(release) else {
+        return failure;
+    };
+    let tail = remote
+        .tail(&logs, &Limits::cleanup(Duration::from_secs(30)))
+        .await;
+    let from = tail.len().saturating_sub(50);
+    tail[from..].iter().fold(failure, |failure, line| {
+        failure.detail(format!("log: {line}"))
+    })
+}
+
+/// Gives the lock back, and writes everything to disk where that is due. A lock that is not given back ends with the connection.
+pub(super) async fn unlock(remote: &Remote<'_>, done: &Done, writes: bool, limits: &Limits) {
+    if done.lock.is_none() {
+        return;
+    }
+    if let Err(error) = lock::give_back(remote, writes, limits).await {
+        tracing::warn!("{error}");
+    }
+}
+
+/// In-place: everything that this run may have put there goes, and what shall lie there comes back.
+async fn put_back(
+    remote: &Remote<'_>,
+    done: &Done,
+    before: Option<&str>,
+    limits: &Limits,
+) -> Result<(), Failure> {
+    let Some(placed) = &done.placed else {
+        return Ok(());
+    };
+    // Which of the new files are there is not known: all that may be are ours to remove or replace.
+    let put = Put {
+        release: before.unwrap_or(&done.release).to_owned(),
+        is_wanted: before.is_some(),
+        from: placed.clone(),
+        altered: Altered::Doubted,
+    };
+    remote.put(put, limits).await?;
+    let release = done.release.clone();
+    let restore = Operation::RestoreReplaced { release };
+    let deed = "bring back what the release replaced";
+    remote.files(deed, restore, limits).await
+}
+
+/// Has the release before run again; says how that went.
+async fn roll_back(
+    remote: &Remote<'_>,
+    done: &Done,
+    before: &str,
+    limits: &Limits,
+) -> Result<String, Failure> {
+    tracing::warn!("rolling back to release {before}");
+    put_back(remote, done, Some(before), limits).await?;
+    let switch = Operation::Switch {
+        release: before.to_owned(),
+        starts: done.started,
+    };
+    remote.files::<()>("switch back", switch, limits).await?;
+    if !done.started {
+        return Ok(format!("rolled back: release {before} is current again"));
+    }
+    let failed = Manner::of(remote.settings);
+    let manner = done.back.as_ref().unwrap_or(&failed);
+    let stopping = Stopping {
+        runs: &failed,
+        release: Some(&done.release),
+        is_certain: false,
+        // Where nothing of ours runs next, what we started must not either.
+        next: (manner.run != Run::None).then_some((before, manner)),
+    };
+    stop(remote, &stopping, limits).await?;
+    let commands = manner.commands(remote.settings);
+    start::start(remote, &commands, before, Images::Kept, limits).await?;
+    let health = manner.health.as_ref();
+    if let Some(health) = health {
+        health::prove(&remote.session, health, before, limits).await?;
+    }
+    start::record(remote, manner, before, limits).await?;
+    Ok(match health {
+        Some(_) => format!("rolled back: release {before} runs again and is healthy"),
+        None => format!("rolled back: release {before} is current again"),
+    })
+}
+
+/// Takes away what nothing comes back for; says so.
+async fn take_down(remote: &Remote<'_>, done: &Done, limits: &Limits) -> Result<String, Failure> {
+    let told = match &done.switched {
+        Some(Before::Unproven(before)) => format!(
+            "taken down: release {before}, which was current, was never proven healthy, and there is no other to go back to"
+        ),
+        _ => "taken down: there is no release to go back to".to_owned(),
+    };
+    tracing::warn!("taking release {} down again", done.release);
+    if done.started {
+        let stopping = Stopping {
+            runs: &Manner::of(remote.settings),
+            release: Some(&done.release),
+            is_certain: false,
+            next: None,
+        };
+        stop(remote, &stopping, limits).await?;
+    }
+    put_back(remote, done, None, limits).await?;
+    let deed = "remove the link `current`";
+    remote
+        .files::<()>(deed, Operation::Unswitch, limits)
+        .await?;
+    Ok(told)
+}
+
+/// The command by which a person removes a release.
+fn remove_by_hand(paths: &Paths, release: &str) -> String {
+    format!(
+        "on the host: rm -rf {} {}",
+        quote(&format!("{}/{}", paths.target, paths.stored(release))),
+        quote(&format!("{}/{}", paths.target, paths.partial(release)))
+    )
+}

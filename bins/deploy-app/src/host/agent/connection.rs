@@ -1,0 +1,126 @@
+//! A connected host, with its agent.
+
+use std::time::Duration;
+
+use action::wait::Limits;
+use agent_protocol::message::{AgentError, Answer, Request};
+use filesync::{Operation, Paths};
+use ssh::{ExecError, ExecOutput, OutputMode, Session, Stdin};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::bootstrap::{self, Folders, StartError};
+use super::command;
+use super::files;
+use super::link::Link;
+
+/// A connected host. Clones share the connection and the agent.
+#[derive(Clone)]
+pub(crate) struct Host {
+    session: Session,
+    link: Link,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Host({:?})", self.session)
+    }
+}
+
+impl Host {
+    /// Starts the agent over a connection.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub(crate) async fn start(
+        session: Session,
+        folders: &Folders,
+        limits: &Limits,
+    ) -> Result<Self, StartError> {
+        let started = bootstrap::start(&session, folders, limits).await?;
+        let link = Link::new(started);
+        Ok(Self { session, link })
+    }
+
+    /// The connection that it is reached by.
+    pub(crate) fn ssh(&self) -> &Session {
+        &self.session
+    }
+
+    /// Whether the connection has ended, or the agent.
+    #[must_use]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.session.is_closed() || self.link.is_closed()
+    }
+
+    /// How long a question and its answer take.
+    pub(crate) async fn latency(&self) -> Option<Duration> {
+        self.session.latency().await
+    }
+
+    /// Runs a POSIX shell script on the host and waits for its end.
+    ///
+    /// # Errors
+    /// When there is no exit status: a command that ends with one is an `Ok`, whatever the status.
+    pub(crate) async fn exec(
+        &self,
+        script: &str,
+        stdin: Stdin,
+        mode: OutputMode,
+        limits: &Limits,
+    ) -> Result<ExecOutput, ExecError> {
+        command::run(&self.link, script, stdin, mode, limits).await
+    }
+
+    /// Has the agent do something with a store of releases; gives what [`filesync::operation::result`] reads.
+    ///
+    /// # Errors
+    /// When the agent is gone, or time is up.
+    pub(crate) async fn files(
+        &self,
+        request: (&Paths, Operation),
+        stdin: Stdin,
+        mode: OutputMode,
+        limits: &Limits,
+    ) -> Result<Result<Vec<u8>, AgentError>, ExecError> {
+        files::run(&self.link, request, stdin, mode, limits).await
+    }
+
+    /// Has the agent do something that has no output.
+    ///
+    /// # Errors
+    /// When the agent is gone, or time is up.
+    pub(crate) async fn ask(
+        &self,
+        request: Request,
+        limits: &Limits,
+    ) -> Result<Result<Answer, AgentError>, ExecError> {
+        let answer = async { self.link.ask(request)?.answer().await };
+        let answer = tokio::time::timeout_at(limits.deadline, answer);
+        match limits.interrupt.race(answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(ExecError::Deadline),
+            Err(signal) => Err(ExecError::Interrupted(signal)),
+        }
+    }
+
+    /// A connection from the host to `host:port`, as the host sees these names.
+    ///
+    /// # Errors
+    /// When the server does not forward, or nothing listens there.
+    pub(crate) async fn forward(
+        &self,
+        host: &str,
+        port: u16,
+        deadline: Instant,
+    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>, ExecError> {
+        self.session.forward(host, port, deadline).await
+    }
+
+    /// Says goodbye.
+    pub(crate) async fn close(self) {
+        let Self { session, link } = self;
+        drop(link);
+        session.close().await;
+    }
+}

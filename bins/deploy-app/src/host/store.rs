@@ -1,0 +1,73 @@
+//! Having the agent work on the store of releases.
+
+use action::exit::Exit;
+use action::failure::Failure;
+use action::wait::Limits;
+use agent_protocol::message::AgentError;
+use filesync::{Operation, StoreError, operation};
+use serde::de::DeserializeOwned;
+use ssh::{ExecError, OutputMode as Show, Stdin as Input};
+
+use super::Remote;
+
+impl Remote<'_> {
+    /// Has the agent do something with the store of releases, and reads what it tells.
+    ///
+    /// # Errors
+    /// When it is not done.
+    pub(crate) async fn files<T: DeserializeOwned>(
+        &self,
+        deed: &str,
+        operation: Operation,
+        limits: &Limits,
+    ) -> Result<T, Failure> {
+        self.store(deed, operation, Input::Empty, Show::Nothing, limits)
+            .await
+    }
+
+    /// The same with input, and signs of life.
+    pub(super) async fn store<T: DeserializeOwned>(
+        &self,
+        deed: &str,
+        operation: Operation,
+        input: Input,
+        show: Show,
+        limits: &Limits,
+    ) -> Result<T, Failure> {
+        let request = (&self.settings.paths, operation);
+        let told = self.session.files(request, input, show, limits).await;
+        match told.map_err(|error| self.no_result(deed, &error))? {
+            Ok(told) => {
+                operation::result(&told).ok_or_else(|| self.no_result(deed, &ExecError::NoStatus))
+            }
+            Err(AgentError::Store(error)) => Err(self.not_done(deed, &error)),
+            Err(error) => Err(self.not_done_at_all(deed, &error)),
+        }
+    }
+
+    fn not_done_at_all(&self, deed: &str, error: &dyn std::fmt::Display) -> Failure {
+        self.evidence.command_failed(deed, &error.to_string());
+        Failure::failed(format!("cannot {deed} on {}", self.shown)).cause(error)
+    }
+
+    fn not_done(&self, deed: &str, error: &StoreError) -> Failure {
+        let failure = self.not_done_at_all(deed, error);
+        if let StoreError::InTheWay { paths, .. } = error {
+            let shown: Vec<String> = paths
+                .iter()
+                .map(|path| format!("`{}`", path.escape_debug()))
+                .collect();
+            return failure.hint(format!(
+                "in the way in {} is what no earlier deployment put there: {}; move it away, or leave out of the application what is to lie there",
+                self.settings.paths.target,
+                shown.join(", ")
+            ));
+        }
+        if error.is_denied() {
+            return failure
+                .with_exit(Exit::NotPermitted)
+                .hint(self.make_by_hand_hint());
+        }
+        failure
+    }
+}

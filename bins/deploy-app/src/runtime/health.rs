@@ -1,0 +1,111 @@
+//! Proof that the application answers, and that it is the release that was shipped.
+
+use std::time::Duration;
+
+use action::failure::Failure;
+use action::wait::{Ended, Limits, Pace};
+use http_probe::Answer;
+use tokio::time::Instant;
+
+use crate::host::agent::Host;
+use crate::settings::Health;
+
+/// Who asks.
+pub(crate) const AGENT: &str = concat!("deploy-app/", env!("CARGO_PKG_VERSION"));
+/// Between two questions.
+const PACE: Pace = Pace {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(1),
+};
+/// One answer may take this long.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// One answer is waited for this long, even at the deadline.
+const ANSWER_LEAST: Duration = Duration::from_secs(2);
+
+/// Asks until the application answered well `count` times in a row.
+///
+/// # Errors
+/// When it does not within the time, with what was seen last; when a signal comes.
+pub(crate) async fn prove(
+    session: &Host,
+    health: &Health,
+    release: &str,
+    limits: &Limits,
+) -> Result<(), Failure> {
+    let limits = limits.within(health.timeout);
+    let url = &health.probe.url;
+    let what = format!("{url} to be healthy");
+    let started = Instant::now();
+    let unhealthy = |seen: &str| {
+        let waited = started.elapsed().as_secs();
+        Failure::failed(format!(
+            "release {release} did not become healthy within {waited} s"
+        ))
+        .cause(format!("{url}: {seen}"))
+        .hint("DEPLOY_APP_HEALTH_URL is asked on the host itself; DEPLOY_APP_HEALTH_TIMEOUT gives a slow start more time")
+    };
+    let asked = async || {
+        let seen = seen(session, health, release, &limits).await;
+        match seen {
+            Err(seen) if session.is_closed() => Err(unhealthy(&seen)),
+            seen => Ok(seen),
+        }
+    };
+    match http_probe::in_a_row(&what, health.count, &limits, PACE, asked).await {
+        Ok(()) => {
+            tracing::info!("{url} is healthy: {} good answers in a row", health.count);
+            Ok(())
+        }
+        Err(Ended::Deadline(seen)) => Err(unhealthy(&seen)),
+        Err(ended) => Err(ended.into_failure(&what)),
+    }
+}
+
+/// Whether it is healthy right now, without patience.
+pub(crate) async fn is_well(
+    session: &Host,
+    health: &Health,
+    release: &str,
+    limits: &Limits,
+) -> Result<(), String> {
+    for _ in 0..health.count {
+        seen(session, health, release, limits).await?;
+    }
+    Ok(())
+}
+
+/// Asks once for this release; what is wrong, in words.
+async fn seen(
+    session: &Host,
+    health: &Health,
+    release: &str,
+    limits: &Limits,
+) -> Result<(), String> {
+    let answer = ask(session, health, limits).await?;
+    let judged = health.probe.judge(&answer, Some(release));
+    judged.map_err(|unhealthy| unhealthy.to_string())
+}
+
+/// One question.
+///
+/// # Errors
+/// Why there is no answer, in words.
+pub(crate) async fn ask(
+    session: &Host,
+    health: &Health,
+    limits: &Limits,
+) -> Result<Answer, String> {
+    // A question that is asked gets the time of an answer, or the last thing seen would always be
+    // our own impatience.
+    let now = Instant::now();
+    let deadline = limits
+        .deadline
+        .clamp(now + ANSWER_LEAST, now + ANSWER_LIMIT);
+    let url = &health.probe.url;
+    let stream = session
+        .forward(&url.host, url.port, deadline)
+        .await
+        .map_err(|error| error.to_string())?;
+    let answer = health.probe.ask(stream, AGENT, deadline).await;
+    answer.map_err(|error| error.to_string())
+}

@@ -1,0 +1,218 @@
+//! Values of settings that only this program has.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use ssh::{Address, Jump, JumpError};
+
+/// How the application runs, as said in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runtime {
+    /// Docker Compose.
+    Compose,
+    /// The application's own commands.
+    Command,
+    /// Files only.
+    None,
+}
+
+impl FromStr for Runtime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "compose" => Ok(Self::Compose),
+            "command" => Ok(Self::Command),
+            "none" => Ok(Self::None),
+            _ => Err(format!(
+                "{text:?} is not a runtime; use compose, command or none"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Compose => "compose",
+            Self::Command => "command",
+            Self::None => "none",
+        })
+    }
+}
+
+/// How bytes reach the SSH port of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// A TCP connection from this machine.
+    Direct,
+    /// An EC2 Instance Connect Endpoint.
+    Eic,
+    /// Session Manager.
+    Ssm,
+    /// Whatever leads there.
+    Auto,
+}
+
+impl FromStr for Transport {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "direct" => Ok(Self::Direct),
+            "eic" => Ok(Self::Eic),
+            "ssm" => Ok(Self::Ssm),
+            "auto" => Ok(Self::Auto),
+            _ => Err(format!(
+                "{text:?} is not a transport; use direct, eic, ssm or auto"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct => "direct",
+            Self::Eic => "eic",
+            Self::Ssm => "ssm",
+            Self::Auto => "auto",
+        })
+    }
+}
+
+/// Where known_hosts lines are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KnownHosts {
+    /// In files of these names. New keys are written to the first.
+    Files(Vec<PathBuf>),
+    /// In the setting itself.
+    Text(String),
+}
+
+impl FromStr for KnownHosts {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // A line has a name, a kind of key, and a key that begins with its kind, in base64.
+        let is_text = text.contains('\n') || text.contains(" AAAA");
+        Ok(match is_text {
+            true => Self::Text(text.to_owned()),
+            false => Self::Files(vec![local_path(text)]),
+        })
+    }
+}
+
+/// A path on this machine, in which `~/` at the beginning stands for the home folder, as it does in a shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LocalPath(pub PathBuf);
+
+impl FromStr for LocalPath {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(local_path(text)))
+    }
+}
+
+/// The path that a text names. Variables of a buildspec and of an env file pass no shell that would read the `~`.
+pub(crate) fn local_path(text: &str) -> PathBuf {
+    match (text.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(below), Some(home)) => home.join(below),
+        _ => PathBuf::from(text),
+    }
+}
+
+/// Jump hosts, the first one first on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Jumps(pub Vec<Jump>);
+
+impl FromStr for Jumps {
+    type Err = JumpError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Jump::list(text).map(Self)
+    }
+}
+
+/// An OpenSSH certificate: its line, or the file that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateText {
+    /// How messages name it.
+    pub shown: String,
+    /// The line.
+    pub text: String,
+}
+
+impl FromStr for CertificateText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains("-cert-v01@openssh.com ") {
+            return Ok(Self {
+                shown: "DEPLOY_APP_SSH_CERTIFICATE".to_owned(),
+                text: text.to_owned(),
+            });
+        }
+        Self::file(&local_path(text)).map_err(|error| {
+            // What is neither may be a key in the wrong place, and is not repeated.
+            format!("it is no certificate, and names no file that can be read ({error})")
+        })
+    }
+}
+
+impl CertificateText {
+    /// What a file holds.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn file(path: &Path) -> Result<Self, std::io::Error> {
+        Ok(Self {
+            shown: path.display().to_string(),
+            text: std::fs::read_to_string(path)?,
+        })
+    }
+}
+
+/// A tag of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// Its key.
+    pub key: String,
+    /// Its value; may be empty.
+    pub value: String,
+}
+
+impl FromStr for Tag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok(Self {
+                key: key.to_owned(),
+                value: value.to_owned(),
+            }),
+            _ => Err(format!("{text:?} is not KEY=VALUE, such as Name=web")),
+        }
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key, self.value)
+    }
+}
+
+/// A value with a `parse` function of its own. It may hold a password, so a refusal does not repeat it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parsed<T>(pub T);
+
+impl FromStr for Parsed<Address> {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let address = text.parse::<Address>().map(Self);
+        address.map_err(|_| "not `host` or `host:port`; the user is DEPLOY_APP_USER")
+    }
+}
