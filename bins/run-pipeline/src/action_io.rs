@@ -84,6 +84,17 @@ impl ActionInput<'_> {
         })
     }
 
+    /// Reads `Artifact::path`, the value of a key, out of an input artifact.
+    pub(crate) fn read_path(&self, key: &str, value: &str) -> Result<Vec<u8>, Failure> {
+        let Some((artifact, file)) = value.split_once("::") else {
+            return Err(Failure::refused(format!(
+                "{}: {key} {value:?} is not Artifact::path",
+                self.name()
+            )));
+        };
+        self.artifact(key, artifact)?.read(file)
+    }
+
     /// The action's region; empty when none is configured.
     pub(crate) fn region(&self) -> String {
         let around = || aws_access::region(self.context);

@@ -7,10 +7,12 @@ pub(crate) mod commands;
 pub(crate) mod local_source;
 mod s3_deploy;
 mod s3_source;
+mod stack_set;
 
 use action::failure::Failure;
 
 use crate::action_io::{ActionInput, ActionOutput};
+use crate::history::Kept;
 use crate::local_source::LocalSource;
 
 /// What runs an action.
@@ -21,10 +23,14 @@ pub(crate) enum Runner {
     CodeBuild,
     Commands,
     CloudFormation,
+    StackSet,
+    StackInstances,
     S3Deploy,
     Approval {
         is_given: bool,
     },
+    /// The action does not run again: this is what an earlier run has kept of it.
+    Kept(Kept),
     /// The action does not run; these are its output variables.
     Stub(Vec<(String, String)>),
     /// The action does not run, and makes nothing.
@@ -38,24 +44,38 @@ impl Runner {
             Self::LocalSource(source) => format!("{provider}, taken from {}", source.shown()),
             Self::Approval { is_given: true } => "Manual, approved".to_owned(),
             Self::Approval { is_given: false } => "Manual, asked for".to_owned(),
+            Self::Kept(kept) => format!("{provider}, kept from the run {}", kept.run),
             Self::Stub(_) => format!("{provider}, stubbed"),
             Self::Skipped => format!("{provider}, skipped"),
             Self::S3Source
             | Self::CodeBuild
             | Self::Commands
             | Self::CloudFormation
+            | Self::StackSet
+            | Self::StackInstances
             | Self::S3Deploy => provider.to_owned(),
         }
     }
 
     /// Whether it asks AWS or an emulator.
     pub(crate) fn asks_aws(&self) -> bool {
-        matches!(self, Self::S3Source | Self::CloudFormation | Self::S3Deploy)
+        matches!(
+            self,
+            Self::S3Source
+                | Self::CloudFormation
+                | Self::StackSet
+                | Self::StackInstances
+                | Self::S3Deploy
+        )
     }
 
     /// What an action gives that does not run at all; nothing for one that runs.
     pub(crate) fn given(&self, name: &str) -> Option<ActionOutput> {
         match self {
+            Self::Kept(kept) => Some(ActionOutput {
+                variables: kept.variables.clone(),
+                artifacts: kept.artifacts.clone(),
+            }),
             Self::Stub(variables) => {
                 tracing::warn!("{name} does not run: its outputs are given (--stub)");
                 Some(ActionOutput::of(variables.clone()))
@@ -75,9 +95,13 @@ impl Runner {
             Self::CodeBuild => codebuild::run(input).await,
             Self::Commands => commands::run(input).await,
             Self::CloudFormation => cloudformation::run(input).await,
+            Self::StackSet => stack_set::run(input).await,
+            Self::StackInstances => stack_set::run_instances(input).await,
             Self::S3Deploy => s3_deploy::run(input).await,
             Self::Approval { is_given } => approval::run(input, *is_given).await,
-            Self::Stub(_) | Self::Skipped => Ok(self.given(&input.name()).unwrap_or_default()),
+            Self::Kept(_) | Self::Stub(_) | Self::Skipped => {
+                Ok(self.given(&input.name()).unwrap_or_default())
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use action::failure::Failure;
+use bundle::manifest::Mode;
 use bundle::tree::{Rules, Source};
 use bundle::unpack::Limits;
 use contract::buildspec::Artifacts;
@@ -85,6 +86,22 @@ impl Artifact {
             .read_to_end(&mut bytes)
             .map_err(|error| cannot(error.to_string()))?;
         Ok(bytes)
+    }
+
+    /// Writes an artifact of files that are given.
+    pub(crate) fn holding(
+        name: &str,
+        folder: &Path,
+        files: Vec<(String, Mode, Vec<u8>)>,
+    ) -> Result<Self, Failure> {
+        let cannot = |error: String| {
+            Failure::failed(format!("cannot make the artifact {name}")).cause(error)
+        };
+        let manifest = bundle::tree::hold(files, &Rules::everything())
+            .map_err(|error| cannot(error.to_string()))?;
+        let zip =
+            bundle::pack::pack(&manifest, MAX_BYTES).map_err(|error| cannot(error.to_string()))?;
+        Self::write(name, folder, &zip)
     }
 
     /// Puts the files of several artifacts into one.

@@ -52,8 +52,8 @@ pub(crate) async fn run(settings: &Checked, context: &Context) -> Result<Output,
         }
     }
     let tool = Tool {
-        name: crate::PROGRAM.name,
-        version: crate::PROGRAM.version,
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
     };
     findings::output(
         &report,

@@ -26,11 +26,14 @@ use crate::definition::{self, Definition};
 use crate::execution::Execution;
 use crate::files::read_file;
 use crate::graph;
+use crate::history::History;
 use crate::ids::random_id;
 use crate::lsp;
 use crate::plan_text;
 use crate::project_build::ProjectBuild;
 use crate::projects;
+use crate::record::RecordFiles;
+use crate::rerun::{Kind, Rerun};
 use crate::run_plan::RunPlan;
 use crate::settings::{Asked, Checked};
 
@@ -62,7 +65,9 @@ async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failu
             &faults,
         ));
     }
-    let plan = RunPlan::make(&definition.pipeline, &definition.options, settings, context)?;
+    let rerun = Rerun::of(settings, &definition.pipeline)?;
+    let rerun = rerun.as_ref();
+    let plan = planned(&definition, settings, context, rerun)?;
     if plan.actions().any(|(_, one)| one.runner.asks_aws()) {
         Session::check(context).await?;
     }
@@ -72,7 +77,21 @@ async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failu
         return Ok(Output::Nothing);
     }
     let work = Work::open(settings.work_dir.as_deref())?;
-    let mut execution = match Execution::new(&definition, settings, context, work.path.clone()) {
+    let files = RecordFiles {
+        lines: settings.record_file.as_deref(),
+        junit: settings.junit_file.as_deref(),
+        kept: None,
+    };
+    let begun = Execution::new(
+        &definition,
+        settings,
+        context,
+        work.path.clone(),
+        &plan,
+        rerun,
+        files,
+    );
+    let mut execution = match begun {
         Ok(execution) => execution,
         Err(failure) => {
             work.close();
@@ -81,15 +100,91 @@ async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failu
     };
     let ran = execution.run(&plan).await;
     execution.close(ran.as_ref().err());
+    let ran = match (ran, execution.rollback()) {
+        (Err(failure), Some(stage)) if rerun.is_none_or(|one| one.kind != Kind::Rollback) => {
+            let id = execution.id().to_owned();
+            Err(roll_back(&definition, settings, context, &work, (stage, &id), failure).await)
+        }
+        (ran, _) => ran,
+    };
     work.close();
     ran?;
     Ok(Output::Data(format!("{:#}\n", execution.report())))
 }
 
+fn planned<'a>(
+    definition: &'a Definition,
+    settings: &Checked,
+    context: &Context,
+    rerun: Option<&Rerun>,
+) -> Result<RunPlan<'a>, Failure> {
+    RunPlan::make(
+        &definition.pipeline,
+        &definition.options,
+        settings,
+        context,
+        rerun,
+    )
+}
+
+/// Rolls a stage back whose failure in a run (its id) asks for that; gives the failure with what came of it.
+async fn roll_back(
+    definition: &Definition,
+    settings: &Checked,
+    context: &Context,
+    work: &Work,
+    (stage, run): (&str, &str),
+    failure: Failure,
+) -> Failure {
+    let Some(history) = History::of(settings) else {
+        return failure.hint(
+            "CodePipeline would roll the stage back to its last good run; without --history-dir here nothing is rolled back",
+        );
+    };
+    let pipeline = &definition.pipeline;
+    let past = match history.last_good(&pipeline.name, stage, run) {
+        Ok(Some(past)) => past,
+        Ok(None) => {
+            return failure.hint(format!(
+                "nothing was rolled back: the stage {stage} has not succeeded in an earlier run"
+            ));
+        }
+        Err(blind) => return failure.and(blind),
+    };
+    let target = past.id.clone();
+    tracing::warn!("{failure}");
+    tracing::warn!("the stage {stage} is rolled back to the run {target}");
+    let rolled = async {
+        let rerun = Rerun::roll_back(past, stage, pipeline)?;
+        let plan = planned(definition, settings, context, Some(&rerun))?;
+        let folder = work.path.join("rollback");
+        let files = RecordFiles::default();
+        let mut execution = Execution::new(
+            definition,
+            settings,
+            context,
+            folder,
+            &plan,
+            Some(&rerun),
+            files,
+        )?;
+        let ran = execution.run(&plan).await;
+        execution.close(ran.as_ref().err());
+        ran
+    };
+    match rolled.await {
+        Ok(()) => failure.changed(format!(
+            "the stage {stage} was rolled back to the run {target}"
+        )),
+        Err(second) => failure.and(second),
+    }
+}
+
 /// What would run, on stdout.
 async fn plan(settings: &Checked, context: &Context) -> Result<Output, Failure> {
     let definition = read(settings, context).await?;
-    let plan = RunPlan::make(&definition.pipeline, &definition.options, settings, context)?;
+    let rerun = Rerun::of(settings, &definition.pipeline)?;
+    let plan = planned(&definition, settings, context, rerun.as_ref())?;
     let (text, json) = plan_text::both(&definition, &plan, settings);
     if context.plan_file.is_some() {
         context.show_plan("", &json)?;

@@ -1,6 +1,5 @@
 //! One execution: stage after stage, group after group. The actions of a group run side by side.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,21 +12,24 @@ use contract::variables::{
     self, EXECUTION_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE, Variables,
 };
 use futures_util::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::action_io::{ActionInput, ActionOutput};
+use crate::action_io::ActionOutput;
 use crate::actions::Runner;
-use crate::actions::commands::environment;
 use crate::artifact::Artifact;
 use crate::conditions::Consequence;
 use crate::definition::Definition;
+use crate::history::{self, History};
 use crate::ids::random_id;
-use crate::record::{Ended, Record};
+use crate::record::{Begun, Ended, How, Record, RecordFiles};
+use crate::rerun::{Kind, Rerun};
 use crate::run_plan::{PlannedAction, PlannedStage, RunPlan};
 use crate::settings::Checked;
 use crate::store::Store;
 
+mod inputs;
+mod report;
 mod rules;
 
 /// An execution while it runs.
@@ -47,6 +49,9 @@ pub(crate) struct Execution<'a> {
     variables: Variables,
     done: Vec<Done>,
     record: Record,
+    history: Option<History>,
+    /// The stage that is to be rolled back, as its failure says.
+    rollback: Option<String>,
 }
 
 /// An action that is over.
@@ -60,23 +65,45 @@ struct Done {
 }
 
 impl<'a> Execution<'a> {
-    /// An execution in a folder, with the variables that are known beforehand.
+    /// An execution of a plan in a folder, with the variables that are known beforehand.
     pub(crate) fn new(
         definition: &'a Definition,
         settings: &'a Checked,
         context: &'a Context,
         work: PathBuf,
+        plan: &RunPlan<'_>,
+        rerun: Option<&Rerun>,
+        mut files: RecordFiles<'_>,
     ) -> Result<Self, Failure> {
         let cannot =
             |error: std::io::Error| Failure::failed("cannot begin an execution").cause(error);
-        let id = random_id().map_err(cannot)?;
-        let artifacts = work.join("artifacts");
+        // A retry goes on in the same execution.
+        let (id, kind) = match rerun {
+            Some(rerun) if rerun.kind != Kind::Rollback => (rerun.past.id.clone(), "retry"),
+            Some(_) => (random_id().map_err(cannot)?, "rollback"),
+            None => (random_id().map_err(cannot)?, "standard"),
+        };
+        let history = History::of(settings);
+        let artifacts = match &history {
+            None => work.join("artifacts"),
+            Some(history) => {
+                let room = history.room(&id)?;
+                files.kept = Some(history::open_record(&room.join("record.jsonl"))?);
+                room.join("artifacts")
+            }
+        };
         std::fs::create_dir_all(&artifacts).map_err(cannot)?;
+        let planned = plan.actions();
+        let planned = planned.map(|(stage, one)| format!("{}/{}", stage.name, one.action.name));
         let record = Record::begin(
-            settings.record_file.as_deref(),
-            settings.junit_file.as_deref(),
-            &definition.pipeline.name,
-            &id,
+            files,
+            Begun {
+                pipeline: &definition.pipeline.name,
+                execution: &id,
+                kind,
+                from: rerun.map(|rerun| rerun.past.id.as_str()),
+                planned: planned.collect(),
+            },
         )?;
         let mut variables = Variables::new();
         let mut set = |namespace: &str, key: &str, value: &str| {
@@ -104,6 +131,8 @@ impl<'a> Execution<'a> {
             variables,
             done: Vec::new(),
             record,
+            history,
+            rollback: None,
         })
     }
 
@@ -113,7 +142,13 @@ impl<'a> Execution<'a> {
         tracing::info!("pipeline execution {} begins", self.id);
         self.take_artifacts().await?;
         for planned in &plan.stages {
-            if let Err(failure) = self.stage(planned).await {
+            let ended = self.stage(planned).await;
+            let status = match &ended {
+                Ok(status) => status,
+                Err(_) => "failed",
+            };
+            self.record.stage(&planned.stage.name, status);
+            if let Err(failure) = ended {
                 self.summary();
                 let before = self
                     .done
@@ -126,30 +161,39 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    /// Runs a stage between its conditions. A stage that is to be retried is so once, as CodePipeline does.
-    async fn stage(&mut self, planned: &PlannedStage<'a>) -> Result<(), Failure> {
-        let stage = planned.stage;
+    /// Runs a stage between its conditions; gives what it has come to. A stage that is to be retried is so once, as
+    /// CodePipeline does.
+    async fn stage(&mut self, planned: &PlannedStage<'a>) -> Result<&'static str, Failure> {
+        let (stage, attempt) = (planned.stage, planned.attempt);
+        if planned.is_kept {
+            return self
+                .groups(planned, attempt, false)
+                .await
+                .map(|()| "succeeded");
+        }
         let options = self.definition.options.stage(&stage.name);
         let name = &stage.name;
         match self.conditions(name, &options, Moment::BeforeEntry).await? {
             None => {}
             Some((Consequence::Skip, why)) => {
                 tracing::warn!("the stage {name} is skipped: {why}");
-                return Ok(());
+                return Ok("skipped");
             }
             Some((_, why)) => {
                 let deed = format!("the stage {name} may not be entered");
                 return Err(Failure::failed(deed).cause(why));
             }
         }
-        let Err(failure) = self.groups(planned, 1, false).await else {
-            return match self.conditions(name, &options, Moment::OnSuccess).await? {
-                None => Ok(()),
-                Some((consequence, why)) => {
-                    let deed = format!("a condition of the stage {name} is not met");
-                    Err(ended(consequence, Failure::failed(deed).cause(why)))
-                }
+        let Err(failure) = self.groups(planned, attempt, false).await else {
+            let unmet = self.conditions(name, &options, Moment::OnSuccess).await?;
+            let Some((consequence, why)) = unmet else {
+                return Ok("succeeded");
             };
+            if consequence == Consequence::Rollback {
+                self.rollback = Some(name.clone());
+            }
+            let deed = format!("a condition of the stage {name} is not met");
+            return Err(Failure::failed(deed).cause(why));
         };
         // What was interrupted is not what CodePipeline sees as a failure of the stage.
         if matches!(
@@ -172,14 +216,19 @@ impl<'a> Execution<'a> {
                 let only_failed = options.retry_mode.as_deref() != Some("ALL_ACTIONS");
                 tracing::warn!("{failure}");
                 tracing::warn!("the stage {name} is retried once (onFailure)");
-                self.groups(planned, 2, only_failed).await
+                let retried = self.groups(planned, attempt + 1, only_failed).await;
+                retried.map(|()| "succeeded")
             }
             Consequence::Skip => {
                 tracing::warn!("{failure}");
                 tracing::warn!("the failure of the stage {name} is passed over (onFailure: SKIP)");
-                Ok(())
+                Ok("skipped")
             }
-            other => Err(ended(other, failure)),
+            Consequence::Rollback => {
+                self.rollback = Some(name.clone());
+                Err(failure)
+            }
+            Consequence::Fail => Err(failure),
         }
     }
 
@@ -235,14 +284,24 @@ impl<'a> Execution<'a> {
         let mut failed: Option<Failure> = None;
         for (one, ended) in group.iter().zip(ended) {
             let (took, ended) = ended;
-            let taken = ended.and_then(|output| self.take(stage, one.action, took, output));
+            let taken = ended.and_then(|output| self.take(stage, one, took, output));
+            let how = match one.runner {
+                Runner::Skipped => How::Skipped,
+                Runner::Kept(_) => How::Kept,
+                _ => How::Ran,
+            };
+            let artifacts = match taken {
+                Ok(()) => self.kept_artifacts(one.action),
+                Err(_) => Vec::new(),
+            };
             let made = self.done.last().map_or(&[][..], |done| &done.variables);
             self.record.action(&Ended {
                 stage: &stage.name,
                 action: &one.action.name,
                 provider: &one.action.provider,
                 runs: &one.runner.shown(&one.action.provider),
-                is_skipped: matches!(one.runner, Runner::Skipped),
+                how,
+                artifacts,
                 attempt,
                 took,
                 result: taken.as_ref().map(|()| made),
@@ -296,52 +355,25 @@ impl<'a> Execution<'a> {
         }
     }
 
-    fn input(
-        &self,
-        stage: &'a Stage,
-        action: &'a Action,
-        attempt: u32,
-    ) -> Result<ActionInput<'a>, Failure> {
-        let options = self.definition.options.action(&stage.name, &action.name);
-        let environment = environment(&options.environment, &self.variables);
-        let environment = environment.map_err(|why| {
-            let name = format!("{}/{}", stage.name, action.name);
-            Failure::failed(format!("cannot resolve EnvironmentVariables of {name}")).cause(why)
-        })?;
-        let limits = match options.timeout_minutes {
-            Some(minutes) => self.limits().within(Duration::from_secs(minutes * 60)),
-            None => self.limits(),
-        };
-        Ok(ActionInput {
-            stage: &stage.name,
-            action,
-            configuration: self.configuration(stage, action)?,
-            environment,
-            options,
-            artifacts: self.store.inputs(action),
-            folder: folder(&self.work, &stage.name, &action.name, attempt),
-            limits,
-            definition: self.definition,
-            settings: self.settings,
-            context: self.context,
-        })
-    }
-
     /// Takes over what an action has made.
     fn take(
         &mut self,
         stage: &Stage,
-        action: &Action,
+        planned: &PlannedAction<'_>,
         took: Duration,
         output: ActionOutput,
     ) -> Result<(), Failure> {
+        let action = planned.action;
         let ActionOutput {
             variables,
             artifacts,
         } = output;
         self.check_size(&format!("{}/{}", stage.name, action.name), &variables)?;
         for artifact in artifacts {
-            self.store.put(artifact)?;
+            match planned.runner {
+                Runner::Kept(_) => self.store.adopt(artifact),
+                _ => self.store.put(artifact)?,
+            }
         }
         let namespace = action.namespace.as_ref().map(|one| one.text.clone());
         if let Some(namespace) = &namespace {
@@ -358,31 +390,34 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    /// Resolves every value of an action's configuration.
-    fn configuration(
-        &self,
-        stage: &Stage,
-        action: &Action,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        let name = format!("{}/{}", stage.name, action.name);
-        let mut configuration = BTreeMap::new();
-        for (field, value) in &action.configuration {
-            let resolved = variables::resolve_field(field, &value.text, &self.variables);
-            let resolved = resolved.map_err(|error| {
-                let failure = Failure::failed(format!(
-                    "an action in this pipeline failed because one or more variables could not be resolved: {name}"
-                ))
-                .cause(format!("{}:{}: {field}: {error}", self.definition.pipeline.file, value.place.line));
-                let settings = self.settings;
-                if settings.selection.is_part() || !settings.local.skipped.is_empty() {
-                    failure.hint("give the variables of actions that do not run with --variable NAMESPACE.KEY=VALUE")
-                } else {
-                    failure
-                }
-            })?;
-            configuration.insert(field.clone(), resolved);
-        }
-        Ok(configuration)
+    /// The artifacts of an action that was taken over, as the history finds them again.
+    fn kept_artifacts(&self, action: &Action) -> Vec<Value> {
+        let Some(history) = &self.history else {
+            return Vec::new();
+        };
+        let outputs = action.outputs.iter();
+        let outputs = outputs.filter_map(|output| self.store.get(&output.text));
+        outputs
+            .filter_map(|artifact| {
+                let bytes = std::fs::read(&artifact.zip).ok()?;
+                Some(json!({
+                    "name": artifact.name,
+                    "file": history.relative(&artifact.zip)?,
+                    "digest": bundle::digest::Digest::of(&bytes).to_string(),
+                    "revision": artifact.revision,
+                }))
+            })
+            .collect()
+    }
+
+    /// The stage that its failure wants to have rolled back.
+    pub(crate) fn rollback(&self) -> Option<&str> {
+        self.rollback.as_deref()
+    }
+
+    /// The execution's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
     }
 
     fn check_size(&self, name: &str, made: &[(String, String)]) -> Result<(), Failure> {
@@ -397,73 +432,6 @@ impl<'a> Execution<'a> {
             "{name} made {total} bytes of output variables; CodePipeline allows {}",
             variables::MAX_OUTPUT_BYTES
         )))
-    }
-
-    fn summary(&self) {
-        let name = |one: &Done| format!("{}/{}", one.stage, one.action);
-        let width = self
-            .done
-            .iter()
-            .map(|one| name(one).len())
-            .max()
-            .unwrap_or(0);
-        for one in &self.done {
-            let shown: Vec<String> = one
-                .variables
-                .iter()
-                .map(|(key, value)| format!("{key}={}", shorten(value)))
-                .collect();
-            tracing::info!(
-                "{:width$}  {:>8}  {}",
-                name(one),
-                format!("{:.1}s", one.took.as_secs_f64()),
-                shown.join(" ")
-            );
-        }
-    }
-
-    /// What goes to stdout: the variables of every action that ran, by namespace; an action
-    /// without one stands under `Stage/Action`, which no namespace can be.
-    pub(crate) fn report(&self) -> Value {
-        let map = |pairs: &[(String, String)]| -> Value {
-            pairs
-                .iter()
-                .map(|(key, value)| (key.clone(), Value::from(value.clone())))
-                .collect::<serde_json::Map<_, _>>()
-                .into()
-        };
-        let mut all = serde_json::Map::new();
-        let id = (EXECUTION_KEY.to_owned(), self.id.clone());
-        all.insert(EXECUTION_NAMESPACE.to_owned(), map(&[id]));
-        for one in &self.done {
-            let name = match &one.namespace {
-                Some(namespace) => namespace.clone(),
-                None => format!("{}/{}", one.stage, one.action),
-            };
-            all.insert(name, map(&one.variables));
-        }
-        all.into()
-    }
-}
-
-fn shorten(value: &str) -> String {
-    let line: String = value
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    match line.char_indices().nth(60) {
-        Some((at, _)) => format!("{}…", &line[..at]),
-        None => line,
-    }
-}
-
-/// A stage's failure with what CodePipeline would do about it and is not done here.
-fn ended(consequence: Consequence, failure: Failure) -> Failure {
-    match consequence {
-        Consequence::Rollback => failure.hint(
-            "CodePipeline would roll the stage back to its last successful execution; here nothing is rolled back",
-        ),
-        _ => failure,
     }
 }
 

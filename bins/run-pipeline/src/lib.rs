@@ -10,6 +10,7 @@
 mod action_io;
 mod actions;
 mod artifact;
+mod artifact_bucket;
 mod aws_access;
 mod batch;
 mod build;
@@ -24,6 +25,7 @@ mod definition;
 mod execution;
 mod files;
 mod graph;
+mod history;
 mod ids;
 mod local_source;
 mod lsp;
@@ -36,11 +38,13 @@ mod project_build;
 mod projects;
 mod record;
 mod reports;
+mod rerun;
 mod run_plan;
 mod runtimes;
 pub mod settings;
 mod store;
 mod stores;
+mod template_argument;
 mod users;
 mod yaml_fields;
 
@@ -90,7 +94,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "s3:PutObject",
-            purpose: "S3 deployments; artifacts that `Fn::GetArtifactAtt` names (`--artifact-bucket`)",
+            purpose: "S3 deployments; what goes to `--artifact-bucket`: artifacts that `Fn::GetArtifactAtt` names, large templates",
         },
         Permission {
             action: "cloudformation:DescribeStacks",
@@ -127,6 +131,30 @@ pub const PROGRAM: Program = Program {
         Permission {
             action: "cloudformation:ExecuteChangeSet",
             purpose: "CloudFormation: CHANGE_SET_EXECUTE",
+        },
+        Permission {
+            action: "cloudformation:DescribeStackSet",
+            purpose: "stack sets: look whether the set is there",
+        },
+        Permission {
+            action: "cloudformation:CreateStackSet",
+            purpose: "CloudFormationStackSet: a set that is not there yet",
+        },
+        Permission {
+            action: "cloudformation:UpdateStackSet",
+            purpose: "CloudFormationStackSet: a set that is there",
+        },
+        Permission {
+            action: "cloudformation:CreateStackInstances",
+            purpose: "CloudFormationStackInstances, and the first instances of a new set",
+        },
+        Permission {
+            action: "cloudformation:DescribeStackSetOperation",
+            purpose: "stack sets: wait for the operation",
+        },
+        Permission {
+            action: "cloudformation:ListStackSetOperationResults",
+            purpose: "stack sets: say what became of each instance",
         },
         Permission {
             action: "ssm:GetParameter",

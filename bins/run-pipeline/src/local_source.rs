@@ -1,5 +1,6 @@
 //! What stands for a source on this machine: a folder, a zip file, or a revision of a git repository.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -11,6 +12,9 @@ use tokio::process::Command;
 /// The largest archive that is made here, in bytes: CodePipeline takes no larger source.
 const MAX_BYTES: u64 = 5 << 30;
 
+/// What every gzip file begins with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// Something local that is given as a source or an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LocalSource {
@@ -18,7 +22,9 @@ pub(crate) enum LocalSource {
     Folder(PathBuf),
     /// A zip file, taken as it is.
     Zip(PathBuf),
-    /// A file that is no zip, as it is; an ECR source's `imageDetail.json`.
+    /// A tar file, compressed with gzip or not. It becomes a zip.
+    Tar(PathBuf),
+    /// A file that is no archive, as it is; an ECR source's `imageDetail.json`.
     File(PathBuf),
     /// A revision of the repository at this path.
     Revision(PathBuf, String),
@@ -54,9 +60,7 @@ impl LocalSource {
                 .map_err(|error| format!("{text}: {error}"));
         }
         if path.is_file() {
-            let is_zip = path.extension().is_some_and(|end| end == "zip");
-            let make = if is_zip { Self::Zip } else { Self::File };
-            return Ok(make(path.to_owned()));
+            return Self::of_file(path.to_owned());
         }
         match text.rsplit_once('@') {
             Some((repository, revision))
@@ -72,10 +76,31 @@ impl LocalSource {
         }
     }
 
+    /// What a file is, by its name.
+    fn of_file(path: PathBuf) -> Result<Self, String> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+        if ends(&[".tar.bz2", ".tar.xz", ".tar.zst"]) {
+            return Err(format!(
+                "{} is not read here: of archives only zip, tar and tar.gz are",
+                path.display()
+            ));
+        }
+        Ok(if ends(&[".zip"]) {
+            Self::Zip(path)
+        } else if ends(&[".tar", ".tar.gz", ".tgz"]) {
+            Self::Tar(path)
+        } else {
+            Self::File(path)
+        })
+    }
+
     /// For messages.
     pub(crate) fn shown(&self) -> String {
         match self {
-            Self::Folder(path) | Self::Zip(path) | Self::File(path) => path.display().to_string(),
+            Self::Folder(path) | Self::Zip(path) | Self::Tar(path) | Self::File(path) => {
+                path.display().to_string()
+            }
             Self::Revision(path, revision) => format!("{}@{revision}", path.display()),
         }
     }
@@ -93,6 +118,11 @@ impl LocalSource {
                     } else {
                         Err(Failure::refused(format!("{shown} is not a zip file")))
                     }
+                }
+                Self::Tar(path) => {
+                    let zip = tar_as_zip(path, &shown)?;
+                    let commit = Commit::of_content(&zip, &shown);
+                    Ok(Fetched { zip, commit })
                 }
                 Self::File(path) => {
                     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -136,6 +166,23 @@ impl Commit {
             ..Self::default()
         }
     }
+}
+
+/// Unpacks a tar file, which `tar` keeps inside of its folder, and packs what came out.
+fn tar_as_zip(path: &Path, shown: &str) -> Result<Vec<u8>, Failure> {
+    let cannot =
+        |error: std::io::Error| Failure::refused(format!("cannot unpack {shown}")).cause(error);
+    let bytes = read(path)?;
+    let folder = tempfile::tempdir().map_err(cannot)?;
+    let plain: Box<dyn Read> = if bytes.starts_with(&GZIP) {
+        Box::new(flate2::read::MultiGzDecoder::new(bytes.as_slice()))
+    } else {
+        Box::new(bytes.as_slice())
+    };
+    tar::Archive::new(plain)
+        .unpack(folder.path())
+        .map_err(cannot)?;
+    pack(&[Source::root(folder.path())], shown)
 }
 
 async fn folder_of(folder: &Path, with_git: bool, shown: &str) -> Result<Fetched, Failure> {
@@ -327,6 +374,35 @@ mod tests {
         assert_eq!(fetch(&shown, false).await.commit.id, one.commit.id);
         std::fs::write(folder.path().join("a"), "2").unwrap();
         assert_ne!(fetch(&shown, false).await.commit.id, one.commit.id);
+    }
+
+    #[tokio::test]
+    async fn a_tar_file_gives_the_files_that_a_zip_gives() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        std::fs::create_dir_all(path.join("app/deep")).unwrap();
+        std::fs::write(path.join("app/run"), "#!/bin/sh").unwrap();
+        std::fs::write(path.join("app/deep/x"), "1").unwrap();
+        let script = "chmod 755 app/run; tar -cf a.tar -C app .; tar -czf a.tar.gz -C app .; cp a.tar.gz a.tgz; cp a.tar b.tar.gz; cp a.tar a.tar.xz";
+        let ran = std::process::Command::new("sh")
+            .args(["-c", script])
+            .current_dir(path)
+            .status();
+        assert!(ran.unwrap().success());
+        let plain = fetch(&path.join("app").display().to_string(), false).await;
+        for name in ["a.tar", "a.tar.gz", "a.tgz", "b.tar.gz"] {
+            let fetched = fetch(&path.join(name).display().to_string(), false).await;
+            assert_eq!(names(&fetched), ["deep/x", "run"], "{name}");
+            assert_eq!(fetched.zip, plain.zip, "{name}: modes and content");
+        }
+        let other = path.join("a.tar.xz").display().to_string();
+        let fault = LocalSource::parse(&other).unwrap_err();
+        assert!(fault.contains("only zip, tar and tar.gz"), "{fault}");
+        std::fs::write(path.join("a.tar.gz"), "no archive").unwrap();
+        let broken = LocalSource::parse(&path.join("a.tar.gz").display().to_string()).unwrap();
+        let limits = Limits::cleanup(std::time::Duration::from_secs(60));
+        let error = broken.fetch(false, &limits).await.unwrap_err();
+        assert!(error.to_string().contains("cannot unpack"), "{error}");
     }
 
     #[test]

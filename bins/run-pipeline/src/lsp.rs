@@ -99,8 +99,8 @@ fn serve(connection: &Connection, mut looking: Looking) -> Result<(), Stop> {
     let result = InitializeResult {
         capabilities,
         server_info: Some(ServerInfo {
-            name: crate::PROGRAM.name.to_owned(),
-            version: Some(crate::PROGRAM.version.to_owned()),
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         }),
     };
     connection.initialize_finish(id, serde_json::to_value(result)?)?;

@@ -142,6 +142,9 @@ fn made(runner: &Runner, action: &Action, loaded: Option<&Loaded>) -> Vec<String
             .iter()
             .map(|key| (*key).to_owned())
             .collect(),
+        Runner::StackSet | Runner::StackInstances => {
+            vec!["StackSetId".to_owned(), "OperationId".to_owned()]
+        }
         Runner::Commands => action.variables.clone(),
         Runner::CodeBuild => loaded
             .map(|one| {
@@ -153,6 +156,7 @@ fn made(runner: &Runner, action: &Action, loaded: Option<&Loaded>) -> Vec<String
                     .collect()
             })
             .unwrap_or_default(),
+        Runner::Kept(kept) => kept.variables.iter().map(|(key, _)| key.clone()).collect(),
         Runner::Stub(variables) => variables.iter().map(|(key, _)| key.clone()).collect(),
         _ => Vec::new(),
     };

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use action::failure::Failure;
 use action::redact;
@@ -13,9 +13,32 @@ use serde_json::{Value, json};
 /// What is written of a run, and where.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
-    lines: Option<File>,
+    /// The files that get the lines.
+    lines: Vec<File>,
     junit: Option<PathBuf>,
     cases: Vec<Case>,
+}
+
+/// Where a record goes.
+#[derive(Debug, Default)]
+pub(crate) struct RecordFiles<'a> {
+    /// A file that is overwritten.
+    pub(crate) lines: Option<&'a Path>,
+    pub(crate) junit: Option<&'a Path>,
+    /// The open record of the history.
+    pub(crate) kept: Option<File>,
+}
+
+/// What is about to run, for the record.
+pub(crate) struct Begun<'a> {
+    pub(crate) pipeline: &'a str,
+    pub(crate) execution: &'a str,
+    /// `standard`, `retry` or `rollback`.
+    pub(crate) kind: &'static str,
+    /// The earlier run that it takes from.
+    pub(crate) from: Option<&'a str>,
+    /// `Stage/Action` of all that is to run.
+    pub(crate) planned: Vec<String>,
 }
 
 /// An action that is over.
@@ -35,37 +58,65 @@ pub(crate) struct Ended<'a> {
     pub(crate) provider: &'a str,
     /// What ran it, in words.
     pub(crate) runs: &'a str,
-    pub(crate) is_skipped: bool,
+    pub(crate) how: How,
     pub(crate) attempt: u32,
     pub(crate) took: Duration,
     pub(crate) result: Result<&'a [(String, String)], &'a Failure>,
+    /// Its artifacts, as the history finds them again.
+    pub(crate) artifacts: Vec<Value>,
+}
+
+/// How an action came to what it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    Ran,
+    Skipped,
+    /// Taken over from an earlier run.
+    Kept,
 }
 
 impl Record {
-    /// Begins a record; an old one of that name is overwritten.
-    pub(crate) fn begin(
-        lines: Option<&Path>,
-        junit: Option<&Path>,
-        pipeline: &str,
-        execution: &str,
-    ) -> Result<Self, Failure> {
+    /// Begins a record; an old one of that name is overwritten, that of the history goes on.
+    pub(crate) fn begin(files: RecordFiles<'_>, begun: Begun<'_>) -> Result<Self, Failure> {
         let open = |path: &Path| {
             File::create(path).map_err(|error| {
                 Failure::refused(format!("cannot write the record {}", path.display())).cause(error)
             })
         };
         let mut record = Self {
-            lines: lines.map(open).transpose()?,
-            junit: junit.map(Path::to_owned),
+            lines: files.lines.map(open).transpose()?.into_iter().collect(),
+            junit: files.junit.map(Path::to_owned),
             cases: Vec::new(),
         };
-        record.line(&json!({
+        if let Some(mut kept) = files.kept {
+            // What was killed may have left a line without an end.
+            let is_new = kept.metadata().is_ok_and(|data| data.len() == 0);
+            if !is_new && let Err(error) = kept.write_all(b"\n") {
+                tracing::warn!("the record of the run is not kept: {error}");
+            }
+            record.lines.push(kept);
+        }
+        let begun_at = SystemTime::now().duration_since(UNIX_EPOCH);
+        let millis = begun_at.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
+        let mut line = json!({
             "event": "begin",
             "version": 1,
-            "pipeline": pipeline,
-            "execution": execution,
-        }));
+            "pipeline": begun.pipeline,
+            "execution": begun.execution,
+            "kind": begun.kind,
+            "begun": millis,
+            "planned": begun.planned,
+        });
+        if let Some(from) = begun.from {
+            line["from"] = from.into();
+        }
+        record.line(&line);
         Ok(record)
+    }
+
+    /// Writes down what a stage has come to: `succeeded`, `skipped` or `failed`.
+    pub(crate) fn stage(&mut self, stage: &str, status: &str) {
+        self.line(&json!({"event": "stage", "stage": stage, "status": status}));
     }
 
     /// Writes down that an action is over.
@@ -85,13 +136,25 @@ impl Record {
                     .iter()
                     .map(|(key, value)| (key.clone(), Value::from(value.as_str())))
                     .collect();
-                line["status"] = if ended.is_skipped {
-                    "skipped"
-                } else {
-                    "succeeded"
+                line["status"] = match ended.how {
+                    How::Ran => "succeeded",
+                    How::Skipped => "skipped",
+                    How::Kept => "kept",
                 }
                 .into();
+                let is_hidden = |value: &str| redact::redacted(value) != value;
+                let hidden: Vec<&str> = variables
+                    .iter()
+                    .filter(|(_, value)| is_hidden(value))
+                    .map(|(key, _)| key.as_str())
+                    .collect();
+                if !hidden.is_empty() {
+                    line["hidden"] = hidden.into();
+                }
                 line["variables"] = map.into();
+                if !ended.artifacts.is_empty() {
+                    line["artifacts"] = ended.artifacts.clone().into();
+                }
                 None
             }
             Err(failure) => {
@@ -107,7 +170,7 @@ impl Record {
             action: ended.action.to_owned(),
             took: ended.took,
             failure,
-            is_skipped: ended.is_skipped,
+            is_skipped: ended.how != How::Ran,
         });
     }
 
@@ -131,12 +194,15 @@ impl Record {
     }
 
     fn line(&mut self, line: &Value) {
-        let Some(file) = &mut self.lines else { return };
         let text = format!("{line}\n");
-        if let Err(error) = file.write_all(redact::redacted(&text).as_bytes()) {
-            tracing::warn!("the record of the run ends here: {error}");
-            self.lines = None;
-        }
+        let text = redact::redacted(&text);
+        self.lines.retain_mut(|file| {
+            let written = file.write_all(text.as_bytes());
+            if let Err(error) = &written {
+                tracing::warn!("the record of the run ends here: {error}");
+            }
+            written.is_ok()
+        });
     }
 }
 

@@ -14,6 +14,7 @@ use crate::aws_access::may_ask;
 use crate::conditions::{self, MOMENTS, is_evaluated};
 use crate::local_source::LocalSource;
 use crate::pipeline_options::PipelineOptions;
+use crate::rerun::{Part, Rerun};
 use crate::settings::{Checked, Selection};
 
 /// The stages that run, in order.
@@ -25,6 +26,10 @@ pub(crate) struct RunPlan<'a> {
 #[derive(Debug)]
 pub(crate) struct PlannedStage<'a> {
     pub(crate) stage: &'a Stage,
+    /// Whether all of it is taken over from an earlier run.
+    pub(crate) is_kept: bool,
+    /// The number of its first attempt.
+    pub(crate) attempt: u32,
     /// The actions by `runOrder`; those of one group run side by side.
     pub(crate) groups: Vec<Vec<PlannedAction<'a>>>,
 }
@@ -42,10 +47,15 @@ impl<'a> RunPlan<'a> {
         options: &PipelineOptions,
         settings: &Checked,
         context: &Context,
+        rerun: Option<&Rerun>,
     ) -> Result<Self, Failure> {
         let mut faults = Vec::new();
-        let chosen = choose(pipeline, &settings.selection, &mut faults);
-        for (stage, _) in &chosen {
+        let chosen = match rerun {
+            Some(rerun) => rerun.choose(pipeline),
+            None => choose(pipeline, &settings.selection, &mut faults),
+        };
+        let is_kept = |stage: &Stage| rerun.is_some_and(|one| one.is_before(pipeline, stage));
+        for (stage, _) in chosen.iter().filter(|(stage, _)| !is_kept(stage)) {
             rules(&stage.name, options, settings, &mut faults);
         }
         for (name, default) in &pipeline.variables {
@@ -65,14 +75,22 @@ impl<'a> RunPlan<'a> {
                 let mut orders: Vec<u32> = actions.iter().map(|one| one.run_order).collect();
                 orders.sort_unstable();
                 orders.dedup();
-                let mut plan =
-                    |action: &'a Action| match runner(pipeline, stage, action, settings, context) {
-                        Ok(runner) => Some(PlannedAction { action, runner }),
-                        Err(fault) => {
-                            faults.push(fault);
-                            None
-                        }
-                    };
+                let part = |action: &Action| match rerun {
+                    Some(rerun) => rerun.part(pipeline, stage, action),
+                    None => Ok(Part::Runs),
+                };
+                let find = |action: &Action| match part(action)? {
+                    Part::Kept(kept) => Ok(Runner::Kept(kept)),
+                    Part::Nothing => Ok(Runner::Skipped),
+                    Part::Runs => runner(pipeline, stage, action, settings, context),
+                };
+                let mut plan = |action: &'a Action| match find(action) {
+                    Ok(runner) => Some(PlannedAction { action, runner }),
+                    Err(fault) => {
+                        faults.push(fault);
+                        None
+                    }
+                };
                 let groups = orders
                     .into_iter()
                     .map(|order| {
@@ -80,7 +98,12 @@ impl<'a> RunPlan<'a> {
                         group.filter_map(|action| plan(action)).collect()
                     })
                     .collect();
-                PlannedStage { stage, groups }
+                PlannedStage {
+                    stage,
+                    is_kept: is_kept(stage),
+                    attempt: rerun.map_or(1, |one| one.attempt(stage)),
+                    groups,
+                }
             })
             .collect();
         if faults.is_empty() {
@@ -304,6 +327,8 @@ fn runner(
         ("Compute", "Commands") => Ok(Runner::Commands),
         ("Deploy", "S3") => Ok(Runner::S3Deploy),
         ("Deploy", "CloudFormation") => Ok(Runner::CloudFormation),
+        ("Deploy", "CloudFormationStackSet") => Ok(Runner::StackSet),
+        ("Deploy", "CloudFormationStackInstances") => Ok(Runner::StackInstances),
         ("Approval", "Manual") => {
             if local.approved.iter().any(|one| means(one, stage, action)) {
                 Ok(Runner::Approval { is_given: true })

@@ -1,6 +1,6 @@
 //! What `run-pipeline` is told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use action::env_file::{self, Dialect};
 use action::settings::Settings;
@@ -21,8 +21,10 @@ use crate::graph::Drawing;
 use crate::projects;
 use crate::stores::StoreFile;
 
+mod again;
 mod local;
 
+pub(crate) use again::{Again, RetryMode, What};
 pub(crate) use local::{Local, Selection};
 
 /// The name of the stack where none is given.
@@ -71,10 +73,10 @@ pub struct Raw {
     /// Run only this stage, or only this action of it, and the first stage; repeatable
     #[arg(long, value_name = "STAGE[/ACTION]", action = ArgAction::Append, help_heading = "The pipeline")]
     only: Given<Lines>,
-    /// An artifact of an action that does not run: a folder, a zip file or REPOSITORY@REVISION; repeatable
+    /// An artifact of an action that does not run: a folder, an archive (zip, tar, tar.gz) or REPOSITORY@REVISION; repeatable
     #[arg(long, value_name = "NAME=PATH", action = ArgAction::Append, help_heading = "The pipeline")]
     artifact: Given<Lines>,
-    /// Where artifacts are uploaded that `Fn::GetArtifactAtt` names
+    /// Where templates over 51,200 bytes are uploaded, and artifacts that `Fn::GetArtifactAtt` names
     #[arg(long, value_name = "BUCKET", help_heading = "The pipeline")]
     artifact_bucket: Given<String>,
     /// Do not run this action, and take its output variables from this JSON object of texts; repeatable
@@ -101,6 +103,26 @@ pub struct Raw {
     /// Write the actions as test cases to this JUnit file
     #[arg(long, value_name = "FILE", help_heading = "The pipeline")]
     junit_file: Given<PathBuf>,
+    /// Keep the record and the artifacts of each run in this folder, for retries and roll-backs
+    #[arg(long, value_name = "FOLDER", help_heading = "Again")]
+    history_dir: Given<PathBuf>,
+    /// Run the failed stage of a run again, with what was kept of the stages before it, and go on; without an id that of the newest run
+    #[arg(long, value_name = "EXECUTION", num_args = 0..=1, require_equals = true, default_missing_value = "latest", help_heading = "Again")]
+    retry: Given<String>,
+    /// What of the failed stage runs again: FAILED_ACTIONS or ALL_ACTIONS
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "FAILED_ACTIONS",
+        help_heading = "Again"
+    )]
+    retry_mode: Given<RetryMode>,
+    /// Run this stage alone, with the artifacts and variables of the newest run in which it succeeded
+    #[arg(long, value_name = "STAGE", help_heading = "Again")]
+    rollback: Given<String>,
+    /// Roll back to this run
+    #[arg(long, value_name = "EXECUTION", help_heading = "Again")]
+    rollback_to: Given<String>,
     /// For graph: the form of the picture, mermaid or svg
     #[arg(
         long,
@@ -129,7 +151,7 @@ pub struct Raw {
     /// Put this folder in front of PATH in builds
     #[arg(long, value_name = "FOLDER", help_heading = "Builds")]
     bin_dir: Given<PathBuf>,
-    /// What stands for a source: a folder, a zip file or REPOSITORY@REVISION, with the name of the action or of its artifact where the pipeline has several; repeatable. For a buildspec alone and for check, the source folder
+    /// What stands for a source: a folder, an archive (zip, tar, tar.gz) or REPOSITORY@REVISION, with the name of the action or of its artifact where the pipeline has several; repeatable. For a buildspec alone and for check, the source folder
     #[arg(long, value_name = "[NAME=]PATH", action = ArgAction::Append, help_heading = "The pipeline")]
     source: Given<Lines>,
     /// For check: what the source archive holds, as package-template takes it (FILE or FILE=NAME, one a line in the variable); otherwise the source folder stands for it
@@ -204,6 +226,8 @@ pub struct Checked {
     pub(crate) record_file: Option<PathBuf>,
     /// Where the JUnit file goes.
     pub(crate) junit_file: Option<PathBuf>,
+    /// What of an earlier run is done again.
+    pub(crate) again: Again,
     /// The form of the picture.
     pub(crate) drawing: Drawing,
     /// Where artifacts are uploaded whose place is asked for.
@@ -360,6 +384,19 @@ impl Raw {
         }
         let record_file = faults.optional("record_file", self.record_file);
         let junit_file = faults.optional("junit_file", self.junit_file);
+        let again = Again::new(
+            faults
+                .optional("history_dir", self.history_dir)
+                .and_then(|folder| absolute("history_dir", &folder, faults)),
+            faults.optional("retry", self.retry),
+            faults
+                .optional("retry_mode", self.retry_mode)
+                .unwrap_or_default(),
+            faults.optional("rollback", self.rollback),
+            faults.optional("rollback_to", self.rollback_to),
+            selection.is_part(),
+            faults,
+        );
         let drawing = faults.optional("drawing", self.drawing).unwrap_or_default();
         let artifact_bucket = faults.optional("artifact_bucket", self.artifact_bucket);
         let cache_dir = faults.optional("cache_dir", self.cache_dir);
@@ -400,6 +437,7 @@ impl Raw {
             artifact_bucket,
             record_file,
             junit_file,
+            again,
             drawing,
             local,
             variables,
@@ -484,6 +522,17 @@ fn read_env_files(files: &Lines, dialect: Dialect, faults: &mut Faults) -> Vec<(
         }
     }
     all
+}
+
+/// A folder that may not be there yet.
+fn absolute(field: &str, folder: &Path, faults: &mut Faults) -> Option<PathBuf> {
+    match std::path::absolute(folder) {
+        Ok(path) => Some(path),
+        Err(error) => {
+            faults.of(field, format!("{}: {error}", folder.display()));
+            None
+        }
+    }
 }
 
 fn existing(field: &str, folder: PathBuf, faults: &mut Faults) -> Option<PathBuf> {

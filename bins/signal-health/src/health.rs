@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use crate::settings::Checked;
+use crate::verdict::Verdict;
 
 /// A booting image is asked often: whoever waits for the signal pays for two groups.
 const PACE: Pace = Pace {
@@ -19,15 +20,6 @@ const PACE: Pace = Pace {
 
 /// One answer may take this long.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// What became of the wait.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It answered well as often in a row as was asked for.
-    Healthy,
-    /// The deadline came; what was seen last.
-    Unhealthy(String),
-}
 
 /// Asks until the application answered well `count` times in a row, or the deadline comes.
 pub(crate) async fn prove(
@@ -49,9 +41,9 @@ pub(crate) async fn prove(
             Ok(Verdict::Healthy)
         }
         Err(Ended::Deadline(seen)) => Ok(Verdict::Unhealthy(seen)),
-        Err(ended) => Err(ended
-            .into_failure(&what)
-            .hint("nothing was signalled; CloudFormation waits until its own timeout")),
+        Err(ended) => Err(ended.into_failure(&what).hint(
+            "nothing was signalled; who waits for this instance waits until its own timeout",
+        )),
     }
 }
 
@@ -78,8 +70,9 @@ pub(crate) async fn ask(probe: &Probe) -> Result<u16, String> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::{Probe, Verdict, ask, prove};
+    use super::{Probe, ask, prove};
     use crate::settings::Checked;
+    use crate::verdict::Verdict;
     use action::interrupt::{Interrupt, Signal};
     use std::time::Duration;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -104,8 +97,8 @@ mod tests {
             }
         });
         Checked {
-            stack: "s".to_owned(),
-            resource: "Group".to_owned(),
+            resource: None,
+            hook: Some("hook".to_owned()),
             probe: Probe::new(
                 format!("http://127.0.0.1:{port}/collection")
                     .parse()

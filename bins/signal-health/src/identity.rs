@@ -9,6 +9,7 @@ use action::wait::{self, Ended, Look, Pace};
 use aws::session::Session;
 use aws_config::imds::client::Client as Metadata;
 use aws_config::provider_config::ProviderConfig;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::time::Instant;
 
 use crate::settings::Checked;
@@ -70,29 +71,29 @@ async fn look(settings: &Checked, context: &Context) -> Result<Sender, Failure> 
     let session = Session::open(context).await?;
     let instance = match &settings.instance {
         Some(id) => id.clone(),
-        None => own_id(&session).await?,
+        None => own_id(session.config.http_client().ok_or_else(unknown_id)?).await?,
     };
     Ok(Sender { session, instance })
 }
 
 /// The id of the instance that this runs on, by IMDSv2.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>
-async fn own_id(session: &Session) -> Result<String, Failure> {
-    let refused = || {
-        Failure::refused("cannot learn the id of this instance; nothing was signalled")
-            .hint("run it on the instance itself, not in a container (the metadata hop limit is 1), or set INSTANCE_ID")
-    };
-    let client = session.config.http_client().ok_or_else(refused)?;
+pub(crate) async fn own_id(client: SharedHttpClient) -> Result<String, Failure> {
     let provider = ProviderConfig::default().with_http_client(client);
     let metadata = Metadata::builder().configure(&provider).build();
     let id = metadata
         .get("/latest/meta-data/instance-id")
         .await
-        .map_err(|error| refused().cause(aws::error::chain(&error)))?;
+        .map_err(|error| unknown_id().cause(aws::error::chain(&error)))?;
     let id = id.as_ref().trim();
     if is_ec2_id(id, "i-") {
         Ok(id.to_owned())
     } else {
-        Err(refused().cause("the metadata service answers something that is not an instance id"))
+        Err(unknown_id().cause("the metadata service answers something that is not an instance id"))
     }
+}
+
+fn unknown_id() -> Failure {
+    Failure::refused("cannot learn the id of this instance; nothing was signalled")
+        .hint("run it on the instance itself, not in a container (the metadata hop limit is 1), or set INSTANCE_ID")
 }

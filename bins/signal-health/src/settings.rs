@@ -1,5 +1,6 @@
 //! What `signal-health` is told.
 
+use std::fmt;
 use std::str::FromStr;
 
 use action::settings::Settings;
@@ -15,11 +16,14 @@ use serde::Deserialize;
 #[serde(default)]
 pub struct Raw {
     /// The stack that waits, by name or ARN
-    #[arg(long, value_name = "NAME", help_heading = "The signal")]
+    #[arg(long, value_name = "NAME", help_heading = "Who is told")]
     stack: Given<StackName>,
     /// The logical id of the resource that waits: the group with the creation or update policy
-    #[arg(long, value_name = "LOGICAL-ID", help_heading = "The signal")]
+    #[arg(long, value_name = "LOGICAL-ID", help_heading = "Who is told")]
     resource: Given<LogicalId>,
+    /// The launch lifecycle hook that holds this instance back, by its name; its Auto Scaling group is looked up
+    #[arg(long, value_name = "NAME", help_heading = "Who is told")]
+    lifecycle_hook: Given<HookName>,
     /// What must answer, http:// or https://; asked from this instance
     #[arg(
         long,
@@ -49,17 +53,17 @@ pub struct Raw {
     #[arg(long, value_name = "N", default_value = "3", help_heading = "Health")]
     count: Given<Count<100>>,
     /// The instance that signals; unset: the one this runs on, by its metadata service
-    #[arg(long, value_name = "i-…", help_heading = "The signal")]
+    #[arg(long, value_name = "i-…", help_heading = "Who is told")]
     instance_id: Given<InstanceId>,
 }
 
 /// The settings after checking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// The stack, by name or ARN.
-    pub stack: String,
-    /// The logical id in it.
-    pub resource: String,
+    /// The resource of a stack that waits for a signal. There is this, a hook, or both.
+    pub resource: Option<StackResource>,
+    /// The name of the lifecycle hook that waits.
+    pub hook: Option<String>,
     /// What must answer, and how.
     pub probe: Probe,
     /// How many times in a row, at least once.
@@ -68,12 +72,36 @@ pub struct Checked {
     pub instance: Option<String>,
 }
 
+/// A resource of a stack, as SignalResource names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackResource {
+    /// The stack, by name or ARN.
+    pub stack: String,
+    /// The logical id in it.
+    pub logical_id: String,
+}
+
+impl fmt::Display for StackResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of the stack {}", self.logical_id, self.stack)
+    }
+}
+
 impl Settings for Raw {
     type Checked = Checked;
 
     fn check(self, faults: &mut Faults) -> Option<Checked> {
-        let stack = faults.required("stack", self.stack);
-        let resource = faults.required("resource", self.resource);
+        let hook_alone = !matches!(self.lifecycle_hook, Given::Unset)
+            && matches!(self.stack, Given::Unset)
+            && matches!(self.resource, Given::Unset);
+        let hook = faults.optional("lifecycle_hook", self.lifecycle_hook);
+        let resource = if hook_alone {
+            None
+        } else {
+            let stack = faults.required("stack", self.stack);
+            let logical_id = faults.required("resource", self.resource);
+            stack.zip(logical_id)
+        };
         let url = faults.required("url", self.url).map(Guarded::reveal);
         let statuses = faults.required("status", self.status);
         let headers = faults.optional("header", self.header);
@@ -89,8 +117,11 @@ impl Settings for Raw {
         let count = faults.required("count", self.count);
         let instance = faults.optional("instance_id", self.instance_id);
         Some(Checked {
-            stack: stack?.0,
-            resource: resource?.0,
+            resource: resource.map(|(stack, logical_id)| StackResource {
+                stack: stack.0,
+                logical_id: logical_id.0,
+            }),
+            hook: hook.map(|name| name.0),
             probe: Probe {
                 url: url?,
                 headers: headers.map(Guarded::reveal).unwrap_or_default().0,
@@ -107,7 +138,7 @@ impl Settings for Raw {
 /// A stack's name (128 characters at most) or its ARN.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_SignalResource.html>
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct StackName(String);
+pub(crate) struct StackName(pub(crate) String);
 
 impl FromStr for StackName {
     type Err = String;
@@ -132,7 +163,7 @@ impl FromStr for StackName {
 /// A logical id: letters and digits.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html>
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct LogicalId(String);
+pub(crate) struct LogicalId(pub(crate) String);
 
 impl FromStr for LogicalId {
     type Err = String;
@@ -143,6 +174,26 @@ impl FromStr for LogicalId {
         } else {
             Err(format!(
                 "{text:?} is not a logical id (letters and digits), as in AutoScalingGroup"
+            ))
+        }
+    }
+}
+
+/// The name of a lifecycle hook.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html>
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct HookName(String);
+
+impl FromStr for HookName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte);
+        if text.len() <= 255 && text.bytes().all(fits) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!(
+                "{text:?} is not the name of a lifecycle hook (at most 255 letters, digits, -, _ and /)"
             ))
         }
     }

@@ -7,60 +7,42 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::ResourceSignalStatus;
 
 use crate::identity::Sender;
-use crate::settings::Checked;
-
-/// What is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Status {
-    /// The application answers.
-    Success,
-    /// It does not.
-    Failure,
-}
-
-/// What became of the signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// The stack took it.
-    Heard,
-    /// No create or update waits for it, as when the group scales out by itself.
-    NobodyWaits,
-}
+use crate::settings::StackResource;
+use crate::verdict::{Told, Verdict};
 
 /// Sends the signal; the instance's id is its unique id, as CloudFormation asks of a group.
+///
+/// `hook_took_it` says that a lifecycle hook has taken the news before: a stack whose group is refreshed waits for no
+/// signal, and what it answers then is not documented, so that its refusal is a warning.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_SignalResource.html>
 pub(crate) async fn send(
     sender: &Sender,
-    settings: &Checked,
-    status: Status,
+    resource: &StackResource,
+    verdict: &Verdict,
+    hook_took_it: bool,
     interrupt: &Interrupt,
 ) -> Result<Told, Failure> {
-    let Checked {
-        stack, resource, ..
-    } = settings;
-    let status = match status {
-        Status::Success => ResourceSignalStatus::Success,
-        Status::Failure => ResourceSignalStatus::Failure,
+    let StackResource { stack, logical_id } = resource;
+    let status = match verdict {
+        Verdict::Healthy => ResourceSignalStatus::Success,
+        Verdict::Unhealthy(_) => ResourceSignalStatus::Failure,
     };
     let sending = Client::new(&sender.session.config)
         .signal_resource()
         .stack_name(stack)
-        .logical_resource_id(resource)
+        .logical_resource_id(logical_id)
         .unique_id(&sender.instance)
         .status(status.clone())
         .send();
     let sent = interrupt.race(sending).await.map_err(|signal| {
         Failure::interrupted(
             signal,
-            format!("stopped while signalling {status} to {resource} of the stack {stack}"),
+            format!("stopped while signalling {status} to {resource}"),
         )
         .hint("the stack may have heard it; running again signals once more, and CloudFormation counts an instance once")
     })?;
     let Err(error) = sent else {
-        tracing::info!(
-            "signalled {status} for {} to {resource} of the stack {stack}",
-            sender.instance
-        );
+        tracing::info!("signalled {status} for {} to {resource}", sender.instance);
         return Ok(Told::Heard);
     };
     let error = AwsError::of(&error);
@@ -70,9 +52,15 @@ pub(crate) async fn send(
         );
         return Ok(Told::NobodyWaits);
     }
+    if hook_took_it && error.is("ValidationError") {
+        tracing::warn!(
+            "the stack {stack} refused the signal; the lifecycle hook was told: {error}"
+        );
+        return Ok(Told::NobodyWaits);
+    }
     Err(error.failure(
         format!(
-            "cannot signal {status} for {} to {resource} of the stack {stack} in {}",
+            "cannot signal {status} for {} to {resource} in {}",
             sender.instance,
             sender.region()
         ),

@@ -9,6 +9,7 @@ use action::program::Context;
 use action::settings::value::RegionName;
 use action::wait;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -56,7 +57,19 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub async fn open_in(context: &Context, region: Option<&str>) -> Result<Self, Failure> {
-        let opening = Self::load(context, region);
+        Self::open_as(context, region, None).await
+    }
+
+    /// As [`Session::open_in`], with credentials of its own where they are given.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub async fn open_as(
+        context: &Context,
+        region: Option<&str>,
+        credentials: Option<Credentials>,
+    ) -> Result<Self, Failure> {
+        let opening = Self::load(context, region, credentials);
         wait::in_time(
             context.deadline,
             &context.interrupt,
@@ -66,7 +79,11 @@ impl Session {
         .await
     }
 
-    async fn load(context: &Context, region: Option<&str>) -> Result<Self, Failure> {
+    async fn load(
+        context: &Context,
+        region: Option<&str>,
+        credentials: Option<Credentials>,
+    ) -> Result<Self, Failure> {
         let limit = Limit::until(context.deadline);
         let environment = environment::read(context, retries()).await?;
         let client = http_client(context, environment.proxies)?;
@@ -79,6 +96,9 @@ impl Session {
             // The SDK panics on one that no header can carry.
             let RegionName(region) = region.parse().map_err(Failure::refused)?;
             loader = loader.region(Region::new(region));
+        }
+        if let Some(credentials) = credentials {
+            loader = loader.credentials_provider(credentials);
         }
         let config = loader.load().await;
         let region = config.region().map(ToString::to_string).ok_or_else(|| {
@@ -100,6 +120,17 @@ impl Session {
     /// A refusal with every fault.
     pub async fn check(context: &Context) -> Result<(), Failure> {
         environment::read(context, retries()).await.map(drop)
+    }
+
+    /// The HTTP client of a session, for questions that need no credentials, such as those to the instance's metadata
+    /// service.
+    ///
+    /// # Errors
+    /// A refusal: settings for AWS that are wrong, a certificate file that cannot be read.
+    pub async fn http_client(context: &Context) -> Result<SharedHttpClient, Failure> {
+        let environment = environment::read(context, retries()).await?;
+        let client = http_client(context, environment.proxies)?;
+        Ok(Limit::until(context.deadline).client(client))
     }
 
     /// Whether calls to a service, by its id such as `S3`, go to an endpoint that the environment or the profile

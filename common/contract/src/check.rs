@@ -10,7 +10,7 @@ use std::rc::Rc;
 use crate::checks::template;
 use crate::finding::{Finding, did_you_mean};
 use crate::model::buildspec::Buildspec;
-use crate::model::evaluate::{World, is_unknown};
+use crate::model::evaluate::is_unknown;
 use crate::model::local;
 use crate::model::parameters::{self, Configuration};
 use crate::model::pipeline::Pipeline;
@@ -20,93 +20,25 @@ use crate::rule::Severity;
 use crate::rules::yaml_alias;
 use crate::rules::{file_not_in_artifact, local_path, wrong_key};
 
+mod around;
 mod artifact_files;
 mod artifact_settings;
+mod build;
 mod builds;
 mod definition;
 mod deployments;
 mod inline;
 mod report;
+mod run;
 mod sources;
+mod subject;
 
-use definition::Around;
-use inline::Inline;
+use around::Around;
+use run::Run;
 
 pub use definition::{Read, read_definition};
 pub use report::{Ignored, Report};
-
-/// What the pipeline's source gives to its actions.
-pub struct Archive<'a> {
-    /// The names in it, sorted; nothing when they are not all known.
-    pub names: Option<Vec<String>>,
-    /// Reads the file of that name.
-    pub read: &'a dyn Fn(&str) -> Option<File>,
-}
-
-/// A file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
-    /// Its path as its user would write it.
-    pub shown: String,
-    /// Its content.
-    pub bytes: Vec<u8>,
-}
-
-/// A pipeline, from a template or from the JSON of get-pipeline.
-pub struct Definition<'a> {
-    /// Where it is.
-    pub file: File,
-    /// What a template is evaluated with.
-    pub world: &'a World,
-    /// The logical id of the pipeline, when a template has several.
-    pub id: Option<&'a str>,
-}
-
-/// The object that is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
-    /// Its bucket, when that is known.
-    pub bucket: Option<String>,
-    /// Its key.
-    pub key: String,
-}
-
-/// Reads the file behind a local path; see [`Subject::local_files`].
-pub type LocalFiles<'a> = dyn Fn(&str, &str) -> Option<File> + 'a;
-
-/// What is checked.
-pub struct Subject<'a> {
-    /// The source archive.
-    pub archive: Archive<'a>,
-    /// Names in the archive of templates; whatever the pipeline names is checked as well.
-    pub templates: Vec<String>,
-    /// Names in the archive of configuration files of the first template.
-    pub configurations: Vec<String>,
-    /// The pipeline.
-    pub pipeline: Option<Definition<'a>>,
-    /// What the archive becomes; nothing when that is not known.
-    pub written: Option<Written>,
-    /// Names in the archive of buildspecs, by the project that uses them; for projects that the
-    /// definition does not hold.
-    pub buildspecs: Vec<(String, String)>,
-    /// What becomes of local paths in templates.
-    pub local_paths: LocalPaths,
-    /// Reads the file behind a local path of a template that is shown by the first name.
-    pub local_files: &'a LocalFiles<'a>,
-    /// Whether aliases and merge keys in templates of the archive are written out; otherwise each is a finding.
-    pub aliases_written_out: bool,
-}
-
-/// What becomes of the local paths in the templates of an archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LocalPaths {
-    /// Their files are uploaded, and they are replaced.
-    Packaged,
-    /// They would be, once a bucket is named: a note.
-    Packable,
-    /// They stay, and CloudFormation cannot read them: an error.
-    Kept,
-}
+pub use subject::{Archive, Definition, File, LocalFiles, LocalPaths, Subject, Written};
 
 /// Checks everything.
 #[must_use]
@@ -206,59 +138,7 @@ impl Named {
     }
 }
 
-struct Run<'a> {
-    subject: &'a Subject<'a>,
-    report: Report,
-    /// Templates by their name in the archive; nothing for one that cannot be read.
-    templates: BTreeMap<String, Option<Rc<Template>>>,
-    /// The parameters of configuration files by their names and their template's.
-    configurations: BTreeMap<(String, String), Vec<String>>,
-    /// Buildspecs that are written inside a template, by the name that their findings have.
-    inline: BTreeMap<String, Inline>,
-    /// What runs behind a namespace.
-    builds: BTreeMap<String, builds::Build>,
-}
-
-impl<'a> Run<'a> {
-    fn new(subject: &'a Subject<'a>) -> Self {
-        Self {
-            subject,
-            report: Report::default(),
-            templates: BTreeMap::new(),
-            configurations: BTreeMap::new(),
-            inline: BTreeMap::new(),
-            builds: BTreeMap::new(),
-        }
-    }
-}
-
 impl Run<'_> {
-    fn find(&mut self, finding: Finding) {
-        self.report.findings.push(finding);
-    }
-
-    fn find_all(&mut self, findings: impl IntoIterator<Item = Finding>) {
-        self.report.findings.extend(findings);
-    }
-
-    /// Reads a file of the archive and keeps its text for the report.
-    fn read(&mut self, name: &str) -> Option<File> {
-        let file = (self.subject.archive.read)(name)?;
-        self.keep(&file);
-        Some(file)
-    }
-
-    fn keep(&mut self, file: &File) {
-        let text = String::from_utf8_lossy(&file.bytes).into_owned();
-        self.report.texts.insert(file.shown.clone(), text);
-    }
-
-    /// Whether a name is in the archive; nothing when that is not known.
-    fn has(&self, name: &str) -> Option<bool> {
-        let names = self.subject.archive.names.as_ref()?;
-        Some(names.iter().any(|one| one == name))
-    }
-
     /// The template of that name, checked by itself when it is first met.
     fn template(&mut self, name: &str) -> Option<Rc<Template>> {
         if let Some(known) = self.templates.get(name) {

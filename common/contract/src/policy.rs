@@ -11,12 +11,13 @@ use globset::{GlobBuilder, GlobMatcher};
 use crate::check::{Ignored, Report};
 use crate::finding::{Finding, Place, did_you_mean};
 use crate::model::yaml::{self, Node};
-use crate::rule::{Rule, Severity};
-use crate::rules::{
-    self, check_configuration, ignore_not_understood, ignore_unused, ignore_without_reason,
-};
+use crate::rule::Severity;
+use crate::rules::{check_configuration, ignore_unused};
 
 mod comments;
+mod ignore;
+
+use ignore::{Ignore, named, without_reason};
 
 /// The letter of the rules about ignores, which no ignore silences.
 const OWN_LETTER: char = 'I';
@@ -43,13 +44,6 @@ struct ByFile {
     /// The path, when it stands for one file alone.
     path: Option<String>,
     ignore: Ignore,
-}
-
-/// The rules that are ignored at one place, and why.
-#[derive(Debug, Clone)]
-struct Ignore {
-    rules: Vec<(&'static Rule, Place)>,
-    reason: String,
 }
 
 impl Policy {
@@ -242,30 +236,6 @@ impl Policy {
         self.faults
             .push(Finding::new(rule, &self.file, Some(place), message));
     }
-}
-
-/// The rule of that code, which an ignore or a severity names.
-fn named(file: &str, code: &str, place: Place) -> Result<&'static Rule, Finding> {
-    rules::by_code(code).ok_or_else(|| {
-        let all = rules::ALL;
-        let codes = all.iter().map(|rule| rule.code);
-        let by_name = all.iter().find(|rule| rule.name == code);
-        let hint = match by_name {
-            Some(rule) => Some(format!("write its code, {}", rule.code)),
-            None => did_you_mean(code, codes),
-        };
-        let message = format!("no rule has the code {code:?}");
-        Finding::new(&ignore_not_understood::RULE, file, Some(place), message).maybe_hint(hint)
-    })
-}
-
-fn without_reason(file: &str, place: Place, rules: &[(&'static Rule, Place)]) -> Finding {
-    let codes: Vec<&str> = rules.iter().map(|(rule, _)| rule.code).collect();
-    let message = format!(
-        "this ignore of {} has no reason, so it ignores nothing",
-        codes.join(", ")
-    );
-    Finding::new(&ignore_without_reason::RULE, file, Some(place), message)
 }
 
 /// The ignores of one report, and which of them were used.

@@ -15,16 +15,12 @@ use crate::rule::Severity;
 mod github;
 mod junit;
 mod sarif;
+mod summary;
 mod text;
+mod tool;
 
-/// Who writes the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tool {
-    /// Its name.
-    pub name: &'static str,
-    /// Its version.
-    pub version: &'static str,
-}
+pub use summary::summary;
+pub use tool::Tool;
 
 /// The form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,26 +67,6 @@ pub fn render(report: &Report, format: Format, tool: Tool) -> String {
     }
 }
 
-/// How many there are of each severity, and how many are ignored, in words.
-#[must_use]
-pub fn summary(report: &Report) -> String {
-    let counts = [Severity::Error, Severity::Warning, Severity::Note]
-        .map(|severity| (report.count(severity), severity.word()))
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" }))
-        .collect::<Vec<_>>();
-    let found = if counts.is_empty() {
-        "no findings".to_owned()
-    } else {
-        counts.join(", ")
-    };
-    match report.ignored.len() {
-        0 => found,
-        ignored => format!("{found}, {ignored} ignored"),
-    }
-}
-
 /// The version of the JSON report: it grows when a field goes away or means something else, not when one is added.
 const JSON_VERSION: u32 = 1;
 
@@ -118,7 +94,7 @@ fn json(report: &Report, tool: Tool) -> String {
 
 fn object(report: &Report, finding: &Finding) -> serde_json::Value {
     let place = finding.place.unwrap_or_default();
-    let end = end(report, finding);
+    let end = report.end_of(finding);
     let known = |number: usize| (number > 0).then_some(number);
     serde_json::json!({
         "code": finding.rule.code,
@@ -134,19 +110,6 @@ fn object(report: &Report, finding: &Finding) -> serde_json::Value {
         "fixable": finding.repair.is_some(),
         "source": finding.rule.source,
     })
-}
-
-/// The line and column after a finding's last character, both from 1. Where only the beginning is known
-/// it is the end of that line.
-fn end(report: &Report, finding: &Finding) -> Option<(usize, usize)> {
-    let place = finding.place?;
-    let text = report.texts.get(&finding.file)?;
-    if place.end > place.start {
-        let end = crate::model::yaml::place_of_offset(text, place.end.min(text.len()));
-        return Some((end.line, end.column));
-    }
-    let line = text.lines().nth(place.line.checked_sub(1)?)?;
-    Some((place.line, line.chars().count().max(place.column) + 1))
 }
 
 #[cfg(test)]

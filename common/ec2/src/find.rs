@@ -4,7 +4,7 @@ use aws::error::AwsError;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Instance};
 
-use crate::tag;
+use crate::instance::tag;
 
 /// CloudFormation tags what it makes with its place:
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-resource-tags.html>.

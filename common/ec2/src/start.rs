@@ -5,7 +5,8 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::Instance;
 use std::time::Duration;
 
-use crate::{FindError, Selector, State, find, state};
+use crate::find::{FindError, Selector, find};
+use crate::instance::{State, state};
 
 /// How often the state is looked at: starting takes from ten seconds to some minutes.
 const PACE: Pace = Pace {

@@ -13,7 +13,7 @@ mod trust;
 mod url;
 
 pub use probe::{Probe, Unhealthy};
-pub use request::{Answer, BODY_LIMIT, Header, Headers, Request, RequestError, request};
+pub use request::{Answer, BODY_LIMIT, Content, Header, Headers, Request, RequestError, request};
 pub use row::in_a_row;
 pub use statuses::Statuses;
 pub use trust::Trust;

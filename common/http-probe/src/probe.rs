@@ -1,8 +1,10 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::request::{Answer, Header, Request, RequestError, request};
-use crate::{HttpUrl, Scheme, Statuses, Trust};
+use crate::request::{Answer, Content, Header, Request, RequestError, request};
+use crate::statuses::Statuses;
+use crate::trust::Trust;
+use crate::url::{HttpUrl, Scheme};
 
 /// What is asked, and which answers are good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +76,7 @@ impl Probe {
             url: &self.url,
             agent,
             headers: &self.headers,
-            json: None,
+            content: Content::None,
         };
         match self.url.scheme {
             Scheme::Http => request(stream, &asked, deadline, &mut |_| true).await,

@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
-use crate::HttpUrl;
+use crate::url::HttpUrl;
 
 /// An answer longer than this, in bytes, is cut: it is only looked at, never used as data.
 pub const BODY_LIMIT: usize = 1024 * 1024;
@@ -24,8 +24,37 @@ pub struct Request<'a> {
     pub agent: &'a str,
     /// Headers beyond our own; one of them may replace one of ours, such as `Host`.
     pub headers: &'a [Header],
-    /// JSON, which makes it a POST; without it it is a GET.
-    pub json: Option<Vec<u8>>,
+    /// What is sent with it.
+    pub content: Content,
+}
+
+/// What a request sends, which decides its method.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing: a GET.
+    #[default]
+    None,
+    /// JSON: a POST.
+    Json(Vec<u8>),
+    /// Bytes without a content type: a PUT. A presigned address of S3 is often signed without one.
+    Put(Vec<u8>),
+}
+
+impl Content {
+    const fn method(&self) -> &'static str {
+        match self {
+            Self::None => "GET",
+            Self::Json(_) => "POST",
+            Self::Put(_) => "PUT",
+        }
+    }
+
+    fn bytes(&self) -> Bytes {
+        match self {
+            Self::None => Bytes::new(),
+            Self::Json(bytes) | Self::Put(bytes) => Bytes::from(bytes.clone()),
+        }
+    }
 }
 
 /// What a server answered.
@@ -125,17 +154,16 @@ fn is_unexpected_eof(error: &hyper::Error) -> bool {
 impl Request<'_> {
     fn to_http(&self) -> Result<hyper::Request<Full<Bytes>>, hyper::http::Error> {
         let mut request = hyper::Request::builder()
-            .method(if self.json.is_some() { "POST" } else { "GET" })
+            .method(self.content.method())
             .uri(&self.url.path)
             .header("host", self.url.authority())
             .header("user-agent", self.agent)
             .header("accept", "*/*")
             .header("connection", "close");
-        if self.json.is_some() {
+        if matches!(self.content, Content::Json(_)) {
             request = request.header("content-type", "application/json");
         }
-        let body = self.json.clone().unwrap_or_default();
-        let mut request = request.body(Full::new(Bytes::from(body)))?;
+        let mut request = request.body(Full::new(self.content.bytes()))?;
         for Header(name, value) in self.headers {
             request.headers_mut().insert(name, value.clone());
         }
@@ -219,7 +247,7 @@ impl FromStr for Headers {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
-    use super::{Answer, Header, Request, RequestError, request};
+    use super::{Answer, Content, Header, Request, RequestError, request};
     use std::time::Duration;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::time::Instant;
@@ -241,11 +269,44 @@ mod tests {
             url: &"http://127.0.0.1:8001/collection?a=b".parse().unwrap(),
             agent: "probe/1",
             headers,
-            json: None,
+            content: Content::None,
         };
         let deadline = Instant::now() + Duration::from_secs(5);
         let answer = request(ours, &asked, deadline, &mut |_| true).await;
         (answer, server.await.unwrap())
+    }
+
+    /// An address of S3 is signed for one content type, and most often for none.
+    #[tokio::test]
+    async fn a_put_sends_bytes_and_no_content_type() {
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        let server = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"hello") {
+                asked.push(theirs.read_u8().await.unwrap());
+            }
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            theirs.write_all(answer).await.unwrap();
+            String::from_utf8(asked).unwrap()
+        });
+        let asked = Request {
+            url: &"http://127.0.0.1:8001/key?X-Amz-Signature=1"
+                .parse()
+                .unwrap(),
+            agent: "probe/1",
+            headers: &[],
+            content: Content::Put(b"hello".to_vec()),
+        };
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let answer = request(ours, &asked, deadline, &mut |_| true).await;
+        assert_eq!(answer.unwrap().status, 200);
+        let sent = server.await.unwrap();
+        assert!(
+            sent.starts_with("PUT /key?X-Amz-Signature=1 HTTP/1.1\r\n"),
+            "{sent}"
+        );
+        assert!(sent.contains("content-length: 5\r\n"), "{sent}");
+        assert!(!sent.contains("content-type"), "{sent}");
     }
 
     #[tokio::test]

@@ -14,8 +14,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::Trust;
 use crate::request::{RequestError, with_causes};
+use crate::trust::Trust;
 
 impl Trust {
     /// As a setting says it: `none` for no check at all, else the name of a PEM file.

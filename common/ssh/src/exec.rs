@@ -11,8 +11,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout
 
 use crate::error::ExecError;
 use crate::output::{Lines, OutputMode};
+use crate::running::Running;
 use crate::script::Beginning;
-use crate::session::Running;
 
 /// A command that prints nothing for this long is reported as alive, and again each time it lasted as long.
 const HEARTBEAT: Duration = Duration::from_secs(30);

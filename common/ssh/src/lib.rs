@@ -16,6 +16,7 @@ mod output;
 mod pattern;
 mod policy;
 mod private_key;
+mod running;
 mod script;
 mod session;
 mod tcp;

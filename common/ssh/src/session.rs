@@ -17,6 +17,7 @@ use crate::host_key::HostKey;
 use crate::identity::{AuthenticateError, Authenticated, Identity, authenticate};
 use crate::output::{OutputMode, plain};
 use crate::policy::{HostKeyPolicy, now};
+use crate::running::Running;
 use crate::script;
 use crate::tcp::{Heard, Watched};
 
@@ -102,22 +103,6 @@ impl Handler for Client {
             }
             DisconnectReason::Error(error) => Err(error),
         }
-    }
-}
-
-/// One command that runs, counted for as long as this lives.
-pub(crate) struct Running(Arc<watch::Sender<usize>>);
-
-impl Running {
-    fn new(count: &Arc<watch::Sender<usize>>) -> Self {
-        count.send_modify(|count| *count += 1);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use action::failure::Failure;
 use action::wait::Limits;
-use http_probe::{Answer, HttpUrl, Request};
+use http_probe::{Answer, Content, HttpUrl, Request};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -186,12 +186,12 @@ async fn ask(
     answer.map_err(|error| error.to_string())
 }
 
-const fn asked(url: &HttpUrl, json: Option<Vec<u8>>) -> Request<'_> {
+fn asked(url: &HttpUrl, json: Option<Vec<u8>>) -> Request<'_> {
     Request {
         url,
         agent: health::AGENT,
         headers: &[],
-        json,
+        content: json.map_or(Content::None, Content::Json),
     }
 }
 

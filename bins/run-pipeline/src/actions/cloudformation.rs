@@ -2,6 +2,7 @@
 
 mod artifact_attribute;
 mod change_set;
+mod deployment;
 mod operation;
 mod request;
 mod send;
@@ -9,24 +10,22 @@ mod stack;
 mod state;
 
 use action::failure::Failure;
+use bundle::manifest::Mode;
+use serde_json::Value;
 
 use crate::action_io::{ActionInput, ActionOutput};
+use crate::artifact::Artifact;
 use crate::ids::random_id;
 use change_set::Found;
+use deployment::Deployment;
 use request::Request;
-use stack::{Deployment, status_of};
+use stack::status_of;
 use state::{Kind, is_replaced};
 
 /// Does what the mode says and waits for it; the stack's outputs are the action's variables. What CloudFormation would
 /// refuse is named before anything is touched.
 pub(super) async fn run(input: &ActionInput<'_>) -> Result<ActionOutput, Failure> {
     let mode = input.required("ActionMode")?;
-    if input.optional("OutputFileName").is_some() {
-        tracing::warn!(
-            "{}: OutputFileName is not written here; the outputs are variables",
-            input.name()
-        );
-    }
     let request = match mode {
         "DELETE_ONLY" | "CHANGE_SET_EXECUTE" => Request::without_template(input)?,
         _ => Request::read(input).await?,
@@ -84,5 +83,31 @@ pub(super) async fn run(input: &ActionInput<'_>) -> Result<ActionOutput, Failure
             )));
         }
     };
-    Ok(ActionOutput::of(outputs))
+    let artifacts = output_file(input, &outputs)?;
+    Ok(ActionOutput {
+        variables: outputs,
+        artifacts,
+    })
+}
+
+/// The output artifact: a file with the stack's outputs, which `OutputFileName` names. Without that name CodePipeline
+/// makes no artifact. Source: CodePipeline user guide, "CloudFormation deploy action reference".
+fn output_file(
+    input: &ActionInput<'_>,
+    outputs: &[(String, String)],
+) -> Result<Vec<Artifact>, Failure> {
+    let (Some(file), Some(output)) = (
+        input.optional("OutputFileName"),
+        input.action.outputs.first(),
+    ) else {
+        return Ok(Vec::new());
+    };
+    let map: serde_json::Map<String, Value> = outputs
+        .iter()
+        .map(|(key, value)| (key.clone(), Value::from(value.as_str())))
+        .collect();
+    let content = format!("{:#}\n", Value::from(map)).into_bytes();
+    let files = vec![(file.to_owned(), Mode::Plain, content)];
+    let artifact = Artifact::holding(&output.text, &input.folder, files)?;
+    Ok(vec![artifact])
 }

@@ -5,8 +5,10 @@ mod foreign;
 mod modes;
 mod plan;
 mod refusals;
+mod rerun;
 mod secret_settings;
 mod source;
+mod stack_sets;
 mod stacks;
 mod stage_conditions;
 

@@ -2,6 +2,7 @@
 //! service and CloudFormation are one scripted server.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod lifecycle_hook;
 mod sdk_settings;
 mod secret_settings;
 
@@ -224,7 +225,7 @@ fn a_failure_that_nobody_hears_is_still_the_applications() {
         .run()
         .assert_code(1)
         .assert_stderr("last seen: it answers 500")
-        .assert_stderr("FAILURE could not be signalled");
+        .assert_stderr("and that could not be told: cannot signal FAILURE");
 }
 
 #[test]
@@ -425,7 +426,7 @@ fn the_deadline_holds_while_it_signals_and_the_error_says_what_aws_said() {
     fake.on(HEALTH, [Reply::empty(500)]);
     let ran = program(&fake).args(["--timeout", "4s"]).run();
     ran.assert_code(1)
-        .assert_stderr("FAILURE could not be signalled")
+        .assert_stderr("and that could not be told: cannot signal FAILURE")
         .assert_stderr("Throttling: Rate exceeded");
     // Without a deadline the retries of one signal take most of a minute.
     assert!(started.elapsed() < Duration::from_secs(30));
@@ -471,7 +472,11 @@ fn a_cut_answer_and_a_web_page_are_no_signal_that_was_heard() {
 #[test]
 fn only_documented_iam_actions_are_called() {
     let fake = world();
-    program(&fake).run().assert_code(0);
+    lifecycle_hook::waiting(&fake);
+    program(&fake)
+        .args(["--lifecycle-hook", "application-answers"])
+        .run()
+        .assert_code(0);
     let called: BTreeSet<String> = fake
         .operations()
         .into_iter()

@@ -18,6 +18,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "INSTANCE_ID",
         "SIGNAL_HEALTH_CA",
         "SIGNAL_HEALTH_COUNT",
+        "SIGNAL_HEALTH_LIFECYCLE_HOOK",
         "SIGNAL_HEALTH_RESOURCE",
         "SIGNAL_HEALTH_STACK",
         "SIGNAL_HEALTH_STATUS",

@@ -225,6 +225,7 @@ impl Service {
 }
 
 pub(super) const SERVICES: &[Service] = &[
+    Service { id: "Auto Scaling" },
     Service {
         id: "CloudFormation",
     },

@@ -158,6 +158,38 @@ async fn cloudformation() {
 }
 
 #[tokio::test]
+async fn auto_scaling() {
+    let (cutter, config) = Cutter::new();
+    let client = aws_sdk_autoscaling::Client::new(&config);
+    let whole = "<DescribeAutoScalingInstancesResponse xmlns=\"http://x/\"><DescribeAutoScalingInstancesResult><AutoScalingInstances>\
+        <member><AutoScalingGroupName>g</AutoScalingGroupName><LifecycleState>Pending:Wait</LifecycleState></member>\
+        </AutoScalingInstances></DescribeAutoScalingInstancesResult></DescribeAutoScalingInstancesResponse>";
+    let ask = async || {
+        let call = client.describe_auto_scaling_instances();
+        call.instance_ids("i-1").send().await
+    };
+    let read = |reply: aws_sdk_autoscaling::operation::describe_auto_scaling_instances::DescribeAutoScalingInstancesOutput| {
+        let instances = reply.auto_scaling_instances().iter();
+        let states = instances.map(|instance| instance.lifecycle_state().unwrap().to_owned());
+        states.collect::<Vec<_>>().join(" ")
+    };
+    let expected = "Pending:Wait";
+    cutter.cut((whole, QUERY_ERROR), ask, read, expected).await;
+    let whole = "<CompleteLifecycleActionResponse xmlns=\"http://x/\"><CompleteLifecycleActionResult/>\
+        <ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></CompleteLifecycleActionResponse>";
+    let complete = async || {
+        let call = client
+            .complete_lifecycle_action()
+            .auto_scaling_group_name("g");
+        let call = call.lifecycle_hook_name("h").instance_id("i-1");
+        call.lifecycle_action_result("CONTINUE").send().await
+    };
+    cutter
+        .cut((whole, QUERY_ERROR), complete, |_| String::new(), "")
+        .await;
+}
+
+#[tokio::test]
 async fn elastic_load_balancing() {
     let (cutter, config) = Cutter::new();
     let client = aws_sdk_elasticloadbalancingv2::Client::new(&config);

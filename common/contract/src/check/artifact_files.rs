@@ -5,7 +5,8 @@ use crate::model::evaluate::is_unknown;
 use crate::model::pipeline::{Action, Text};
 use crate::rules::{artifact_not_input, file_not_in_artifact};
 
-use super::{Around, Run};
+use super::around::Around;
+use super::run::Run;
 
 impl Run<'_> {
     /// The name in the archive behind `Artifact::path`, when it is there.

@@ -4,7 +4,8 @@ use crate::model::actions::{self, Kind, Setting};
 use crate::model::evaluate::is_unknown;
 use crate::model::pipeline::Action;
 
-use super::{Around, Run};
+use super::around::Around;
+use super::run::Run;
 
 /// What CodeDeploy looks for at the top of its input artifact (CodeDeploy user guide, "AppSpec file
 /// reference"): YAML for instances, JSON too for Lambda and ECS.

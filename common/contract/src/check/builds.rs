@@ -11,7 +11,10 @@ use crate::model::project::{Project, Spec};
 use crate::model::variables;
 use crate::rules::{key_never_set, never_set};
 
-use super::{Around, Inline, Run};
+use super::around::Around;
+use super::build::Build;
+use super::inline::Inline;
+use super::run::Run;
 
 /// An exported variable that nothing sets.
 pub(super) struct NeverSet {
@@ -19,26 +22,6 @@ pub(super) struct NeverSet {
     name: String,
     file: String,
     place: Place,
-}
-
-/// A build: what it runs, and the variables that it begins with, where they are known.
-pub(super) struct Build {
-    spec: Buildspec,
-    given: Option<Vec<String>>,
-}
-
-impl Build {
-    fn set(&self, name: &str) -> Set {
-        let given = self.given.as_ref();
-        let given: Option<Vec<&str>> =
-            given.map(|names| names.iter().map(String::as_str).collect());
-        buildspec::sets(&self.spec, name, given.as_deref())
-    }
-
-    /// The buildspec, when it sets that variable.
-    pub(super) fn sets(&self, name: &str) -> Option<String> {
-        (self.set(name) == Set::Yes).then(|| self.spec.file.clone())
-    }
 }
 
 impl Run<'_> {

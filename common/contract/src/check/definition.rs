@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use super::{Definition, File, Run};
+use super::around::Around;
+use super::run::Run;
+use super::subject::{Definition, File};
 use crate::checks;
 use crate::finding::{Finding, did_you_mean};
 use crate::model::evaluate::{Evaluator, World, is_unknown};
@@ -14,15 +16,6 @@ use crate::model::template::Template;
 use crate::model::yaml::{self, Content, Node};
 use crate::rule::Severity;
 use crate::rules::{unresolved_function, yaml_alias};
-
-/// A pipeline with what stands around it.
-pub(super) struct Around {
-    pub(super) pipeline: Pipeline,
-    pub(super) template: Option<Rc<Template>>,
-    pub(super) projects: Vec<Project>,
-    /// The artifact that is the archive.
-    pub(super) artifact: Option<String>,
-}
 
 impl Run<'_> {
     /// Reads what can be read of the definition, in either of its two forms: each pipeline of it, or the one that is chosen.

@@ -7,7 +7,8 @@ use crate::model::pipeline::Action;
 use crate::model::transform::is_transformed;
 use crate::rules::{no_role, replace_on_failure};
 
-use super::{Around, Run};
+use super::around::Around;
+use super::run::Run;
 
 mod capabilities;
 mod overrides;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Report;
+use super::report::Report;
 use crate::finding::Place;
 
 /// Where a buildspec is written inside a template.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::finding::Finding;
+use crate::model::yaml::place_of_offset;
 use crate::rule::Severity;
 
 /// What was found.
@@ -33,6 +34,19 @@ pub struct Ignored {
 }
 
 impl Report {
+    /// The line and column after a finding's last character, both from 1. Where only the beginning is known
+    /// it is the end of that line.
+    pub(crate) fn end_of(&self, finding: &Finding) -> Option<(usize, usize)> {
+        let place = finding.place?;
+        let text = self.texts.get(&finding.file)?;
+        if place.end > place.start {
+            let end = place_of_offset(text, place.end.min(text.len()));
+            return Some((end.line, end.column));
+        }
+        let line = text.lines().nth(place.line.checked_sub(1)?)?;
+        Some((place.line, line.chars().count().max(place.column) + 1))
+    }
+
     /// How many findings are that bad.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {

@@ -11,7 +11,8 @@ use crate::model::template::Resource;
 use crate::model::yaml::{Content, Node};
 use crate::rules::{polling_and_rule, rule_key, wrong_key};
 
-use super::{Around, Run};
+use super::around::Around;
+use super::run::Run;
 
 /// The variables of every S3 source (CodePipeline user guide, "Amazon S3 source action").
 const S3_KEYS: [&str; 2] = ["VersionId", "ETag"];

@@ -176,32 +176,6 @@ impl Buildspec {
         phases.flat_map(|phase| phase.commands.iter().chain(&phase.finally))
     }
 
-    /// Reads a buildspec.
-    ///
-    /// # Errors
-    /// Every fault at once: not YAML, no `version` or one that cannot carry exports, nothing to
-    /// do, a command that is not text, a value of the wrong kind, a name that CodeBuild
-    /// refuses.
-    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Vec<Finding>> {
-        let read = Self::read(file, bytes);
-        match read.spec {
-            Some(spec) if read.faults.is_empty() => Ok(spec),
-            _ => Err(read.faults),
-        }
-    }
-
-    /// Reads what can be read of a buildspec.
-    #[must_use]
-    pub fn read(file: &str, bytes: &[u8]) -> Read {
-        match crate::model::yaml::read_bytes(file, bytes) {
-            Ok(document) => read::buildspec(file, &document.root, document.twice),
-            Err(finding) => Read {
-                spec: None,
-                faults: vec![finding],
-            },
-        }
-    }
-
     /// The phase of that name.
     #[must_use]
     pub fn phase(&self, name: PhaseName) -> &Phase {

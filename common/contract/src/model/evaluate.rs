@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 use crate::finding::{Finding, Place, did_you_mean};
 use crate::model::template::{Parameter, Template};
 use crate::model::yaml::{Content, Node, Style};
+use crate::model::{language, yaml11};
 use crate::rule::Rule;
 use crate::rules::{no_value, undeclared_name, unresolved_function, wrong_value};
-use crate::{language, yaml11};
 
 mod functions;
 

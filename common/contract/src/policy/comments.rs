@@ -2,7 +2,7 @@
 
 use granit_parser::{Event, Parser, ScalarStyle};
 
-use super::{Ignore, named, without_reason};
+use super::ignore::{Ignore, named, without_reason};
 use crate::finding::{Finding, Place, did_you_mean};
 use crate::model::yaml;
 use crate::rules::ignore_not_understood;

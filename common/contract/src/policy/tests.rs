@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::rule::Rule;
 use crate::rules::{large_body, unknown_key};
 
 /// The report of a finding at the first `@` of each text that has one, which is left out of the text, with the

@@ -1,6 +1,7 @@
 //! Workflow commands, which GitHub Actions turns into annotations beside the code:
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>.
 
+use super::summary::summary;
 use crate::check::Report;
 use crate::finding::Finding;
 use crate::rule::Severity;
@@ -18,7 +19,7 @@ pub(super) fn render(report: &Report) -> String {
         ));
     }
     // The log shows what is no command as it is.
-    out.push_str(&super::summary(report));
+    out.push_str(&summary(report));
     out.push('\n');
     out
 }
@@ -33,7 +34,7 @@ fn command(report: &Report, finding: &Finding) -> String {
     let mut properties = vec![("file", property(file))];
     if let Some(place) = finding.place.filter(|place| place.line > 0) {
         properties.push(("line", place.line.to_string()));
-        let end = super::end(report, finding);
+        let end = report.end_of(finding);
         let (end_line, end_column) = end.unwrap_or((place.line, place.column + 1));
         properties.push(("endLine", end_line.to_string()));
         // Columns are of one line only.

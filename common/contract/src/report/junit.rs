@@ -6,7 +6,7 @@ use crate::check::Report;
 use crate::finding::Finding;
 use crate::rule::Severity;
 
-use super::Tool;
+use super::tool::Tool;
 
 pub(super) fn render(report: &Report, tool: Tool) -> String {
     let mut files: BTreeMap<&str, Vec<&Finding>> = report

@@ -7,7 +7,7 @@ use crate::finding::Finding;
 use crate::rule::Rule;
 use crate::rules;
 
-use super::Tool;
+use super::tool::Tool;
 
 pub(super) fn render(report: &Report, tool: Tool) -> String {
     // Only the rules that were broken: readers show the list.
@@ -59,7 +59,7 @@ fn result(report: &Report, finding: &Finding, rules: &[&Rule]) -> Value {
     let mut location = json!({"artifactLocation": {"uri": uri(&finding.file)}});
     if let Some(place) = finding.place.filter(|place| place.line > 0) {
         let mut region = json!({"startLine": place.line, "startColumn": place.column.max(1)});
-        if let Some((line, column)) = super::end(report, finding) {
+        if let Some((line, column)) = report.end_of(finding) {
             region["endLine"] = line.into();
             region["endColumn"] = column.into();
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::summary::summary;
 use crate::check::Report;
 use crate::finding::{Finding, Place};
 use crate::rule::Severity;
@@ -21,7 +22,7 @@ pub(super) fn render(report: &Report) -> String {
     for unread in &report.unread {
         out.push_str(&format!("not looked into: {unread}\n"));
     }
-    out.push_str(&super::summary(report));
+    out.push_str(&summary(report));
     out.push('\n');
     out
 }

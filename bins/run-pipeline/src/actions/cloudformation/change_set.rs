@@ -5,8 +5,9 @@ use action::wait::{self, Look};
 use aws::error::AwsError;
 use aws_sdk_cloudformation::types::{Change, ChangeSetType};
 
+use super::deployment::Deployment;
 use super::send::{capabilities, parameters, tags};
-use super::stack::{Deployment, PACE, status_of};
+use super::stack::{PACE, status_of};
 
 /// What became of a change set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,8 @@ impl Deployment {
             .stack_name(&request.stack)
             .change_set_name(name)
             .change_set_type(kind)
-            .template_body(&request.body)
+            .set_template_body(request.template.body.clone())
+            .set_template_url(request.template.url.clone())
             .set_parameters(Some(parameters(request)))
             .set_tags(Some(tags(request)))
             .set_capabilities(Some(capabilities(request)))

@@ -7,16 +7,13 @@ use serde_json::Value;
 
 use super::artifact_attribute;
 use crate::action_io::ActionInput;
-
-/// The largest template that fits into a request, in bytes. Source: CloudFormation user guide,
-/// "Quotas".
-const MAX_BODY: usize = 51_200;
+use crate::template_argument::{ReadTemplate, TemplateArgument};
 
 /// A deployment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) stack: String,
-    pub(super) body: String,
+    pub(super) template: TemplateArgument,
     pub(super) parameters: Vec<(String, String)>,
     pub(super) tags: Vec<(String, String)>,
     pub(super) policy: Option<String>,
@@ -29,7 +26,7 @@ impl Request {
     pub(super) fn without_template(input: &ActionInput<'_>) -> Result<Self, Failure> {
         Ok(Self {
             stack: input.required("StackName")?.to_owned(),
-            body: String::new(),
+            template: TemplateArgument::default(),
             parameters: Vec::new(),
             tags: Vec::new(),
             policy: None,
@@ -41,24 +38,11 @@ impl Request {
     pub(super) async fn read(input: &ActionInput<'_>) -> Result<Self, Failure> {
         let name = input.name();
         let refused = |why: String| Failure::refused(format!("{name} cannot deploy")).cause(why);
-        let template_path = input.required("TemplatePath")?;
-        let body = read_path(input, "TemplatePath", template_path)?;
-        let shown = template_path
-            .split_once("::")
-            .map_or(template_path, |(_, file)| file);
-        let template = Template::parse(shown, &body)
-            .map_err(|wrong| findings::refusal(&format!("{name} cannot deploy"), &wrong))?;
-        if body.len() > MAX_BODY {
-            return Err(refused(format!(
-                "{shown} has {} bytes; {MAX_BODY} fit into a request",
-                body.len()
-            )));
-        }
-        let body = String::from_utf8(body).map_err(|error| refused(error.to_string()))?;
+        let read = ReadTemplate::of(input)?;
 
         let mut request = Self {
             stack: input.required("StackName")?.to_owned(),
-            body,
+            template: TemplateArgument::default(),
             parameters: Vec::new(),
             tags: Vec::new(),
             policy: None,
@@ -73,7 +57,7 @@ impl Request {
             role: role(input),
         };
         if let Some(path) = input.optional("TemplateConfiguration") {
-            let bytes = read_path(input, "TemplateConfiguration", path)?;
+            let bytes = input.read_path("TemplateConfiguration", path)?;
             let value = serde_json::from_slice(&bytes)
                 .map_err(|error| refused(format!("{path}: {error}")))?;
             request
@@ -87,8 +71,9 @@ impl Request {
             }
         }
         request
-            .check(&template)
+            .check(&read.template)
             .map_err(|wrong| findings::refusal(&format!("{name} cannot deploy"), &wrong))?;
+        request.template = read.argument(input).await?;
         Ok(request)
     }
 
@@ -152,17 +137,6 @@ fn role(input: &ActionInput<'_>) -> Option<String> {
         input.name()
     );
     None
-}
-
-/// Reads `Artifact::path` out of an input artifact.
-fn read_path(input: &ActionInput<'_>, key: &str, value: &str) -> Result<Vec<u8>, Failure> {
-    let name = input.name();
-    let Some((artifact, file)) = value.split_once("::") else {
-        return Err(Failure::refused(format!(
-            "{name}: {key} {value:?} is not Artifact::path"
-        )));
-    };
-    input.artifact(key, artifact)?.read(file)
 }
 
 /// The overrides, `Fn::GetParam` and `Fn::GetArtifactAtt` resolved.

@@ -5,8 +5,8 @@ use action::failure::Failure;
 use aws::error::AwsError;
 use aws_sdk_cloudformation::types::{Capability, Parameter, Tag};
 
+use super::deployment::Deployment;
 use super::request::Request;
-use super::stack::Deployment;
 use super::state::{Kind, Move};
 
 /// What became of a call that creates or updates.
@@ -29,7 +29,8 @@ macro_rules! filled {
     ($call:expr, $request:expr, $token:expr) => {
         $call
             .stack_name(&$request.stack)
-            .template_body(&$request.body)
+            .set_template_body($request.template.body.clone())
+            .set_template_url($request.template.url.clone())
             .set_parameters(Some(parameters($request)))
             .set_tags(Some(tags($request)))
             .set_capabilities(Some(capabilities($request)))

@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use action::exit::Exit;
 use action::failure::{Failure, Resource, ResourceKind};
-use action::wait::{self, Ended, Limits, Look, Pace};
+use action::wait::{self, Ended, Look, Pace};
 use aws::error::AwsError;
-use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::primitives::DateTime;
 use aws_sdk_cloudformation::types::Stack;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::deployment::Deployment;
 use super::operation::Operation;
-use super::request::Request;
 use super::send::Sent;
 use super::state::{Kind, Move, move_of, next_move, way_out};
 
@@ -31,14 +30,6 @@ const STALE: Duration = Duration::from_secs(120);
 
 /// The outputs of a stack.
 type Outputs = Vec<(String, String)>;
-
-/// One deployment of a stack.
-pub(super) struct Deployment {
-    pub(super) client: Client,
-    pub(super) region: String,
-    pub(super) request: Request,
-    pub(super) limits: Limits,
-}
 
 /// What is there before anything is sent.
 struct Seen {

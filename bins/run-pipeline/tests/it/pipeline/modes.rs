@@ -127,6 +127,84 @@ fn the_place_of_an_artifact_is_where_it_was_uploaded() {
 }
 
 #[test]
+fn a_template_too_large_for_a_request_goes_through_the_bucket() {
+    let padding = format!("# {}\n", "x".repeat(60_000));
+    let files = [
+        ("buildspecs/bake.yml", BUILDSPEC),
+        ("app.yml", &format!("{padding}{}", super::APP)),
+        ("config.json", super::CONFIG),
+    ];
+    for (definition, operation) in [
+        (PIPELINE.to_owned(), "CreateStack"),
+        (mode("CHANGE_SET_REPLACE"), "CreateChangeSet"),
+    ] {
+        let fake = FakeAws::start();
+        crate::world::serve_source(&fake, crate::world::zip(&files));
+        serve_stacks(&fake, None, &["CREATE_COMPLETE"]);
+        fake.on("s3:PutObject", [Reply::empty(200)]);
+        let folder = tempfile::tempdir().unwrap();
+        let program = program(folder.path(), &definition).envs(fake.env());
+        program
+            .run()
+            .assert_code(2)
+            .assert_stderr("more than 51200 reach CloudFormation through a bucket")
+            .assert_stderr("--artifact-bucket");
+        assert_eq!(count(&fake, operation), 0);
+        program
+            .args(["--artifact-bucket", "kept"])
+            .run()
+            .assert_code(0);
+        let sent = &fake.requests_for(&format!("cloudformation:{operation}"))[0];
+        let url = sent.param("TemplateURL").unwrap();
+        assert_eq!(sent.param("TemplateBody"), None);
+        let put = &fake.requests_for("s3:PutObject")[0];
+        assert_eq!(
+            url,
+            format!("https://s3.eu-west-1.amazonaws.com{}", put.path)
+        );
+        assert!(url.contains("/kept/demo/templates/"), "{url}");
+        assert!(put.text().contains("AWS::SNS::Topic"));
+    }
+}
+
+#[test]
+fn the_outputs_of_a_stack_are_an_artifact_under_the_name_they_are_given() {
+    let fake = fake(BUILDSPEC);
+    serve_stacks(&fake, None, &["CREATE_COMPLETE"]);
+    let folder = tempfile::tempdir().unwrap();
+    let next = "        - Name: Read
+          Actions:
+            - Name: Read
+              ActionTypeId: {Category: Compute, Owner: AWS, Provider: Commands, Version: '1'}
+              InputArtifacts: [{Name: Outputs}]
+              Commands: ['cat made/outputs.json', 'IMAGE=$(sed -n s/.*Image.*:.*.ami-/ami-/p made/outputs.json | cut -c-21)']
+              OutputVariables: [IMAGE]
+              Namespace: Read
+";
+    let deploy = PIPELINE.replace(
+        "                StackName: app\n",
+        "                StackName: app\n                OutputFileName: made/outputs.json\n",
+    );
+    let made = deploy.replace(
+        "              Namespace: App\n",
+        "              Namespace: App\n              OutputArtifacts: [{Name: Outputs}]\n",
+    );
+    let ran = program(folder.path(), &format!("{made}{next}"))
+        .envs(fake.env())
+        .run();
+    let report: Value = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
+    assert_eq!(report["Read"]["IMAGE"], "ami-0123456789abcdef0");
+    assert_eq!(report["App"]["Image"], "ami-0123456789abcdef0");
+    // Without a name there is no artifact.
+    let none = made.replace("                OutputFileName: made/outputs.json\n", "");
+    program(folder.path(), &format!("{none}{next}"))
+        .envs(fake.env())
+        .run()
+        .assert_code(2)
+        .assert_stderr("no action of this run has made the artifact Outputs");
+}
+
+#[test]
 fn the_root_cause_of_a_failed_deployment_stands_last() {
     let fake = fake(BUILDSPEC);
     serve_stacks(&fake, None, &["ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE"]);

@@ -1,8 +1,8 @@
 //! Builds and tests.
 
-use super::Kind::{ArtifactName, BuildVariables, Number, OneOf};
-use super::Need::{Always, Optional, SeveralInputs};
-use super::{Provider, may, must, of_aws, setting, switch};
+use super::provider::Kind::{ArtifactName, BuildVariables, Number, OneOf};
+use super::provider::Need::{Always, Optional, SeveralInputs};
+use super::provider::{Provider, may, must, of_aws, setting, switch};
 
 pub(super) static ALL: &[Provider] = &[
     of_aws(

@@ -1,11 +1,20 @@
 //! Deployments.
 
-use super::Kind::{
+use super::provider::Kind::{
     ArtifactName, ArtifactPath, Boolean, File, FileOf, Number, OneOf, SomeOf, Text,
     TextOrArtifactPath,
 };
-use super::Need::{Always, NoInput, Optional, When, With, Without};
-use super::{ACTION_MODES, Kind, Provider, may, must, of_aws, open, setting};
+use super::provider::Need::{Always, NoInput, Optional, When, With, Without};
+use super::provider::{Kind, Provider, may, must, of_aws, open, setting};
+
+/// What a CloudFormation action does with a stack.
+pub const ACTION_MODES: [&str; 5] = [
+    "CHANGE_SET_EXECUTE",
+    "CHANGE_SET_REPLACE",
+    "CREATE_UPDATE",
+    "DELETE_ONLY",
+    "REPLACE_ON_FAILURE",
+];
 
 const CAPABILITIES: &[&str] = &[
     "CAPABILITY_IAM",

@@ -1,8 +1,8 @@
 //! Approvals, invocations and commands.
 
-use super::Kind::{JsonList, Number, OneOf, Text};
-use super::Need::{Always, Optional, When};
-use super::{Provider, may, must, of_aws, open, setting};
+use super::provider::Kind::{JsonList, Number, OneOf, Text};
+use super::provider::Need::{Always, Optional, When};
+use super::provider::{Provider, may, must, of_aws, open, setting};
 
 pub(super) static ALL: &[Provider] = &[
     of_aws(

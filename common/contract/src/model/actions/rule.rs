@@ -1,8 +1,8 @@
 //! The rules of stage conditions: CodePipeline user guide, "Rule structure reference".
 
-use super::Kind::{ArtifactName, BuildVariables, Number, OneOf, SomeOf};
-use super::Need::{Always, Optional, SeveralInputs};
-use super::{Provider, may, must, of_aws, open, setting, switch};
+use super::provider::Kind::{ArtifactName, BuildVariables, Number, OneOf, SomeOf};
+use super::provider::Need::{Always, Optional, SeveralInputs};
+use super::provider::{Provider, may, must, of_aws, open, setting, switch};
 
 pub(super) static ALL: &[Provider] = &[
     of_aws(

@@ -1,8 +1,8 @@
 //! Sources.
 
-use super::Kind::OneOf;
-use super::Need::Optional;
-use super::{Provider, may, must, of_aws, setting, switch};
+use super::provider::Kind::OneOf;
+use super::provider::Need::Optional;
+use super::provider::{Provider, may, must, of_aws, setting, switch};
 
 const FORMATS: &[&str] = &["CODE_ZIP", "CODEBUILD_CLONE_REF"];
 

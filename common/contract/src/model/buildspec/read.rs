@@ -2,7 +2,7 @@
 
 use crate::finding::{Finding, Place, did_you_mean};
 use crate::model::pipeline::Text;
-use crate::model::yaml::{Content, Node, Style};
+use crate::model::yaml::{self, Content, Node, Style};
 use crate::model::yaml11;
 use crate::rule::Rule;
 use crate::rule::Severity;
@@ -53,7 +53,35 @@ const ARTIFACTS: [&str; 8] = [
     "secondary-artifacts",
 ];
 
-pub(super) fn buildspec(file: &str, root: &Node, twice: Vec<Finding>) -> Read {
+impl Buildspec {
+    /// Reads a buildspec.
+    ///
+    /// # Errors
+    /// Every fault at once: not YAML, no `version` or one that cannot carry exports, nothing to
+    /// do, a command that is not text, a value of the wrong kind, a name that CodeBuild
+    /// refuses.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Vec<Finding>> {
+        let read = Self::read(file, bytes);
+        match read.spec {
+            Some(spec) if read.faults.is_empty() => Ok(spec),
+            _ => Err(read.faults),
+        }
+    }
+
+    /// Reads what can be read of a buildspec.
+    #[must_use]
+    pub fn read(file: &str, bytes: &[u8]) -> Read {
+        match yaml::read_bytes(file, bytes) {
+            Ok(document) => buildspec(file, &document.root, document.twice),
+            Err(finding) => Read {
+                spec: None,
+                faults: vec![finding],
+            },
+        }
+    }
+}
+
+fn buildspec(file: &str, root: &Node, twice: Vec<Finding>) -> Read {
     let mut reader = Reader {
         file,
         faults: Vec::new(),

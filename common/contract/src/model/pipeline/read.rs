@@ -3,16 +3,106 @@
 use std::collections::BTreeMap;
 
 use crate::finding::{Finding, Place};
-use crate::model::evaluate::is_unknown;
+use crate::model::evaluate::{Evaluator, is_unknown};
 use crate::model::loops::has_loop;
-use crate::model::yaml::Node;
+use crate::model::template::Template;
+use crate::model::yaml::{self, Node};
 use crate::rules::pipeline_shape;
 use crate::rules::reference_not_resolved;
 
-use super::{Action, Kind, Moment, Pipeline, Read, Stage, StageRule, Text};
+use super::{Action, Kind, Moment, PIPELINE_TYPE, Pipeline, Read, Stage, StageRule, Text};
+
+impl Pipeline {
+    /// The only pipeline of a template, or the one with that logical id.
+    ///
+    /// # Errors
+    /// No such pipeline, several and none chosen, a function that cannot be resolved, or a
+    /// definition with faults: all of these at once.
+    pub fn from_template(
+        template: &Template,
+        evaluator: &Evaluator<'_>,
+        id: Option<&str>,
+    ) -> Result<Self, Vec<Finding>> {
+        Self::read_template(template, evaluator, id).whole()
+    }
+
+    /// The same, as far as it can be read.
+    #[must_use]
+    pub fn read_template(template: &Template, evaluator: &Evaluator<'_>, id: Option<&str>) -> Read {
+        let fault = |message: String, hint: String| {
+            Read::none(vec![
+                Finding::new(&pipeline_shape::RULE, &template.file, None, message).hint(hint),
+            ])
+        };
+        let all: Vec<_> = template
+            .resources_of(PIPELINE_TYPE)
+            .filter(|one| id.is_none_or(|id| one.id == id))
+            .collect();
+        let ids: Vec<_> = template
+            .resources_of(PIPELINE_TYPE)
+            .map(|one| one.id.as_str())
+            .collect();
+        let resource = match (all.as_slice(), id) {
+            ([one], _) => one,
+            ([], Some(id)) => {
+                let known = if ids.is_empty() {
+                    "none".to_owned()
+                } else {
+                    ids.join(", ")
+                };
+                return fault(
+                    format!("no resource {id} of type {PIPELINE_TYPE}"),
+                    format!("the template has {known}"),
+                );
+            }
+            ([], None) => {
+                return fault(
+                    format!("no resource of type {PIPELINE_TYPE}"),
+                    "name the template that holds the pipeline, or the JSON of get-pipeline"
+                        .to_owned(),
+                );
+            }
+            _ => {
+                return fault(
+                    format!("{} pipelines in one template", ids.len()),
+                    format!("choose one of {}", ids.join(", ")),
+                );
+            }
+        };
+        let Some(properties) = &resource.properties else {
+            return Read::none(vec![Finding::new(
+                &pipeline_shape::RULE,
+                &template.file,
+                Some(resource.node.place),
+                format!("{} has no Properties", resource.id),
+            )]);
+        };
+        match evaluator.node(properties) {
+            Ok(Some(node)) => pipeline(&template.file, &node),
+            Ok(None) => fault(format!("{} is AWS::NoValue", resource.id), String::new()),
+            Err(finding) => Read::none(vec![finding]),
+        }
+    }
+
+    /// The pipeline of `aws codepipeline get-pipeline`'s JSON, with or without its outer
+    /// `pipeline` key.
+    ///
+    /// # Errors
+    /// Not JSON or YAML, or a definition with faults: all of these at once.
+    pub fn parse_definition(file: &str, bytes: &[u8]) -> Result<Self, Vec<Finding>> {
+        let root = yaml::parse_bytes(file, bytes).map_err(|finding| vec![finding])?;
+        Self::read_definition(file, &root).whole()
+    }
+
+    /// The same, as far as it can be read.
+    #[must_use]
+    pub fn read_definition(file: &str, root: &Node) -> Read {
+        pipeline(file, root.get("pipeline").unwrap_or(root))
+    }
+}
 
 /// Reads evaluated properties or a `pipeline` object.
-pub(super) fn pipeline(file: &str, node: &Node) -> Read {
+fn pipeline(file: &str, node: &Node) -> Read {
     let mut reader = Reader {
         file,
         faults: Vec::new(),

@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
-use crate::model::evaluate::World;
+use crate::model::evaluate::{Evaluator, World};
+use crate::model::template::Template;
 
 pub(crate) const GOOD: &str = r##"Resources:
   Project:

@@ -1,6 +1,6 @@
 //! Reading a script: words, quotation, nesting, here-documents.
 
-use super::{Command, Join, Word, is_name};
+use super::command::{Command, Join, Word, is_name};
 
 /// The commands of a script in order; nothing when it cannot be followed to its end.
 #[must_use]
