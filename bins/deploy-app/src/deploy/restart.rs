@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use action::failure::{Failure, Resource, ResourceKind};
+use action::program::Context;
 use action::wait::Limits;
 use filesync::Altered;
 
 use super::activate::Switch;
+use super::audit::{self, Entry};
 use super::compare::{self, Compared};
 use super::outcome::{Deployed, clean_up};
 use super::undo::{self, Before, Done};
@@ -22,6 +24,7 @@ pub(super) async fn resume(
     remote: &Remote<'_>,
     compared: &Compared,
     current: &str,
+    context: &Context,
     limits: &Limits,
     done: &mut Done,
 ) -> Result<Deployed, Failure> {
@@ -30,12 +33,22 @@ pub(super) async fn resume(
     current.clone_into(&mut done.release);
     // What was healthy once may be so again.
     done.made = !compared.state.doubted.contains(current);
+    let before = Before::of(&compared.state, current);
+    let entry = Entry {
+        deed: "deploy",
+        release: current,
+        before: before.release(),
+        digest: compared.state.digest(),
+        ..Entry::default()
+    };
+    let audit = &audit::known(context, &entry);
     let switch = Switch {
         remote,
         release: current,
         manner: &Manner::of(remote.settings),
         state: &compared.state,
-        before: Before::of(&compared.state, current),
+        before: before.clone(),
+        audit,
         resumes: true,
         images: match &compared.unwell {
             Some(_) => Images::KeptInNewContainers,
@@ -48,6 +61,7 @@ pub(super) async fn resume(
     Ok(Deployed {
         release: current.to_owned(),
         changed: true,
+        adopted: false,
         model,
     })
 }
@@ -83,6 +97,7 @@ pub(super) async fn restart(
         Ok(model) => Ok(Deployed {
             release: current.to_owned(),
             changed: true,
+            adopted: false,
             model,
         }),
         Err(failure) => {

@@ -174,13 +174,22 @@ fn whoever_lost_the_lock_with_the_agent_takes_nothing_down() {
 }
 
 #[test]
-fn whose_agent_was_killed_connects_again_and_takes_back() {
+fn whose_agent_was_killed_connects_again_and_goes_by_what_was_decided_on_the_host() {
     let Some(world) = World::start() else { return };
     let first = world.deploy();
     world.write("content", "two");
-    let hook = until_there(&world.state().join("go"));
+    // The first time it waits, and then it fails.
+    let seen = world.state().join("seen");
+    let hook = format!(
+        "[ ! -e {0} ] || exit 3; : >{0}; while :; do sleep 0.1; done",
+        seen.display()
+    );
     let running = world.program().env("DEPLOY_APP_AFTER", hook).spawn();
     running.wait_for_stderr("stage after\n", Duration::from_secs(60));
+    let began = std::time::Instant::now();
+    while !seen.exists() && began.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let killed = std::process::Command::new("kill")
         .args(["-KILL", &agent(&world)])
         .status();
@@ -189,7 +198,8 @@ fn whose_agent_was_killed_connects_again_and_takes_back() {
         .finish()
         .assert_code(1)
         .assert_stderr("the agent on the host ended")
-        .assert_stderr(&format!("rolled back: release {first} runs again"));
+        .assert_stderr("cannot run the hook after the start: exit status 3")
+        .assert_stderr(&format!("rolled back by the agent: release {first}"));
     assert_eq!(world.answer(), Some((200, first, "one".to_owned())));
 }
 

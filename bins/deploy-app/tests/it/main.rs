@@ -3,6 +3,7 @@
 
 mod address;
 mod agent;
+mod alone;
 mod aws;
 mod compose;
 mod data;
