@@ -26,6 +26,8 @@ pub struct Build {
     pub status: String,
     /// The project's variables: name and type, such as `PARAMETER_STORE`.
     pub variables: Vec<(String, String)>,
+    /// The group and the stream of its log in CloudWatch Logs.
+    pub log: Option<(String, String)>,
 }
 
 impl Build {
@@ -38,7 +40,15 @@ impl Build {
             retried: None,
             status: "IN_PROGRESS".to_owned(),
             variables: Vec::new(),
+            log: None,
         }
+    }
+
+    /// Says where its log is.
+    #[must_use]
+    pub fn logs(mut self, group: &str, stream: &str) -> Self {
+        self.log = Some((group.to_owned(), stream.to_owned()));
+        self
     }
 
     /// Changes the limit.
@@ -89,6 +99,9 @@ impl Build {
             .collect();
         build["environment"] = json!({"type": "LINUX_CONTAINER", "image": "aws/codebuild/standard:7.0",
             "computeType": "BUILD_GENERAL1_SMALL", "environmentVariables": variables});
+        if let Some((group, stream)) = &self.log {
+            build["logs"] = json!({"groupName": group, "streamName": stream});
+        }
         if let Some(id) = &self.retried {
             let arn = format!("arn:aws:codebuild:eu-west-1:123456789012:build/{id}");
             build["autoRetryConfig"] = json!({"autoRetryLimit": 2, "previousAutoRetry": arn});

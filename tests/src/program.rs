@@ -61,6 +61,12 @@ pub struct Program {
 }
 
 impl Program {
+    /// The file that runs.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// A run of the file at `path`, usually `env!("CARGO_BIN_EXE_make-ami")`. With `ACTIONS_BIN`
     /// in the environment of the tests, the program of that name in that folder runs instead of the
     /// one that cargo built: the same tests prove what ships.

@@ -45,9 +45,6 @@ const LONG_PAUSE: Duration = Duration::from_secs(15);
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Connects, trying again while a starting host may still come up.
-///
-/// # Errors
-/// A refusal when the host's key is not believed; otherwise which step failed, when time is up.
 pub(crate) async fn connect(
     settings: &Checked,
     way: &Way<'_>,

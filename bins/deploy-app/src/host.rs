@@ -44,7 +44,6 @@ pub(crate) struct Remote<'a> {
     pub session: Host,
     /// How messages name the host.
     pub shown: String,
-    /// The settings.
     pub settings: &'a Checked,
     /// How it was reached, to reach it again.
     pub way: &'a Way<'a>,
@@ -58,9 +57,6 @@ pub(crate) struct Remote<'a> {
 
 impl<'a> Remote<'a> {
     /// Connects, and stores what the host was believed by where that is due.
-    ///
-    /// # Errors
-    /// As [`connect::connect`] and [`host_keys::store`].
     pub(crate) async fn connect(
         settings: &'a Checked,
         way: &'a Way<'a>,
@@ -87,7 +83,6 @@ impl<'a> Remote<'a> {
     }
 
     /// The same host by other settings.
-    #[must_use]
     pub(crate) fn by<'b>(&'b self, settings: &'b Checked) -> Remote<'b> {
         Remote {
             session: self.session.clone(),
@@ -101,26 +96,17 @@ impl<'a> Remote<'a> {
     }
 
     /// Writes down what the host was believed by, where that is due.
-    ///
-    /// # Errors
-    /// As [`host_keys::store`].
     pub(crate) async fn store_belief(&self) -> Result<(), Failure> {
         host_keys::store(self.settings, self.way, self.belief, self.session.ssh()).await
     }
 
     /// The same host over a new connection.
-    ///
-    /// # Errors
-    /// As [`connect::connect`].
     pub(crate) async fn again(&self, limits: &Limits) -> Result<Self, Failure> {
         let kept = (self.stages, self.evidence);
         Self::connect(self.settings, self.way, self.belief, kept, limits).await
     }
 
     /// Runs one of our own scripts, and gives all that it printed.
-    ///
-    /// # Errors
-    /// When it has no exit status, or one that is not 0.
     pub(crate) async fn script(
         &self,
         deed: &str,
@@ -189,7 +175,6 @@ impl<'a> Remote<'a> {
     }
 
     /// The command by which a person makes the target folder.
-    #[must_use]
     pub(crate) fn make_by_hand(&self) -> String {
         let user = quote(&self.settings.user);
         format!(
@@ -211,9 +196,6 @@ impl<'a> Remote<'a> {
     }
 
     /// Runs a command that asks whether the host can run the application, its lines shown as they come.
-    ///
-    /// # Errors
-    /// When it does not end well.
     pub(crate) async fn check(
         &self,
         command: &Command,
@@ -238,9 +220,6 @@ impl<'a> Remote<'a> {
     }
 
     /// Runs a command of the application, its lines shown as they come.
-    ///
-    /// # Errors
-    /// When it does not end well.
     pub(crate) async fn command(
         &self,
         command: &Command,
@@ -252,9 +231,6 @@ impl<'a> Remote<'a> {
     }
 
     /// Runs a command of the application whose lines are of interest only when it fails.
-    ///
-    /// # Errors
-    /// When it does not end well.
     pub(crate) async fn quietly(
         &self,
         command: &Command,
@@ -272,9 +248,6 @@ impl<'a> Remote<'a> {
     }
 
     /// Runs one of our own scripts that print nothing.
-    ///
-    /// # Errors
-    /// When it fails.
     pub(crate) async fn release(
         &self,
         deed: &str,

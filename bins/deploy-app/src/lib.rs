@@ -147,7 +147,6 @@ pub const PROGRAM: Program = Program {
 };
 
 /// Runs the program on the process's arguments and environment.
-#[must_use]
 pub fn main() -> ExitCode {
     program::run::<settings::Raw, _, _>(&PROGRAM, deploy::run::run)
 }

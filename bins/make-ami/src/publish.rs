@@ -19,7 +19,7 @@ use crate::settings::values::Principal;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::Interrupt;
-use action::wait::{self, Look, Pace};
+use action::wait::{self, Ended, Look, Pace};
 use aws::error::AwsError;
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
@@ -195,9 +195,12 @@ fn good(images: &[Image], of: &Verified) -> Option<String> {
     good.find(is_copy)?.image_id.clone()
 }
 
-/// How often a copy that holds the name is looked for, and how long apart.
-const LOOKS: u32 = 8;
-const PAUSE: Duration = Duration::from_secs(2);
+/// How long a copy that holds the name may not be listed.
+const LISTED_WITHIN: Duration = Duration::from_secs(14);
+const LIST_PACE: Pace = Pace {
+    first: Duration::from_secs(2),
+    longest: Duration::from_secs(2),
+};
 
 /// Looks for this run's copy until it is listed.
 async fn appears(
@@ -206,14 +209,21 @@ async fn appears(
     run: &str,
     verified: &Verified,
 ) -> Result<Option<String>, Failure> {
-    for _ in 0..LOOKS {
-        if let Some(id) = good(&tagged(regional, RUN_TAG, run).await?, verified) {
-            return Ok(Some(id));
-        }
-        in_time(job)?;
-        job.pause(PAUSE).await;
+    let look = async || {
+        let images = tagged(regional, RUN_TAG, run).await?;
+        Ok(match good(&images, verified) {
+            Some(id) => Look::There(id),
+            None => Look::NotYet("it is not listed".to_owned()),
+        })
+    };
+    let what = format!("the copy of this run in {}", regional.region);
+    let deadline = job.context.deadline.min(Instant::now() + LISTED_WITHIN);
+    match wait::until(&what, deadline, &job.context.interrupt, LIST_PACE, look).await {
+        Ok(id) => Ok(Some(id)),
+        Err(Ended::Deadline(_)) => in_time(job).map(|()| None),
+        Err(Ended::Signal(signal)) => Err(Failure::interrupted(signal, STOPPED)),
+        Err(Ended::Failed(failure)) => Err(failure),
     }
-    Ok(None)
 }
 
 /// Removes the copies of earlier tries that failed: they may hold the name.

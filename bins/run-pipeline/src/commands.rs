@@ -25,6 +25,7 @@ use crate::check;
 use crate::definition::{self, Definition};
 use crate::execution::Execution;
 use crate::files::read_file;
+use crate::follow;
 use crate::graph;
 use crate::history::History;
 use crate::ids::random_id;
@@ -48,6 +49,7 @@ pub(crate) async fn run(asked: Asked, context: Context) -> Result<Output, Failur
     };
     match context.command.as_deref() {
         Some("buildspec") => buildspec(&settings, &context).await,
+        Some("follow") => follow::run(&settings, &context).await,
         Some("check") => check::run(&settings, &context).await,
         Some("plan") => plan(&settings, &context).await,
         Some("graph") => graph(&settings, &context).await,

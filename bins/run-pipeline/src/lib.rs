@@ -7,6 +7,7 @@
 //! `command_script`, with `build_env` around it, `process` below it and `missing_exports` for what it did
 //! not export.
 
+mod account;
 mod action_io;
 mod actions;
 mod artifact;
@@ -24,6 +25,7 @@ mod conditions;
 mod definition;
 mod execution;
 mod files;
+mod follow;
 mod graph;
 mod history;
 mod ids;
@@ -42,6 +44,7 @@ mod rerun;
 mod run_plan;
 mod runtimes;
 pub mod settings;
+mod stack_events;
 mod store;
 mod stores;
 mod template_argument;
@@ -72,6 +75,10 @@ pub const PROGRAM: Program = Program {
         Subcommand::read_only(
             "graph",
             "Draw the pipeline, with artifacts and variables on its arrows",
+        ),
+        Subcommand::acting(
+            "follow",
+            "Follow an execution of a real pipeline as one log, red when it is not green",
         ),
         Subcommand::read_only("check", "Find the faults of a pipeline without running it"),
         Subcommand::read_only(
@@ -155,6 +162,34 @@ pub const PROGRAM: Program = Program {
         Permission {
             action: "cloudformation:ListStackSetOperationResults",
             purpose: "stack sets: say what became of each instance",
+        },
+        Permission {
+            action: "codepipeline:GetPipeline",
+            purpose: "follow: the sources that `--source-revision` names, and whether a failed stage is rolled back",
+        },
+        Permission {
+            action: "codepipeline:StartPipelineExecution",
+            purpose: "follow: `--start`",
+        },
+        Permission {
+            action: "codepipeline:ListPipelineExecutions",
+            purpose: "follow: the newest execution, and one that rolls a stage back",
+        },
+        Permission {
+            action: "codepipeline:GetPipelineExecution",
+            purpose: "follow: the state of the execution",
+        },
+        Permission {
+            action: "codepipeline:ListActionExecutions",
+            purpose: "follow: the states of its actions, their variables and errors",
+        },
+        Permission {
+            action: "codebuild:BatchGetBuilds",
+            purpose: "follow: where the log of a build is",
+        },
+        Permission {
+            action: "logs:GetLogEvents",
+            purpose: "follow: the logs of builds and Commands actions",
         },
         Permission {
             action: "ssm:GetParameter",

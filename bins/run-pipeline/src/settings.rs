@@ -22,9 +22,11 @@ use crate::projects;
 use crate::stores::StoreFile;
 
 mod again;
+mod follow;
 mod local;
 
 pub(crate) use again::{Again, RetryMode, What};
+pub(crate) use follow::Follow;
 pub(crate) use local::{Local, Selection};
 
 /// The name of the stack where none is given.
@@ -36,7 +38,7 @@ pub(crate) const ACCOUNT: &str = "000000000000";
 #[derive(Debug, clap::Args, Deserialize, Default)]
 #[serde(default)]
 pub struct Raw {
-    /// The template with the pipeline, or the JSON of `aws codepipeline get-pipeline`; for the command buildspec, the buildspec; for check also a folder, with all templates, pipelines and buildspecs below it
+    /// The template with the pipeline, or the JSON of `aws codepipeline get-pipeline`; for the command buildspec, the buildspec; for check also a folder, with all templates, pipelines and buildspecs below it; for follow, the id of an execution, the newest one without it
     #[arg(value_name = "FILE", help_heading = "The pipeline")]
     definition: Given<PathBuf>,
     /// JSON file with the template's parameters, in any form that AWS takes; repeatable, the later file wins
@@ -45,7 +47,7 @@ pub struct Raw {
     /// One parameter of the template, over the files; repeatable
     #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append, help_heading = "The pipeline")]
     parameter: Given<Guarded<Lines>>,
-    /// The logical id of the pipeline, when the template has several
+    /// The logical id of the pipeline, when the template has several; for follow, the name of the pipeline in the account
     #[arg(long, value_name = "ID", help_heading = "The pipeline")]
     pipeline: Given<String>,
     /// The name of the stack that the template stands for (AWS::StackName)
@@ -103,6 +105,12 @@ pub struct Raw {
     /// Write the actions as test cases to this JUnit file
     #[arg(long, value_name = "FILE", help_heading = "The pipeline")]
     junit_file: Given<PathBuf>,
+    /// For follow: start the pipeline and follow this execution; variables of the pipeline come from --variable variables.NAME=VALUE
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "A real pipeline")]
+    start: Given<Switch>,
+    /// With --start: the version of a source, by the name of its action: a commit id, the version id of an S3 object, or the digest of an image; repeatable
+    #[arg(long, value_name = "NAME=VERSION", action = ArgAction::Append, help_heading = "A real pipeline")]
+    source_revision: Given<Lines>,
     /// Keep the record and the artifacts of each run in this folder, for retries and roll-backs
     #[arg(long, value_name = "FOLDER", help_heading = "Again")]
     history_dir: Given<PathBuf>,
@@ -226,6 +234,8 @@ pub struct Checked {
     pub(crate) record_file: Option<PathBuf>,
     /// Where the JUnit file goes.
     pub(crate) junit_file: Option<PathBuf>,
+    /// The execution of a real pipeline.
+    pub(crate) follow: Follow,
     /// What of an earlier run is done again.
     pub(crate) again: Again,
     /// The form of the picture.
@@ -285,11 +295,22 @@ impl Settings for Raw {
 
 impl Raw {
     fn job(self, faults: &mut Faults) -> Option<Checked> {
-        let definition = if faults.command() == Some("lsp") {
+        let follow = Follow {
+            execution: None,
+            is_started: faults.switch("start", self.start),
+            revisions: {
+                let given = faults.optional("source_revision", self.source_revision);
+                pairs("source_revision", &given.unwrap_or_default(), faults)
+            },
+        };
+        let (definition, follow) = match faults.command() {
             // The editor says what is open.
-            Some(PathBuf::new())
-        } else {
-            faults.required("definition", self.definition)
+            Some("lsp") => (Some(PathBuf::new()), follow),
+            Some("follow") => {
+                let execution = faults.optional("definition", self.definition);
+                (Some(PathBuf::new()), follow.of(execution, faults))
+            }
+            _ => (faults.required("definition", self.definition), follow),
         };
         let files = faults
             .optional("parameters", self.parameters)
@@ -298,7 +319,10 @@ impl Raw {
             .optional("parameter", self.parameter)
             .unwrap_or_default()
             .reveal();
-        let pipeline = faults.optional("pipeline", self.pipeline);
+        let pipeline = match faults.command() {
+            Some("follow") => faults.required("pipeline", self.pipeline),
+            _ => faults.optional("pipeline", self.pipeline),
+        };
         let stack_name = faults.required("stack_name", self.stack_name);
         let account = faults.required("account", self.account);
         let selection = Selection {
@@ -437,6 +461,7 @@ impl Raw {
             artifact_bucket,
             record_file,
             junit_file,
+            follow,
             again,
             drawing,
             local,

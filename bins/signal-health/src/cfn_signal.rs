@@ -16,6 +16,7 @@ use action::program::{self, Context, Output, Permission, Program};
 use action::settings::layers::{Origin, Variable};
 use aws::session::Session;
 use aws_credential_types::Credentials;
+use aws_sdk_cloudformation::Client;
 
 use crate::identity::{self, Sender};
 use crate::signal;
@@ -85,10 +86,12 @@ async fn run(settings: Checked, mut context: Context) -> Result<Output, Failure>
         }
         Target::Resource(resource) => {
             let keys = keys(settings.keys.as_ref())?;
-            let mut session = Session::open_as(&context, settings.region.as_deref(), keys).await?;
+            let session = Session::open_as(&context, settings.region.as_deref(), keys).await?;
+            let mut configured = aws_sdk_cloudformation::config::Builder::from(&session.config);
             if let Some(endpoint) = &settings.endpoint {
-                session.config = session.config.into_builder().endpoint_url(endpoint).build();
+                configured = configured.endpoint_url(endpoint);
             }
+            let client = Client::from_conf(configured.build());
             let instance = own_id(&settings, &context).await?;
             let sender = Sender { session, instance };
             if context.dry_run {
@@ -109,7 +112,15 @@ async fn run(settings: Checked, mut context: Context) -> Result<Output, Failure>
                 context.show_plan(&text, &plan)?;
                 return Ok(Output::Nothing);
             }
-            signal::send(&sender, resource, &verdict, false, &context.interrupt).await?;
+            signal::send(
+                &client,
+                &sender,
+                resource,
+                &verdict,
+                false,
+                &context.interrupt,
+            )
+            .await?;
         }
     }
     Ok(Output::Nothing)

@@ -17,6 +17,7 @@ use action::failure::Failure;
 use action::program::{self, Context, Output, Permission, Program};
 use action::wait::Limits;
 use aws::session::Session;
+use aws_sdk_cloudformation::Client;
 use serde_json::json;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -128,8 +129,17 @@ async fn tell(
         }
     }
     if let Some(resource) = &settings.resource {
+        let client = Client::new(&sender.session.config);
         let hook_took_it = !heard.is_empty();
-        match signal::send(sender, resource, verdict, hook_took_it, &context.interrupt).await {
+        let sent = signal::send(
+            &client,
+            sender,
+            resource,
+            verdict,
+            hook_took_it,
+            &context.interrupt,
+        );
+        match sent.await {
             Ok(Told::Heard) => heard.push(format!(
                 "FAILURE was signalled to {resource}; CloudFormation rolls back"
             )),

@@ -16,6 +16,7 @@ use crate::verdict::{Told, Verdict};
 /// signal, and what it answers then is not documented, so that its refusal is a warning.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_SignalResource.html>
 pub(crate) async fn send(
+    client: &Client,
     sender: &Sender,
     resource: &StackResource,
     verdict: &Verdict,
@@ -27,7 +28,7 @@ pub(crate) async fn send(
         Verdict::Healthy => ResourceSignalStatus::Success,
         Verdict::Unhealthy(_) => ResourceSignalStatus::Failure,
     };
-    let sending = Client::new(&sender.session.config)
+    let sending = client
         .signal_resource()
         .stack_name(stack)
         .logical_resource_id(logical_id)

@@ -15,7 +15,6 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     /// Clients of a session.
-    #[must_use]
     pub(crate) fn new(session: Session) -> Self {
         let ec2 = Ec2::new(&session);
         Self { session, ec2 }

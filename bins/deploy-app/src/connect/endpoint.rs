@@ -28,7 +28,6 @@ pub(crate) struct Way<'a> {
 
 impl Way<'_> {
     /// The names that a host certificate may be for.
-    #[must_use]
     pub(crate) fn names(&self, settings: &Checked) -> Vec<String> {
         if let Some(alias) = &settings.host_key_alias {
             return vec![alias.clone()];
@@ -38,7 +37,6 @@ impl Way<'_> {
     }
 
     /// The names under which known_hosts files may list the host, the one to write first.
-    #[must_use]
     pub(crate) fn listed_names(&self, settings: &Checked) -> Vec<String> {
         if let Some(alias) = &settings.host_key_alias {
             return vec![alias.clone()];
@@ -50,7 +48,6 @@ impl Way<'_> {
     }
 
     /// Whether it is an instance that may still be starting.
-    #[must_use]
     pub(crate) fn is_young(&self) -> bool {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -72,7 +69,6 @@ impl Way<'_> {
     }
 
     /// How messages name the host.
-    #[must_use]
     pub(crate) fn shown(&self) -> String {
         match self.instance {
             Some((_, seen)) => format!("{} ({})", seen.id, self.address),

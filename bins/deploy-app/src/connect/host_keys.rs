@@ -16,10 +16,9 @@ use std::time::Duration;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::Signal;
-use action::wait::{Ended, Limits};
+use action::wait::{self, Ended, Limits, Look, Pace};
 use aws::error::AwsError;
 use ec2::CommandError;
-use tokio::time::{Instant, sleep};
 
 use super::endpoint::Way;
 use super::ssm::Ssm;
@@ -30,7 +29,10 @@ use ssh::{HostKey, HostKeyLines, HostKeyPolicy, KnownHostKeys, Session, known_ho
 const READ_KEYS: &str = "cat /etc/ssh/ssh_host_*_key.pub";
 
 /// Between two questions for the keys of an instance that is starting.
-const PAUSE: Duration = Duration::from_secs(3);
+const PACE: Pace = Pace {
+    first: Duration::from_secs(3),
+    longest: Duration::from_secs(3),
+};
 
 /// What a host is believed by, and whether it is to be stored once it has proven itself.
 #[derive(Debug, Clone)]
@@ -48,7 +50,6 @@ pub(crate) enum Store {
     KnownHosts,
     /// An SSM parameter of this name; `must` when the user relies on it.
     Parameter {
-        /// Its name.
         name: String,
         /// Whether failing to write it fails the run.
         must: bool,
@@ -56,10 +57,6 @@ pub(crate) enum Store {
 }
 
 /// Climbs the ladder. With `looks_only` nothing is run on the instance to learn its keys.
-///
-/// # Errors
-/// What each rung gave instead, and how to tell us the host's key: a refusal where nothing is known,
-/// but the exit of what was met where AWS did not tell.
 pub(crate) async fn learn(
     settings: &Checked,
     way: &Way<'_>,
@@ -163,9 +160,6 @@ fn listed(
 
 /// What a host on the way is believed by: the lines of `DEPLOY_APP_HOST_KEY` that name it, the known_hosts files, or first
 /// use.
-///
-/// # Errors
-/// A refusal where nothing is known.
 pub(crate) fn of_hop(settings: &Checked, hop: &Hop) -> Result<Belief, Failure> {
     let known = |known: KnownHostKeys, source: String| Belief {
         policy: HostKeyPolicy::Pinned(KnownHostKeys {
@@ -275,30 +269,29 @@ async fn ask_instance(
     looks_only: bool,
     limits: &Limits,
 ) -> Result<Told, Failure> {
-    let limit = limits.within(settings.ssh_timeout).deadline;
-    let mut is_said = false;
-    loop {
+    let mut last = Said::default();
+    last.nothing("neither its console nor its SSM agent answered in time");
+    let look = async || {
         let said = match ask_once(way, looks_only, limits).await? {
-            Ok(told) => return Ok(Ok(told)),
+            Ok(told) => return Ok(Look::There(Ok(told))),
             Err(said) => said,
         };
         let may_come = looks_only || said.is_unregistered;
         // Who believes a first use does not wait for anything better.
-        let waits = may_come && way.is_young() && !settings.trust_on_first_use;
-        if !waits || Instant::now() >= limit {
-            return Ok(Err(said));
+        if !may_come || !way.is_young() || settings.trust_on_first_use {
+            return Ok(Look::There(Err(said)));
         }
-        if !is_said {
-            tracing::info!(
-                "waiting for the host keys of {}, which was just started: {}",
-                way.shown(),
-                said.lines.join("; ")
-            );
-            is_said = true;
-        }
-        let rest = PAUSE.min(limit - Instant::now());
-        let rested = limits.interrupt.race(sleep(rest)).await;
-        rested.map_err(|signal| stopped(way, signal))?;
+        let seen = said.lines.join("; ");
+        last = said;
+        Ok(Look::NotYet(seen))
+    };
+    let what = format!("the host keys of {}, which was just started", way.shown());
+    let limit = limits.within(settings.ssh_timeout).deadline;
+    match wait::until(&what, limit, &limits.interrupt, PACE, look).await {
+        Ok(told) => Ok(told),
+        Err(Ended::Deadline(_)) => Ok(Err(last)),
+        Err(Ended::Signal(signal)) => Err(stopped(way, signal)),
+        Err(Ended::Failed(failure)) => Err(failure),
     }
 }
 
@@ -392,9 +385,7 @@ fn read_known_hosts(path: &Path, may_be_missing: bool) -> Result<String, Failure
 }
 
 /// Writes down what a host was believed by, and those on the way to it, now that they have proven that they hold the keys.
-///
-/// # Errors
-/// When first use was asked for and cannot be written down: the next one would be a first use again.
+/// Fails when first use was asked for and cannot be written down: the next one would be a first use again.
 pub(crate) async fn store(
     settings: &Checked,
     way: &Way<'_>,

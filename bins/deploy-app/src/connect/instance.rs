@@ -16,9 +16,7 @@ use ssh::PrivateKey as Key;
 /// What is known about an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// Its id.
     pub id: String,
-    /// Its state.
     pub state: State,
     /// AWS's reason for the state, where there is one.
     pub reason: Option<String>,
@@ -28,9 +26,7 @@ pub(crate) struct Seen {
     pub private_ip: Option<String>,
     /// The first IPv6 address.
     pub ipv6: Option<String>,
-    /// The VPC.
     pub vpc: Option<String>,
-    /// The subnet.
     pub subnet: Option<String>,
     /// The availability zone, which Instance Connect likes to know.
     pub zone: Option<String>,
@@ -49,7 +45,6 @@ const YOUNG: Duration = Duration::from_secs(600);
 pub(crate) enum Next {
     /// Nothing: it runs.
     Go,
-    /// Start it.
     Start,
     /// Look again later.
     Wait,
@@ -58,7 +53,6 @@ pub(crate) enum Next {
 }
 
 /// The way from a state to a running instance.
-#[must_use]
 pub(crate) fn next(state: State) -> Next {
     match state {
         State::Running => Next::Go,
@@ -97,7 +91,6 @@ impl Seen {
 
     /// Whether it was started so recently that what is missing on it may still come; `now` in seconds
     /// since 1970.
-    #[must_use]
     pub(crate) fn is_young(&self, now: i64) -> bool {
         let young = i64::try_from(YOUNG.as_secs()).unwrap_or(i64::MAX);
         self.launched
@@ -116,7 +109,6 @@ pub(crate) struct Ec2 {
 
 impl Ec2 {
     /// Clients of a session.
-    #[must_use]
     pub(crate) fn new(session: &Session) -> Self {
         Self {
             client: Client::new(&session.config),
@@ -126,9 +118,6 @@ impl Ec2 {
     }
 
     /// Looks an instance up.
-    ///
-    /// # Errors
-    /// A refusal when there is no such instance; otherwise what the call met.
     pub(crate) async fn look(&self, id: &str) -> Result<Seen, Failure> {
         let found = ec2::find(&self.client, &Selector::Id(id.to_owned())).await;
         found
@@ -150,9 +139,6 @@ impl Ec2 {
     }
 
     /// Finds the one instance that has a tag and is not on its way out.
-    ///
-    /// # Errors
-    /// A refusal when there is none, or more than one, which are listed; otherwise what the call met.
     pub(crate) async fn find(&self, tag: &Tag) -> Result<Seen, Failure> {
         let selector = Selector::Tags(vec![(tag.key.clone(), tag.value.clone())]);
         let region = &self.region;
@@ -176,9 +162,6 @@ impl Ec2 {
     }
 
     /// Brings the instance to running, from whatever state, and reads its addresses then.
-    ///
-    /// # Errors
-    /// A refusal for a terminated instance; the deadline; a signal; what a call met.
     pub(crate) async fn run(&self, id: &str, limits: &Limits) -> Result<(Seen, bool), Failure> {
         let started = ec2::start(&self.client, id, Starting::IfStopped, limits).await;
         let StartError { is_started, fault } = match started {
@@ -246,10 +229,7 @@ impl Ec2 {
     }
 
     /// Whether starting would be permitted, asked with EC2's own dry run.
-    ///
-    /// # Errors
-    /// What the call met, when it is anything but "would have succeeded". An endpoint that starts the instance
-    /// all the same: then the instance remains.
+    /// An endpoint may start the instance all the same: the failure says then that it remains.
     pub(crate) async fn check_start(&self, id: &str) -> Result<(), Failure> {
         match self
             .client
@@ -289,9 +269,6 @@ impl Ec2 {
     }
 
     /// Lets the key in for the next 60 seconds.
-    ///
-    /// # Errors
-    /// What the call met.
     pub(crate) async fn push_key(&self, seen: &Seen, user: &str, key: &Key) -> Result<(), Failure> {
         let deed = format!(
             "cannot push a key for user `{user}` to {} with EC2 Instance Connect",

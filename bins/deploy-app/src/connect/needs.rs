@@ -47,7 +47,6 @@ pub struct Needs {
 }
 
 /// The table of the page.
-#[must_use]
 pub fn page() -> String {
     let rows = NEEDS.iter().map(|needs| {
         let actions: Vec<String> = needs
@@ -73,7 +72,6 @@ pub fn page() -> String {
 }
 
 /// The IAM actions that a transport uses.
-#[must_use]
 pub(crate) fn permissions(wanted: Transport) -> Vec<&'static str> {
     let needs = NEEDS.iter();
     let of_it = needs.filter(|needs| wanted == Transport::Auto || needs.transport == wanted);

@@ -8,9 +8,7 @@ use ssh::Identity;
 use crate::settings::key_source::{KeyOptions, KeySource, hide};
 
 /// The key. What is fetched is hidden from every log first.
-///
-/// # Errors
-/// A refusal when it is not there or is no key; otherwise what the call met. Never any of its text.
+/// No error holds any of its text.
 pub(crate) async fn identity(
     source: &KeySource,
     options: &KeyOptions,

@@ -20,7 +20,6 @@ pub(crate) struct Ssm {
 
 impl Ssm {
     /// A client of a session.
-    #[must_use]
     pub(crate) fn new(session: &Session) -> Self {
         Self {
             client: Client::new(&session.config),
@@ -28,9 +27,6 @@ impl Ssm {
     }
 
     /// The text of a parameter; none when there is no such parameter.
-    ///
-    /// # Errors
-    /// What the call met.
     pub(crate) async fn read(&self, name: &str) -> Result<Option<String>, AwsError> {
         let answer = self
             .client
@@ -53,9 +49,6 @@ impl Ssm {
 
     /// Makes a parameter; one that is there already stays as it is, and is an error unless it holds
     /// the same: an answer may have been lost, and the call was made again.
-    ///
-    /// # Errors
-    /// What the call met.
     pub(crate) async fn store(&self, name: &str, text: &str) -> Result<(), AwsError> {
         let stored = self
             .client
@@ -78,9 +71,6 @@ impl Ssm {
     }
 
     /// Runs a shell command on the instance through its SSM agent, for no longer than a minute.
-    ///
-    /// # Errors
-    /// Why there is no end of it.
     pub(crate) async fn run(
         &self,
         instance: &str,

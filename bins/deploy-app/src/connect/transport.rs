@@ -82,7 +82,6 @@ struct Tunneling {
 
 impl Routes {
     /// The direct way alone.
-    #[must_use]
     pub(crate) fn direct() -> Self {
         Self {
             routes: vec![Route::Direct],
@@ -91,9 +90,6 @@ impl Routes {
     }
 
     /// Looks at what can lead to an instance; `address` is where a direct connection would go.
-    ///
-    /// # Errors
-    /// A refusal when the one way that is asked for cannot lead there, or none can.
     pub(crate) async fn find(
         settings: &Checked,
         context: &Context,
@@ -165,13 +161,11 @@ impl Routes {
     }
 
     /// Whether there is more than a direct connection.
-    #[must_use]
     pub(crate) fn has_tunnel(&self) -> bool {
         self.routes.iter().any(|route| *route != Route::Direct)
     }
 
     /// Whether a direct connection is among them.
-    #[must_use]
     pub(crate) fn has_direct(&self) -> bool {
         self.routes.contains(&Route::Direct)
     }
@@ -183,7 +177,6 @@ impl Routes {
     }
 
     /// The way that was taken and why the others were not; none where there was no choice.
-    #[must_use]
     pub(crate) fn told(&self, taken: &Route) -> Option<String> {
         self.tunneling.as_ref()?;
         let others = self.routes.iter().filter(|route| *route != taken);
@@ -196,9 +189,6 @@ impl Routes {
     }
 
     /// Connects over every way at once, and takes the first that authenticates.
-    ///
-    /// # Errors
-    /// What each of them met.
     pub(crate) async fn connect(&self, to: &To<'_>) -> Result<(Session, Route), Tried> {
         let mut tries: FuturesUnordered<_> = self
             .routes
@@ -261,7 +251,6 @@ impl Routes {
     }
 
     /// Why the tunnel that carried the deployment ended, where it did so by itself.
-    #[must_use]
     pub(crate) fn broken(&self) -> Option<TunnelError> {
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.iter().rev().find_map(Ending::reason)

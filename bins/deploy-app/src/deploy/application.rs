@@ -28,7 +28,6 @@ pub(super) struct Application {
 }
 
 /// How an application is read.
-#[must_use]
 pub(super) fn rules() -> Rules {
     Rules {
         ignore_file: Some(".deployignore".to_owned()),
@@ -43,9 +42,6 @@ pub(super) fn rules() -> Rules {
 }
 
 /// Reads and hashes the application, on threads of their own; refuses what must not be shipped.
-///
-/// # Errors
-/// A refusal that lists all of it; nothing was touched.
 pub(super) async fn read(settings: &Checked, context: &Context) -> Result<Application, Failure> {
     let rules = rules();
     let deed = || {

@@ -29,7 +29,6 @@ pub(super) struct Deployed {
     pub(super) changed: bool,
     /// Whether an earlier deployment brought it there, and could not say so.
     pub(super) adopted: bool,
-    /// The model.
     pub(super) model: Option<Ensured>,
 }
 

@@ -33,7 +33,6 @@ pub(super) struct Plan {
 /// A path with its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// The path.
     pub path: String,
     /// Bytes of the new file; of the old one where it goes.
     pub size: u64,
@@ -44,7 +43,6 @@ const SHOWN: usize = 50;
 
 impl Plan {
     /// For people.
-    #[must_use]
     pub(super) fn text(&self) -> String {
         let mut text = format!("plan for {} in {}\n", self.host, self.target);
         if let Some(unknown) = &self.unknown {
@@ -102,7 +100,6 @@ impl Plan {
     }
 
     /// For programs.
-    #[must_use]
     pub(super) fn json(&self) -> Value {
         let list = |entries: &[Entry]| -> Vec<Value> {
             let one =

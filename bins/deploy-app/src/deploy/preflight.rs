@@ -36,9 +36,6 @@ pub(super) struct Ahead {
 }
 
 /// Looks ahead; changes nothing.
-///
-/// # Errors
-/// A refusal of what would go wrong; nothing was touched.
 pub(super) async fn look(
     remote: &Remote<'_>,
     application: &Application,
@@ -149,9 +146,6 @@ fn chosen(remote: &Remote<'_>, project: Project<'_>, engine: &Engine) -> Result<
 }
 
 /// Refuses to run as a project that is another target's.
-///
-/// # Errors
-/// The refusal.
 pub(super) async fn is_ours(
     remote: &Remote<'_>,
     manner: &Manner,
@@ -176,9 +170,6 @@ pub(super) async fn is_ours(
 }
 
 /// Refuses mounts by which something would be lost with the release.
-///
-/// # Errors
-/// The refusal, with the settings that help.
 pub(super) fn check_mounts(
     settings: &Checked,
     tree: &Tree,

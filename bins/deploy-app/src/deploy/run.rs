@@ -19,9 +19,6 @@ use crate::host::Remote;
 use crate::settings::Checked;
 
 /// Deploys, goes back, or lists; with `--dry-run` tells what that would do.
-///
-/// # Errors
-/// Whatever went wrong; what had been done is taken back by then, or named.
 pub(crate) async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
     let (stages, evidence) = (Stages::default(), Evidence::default());
     let ended = act(&settings, &context, &stages, &evidence).await;

@@ -64,7 +64,6 @@ pub(super) enum Before {
 
 impl Before {
     /// The release that comes back.
-    #[must_use]
     pub(super) fn release(&self) -> Option<&str> {
         match self {
             Self::Release(release) => Some(release),
@@ -73,7 +72,6 @@ impl Before {
     }
 
     /// What comes back when `next` fails.
-    #[must_use]
     pub(super) fn of(state: &State, next: &str) -> Self {
         match (state.fallback(next), state.current_name()) {
             (Some(release), _) => Self::Release(release.to_owned()),

@@ -27,7 +27,6 @@ impl Stages {
     }
 
     /// The stage that is on, or the last one once all have ended.
-    #[must_use]
     pub(crate) fn current(&self) -> &'static str {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let last = state.done.last().map(|(stage, _)| *stage);

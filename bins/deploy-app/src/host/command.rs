@@ -5,7 +5,6 @@
 pub(crate) struct Command {
     /// Such as `build`.
     pub name: &'static str,
-    /// The script.
     pub script: String,
     /// The same for people, without what surrounds a command of the application.
     pub shown: String,
@@ -13,7 +12,6 @@ pub(crate) struct Command {
 
 impl Command {
     /// A command of ours.
-    #[must_use]
     pub(crate) fn new(name: &'static str, script: String) -> Self {
         Self {
             name,

@@ -47,9 +47,7 @@ impl Lock {
 }
 
 /// Takes the lock, waiting for whoever holds it. What its holder sees without reading a file comes with it.
-///
-/// # Errors
-/// [`Exit::Lost`] when it is still held at the end of the wait.
+/// Fails with [`Exit::Lost`] when it is still held at the end of the wait.
 pub(crate) async fn take(
     remote: &Remote<'_>,
     context: &Context,
@@ -113,9 +111,6 @@ async fn wait(
 }
 
 /// Who holds the lock.
-///
-/// # Errors
-/// When the host does not answer.
 pub(crate) async fn holder(
     remote: &Remote<'_>,
     limits: &Limits,
@@ -128,10 +123,8 @@ pub(crate) async fn holder(
 }
 
 /// Takes the lock again over another connection, after the one with the agent that held it broke. Gives what that agent
-/// decided alone meanwhile, where it had a plan.
-///
-/// # Errors
-/// [`Exit::Lost`] when somebody else has it, or had it in between; otherwise what kept the host from answering.
+/// decided alone meanwhile, where it had a plan. Fails with [`Exit::Lost`] when somebody else has the lock, or had it in
+/// between.
 pub(crate) async fn retake(
     remote: &Remote<'_>,
     lock: &Lock,
@@ -160,9 +153,6 @@ pub(crate) async fn retake(
 }
 
 /// Leaves a plan for the agent should the connection be lost from now on, or takes it back.
-///
-/// # Errors
-/// When the agent does not take it.
 pub(crate) async fn plan(
     remote: &Remote<'_>,
     plan: Option<Box<Plan>>,
@@ -177,9 +167,6 @@ pub(crate) async fn plan(
 }
 
 /// Gives the lock back; with `writes`, waits then until everything is on the disk.
-///
-/// # Errors
-/// When the host does not do it. The lock ends with the connection then.
 pub(crate) async fn give_back(
     remote: &Remote<'_>,
     writes: bool,

@@ -15,9 +15,6 @@ use ssh::{OutputMode as Show, Stdin as Input};
 impl Remote<'_> {
     /// Looks at the target folder, and at what the current release holds where that may differ from the tree with this
     /// digest. Without one, no file is read.
-    ///
-    /// # Errors
-    /// When `current` is not ours.
     pub(crate) async fn look(
         &self,
         wanted: Option<Digest>,
@@ -34,9 +31,6 @@ impl Remote<'_> {
     }
 
     /// The same, unless a look before told all of it.
-    ///
-    /// # Errors
-    /// As [`Remote::look`].
     pub(crate) async fn look_unless(
         &self,
         seen: Option<State>,
@@ -50,9 +44,6 @@ impl Remote<'_> {
     }
 
     /// Makes the store of releases, and looks at it without reading a file.
-    ///
-    /// # Errors
-    /// As [`Remote::look`]; and when it cannot be made.
     pub(crate) async fn make_store(
         &self,
         digest: Digest,
@@ -119,9 +110,6 @@ impl Remote<'_> {
     }
 
     /// The manifest of a release; none when it cannot be read.
-    ///
-    /// # Errors
-    /// When the host does not answer.
     pub(crate) async fn manifest(
         &self,
         release: &str,
@@ -134,9 +122,6 @@ impl Remote<'_> {
     }
 
     /// The pieces of a release's large files.
-    ///
-    /// # Errors
-    /// When the host does not answer.
     pub(crate) async fn pieces(&self, release: &str, limits: &Limits) -> Result<Pieces, Failure> {
         let deed = format!("read the pieces of release {release}");
         let release = release.to_owned();

@@ -11,9 +11,6 @@ use ssh::{OutputMode as Show, Stdin as Input};
 impl Remote<'_> {
     /// Sends a release and has it verified by the host's own hashes; what did not arrive as it should
     /// is sent once more, whole. Gives the stamp of what was verified.
-    ///
-    /// # Errors
-    /// When it does not arrive exactly.
     pub(crate) async fn receive(
         &self,
         upload: Upload,
@@ -80,9 +77,6 @@ impl Remote<'_> {
 
     /// In-place: moves the target folder to a release's files, or away from them, and has them verified. `entries` is
     /// how many the release has. Gives the stamp of what was verified.
-    ///
-    /// # Errors
-    /// When the host cannot do it, or holds something else then. Running it again goes on.
     pub(crate) async fn put(&self, put: Put, limits: &Limits) -> Result<Option<Stamp>, Failure> {
         let deed = format!("put release {} into place", put.release);
         let (operation, show) = (Operation::Put(put), Show::Progress("verify"));

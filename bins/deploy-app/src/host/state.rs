@@ -39,7 +39,6 @@ pub(crate) struct State {
 
 impl State {
     /// What of a look is ours to decide on.
-    #[must_use]
     pub(crate) fn of(seen: Seen) -> Self {
         let names = |kept: &BTreeMap<String, String>| kept.keys().cloned().collect();
         let (proven, doubted) = (names(&seen.proven), names(&seen.doubted));
@@ -63,7 +62,6 @@ impl State {
     }
 
     /// The manifest of the current release, where it is another than the wanted one.
-    #[must_use]
     pub(crate) fn stored(&self) -> Option<&Tree> {
         match &self.current.as_ref()?.files {
             Files::Of(tree) => Some(tree),
@@ -79,14 +77,12 @@ impl State {
     }
 
     /// The current release's name.
-    #[must_use]
     pub(crate) fn current_name(&self) -> Option<&str> {
         self.current.as_ref().map(|current| current.name.as_str())
     }
 
     /// Whether a look that read no file, or did not know the wanted tree, tells all that one with this digest would:
     /// nothing is there, exactly this, or something else of which the manifest is told.
-    #[must_use]
     pub(crate) fn tells_all_of(&self, digest: Digest) -> bool {
         let Some(current) = &self.current else {
             return true;
@@ -99,7 +95,6 @@ impl State {
     }
 
     /// The release to go back to: the newest that is proven healthy and older than the current one.
-    #[must_use]
     pub(crate) fn before_current(&self) -> Option<&str> {
         let current = self.current_name()?;
         self.releases
@@ -111,7 +106,6 @@ impl State {
 
     /// Whether the current release was proven healthy. One that was not may not even have been started:
     /// somebody was stopped between the switch and the proof, and what answers may be the release before.
-    #[must_use]
     pub(crate) fn is_proven(&self) -> bool {
         self.current_name()
             .is_some_and(|current| self.proven.contains(current))
@@ -119,7 +113,6 @@ impl State {
 
     /// The release that comes back when `next` does not become healthy: the current one, or where that is
     /// not proven the newest that is, or else that was once.
-    #[must_use]
     pub(crate) fn fallback(&self, next: &str) -> Option<&str> {
         let current = self
             .current_name()
@@ -135,7 +128,6 @@ impl State {
 
     /// Those of [`State::to_prune`] that may go without the lock: a newer one than the current may be what
     /// the lock's holder is deploying right now.
-    #[must_use]
     pub(crate) fn to_prune_unlocked(&self, keep: usize, joins: bool) -> Vec<String> {
         let mut old = self.to_prune(keep, joins);
         old.retain(|name| Some(name.as_str()) < self.current_name());
@@ -144,7 +136,6 @@ impl State {
 
     /// Releases that go so that `keep` remain once a new one has joined them: first those that never
     /// were healthy, then the oldest; never the current one, nor the one that comes back in its place.
-    #[must_use]
     pub(crate) fn to_prune(&self, keep: usize, joins: bool) -> Vec<String> {
         let spare = (self.releases.len() + usize::from(joins)).saturating_sub(keep.max(1));
         let mut all: Vec<&String> = self

@@ -12,9 +12,6 @@ use super::Remote;
 
 impl Remote<'_> {
     /// Has the agent do something with the store of releases, and reads what it tells.
-    ///
-    /// # Errors
-    /// When it is not done.
     pub(crate) async fn files<T: DeserializeOwned>(
         &self,
         deed: &str,

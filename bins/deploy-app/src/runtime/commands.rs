@@ -24,7 +24,6 @@ pub(crate) struct Commands<'a> {
 
 impl Commands<'_> {
     /// Checks that the host can run it; before anything is changed there.
-    #[must_use]
     pub(crate) fn check(&self) -> Option<Command> {
         match self.run {
             Run::Compose { .. } => Some(Command::new(
@@ -38,7 +37,6 @@ impl Commands<'_> {
 
     /// What can be done while the old release still serves. A build that says when it was made would give
     /// every image another id, and every service a restart.
-    #[must_use]
     pub(crate) fn build(&self, release: &str) -> Option<Command> {
         match self.run {
             Run::Compose { .. } => Some(Command::new(
@@ -53,7 +51,6 @@ impl Commands<'_> {
     }
 
     /// Builds some services of a release again, whose images are gone.
-    #[must_use]
     pub(crate) fn rebuild(&self, release: &str, services: &[String]) -> Option<Command> {
         let services: Vec<String> = services.iter().map(|service| quote(service)).collect();
         let what = format!("build {}", services.join(" "));
@@ -63,7 +60,6 @@ impl Commands<'_> {
     /// Starts a release; with Compose, changed services are replaced. `held` starts the images that are there, also
     /// where the project would have them pulled or built again. `anew` replaces containers that run and did not
     /// change as well, which `up` alone leaves as they are.
-    #[must_use]
     pub(crate) fn start(&self, release: &str, held: bool, anew: bool) -> Option<Command> {
         match self.run {
             Run::Compose { .. } => {
@@ -82,7 +78,6 @@ impl Commands<'_> {
     }
 
     /// Stops what runs before another release is started; Compose does that by itself.
-    #[must_use]
     pub(crate) fn stop(&self, release: &str) -> Option<Command> {
         match self.run {
             Run::Command {
@@ -93,7 +88,6 @@ impl Commands<'_> {
     }
 
     /// Asks whether it runs.
-    #[must_use]
     pub(crate) fn status(&self, release: &str) -> Option<Command> {
         match self.run {
             Run::Command {
@@ -109,21 +103,18 @@ impl Commands<'_> {
 
     /// The hook before the switch. In-place, the files are not in place then; it runs in the release's
     /// own folder.
-    #[must_use]
     pub(crate) fn before(&self, release: &str) -> Option<Command> {
         let before = self.hooks.before.as_ref()?;
         Some(self.command(&self.stored(release), before, release, "before"))
     }
 
     /// The hook after the proof of health.
-    #[must_use]
     pub(crate) fn after(&self, release: &str) -> Option<Command> {
         let after = self.hooks.after.as_ref()?;
         Some(self.live(after, release, "after"))
     }
 
     /// Takes away what a release started. Volumes stay: they hold data.
-    #[must_use]
     pub(crate) fn down(&self, release: &str) -> Option<Command> {
         match self.run {
             Run::Compose { .. } => Some(Command::new(
@@ -135,7 +126,6 @@ impl Commands<'_> {
     }
 
     /// What the application said last.
-    #[must_use]
     pub(crate) fn logs(&self, release: &str) -> Option<Command> {
         let script = match self.run {
             Run::Compose { project } => {
@@ -158,7 +148,6 @@ impl Commands<'_> {
     }
 
     /// A Compose command in the folder that the release runs in; none without Compose.
-    #[must_use]
     pub(crate) fn compose_live(&self, release: &str, what: &str) -> Option<String> {
         match self.run {
             Run::Compose { .. } => Some(self.compose(release, &self.paths.live(release), what)),
@@ -168,7 +157,6 @@ impl Commands<'_> {
 
     /// Lists the containers of the project, and after them which of them somebody ran once: not every version of
     /// Compose tells that in its list. None without Compose.
-    #[must_use]
     pub(crate) fn containers(&self, release: &str) -> Option<String> {
         let list = self.compose_live(release, "ps -a --format json")?;
         Some(format!(
@@ -178,7 +166,6 @@ impl Commands<'_> {
     }
 
     /// A Compose command in the release's own folder; none without Compose.
-    #[must_use]
     pub(crate) fn compose_stored(&self, release: &str, what: &str) -> Option<String> {
         match self.run {
             Run::Compose { .. } => Some(self.compose(release, &self.stored(release), what)),
@@ -187,7 +174,6 @@ impl Commands<'_> {
     }
 
     /// The Compose project.
-    #[must_use]
     pub(crate) fn project(&self) -> Option<&str> {
         match self.run {
             Run::Compose { project } => Some(project),
@@ -196,7 +182,6 @@ impl Commands<'_> {
     }
 
     /// The log file of a command, on the host.
-    #[must_use]
     pub(crate) fn log(&self, release: &str, what: &str) -> String {
         format!("{}/.deploy/logs/{release}-{what}.log", self.paths.target)
     }

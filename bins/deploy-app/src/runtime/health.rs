@@ -23,9 +23,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 const ANSWER_LEAST: Duration = Duration::from_secs(2);
 
 /// Asks until the application answered well `count` times in a row.
-///
-/// # Errors
-/// When it does not within the time, with what was seen last; when a signal comes.
 pub(crate) async fn prove(
     session: &Host,
     health: &Health,
@@ -87,9 +84,6 @@ async fn seen(
 }
 
 /// One question.
-///
-/// # Errors
-/// Why there is no answer, in words.
 pub(crate) async fn ask(
     session: &Host,
     health: &Health,

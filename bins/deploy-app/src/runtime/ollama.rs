@@ -70,9 +70,6 @@ fn listed(tags: &[u8], model: &str) -> Result<Option<String>, String> {
 }
 
 /// Makes sure that Ollama has the model.
-///
-/// # Errors
-/// When Ollama does not answer in time, the disk is too small, or the pull does not end in success.
 pub(crate) async fn ensure(
     session: &Host,
     model: &Model,
@@ -112,9 +109,6 @@ pub(crate) async fn ensure(
 }
 
 /// Has the model generate one token: Ollama may answer while generating hangs.
-///
-/// # Errors
-/// When it does not.
 pub(crate) async fn warm_up(session: &Host, model: &Model, limits: &Limits) -> Result<(), Failure> {
     let Model { name, url, .. } = model;
     let url = url.at("/api/generate");
@@ -150,9 +144,6 @@ pub(crate) async fn warm_up(session: &Host, model: &Model, limits: &Limits) -> R
 }
 
 /// The digest of the model, if Ollama answers right now and has it; `Err` when it does not answer.
-///
-/// # Errors
-/// When Ollama does not answer.
 pub(crate) async fn is_there(
     session: &Host,
     model: &Model,

@@ -27,7 +27,6 @@ pub(crate) struct Manner {
 
 impl Manner {
     /// As this deployment's settings have it.
-    #[must_use]
     pub(crate) fn of(settings: &Checked) -> Self {
         Self {
             run: settings.run.clone(),
@@ -38,7 +37,6 @@ impl Manner {
 
     /// Whether an application that was started in the other manner is to be started again to run in this one. Who is
     /// asked for its health, and what ends it, makes no difference to what runs.
-    #[must_use]
     pub(crate) fn starts_like(&self, other: &Self) -> bool {
         match (&self.run, &other.run) {
             // Nothing is started at all.
@@ -50,7 +48,6 @@ impl Manner {
     }
 
     /// What starts it, for people.
-    #[must_use]
     pub(crate) fn starter(&self) -> String {
         match &self.run {
             Run::Compose { project } => format!("Compose as project {project}"),
@@ -60,7 +57,6 @@ impl Manner {
     }
 
     /// The commands of a release that is run so.
-    #[must_use]
     pub(crate) const fn commands<'a>(&'a self, settings: &'a Checked) -> Commands<'a> {
         Commands {
             run: &self.run,
@@ -71,7 +67,6 @@ impl Manner {
     }
 
     /// One line of JSON; empty when a declared secret stands in it, for those are written nowhere.
-    #[must_use]
     pub(crate) fn to_text(&self) -> String {
         let mut kept = Map::new();
         let mut keep = |key: &str, text: Option<&String>| {
@@ -148,7 +143,6 @@ impl Manner {
     }
 
     /// As a release was run when it was proven; as this deployment has it where that is not known.
-    #[must_use]
     pub(crate) fn kept(text: Option<&str>, settings: &Checked) -> Self {
         text.and_then(|text| Self::from_text(text, settings))
             .unwrap_or_else(|| Self::of(settings))
@@ -157,14 +151,12 @@ impl Manner {
 
 impl State {
     /// How a release was run when it was proven; as this deployment has it where that is not known.
-    #[must_use]
     pub(crate) fn manner(&self, release: &str, settings: &Checked) -> Manner {
         Manner::kept(self.manners.get(release).map(String::as_str), settings)
     }
 
     /// The Compose project that this target has had so far. Before it was written down, that was what the current release
     /// was proven with, or else the last part of the target.
-    #[must_use]
     pub(crate) fn had_project(&self, settings: &Checked) -> Option<String> {
         let of_release = |name: &str| match self.manner(name, settings).run {
             Run::Compose { project } => Some(project),

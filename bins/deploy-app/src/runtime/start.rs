@@ -38,9 +38,6 @@ pub(crate) enum Images {
 }
 
 /// The services of a release, as Compose reads them in its own folder; none without Compose.
-///
-/// # Errors
-/// When Compose cannot read them.
 pub(crate) async fn services(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
@@ -59,9 +56,6 @@ pub(crate) async fn services(
 }
 
 /// Starts a release, and waits until its containers are well or its status command succeeds.
-///
-/// # Errors
-/// When it does not start, or not well.
 pub(crate) async fn start(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
@@ -99,9 +93,6 @@ pub(crate) async fn start(
 }
 
 /// Gives the images that a release ran their names back. Gives the services whose images are gone and can be built again.
-///
-/// # Errors
-/// When one is gone that cannot be had again.
 async fn recall(
     remote: &Remote<'_>,
     services: &[Service],
@@ -129,9 +120,6 @@ async fn recall(
 }
 
 /// The services whose images are gone, of those that are built.
-///
-/// # Errors
-/// When one of them is not built.
 fn without(told: &str, services: &[Service], release: &str) -> Result<Vec<String>, Failure> {
     let mut again = Vec::new();
     for name in told.lines().filter_map(|line| line.strip_prefix("gone ")) {
@@ -158,9 +146,6 @@ fn image_is_gone(name: &str, release: &str) -> Failure {
 }
 
 /// Refuses a release that ran images which cannot be had again.
-///
-/// # Errors
-/// The refusal.
 pub(crate) async fn images_are_there(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
@@ -183,9 +168,6 @@ pub(crate) async fn images_are_there(
 }
 
 /// Writes down which images a release runs, and keeps them.
-///
-/// # Errors
-/// When it cannot be written.
 pub(crate) async fn keep_images(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
@@ -342,9 +324,6 @@ async fn runs(
 }
 
 /// Proves that a started release works: the model, the health URL, the load balancer.
-///
-/// # Errors
-/// The first of them that does not.
 pub(crate) async fn prove(
     remote: &Remote<'_>,
     manner: &Manner,
@@ -372,9 +351,6 @@ pub(crate) async fn prove(
 }
 
 /// Writes down that a release was healthy, how it was run, and with which images; only while the lock is ours.
-///
-/// # Errors
-/// When it cannot be written, or the lock is lost.
 pub(crate) async fn record(
     remote: &Remote<'_>,
     manner: &Manner,
@@ -393,9 +369,6 @@ pub(crate) async fn record(
 }
 
 /// Makes sure that the model is there, where one is named, and that it is pulled to where it stays.
-///
-/// # Errors
-/// A refusal when Ollama's service keeps its models inside its container; as [`ollama::ensure`].
 pub(crate) async fn model(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
@@ -415,9 +388,6 @@ pub(crate) async fn model(
 }
 
 /// Refuses services of which Ollama's keeps its models inside its container.
-///
-/// # Errors
-/// The refusal.
 pub(crate) fn keeps_models(remote: &Remote<'_>, services: &[Service]) -> Result<(), Failure> {
     let model = remote.settings.model.as_ref();
     match model.and_then(|model| compose::ollama(services, model.url.port)) {
@@ -427,7 +397,6 @@ pub(crate) fn keeps_models(remote: &Remote<'_>, services: &[Service]) -> Result<
 }
 
 /// The instance in its target group, where one is named.
-#[must_use]
 pub(crate) fn target<'a>(remote: &'a Remote<'_>) -> Option<Target<'a>> {
     let (cloud, seen) = remote.way.instance?;
     let group = remote.settings.target_group.as_deref()?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::Signal;
-use action::wait::Limits;
-use tokio::time::{Instant, sleep};
+use action::wait::{self, Ended, Limits, Look, Pace};
+use tokio::time::Instant;
 
 use super::health;
 use super::run_spec::Manner;
@@ -17,7 +17,11 @@ use crate::settings::{Checked, Health, Run};
 /// How long what was stopped may still answer: many stop commands only send a signal.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two questions.
-const PAUSE: Duration = Duration::from_millis(250);
+const PACE: Pace = Pace {
+    first: Duration::from_millis(250),
+    longest: Duration::from_millis(250),
+};
+const WHAT: &str = "the application to end";
 
 /// What is stopped, and for what.
 #[derive(Debug)]
@@ -56,9 +60,6 @@ impl From<NotStopped> for Failure {
 }
 
 /// Stops what runs.
-///
-/// # Errors
-/// When it cannot be stopped, or something else answers where the next release will be asked.
 pub(crate) async fn stop(
     remote: &Remote<'_>,
     stopping: &Stopping<'_>,
@@ -160,9 +161,6 @@ impl<'a> Stopping<'a> {
 }
 
 /// What [`stop`] would do, or why it would refuse; nothing where there is nothing to stop. Changes nothing.
-///
-/// # Errors
-/// When a signal came.
 pub(crate) async fn foreseen(
     remote: &Remote<'_>,
     stopping: &Stopping<'_>,
@@ -257,20 +255,22 @@ async fn outlasts(
     least: Answers,
     limits: &Limits,
 ) -> Result<bool, Failure> {
+    let look = async || {
+        Ok(match answers(remote, asked, limits).await? < least {
+            true => Look::There(()),
+            false => Look::NotYet("something answers still".to_owned()),
+        })
+    };
     let limit = Instant::now() + PATIENCE;
-    loop {
-        if answers(remote, asked, limits).await? < least {
-            return Ok(false);
-        }
-        if Instant::now() >= limit {
-            return Ok(true);
-        }
-        limits.interrupt.race(sleep(PAUSE)).await.map_err(stopped)?;
+    match wait::until(WHAT, limit, &limits.interrupt, PACE, look).await {
+        Ok(()) => Ok(false),
+        Err(Ended::Deadline(_)) => Ok(true),
+        Err(ended) => Err(ended.into_failure(WHAT)),
     }
 }
 
 fn stopped(signal: Signal) -> Failure {
-    Failure::interrupted(signal, "stopped waiting for the application to end")
+    Failure::interrupted(signal, format!("stopped waiting for {WHAT}"))
 }
 
 /// Whether the application's own status command says that it does not run.

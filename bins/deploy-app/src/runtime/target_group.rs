@@ -24,16 +24,12 @@ pub(crate) struct Target<'a> {
     pub session: &'a Session,
     /// The target group's ARN.
     pub group: &'a str,
-    /// The instance.
     pub instance: &'a str,
 }
 
 impl Target<'_> {
     /// Waits until the load balancer finds the instance healthy.
-    ///
-    /// # Errors
-    /// At once when the instance is not in the group, or the group has no load balancer; with the load
-    /// balancer's reason when it does not become healthy in time.
+    /// Fails at once when the instance is not in the group, or the group has no load balancer.
     pub(crate) async fn prove(&self, limits: &Limits, limit: Duration) -> Result<(), Failure> {
         let outer = limits.deadline;
         let limits = limits.within(limit);
@@ -67,9 +63,6 @@ impl Target<'_> {
     }
 
     /// One look: healthy, or what it is instead.
-    ///
-    /// # Errors
-    /// What cannot pass, or what the call met.
     pub(crate) async fn look(&self) -> Result<Result<(), String>, Failure> {
         let deed = format!(
             "cannot read the health of {} in {}",

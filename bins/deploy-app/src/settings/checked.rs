@@ -58,7 +58,6 @@ pub struct Checked {
     pub project: Option<String>,
     /// How the application runs.
     pub run: Run,
-    /// Hooks.
     pub hooks: Hooks,
     /// How health is proven.
     pub health: Option<Health>,
@@ -66,7 +65,6 @@ pub struct Checked {
     pub health_timeout: Duration,
     /// The target group's ARN.
     pub target_group: Option<String>,
-    /// The model.
     pub model: Option<Model>,
     /// How many releases stay.
     pub keep_releases: usize,
@@ -124,7 +122,6 @@ impl fmt::Display for Place {
 
 impl Checked {
     /// The same, run as this Compose project.
-    #[must_use]
     pub fn as_project(&self, project: &str) -> Self {
         let project = project.to_owned();
         Self {
@@ -138,15 +135,11 @@ impl Checked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Run {
     /// Docker Compose, under this project name: where none was set, a guess until the host was asked.
-    Compose {
-        /// The project.
-        project: String,
-    },
+    Compose { project: String },
     /// Its own commands.
     Command {
         /// Starts it in the background.
         start: String,
-        /// Stops it.
         stop: Option<String>,
         /// Succeeds while it runs.
         status: Option<String>,

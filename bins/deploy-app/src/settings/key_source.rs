@@ -49,9 +49,7 @@ pub enum Stored {
 /// What opens a key and vouches for it.
 #[derive(Debug, Clone, Default)]
 pub struct KeyOptions {
-    /// The passphrase.
     pub passphrase: Option<Secret>,
-    /// The certificate.
     pub certificate: Option<CertificateText>,
     /// The socket of the agent.
     pub agent: Option<PathBuf>,
@@ -176,13 +174,11 @@ fn secret(reference: &str) -> Result<KeySource, String> {
 
 impl KeySource {
     /// Whether AWS must be asked for it.
-    #[must_use]
     pub fn is_in_aws(&self) -> bool {
         matches!(self, Self::Secret { .. } | Self::Parameter(_))
     }
 
     /// How messages name it.
-    #[must_use]
     pub fn shown(&self) -> String {
         match self {
             Self::Text(_) => "DEPLOY_APP_SSH_KEY".to_owned(),
@@ -194,7 +190,6 @@ impl KeySource {
     }
 
     /// The certificate that lies beside the file of the key, as OpenSSH looks for it.
-    #[must_use]
     pub fn certificate_beside(&self) -> Option<CertificateText> {
         let Self::File { path, .. } = self else {
             return None;
@@ -205,9 +200,6 @@ impl KeySource {
     }
 
     /// The same with its key opened, where that is at hand.
-    ///
-    /// # Errors
-    /// What is wrong with the key, its passphrase, its certificate or the agent, as one sentence.
     pub fn opened(&self, options: &KeyOptions) -> Result<Self, String> {
         let named = match self {
             Self::File { path, .. } => format!("the private key `{}`", path.display()),

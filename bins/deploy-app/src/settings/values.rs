@@ -164,9 +164,6 @@ impl FromStr for CertificateText {
 
 impl CertificateText {
     /// What a file holds.
-    ///
-    /// # Errors
-    /// When it cannot be read.
     pub fn file(path: &Path) -> Result<Self, std::io::Error> {
         Ok(Self {
             shown: path.display().to_string(),
@@ -178,7 +175,6 @@ impl CertificateText {
 /// A tag of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
-    /// Its key.
     pub key: String,
     /// Its value; may be empty.
     pub value: String,

@@ -7,13 +7,21 @@ use crate::plan::RUN_TAG;
 use action::exit::Exit;
 use action::export::quote::posix;
 use action::failure::{Failure, Remainder, ResourceKind};
+use action::interrupt::Interrupt;
+use action::wait::{self, Ended, Look, Pace};
 use aws::error::{AwsError, Kind};
-use aws_sdk_ec2::types::ImageState;
+use aws_sdk_ec2::types::{Image, ImageState};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-/// How often an image that EC2 does not list yet is looked for or asked to go, and how long apart.
+/// How long an image may not be listed that a lost reply may have made.
+const UNLISTED_FOR: Duration = Duration::from_secs(22);
+const PACE: Pace = Pace {
+    first: PAUSE,
+    longest: PAUSE,
+};
+/// How often an image that EC2 does not list yet is asked to go, and how long apart.
 const TRIES: u32 = 12;
 const PAUSE: Duration = Duration::from_secs(2);
 /// How often a snapshot is asked to go that is said to be in use by no image that is listed.
@@ -179,30 +187,34 @@ async fn sweep(
     };
     let mut swept = Swept::default();
     let mut kept = Vec::new();
-    for tries in 1..=TRIES {
-        let images = match tagged(regional, RUN_TAG, run).await {
-            Ok(images) => images,
-            Err(failure) => {
-                swept
-                    .left
-                    .push(search_failed(regional, run, "images", &failure));
-                break;
-            }
-        };
-        for image in images {
-            let id = image.image_id().unwrap_or_default();
-            if good.contains(&id) {
-                kept.extend(snapshot_ids(&image));
-            } else if !is_listed(ResourceKind::Image, id, &swept.left) {
-                tracing::warn!("removing image {id}, which carries this run's key");
-                swept.found = true;
-                swept.left.extend(remove(regional, id).await);
-            }
+    let to_remove = |image: &Image| {
+        let id = image.image_id().unwrap_or_default();
+        !good.contains(&id) && !is_listed(ResourceKind::Image, id, &[])
+    };
+    let mut images = Vec::new();
+    let look = async || {
+        images = tagged(regional, RUN_TAG, run).await?;
+        Ok(match !patiently || images.iter().any(to_remove) {
+            true => Look::There(()),
+            false => Look::NotYet("nothing to remove is listed".to_owned()),
+        })
+    };
+    let what = format!("an image of run {run} in {}", regional.region);
+    let limit = Instant::now() + UNLISTED_FOR;
+    let looked = wait::until(&what, limit, &Interrupt::never(), PACE, look).await;
+    if let Err(Ended::Failed(failure)) = looked {
+        let left = search_failed(regional, run, "images", &failure);
+        swept.left.push(left);
+    }
+    for image in images {
+        let id = image.image_id().unwrap_or_default();
+        if good.contains(&id) {
+            kept.extend(snapshot_ids(&image));
+        } else if to_remove(&image) {
+            tracing::warn!("removing image {id}, which carries this run's key");
+            swept.found = true;
+            swept.left.extend(remove(regional, id).await);
         }
-        if swept.found || !patiently || tries == TRIES {
-            break;
-        }
-        sleep(PAUSE).await;
     }
     match snapshots_tagged(regional, RUN_TAG, run).await {
         Ok(snapshots) => {

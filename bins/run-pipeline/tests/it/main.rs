@@ -4,6 +4,7 @@
 mod buildspec;
 mod corpus;
 mod fidelity;
+mod follow;
 mod lsp;
 mod own_buildspecs;
 mod pipeline;

@@ -2,6 +2,7 @@
 //! service and CloudFormation are one scripted server.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod cfn_signal;
 mod lifecycle_hook;
 mod sdk_settings;
 mod secret_settings;

@@ -29,9 +29,6 @@ impl std::fmt::Debug for Host {
 
 impl Host {
     /// Starts the agent over a connection.
-    ///
-    /// # Errors
-    /// [`StartError`].
     pub(crate) async fn start(
         session: Session,
         folders: &Folders,
@@ -48,7 +45,6 @@ impl Host {
     }
 
     /// Whether the connection has ended, or the agent.
-    #[must_use]
     pub(crate) fn is_closed(&self) -> bool {
         self.session.is_closed() || self.link.is_closed()
     }
@@ -59,9 +55,7 @@ impl Host {
     }
 
     /// Runs a POSIX shell script on the host and waits for its end.
-    ///
-    /// # Errors
-    /// When there is no exit status: a command that ends with one is an `Ok`, whatever the status.
+    /// A command that ends with an exit status is an `Ok`, whatever the status.
     pub(crate) async fn exec(
         &self,
         script: &str,
@@ -73,9 +67,6 @@ impl Host {
     }
 
     /// Has the agent do something with a store of releases; gives what [`filesync::operation::result`] reads.
-    ///
-    /// # Errors
-    /// When the agent is gone, or time is up.
     pub(crate) async fn files(
         &self,
         request: (&Paths, Operation),
@@ -87,9 +78,6 @@ impl Host {
     }
 
     /// Has the agent do something that has no output.
-    ///
-    /// # Errors
-    /// When the agent is gone, or time is up.
     pub(crate) async fn ask(
         &self,
         request: Request,
@@ -106,9 +94,6 @@ impl Host {
 
     /// A connection from the host to `host:port`, as the host sees these names. The server need not forward anything:
     /// the agent connects.
-    ///
-    /// # Errors
-    /// [`ConnectError`].
     pub(crate) async fn forward(
         &self,
         host: &str,

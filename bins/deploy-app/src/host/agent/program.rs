@@ -68,7 +68,6 @@ impl Program {
         Ok(content)
     }
 
-    /// Its digest as bytes.
     pub(crate) fn digest_bytes(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
         for (at, byte) in bytes.iter_mut().enumerate() {

@@ -5,9 +5,7 @@ use serde_json::Value;
 /// A container of a project, as `docker compose ps -a --format json` gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Container {
-    /// Its service.
     pub service: String,
-    /// Its name.
     pub name: String,
     /// Such as `running` or `exited`.
     pub state: String,
@@ -22,9 +20,6 @@ pub(crate) const ONE_OFF: &str = "== one-off ";
 
 /// Reads the containers of services: a JSON object a line, or all in one array as older versions print them. What
 /// somebody ran once (`docker compose run`) is left out: it is no part of what a release starts.
-///
-/// # Errors
-/// In words, when it is not such a text.
 pub(crate) fn containers(ps: &[u8]) -> Result<Vec<Container>, String> {
     let values = listed(ps)?;
     let text = |value: &Value, key: &str| {
@@ -51,9 +46,6 @@ pub(crate) fn containers(ps: &[u8]) -> Result<Vec<Container>, String> {
 
 /// The same list without the commands of the containers. Compose cuts those after 20 characters, and a secret that was
 /// cut is known for one no more.
-///
-/// # Errors
-/// As [`containers`].
 pub(crate) fn without_commands(ps: &[u8]) -> Result<String, String> {
     let mut text = String::new();
     for mut container in listed(ps)? {
@@ -99,7 +91,6 @@ pub(crate) enum Verdict {
 
 /// Judges containers by what they are, not by what `up --wait` makes of them: it takes a job that ended
 /// well for a failure (docker/compose#9273).
-#[must_use]
 pub(crate) fn judge(containers: &[Container]) -> Verdict {
     if containers.is_empty() {
         return Verdict::Bad("there are no containers".to_owned());

@@ -16,7 +16,6 @@ pub(crate) enum Of<'a> {
 }
 
 /// Writes down which images a release runs, and keeps them: what has a name survives `docker image prune`.
-#[must_use]
 pub(crate) fn keep(paths: &Paths, project: &str, release: &str, of: Of<'_>) -> String {
     let list = match of {
         Of::Names(names) => format!(
@@ -43,7 +42,6 @@ done >images/{release}.new && mv images/{release}.new images/{release}"#,
 /// Gives the images that a release ran their names back; one that is gone is pulled by its digest. Prints `pulled NAME`
 /// for those, `gone NAME` for what cannot be had any more, and `unknown` where it was not written down what it ran: then
 /// images that were built, which `built` names, were kept by older versions of this program.
-#[must_use]
 pub(crate) fn recall(paths: &Paths, release: &str, built: &[&str]) -> String {
     format!(
         r#"cd {target}/.deploy && mkdir -p images || exit 1; f=images/{release}
@@ -66,7 +64,6 @@ done <"$f"; rm -f images/{release}.old"#,
 }
 
 /// Prints `gone NAME` for every image of a release that is neither there nor to be pulled; changes nothing.
-#[must_use]
 pub(crate) fn gone(paths: &Paths, release: &str) -> String {
     format!(
         r#"cd {}/.deploy 2>/dev/null && [ -s images/{release} ] || exit 0; while read -r name id digests; do
@@ -76,13 +73,11 @@ pub(crate) fn gone(paths: &Paths, release: &str) -> String {
 }
 
 /// Removes what these releases kept. Images of anybody else are not looked at.
-#[must_use]
 pub(crate) fn remove(project: &str, releases: &[String]) -> String {
     sweep(project, releases, "remove", ":")
 }
 
 /// Removes what releases kept that are not among these, and what the project's builds left without a name.
-#[must_use]
 pub(crate) fn prune(project: &str, releases: &[String]) -> String {
     format!(
         "{}\ndocker image prune -f --filter label=com.docker.compose.project={project} >/dev/null",

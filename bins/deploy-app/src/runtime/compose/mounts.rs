@@ -22,7 +22,6 @@ pub(crate) struct Mounts<'a> {
 pub(crate) enum Fault {
     /// A container may write there, and what it writes is not kept.
     Lost {
-        /// The service.
         service: String,
         /// The path in the release; empty for all of it.
         path: String,
@@ -34,14 +33,12 @@ pub(crate) enum Fault {
     },
     /// A named volume has a folder of the release for its device, and goes on having that of the first release.
     Device {
-        /// The volume.
         volume: String,
         /// The path in the release.
         path: String,
     },
     /// A container sees a shared path as a link that leads nowhere.
     Dangling {
-        /// The service.
         service: String,
         /// The shared path.
         shared: String,
@@ -52,7 +49,6 @@ pub(crate) enum Fault {
 
 impl Mounts<'_> {
     /// Everything that is wrong.
-    #[must_use]
     pub(crate) fn faults(&self, services: &[Service]) -> Vec<Fault> {
         let mut faults = Vec::new();
         for service in services {
@@ -97,7 +93,6 @@ impl Mounts<'_> {
 
     /// Files of the application that a container may write to, each mounted by itself. They are taken for
     /// configuration, as most of them are, until one is found altered.
-    #[must_use]
     pub(crate) fn single_files(&self, services: &[Service]) -> Vec<String> {
         let binds = services.iter().flat_map(|service| &service.binds);
         binds
@@ -146,7 +141,6 @@ impl Mounts<'_> {
 }
 
 /// What is wrong, line by line, and what to do: the very settings.
-#[must_use]
 pub(crate) fn told(
     faults: &[Fault],
     shared: &[String],

@@ -37,14 +37,10 @@ const FOLDER: &str = "deploy-app-outline";
 pub(crate) struct Outline {
     /// The project that the files name, or that the host's environment does.
     pub name: Option<String>,
-    /// Its services.
     pub services: Vec<Service>,
 }
 
 /// A tar archive of the files from which Compose starts, and of those that they mention, and so on.
-///
-/// # Errors
-/// When a file cannot be read here.
 pub(crate) fn outline(
     tree: &Tree,
     sources: &Manifest,
@@ -150,7 +146,6 @@ fn joined(folder: &str, word: &str) -> Option<String> {
 }
 
 /// The file that Compose misses by its own `words`, where the application as it is shipped does not have it.
-#[must_use]
 pub(crate) fn missing(words: &str, tree: &Tree) -> Option<String> {
     let within = format!("/{FOLDER}/");
     let paths = words.split(&within).skip(1).filter_map(|rest| {
@@ -167,7 +162,6 @@ pub(crate) fn missing(words: &str, tree: &Tree) -> Option<String> {
 }
 
 /// Has Compose read the outline on standard input as release `release`; prints what it made of it.
-#[must_use]
 pub(super) fn script(paths: &Paths, release: &str) -> String {
     format!(
         r#"echo '== outline'; umask 077; d=$(mktemp -d) || exit 1; trap 'rm -rf "$d"' EXIT; trap 'exit 1' HUP INT TERM
@@ -179,9 +173,6 @@ RELEASE_ID={release} RELEASE_DIR=$PWD SHARED_DIR={shared} docker compose --proje
 }
 
 /// Reads what follows the mark in what `script` prints: the folder, and the configuration.
-///
-/// # Errors
-/// In words, when Compose did not give one.
 pub(crate) fn read_outline(printed: &str, current: &str) -> Result<Outline, String> {
     let (_, told) = printed.split_once("== outline\n").unwrap_or_default();
     let (folder, config) = told.split_once('\n').unwrap_or_default();

@@ -6,7 +6,6 @@ pub(crate) const LISTENERS: &str = "docker ps --format '{{.Label \"com.docker.co
      ss -Hltnp 2>/dev/null | while read -r _ _ _ at _ who; do echo \"ss $at $who\"; done; exit 0";
 
 /// Who has which of `ports` and is not of the project, in words; from what [`LISTENERS`] printed.
-#[must_use]
 pub(crate) fn taken(ports: &[u16], project: &str, printed: &str) -> Vec<String> {
     let mut taken = Vec::new();
     for port in ports {

@@ -68,7 +68,6 @@ pub(crate) struct Taken {
 /// Prints what [`Engine::parse`] reads; with a release's name, what Compose makes of the outline on standard input as
 /// well. A folder that is the target, or lies in it, is told as the target, whatever its name. One counts as gone only where
 /// the folder above it can be looked into.
-#[must_use]
 pub(crate) fn engine(paths: &Paths, release: Option<&str>) -> String {
     format!(
         r#"T={target}; R=$(cd "$T" 2>/dev/null && pwd -P) || R=$T
@@ -86,7 +85,6 @@ docker volume ls --filter label={TARGET} --format '{{{{.Label "{PROJECT}"}}}} {{
 
 /// Writes down that a project is this target's: as a labelled volume, because an engine may have more than one host's
 /// users, and in the target. Fails when it is another's by now.
-#[must_use]
 pub(crate) fn claim(paths: &Paths, project: &str) -> String {
     format!(
         r#"T={target}; v=$(docker volume create --label {PROJECT}={project} --label {TARGET}="$T" {volume}) || exit 1
@@ -104,9 +102,6 @@ fn volume_of(project: &str) -> String {
 }
 
 /// The project that a deployment runs as.
-///
-/// # Errors
-/// When it is somebody else's.
 pub(crate) fn choose(project: Project<'_>, engine: &Engine) -> Result<String, Taken> {
     let target = project.target;
     if let Some(name) = project.set.or(project.had).or(project.named) {
@@ -178,7 +173,6 @@ fn taken(name: &str, holder: &Holder, target: &str) -> Taken {
 
 impl Engine {
     /// Reads what [`engine`] prints.
-    #[must_use]
     pub(crate) fn parse(printed: &str) -> Self {
         let mut engine = Self::default();
         for line in printed.lines().take_while(|line| *line != "== outline") {

@@ -5,7 +5,6 @@ use serde_json::Value;
 /// A service of a project, as `docker compose config --format json` gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Service {
-    /// Its name.
     pub name: String,
     /// The image that it runs.
     pub image: String,
@@ -40,9 +39,6 @@ pub(crate) struct Bind {
 }
 
 /// Reads the services of a project. `folders` are the absolute paths of its release, its own folder first.
-///
-/// # Errors
-/// In words, when it is not such a text.
 pub(crate) fn services(config: &[u8], folders: &[&str]) -> Result<Vec<Service>, String> {
     let config: Value = serde_json::from_slice(config)
         .map_err(|error| format!("Compose's configuration makes no sense: {error}"))?;
@@ -174,7 +170,6 @@ impl std::fmt::Display for Touched {
 /// What becomes of each service when `changed` paths change and the configuration becomes `after`.
 /// `moves` is whether the new release runs in another folder than the old one: the absolute path of a mount
 /// is part of what Compose compares.
-#[must_use]
 pub(crate) fn touched<'a>(
     before: &[Service],
     after: &[Service],
@@ -213,7 +208,6 @@ pub(crate) fn touched<'a>(
 }
 
 /// The service that is Ollama: the one that publishes the port, or runs an image of that name.
-#[must_use]
 pub(crate) fn ollama(services: &[Service], port: u16) -> Option<&Service> {
     services
         .iter()
@@ -227,7 +221,6 @@ pub(crate) fn ollama(services: &[Service], port: u16) -> Option<&Service> {
 }
 
 /// Whether what the service pulls outlives its container.
-#[must_use]
 pub(crate) fn keeps_models(service: &Service) -> bool {
     let models = service
         .ollama_models

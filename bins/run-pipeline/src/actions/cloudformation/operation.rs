@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 
 use aws_sdk_cloudformation::types::StackEvent;
 
+use crate::stack_events;
+
 /// A create or update, as its events show it.
 #[derive(Debug, Default)]
 pub(super) struct Operation {
@@ -40,10 +42,9 @@ impl Operation {
         }
     }
 
-    /// What failed by itself first: everything else was cancelled because of it, or is the stack.
-    pub(super) fn root_cause(&self) -> Option<String> {
-        let cancelled = |line: &&String| !line.to_lowercase().contains("cancelled");
-        self.failed.iter().find(cancelled).cloned()
+    /// What failed by itself first.
+    pub(super) fn root_cause(&self) -> Option<&String> {
+        stack_events::root_cause(&self.failed)
     }
 
     /// Whether anything happened since, by whomever.
@@ -81,8 +82,8 @@ impl Operation {
         if is_of_the_stack(event) {
             self.state = Some(status.to_owned());
         }
-        let line = line(event, status);
-        if status.ends_with("_FAILED") {
+        let (line, has_failed) = stack_events::line(event);
+        if has_failed {
             self.failed.push(line.clone());
         }
         Some(line)
@@ -94,18 +95,6 @@ fn is_of_the_stack(event: &StackEvent) -> bool {
     event.resource_type() == Some("AWS::CloudFormation::Stack")
         && event.stack_id().is_some()
         && event.physical_resource_id() == event.stack_id()
-}
-
-fn line(event: &StackEvent, status: &str) -> String {
-    let reason = event
-        .resource_status_reason()
-        .filter(|reason| !reason.is_empty())
-        .map_or_else(String::new, |reason| format!(": {reason}"));
-    format!(
-        "{status} {} ({}){reason}",
-        event.logical_resource_id().unwrap_or("?"),
-        event.resource_type().unwrap_or("?"),
-    )
 }
 
 #[cfg(test)]
@@ -173,18 +162,6 @@ mod tests {
         let cancelled = event("e7", Some("theirs"), "app", "UPDATE_ROLLBACK_COMPLETE");
         assert!(ours.take(&cancelled).is_some());
         assert_eq!(ours.state.as_deref(), Some("UPDATE_ROLLBACK_COMPLETE"));
-    }
-
-    #[test]
-    fn the_root_cause_is_what_failed_by_itself_first() {
-        let mut operation = Operation::new("t".to_owned());
-        let failed = [
-            "CREATE_FAILED A (X): Resource creation cancelled",
-            "CREATE_FAILED B (X): no such key",
-            "CREATE_FAILED C (X): Resource creation Cancelled",
-        ];
-        operation.failed = failed.map(str::to_owned).to_vec();
-        assert_eq!(operation.root_cause().as_deref(), Some(failed[1]));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::deployment::Deployment;
 use super::operation::Operation;
 use super::send::Sent;
 use super::state::{Kind, Move, move_of, next_move, way_out};
+use crate::stack_events;
 
 pub(super) const PACE: Pace = Pace {
     first: Duration::from_secs(1),
@@ -141,7 +142,7 @@ impl Deployment {
             Ok(answer) => Ok(answer.stacks.unwrap_or_default().into_iter().next()),
             Err(error) => {
                 let error = AwsError::of(&error);
-                if is_absent(&error) {
+                if stack_events::is_absent(&error) {
                     return Ok(None);
                 }
                 let deed = format!("cannot look at {}", self.what());
@@ -271,7 +272,7 @@ impl Deployment {
                 Ok(page) => page.stack_events.unwrap_or_default(),
                 Err(error) => {
                     let error = AwsError::of(&error);
-                    if is_absent(&error) {
+                    if stack_events::is_absent(&error) {
                         break;
                     }
                     return Err(self.no_events(&error));
@@ -374,10 +375,6 @@ impl Deployment {
         );
         self.listed(failure, what, "describe-stacks")
     }
-}
-
-fn is_absent(error: &AwsError) -> bool {
-    error.is("ValidationError") && error.to_string().contains("does not exist")
 }
 
 fn is_stop(failure: &Failure) -> bool {
