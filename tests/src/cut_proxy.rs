@@ -126,11 +126,7 @@ impl Shared {
 
     fn hand_on(&self, direction: Direction, mut from: TcpStream, mut to: TcpStream) {
         let mut buffer = vec![0; 32 * 1024];
-        loop {
-            let length = match from.read(&mut buffer) {
-                Ok(length @ 1..) => length,
-                _ => break,
-            };
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
             let piece = self.pieces[direction as usize].fetch_add(1, Ordering::SeqCst);
             let cut = *self.cut();
             if cut.is_some_and(|(of, at)| of == direction && at <= piece) {

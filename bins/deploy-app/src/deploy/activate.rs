@@ -5,8 +5,8 @@ use action::failure::Failure;
 use action::wait::Limits;
 use filesync::{Altered, Operation, Paths, Put, Stamp};
 
+use super::journal::{Before, Done};
 use super::unattended::{self, Activation, Stage};
-use super::undo::{Before, Done};
 use crate::host::Remote;
 use crate::host::command::Command;
 use crate::host::lock;

@@ -14,7 +14,8 @@ use super::compare::{self, CLEANUP};
 use super::decision;
 use super::disk_space;
 use super::failure_bundle;
-use super::undo::{self, Before, Done, Told, Undone};
+use super::journal::{Before, Done};
+use super::undo::{self, Told, Undone};
 use crate::host::Remote;
 use crate::runtime::ollama::Ensured;
 

@@ -9,7 +9,7 @@ use agent_protocol::plan::{Action, Forward, HealthCheck, OnFailure, Plan, Step};
 use filesync::{Altered, Operation, Put};
 use http_probe::{Content, Request, Scheme};
 
-use super::undo::{Before, Done};
+use super::journal::{Before, Done};
 use crate::host::Remote;
 use crate::host::command::Command;
 use crate::host::lock;

@@ -101,6 +101,13 @@ fn at_dropbear(world: &World, host: &Dropbear, port: u16) -> Program {
         .env("DEPLOY_APP_USER", "root")
         .env("DEPLOY_APP_SSH_KEY", host.user_key_path())
         .env("DEPLOY_APP_HOST_KEY", host.host_key_line())
+        // Its user has another home, in which nothing of the tests is found.
+        .env("DEPLOY_APP_START", command(world, "start"))
+        .env("DEPLOY_APP_STOP", command(world, "stop"))
+}
+
+fn command(world: &World, name: &str) -> String {
+    format!("{}PYTHON=/usr/bin/python3 ./{name}", world.variables())
 }
 
 /// A release that takes its time to become healthy: not before the file is there.
@@ -284,7 +291,7 @@ fn cut_at(world: &World, proxy: &CutProxy, (direction, piece): (Direction, usize
 fn one_in(pieces: usize) -> usize {
     match std::env::var("HARNESS_EVERY_CUT") {
         Ok(_) => 1,
-        Err(_) => (pieces / 5).max(1),
+        Err(_) => (pieces / 4).max(1),
     }
 }
 
