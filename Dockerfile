@@ -8,8 +8,9 @@
 # For Graviton: docker build --platform linux/arm64 --build-arg TARGET=aarch64-unknown-linux-musl .
 FROM scratch
 ARG TARGET=x86_64-unknown-linux-musl
-COPY build/dist/${TARGET}/deploy-app build/dist/${TARGET}/export-vars build/dist/${TARGET}/make-ami \
-    build/dist/${TARGET}/package-template build/dist/${TARGET}/run-pipeline build/dist/${TARGET}/signal-health /
+COPY build/dist/${TARGET}/deploy-app build/dist/${TARGET}/export-vars build/dist/${TARGET}/job-worker \
+    build/dist/${TARGET}/make-ami build/dist/${TARGET}/package-template build/dist/${TARGET}/run-pipeline \
+    build/dist/${TARGET}/signal-health /
 COPY LICENSE-APACHE LICENSE-MIT THIRD-PARTY-NOTICES.md /licenses/
 # Exports and plans are written where the caller mounts a folder.
 WORKDIR /work

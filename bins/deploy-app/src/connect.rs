@@ -3,6 +3,7 @@
 //! `cloud` has the clients of AWS, `instance` the instance behind the host, and `transport` the ways that lead to it.
 //! `private_key` fetches the key, `host_keys` learns what the host is believed by, also over `ssm`; `diagnose` says why it cannot be reached.
 
+pub(crate) mod bucket;
 pub(crate) mod cloud;
 pub(crate) mod diagnose;
 pub(crate) mod endpoint;
@@ -230,8 +231,8 @@ async fn over_routes(
         push: &push,
     };
     match way.routes.connect(&to).await {
-        Ok((session, route)) => {
-            if let Some(told) = way.routes.told(&route) {
+        Ok(session) => {
+            if let Some(told) = way.routes.way() {
                 tracing::info!("{} was reached {told}", way.shown());
             }
             Ok(session)

@@ -17,6 +17,7 @@ mod look;
 mod receive;
 pub(crate) mod state;
 mod store;
+mod transfer;
 mod upload;
 
 use action::exit::Exit;

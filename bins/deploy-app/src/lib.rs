@@ -104,6 +104,18 @@ pub const PROGRAM: Program = Program {
             purpose: "encrypt that session, where Session Manager's preferences name a KMS key: on that key",
         },
         Permission {
+            action: "s3:PutObject",
+            purpose: "store a release for the host, with DEPLOY_APP_TRANSFER_BUCKET over Session Manager: on `deploy-app/*` of it",
+        },
+        Permission {
+            action: "s3:GetObject",
+            purpose: "sign the address by which the host fetches it",
+        },
+        Permission {
+            action: "s3:DeleteObject",
+            purpose: "delete it once the host has it",
+        },
+        Permission {
             action: "secretsmanager:GetSecretValue",
             purpose: "read a key that DEPLOY_APP_SSH_KEY names there; with a key of one's own for the secret also kms:Decrypt",
         },

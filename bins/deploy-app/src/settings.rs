@@ -11,7 +11,7 @@ mod values;
 use action::settings::given::Given;
 use action::settings::guarded::Guarded;
 use action::settings::secret::Secret;
-use action::settings::value::{Count, InstanceId, Lines, Switch, Timeout};
+use action::settings::value::{BucketName, Count, InstanceId, Lines, Switch, Timeout};
 use http_probe::{Headers, HttpUrl, Statuses};
 use serde::Deserialize;
 
@@ -46,6 +46,9 @@ pub struct Raw {
         help_heading = "The host"
     )]
     transport: Given<Transport>,
+    /// A bucket for what is too much for Session Manager: a release that takes 4 MiB or more is stored there, fetched by the host with curl or wget, and deleted; where the host cannot reach S3, it goes through the session
+    #[arg(long, value_name = "NAME", help_heading = "The host")]
+    transfer_bucket: Given<BucketName>,
     /// The user to log in as; unset: the one of the ssh_config, else ubuntu
     #[arg(long, value_name = "NAME", help_heading = "The host")]
     user: Given<String>,

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use action::settings::faults::Faults;
 use action::settings::given::Given;
-use action::settings::value::{Lines, RegionName, Switch};
+use action::settings::value::{BucketName, Lines, RegionName, Switch};
 use bundle::tree::{Exclude, Rules, Source};
 use clap::Args;
 use contract::report::Format;
@@ -261,30 +261,6 @@ pub struct Bucket {
     pub summary: Option<String>,
     /// Write even what is there already.
     pub force: bool,
-}
-
-/// A bucket's name, as far as a request can be made with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct BucketName(String);
-
-impl FromStr for BucketName {
-    type Err = String;
-
-    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(rest) = text.strip_prefix("s3://") {
-            let name = rest.split('/').next().unwrap_or(rest);
-            return Err(format!("{text:?} is a URL; give the bucket's name, {name}"));
-        }
-        let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-        if (3..=63).contains(&text.len()) && text.chars().all(fine) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(format!(
-                "{text:?} is not a bucket name (3 to 63 lower-case letters, digits, - and .)"
-            ))
-        }
-    }
 }
 
 /// An object's key: 1 to 1,024 bytes.

@@ -69,6 +69,15 @@ pub(crate) struct Place {
     pub(crate) key: String,
 }
 
+/// What an execution was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Revisions {
+    /// The versions of source artifacts by name.
+    pub(crate) artifacts: BTreeMap<String, String>,
+    /// The pipeline's variables.
+    pub(crate) variables: Vec<(String, String)>,
+}
+
 impl ExecutionSeen {
     pub(crate) fn is_over(&self) -> bool {
         !matches!(self.status.as_str(), "InProgress" | "Stopping" | "")
@@ -207,6 +216,31 @@ impl Account {
             summary: found.status_summary.filter(|text| !text.is_empty()),
             rolls_back_to: is_rollback.then(|| target.unwrap_or_else(|| "?".to_owned())),
         }))
+    }
+
+    /// The versions of artifacts and the variables of an execution.
+    pub(crate) async fn revisions(&self, id: &str) -> Result<Revisions, Failure> {
+        let call = self.client.get_pipeline_execution();
+        let call = call.pipeline_name(&self.pipeline).pipeline_execution_id(id);
+        let answer = call.send().await.map_err(|error| {
+            let deed = format!("cannot look at {}", self.what(id));
+            AwsError::of(&error).failure(deed, "codepipeline:GetPipelineExecution")
+        })?;
+        let found = answer.pipeline_execution;
+        let artifacts = found.as_ref().map(|one| one.artifact_revisions());
+        let variables = found.as_ref().map(|one| one.variables());
+        Ok(Revisions {
+            artifacts: artifacts
+                .into_iter()
+                .flatten()
+                .filter_map(|one| Some((one.name.clone()?, one.revision_id.clone()?)))
+                .collect(),
+            variables: variables
+                .into_iter()
+                .flatten()
+                .filter_map(|one| Some((one.name.clone()?, one.resolved_value.clone()?)))
+                .collect(),
+        })
     }
 
     /// The actions of an execution that have begun, the oldest first.

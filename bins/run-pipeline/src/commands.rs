@@ -34,6 +34,7 @@ use crate::plan_text;
 use crate::project_build::ProjectBuild;
 use crate::projects;
 use crate::record::RecordFiles;
+use crate::replay;
 use crate::rerun::{Kind, Rerun};
 use crate::run_plan::RunPlan;
 use crate::settings::{Asked, Checked};
@@ -49,6 +50,7 @@ pub(crate) async fn run(asked: Asked, context: Context) -> Result<Output, Failur
     };
     match context.command.as_deref() {
         Some("buildspec") => buildspec(&settings, &context).await,
+        Some("replay") => replay(&settings, &context).await,
         Some("follow") => follow::run(&settings, &context).await,
         Some("check") => check::run(&settings, &context).await,
         Some("plan") => plan(&settings, &context).await,
@@ -68,13 +70,37 @@ async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failu
         ));
     }
     let rerun = Rerun::of(settings, &definition.pipeline)?;
-    let rerun = rerun.as_ref();
-    let plan = planned(&definition, settings, context, rerun)?;
+    execute(&definition, settings, context, rerun.as_ref()).await
+}
+
+/// Runs one action of a real execution.
+async fn replay(settings: &Checked, context: &Context) -> Result<Output, Failure> {
+    let replay = replay::prepare(settings, context).await?;
+    let ran = execute(
+        &replay.definition,
+        &replay.settings,
+        context,
+        Some(&replay.rerun),
+    )
+    .await;
+    if let Err(error) = replay.artifacts.close() {
+        tracing::warn!("cannot remove the artifacts that were fetched: {error}");
+    }
+    ran
+}
+
+async fn execute(
+    definition: &Definition,
+    settings: &Checked,
+    context: &Context,
+    rerun: Option<&Rerun>,
+) -> Result<Output, Failure> {
+    let plan = planned(definition, settings, context, rerun)?;
     if plan.actions().any(|(_, one)| one.runner.asks_aws()) {
         Session::check(context).await?;
     }
     if context.dry_run {
-        let (text, json) = plan_text::both(&definition, &plan, settings);
+        let (text, json) = plan_text::both(definition, &plan, settings);
         context.show_plan(&text, &json)?;
         return Ok(Output::Nothing);
     }
@@ -85,7 +111,7 @@ async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failu
         kept: None,
     };
     let begun = Execution::new(
-        &definition,
+        definition,
         settings,
         context,
         work.path.clone(),
@@ -103,9 +129,11 @@ async fn pipeline(settings: &Checked, context: &Context) -> Result<Output, Failu
     let ran = execution.run(&plan).await;
     execution.close(ran.as_ref().err());
     let ran = match (ran, execution.rollback()) {
-        (Err(failure), Some(stage)) if rerun.is_none_or(|one| one.kind != Kind::Rollback) => {
+        (Err(failure), Some(stage))
+            if rerun.is_none_or(|one| matches!(one.kind, Kind::Retry(_))) =>
+        {
             let id = execution.id().to_owned();
-            Err(roll_back(&definition, settings, context, &work, (stage, &id), failure).await)
+            Err(roll_back(definition, settings, context, &work, (stage, &id), failure).await)
         }
         (ran, _) => ran,
     };

@@ -79,8 +79,11 @@ impl<'a> Execution<'a> {
             |error: std::io::Error| Failure::failed("cannot begin an execution").cause(error);
         // A retry goes on in the same execution.
         let (id, kind) = match rerun {
-            Some(rerun) if rerun.kind != Kind::Rollback => (rerun.past.id.clone(), "retry"),
-            Some(_) => (random_id().map_err(cannot)?, "rollback"),
+            Some(rerun) => match rerun.kind {
+                Kind::Retry(_) => (rerun.past.id.clone(), "retry"),
+                Kind::Replay => (rerun.past.id.clone(), "replay"),
+                Kind::Rollback => (random_id().map_err(cannot)?, "rollback"),
+            },
             None => (random_id().map_err(cannot)?, "standard"),
         };
         let history = History::of(settings);
@@ -165,7 +168,7 @@ impl<'a> Execution<'a> {
     /// CodePipeline does.
     async fn stage(&mut self, planned: &PlannedStage<'a>) -> Result<&'static str, Failure> {
         let (stage, attempt) = (planned.stage, planned.attempt);
-        if planned.is_kept {
+        if !planned.has_conditions {
             return self
                 .groups(planned, attempt, false)
                 .await

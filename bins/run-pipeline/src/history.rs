@@ -30,6 +30,8 @@ pub(crate) struct Past {
     stages: BTreeMap<String, String>,
     actions: BTreeMap<String, PastAction>,
     folder: PathBuf,
+    /// What a run elsewhere has kept.
+    given: BTreeMap<String, Kept>,
 }
 
 /// An action of it, as its last attempt left it.
@@ -182,6 +184,15 @@ impl Past {
         past
     }
 
+    /// A run elsewhere, of which this is known.
+    pub(crate) fn of(id: &str, given: BTreeMap<String, Kept>) -> Self {
+        Self {
+            id: id.to_owned(),
+            given,
+            ..Self::default()
+        }
+    }
+
     /// The first stage that was to run and has not succeeded.
     pub(crate) fn failed_stage(&self) -> Option<&str> {
         let stages = self.planned.iter().filter_map(|one| one.split_once('/'));
@@ -206,8 +217,16 @@ impl Past {
         self.actions.get(name)
     }
 
+    /// Whether a run elsewhere has kept an action.
+    pub(crate) fn has_kept(&self, name: &str) -> bool {
+        self.given.contains_key(name)
+    }
+
     /// An action that succeeded, with its artifacts as they were kept.
     pub(crate) fn good(&self, name: &str) -> Result<Option<Kept>, String> {
+        if let Some(kept) = self.given.get(name) {
+            return Ok(Some(kept.clone()));
+        }
         let Some(action) = self.actions.get(name).filter(|one| one.is_good) else {
             return Ok(None);
         };

@@ -39,6 +39,7 @@ mod process;
 mod project_build;
 mod projects;
 mod record;
+mod replay;
 mod reports;
 mod rerun;
 mod run_plan;
@@ -80,6 +81,10 @@ pub const PROGRAM: Program = Program {
             "follow",
             "Follow an execution of a real pipeline as one log, red when it is not green",
         ),
+        Subcommand::acting(
+            "replay",
+            "Run one action of a real execution here, with its artifacts, variables and environment",
+        ),
         Subcommand::read_only("check", "Find the faults of a pipeline without running it"),
         Subcommand::read_only(
             "lsp",
@@ -93,7 +98,7 @@ pub const PROGRAM: Program = Program {
     permissions: &[
         Permission {
             action: "s3:GetObject",
-            purpose: "S3 sources: fetch the archive, which must have a version",
+            purpose: "S3 sources: fetch the archive, which must have a version; replay: fetch artifacts",
         },
         Permission {
             action: "s3:GetObjectVersion",
@@ -165,7 +170,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "codepipeline:GetPipeline",
-            purpose: "follow: the sources that `--source-revision` names, and whether a failed stage is rolled back",
+            purpose: "replay: the definition; follow: the sources that `--source-revision` names, and whether a failed stage is rolled back",
         },
         Permission {
             action: "codepipeline:StartPipelineExecution",
@@ -173,19 +178,19 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "codepipeline:ListPipelineExecutions",
-            purpose: "follow: the newest execution, and one that rolls a stage back",
+            purpose: "follow, replay: the newest execution, and one that rolls a stage back",
         },
         Permission {
             action: "codepipeline:GetPipelineExecution",
-            purpose: "follow: the state of the execution",
+            purpose: "follow: the state of the execution; replay: its source versions and variables",
         },
         Permission {
             action: "codepipeline:ListActionExecutions",
-            purpose: "follow: the states of its actions, their variables and errors",
+            purpose: "follow, replay: its actions, with their configuration, variables and errors",
         },
         Permission {
             action: "codebuild:BatchGetBuilds",
-            purpose: "follow: where the log of a build is",
+            purpose: "follow: where the log of a build is; replay: its project and variables",
         },
         Permission {
             action: "logs:GetLogEvents",

@@ -38,7 +38,8 @@ pub(crate) fn unknown(name: &str) -> Project {
     }
 }
 
-fn project(value: &Value) -> Result<Project, String> {
+/// Reads one project.
+pub(crate) fn project(value: &Value) -> Result<Project, String> {
     let text = |path: &str| value.pointer(path).and_then(Value::as_str);
     let name = text("/name").ok_or("a project has no name")?;
     let mut project = unknown(name);

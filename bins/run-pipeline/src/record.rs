@@ -33,7 +33,7 @@ pub(crate) struct RecordFiles<'a> {
 pub(crate) struct Begun<'a> {
     pub(crate) pipeline: &'a str,
     pub(crate) execution: &'a str,
-    /// `standard`, `retry` or `rollback`.
+    /// `standard`, `retry`, `rollback` or `replay`.
     pub(crate) kind: &'static str,
     /// The earlier run that it takes from.
     pub(crate) from: Option<&'a str>,

@@ -17,12 +17,16 @@ pub(crate) struct Rerun {
     /// The stage that runs again.
     pub(crate) stage: String,
     pub(crate) kind: Kind,
+    /// The one action that is replayed.
+    action: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Retry(RetryMode),
     Rollback,
+    /// One action of the stage alone.
+    Replay,
 }
 
 /// What becomes of an action.
@@ -81,6 +85,7 @@ impl Rerun {
             past,
             stage,
             kind: Kind::Retry(mode),
+            action: None,
         })
     }
 
@@ -112,7 +117,23 @@ impl Rerun {
             past,
             stage: stage.to_owned(),
             kind: Kind::Rollback,
+            action: None,
         })
+    }
+
+    /// One action of a run elsewhere.
+    pub(crate) fn replay(past: Past, stage: &str, action: &str) -> Self {
+        Self {
+            past,
+            stage: stage.to_owned(),
+            kind: Kind::Replay,
+            action: Some(action.to_owned()),
+        }
+    }
+
+    /// Whether the conditions of a stage are asked.
+    pub(crate) fn asks_conditions(&self, pipeline: &Pipeline, stage: &Stage) -> bool {
+        self.kind != Kind::Replay && !self.is_before(pipeline, stage)
     }
 
     /// The actions that run or are taken over: of a retry what that run was to do, of a roll-back its stage and what
@@ -126,17 +147,22 @@ impl Rerun {
                 match self.kind {
                     Kind::Retry(_) => self.past.planned.contains(&name),
                     Kind::Rollback => is_again || self.past.action(&name).is_some(),
+                    Kind::Replay => self.is_replayed(action) || self.past.has_kept(&name),
                 }
             };
             let actions: Vec<&Action> = stage.actions.iter().filter(is_chosen).collect();
             if !actions.is_empty() {
                 all.push((stage, actions));
             }
-            if is_again && self.kind == Kind::Rollback {
+            if is_again && !matches!(self.kind, Kind::Retry(_)) {
                 break;
             }
         }
         all
+    }
+
+    fn is_replayed(&self, action: &Action) -> bool {
+        self.action.as_ref() == Some(&action.name)
     }
 
     /// Whether a stage comes before the one that runs again.
@@ -157,7 +183,13 @@ impl Rerun {
         if self.is_before(pipeline, stage) {
             return Ok(self.past.good(&name)?.map_or(Part::Nothing, Part::Kept));
         }
-        if stage.name == self.stage && self.kind == Kind::Retry(RetryMode::FailedActions) {
+        let is_again = stage.name == self.stage;
+        let keeps = match self.kind {
+            Kind::Retry(mode) => mode == RetryMode::FailedActions,
+            Kind::Rollback => false,
+            Kind::Replay => !self.is_replayed(action),
+        };
+        if is_again && keeps {
             return Ok(self.past.good(&name)?.map_or(Part::Runs, Part::Kept));
         }
         Ok(Part::Runs)
@@ -165,7 +197,7 @@ impl Rerun {
 
     /// The number of the first attempt of a stage.
     pub(crate) fn attempt(&self, stage: &Stage) -> u32 {
-        if matches!(self.kind, Kind::Rollback) || stage.name != self.stage {
+        if !matches!(self.kind, Kind::Retry(_)) || stage.name != self.stage {
             return 1;
         }
         let names = stage.actions.iter();

@@ -26,8 +26,8 @@ pub(crate) struct RunPlan<'a> {
 #[derive(Debug)]
 pub(crate) struct PlannedStage<'a> {
     pub(crate) stage: &'a Stage,
-    /// Whether all of it is taken over from an earlier run.
-    pub(crate) is_kept: bool,
+    /// Whether its conditions are asked: not where it is taken over from an earlier run.
+    pub(crate) has_conditions: bool,
     /// The number of its first attempt.
     pub(crate) attempt: u32,
     /// The actions by `runOrder`; those of one group run side by side.
@@ -54,8 +54,8 @@ impl<'a> RunPlan<'a> {
             Some(rerun) => rerun.choose(pipeline),
             None => choose(pipeline, &settings.selection, &mut faults),
         };
-        let is_kept = |stage: &Stage| rerun.is_some_and(|one| one.is_before(pipeline, stage));
-        for (stage, _) in chosen.iter().filter(|(stage, _)| !is_kept(stage)) {
+        let asks = |stage: &Stage| rerun.is_none_or(|one| one.asks_conditions(pipeline, stage));
+        for (stage, _) in chosen.iter().filter(|(stage, _)| asks(stage)) {
             rules(&stage.name, options, settings, &mut faults);
         }
         for (name, default) in &pipeline.variables {
@@ -100,7 +100,7 @@ impl<'a> RunPlan<'a> {
                     .collect();
                 PlannedStage {
                     stage,
-                    is_kept: is_kept(stage),
+                    has_conditions: asks(stage),
                     attempt: rerun.map_or(1, |one| one.attempt(stage)),
                     groups,
                 }

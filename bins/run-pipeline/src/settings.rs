@@ -38,7 +38,7 @@ pub(crate) const ACCOUNT: &str = "000000000000";
 #[derive(Debug, clap::Args, Deserialize, Default)]
 #[serde(default)]
 pub struct Raw {
-    /// The template with the pipeline, or the JSON of `aws codepipeline get-pipeline`; for the command buildspec, the buildspec; for check also a folder, with all templates, pipelines and buildspecs below it; for follow, the id of an execution, the newest one without it
+    /// The template with the pipeline, or the JSON of `aws codepipeline get-pipeline`; for the command buildspec, the buildspec; for check also a folder, with all templates, pipelines and buildspecs below it; for follow and replay, the id of an execution, the newest one without it
     #[arg(value_name = "FILE", help_heading = "The pipeline")]
     definition: Given<PathBuf>,
     /// JSON file with the template's parameters, in any form that AWS takes; repeatable, the later file wins
@@ -47,7 +47,7 @@ pub struct Raw {
     /// One parameter of the template, over the files; repeatable
     #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append, help_heading = "The pipeline")]
     parameter: Given<Guarded<Lines>>,
-    /// The logical id of the pipeline, when the template has several; for follow, the name of the pipeline in the account
+    /// The logical id of the pipeline, when the template has several; for follow and replay, the name of the pipeline in the account
     #[arg(long, value_name = "ID", help_heading = "The pipeline")]
     pipeline: Given<String>,
     /// The name of the stack that the template stands for (AWS::StackName)
@@ -111,6 +111,9 @@ pub struct Raw {
     /// With --start: the version of a source, by the name of its action: a commit id, the version id of an S3 object, or the digest of an image; repeatable
     #[arg(long, value_name = "NAME=VERSION", action = ArgAction::Append, help_heading = "A real pipeline")]
     source_revision: Given<Lines>,
+    /// For replay: the action that runs here
+    #[arg(long, value_name = "[STAGE/]ACTION", help_heading = "A real pipeline")]
+    action: Given<String>,
     /// Keep the record and the artifacts of each run in this folder, for retries and roll-backs
     #[arg(long, value_name = "FOLDER", help_heading = "Again")]
     history_dir: Given<PathBuf>,
@@ -273,6 +276,10 @@ pub struct Checked {
 impl Settings for Raw {
     type Checked = Asked;
 
+    fn secrets() -> &'static [&'static str] {
+        &["parameter", "variable"]
+    }
+
     /// A buildspec's exports alone are for a shell; a pipeline's report is JSON.
     fn writes_data(command: Option<&str>, _format: Option<&str>) -> bool {
         command != Some("buildspec")
@@ -295,8 +302,13 @@ impl Settings for Raw {
 
 impl Raw {
     fn job(self, faults: &mut Faults) -> Option<Checked> {
+        let action = match faults.command() {
+            Some("replay") => faults.required("action", self.action),
+            _ => faults.optional("action", self.action),
+        };
         let follow = Follow {
             execution: None,
+            action,
             is_started: faults.switch("start", self.start),
             revisions: {
                 let given = faults.optional("source_revision", self.source_revision);
@@ -306,7 +318,7 @@ impl Raw {
         let (definition, follow) = match faults.command() {
             // The editor says what is open.
             Some("lsp") => (Some(PathBuf::new()), follow),
-            Some("follow") => {
+            Some("follow" | "replay") => {
                 let execution = faults.optional("definition", self.definition);
                 (Some(PathBuf::new()), follow.of(execution, faults))
             }
@@ -320,7 +332,7 @@ impl Raw {
             .unwrap_or_default()
             .reveal();
         let pipeline = match faults.command() {
-            Some("follow") => faults.required("pipeline", self.pipeline),
+            Some("follow" | "replay") => faults.required("pipeline", self.pipeline),
             _ => faults.optional("pipeline", self.pipeline),
         };
         let stack_name = faults.required("stack_name", self.stack_name);

@@ -90,6 +90,10 @@ impl fmt::Display for StackResource {
 impl Settings for Raw {
     type Checked = Checked;
 
+    fn secrets() -> &'static [&'static str] {
+        &["url", "header"]
+    }
+
     fn check(self, faults: &mut Faults) -> Option<Checked> {
         let hook_alone = !matches!(self.lifecycle_hook, Given::Unset)
             && matches!(self.stack, Given::Unset)

@@ -2,6 +2,7 @@
 
 pub(crate) mod command;
 mod context;
+mod description;
 mod export_file;
 mod output;
 mod overview;
@@ -26,6 +27,7 @@ use command::declared;
 use command::{Common, asks_for_overview, env_dialect, env_files, usage_failure};
 pub use context::Context;
 use context::build_failed_before;
+pub use description::{Description, Setting};
 pub use output::Output;
 use output::{hand_over, report, write_stdout};
 pub use overview::overview;
@@ -113,6 +115,13 @@ fn prepare<S: Settings>(
             return Err(export_file::despite(program, &arguments, failure, style));
         }
     };
+    if matches.get_flag(command::DESCRIBE) {
+        let description = Description::of::<S>(program);
+        let text = serde_json::to_string_pretty(&description);
+        let text =
+            text.map_err(|error| Failure::failed("cannot describe the program").cause(error))?;
+        return Ok(Prepared::Said(text + "\n"));
+    }
     let (subcommand, matches) = match matches.subcommand() {
         Some((name, matches)) => (Some(name.to_owned()), matches),
         None => (None, &matches),

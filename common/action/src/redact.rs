@@ -47,6 +47,14 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     replaced(text, &hidden)
 }
 
+/// The text with `[secret]` for each of these values too: for secrets that the process holds only for a while.
+#[must_use]
+pub fn without<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hidden: Vec<String> = secrets.into_iter().flat_map(forms).collect();
+    hidden.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    redacted(&replaced(text, &hidden)).into_owned()
+}
+
 /// The same for who may not wait: nothing while another thread adds to what is hidden.
 pub(crate) fn redacted_unless_locked(text: &str) -> Option<String> {
     let hidden = HIDDEN.try_read().ok()?;

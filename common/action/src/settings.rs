@@ -55,6 +55,11 @@ pub trait Settings: clap::Args + DeserializeOwned {
     fn writes_data(_command: Option<&str>, _format: Option<&str>) -> bool {
         false
     }
+
+    /// The fields whose values nobody may read: those of a [`guarded::Guarded`] type.
+    fn secrets() -> &'static [&'static str] {
+        &[]
+    }
 }
 
 /// For tests of a program's checks: the raw settings with these fields, by field name, and the

@@ -82,6 +82,12 @@ impl Paths {
         format!("{}/.{release}.partial", self.store())
     }
 
+    /// Where the host puts the stream of a release that it fetches itself, relative to the target.
+    #[must_use]
+    pub fn fetched(&self, release: &str) -> String {
+        format!("{}/.{release}.fetched", self.store())
+    }
+
     /// A release's own folder, relative to the target.
     #[must_use]
     pub fn stored(&self, release: &str) -> String {

@@ -13,7 +13,7 @@ use crate::layout::Paths;
 use crate::place::{self, Put};
 use crate::receive::{self, Incoming};
 use crate::stamp::Stamp;
-use crate::{decision, look, release, shared};
+use crate::{decision, fetched, look, release, shared};
 
 /// An operation on the store. [`run`] says what the result of each is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,8 @@ pub enum Operation {
     },
     /// [`crate::receive()`], with the stream as input: [`crate::Received`].
     Receive(Incoming),
+    /// [`crate::receive_fetched`]: [`crate::Received`].
+    ReceiveFetched { incoming: Incoming, digest: Digest },
     /// [`crate::commit`]: [`crate::Committed`].
     Commit {
         release: String,
@@ -101,6 +103,9 @@ pub fn run(paths: &Paths, operation: Operation, input: impl Read) -> Result<Vec<
             told(&shared::look_at_shared(paths, &shared, current.as_deref()))
         }
         Operation::Receive(incoming) => told(&receive::receive(paths, &incoming, input)?),
+        Operation::ReceiveFetched { incoming, digest } => {
+            told(&fetched::receive_fetched(paths, &incoming, digest)?)
+        }
         Operation::Commit {
             release,
             shared,

@@ -295,7 +295,12 @@ pub fn remove(paths: &Paths, releases: &[String]) -> Result<(), StoreError> {
             continue;
         }
         let partial = paths.partial(release);
-        let mut all = vec![paths.stored(release), format!("{partial}.pieces"), partial];
+        let mut all = vec![
+            paths.stored(release),
+            paths.fetched(release),
+            format!("{partial}.pieces"),
+            partial,
+        ];
         let own = fs::read_dir(paths.below(".deploy"))
             .into_iter()
             .flatten()
@@ -317,7 +322,8 @@ pub(crate) fn remove_partial(paths: &Paths) -> Result<(), StoreError> {
         let Some(name) = name.to_str().filter(|name| name.starts_with('.')) else {
             continue;
         };
-        if name.ends_with(".partial") || name.ends_with(".partial.pieces") {
+        let is_partial = [".partial", ".partial.pieces", ".fetched"];
+        if is_partial.iter().any(|end| name.ends_with(end)) {
             remove_any(paths, &format!("{}/{name}", paths.store()))?;
         }
     }

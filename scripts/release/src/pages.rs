@@ -20,6 +20,7 @@ macro_rules! of_every_program {
         vec![
             program::$of::<deploy_app::Raw>(&deploy_app::PROGRAM),
             program::$of::<export_vars::Raw>(&export_vars::PROGRAM),
+            program::$of::<job_worker::Raw>(&job_worker::PROGRAM),
             program::$of::<make_ami::Raw>(&make_ami::PROGRAM),
             program::$of::<package_template::Raw>(&package_template::PROGRAM),
             program::$of::<run_pipeline::settings::Raw>(&run_pipeline::PROGRAM),

@@ -15,7 +15,7 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    /// Makes an authority and a certificate for `127.0.0.1` and `localhost`.
+    /// Makes an authority and a certificate for `127.0.0.1`, `localhost`, and the services' names in eu-west-1.
     pub(crate) fn new() -> Self {
         let authority_key = KeyPair::generate().expect("cannot make a key");
         let mut authority = CertificateParams::new(Vec::new()).expect("empty names are valid");
@@ -29,7 +29,13 @@ impl Authority {
         let issuer = Issuer::new(authority, authority_key);
 
         let key = KeyPair::generate().expect("cannot make a key");
-        let names = ["localhost", "127.0.0.1", "*.localhost"].map(str::to_owned);
+        let names = [
+            "localhost",
+            "127.0.0.1",
+            "*.localhost",
+            "*.eu-west-1.amazonaws.com",
+        ]
+        .map(str::to_owned);
         let server = CertificateParams::new(names)
             .expect("the names are valid")
             .signed_by(&key, &issuer)

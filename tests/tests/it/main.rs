@@ -16,3 +16,4 @@ mod sdk;
 mod servers;
 mod services;
 mod ssm;
+mod tunnel_clients;

@@ -33,6 +33,11 @@ pub const NEEDS: [Needs; 3] = [
     },
 ];
 
+/// What the build's role needs where a release goes through a bucket. The host reads with the build's permission, by an
+/// address that is signed with it.
+pub(crate) const BUCKET_PERMISSIONS: [&str; 3] =
+    ["s3:PutObject", "s3:GetObject", "s3:DeleteObject"];
+
 /// What a transport needs.
 #[derive(Debug)]
 pub struct Needs {
@@ -67,8 +72,12 @@ pub fn page() -> String {
         format!("| `{transport}` | {actions} | {build} | {instance} |\n")
     });
     let head = "| transport | IAM actions of the build | the build's network | the instance |\n|---|---|---|---|\n";
+    let bucket = BUCKET_PERMISSIONS.map(|one| format!("`{one}`")).join(", ");
+    let bucket = format!(
+        "| `ssm` with DEPLOY_APP_TRANSFER_BUCKET | also {bucket}, on `arn:aws:s3:::BUCKET/deploy-app/*` | also HTTPS to S3 | also HTTPS to S3, and curl or wget; it needs no permission for the bucket |\n"
+    );
     let auto = "| `auto` | those of all, and `ssm:DescribeInstanceInformation`; what is missing leaves one way out, and is told | any of these | any of these |\n";
-    format!("{head}{}{auto}", rows.collect::<String>())
+    format!("{head}{}{bucket}{auto}", rows.collect::<String>())
 }
 
 /// The IAM actions that a transport uses.

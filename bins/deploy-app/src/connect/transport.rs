@@ -1,7 +1,7 @@
 //! Which ways lead to the SSH port of the host, why the others do not, and the streams over them.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use action::failure::Failure;
@@ -67,8 +67,18 @@ pub(crate) struct Routes {
     excluded: Vec<(Transport, String)>,
     tunneling: Option<Tunneling>,
     has_public_address: bool,
-    /// How the tunnels that were connected over end.
-    taken: Mutex<Vec<Ending>>,
+    /// What was connected over.
+    taken: Mutex<Vec<Taken>>,
+}
+
+/// A way that was connected over.
+#[derive(Debug)]
+struct Taken {
+    transport: Transport,
+    /// It, and why not the others.
+    told: Option<String>,
+    /// How it ends, where it is a tunnel.
+    ending: Option<Ending>,
 }
 
 /// What opens tunnels.
@@ -176,8 +186,7 @@ impl Routes {
         excluded.map(|(transport, why)| format!("{transport}: {why}"))
     }
 
-    /// The way that was taken and why the others were not; none where there was no choice.
-    pub(crate) fn told(&self, taken: &Route) -> Option<String> {
+    fn told(&self, taken: &Route) -> Option<String> {
         self.tunneling.as_ref()?;
         let others = self.routes.iter().filter(|route| *route != taken);
         let slower = others.map(|route| format!("{}: it was not faster", route.transport()));
@@ -189,7 +198,7 @@ impl Routes {
     }
 
     /// Connects over every way at once, and takes the first that authenticates.
-    pub(crate) async fn connect(&self, to: &To<'_>) -> Result<(Session, Route), Tried> {
+    pub(crate) async fn connect(&self, to: &To<'_>) -> Result<Session, Tried> {
         let mut tries: FuturesUnordered<_> = self
             .routes
             .iter()
@@ -198,7 +207,14 @@ impl Routes {
         let mut met = Vec::new();
         while let Some((route, tried)) = tries.next().await {
             match tried {
-                Ok(session) => return Ok((session, route.clone())),
+                Ok((session, ending)) => {
+                    self.taken().push(Taken {
+                        transport: route.transport(),
+                        told: self.told(route),
+                        ending,
+                    });
+                    return Ok(session);
+                }
                 // Whoever is between us and one way may be so on the others.
                 Err(Met::Ssh(
                     error @ (ConnectError::HostKey { .. } | ConnectError::HostKeyTypes { .. }),
@@ -215,7 +231,11 @@ impl Routes {
         })
     }
 
-    async fn over(&self, route: &Route, to: &To<'_>) -> Result<Session, Met> {
+    fn taken(&self) -> MutexGuard<'_, Vec<Taken>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn over(&self, route: &Route, to: &To<'_>) -> Result<(Session, Option<Ending>), Met> {
         if *route != Route::Direct && self.has_direct() && self.has_public_address {
             sleep(HEAD_START).await;
         }
@@ -225,6 +245,7 @@ impl Routes {
                 pushed(to).await?;
                 return Session::connect(stream, to.user, to.identity, to.policy, to.deadline)
                     .await
+                    .map(|session| (session, None))
                     .map_err(Met::Ssh);
             }
             (Route::Endpoint(choice), Some(with)) => {
@@ -240,20 +261,30 @@ impl Routes {
         let connected =
             Session::connect(tunnel, to.user, to.identity, to.policy, to.deadline).await;
         match connected {
-            Ok(session) => {
-                let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-                taken.push(ending);
-                Ok(session)
-            }
+            Ok(session) => Ok((session, Some(ending))),
             // A tunnel that ended says more than SSH about its end.
             Err(error) => Err(ending.reason().map_or(Met::Ssh(error), Met::Tunnel)),
         }
     }
 
+    /// Whether the host is reached over a session of Session Manager, which carries a MiB or two a second.
+    pub(crate) fn is_session(&self) -> bool {
+        let taken = self.taken();
+        taken
+            .last()
+            .is_some_and(|taken| taken.transport == Transport::Ssm)
+    }
+
+    /// The way to the host and why the others were not taken; none where there was no choice.
+    pub(crate) fn way(&self) -> Option<String> {
+        self.taken().last().and_then(|taken| taken.told.clone())
+    }
+
     /// Why the tunnel that carried the deployment ended, where it did so by itself.
     pub(crate) fn broken(&self) -> Option<TunnelError> {
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.iter().rev().find_map(Ending::reason)
+        let taken = self.taken();
+        let endings = taken.iter().rev().filter_map(|taken| taken.ending.as_ref());
+        endings.filter_map(Ending::reason).next()
     }
 
     /// Ends every tunnel, also the one that carried the deployment. What is left behind is told.

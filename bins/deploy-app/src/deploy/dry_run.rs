@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::application::Application;
 use super::compare::{self, Compared};
 use super::plan::{Entry, Plan};
+use crate::connect::needs;
 use crate::host::Remote;
 use crate::host::command::Command;
 use crate::host::lock;
@@ -17,8 +18,8 @@ use crate::runtime::ollama;
 use crate::runtime::run_spec::Manner;
 use crate::runtime::start;
 use crate::runtime::stop::{self, Stopping};
-use crate::settings::Checked;
 use crate::settings::key_source::KeySource;
+use crate::settings::{Checked, Transport};
 use filesync::release::next_name;
 use filesync::{Tree, size};
 
@@ -96,6 +97,7 @@ pub(super) async fn of_deployment(
     let stored = state.stored().cloned().unwrap_or_default();
     Ok(Plan {
         host: remote.shown.clone(),
+        way: remote.way.routes.way(),
         target: settings.paths.target.clone(),
         current: current.map(str::to_owned),
         release: is_new.then_some(release),
@@ -138,7 +140,12 @@ pub(super) fn permissions(settings: &Checked, has_instance: bool) -> Vec<String>
     }
     // A key of Session Manager's preferences is known once a session begins.
     if settings.place.address.is_none() {
-        actions.extend(crate::connect::needs::permissions(settings.transport));
+        actions.extend(needs::permissions(settings.transport));
+    }
+    if settings.transfer_bucket.is_some()
+        && matches!(settings.transport, Transport::Auto | Transport::Ssm)
+    {
+        actions.extend(needs::BUCKET_PERMISSIONS);
     }
     if settings.target_group.is_some() {
         actions.push("elasticloadbalancing:DescribeTargetHealth");
@@ -226,6 +233,7 @@ pub(super) async fn of_rollback(
     deeds.extend(shown("start", commands.start(release, false, false)));
     let plan = Plan {
         host: remote.shown.clone(),
+        way: remote.way.routes.way(),
         target: remote.settings.paths.target.clone(),
         current: Some(current.to_owned()),
         deeds,

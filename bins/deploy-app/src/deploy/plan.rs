@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 pub(super) struct Plan {
     /// Where to.
     pub host: String,
+    /// How it was reached and why so, where there was a choice.
+    pub way: Option<String>,
     /// The folder there.
     pub target: String,
     /// The release that runs now.
@@ -45,6 +47,9 @@ impl Plan {
     /// For people.
     pub(super) fn text(&self) -> String {
         let mut text = format!("plan for {} in {}\n", self.host, self.target);
+        if let Some(way) = &self.way {
+            text.push_str(&format!("  reached {way}\n"));
+        }
         if let Some(unknown) = &self.unknown {
             text.push_str(&format!("  {unknown}\n"));
         }
@@ -108,6 +113,7 @@ impl Plan {
         };
         json!({
             "host": self.host,
+            "way": self.way,
             "target": self.target,
             "current": self.current,
             "release": self.release,
@@ -130,6 +136,7 @@ mod tests {
         let entry = |path| Entry { path, size: 3 };
         let plan = Plan {
             host: "i-1 (10.0.0.7:22)".to_owned(),
+            way: Some("over Session Manager (eic: no endpoint)".to_owned()),
             target: "/srv/app".to_owned(),
             current: Some("20261123094308-0123456".to_owned()),
             release: Some("20261123094309-0123457".to_owned()),
@@ -143,7 +150,7 @@ mod tests {
         };
         let text = plan.text();
         assert!(text.starts_with(
-            "plan for i-1 (10.0.0.7:22) in /srv/app\n  current release: 20261123094308-0123456\n  new release: \
+            "plan for i-1 (10.0.0.7:22) in /srv/app\n  reached over Session Manager (eic: no endpoint)\n  current release: 20261123094308-0123456\n  new release: \
              20261123094309-0123457, 1 added, 1 changed, 51 removed, 7 B to send\n    + a (3 B)\n    ~ b (3 B)\n    - c00 (3 B)\n"
         ), "{text}");
         assert!(

@@ -65,6 +65,9 @@ impl Remote<'_> {
     }
 
     async fn send(&self, deed: &str, upload: Upload, limits: &Limits) -> Result<Received, Failure> {
+        if let Some(received) = self.receive_by_bucket(deed, &upload, limits).await? {
+            return Ok(received);
+        }
         let operation = Operation::Receive(upload.incoming());
         let (tell, chunks) = tokio::sync::mpsc::channel(16);
         let sender = tokio::task::spawn_blocking(move || upload::send(&upload, tell));

@@ -8,7 +8,7 @@ use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::guarded::Guarded;
 use action::settings::secret::Secret;
-use action::settings::value::Lines;
+use action::settings::value::{BucketName, Lines};
 use http_probe::Scheme;
 
 use super::Raw;
@@ -23,6 +23,16 @@ use ssh::HostKeyLines;
 
 impl Settings for Raw {
     type Checked = Checked;
+
+    fn secrets() -> &'static [&'static str] {
+        &[
+            "address",
+            "ssh_key",
+            "ssh_key_passphrase",
+            "health_header",
+            "ollama_url",
+        ]
+    }
 
     fn check(self, faults: &mut Faults) -> Option<Checked> {
         let place_given = !matches!(
@@ -88,6 +98,7 @@ impl Settings for Raw {
         }
         let transport = faults.required("transport", self.transport);
         tunneled(faults, transport, instance.is_some(), address.is_some());
+        let transfer_bucket = faults.optional("transfer_bucket", self.transfer_bucket);
         let pinned = pinned(faults, self.host_key);
         let host_key_parameter = parameter(faults, self.host_key_parameter);
         let trust_on_first_use = faults.switch("trust_on_first_use", self.trust_on_first_use);
@@ -179,6 +190,7 @@ impl Settings for Raw {
         Some(Checked {
             place: Place { instance, address },
             transport: transport?,
+            transfer_bucket: transfer_bucket.map(|BucketName(name)| name),
             user,
             ssh_key,
             key_options,

@@ -22,6 +22,8 @@ pub struct Checked {
     pub place: Place,
     /// How the SSH port is reached.
     pub transport: Transport,
+    /// The bucket for what is too much for Session Manager.
+    pub transfer_bucket: Option<String>,
     /// The user to log in as.
     pub user: String,
     /// The key; none means Instance Connect.

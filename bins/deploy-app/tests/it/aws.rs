@@ -83,5 +83,5 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn with_instance(world: &World, aws: &FakeAws) -> Program {
-    world.program().envs(aws.env()).env("INSTANCE_ID", ID)
+    world.direct().envs(aws.env()).env("INSTANCE_ID", ID)
 }

@@ -118,7 +118,12 @@ fn the_documented_policy_is_exactly_what_is_called() {
     let permissions = deploy_app::PROGRAM.permissions.iter();
     let documented: BTreeSet<String> = permissions.map(|one| one.action.to_owned()).collect();
     let tunnels = ["eic", "ssm", "auto"].map(of_transport);
-    let all = tunnels.into_iter().flatten().chain(called(&aws));
+    let bucket = crate::transfer::called();
+    let all = tunnels
+        .into_iter()
+        .flatten()
+        .chain(bucket)
+        .chain(called(&aws));
     assert_eq!(all.collect::<BTreeSet<_>>(), documented);
     aws.assert_all_scripted();
 }

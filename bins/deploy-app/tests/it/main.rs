@@ -34,6 +34,7 @@ mod secret_settings;
 mod secrets;
 mod ssh_keys;
 mod stops;
+mod transfer;
 mod transports;
 mod unreadable;
 mod userlands;

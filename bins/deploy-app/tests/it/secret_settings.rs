@@ -32,6 +32,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "DEPLOY_APP_SSH_CONFIG",
         "DEPLOY_APP_TARGET",
         "DEPLOY_APP_TARGET_GROUP_ARN",
+        "DEPLOY_APP_TRANSFER_BUCKET",
         "DEPLOY_APP_TRANSPORT",
         "DEPLOY_APP_TRUST_ON_FIRST_USE",
         "INSTANCE_ID",

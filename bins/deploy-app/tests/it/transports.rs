@@ -3,24 +3,22 @@
 
 use crate::aws::{ID, with_instance};
 use crate::world::World;
+use harness::sshd::{Options, Sshd};
 use harness::tunnel::{Agent, Behaviour, Endpoint, Faults, Manner, list_endpoints};
 use harness::{FakeAws, Program, Ran, Reply};
 use serde_json::json;
 
-/// AWS, with an endpoint and an agent that lead to the host.
-pub(crate) struct Private {
-    pub(crate) world: World,
-    pub(crate) aws: FakeAws,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) agent: Agent,
+/// AWS, with an endpoint and an agent that lead to a host.
+struct Ways {
+    aws: FakeAws,
+    endpoint: Endpoint,
+    agent: Agent,
 }
 
-impl Private {
-    pub(crate) fn start(behaviour: &Behaviour) -> Option<Self> {
-        let world = World::start()?;
-        let aws = FakeAws::start_tls();
-        let endpoint = Endpoint::start(&aws, world.sshd.port());
-        let agent = Agent::start(world.sshd.port(), behaviour);
+impl Ways {
+    fn start(aws: FakeAws, sshd: &Sshd, behaviour: &Behaviour) -> Self {
+        let endpoint = Endpoint::start(&aws, sshd.port());
+        let agent = Agent::start(sshd.port(), behaviour);
         agent.serve(&aws);
         let items = endpoint.listed(
             "eice-0123456789abcdef0",
@@ -30,6 +28,68 @@ impl Private {
         );
         list_endpoints(&aws, &items);
         aws.on("ec2:DescribeInstances", [instance()]);
+        Self {
+            aws,
+            endpoint,
+            agent,
+        }
+    }
+}
+
+/// The way that all tests take to their hosts: `TEST_TRANSPORT=eic` or `ssm` in the environment of the tests puts that
+/// tunnel between. `scripts/test-transports` runs those that can be run so.
+pub(crate) struct Tunneled {
+    ways: Ways,
+    transport: String,
+}
+
+impl Tunneled {
+    pub(crate) fn start(sshd: &Sshd) -> Option<Self> {
+        let transport = std::env::var("TEST_TRANSPORT").unwrap_or_default();
+        match transport.as_str() {
+            "" | "direct" => None,
+            "eic" | "ssm" => Some(Self {
+                ways: Ways::start(FakeAws::start_tls(), sshd, &Behaviour::default()),
+                transport,
+            }),
+            other => panic!("TEST_TRANSPORT={other} is none of direct, eic, ssm"),
+        }
+    }
+
+    pub(crate) fn over(&self, program: Program) -> Program {
+        program
+            .envs(self.ways.aws.env())
+            .env("INSTANCE_ID", ID)
+            .env_remove("DEPLOY_APP_ADDRESS")
+            .env("DEPLOY_APP_TRANSPORT", &self.transport)
+    }
+}
+
+/// A host that only tunnels lead to.
+pub(crate) struct Private {
+    pub(crate) world: World,
+    pub(crate) aws: FakeAws,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) agent: Agent,
+}
+
+impl Private {
+    pub(crate) fn start(behaviour: &Behaviour) -> Option<Self> {
+        Self::start_with(&Options::default(), FakeAws::start_tls(), behaviour)
+    }
+
+    /// With a differing `sshd`, which may know this AWS.
+    pub(crate) fn start_with(
+        options: &Options,
+        aws: FakeAws,
+        behaviour: &Behaviour,
+    ) -> Option<Self> {
+        let world = World::start_with(options)?;
+        let Ways {
+            aws,
+            endpoint,
+            agent,
+        } = Ways::start(aws, &world.sshd, behaviour);
         Some(Self {
             world,
             aws,
@@ -152,9 +212,10 @@ fn auto_takes_what_leads_there_and_says_why_the_others_do_not() {
             .listed("eice-1", "vpc-1", "subnet-1", "create-complete"),
     );
     let plan = private.over("auto").arg("--dry-run").run();
-    plan.assert_code(0).assert_stderr(
-        "was reached over the Instance Connect Endpoint eice-1 (ssm: the SSM agent of the instance is not registered;",
-    );
+    let way = "over the Instance Connect Endpoint eice-1 (ssm: the SSM agent of the instance is not registered;";
+    plan.assert_code(0)
+        .assert_stderr(&format!("was reached {way}"))
+        .assert_stderr(&format!("\n  reached {way}"));
 }
 
 #[test]
@@ -269,6 +330,24 @@ fn a_clock_that_is_off_and_a_missing_permission_are_told_apart() {
         .unreached("eic", 4)
         .assert_stderr("the server refused the websocket: HTTP 403: User is not authorized")
         .assert_stderr("ec2-instance-connect:OpenTunnel");
+}
+
+#[test]
+fn what_the_preferences_of_the_account_refuse_is_told_in_the_agents_words() {
+    // The agent's own words (amazon-ssm-agent 3.3, `agent/session/config/config.go`).
+    let said = "We couldn't start the session because encryption is not set up on the selected Amazon S3 bucket.";
+    let behaviour = Behaviour {
+        closes: Some((1, said.to_owned())),
+        ..Behaviour::default()
+    };
+    let Some(private) = Private::start(&behaviour) else {
+        return;
+    };
+    private
+        .unreached("ssm", 4)
+        .assert_stderr(&format!("Session Manager ended the session: {said}"))
+        .assert_stderr("hint: Session Manager's preferences and the agent's log");
+    assert_eq!(private.agent.left_open(), Vec::<String>::new());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A host with a small real application: what the other files deploy.
 
+use crate::transports::Tunneled;
 use harness::sshd::{Options, Sshd};
 use harness::{Program, Ran};
 use std::io::{Read as _, Write as _};
@@ -44,6 +45,8 @@ const STOP: &str = "#!/bin/sh\n[ -s \"$STATE/pid\" ] || exit 0\np=$(cat \"$STATE
 /// An SSH host, an application here, and folders for both.
 pub(crate) struct World {
     pub(crate) sshd: Sshd,
+    /// What lies between, where the tests are told to run over a tunnel.
+    tunneled: Option<Tunneled>,
     folder: TempDir,
     port: u16,
 }
@@ -59,7 +62,12 @@ impl World {
         let sshd = Sshd::start_with(options)?;
         let folder = TempDir::with_prefix("deploy").unwrap();
         let port = harness::free_port();
-        let world = Self { sshd, folder, port };
+        let world = Self {
+            tunneled: Tunneled::start(&sshd),
+            sshd,
+            folder,
+            port,
+        };
         std::fs::create_dir(world.source()).unwrap();
         std::fs::create_dir(world.state()).unwrap();
         world.write("app.py", APP);
@@ -107,6 +115,15 @@ impl World {
 
     /// Everything but the host's key.
     pub(crate) fn untrusting(&self) -> Program {
+        let program = self.at_its_address();
+        match &self.tunneled {
+            None => program,
+            Some(tunneled) => tunneled.over(program),
+        }
+    }
+
+    /// The same, and never over a tunnel.
+    fn at_its_address(&self) -> Program {
         let command = |name: &str| format!("{}./{name}", self.variables());
         Program::new(env!("CARGO_BIN_EXE_deploy-app"))
             .env(
@@ -161,6 +178,12 @@ impl World {
     /// Ready to deploy.
     pub(crate) fn program(&self) -> Program {
         self.untrusting()
+            .env("DEPLOY_APP_HOST_KEY", self.sshd.host_key_line("ed25519"))
+    }
+
+    /// Ready to deploy to its address, for tests with an AWS of their own.
+    pub(crate) fn direct(&self) -> Program {
+        self.at_its_address()
             .env("DEPLOY_APP_HOST_KEY", self.sshd.host_key_line("ed25519"))
     }
 

@@ -9,6 +9,8 @@ use action::settings::faults::Faults;
 pub(crate) struct Follow {
     /// Its id; the newest one otherwise.
     pub(crate) execution: Option<String>,
+    /// The action that is replayed.
+    pub(crate) action: Option<String>,
     pub(crate) is_started: bool,
     /// The versions of sources by the names of their actions.
     pub(crate) revisions: Vec<(String, String)>,

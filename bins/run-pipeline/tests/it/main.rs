@@ -8,6 +8,7 @@ mod follow;
 mod lsp;
 mod own_buildspecs;
 mod pipeline;
+mod replay;
 mod world;
 
 use harness::page;

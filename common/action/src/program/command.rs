@@ -53,6 +53,9 @@ pub(super) struct Common {
 /// The id of `--help-all`.
 pub(crate) const HELP_ALL: &str = "help_all";
 
+/// The id of `--describe`.
+pub(crate) const DESCRIBE: &str = "describe";
+
 /// The command line of a program, with every setting as a flag.
 #[must_use]
 pub fn command<S: Args>(program: &Program) -> Command {
@@ -89,7 +92,13 @@ pub fn command<S: Args>(program: &Program) -> Command {
                     .help("Explain every setting, with defaults and examples"),
             )
     };
+    let describe = clap::Arg::new(DESCRIBE)
+        .long("describe")
+        .action(ArgAction::SetTrue)
+        .help_heading("Every program")
+        .help("Print the settings, commands and exports as JSON, for programs that run this one");
     let mut command = with_settings(Command::new(program.name))
+        .arg(describe)
         .about(program.about)
         .version(program.version)
         .after_help(program.examples)
@@ -110,7 +119,7 @@ pub(crate) fn declared<S: Args>(program: &Program) -> Vec<Declared> {
         .filter(|argument| {
             !matches!(
                 argument.get_id().as_str(),
-                "env_file" | "env_dialect" | "help" | HELP_ALL | "version"
+                "env_file" | "env_dialect" | "help" | HELP_ALL | DESCRIBE | "version"
             )
         })
         .map(|argument| {

@@ -41,6 +41,30 @@ impl FromStr for Timeout {
     }
 }
 
+/// The name of an S3 bucket, as far as a request can be made with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketName(pub String);
+
+impl FromStr for BucketName {
+    type Err = String;
+
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(rest) = text.strip_prefix("s3://") {
+            let name = rest.split('/').next().unwrap_or(rest);
+            return Err(format!("{text:?} is a URL; give the bucket's name, {name}"));
+        }
+        let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+        if (3..=63).contains(&text.len()) && text.chars().all(fine) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!(
+                "{text:?} is not a bucket name (3 to 63 lower-case letters, digits, - and .)"
+            ))
+        }
+    }
+}
+
 /// A whole number of at least one, and at most `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count<const MAX: u32 = { u32::MAX }>(pub u32);

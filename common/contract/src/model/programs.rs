@@ -12,7 +12,7 @@ pub struct Program {
 }
 
 /// The programs.
-pub const PROGRAMS: [Program; 6] = [
+pub const PROGRAMS: [Program; 7] = [
     Program {
         name: "package-template",
         exports: Some(&["TEMPLATE_VERSION_ID", "TEMPLATE_DIGEST", "TEMPLATE_CHANGED"]),
@@ -37,6 +37,10 @@ pub const PROGRAMS: [Program; 6] = [
     Program {
         name: "run-pipeline",
         exports: None,
+    },
+    Program {
+        name: "job-worker",
+        exports: Some(&[]),
     },
     Program {
         name: "signal-health",

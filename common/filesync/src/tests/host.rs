@@ -266,6 +266,33 @@ fn a_large_file_that_is_not_what_it_was_is_sent_whole() {
 }
 
 #[test]
+fn a_stream_that_the_host_fetched_is_received_when_it_is_the_one_that_was_stored() {
+    let source = source(&[("a", "1")]);
+    let target = Target::new(Layout::Releases);
+    let (upload, _) = target.upload(source.path(), &name(0));
+    let stream = upload.send(Vec::new()).unwrap();
+    let path = target.at(&target.paths.fetched(&name(0)));
+    let fetched = |there: &[u8]| {
+        fs::write(&path, there).unwrap();
+        let received = receive_fetched(&target.paths, &upload.incoming(), Digest::of(&stream));
+        assert!(!path.exists(), "it goes in any case");
+        received
+    };
+    let other = fetched(&[stream.as_slice(), b"x"].concat());
+    assert!(matches!(other, Err(StoreError::Stream(_))), "{other:?}");
+    assert_eq!(fetched(&stream).unwrap().faults, []);
+    assert!(receive_fetched(&target.paths, &upload.incoming(), Digest::of(&stream)).is_err());
+
+    // What a deployment left that was killed goes with the next one, or when the release goes.
+    fs::write(&path, "left").unwrap();
+    assert_eq!(target.receive(&upload).faults, []);
+    assert!(!path.exists());
+    fs::write(&path, "left").unwrap();
+    release::remove(&target.paths, &[name(0)]).unwrap();
+    assert!(!path.exists());
+}
+
+#[test]
 fn what_was_damaged_on_the_host_is_noticed_when_it_is_linked() {
     let source = source(&[("a", "1"), ("b", "2")]);
     let mut target = Target::new(Layout::Releases);

@@ -1,0 +1,11 @@
+//! Runs the built `job-worker` against a scripted job API, with programs that stand in for ours.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod artifacts;
+mod faults;
+mod killed;
+mod page;
+mod sdk_settings;
+mod secret_settings;
+mod serve;
+mod world;
