@@ -7,7 +7,7 @@ use action::export::quote::posix as quote;
 use action::failure::{Failure, Resource, ResourceKind};
 use action::program::Context;
 use action::wait::Limits;
-use filesync::{Altered, Decision, Operation, Paths, Put};
+use filesync::{Altered, Decision, Operation, Outcome, Paths, Put};
 
 use super::audit::{self, Entry};
 use super::decision;
@@ -78,7 +78,12 @@ pub(super) async fn undo(
     };
     let limits = Limits::cleanup(DECISION_LIMIT);
     let undone = match lock::retake(&again, &lock, &limits).await {
-        Ok(Some(decision)) => decided(&again, done, &decision, failure).await,
+        Ok(Some(decision)) => {
+            if told.explains && decision.outcome != Outcome::Kept {
+                failure_bundle::gather(&again, commands, &done.release).await;
+            }
+            decided(&again, done, &decision, failure).await
+        }
         Ok(None) => {
             if told.explains && !done.release.is_empty() {
                 failure_bundle::gather(&again, commands, &done.release).await;
