@@ -84,6 +84,7 @@ pub(crate) fn serve(own: &OsStr, digest: &str, once: bool) -> Result<(), ServeEr
     let holding = Holding::default();
     let ended = until_gone(stdin, &output, &commands, &holding, &commands_end);
     commands.end_all();
+    filesync::temporary::remove_all();
     // The lock ends with the process, after everything that ran under it, or goes to the guardian.
     ended
 }

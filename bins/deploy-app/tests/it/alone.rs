@@ -9,7 +9,7 @@ use harness::cut_proxy::{CutProxy, Direction};
 use harness::dropbear::Dropbear;
 use harness::sshd::Options;
 
-use crate::model::ollama;
+use crate::ollama::ollama;
 use crate::world::{World, release};
 
 /// SIGKILL.
@@ -71,7 +71,7 @@ fn a_host_that_forwards_nothing_and_takes_one_command_is_deployed_to() {
         return;
     };
     let ollama = ollama("{\"status\":\"success\"}");
-    let program = world.program().envs(ollama.settings("llama3.2:3b"));
+    let program = world.direct().envs(ollama.settings("llama3.2:3b"));
     program.run().assert_code(0);
     is_whole(&world);
     world.write("broken", "");
@@ -96,7 +96,7 @@ fn a_host_with_dropbear_that_forwards_nothing_is_deployed_to() {
 
 fn at_dropbear(world: &World, host: &Dropbear, port: u16) -> Program {
     world
-        .program()
+        .direct()
         .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{port}"))
         .env("DEPLOY_APP_USER", "root")
         .env("DEPLOY_APP_SSH_KEY", host.user_key_path())
@@ -138,7 +138,7 @@ fn the_agent_keeps_a_release_that_becomes_healthy_and_the_retry_exports_it() {
     let Some(world) = World::start() else { return };
     let first = world.deploy();
     let ready = slow(&world, "two");
-    let patient = || world.program().env("DEPLOY_APP_HEALTH_TIMEOUT", "60s");
+    let patient = || world.direct().env("DEPLOY_APP_HEALTH_TIMEOUT", "60s");
     let proxy = CutProxy::start(world.sshd.port());
     lost_at_health(&world, patient(), &proxy);
     // Whoever comes meanwhile is told who judges.
@@ -182,7 +182,7 @@ fn the_agent_goes_back_from_a_release_that_does_not_become_healthy() {
     world.write("content", "two");
     world.write("broken", "");
     let proxy = CutProxy::start(world.sshd.port());
-    lost_at_health(&world, world.program(), &proxy);
+    lost_at_health(&world, world.direct(), &proxy);
     assert!(comes_true(|| is_free(&world)));
     assert_eq!(is_whole(&world), first);
     let audit = world.audit();
@@ -192,11 +192,11 @@ fn the_agent_goes_back_from_a_release_that_does_not_become_healthy() {
         line["failure"].as_str().unwrap().contains("it answers 500"),
         "{line}"
     );
-    let dry = world.program().env("DEPLOY_APP_DRY_RUN", "1").run();
+    let dry = world.direct().env("DEPLOY_APP_DRY_RUN", "1").run();
     dry.assert_code(0)
         .assert_stderr(&format!("the agent went back to release {first}"));
     std::fs::remove_file(world.source().join("broken")).unwrap();
-    let ran = world.program().run();
+    let ran = world.direct().run();
     ran.assert_code(0)
         .assert_stderr(&format!("the agent went back to release {first}"));
     assert_eq!(is_whole(&world), release(&ran));
@@ -209,7 +209,7 @@ fn a_run_that_lost_its_connection_exports_what_the_agent_decided() {
     let ready = slow(&world, "two");
     let proxy = CutProxy::start(world.sshd.port());
     let program = world
-        .program()
+        .direct()
         .env("DEPLOY_APP_HEALTH_TIMEOUT", "60s")
         .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{}", proxy.port()));
     let running = program.spawn();
@@ -258,7 +258,7 @@ fn the_agent_outlives_the_session_of_dropbear() {
 fn cut_at(world: &World, proxy: &CutProxy, (direction, piece): (Direction, usize), killed: bool) {
     let told = format!("{direction:?} {piece}, killed: {killed}");
     let program = world
-        .program()
+        .direct()
         .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{}", proxy.port()));
     proxy.cut_at(direction, piece);
     let running = program.spawn();
@@ -281,7 +281,7 @@ fn cut_at(world: &World, proxy: &CutProxy, (direction, piece): (Direction, usize
     assert!(killed || matches!(ran.code, Some(0 | 1)), "{told}: {ran}");
     assert!(comes_true(|| is_free(world)), "{told}");
     is_whole(world);
-    let ran = world.program().run();
+    let ran = world.direct().run();
     ran.assert_code(0);
     assert_eq!(is_whole(world), release(&ran), "{told}");
     proxy.open();
@@ -302,7 +302,7 @@ fn the_connection_is_cut_at_every_piece_in_both_directions() {
     let proxy = CutProxy::start(world.sshd.port());
     world.write("content", "counted");
     world
-        .program()
+        .direct()
         .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{}", proxy.port()))
         .run()
         .assert_code(0);
