@@ -76,7 +76,7 @@ impl<'a> Remote<'a> {
             None => session,
         };
         let started = Host::start(session, &folders, limits).await;
-        let session = started.map_err(|error| no_agent(settings, way, evidence, &error))?;
+        let session = started.map_err(|error| no_agent(settings, way, &error))?;
         Ok(Self {
             session,
             shown: way.shown(),
@@ -160,7 +160,7 @@ impl<'a> Remote<'a> {
 
     pub(crate) fn no_result(&self, deed: &str, error: &ExecError) -> Failure {
         let deed = format!("{deed} on {}", self.shown);
-        no_result(self.settings, self.evidence, &deed, error)
+        no_result(self.settings, &deed, error)
     }
 
     /// The failure of a command with this status, with its last words.
@@ -169,8 +169,9 @@ impl<'a> Remote<'a> {
             Some(meaning) => format!("exit status {}: {meaning}", output.status),
             None => format!("exit status {}", output.status),
         };
-        self.evidence.command_failed(deed, &how);
-        let failure = Failure::new(exit, format!("cannot {deed} on {}", self.shown)).cause(how);
+        let failure = Failure::new(exit, format!("cannot {deed} on {}", self.shown))
+            .of_command(deed, &how)
+            .cause(how);
         let from = output.tail.len().saturating_sub(TAIL);
         output.tail[from..].iter().fold(failure, Failure::detail)
     }
@@ -290,11 +291,10 @@ impl<'a> Remote<'a> {
 }
 
 /// The failure of a command on the host that has no result.
-fn no_result(settings: &Checked, evidence: &Evidence, deed: &str, error: &ExecError) -> Failure {
-    evidence.command_failed(deed, &error.to_string());
-    let deed = format!("cannot {deed}");
+fn no_result(settings: &Checked, command: &str, error: &ExecError) -> Failure {
+    let deed = format!("cannot {command}");
     let user = &settings.user;
-    match error {
+    let failure = match error {
         ExecError::NotRun { said, .. } => {
             let from = said.len().saturating_sub(TAIL);
             let failure = Failure::new(Exit::NotPermitted, deed).cause(error);
@@ -318,16 +318,17 @@ fn no_result(settings: &Checked, evidence: &Evidence, deed: &str, error: &ExecEr
             "run it again: did the application's folder change while it was sent?",
         ),
         _ => Failure::failed(deed).cause(error),
-    }
+    };
+    failure.of_command(command, error)
 }
 
 /// The failure of a host on which there is no agent.
-fn no_agent(settings: &Checked, way: &Way<'_>, evidence: &Evidence, error: &StartError) -> Failure {
+fn no_agent(settings: &Checked, way: &Way<'_>, error: &StartError) -> Failure {
     let shown = way.shown();
     let deed = format!("start the agent on {shown}");
     let refused = || Failure::refused(format!("cannot {deed}; nothing was touched")).cause(error);
     match error {
-        StartError::Exec(error) => no_result(settings, evidence, &deed, error),
+        StartError::Exec(error) => no_result(settings, &deed, error),
         StartError::Machine(_) => refused().hint("hosts with x86_64 and aarch64 processors can be deployed to"),
         StartError::NoFolder(tried) => tried
             .iter()

@@ -79,6 +79,18 @@ struct Taken {
     told: Option<String>,
     /// How it ends, where it is a tunnel.
     ending: Option<Ending>,
+    /// When it was connected over.
+    since: Instant,
+}
+
+/// How long a tunnel through an Instance Connect Endpoint lasts: an hour by AWS's clock, which began before ours.
+const LIFE: Duration = Duration::from_secs(55 * 60);
+/// One that is younger than this is as good as a new one.
+const NEW: Duration = Duration::from_secs(10);
+
+/// Whether a tunnel of this age ends within the time that is needed, and a new one would last longer.
+fn ends_within(age: Duration, needed: Duration) -> bool {
+    age > NEW && LIFE.saturating_sub(age) < needed
 }
 
 /// What opens tunnels.
@@ -212,6 +224,7 @@ impl Routes {
                         transport: route.transport(),
                         told: self.told(route),
                         ending,
+                        since: Instant::now(),
                     });
                     return Ok(session);
                 }
@@ -273,6 +286,14 @@ impl Routes {
         taken
             .last()
             .is_some_and(|taken| taken.transport == Transport::Ssm)
+    }
+
+    /// Whether the way to the host ends within the time that is needed, and a new connection would last longer.
+    pub(crate) fn ends_within(&self, needed: Duration) -> bool {
+        let taken = self.taken();
+        taken.last().is_some_and(|taken| {
+            taken.transport == Transport::Eic && ends_within(taken.since.elapsed(), needed)
+        })
     }
 
     /// The way to the host and why the others were not taken; none where there was no choice.
@@ -522,6 +543,26 @@ pub(crate) fn hint(error: &TunnelError) -> &'static str {
         }) => "check that sshd runs on the instance and listens at port 22",
         TunnelError::Ssm(_) => {
             "Session Manager's preferences and the agent's log (/var/log/amazon/ssm) say more; DEPLOY_APP_TRANSPORT chooses another way"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ends_within;
+    use std::time::Duration;
+
+    #[test]
+    fn a_tunnel_is_opened_anew_when_it_is_old_enough_and_would_end_too_early() {
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        for (age, needed, is_due) in [
+            (Duration::from_secs(5), minutes(60), false),
+            (Duration::from_secs(11), minutes(60), true),
+            (minutes(20), minutes(34), false),
+            (minutes(20), minutes(36), true),
+            (minutes(58), minutes(1), true),
+        ] {
+            assert_eq!(ends_within(age, needed), is_due, "{age:?} {needed:?}");
         }
     }
 }

@@ -104,7 +104,6 @@ pub(super) async fn compare(
         }
         _ => None,
     };
-    remote.evidence.forget();
     Compared {
         state,
         diff,

@@ -34,7 +34,6 @@ pub(super) async fn prune_unlocked(
             tracing::warn!("{failure}");
         }
     }
-    remote.evidence.forget();
     if removed { old } else { Vec::new() }
 }
 
@@ -57,7 +56,6 @@ pub(super) async fn prune(
             tracing::warn!("{failure}");
         }
     }
-    remote.evidence.forget();
     !old.is_empty() || commands.project().is_some()
 }
 

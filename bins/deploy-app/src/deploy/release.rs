@@ -91,7 +91,17 @@ pub(super) async fn ship(
     }
     let gone = disk_space::prune_unlocked(remote, &compared.state, joins, limits).await;
     let mut done = Done::default();
-    let deployed = act(remote, application, context, limits, &mut done).await;
+    let mut renewed = None;
+    let deployed = act(
+        remote,
+        application,
+        context,
+        limits,
+        &mut done,
+        &mut renewed,
+    )
+    .await;
+    let remote = renewed.as_ref().unwrap_or(remote);
     let deployed = deployed.map_err(|failure| match gone.as_slice() {
         [] => failure,
         gone => failure.changed(format!("removed old releases: {}", gone.join(", "))),
@@ -129,12 +139,15 @@ async fn untouched(
 }
 
 /// Everything that changes the host, under the lock. Each deed is written down before it is done.
-async fn act(
-    remote: &Remote<'_>,
+///
+/// `renewed` is the host over another connection, where one was opened.
+async fn act<'a>(
+    remote: &Remote<'a>,
     application: &Application,
     context: &Context,
     limits: &Limits,
     done: &mut Done,
+    renewed: &mut Option<Remote<'a>>,
 ) -> Result<Deployed, Failure> {
     remote.stages.begin("lock");
     let digest = application.digest;
@@ -178,6 +191,10 @@ async fn act(
     send(remote, application, &compared, &release, limits).await?;
     let commands = compare::commands(remote);
     let pulled = prepare(remote, &commands, &release, application, limits).await?;
+    let remote = match renew(remote, done, limits).await? {
+        Some(again) => &*renewed.insert(again),
+        None => remote,
+    };
     let switch = Switch {
         remote,
         release: &release,
@@ -198,6 +215,34 @@ async fn act(
         changed: true,
         model,
     })
+}
+
+/// What comes from the switch to the proof, beside the wait for health: stopping and starting.
+const SWITCHING: Duration = Duration::from_secs(10 * 60);
+
+/// Connects anew before the switch, where the tunnel would end before the release is proven: an Instance Connect Endpoint
+/// ends each after an hour. The lock is taken over from the agent of the connection before.
+async fn renew<'a>(
+    remote: &Remote<'a>,
+    done: &Done,
+    limits: &Limits,
+) -> Result<Option<Remote<'a>>, Failure> {
+    let needed = remote.settings.health_timeout + SWITCHING;
+    let Some(lock) = done
+        .lock
+        .as_ref()
+        .filter(|_| remote.way.routes.ends_within(needed))
+    else {
+        return Ok(None);
+    };
+    tracing::info!(
+        "connecting to {} anew: the tunnel ends after an hour, and the switch may take what is left of it",
+        remote.shown
+    );
+    remote.session.clone().close().await;
+    let again = remote.again(limits).await?;
+    lock::retake(&again, lock, limits).await?;
+    Ok(Some(again))
 }
 
 /// A host that answers sooner is in the same region, or nearer: gigabits a second lead there, and to compress

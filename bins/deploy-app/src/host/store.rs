@@ -58,8 +58,9 @@ impl Remote<'_> {
     }
 
     fn not_done_at_all(&self, deed: &str, error: &dyn std::fmt::Display) -> Failure {
-        self.evidence.command_failed(deed, &error.to_string());
-        Failure::failed(format!("cannot {deed} on {}", self.shown)).cause(error)
+        Failure::failed(format!("cannot {deed} on {}", self.shown))
+            .cause(error)
+            .of_command(deed, error)
     }
 
     fn not_done(&self, deed: &str, error: &StoreError) -> Failure {

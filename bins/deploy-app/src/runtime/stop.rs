@@ -100,7 +100,6 @@ pub(crate) async fn stop(
                 if !runs_still {
                     tracing::warn!("{failure}");
                     tracing::warn!("as far as can be told nothing runs: going on");
-                    remote.evidence.forget();
                     return Ok(());
                 }
                 failed = Some(failure);

@@ -21,8 +21,12 @@ fn a_first_deployment_ships_starts_and_proves_the_application() {
     let exports = ran.exports();
     let release = release(&ran);
     assert_eq!(exports["DEPLOY_CHANGED"], "1");
-    assert_eq!(exports["EC2_PUBLIC_IP"], "127.0.0.1");
-    assert!(!exports.contains_key("INSTANCE_ID"));
+    let address = match world.is_tunneled() {
+        true => crate::transports::PRIVATE_ADDRESS,
+        false => "127.0.0.1",
+    };
+    assert_eq!(exports["EC2_PUBLIC_IP"], address);
+    assert_eq!(exports.contains_key("INSTANCE_ID"), world.is_tunneled());
     assert_eq!(
         world.answer(),
         Some((200, release.clone(), "one".to_owned()))
@@ -249,7 +253,7 @@ fn everything_is_written_to_the_disk_whenever_something_changed() {
     let killed = std::process::Command::new("kill").arg(pid.trim()).status();
     assert!(killed.unwrap().success());
     program.run().assert_code(0).assert_stderr(WRITTEN);
-    let ollama = crate::model::ollama("{\"status\":\"success\"}");
+    let ollama = crate::ollama::ollama("{\"status\":\"success\"}");
     let with_model = world.program().envs(ollama.settings("llama3.2:3b"));
     with_model.run().assert_code(0).assert_stderr(WRITTEN);
     world.write("content", "two");

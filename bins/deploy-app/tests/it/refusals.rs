@@ -43,7 +43,7 @@ fn a_host_without_a_key_of_the_pinned_type_is_refused() {
     };
     let host = Sshd::start_with(&options).unwrap();
     let program = world
-        .untrusting()
+        .at_its_address()
         .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{}", host.port()));
     let ran = program
         .env("DEPLOY_APP_HOST_KEY", host.host_key_line("ed25519"))
@@ -56,14 +56,14 @@ fn a_host_without_a_key_of_the_pinned_type_is_refused() {
 #[test]
 fn an_unknown_host_is_refused_unless_first_use_is_trusted() {
     let Some(world) = World::start() else { return };
-    let ran = world.untrusting().run();
+    let ran = world.at_its_address().run();
     ran.assert_code(2)
         .assert_stderr("nothing is known about the host key")
         .assert_stderr("DEPLOY_APP_KNOWN_HOSTS");
     assert!(!world.target().exists());
     let known_hosts = world.state().join("known_hosts");
     let trusting = world
-        .untrusting()
+        .at_its_address()
         .env("DEPLOY_APP_KNOWN_HOSTS", &known_hosts)
         .env("DEPLOY_APP_DRY_RUN", "1");
     trusting.run().assert_code(2);
@@ -105,7 +105,7 @@ fn known_hosts_files_are_read() {
     let known_hosts = world.state().join("known_hosts");
     std::fs::write(&known_hosts, world.sshd.known_hosts()).unwrap();
     let program = world
-        .untrusting()
+        .at_its_address()
         .env("DEPLOY_APP_KNOWN_HOSTS", &known_hosts)
         .env("DEPLOY_APP_DRY_RUN", "1");
     program.run().assert_code(0);
@@ -401,7 +401,7 @@ fn a_host_that_does_not_forward_is_named() {
     };
     let host = Sshd::start_with(&options).unwrap();
     let program = world
-        .untrusting()
+        .at_its_address()
         .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{}", host.port()))
         .env("DEPLOY_APP_SSH_KEY", host.user_key_path("ed25519"))
         .env("DEPLOY_APP_HOST_KEY", host.host_key_line("ed25519"));

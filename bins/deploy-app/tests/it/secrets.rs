@@ -144,7 +144,7 @@ fn a_sentinel_secret_appears_nowhere() {
     let (bundle, exports) = (world.state().join("bundle"), world.state().join("exports"));
     let plan = world.state().join("plan.json");
     let program = sentinel
-        .declared_to(world.program())
+        .declared_to(world.direct())
         .envs(aws.env())
         .env("DEPLOY_APP_SSH_KEY", "secretsmanager:key")
         .env("DEPLOY_APP_BUNDLE", &bundle)

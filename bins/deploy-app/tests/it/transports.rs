@@ -116,12 +116,15 @@ impl Private {
     }
 }
 
+/// Where the instance is, and nobody else.
+pub(crate) const PRIVATE_ADDRESS: &str = "192.0.2.7";
+
 /// A running instance without a public address, and with a private one that leads nowhere from here.
 fn instance() -> Reply {
     Reply::xml(format!(
         "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><reservationSet><item><instancesSet><item>\
          <instanceId>{ID}</instanceId><instanceState><code>16</code><name>running</name></instanceState>\
-         <privateIpAddress>192.0.2.7</privateIpAddress><vpcId>vpc-1</vpcId><subnetId>subnet-1</subnetId>\
+         <privateIpAddress>{PRIVATE_ADDRESS}</privateIpAddress><vpcId>vpc-1</vpcId><subnetId>subnet-1</subnetId>\
          <placement><availabilityZone>eu-west-1a</availabilityZone></placement>\
          </item></instancesSet></item></reservationSet></DescribeInstancesResponse>"
     ))
@@ -145,7 +148,7 @@ fn a_private_host_is_deployed_to_over_each_tunnel() {
         ran.assert_code(0)
             .assert_stderr(&format!("was reached {way}"));
         let exports = ran.exports();
-        assert_eq!(exports["EC2_PUBLIC_IP"], "192.0.2.7");
+        assert_eq!(exports["EC2_PUBLIC_IP"], PRIVATE_ADDRESS);
         let release = exports["RELEASE_ID"].clone();
         assert_eq!(
             private.world.answer(),
@@ -156,6 +159,35 @@ fn a_private_host_is_deployed_to_over_each_tunnel() {
     }
     assert_eq!(private.agent.left_open(), Vec::<String>::new());
     assert!(private.endpoint.requests().len() >= 2);
+}
+
+#[test]
+fn a_tunnel_that_would_end_before_the_proof_is_opened_anew_before_the_switch() {
+    let Some(private) = Private::start(&Behaviour::default()) else {
+        return;
+    };
+    // With an hour for health a tunnel ends too early once it is no new one any more.
+    let program = private
+        .over("eic")
+        .env("DEPLOY_APP_BEFORE", "sleep 11")
+        .env("DEPLOY_APP_HEALTH_TIMEOUT", "1h")
+        .env("DEPLOY_APP_TIMEOUT", "2h");
+    let ran = program.run();
+    ran.assert_code(0)
+        .assert_stderr("anew: the tunnel ends after an hour");
+    assert_eq!(private.endpoint.requests().len(), 2);
+    assert_eq!(private.world.answer().map(|(status, ..)| status), Some(200));
+    private.world.assert_unlocked();
+
+    // A failure after it is taken back over the new one.
+    let before = private.world.current();
+    private.world.write("content", "two");
+    program
+        .env("DEPLOY_APP_AFTER", "exit 3")
+        .run()
+        .assert_code(1);
+    assert_eq!(private.world.current(), before);
+    private.world.assert_unlocked();
 }
 
 #[test]

@@ -79,6 +79,11 @@ impl World {
         Some(world)
     }
 
+    /// Whether a tunnel lies between.
+    pub(crate) fn is_tunneled(&self) -> bool {
+        self.tunneled.is_some()
+    }
+
     /// Where the application listens.
     pub(crate) fn port(&self) -> u16 {
         self.port
@@ -122,8 +127,8 @@ impl World {
         }
     }
 
-    /// The same, and never over a tunnel.
-    fn at_its_address(&self) -> Program {
+    /// The same, and never over a tunnel: for tests in which its address matters.
+    pub(crate) fn at_its_address(&self) -> Program {
         let command = |name: &str| format!("{}./{name}", self.variables());
         Program::new(env!("CARGO_BIN_EXE_deploy-app"))
             .env(
