@@ -88,8 +88,7 @@ impl World {
         fs::create_dir_all(root.join("examples/rag-app")).unwrap();
         fs::write(root.join("examples/rag-app/compose.yml"), "services: {}\n").unwrap();
         fs::create_dir(root.join("scripts")).unwrap();
-        let names =
-            "deploy-app export-vars job-worker make-ami package-template run-pipeline signal-health";
+        let names = "deploy-app export-vars job-worker make-ami package-template run-pipeline signal-health";
         world.script(
             &root.join("scripts/programs"),
             &format!("printf '%s\\n' {names}"),
@@ -103,7 +102,10 @@ impl World {
             "mkdir -p built/bin && echo cfn-guard >built/bin/cfn-guard",
         );
         // The program that is taken out of what was fetched.
-        world.stand_in("tar", "for last; do :; done\necho \"$last\" >\"programs/$last\"");
+        world.stand_in(
+            "tar",
+            "for last; do :; done\necho \"$last\" >\"programs/$last\"",
+        );
         // What the stand-in fetches has not the digest of the page.
         world.stand_in(
             "sha256sum",
