@@ -70,7 +70,6 @@ impl State {
     }
 
     /// The digest of the current release's manifest.
-    #[must_use]
     pub(crate) fn digest(&self) -> Option<String> {
         let digest = self.current.as_ref()?.digest?;
         Some(digest.to_string())

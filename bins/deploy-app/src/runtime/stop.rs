@@ -118,9 +118,6 @@ pub(crate) async fn stop(
 
 impl<'a> Stopping<'a> {
     /// The commands that stop it where nobody looks at what answers; or why nobody may do that.
-    ///
-    /// # Errors
-    /// In words.
     pub(crate) fn unattended(&self, settings: &Checked) -> Result<Option<Command>, &'static str> {
         let next = self.next.map(|(_, next)| next);
         if is_left_running(self.runs, next) {
