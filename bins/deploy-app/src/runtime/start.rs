@@ -12,11 +12,11 @@ use super::commands::Commands;
 use super::compose::{self, Pulls, Service, Verdict};
 use super::health;
 use super::ollama::{self, Ensured};
-use super::run_spec::Manner;
+use super::run_spec::RunSpec;
 use super::target_group::Target;
 use crate::host::Remote;
 use crate::settings::Run;
-use ssh::{OutputMode, Stdin as Input};
+use ssh::{OutputMode, Stdin};
 
 /// Between two looks at containers, or two questions for the status.
 const PACE: Pace = Pace {
@@ -104,7 +104,7 @@ async fn recall(
     let script = compose::recall(&remote.settings.paths, release, &names);
     let script = compose::logged_in(&remote.settings.logins, &script);
     let deed = format!("find the images of release {release}");
-    let output = remote.script(&deed, &script, Input::Empty, limits).await?;
+    let output = remote.script(&deed, &script, Stdin::Empty, limits).await?;
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     for line in told.lines() {
         match line.split_once(' ').unwrap_or((line, "")) {
@@ -158,7 +158,7 @@ pub(crate) async fn images_are_there(
     }
     let script = compose::gone(&remote.settings.paths, release);
     let deed = format!("look for the images of release {release}");
-    let output = remote.script(&deed, &script, Input::Empty, limits).await?;
+    let output = remote.script(&deed, &script, Stdin::Empty, limits).await?;
     if output.stdout.is_empty() {
         return Ok(());
     }
@@ -184,7 +184,7 @@ pub(crate) async fn pull_images(
     }
     let script = compose::absent(&names);
     let deed = "look for images";
-    let output = remote.script(deed, &script, Input::Empty, limits).await?;
+    let output = remote.script(deed, &script, Stdin::Empty, limits).await?;
     let absent = String::from_utf8_lossy(&output.stdout).into_owned();
     let is_due = |it: &&Service| match it.pulls {
         Pulls::Always => true,
@@ -195,7 +195,7 @@ pub(crate) async fn pull_images(
     let Some(pull) = commands.pull(release, &due).filter(|_| !due.is_empty()) else {
         return Ok(());
     };
-    remote.stages.begin("pull");
+    remote.timings.begin("pull");
     let deed = format!("pull the images of release {release}");
     remote.command(&pull, &deed, limits).await
 }
@@ -302,7 +302,7 @@ async fn taken_ports(
     };
     let config = remote
         .session
-        .exec(&config, Input::Empty, OutputMode::Nothing, &limits);
+        .exec(&config, Stdin::Empty, OutputMode::Nothing, &limits);
     let Ok(config) = config.await else {
         return Vec::new();
     };
@@ -323,7 +323,7 @@ pub(crate) async fn owners(
     }
     let asked = remote.session.exec(
         compose::LISTENERS,
-        Input::Empty,
+        Stdin::Empty,
         OutputMode::Nothing,
         limits,
     );
@@ -345,7 +345,7 @@ async fn runs(
     };
     let deed = format!("find release {release} running");
     let mut last = None;
-    let look = async || match remote.quietly(&status, &deed, limits).await {
+    let look = async || match remote.run_buffered(&status, &deed, limits).await {
         Ok(()) => Ok(Look::There(())),
         Err(failure) if limits.interrupt.pending().is_some() => Err(failure),
         Err(failure) => {
@@ -366,25 +366,25 @@ async fn runs(
 /// Proves that a started release works: the model, the health URL, the load balancer.
 pub(crate) async fn prove(
     remote: &Remote<'_>,
-    manner: &Manner,
+    run_spec: &RunSpec,
     release: &str,
     limits: &Limits,
 ) -> Result<Option<Ensured>, Failure> {
     let (settings, session) = (remote.settings, &remote.session);
-    let ensured = model(remote, &manner.commands(settings), release, limits).await?;
+    let ensured = model(remote, &run_spec.commands(settings), release, limits).await?;
     if let Some(model) = settings.model.as_ref().filter(|model| model.warm_up) {
         ollama::warm_up(session, model, limits).await?;
     }
-    if let Some(health) = &manner.health {
-        remote.stages.begin("health");
+    if let Some(health) = &run_spec.health {
+        remote.timings.begin("health");
         health::prove(session, health, release, limits).await?;
-    } else if manner.run != Run::None {
+    } else if run_spec.run != Run::None {
         tracing::warn!(
             "DEPLOY_APP_HEALTH_URL is none: release {release} counts as healthy because it runs"
         );
     }
     if let Some(target) = target(remote) {
-        remote.stages.begin("target group");
+        remote.timings.begin("target group");
         target.prove(limits, settings.health_timeout).await?;
     }
     Ok(ensured)
@@ -393,15 +393,15 @@ pub(crate) async fn prove(
 /// Writes down that a release was healthy, how it was run, and with which images; only while the lock is ours.
 pub(crate) async fn record(
     remote: &Remote<'_>,
-    manner: &Manner,
+    run_spec: &RunSpec,
     release: &str,
     limits: &Limits,
 ) -> Result<(), Failure> {
-    let commands = manner.commands(remote.settings);
+    let commands = run_spec.commands(remote.settings);
     keep_images(remote, &commands, release, compose::Of::Containers, limits).await?;
     let proof = Operation::Prove {
         release: release.to_owned(),
-        how: manner.to_text(),
+        how: run_spec.to_text(),
     };
     remote
         .files("write down that the release is healthy", proof, limits)
@@ -418,7 +418,7 @@ pub(crate) async fn model(
     let Some(model) = &remote.settings.model else {
         return Ok(None);
     };
-    remote.stages.begin("model");
+    remote.timings.begin("model");
     let there = ollama::is_there(&remote.session, model, limits).await;
     if !matches!(there, Ok(Some(_))) {
         keeps_models(remote, &services(remote, commands, release, limits).await?)?;
@@ -448,7 +448,7 @@ pub(crate) fn target<'a>(remote: &'a Remote<'_>) -> Option<Target<'a>> {
 }
 
 /// Why the release that is current is not well right now; nothing when it is.
-pub(crate) async fn unwell(
+pub(crate) async fn health_problem(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     release: &str,
@@ -472,7 +472,7 @@ pub(crate) async fn unwell(
     }
     if let Some(status) = commands.status(release)
         && remote
-            .quietly(&status, "find it running", limits)
+            .run_buffered(&status, "find it running", limits)
             .await
             .is_err()
     {
