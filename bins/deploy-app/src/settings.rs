@@ -7,6 +7,7 @@ mod compose_run;
 mod environment;
 mod health;
 pub(crate) mod key_source;
+mod paths;
 pub(crate) mod project_name;
 mod ssh_config;
 mod values;

@@ -15,9 +15,9 @@ use crate::host::lock;
 use crate::host::state::State;
 use crate::runtime::commands::Commands;
 use crate::runtime::compose::{self, Outline, Unread};
+use crate::runtime::images;
 use crate::runtime::ollama;
 use crate::runtime::run_spec::RunSpec;
-use crate::runtime::start;
 use crate::runtime::stop::{self, Stopping};
 use crate::settings::key_source::KeySource;
 use crate::settings::{Checked, Transport};
@@ -61,6 +61,12 @@ pub(super) async fn of_deployment(
             old.iter()
                 .map(|old| format!("remove the old release {old}")),
         );
+        let after = ahead.and_then(|ahead| ahead.outline.as_ref().ok());
+        let after = after.map_or(&[][..], |outline| outline.services.as_slice());
+        for service in images::to_pull(remote, after, limits).await? {
+            let (image, name) = (&service.image, &service.name);
+            deeds.push(format!("pull the image {image} of service {name}"));
+        }
         deeds.extend(shown("build", commands.build(&release)));
     }
     if let Some(model) = &settings.model
@@ -183,7 +189,7 @@ async fn services(
         return vec!["every service is built and started".to_owned()];
     };
     let told = async {
-        let before = start::services(remote, &runs.commands(settings), current, limits).await;
+        let before = images::services(remote, &runs.commands(settings), current, limits).await;
         let before = before.map_err(|failure| failure.deed().to_owned())?;
         let after = &outline
             .as_ref()

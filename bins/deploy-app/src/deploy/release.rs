@@ -25,6 +25,7 @@ use crate::host::lock;
 use crate::host::state::State;
 use crate::runtime::commands::Commands;
 use crate::runtime::compose;
+use crate::runtime::images;
 use crate::runtime::ollama::{self, Ensured};
 use crate::runtime::run_spec::RunSpec;
 use crate::runtime::start::{self, Images};
@@ -352,17 +353,17 @@ async fn prepare(
     limits: &Limits,
 ) -> Result<bool, Failure> {
     if let Some(build) = commands.build(release) {
-        let services = start::services(remote, commands, release, limits).await?;
+        let services = images::services(remote, commands, release, limits).await?;
         start::keeps_models(remote, &services)?;
         preflight::check_mounts(remote.settings, &application.wanted, &services)?;
-        start::pull_images(remote, commands, release, &services, limits).await?;
+        images::pull(remote, commands, release, &services, limits).await?;
         remote.timings.begin("build");
         remote
             .command(&build, &format!("build release {release}"), limits)
             .await?;
         let names: Vec<&str> = services.iter().map(|it| it.image.as_str()).collect();
-        let images = compose::Of::Names(&names);
-        start::keep_images(remote, commands, release, images, limits).await?;
+        let of = compose::Of::Names(&names);
+        images::keep(remote, commands, release, of, limits).await?;
     }
     let mut pulled = false;
     if let Some(model) = &remote.settings.model

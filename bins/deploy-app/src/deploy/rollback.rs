@@ -20,7 +20,8 @@ use super::preflight;
 use crate::host::Remote;
 use crate::host::lock;
 use crate::host::state::State;
-use crate::runtime::start::{self, Images};
+use crate::runtime::images;
+use crate::runtime::start::Images;
 
 /// The digest of no tree: whatever is current is told in full.
 fn no_tree() -> Digest {
@@ -60,7 +61,7 @@ pub(super) async fn go_back(
     if commands.project().is_some() {
         compare::check_runtime_of(remote, &commands, limits).await?;
         preflight::is_ours(remote, &run_spec, limits).await?;
-        start::images_are_there(remote, &commands, &release, limits).await?;
+        images::are_there(remote, &commands, &release, limits).await?;
     }
     if context.dry_run {
         let (text, json) = dry_run::of_rollback(remote, &current, &release, &state, limits).await?;
