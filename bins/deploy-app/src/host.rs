@@ -29,11 +29,11 @@ use self::command::{Command, Tool};
 use crate::connect;
 use crate::connect::host_keys::{self, HostKeyTrust};
 use crate::connect::ssh_target::SshTarget;
-use crate::diagnostics::collector::Evidence;
-use crate::diagnostics::timings::Stages;
+use crate::diagnostics::collector::Diagnostics;
+use crate::diagnostics::timings::Timings;
 use crate::settings::Checked;
 use action::export::quote::posix as quote;
-use ssh::{ExecError, ExecOutput as Output, OutputMode as Show, Stdin as Input};
+use ssh::{ExecError, ExecOutput as Output, OutputMode, Stdin};
 
 /// How many lines of a failed command are repeated in the error.
 const TAIL: usize = 20;
@@ -51,9 +51,9 @@ pub(crate) struct Remote<'a> {
     /// What it is believed by.
     pub trust: &'a HostKeyTrust,
     /// Where the deployment is.
-    pub stages: &'a Stages,
+    pub timings: &'a Timings,
     /// What is gathered for the failure bundle.
-    pub evidence: &'a Evidence,
+    pub diagnostics: &'a Diagnostics,
 }
 
 impl<'a> Remote<'a> {
@@ -62,7 +62,7 @@ impl<'a> Remote<'a> {
         settings: &'a Checked,
         ssh_target: &'a SshTarget<'a>,
         trust: &'a HostKeyTrust,
-        (stages, evidence): (&'a Stages, &'a Evidence),
+        (timings, diagnostics): (&'a Timings, &'a Diagnostics),
         limits: &Limits,
     ) -> Result<Self, Failure> {
         let session = connect::connect(settings, ssh_target, trust, limits).await?;
@@ -83,8 +83,8 @@ impl<'a> Remote<'a> {
             settings,
             ssh_target,
             trust,
-            stages,
-            evidence,
+            timings,
+            diagnostics,
         })
     }
 
@@ -96,8 +96,8 @@ impl<'a> Remote<'a> {
             settings,
             ssh_target: self.ssh_target,
             trust: self.trust,
-            stages: self.stages,
-            evidence: self.evidence,
+            timings: self.timings,
+            diagnostics: self.diagnostics,
         }
     }
 
@@ -114,7 +114,7 @@ impl<'a> Remote<'a> {
 
     /// The same host over a new connection.
     pub(crate) async fn again(&self, limits: &Limits) -> Result<Self, Failure> {
-        let kept = (self.stages, self.evidence);
+        let kept = (self.timings, self.diagnostics);
         Self::connect(self.settings, self.ssh_target, self.trust, kept, limits).await
     }
 
@@ -123,10 +123,10 @@ impl<'a> Remote<'a> {
         &self,
         deed: &str,
         script: &str,
-        input: Input,
+        input: Stdin,
         limits: &Limits,
     ) -> Result<Output, Failure> {
-        self.shown_script(deed, script, input, Show::Nothing, limits)
+        self.shown_script(deed, script, input, OutputMode::Nothing, limits)
             .await
     }
 
@@ -134,8 +134,8 @@ impl<'a> Remote<'a> {
         &self,
         deed: &str,
         script: &str,
-        input: Input,
-        show: Show,
+        input: Stdin,
+        show: OutputMode,
         limits: &Limits,
     ) -> Result<Output, Failure> {
         let output = self
@@ -155,7 +155,7 @@ impl<'a> Remote<'a> {
     ) -> Result<Output, Failure> {
         let ended = self
             .session
-            .exec(script, Input::Empty, Show::Nothing, limits)
+            .exec(script, Stdin::Empty, OutputMode::Nothing, limits)
             .await;
         let output = ended.map_err(|error| self.no_result(deed, &error))?;
         self.succeeded(deed, output, Tool::Compose)
@@ -211,7 +211,7 @@ impl<'a> Remote<'a> {
     }
 
     /// How a command of the application ended. Whatever it was denied is its own business.
-    fn did_well(&self, command: &Command, deed: &str, output: &Output) -> Result<(), Failure> {
+    fn check_exit(&self, command: &Command, deed: &str, output: &Output) -> Result<(), Failure> {
         if output.status == 0 {
             return Ok(());
         }
@@ -229,7 +229,9 @@ impl<'a> Remote<'a> {
         deed: &str,
         limits: &Limits,
     ) -> Result<(), Failure> {
-        let output = self.run(command, Show::Lines(command.name), limits).await;
+        let output = self
+            .run(command, OutputMode::Lines(command.name), limits)
+            .await;
         let output = output.map_err(|error| self.no_result(deed, &error))?;
         self.succeeded(deed, output, Tool::Other).map(drop)
     }
@@ -237,12 +239,12 @@ impl<'a> Remote<'a> {
     async fn run(
         &self,
         command: &Command,
-        show: Show,
+        show: OutputMode,
         limits: &Limits,
     ) -> Result<Output, ExecError> {
         let session = &self.session;
         session
-            .exec(&command.script, Input::Empty, show, limits)
+            .exec(&command.script, Stdin::Empty, show, limits)
             .await
     }
 
@@ -253,26 +255,28 @@ impl<'a> Remote<'a> {
         deed: &str,
         limits: &Limits,
     ) -> Result<(), Failure> {
-        let output = self.run(command, Show::Lines(command.name), limits).await;
+        let output = self
+            .run(command, OutputMode::Lines(command.name), limits)
+            .await;
         let output = output.map_err(|error| self.no_result(deed, &error))?;
-        self.did_well(command, deed, &output)
+        self.check_exit(command, deed, &output)
     }
 
     /// Runs a command of the application whose lines are of interest only when it fails.
-    pub(crate) async fn quietly(
+    pub(crate) async fn run_buffered(
         &self,
         command: &Command,
         deed: &str,
         limits: &Limits,
     ) -> Result<(), Failure> {
-        let output = self.run(command, Show::Tail, limits).await;
+        let output = self.run(command, OutputMode::Tail, limits).await;
         let output = output.map_err(|error| self.no_result(deed, &error))?;
-        self.did_well(command, deed, &output)
+        self.check_exit(command, deed, &output)
     }
 
     /// The last lines of a command, whatever its status; none when it does not run.
     pub(crate) async fn tail(&self, command: &Command, limits: &Limits) -> Vec<String> {
-        let output = self.run(command, Show::Tail, limits).await;
+        let output = self.run(command, OutputMode::Tail, limits).await;
         output.map(|output| output.tail).unwrap_or_default()
     }
 
@@ -283,7 +287,7 @@ impl<'a> Remote<'a> {
         script: &str,
         limits: &Limits,
     ) -> Result<(), Failure> {
-        self.script(deed, script, Input::Empty, limits)
+        self.script(deed, script, Stdin::Empty, limits)
             .await
             .map(drop)
     }

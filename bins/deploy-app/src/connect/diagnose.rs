@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::cloud::Cloud;
 use super::instance::InstanceInfo;
-use crate::diagnostics::collector::Evidence;
+use crate::diagnostics::collector::Diagnostics;
 
 /// How many of the console's last lines are shown.
 const CONSOLE_LINES: usize = 15;
@@ -42,7 +42,7 @@ pub(crate) async fn lines(
 }
 
 /// Asks AWS about an instance whose SSH never came; a moment is enough, also after a signal.
-pub(crate) async fn gather_unreached(evidence: &Evidence, cloud: &Cloud, id: &str) {
+pub(crate) async fn gather_unreached(diagnostics: &Diagnostics, cloud: &Cloud, id: &str) {
     cloud.session.limit.extend(Instant::now() + UNREACHED);
     let console = match timeout(UNREACHED, ec2::console(&cloud.ec2.client, id)).await {
         Ok(console) => console.map_err(|error| error.to_string()),
@@ -51,9 +51,9 @@ pub(crate) async fn gather_unreached(evidence: &Evidence, cloud: &Cloud, id: &st
     match console {
         Ok(console) => {
             let tail: Vec<String> = tail(&console, BUNDLED_LINES).collect();
-            evidence.add("console.txt", tail.join("\n"));
+            diagnostics.add("console.txt", tail.join("\n"));
         }
-        Err(error) => evidence.add("console.txt", format!("cannot be read: {error}")),
+        Err(error) => diagnostics.add("console.txt", format!("cannot be read: {error}")),
     }
 }
 

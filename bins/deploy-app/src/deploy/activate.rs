@@ -5,7 +5,7 @@ use action::failure::Failure;
 use action::wait::Limits;
 use filesync::{Altered, Operation, Paths, Put, Stamp};
 
-use super::journal::{Before, Done};
+use super::journal::{Journal, RollbackTarget};
 use super::unattended::{self, Activation, Stage};
 use crate::host::Remote;
 use crate::host::command::Command;
@@ -13,7 +13,7 @@ use crate::host::lock;
 use crate::host::state::State;
 use crate::runtime::compose;
 use crate::runtime::ollama::Ensured;
-use crate::runtime::run_spec::Manner;
+use crate::runtime::run_spec::RunSpec;
 use crate::runtime::start::{self, Images};
 use crate::runtime::stop::{NotStopped, Stopping, stop};
 
@@ -22,11 +22,11 @@ pub(super) struct Switch<'a> {
     pub(super) remote: &'a Remote<'a>,
     pub(super) release: &'a str,
     /// How it is run.
-    pub(super) manner: &'a Manner,
+    pub(super) run_spec: &'a RunSpec,
     /// What is on the host.
     pub(super) state: &'a State,
     /// What comes back when it fails.
-    pub(super) before: Before,
+    pub(super) before: RollbackTarget,
     /// Whether this goes on from where somebody was stopped: the release is current already, and what runs
     /// is not known.
     pub(super) resumes: bool,
@@ -41,27 +41,27 @@ impl Switch<'_> {
     /// Switches, starts, proves, and runs the hook after.
     pub(super) async fn go(
         &self,
-        done: &mut Done,
+        journal: &mut Journal,
         limits: &Limits,
     ) -> Result<Option<Ensured>, Failure> {
         let (remote, release) = (self.remote, self.release);
         let paths = &remote.settings.paths;
-        remote.stages.begin("switch");
-        let commands = self.manner.commands(remote.settings);
+        remote.timings.begin("switch");
+        let commands = self.run_spec.commands(remote.settings);
         if let Some(project) = commands.project() {
             let claim = inside(paths, &compose::claim(paths, project));
             let deed = "write down whose the Compose project is";
             remote.release(deed, &claim, limits).await?;
         }
-        done.switched = Some(self.before.clone());
+        journal.switched = Some(self.before.clone());
         let settings = remote.settings;
         let back = self.before.release();
-        done.back = back.map(|before| self.state.manner(before, settings));
+        journal.back = back.map(|before| self.state.run_spec(before, settings));
         if paths.moves_files() {
             self.check_back(limits).await?;
-            done.placed = Some(self.placed());
+            journal.placed = Some(self.placed());
         }
-        self.leave(done, Stage::Switching, limits).await?;
+        self.leave(journal, Stage::Switching, limits).await?;
         if paths.moves_files() {
             let stamp = self.put(limits).await?;
             if let Some(stamp) = stamp {
@@ -78,58 +78,63 @@ impl Switch<'_> {
         remote
             .files::<()>("switch to the release", switch, limits)
             .await?;
-        remote.stages.begin("start");
+        remote.timings.begin("start");
         let running = self.running();
         // From here on the release before may not run any more.
-        done.started = true;
+        journal.started = true;
         let starting = Stage::Starting(self.stops(&running));
-        self.leave(done, starting, limits).await?;
-        self.stop_what_runs(&running, done, limits).await?;
+        self.leave(journal, starting, limits).await?;
+        self.stop_what_runs(&running, journal, limits).await?;
         start::start(remote, &commands, release, self.images, limits).await?;
-        self.leave(done, Stage::Proving, limits).await?;
-        let model = start::prove(remote, self.manner, release, limits).await?;
+        self.leave(journal, Stage::Proving, limits).await?;
+        let model = start::prove(remote, self.run_spec, release, limits).await?;
         if let Some(after) = commands.after(release) {
-            self.leave(done, Stage::Hook, limits).await?;
-            remote.stages.begin("after");
+            self.leave(journal, Stage::Hook, limits).await?;
+            remote.timings.begin("after");
             remote
                 .command(&after, "run the hook after the start", limits)
                 .await?;
         }
-        remote.stages.begin("finish");
-        self.leave(done, Stage::Recording, limits).await?;
-        start::record(remote, self.manner, release, limits).await?;
+        remote.timings.begin("finish");
+        self.leave(journal, Stage::Recording, limits).await?;
+        start::record(remote, self.run_spec, release, limits).await?;
         lock::plan(remote, None, limits).await?;
         Ok(model)
     }
 
     /// Leaves with the agent what it does alone should the connection be lost from now on.
-    async fn leave(&self, done: &Done, stage: Stage<'_>, limits: &Limits) -> Result<(), Failure> {
+    async fn leave(
+        &self,
+        journal: &Journal,
+        stage: Stage<'_>,
+        limits: &Limits,
+    ) -> Result<(), Failure> {
         let activation = Activation {
-            manner: self.manner,
+            run_spec: self.run_spec,
             images: self.images,
             audit: self.audit,
         };
-        unattended::leave(self.remote, done, activation, stage, limits).await
+        unattended::leave(self.remote, journal, activation, stage, limits).await
     }
 
     /// What may run: of which release, how it was started, and whether that is certain.
-    fn running(&self) -> Vec<(Option<&str>, Manner, bool)> {
+    fn running(&self) -> Vec<(Option<&str>, RunSpec, bool)> {
         let settings = self.remote.settings;
         let current = self.state.current_name();
         let mut running = Vec::new();
         if let (true, Some(before)) = (self.resumes, self.before.release()) {
             // Whoever was stopped may not have come so far as to stop it.
-            let runs = self.state.manner(before, settings);
-            if !self.manner.starts_like(&runs) {
+            let runs = self.state.run_spec(before, settings);
+            if !self.run_spec.starts_like(&runs) {
                 running.push((Some(before), runs, false));
             }
         }
         running.push(match current {
             Some(before) if !self.resumes => {
-                let runs = self.state.manner(before, settings);
+                let runs = self.state.run_spec(before, settings);
                 (current, runs, self.state.is_proven())
             }
-            _ => (current, self.manner.clone(), false),
+            _ => (current, self.run_spec.clone(), false),
         });
         running
     }
@@ -137,20 +142,20 @@ impl Switch<'_> {
     /// How each of them is stopped.
     fn stopping<'a>(
         &'a self,
-        running: &'a [(Option<&str>, Manner, bool)],
+        running: &'a [(Option<&str>, RunSpec, bool)],
     ) -> impl Iterator<Item = Stopping<'a>> {
         running.iter().map(|(release, runs, is_certain)| Stopping {
             runs,
             release: *release,
             is_certain: *is_certain,
-            next: Some((self.release, self.manner)),
+            next: Some((self.release, self.run_spec)),
         })
     }
 
     /// The commands that stop what may run; or why only from here.
     fn stops(
         &self,
-        running: &[(Option<&str>, Manner, bool)],
+        running: &[(Option<&str>, RunSpec, bool)],
     ) -> Result<Vec<Command>, &'static str> {
         let settings = self.remote.settings;
         let stops = self.stopping(running);
@@ -161,14 +166,14 @@ impl Switch<'_> {
     /// Stops what runs, by the commands of the release that it is, in that release's folder.
     async fn stop_what_runs(
         &self,
-        running: &[(Option<&str>, Manner, bool)],
-        done: &mut Done,
+        running: &[(Option<&str>, RunSpec, bool)],
+        journal: &mut Journal,
         limits: &Limits,
     ) -> Result<(), Failure> {
         for stopping in self.stopping(running) {
             let stopped = stop(self.remote, &stopping, limits).await;
             if let Err(NotStopped::Runs(_)) = stopped {
-                done.started = false;
+                journal.started = false;
             }
             stopped?;
         }

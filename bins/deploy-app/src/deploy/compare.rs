@@ -11,7 +11,7 @@ use super::application::Application;
 use crate::host::Remote;
 use crate::host::state::State;
 use crate::runtime::commands::Commands;
-use crate::runtime::run_spec::Manner;
+use crate::runtime::run_spec::RunSpec;
 use crate::runtime::start;
 use crate::settings::{Checked, Runtime};
 use filesync::Diff;
@@ -33,7 +33,7 @@ pub(super) struct Compared {
     pub(super) state: State,
     pub(super) diff: Diff,
     /// Why the release that is current is not well, when it is the wanted one.
-    pub(super) unwell: Option<String>,
+    pub(super) health_problem: Option<String>,
     /// How the current release was started, for people, where the settings have another way.
     pub(super) started_otherwise: Option<String>,
 }
@@ -59,8 +59,8 @@ impl Compared {
 
     /// Why the wanted release, which is current, is started all the same.
     pub(super) fn doubt(&self) -> Option<String> {
-        match &self.unwell {
-            Some(unwell) => Some(unwell.clone()),
+        match &self.health_problem {
+            Some(health_problem) => Some(health_problem.clone()),
             // What answers may be the release before it.
             None if !self.state.is_proven() => {
                 Some("it was not proven healthy after its last start".to_owned())
@@ -83,8 +83,8 @@ pub(super) async fn compare(
         .compare(&application.wanted, &state, may_remember, limits)
         .await;
     let settings = remote.settings;
-    let started = state.current_name().map(|it| state.manner(it, settings));
-    let wanted_start = Manner::of(settings);
+    let started = state.current_name().map(|it| state.run_spec(it, settings));
+    let wanted_start = RunSpec::of(settings);
     let started_otherwise = started
         .filter(|it| !wanted_start.starts_like(it))
         .map(|it| wanted_start.difference(&it));
@@ -98,16 +98,16 @@ pub(super) async fn compare(
     diff.kept
         .retain(|_, from| !shared.iter().any(|path| filesync::is_at(from, path)));
     let commands = commands(remote);
-    let unwell = match state.current_name() {
+    let health_problem = match state.current_name() {
         Some(current) if diff.is_empty() && started_otherwise.is_none() => {
-            start::unwell(remote, &commands, current, limits).await
+            start::health_problem(remote, &commands, current, limits).await
         }
         _ => None,
     };
     Compared {
         state,
         diff,
-        unwell,
+        health_problem,
         started_otherwise,
     }
 }

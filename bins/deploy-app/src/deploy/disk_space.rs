@@ -14,7 +14,7 @@ use crate::host::Remote;
 use crate::host::state::State;
 use crate::runtime::compose;
 use crate::settings::{Checked, Run};
-use ssh::Stdin as Input;
+use ssh::Stdin;
 
 /// Removes what is not kept and nobody can be deploying: a lock that somebody holds does not keep a disk
 /// from being cleared. Failing costs room only. Gives what went.
@@ -102,7 +102,7 @@ async fn keep_written(
     }
     let mut unknown = old.to_vec();
     unknown.retain(|release| {
-        let run = state.manner(release, remote.settings).run;
+        let run = state.run_spec(release, remote.settings).run;
         matches!(run, Run::Compose(_)) && !state.images.contains(release)
     });
     if unknown.is_empty() && shared.is_empty() {
@@ -212,7 +212,7 @@ async fn docker_kib(remote: &Remote<'_>, limits: &Limits) -> Option<u64> {
     let script = "docker info --format '{{.DockerRootDir}}' 2>/dev/null; exit 0";
     let deed = "look at Docker's disk";
     let output = remote
-        .script(deed, script, Input::Empty, limits)
+        .script(deed, script, Stdin::Empty, limits)
         .await
         .ok()?;
     let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();

@@ -17,7 +17,7 @@ use crate::runtime::commands::Commands;
 use crate::runtime::compose::{self, Outline, Unread};
 use crate::runtime::images;
 use crate::runtime::ollama;
-use crate::runtime::run_spec::Manner;
+use crate::runtime::run_spec::RunSpec;
 use crate::runtime::stop::{self, Stopping};
 use crate::settings::key_source::KeySource;
 use crate::settings::{Checked, Transport};
@@ -43,13 +43,16 @@ pub(super) async fn of_deployment(
     let shown = |deed: &str, command: Option<Command>| {
         command.map(|command| format!("{deed}: {}", command.shown))
     };
-    let manner = Manner::of(settings);
-    let runs = current.map_or_else(|| manner.clone(), |current| state.manner(current, settings));
+    let run_spec = RunSpec::of(settings);
+    let runs = current.map_or_else(
+        || run_spec.clone(),
+        |current| state.run_spec(current, settings),
+    );
     let stopping = Stopping {
         runs: &runs,
         release: current,
         is_certain: state.is_proven(),
-        next: Some((current.unwrap_or(&release), &manner)),
+        next: Some((current.unwrap_or(&release), &run_spec)),
     };
     deeds.extend(compared.reason());
     if is_new {
@@ -91,7 +94,7 @@ pub(super) async fn of_deployment(
     } else if let (Some(current), Some(doubt)) = (current, compared.doubt()) {
         deeds.push(format!("start the current release again, because {doubt}"));
         deeds.extend(stop::foreseen(remote, &stopping, limits).await?);
-        let anew = compared.unwell.is_some();
+        let anew = compared.health_problem.is_some();
         deeds.extend(shown("start", commands.start(current, false, anew)));
         let after = commands.after(current).filter(|_| !state.is_proven());
         deeds.extend(shown("after the start", after));
@@ -180,8 +183,8 @@ async fn services(
     };
     let current = compared.state.current_name();
     let settings = remote.settings;
-    let runs = current.map(|current| compared.state.manner(current, settings));
-    let is_same_project = |runs: &Manner| runs.commands(settings).project() == commands.project();
+    let runs = current.map(|current| compared.state.run_spec(current, settings));
+    let is_same_project = |runs: &RunSpec| runs.commands(settings).project() == commands.project();
     let Some((current, runs)) = current.zip(runs.filter(is_same_project)) else {
         return vec!["every service is built and started".to_owned()];
     };
@@ -231,9 +234,9 @@ pub(super) async fn of_rollback(
     limits: &Limits,
 ) -> Result<(String, Value), Failure> {
     let settings = remote.settings;
-    let manner = state.manner(release, settings);
-    let runs = state.manner(current, settings);
-    let commands = manner.commands(settings);
+    let run_spec = state.run_spec(release, settings);
+    let runs = state.run_spec(current, settings);
+    let commands = run_spec.commands(settings);
     let mut deeds: Vec<String> = wait_for_lock(remote, limits).await?.into_iter().collect();
     deeds.push(format!(
         "switch from release {current} to release {release}"
@@ -245,7 +248,7 @@ pub(super) async fn of_rollback(
         runs: &runs,
         release: Some(current),
         is_certain: state.is_proven(),
-        next: Some((release, &manner)),
+        next: Some((release, &run_spec)),
     };
     deeds.extend(stop::foreseen(remote, &stopping, limits).await?);
     deeds.extend(shown("start", commands.start(release, false, false)));

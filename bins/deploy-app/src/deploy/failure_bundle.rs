@@ -11,7 +11,7 @@ use crate::runtime::compose;
 use crate::runtime::health;
 use crate::runtime::start;
 use action::export::quote::posix as quote;
-use ssh::{OutputMode as Show, Stdin as Input};
+use ssh::{OutputMode, Stdin};
 
 /// How long gathering may take, all of it.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -28,14 +28,14 @@ pub(super) async fn gather(remote: &Remote<'_>, commands: &Commands<'_>, release
     }
     tracing::info!("gathering what the host says, for the failure bundle");
     let limits = Limits::cleanup(LIMIT);
-    let evidence = remote.evidence;
+    let diagnostics = remote.diagnostics;
     let host = r#"for c in 'date -u' 'uptime' 'df -Pk' 'df -Pi' 'free -m'; do echo "\$ $c"; $c 2>&1; echo; done
 echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/null; } | grep -iE 'out of memory|oom-kill|killed process' | tail -n 20; exit 0"#;
-    evidence.add("host.txt", ask(remote, host, &limits).await);
+    diagnostics.add("host.txt", ask(remote, host, &limits).await);
     if let Some(list) = commands.containers(release) {
         let listed = ask_bytes(remote, &list, &limits).await;
         let shown = compose::without_commands(&listed).unwrap_or_else(|error| error);
-        evidence.add("containers.json", shown);
+        diagnostics.add("containers.json", shown);
         for container in compose::containers(&listed).unwrap_or_default() {
             let name = quote(&container.name);
             let file = container.name.replace(
@@ -43,12 +43,12 @@ echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/n
                 "_",
             );
             let log = format!("docker logs --tail {LINES} {name} 2>&1");
-            evidence.add(
+            diagnostics.add(
                 format!("containers/{file}.log"),
                 ask(remote, &log, &limits).await,
             );
             let state = format!("docker inspect --format '{{{{json .State}}}}' {name} 2>&1");
-            evidence.add(
+            diagnostics.add(
                 format!("containers/{file}.state.json"),
                 ask(remote, &state, &limits).await,
             );
@@ -58,7 +58,7 @@ echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/n
             "tail -n {LINES} {} 2>&1",
             quote(&commands.log(release, "start"))
         );
-        evidence.add("application.log", ask(remote, &log, &limits).await);
+        diagnostics.add("application.log", ask(remote, &log, &limits).await);
     }
     if let Some(health) = &remote.settings.health {
         let text = match health::ask(&remote.session, health, &limits).await {
@@ -71,7 +71,7 @@ echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/n
             }
             Err(error) => format!("{}: {error}", health.probe.url),
         };
-        evidence.add("health.txt", text);
+        diagnostics.add("health.txt", text);
     }
     if let Some(target) = start::target(remote) {
         let text = match target.look().await {
@@ -79,7 +79,7 @@ echo '$ out of memory'; { dmesg 2>/dev/null || journalctl -k --no-pager 2>/dev/n
             Ok(Err(seen)) => seen,
             Err(failure) => failure.to_string(),
         };
-        evidence.add("target-health.txt", text);
+        diagnostics.add("target-health.txt", text);
     }
 }
 
@@ -90,7 +90,7 @@ async fn ask(remote: &Remote<'_>, script: &str, limits: &Limits) -> String {
 async fn ask_bytes(remote: &Remote<'_>, script: &str, limits: &Limits) -> Vec<u8> {
     let asked = remote
         .session
-        .exec(script, Input::Empty, Show::Nothing, limits)
+        .exec(script, Stdin::Empty, OutputMode::Nothing, limits)
         .await;
     match asked {
         Ok(output) => output.stdout,

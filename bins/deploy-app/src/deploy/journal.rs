@@ -4,11 +4,11 @@ use filesync::Decision;
 
 use crate::host::lock::Lock;
 use crate::host::state::State;
-use crate::runtime::run_spec::Manner;
+use crate::runtime::run_spec::RunSpec;
 
 /// What a run did so far, written down before each deed, because a deed that fails may be half done.
 #[derive(Debug, Default)]
-pub(super) struct Done {
+pub(super) struct Journal {
     /// The lock, once it was taken.
     pub lock: Option<Lock>,
     /// The release that is being brought to run.
@@ -17,9 +17,9 @@ pub(super) struct Done {
     /// it fails.
     pub made: bool,
     /// Whether `current` was switched to it, and what comes back when it fails.
-    pub switched: Option<Before>,
+    pub switched: Option<RollbackTarget>,
     /// How what comes back is run.
-    pub back: Option<Manner>,
+    pub back: Option<RunSpec>,
     /// In-place: the releases that may have files in the target folder, this one first, once any were moved.
     pub placed: Option<Vec<String>>,
     /// Whether commands of the new release may have run.
@@ -30,7 +30,7 @@ pub(super) struct Done {
 
 /// What comes back when a release fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Before {
+pub(super) enum RollbackTarget {
     /// Nothing: this was the first release.
     Nothing,
     /// This release, which was healthy when it was started last.
@@ -39,7 +39,7 @@ pub(super) enum Before {
     Unproven(String),
 }
 
-impl Before {
+impl RollbackTarget {
     /// The release that comes back.
     pub(super) fn release(&self) -> Option<&str> {
         match self {

@@ -14,8 +14,8 @@ use super::compare::{self, CLEANUP};
 use super::decision;
 use super::disk_space;
 use super::failure_bundle;
-use super::journal::{Before, Done};
-use super::undo::{self, Told, Undone};
+use super::journal::{Journal, RollbackTarget};
+use super::undo::{self, UndoContext, Undone};
 use crate::host::Remote;
 use crate::runtime::ollama::Ensured;
 
@@ -37,14 +37,14 @@ pub(super) struct Deployed {
 pub(super) async fn finish(
     remote: &Remote<'_>,
     context: &Context,
-    mut done: Done,
+    mut journal: Journal,
     ended: Result<Deployed, Failure>,
     (deed, began): (&str, Instant),
     application: Option<&Application>,
 ) -> Result<Option<(String, bool)>, Failure> {
     let commands = compare::commands(remote);
-    let before = match &done.switched {
-        Some(Before::Release(before)) => Some(before.clone()),
+    let before = match &journal.switched {
+        Some(RollbackTarget::Release(before)) => Some(before.clone()),
         _ => None,
     };
     let entry = Entry {
@@ -71,22 +71,22 @@ pub(super) async fn finish(
                 true => SYNC_LIMIT,
                 false => CLEANUP,
             };
-            decision::forget(remote, done.decision.as_ref()).await;
+            decision::forget(remote, journal.decision.as_ref()).await;
             // The deployment is done, and a lock that is not given back ends with the connection.
-            undo::unlock(remote, &done, changed, &Limits::cleanup(limit)).await;
+            undo::unlock(remote, &journal, changed, &Limits::cleanup(limit)).await;
             Ok(Some((deployed.release, changed || deployed.adopted)))
         }
         Err(failure) => {
-            if !done.release.is_empty() {
-                remote.evidence.about(&done.release);
+            if !journal.release.is_empty() {
+                remote.diagnostics.about(&journal.release);
             }
             // Whoever told us to stop has little patience, and nothing went wrong.
             let is_stopped = matches!(failure.exit(), Exit::Interrupted | Exit::Terminated);
-            if !done.release.is_empty() && !is_stopped {
-                failure_bundle::gather(remote, &commands, &done.release).await;
+            if !journal.release.is_empty() && !is_stopped {
+                failure_bundle::gather(remote, &commands, &journal.release).await;
             }
-            let release = done.release.clone();
-            let told = Told {
+            let release = journal.release.clone();
+            let told = UndoContext {
                 context,
                 entry: Entry {
                     release: &release,
@@ -94,7 +94,7 @@ pub(super) async fn finish(
                 },
                 explains: !is_stopped,
             };
-            match undo::undo(remote, &commands, &mut done, failure, &told).await {
+            match undo::undo(remote, &commands, &mut journal, failure, &told).await {
                 Undone::Kept => Ok(Some((release, true))),
                 Undone::Failed(failure) => Err(failure),
             }

@@ -11,12 +11,12 @@ use super::compare::{self, Compared};
 use crate::host::Remote;
 use crate::host::state::State;
 use crate::runtime::compose::{self, Engine, Fault, Mounts, Outline, Project, Service, Unread};
-use crate::runtime::run_spec::Manner;
+use crate::runtime::run_spec::RunSpec;
 use crate::runtime::start;
 use crate::settings::{Checked, ComposeRun, Run};
 use action::export::quote::posix as quote;
 use filesync::release::next_name;
-use ssh::{OutputMode, Stdin as Input};
+use ssh::{OutputMode, Stdin};
 
 /// The settings with the project that is known without asking Docker: the one that was set, or that the target has had.
 pub(super) fn settled(settings: &Checked, state: &State) -> Checked {
@@ -56,7 +56,7 @@ pub(super) async fn look(
         return Ok(ahead);
     }
     if let Some(back) = state.fallback("") {
-        for name in state.manner(back, settings).missing_secrets() {
+        for name in state.run_spec(back, settings).missing_secrets() {
             tracing::warn!(
                 "release {back}, which comes back when this one fails, was run with the secret {name}, which is not kept: name it in DEPLOY_APP_COMPOSE_VARIABLES and in DEPLOY_APP_SECRETS, and set it"
             );
@@ -66,7 +66,7 @@ pub(super) async fn look(
     let release = next_name(&application.release, &state.releases);
     let asked = async {
         let (deed, script) = ("look at Docker's projects", compose::engine(paths));
-        remote.script(deed, &script, Input::Empty, limits).await
+        remote.script(deed, &script, Stdin::Empty, limits).await
     };
     let read = outline(remote, application, &release, limits);
     let (engine, outline) = tokio::try_join!(asked, read)?;
@@ -111,7 +111,7 @@ pub(super) async fn look(
         check_single_files(remote, application, compared, &outline.services, limits).await?;
         let runs = state
             .current_name()
-            .map(|it| state.manner(it, settings).run);
+            .map(|it| state.run_spec(it, settings).run);
         // What runs by commands of its own is stopped before.
         if !matches!(runs, Some(Run::Command { .. })) {
             ahead.taken = start::owners(remote, &project, &outline.services, limits).await;
@@ -148,12 +148,12 @@ async fn outline(
         name: compose::FOLDER.to_owned(),
     };
     let folder: String = remote
-        .files_of(deed, make, Input::Bytes(tree), limits)
+        .files_of(deed, make, Stdin::Bytes(tree), limits)
         .await?;
     let script = compose::read_script(paths, release, run, &folder);
     let read = remote
         .session
-        .exec(&script, Input::Empty, OutputMode::Nothing, limits)
+        .exec(&script, Stdin::Empty, OutputMode::Nothing, limits)
         .await;
     // What is left goes with the agent.
     let removed = remote.files::<()>(deed, Operation::RemoveTemporary, limits);
@@ -211,16 +211,16 @@ fn chosen(remote: &Remote<'_>, project: Project<'_>, engine: &Engine) -> Result<
 /// Refuses to run as a project that is another target's.
 pub(super) async fn is_ours(
     remote: &Remote<'_>,
-    manner: &Manner,
+    run_spec: &RunSpec,
     limits: &Limits,
 ) -> Result<(), Failure> {
-    let Run::Compose(ComposeRun { project, .. }) = &manner.run else {
+    let Run::Compose(ComposeRun { project, .. }) = &run_spec.run else {
         return Ok(());
     };
     let paths = &remote.settings.paths;
     let script = compose::engine(paths);
     let output = remote
-        .script("look at Docker's projects", &script, Input::Empty, limits)
+        .script("look at Docker's projects", &script, Stdin::Empty, limits)
         .await?;
     let engine = Engine::parse(&String::from_utf8_lossy(&output.stdout));
     let project = Project {

@@ -16,7 +16,7 @@ use super::compare::{self, Compared};
 use super::decision;
 use super::disk_space;
 use super::dry_run;
-use super::journal::{Before, Done};
+use super::journal::{Journal, RollbackTarget};
 use super::outcome::{Deployed, SYNC_LIMIT, clean_up, finish};
 use super::preflight;
 use super::restart;
@@ -27,7 +27,7 @@ use crate::runtime::commands::Commands;
 use crate::runtime::compose;
 use crate::runtime::images;
 use crate::runtime::ollama::{self, Ensured};
-use crate::runtime::run_spec::Manner;
+use crate::runtime::run_spec::RunSpec;
 use crate::runtime::start::{self, Images};
 use filesync::release::next_name;
 
@@ -41,7 +41,7 @@ pub(super) async fn ship(
     limits: &Limits,
 ) -> Result<Option<(String, bool)>, Failure> {
     let began = Instant::now();
-    remote.stages.begin("compare");
+    remote.timings.begin("compare");
     let digest = application.digest;
     let state = remote.look_unless(seen, digest, limits).await?;
     let settled = preflight::settled(remote.settings, &state);
@@ -87,7 +87,7 @@ pub(super) async fn ship(
     for taken in ahead.iter().flat_map(|ahead| &ahead.taken) {
         tracing::warn!("{taken}: the start fails unless it is given up before");
     }
-    remote.stages.begin("prune");
+    remote.timings.begin("prune");
     let joins = !compared.is_same();
     if compared
         .state
@@ -98,14 +98,14 @@ pub(super) async fn ship(
         disk_space::check(remote, application, &compared, limits).await?;
     }
     let gone = disk_space::prune_unlocked(remote, &compared.state, joins, limits).await;
-    let mut done = Done::default();
+    let mut journal = Journal::default();
     let mut renewed = None;
     let deployed = act(
         remote,
         application,
         context,
         limits,
-        &mut done,
+        &mut journal,
         &mut renewed,
     )
     .await;
@@ -117,7 +117,7 @@ pub(super) async fn ship(
     finish(
         remote,
         context,
-        done,
+        journal,
         deployed,
         ("deploy", began),
         Some(application),
@@ -139,7 +139,7 @@ async fn untouched(
         write_to_disk(remote).await;
     }
     if let Some(target) = start::target(remote) {
-        remote.stages.begin("target group");
+        remote.timings.begin("target group");
         target.prove(limits, settings.health_timeout).await?;
     }
     tracing::info!("release {current} is there and healthy: nothing to deploy");
@@ -154,20 +154,20 @@ async fn act<'a>(
     application: &Application,
     context: &Context,
     limits: &Limits,
-    done: &mut Done,
+    journal: &mut Journal,
     renewed: &mut Option<Remote<'a>>,
 ) -> Result<Deployed, Failure> {
-    remote.stages.begin("lock");
+    remote.timings.begin("lock");
     let digest = application.digest;
     let (lock, seen) = lock::take(remote, context, digest, limits).await?;
-    done.lock = Some(lock);
+    journal.lock = Some(lock);
     // Somebody else may have deployed while we looked or waited.
-    remote.stages.begin("compare");
+    remote.timings.begin("compare");
     let state = remote.look_unless(Some(seen), digest, limits).await?;
     let mut compared = compare::compare(remote, application, state, true, limits).await;
     let decision = compared.state.decision.clone();
     decision::tell(decision.as_ref());
-    done.decision.clone_from(&decision);
+    journal.decision.clone_from(&decision);
     let current = compared.state.current_name().map(str::to_owned);
     match (&current, compared.is_same(), &compared.state.placing) {
         (Some(current), true, None) if compared.doubt().is_none() => {
@@ -180,10 +180,10 @@ async fn act<'a>(
             });
         }
         (Some(current), true, None) if compared.state.is_proven() => {
-            return restart::restart(remote, &compared.state, current, limits, done).await;
+            return restart::restart(remote, &compared.state, current, limits, journal).await;
         }
         (Some(current), true, None) => {
-            return restart::resume(remote, &compared, current, context, limits, done).await;
+            return restart::resume(remote, &compared, current, context, limits, journal).await;
         }
         _ => {}
     }
@@ -198,12 +198,12 @@ async fn act<'a>(
         disk_space::check(remote, application, &compared, limits).await?;
     }
     let release = next_name(&application.release, &compared.state.releases);
-    done.release.clone_from(&release);
-    done.made = true;
+    journal.release.clone_from(&release);
+    journal.made = true;
     send(remote, application, &compared, &release, limits).await?;
     let commands = compare::commands(remote);
     let pulled = prepare(remote, &commands, &release, application, limits).await?;
-    let before = Before::of(&compared.state, &release);
+    let before = RollbackTarget::of(&compared.state, &release);
     let entry = Entry {
         deed: "deploy",
         release: &release,
@@ -212,14 +212,14 @@ async fn act<'a>(
         ..Entry::default()
     };
     let audit = &audit::known(context, &entry);
-    let remote = match renew(remote, done, limits).await? {
+    let remote = match renew(remote, journal, limits).await? {
         Some(again) => &*renewed.insert(again),
         None => remote,
     };
     let switch = Switch {
         remote,
         release: &release,
-        manner: &Manner::of(remote.settings),
+        run_spec: &RunSpec::of(remote.settings),
         state: &compared.state,
         before: before.clone(),
         audit,
@@ -227,7 +227,7 @@ async fn act<'a>(
         images: Images::Fresh,
         altered: altered(&compared.diff.changed),
     };
-    let model = switch.go(done, limits).await?.map(|ensured| Ensured {
+    let model = switch.go(journal, limits).await?.map(|ensured| Ensured {
         pulled: ensured.pulled || pulled,
         ..ensured
     });
@@ -247,11 +247,11 @@ const SWITCHING: Duration = Duration::from_secs(10 * 60);
 /// ends each after an hour. The lock is taken over from the agent of the connection before.
 async fn renew<'a>(
     remote: &Remote<'a>,
-    done: &Done,
+    journal: &Journal,
     limits: &Limits,
 ) -> Result<Option<Remote<'a>>, Failure> {
     let needed = remote.settings.health_timeout + SWITCHING;
-    let Some(lock) = done
+    let Some(lock) = journal
         .lock
         .as_ref()
         .filter(|_| remote.ssh_target.routes.ends_within(needed))
@@ -280,7 +280,7 @@ async fn send(
     release: &str,
     limits: &Limits,
 ) -> Result<(), Failure> {
-    remote.stages.begin("send");
+    remote.timings.begin("send");
     let settings = remote.settings;
     let diff = &compared.diff;
     let current = compared.state.current_name().map(str::to_owned);
@@ -325,7 +325,7 @@ async fn send(
         current: current.map(str::to_owned),
     };
     let deed = "complete the release";
-    let done: Committed = remote.files(deed, commit, limits).await?;
+    let committed: Committed = remote.files(deed, commit, limits).await?;
     if let (Some(stamp), false) = (stamp, settings.paths.moves_files()) {
         let release = release.to_owned();
         let remember = Operation::RememberStamp { release, stamp };
@@ -333,12 +333,12 @@ async fn send(
         remote.files::<()>(deed, remember, limits).await?;
     }
     let target = &settings.paths.target;
-    for path in done.carried {
+    for path in committed.carried {
         tracing::info!(
             "`{path}` of the current release was carried over: it is {target}/shared/{path} now"
         );
     }
-    disk_space::tell_kept(target, &done.kept);
+    disk_space::tell_kept(target, &committed.kept);
     tracing::info!("release {release} is on the host and verified");
     Ok(())
 }
@@ -357,7 +357,7 @@ async fn prepare(
         start::keeps_models(remote, &services)?;
         preflight::check_mounts(remote.settings, &application.wanted, &services)?;
         images::pull(remote, commands, release, &services, limits).await?;
-        remote.stages.begin("build");
+        remote.timings.begin("build");
         remote
             .command(&build, &format!("build release {release}"), limits)
             .await?;
@@ -370,11 +370,11 @@ async fn prepare(
         && let Ok(None) = ollama::is_there(&remote.session, model, limits).await
     {
         // Ollama runs already: the gigabytes come while the old release serves.
-        remote.stages.begin("model");
+        remote.timings.begin("model");
         pulled = ollama::ensure(&remote.session, model, limits).await?.pulled;
     }
     if let Some(before) = commands.before(release) {
-        remote.stages.begin("before");
+        remote.timings.begin("before");
         remote
             .command(&before, "run the hook before the switch", limits)
             .await?;

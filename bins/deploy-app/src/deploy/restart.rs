@@ -10,12 +10,12 @@ use filesync::Altered;
 use super::activate::Switch;
 use super::audit::{self, Entry};
 use super::compare::{self, Compared};
-use super::journal::{Before, Done};
+use super::journal::{Journal, RollbackTarget};
 use super::outcome::{Deployed, clean_up};
 use super::undo;
 use crate::host::Remote;
 use crate::host::state::State;
-use crate::runtime::run_spec::Manner;
+use crate::runtime::run_spec::RunSpec;
 use crate::runtime::start::{self, Images};
 use crate::runtime::stop::{Stopping, stop};
 
@@ -27,14 +27,14 @@ pub(super) async fn resume(
     current: &str,
     context: &Context,
     limits: &Limits,
-    done: &mut Done,
+    journal: &mut Journal,
 ) -> Result<Deployed, Failure> {
     let doubt = compared.doubt().unwrap_or_default();
     tracing::warn!("release {current} is there, but {doubt}: starting it again");
-    current.clone_into(&mut done.release);
+    current.clone_into(&mut journal.release);
     // What was healthy once may be so again.
-    done.made = !compared.state.doubted.contains(current);
-    let before = Before::of(&compared.state, current);
+    journal.made = !compared.state.doubted.contains(current);
+    let before = RollbackTarget::of(&compared.state, current);
     let entry = Entry {
         deed: "deploy",
         release: current,
@@ -46,18 +46,18 @@ pub(super) async fn resume(
     let switch = Switch {
         remote,
         release: current,
-        manner: &Manner::of(remote.settings),
+        run_spec: &RunSpec::of(remote.settings),
         state: &compared.state,
         before: before.clone(),
         audit,
         resumes: true,
-        images: match &compared.unwell {
+        images: match &compared.health_problem {
             Some(_) => Images::KeptInNewContainers,
             None => Images::Kept,
         },
         altered: Altered::Only(BTreeSet::new()),
     };
-    let model = switch.go(done, limits).await?;
+    let model = switch.go(journal, limits).await?;
     clean_up(remote, limits).await;
     Ok(Deployed {
         release: current.to_owned(),
@@ -73,25 +73,25 @@ pub(super) async fn restart(
     state: &State,
     current: &str,
     limits: &Limits,
-    done: &mut Done,
+    journal: &mut Journal,
 ) -> Result<Deployed, Failure> {
     let commands = compare::commands(remote);
     tracing::warn!("release {current} is there, but not healthy: starting it again");
-    remote.stages.begin("start");
-    current.clone_into(&mut done.release);
-    let manner = Manner::of(remote.settings);
+    remote.timings.begin("start");
+    current.clone_into(&mut journal.release);
+    let run_spec = RunSpec::of(remote.settings);
     let started = async {
         let stopping = Stopping {
-            runs: &state.manner(current, remote.settings),
+            runs: &state.run_spec(current, remote.settings),
             release: Some(current),
             is_certain: false,
-            next: Some((current, &manner)),
+            next: Some((current, &run_spec)),
         };
         stop(remote, &stopping, limits).await?;
         let images = Images::KeptInNewContainers;
         start::start(remote, &commands, current, images, limits).await?;
-        let model = start::prove(remote, &manner, current, limits).await?;
-        start::record(remote, &manner, current, limits).await?;
+        let model = start::prove(remote, &run_spec, current, limits).await?;
+        start::record(remote, &run_spec, current, limits).await?;
         Ok(model)
     };
     match started.await {

@@ -14,7 +14,7 @@ use super::audit::{self, Entry};
 use super::compare;
 use super::decision;
 use super::dry_run;
-use super::journal::{Before, Done};
+use super::journal::{Journal, RollbackTarget};
 use super::outcome::{Deployed, clean_up, finish};
 use super::preflight;
 use crate::host::Remote;
@@ -35,7 +35,7 @@ pub(super) async fn go_back(
     limits: &Limits,
 ) -> Result<Option<(String, bool)>, Failure> {
     let began = Instant::now();
-    remote.stages.begin("compare");
+    remote.timings.begin("compare");
     let state = remote.look(Some(no_tree()), limits).await?;
     let (current, release) = choose(remote, &state)?;
     if current == release && state.is_proven() {
@@ -47,8 +47,8 @@ pub(super) async fn go_back(
     let remote = &remote.by(&settled);
     check_whole(remote, &release, limits).await?;
     compare::check_target(remote, &state)?;
-    let manner = state.manner(&release, remote.settings);
-    if let [name, ..] = manner.missing_secrets().as_slice() {
+    let run_spec = state.run_spec(&release, remote.settings);
+    if let [name, ..] = run_spec.missing_secrets().as_slice() {
         return Err(Failure::refused(format!(
             "release {release} was run with the secret {name}, whose value is not kept; nothing was touched"
         ))
@@ -56,11 +56,11 @@ pub(super) async fn go_back(
             "name {name} in DEPLOY_APP_COMPOSE_VARIABLES and in DEPLOY_APP_SECRETS, and set it"
         )));
     }
-    manner.tell_secrets(&release);
-    let commands = manner.commands(remote.settings);
+    run_spec.tell_secrets(&release);
+    let commands = run_spec.commands(remote.settings);
     if commands.project().is_some() {
         compare::check_runtime_of(remote, &commands, limits).await?;
-        preflight::is_ours(remote, &manner, limits).await?;
+        preflight::is_ours(remote, &run_spec, limits).await?;
         images::are_there(remote, &commands, &release, limits).await?;
     }
     if context.dry_run {
@@ -68,9 +68,9 @@ pub(super) async fn go_back(
         context.show_plan(&text, &json)?;
         return Ok(None);
     }
-    let mut done = Done::default();
-    let ended = act(remote, context, &release, limits, &mut done).await;
-    finish(remote, context, done, ended, ("rollback", began), None).await
+    let mut journal = Journal::default();
+    let ended = act(remote, context, &release, limits, &mut journal).await;
+    finish(remote, context, journal, ended, ("rollback", began), None).await
 }
 
 async fn act(
@@ -78,11 +78,11 @@ async fn act(
     context: &Context,
     release: &str,
     limits: &Limits,
-    done: &mut Done,
+    journal: &mut Journal,
 ) -> Result<Deployed, Failure> {
-    remote.stages.begin("lock");
+    remote.timings.begin("lock");
     let (lock, seen) = lock::take(remote, context, no_tree(), limits).await?;
-    done.lock = Some(lock);
+    journal.lock = Some(lock);
     // Somebody else may have deployed while we waited.
     let state = remote.look_unless(Some(seen), no_tree(), limits).await?;
     let (current, again) = choose(remote, &state)?;
@@ -95,9 +95,9 @@ async fn act(
         .hint("`deploy-app releases` lists what is there now"));
     }
     decision::tell(state.decision.as_ref());
-    done.decision.clone_from(&state.decision);
-    release.clone_into(&mut done.release);
-    let before = Before::of(&state, release);
+    journal.decision.clone_from(&state.decision);
+    release.clone_into(&mut journal.release);
+    let before = RollbackTarget::of(&state, release);
     let entry = Entry {
         deed: "rollback",
         release,
@@ -108,7 +108,7 @@ async fn act(
     let switch = Switch {
         remote,
         release,
-        manner: &state.manner(release, remote.settings),
+        run_spec: &state.run_spec(release, remote.settings),
         state: &state,
         before: before.clone(),
         audit,
@@ -117,7 +117,7 @@ async fn act(
         // What lies there may have been altered, and was not compared: all of it is placed anew.
         altered: Altered::All,
     };
-    let model = switch.go(done, limits).await?;
+    let model = switch.go(journal, limits).await?;
     clean_up(remote, limits).await;
     Ok(Deployed {
         release: release.to_owned(),

@@ -13,16 +13,16 @@ use crate::connect::host_keys::{self, HostKeyTrust};
 use crate::connect::ssh_target::SshTarget;
 use crate::connect::{diagnose, private_key};
 use crate::diagnostics::bundle;
-use crate::diagnostics::collector::Evidence;
-use crate::diagnostics::timings::Stages;
+use crate::diagnostics::collector::Diagnostics;
+use crate::diagnostics::timings::Timings;
 use crate::host::Remote;
 use crate::settings::Checked;
 
 /// Deploys, goes back, or lists; with `--dry-run` tells what that would do.
 pub(crate) async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
-    let (stages, evidence) = (Stages::default(), Evidence::default());
-    let ended = act(&settings, &context, &stages, &evidence).await;
-    let took = stages.finish();
+    let (timings, diagnostics) = (Timings::default(), Diagnostics::default());
+    let ended = act(&settings, &context, &timings, &diagnostics).await;
+    let took = timings.finish();
     match ended {
         Ok(output) => {
             tracing::info!("done in {took}");
@@ -31,7 +31,11 @@ pub(crate) async fn run(settings: Checked, context: Context) -> Result<Output, F
         Err(failure) => {
             tracing::info!("ended after {took}");
             Err(bundle::write(
-                &settings, &context, &stages, &evidence, failure,
+                &settings,
+                &context,
+                &timings,
+                &diagnostics,
+                failure,
             ))
         }
     }
@@ -73,8 +77,8 @@ impl Work {
 async fn act(
     settings: &Checked,
     context: &Context,
-    stages: &Stages,
-    evidence: &Evidence,
+    timings: &Timings,
+    diagnostics: &Diagnostics,
 ) -> Result<Output, Failure> {
     check_secrets(settings, context)?;
     let settings = &settings.with_environment(context)?;
@@ -93,14 +97,14 @@ async fn act(
     let mut application = None;
     if matches!(job, Job::Deploy) && settings.destination.instance.is_some() {
         // No instance is started for what is refused.
-        stages.begin("read");
+        timings.begin("read");
         application = Some(application::read(settings, context).await?);
     }
     let limits = Limits {
         deadline: context.deadline,
         interrupt: context.interrupt.clone(),
     };
-    stages.begin("find");
+    timings.begin("find");
     // Listing looks only; it must not start what somebody stopped.
     let looks_only = context.dry_run || matches!(job, Job::Releases);
     let host = match find::find(settings, context, looks_only, &limits).await? {
@@ -118,7 +122,15 @@ async fn act(
         }
     };
     let job = (job, application);
-    let ended = connected(settings, context, &host, job, (stages, evidence), &limits).await;
+    let ended = connected(
+        settings,
+        context,
+        &host,
+        job,
+        (timings, diagnostics),
+        &limits,
+    )
+    .await;
     let broken = host.routes.broken();
     let left = host.routes.close().await;
     for line in &left {
@@ -141,7 +153,7 @@ async fn connected(
     context: &Context,
     host: &Host,
     (job, application): (Job, Option<Application>),
-    (stages, evidence): (&Stages, &Evidence),
+    (timings, diagnostics): (&Timings, &Diagnostics),
     limits: &Limits,
 ) -> Result<Output, Failure> {
     let key = match &settings.ssh_key {
@@ -151,7 +163,7 @@ async fn connected(
         }
         None => None,
     };
-    stages.begin("connect");
+    timings.begin("connect");
     let ssh_target = SshTarget {
         address: host.address.clone(),
         routes: &host.routes,
@@ -163,7 +175,14 @@ async fn connected(
     // Where nothing is started, the application is read and the host looked at side by side.
     let reading = Work::of(&job, application, settings, context);
     let reaching = async {
-        let remote = reach(settings, &ssh_target, &trust, (stages, evidence), limits).await?;
+        let remote = reach(
+            settings,
+            &ssh_target,
+            &trust,
+            (timings, diagnostics),
+            limits,
+        )
+        .await?;
         let seen = match (&job, &host.instance) {
             (Job::Deploy, None) => Some(remote.look(None, limits).await?),
             _ => None,
@@ -195,14 +214,15 @@ async fn reach<'a>(
     settings: &'a Checked,
     ssh_target: &'a SshTarget<'a>,
     trust: &'a HostKeyTrust,
-    (stages, evidence): (&'a Stages, &'a Evidence),
+    (timings, diagnostics): (&'a Timings, &'a Diagnostics),
     limits: &Limits,
 ) -> Result<Remote<'a>, Failure> {
-    let reached = Remote::connect(settings, ssh_target, trust, (stages, evidence), limits).await;
+    let reached =
+        Remote::connect(settings, ssh_target, trust, (timings, diagnostics), limits).await;
     if let (Err(_), Some((cloud, seen)), Some(_)) =
         (&reached, ssh_target.instance, &settings.bundle)
     {
-        diagnose::gather_unreached(evidence, cloud, &seen.id).await;
+        diagnose::gather_unreached(diagnostics, cloud, &seen.id).await;
     }
     reached
 }

@@ -9,12 +9,12 @@ use agent_protocol::plan::{Action, Forward, HealthCheck, OnFailure, Plan, Step};
 use filesync::{Altered, Operation, Put};
 use http_probe::{Content, Request, Scheme};
 
-use super::journal::{Before, Done};
+use super::journal::{Journal, RollbackTarget};
 use crate::host::Remote;
 use crate::host::command::Command;
 use crate::host::lock;
 use crate::runtime::commands::Commands;
-use crate::runtime::run_spec::Manner;
+use crate::runtime::run_spec::RunSpec;
 use crate::runtime::start::{self, Images};
 use crate::runtime::{compose, health, ollama};
 use crate::settings::{Health, Run};
@@ -45,7 +45,7 @@ pub(super) enum Stage<'a> {
 /// A release that is brought to run.
 #[derive(Clone, Copy)]
 pub(super) struct Activation<'a> {
-    pub(super) manner: &'a Manner,
+    pub(super) run_spec: &'a RunSpec,
     pub(super) images: Images,
     /// What is known already of its line in the record of deployments.
     pub(super) audit: &'a str,
@@ -54,22 +54,24 @@ pub(super) struct Activation<'a> {
 /// Leaves a plan for the agent.
 pub(super) async fn leave(
     remote: &Remote<'_>,
-    done: &Done,
+    journal: &Journal,
     activation: Activation<'_>,
     stage: Stage<'_>,
     limits: &Limits,
 ) -> Result<(), Failure> {
-    let Activation { manner, images, .. } = activation;
-    let commands = manner.commands(remote.settings);
+    let Activation {
+        run_spec, images, ..
+    } = activation;
+    let commands = run_spec.commands(remote.settings);
     let planned = Planned {
         remote,
-        done,
-        manner,
+        journal,
+        run_spec,
         commands: &commands,
     };
-    let before = done.switched.as_ref().and_then(Before::release);
+    let before = journal.switched.as_ref().and_then(RollbackTarget::release);
     let plan = Plan {
-        release: done.release.clone(),
+        release: journal.release.clone(),
         paths: remote.settings.paths.clone(),
         forward: planned.forward(stage, images),
         least_ms: millis(LEAST),
@@ -82,14 +84,14 @@ pub(super) async fn leave(
 
 struct Planned<'a> {
     remote: &'a Remote<'a>,
-    done: &'a Done,
-    manner: &'a Manner,
+    journal: &'a Journal,
+    run_spec: &'a RunSpec,
     commands: &'a Commands<'a>,
 }
 
 impl Planned<'_> {
     fn forward(&self, stage: Stage<'_>, images: Images) -> Forward {
-        let (manner, release) = (self.manner, self.done.release.as_str());
+        let (run_spec, release) = (self.run_spec, self.journal.release.as_str());
         let steps = match stage {
             Stage::Switching => Err("the connection was lost before it was started".to_owned()),
             Stage::Failed(why) => Err(why.to_owned()),
@@ -98,7 +100,7 @@ impl Planned<'_> {
                     .into_iter()
                     .map(|stop| self.run("stop what runs", stop.script, OnFailure::End))
                     .collect();
-                steps.extend(self.start(manner, release, images, self.patience()));
+                steps.extend(self.start(run_spec, release, images, self.patience()));
                 steps.extend(self.proof()?);
                 steps.extend(self.hook());
                 Ok(steps)
@@ -112,7 +114,7 @@ impl Planned<'_> {
         };
         match steps {
             Ok(mut steps) => {
-                steps.extend(self.record(manner, release));
+                steps.extend(self.record(run_spec, release));
                 Forward::Prove(steps)
             }
             Err(why) => Forward::Cannot(why),
@@ -132,12 +134,12 @@ impl Planned<'_> {
     /// Starts a release, until its containers are well or its status command succeeds.
     fn start(
         &self,
-        manner: &Manner,
+        run_spec: &RunSpec,
         release: &str,
         images: Images,
         patience: Duration,
     ) -> Vec<Step> {
-        let commands = manner.commands(self.remote.settings);
+        let commands = run_spec.commands(self.remote.settings);
         let is_kept = images != Images::Fresh && commands.project().is_some();
         let mut steps = Vec::new();
         if is_kept {
@@ -192,8 +194,8 @@ impl Planned<'_> {
                 self.patience(),
             ));
         }
-        if let Some(health) = &self.manner.health {
-            steps.push(healthy(health, &self.done.release, health.timeout)?);
+        if let Some(health) = &self.run_spec.health {
+            steps.push(healthy(health, &self.journal.release, health.timeout)?);
         }
         match start::target(self.remote) {
             Some(_) => Err("the load balancer is asked by deploy-app alone".to_owned()),
@@ -202,20 +204,20 @@ impl Planned<'_> {
     }
 
     fn hook(&self) -> Option<Step> {
-        let after = self.commands.after(&self.done.release)?;
+        let after = self.commands.after(&self.journal.release)?;
         Some(self.run("run the hook after the start", after.script, OnFailure::End))
     }
 
-    fn record(&self, manner: &Manner, release: &str) -> Vec<Step> {
+    fn record(&self, run_spec: &RunSpec, release: &str) -> Vec<Step> {
         let paths = &self.remote.settings.paths;
-        let commands = manner.commands(self.remote.settings);
+        let commands = run_spec.commands(self.remote.settings);
         let keep = commands.project().map(|project| {
             let keep = compose::keep(paths, project, release, compose::Of::Containers);
             self.run("keep the images of the release", keep, OnFailure::End)
         });
         let proof = Operation::Prove {
             release: release.to_owned(),
-            how: manner.to_text(),
+            how: run_spec.to_text(),
         };
         let proof = files("write down that the release is healthy", proof);
         keep.into_iter().chain([proof]).collect()
@@ -223,12 +225,12 @@ impl Planned<'_> {
 
     /// What takes the release back.
     fn back(&self) -> Vec<Step> {
-        let (done, release) = (self.done, self.done.release.as_str());
-        let mut steps = match done.switched.as_ref().and_then(Before::release) {
+        let (journal, release) = (self.journal, self.journal.release.as_str());
+        let mut steps = match journal.switched.as_ref().and_then(RollbackTarget::release) {
             Some(before) => self.roll_back(before),
             None => self.take_down(),
         };
-        if done.made {
+        if journal.made {
             let releases = vec![release.to_owned()];
             steps.push(Step {
                 on_failure: OnFailure::Ignore,
@@ -239,18 +241,18 @@ impl Planned<'_> {
     }
 
     fn roll_back(&self, before: &str) -> Vec<Step> {
-        let done = self.done;
+        let journal = self.journal;
         let mut steps = self.put_back(Some(before));
         let switch = Operation::Switch {
             release: before.to_owned(),
-            starts: done.started,
+            starts: journal.started,
         };
         steps.push(files("switch back", switch));
-        if !done.started {
+        if !journal.started {
             return steps;
         }
         let patience = self.patience().max(BACK);
-        let runs = done.back.as_ref().unwrap_or(self.manner);
+        let runs = journal.back.as_ref().unwrap_or(self.run_spec);
         if runs.run != Run::None {
             steps.extend(self.stop(Some(runs), OnFailure::Ignore));
         }
@@ -271,7 +273,7 @@ impl Planned<'_> {
 
     fn take_down(&self) -> Vec<Step> {
         let mut steps = Vec::new();
-        if self.done.started {
+        if self.journal.started {
             steps.extend(self.stop(None, OnFailure::End));
         }
         steps.extend(self.put_back(None));
@@ -280,7 +282,7 @@ impl Planned<'_> {
     }
 
     /// Stops the release, unless what runs next replaces it.
-    fn stop(&self, next: Option<&Manner>, on_failure: OnFailure) -> Option<Step> {
+    fn stop(&self, next: Option<&RunSpec>, on_failure: OnFailure) -> Option<Step> {
         let replaces = next.is_some_and(|next| {
             let same = (
                 self.commands.project(),
@@ -292,18 +294,18 @@ impl Planned<'_> {
         });
         let down = self
             .commands
-            .down(&self.done.release)
+            .down(&self.journal.release)
             .filter(|_| !replaces)?;
-        let what = format!("stop release {}", self.done.release);
+        let what = format!("stop release {}", self.journal.release);
         Some(self.run(&what, down.script, on_failure))
     }
 
     /// In-place: the files of the release go, and what shall lie there comes back.
     fn put_back(&self, before: Option<&str>) -> Vec<Step> {
-        let Some(placed) = &self.done.placed else {
+        let Some(placed) = &self.journal.placed else {
             return Vec::new();
         };
-        let release = self.done.release.clone();
+        let release = self.journal.release.clone();
         let put = Put {
             release: before.unwrap_or(&release).to_owned(),
             is_wanted: before.is_some(),

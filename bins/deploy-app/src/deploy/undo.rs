@@ -13,13 +13,13 @@ use super::audit::{self, Entry};
 use super::decision;
 use super::disk_space;
 use super::failure_bundle;
-use super::journal::{Before, Done};
+use super::journal::{Journal, RollbackTarget};
 use super::unattended::{self, Activation, Stage};
 use crate::host::Remote;
 use crate::host::lock;
 use crate::runtime::commands::Commands;
 use crate::runtime::health;
-use crate::runtime::run_spec::Manner;
+use crate::runtime::run_spec::RunSpec;
 use crate::runtime::start::{self, Images};
 use crate::runtime::stop::{Stopping, stop};
 use crate::settings::Run;
@@ -32,7 +32,7 @@ const RECONNECT_LIMIT: Duration = Duration::from_secs(60);
 
 /// What is said about a failed run, beside its failure.
 #[derive(Debug)]
-pub(super) struct Told<'a> {
+pub(super) struct UndoContext<'a> {
     /// Who ran it.
     pub context: &'a Context,
     /// Its line in the record of deployments, but for failure and outcome.
@@ -57,15 +57,15 @@ pub(super) enum Undone {
 pub(super) async fn undo(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
-    done: &mut Done,
+    journal: &mut Journal,
     failure: Failure,
-    told: &Told<'_>,
+    told: &UndoContext<'_>,
 ) -> Undone {
-    let Some(lock) = done.lock.clone() else {
+    let Some(lock) = journal.lock.clone() else {
         return Undone::Failed(failure);
     };
     if !remote.session.is_closed() {
-        return Undone::Failed(take_back(remote, commands, done, failure, told).await);
+        return Undone::Failed(take_back(remote, commands, journal, failure, told).await);
     }
     tracing::warn!(
         "the connection to {} is gone, connecting again to clean up",
@@ -75,26 +75,26 @@ pub(super) async fn undo(
     remote.session.clone().close().await;
     let again = match remote.again(&Limits::cleanup(RECONNECT_LIMIT)).await {
         Ok(again) => again,
-        Err(error) => return Undone::Failed(unreached(remote, done, failure, &error)),
+        Err(error) => return Undone::Failed(unreached(remote, journal, failure, &error)),
     };
     let limits = Limits::cleanup(DECISION_LIMIT);
     let undone = match lock::retake(&again, &lock, &limits).await {
         Ok(Some(decision)) => {
             if told.explains && decision.outcome != Outcome::Kept {
-                failure_bundle::gather(&again, commands, &done.release).await;
+                failure_bundle::gather(&again, commands, &journal.release).await;
             }
-            decided(&again, done, &decision, failure).await
+            decided(&again, journal, &decision, failure).await
         }
         Ok(None) => {
-            if told.explains && !done.release.is_empty() {
-                failure_bundle::gather(&again, commands, &done.release).await;
+            if told.explains && !journal.release.is_empty() {
+                failure_bundle::gather(&again, commands, &journal.release).await;
             }
-            Undone::Failed(take_back(&again, commands, done, failure, told).await)
+            Undone::Failed(take_back(&again, commands, journal, failure, told).await)
         }
         Err(error) => Undone::Failed(match error.exit() {
             // Whatever is there now belongs to whoever has the lock.
-            Exit::Lost => lost(remote, done, &failure),
-            _ => unreached(remote, done, failure, &error),
+            Exit::Lost => lost(remote, journal, &failure),
+            _ => unreached(remote, journal, failure, &error),
         }),
     };
     again.session.close().await;
@@ -102,10 +102,15 @@ pub(super) async fn undo(
 }
 
 /// What this run came to by the agent's decision.
-async fn decided(again: &Remote<'_>, done: &Done, decision: &Decision, failure: Failure) -> Undone {
+async fn decided(
+    again: &Remote<'_>,
+    journal: &Journal,
+    decision: &Decision,
+    failure: Failure,
+) -> Undone {
     decision::tell(Some(decision));
     decision::forget(again, Some(decision)).await;
-    unlock(again, done, false, &Limits::cleanup(LIMIT)).await;
+    unlock(again, journal, false, &Limits::cleanup(LIMIT)).await;
     let is_stopped = matches!(failure.exit(), Exit::Interrupted | Exit::Terminated);
     match decision::outcome(again, decision, failure.clone()) {
         Some(failure) => Undone::Failed(failure),
@@ -118,13 +123,13 @@ async fn decided(again: &Remote<'_>, done: &Done, decision: &Decision, failure: 
 }
 
 /// The host is gone: what is left there is listed.
-fn unreached(remote: &Remote<'_>, done: &Done, failure: Failure, error: &Failure) -> Failure {
+fn unreached(remote: &Remote<'_>, journal: &Journal, failure: Failure, error: &Failure) -> Failure {
     let failure = failure.cause(format!(
         "and the host could not be reached again: {}",
         error.deed()
     ));
-    let (paths, release) = (&remote.settings.paths, &done.release);
-    match (&done.switched, done.made) {
+    let (paths, release) = (&remote.settings.paths, &journal.release);
+    match (&journal.switched, journal.made) {
         (Some(_), _) => failure.remains(
             release_on(remote, release),
             format!(
@@ -151,35 +156,35 @@ fn release_on(remote: &Remote<'_>, release: &str) -> Resource {
 async fn take_back(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
-    done: &Done,
+    journal: &Journal,
     failure: Failure,
-    told: &Told<'_>,
+    told: &UndoContext<'_>,
 ) -> Failure {
     let limits = Limits::cleanup(LIMIT);
-    if done.switched.is_some() {
+    if journal.switched.is_some() {
         let activation = Activation {
-            manner: &Manner::of(remote.settings),
+            run_spec: &RunSpec::of(remote.settings),
             images: Images::Kept,
             audit: &audit::known(told.context, &told.entry),
         };
         let stage = Stage::Failed(failure.deed());
-        if let Err(error) = unattended::leave(remote, done, activation, stage, &limits).await {
+        if let Err(error) = unattended::leave(remote, journal, activation, stage, &limits).await {
             tracing::warn!("{error}");
         }
     }
-    let (failure, outcome) = take_deeds_back(remote, commands, done, failure, &limits).await;
+    let (failure, outcome) = take_deeds_back(remote, commands, journal, failure, &limits).await;
     let entry = Entry {
         failure: Some(&failure),
         outcome: Some(&outcome),
         ..told.entry.clone()
     };
     audit::record(remote, told.context, &entry).await;
-    unlock(remote, done, false, &limits).await;
+    unlock(remote, journal, false, &limits).await;
     failure
 }
 
 /// The failure of a run that may take nothing back any more.
-fn lost(remote: &Remote<'_>, done: &Done, failure: &Failure) -> Failure {
+fn lost(remote: &Remote<'_>, journal: &Journal, failure: &Failure) -> Failure {
     let lost = lock::lost(&remote.settings.paths.target);
     let failure = match failure.exit() {
         Exit::Lost => failure.clone(),
@@ -189,10 +194,10 @@ fn lost(remote: &Remote<'_>, done: &Done, failure: &Failure) -> Failure {
             .iter()
             .fold(lost.cause(failure.deed()), Failure::cause),
     };
-    if done.made {
+    if journal.made {
         failure.changed(format!(
             "release {} was brought to {} and stays there, because it is the other deployment's to remove",
-            done.release, remote.shown
+            journal.release, remote.shown
         ))
     } else {
         failure
@@ -202,19 +207,21 @@ fn lost(remote: &Remote<'_>, done: &Done, failure: &Failure) -> Failure {
 async fn take_deeds_back(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
-    done: &Done,
+    journal: &Journal,
     mut failure: Failure,
     limits: &Limits,
 ) -> (Failure, String) {
     let mut outcome = "nothing was switched".to_owned();
-    let mut may_remove = done.made;
-    if let Some(before) = &done.switched {
-        if done.started {
-            failure = with_logs(remote, commands, &done.release, failure).await;
+    let mut may_remove = journal.made;
+    if let Some(before) = &journal.switched {
+        if journal.started {
+            failure = with_logs(remote, commands, &journal.release, failure).await;
         }
         let taken_back = match before {
-            Before::Release(before) => roll_back(remote, done, before, limits).await,
-            Before::Nothing | Before::Unproven(_) => take_down(remote, done, limits).await,
+            RollbackTarget::Release(before) => roll_back(remote, journal, before, limits).await,
+            RollbackTarget::Nothing | RollbackTarget::Unproven(_) => {
+                take_down(remote, journal, limits).await
+            }
         };
         match taken_back {
             Ok(how) => {
@@ -224,15 +231,15 @@ async fn take_deeds_back(
             Err(error) => {
                 tracing::warn!("{error}");
                 outcome = format!("taking back failed: {}", error.deed());
-                failure = not_taken_back(remote, done, before, failure, &error);
+                failure = not_taken_back(remote, journal, before, failure, &error);
                 may_remove = false;
             }
         }
-    } else if done.made {
+    } else if journal.made {
         failure = failure.detail("nothing was switched: what ran before still runs");
     }
     if may_remove {
-        failure = remove(remote, done, failure, limits).await;
+        failure = remove(remote, journal, failure, limits).await;
     }
     (failure, outcome)
 }
@@ -240,20 +247,20 @@ async fn take_deeds_back(
 /// What a failed run leaves when it could not be taken back.
 fn not_taken_back(
     remote: &Remote<'_>,
-    done: &Done,
-    before: &Before,
+    journal: &Journal,
+    before: &RollbackTarget,
     failure: Failure,
     error: &Failure,
 ) -> Failure {
-    let (release, shown) = (&done.release, &remote.shown);
+    let (release, shown) = (&journal.release, &remote.shown);
     let (cause, what) = match before {
-        Before::Release(before) => (
+        RollbackTarget::Release(before) => (
             format!("and rolling back failed: {}", error.deed()),
             format!(
                 "release {release} on {shown}, which failed; {before} was to come back, and could not be brought to"
             ),
         ),
-        Before::Nothing | Before::Unproven(_) => (
+        RollbackTarget::Nothing | RollbackTarget::Unproven(_) => (
             format!("and taking it down failed: {}", error.deed()),
             format!("release {release} on {shown}, which is not healthy"),
         ),
@@ -266,8 +273,13 @@ fn not_taken_back(
 }
 
 /// Removes the failed release.
-async fn remove(remote: &Remote<'_>, done: &Done, failure: Failure, limits: &Limits) -> Failure {
-    let (paths, release) = (&remote.settings.paths, &done.release);
+async fn remove(
+    remote: &Remote<'_>,
+    journal: &Journal,
+    failure: Failure,
+    limits: &Limits,
+) -> Failure {
+    let (paths, release) = (&remote.settings.paths, &journal.release);
     let removed = async {
         let releases = vec![release.clone()];
         let deed = "remove the failed release";
@@ -311,8 +323,8 @@ pub(super) async fn with_logs(
 }
 
 /// Gives the lock back, and writes everything to disk where that is due. A lock that is not given back ends with the connection.
-pub(super) async fn unlock(remote: &Remote<'_>, done: &Done, writes: bool, limits: &Limits) {
-    if done.lock.is_none() {
+pub(super) async fn unlock(remote: &Remote<'_>, journal: &Journal, writes: bool, limits: &Limits) {
+    if journal.lock.is_none() {
         return;
     }
     if let Err(error) = lock::give_back(remote, writes, limits).await {
@@ -323,22 +335,22 @@ pub(super) async fn unlock(remote: &Remote<'_>, done: &Done, writes: bool, limit
 /// In-place: everything that this run may have put there goes, and what shall lie there comes back.
 async fn put_back(
     remote: &Remote<'_>,
-    done: &Done,
+    journal: &Journal,
     before: Option<&str>,
     limits: &Limits,
 ) -> Result<(), Failure> {
-    let Some(placed) = &done.placed else {
+    let Some(placed) = &journal.placed else {
         return Ok(());
     };
     // Which of the new files are there is not known: all that may be are ours to remove or replace.
     let put = Put {
-        release: before.unwrap_or(&done.release).to_owned(),
+        release: before.unwrap_or(&journal.release).to_owned(),
         is_wanted: before.is_some(),
         from: placed.clone(),
         altered: Altered::Doubted,
     };
     remote.put(put, limits).await?;
-    let release = done.release.clone();
+    let release = journal.release.clone();
     let restore = Operation::RestoreReplaced { release };
     let deed = "bring back what the release replaced";
     remote.files(deed, restore, limits).await
@@ -347,38 +359,38 @@ async fn put_back(
 /// Has the release before run again; says how that went.
 async fn roll_back(
     remote: &Remote<'_>,
-    done: &Done,
+    journal: &Journal,
     before: &str,
     limits: &Limits,
 ) -> Result<String, Failure> {
     tracing::warn!("rolling back to release {before}");
-    put_back(remote, done, Some(before), limits).await?;
+    put_back(remote, journal, Some(before), limits).await?;
     let switch = Operation::Switch {
         release: before.to_owned(),
-        starts: done.started,
+        starts: journal.started,
     };
     remote.files::<()>("switch back", switch, limits).await?;
-    if !done.started {
+    if !journal.started {
         return Ok(format!("rolled back: release {before} is current again"));
     }
-    let failed = Manner::of(remote.settings);
-    let manner = done.back.as_ref().unwrap_or(&failed);
+    let failed = RunSpec::of(remote.settings);
+    let run_spec = journal.back.as_ref().unwrap_or(&failed);
     let stopping = Stopping {
         runs: &failed,
-        release: Some(&done.release),
+        release: Some(&journal.release),
         is_certain: false,
         // Where nothing of ours runs next, what we started must not either.
-        next: (manner.run != Run::None).then_some((before, manner)),
+        next: (run_spec.run != Run::None).then_some((before, run_spec)),
     };
     stop(remote, &stopping, limits).await?;
-    manner.tell_secrets(before);
-    let commands = manner.commands(remote.settings);
+    run_spec.tell_secrets(before);
+    let commands = run_spec.commands(remote.settings);
     start::start(remote, &commands, before, Images::Kept, limits).await?;
-    let health = manner.health.as_ref();
+    let health = run_spec.health.as_ref();
     if let Some(health) = health {
         health::prove(&remote.session, health, before, limits).await?;
     }
-    start::record(remote, manner, before, limits).await?;
+    start::record(remote, run_spec, before, limits).await?;
     Ok(match health {
         Some(_) => format!("rolled back: release {before} runs again and is healthy"),
         None => format!("rolled back: release {before} is current again"),
@@ -386,24 +398,28 @@ async fn roll_back(
 }
 
 /// Takes away what nothing comes back for; says so.
-async fn take_down(remote: &Remote<'_>, done: &Done, limits: &Limits) -> Result<String, Failure> {
-    let told = match &done.switched {
-        Some(Before::Unproven(before)) => format!(
+async fn take_down(
+    remote: &Remote<'_>,
+    journal: &Journal,
+    limits: &Limits,
+) -> Result<String, Failure> {
+    let told = match &journal.switched {
+        Some(RollbackTarget::Unproven(before)) => format!(
             "taken down: release {before}, which was current, was never proven healthy, and there is no other to go back to"
         ),
         _ => "taken down: there is no release to go back to".to_owned(),
     };
-    tracing::warn!("taking release {} down again", done.release);
-    if done.started {
+    tracing::warn!("taking release {} down again", journal.release);
+    if journal.started {
         let stopping = Stopping {
-            runs: &Manner::of(remote.settings),
-            release: Some(&done.release),
+            runs: &RunSpec::of(remote.settings),
+            release: Some(&journal.release),
             is_certain: false,
             next: None,
         };
         stop(remote, &stopping, limits).await?;
     }
-    put_back(remote, done, None, limits).await?;
+    put_back(remote, journal, None, limits).await?;
     let deed = "remove the link `current`";
     remote
         .files::<()>(deed, Operation::Unswitch, limits)

@@ -9,27 +9,27 @@ use action::redact::redacted;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::collector::Evidence;
-use super::timings::Stages;
+use super::collector::Diagnostics;
+use super::timings::Timings;
 use crate::settings::Checked;
 
 /// Writes the bundle, where one is asked for, and says where it is.
 pub(crate) fn write(
     settings: &Checked,
     context: &Context,
-    stages: &Stages,
-    evidence: &Evidence,
+    timings: &Timings,
+    diagnostics: &Diagnostics,
     failure: Failure,
 ) -> Failure {
     let Some(folder) = &settings.bundle else {
         return failure;
     };
-    let state = evidence.state();
+    let state = diagnostics.state();
     let command = failure.command();
     let summary = json!({
         "program": concat!("deploy-app ", env!("CARGO_PKG_VERSION")),
         "time": Timestamp::now().to_string(),
-        "stage": stages.current(),
+        "stage": timings.current(),
         "exit": failure.exit().code(),
         "failed": failure.deed(),
         "causes": failure.causes(),

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What has been gathered so far. Cheap when no bundle is asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Evidence {
+pub(crate) struct Diagnostics {
     state: Mutex<State>,
 }
 
@@ -16,7 +16,7 @@ pub(super) struct State {
     pub(super) release: Option<String>,
 }
 
-impl Evidence {
+impl Diagnostics {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

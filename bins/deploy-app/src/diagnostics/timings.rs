@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// Which stage is on, and how long the others took.
 #[derive(Debug, Default)]
-pub(crate) struct Stages {
+pub(crate) struct Timings {
     state: Mutex<State>,
 }
 
@@ -17,7 +17,7 @@ struct State {
     current: Option<(&'static str, Instant)>,
 }
 
-impl Stages {
+impl Timings {
     /// Ends the stage that is on, and begins another.
     pub(crate) fn begin(&self, stage: &'static str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,19 +58,19 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::Stages;
+    use super::Timings;
     use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
     async fn every_stage_has_its_time() {
-        let stages = Stages::default();
-        assert_eq!(stages.current(), "start");
-        stages.begin("connect");
+        let timings = Timings::default();
+        assert_eq!(timings.current(), "start");
+        timings.begin("connect");
         tokio::time::sleep(Duration::from_millis(1500)).await;
-        stages.begin("send");
-        assert_eq!(stages.current(), "send");
+        timings.begin("send");
+        assert_eq!(timings.current(), "send");
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert_eq!(stages.finish(), "3.5 s: connect 1.5 s, send 2.0 s");
-        assert_eq!(stages.current(), "send");
+        assert_eq!(timings.finish(), "3.5 s: connect 1.5 s, send 2.0 s");
+        assert_eq!(timings.current(), "send");
     }
 }

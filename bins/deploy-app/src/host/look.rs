@@ -10,7 +10,7 @@ use filesync::{Diff, Files, Operation, Running, Seen, Tree};
 
 use super::Remote;
 use super::state::State;
-use ssh::{OutputMode as Show, Stdin as Input};
+use ssh::{OutputMode, Stdin};
 
 impl Remote<'_> {
     /// Looks at the target folder, and at what the current release holds where that may differ from the tree with this
@@ -25,8 +25,8 @@ impl Remote<'_> {
             reads: true,
         };
         let deed = "look at the target folder";
-        let show = Show::Progress("compare");
-        let seen = self.store(deed, operation, Input::Empty, show, limits);
+        let show = OutputMode::Progress("compare");
+        let seen = self.store(deed, operation, Stdin::Empty, show, limits);
         self.state(seen.await?)
     }
 

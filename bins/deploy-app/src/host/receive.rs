@@ -6,7 +6,7 @@ use action::wait::Limits;
 use filesync::{Fault, Operation, Paths, Put, Received, Stamp, Upload, What};
 
 use super::{Remote, TAIL, upload};
-use ssh::{OutputMode as Show, Stdin as Input};
+use ssh::{OutputMode, Stdin};
 
 impl Remote<'_> {
     /// Sends a release and has it verified by the host's own hashes; what did not arrive as it should
@@ -71,7 +71,7 @@ impl Remote<'_> {
         let operation = Operation::Receive(upload.incoming());
         let (tell, chunks) = tokio::sync::mpsc::channel(16);
         let sender = tokio::task::spawn_blocking(move || upload::send(&upload, tell));
-        let (input, show) = (Input::Chunks(chunks), Show::Progress("send"));
+        let (input, show) = (Stdin::Chunks(chunks), OutputMode::Progress("send"));
         let received = self.store(deed, operation, input, show, limits).await;
         // It ends by itself: nobody listens any more.
         drop(sender.await);
@@ -82,9 +82,9 @@ impl Remote<'_> {
     /// how many the release has. Gives the stamp of what was verified.
     pub(crate) async fn put(&self, put: Put, limits: &Limits) -> Result<Option<Stamp>, Failure> {
         let deed = format!("put release {} into place", put.release);
-        let (operation, show) = (Operation::Put(put), Show::Progress("verify"));
+        let (operation, show) = (Operation::Put(put), OutputMode::Progress("verify"));
         let (stamp, faults): (_, Vec<Fault>) = self
-            .store(&deed, operation, Input::Empty, show, limits)
+            .store(&deed, operation, Stdin::Empty, show, limits)
             .await?;
         match faults.as_slice() {
             [] => Ok(stamp),

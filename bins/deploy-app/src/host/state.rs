@@ -16,9 +16,9 @@ pub(crate) struct State {
     pub proven: BTreeSet<String>,
     /// Those that were healthy once, and were started anew by somebody who was stopped before they were so again.
     pub doubted: BTreeSet<String>,
-    /// How they were run then, as [`crate::runtime::run_spec::Manner::to_text`] has it; not known of those that were proven before
+    /// How they were run then, as [`crate::runtime::run_spec::RunSpec::to_text`] has it; not known of those that were proven before
     /// that was written down.
-    pub manners: BTreeMap<String, String>,
+    pub run_specs: BTreeMap<String, String>,
     /// The Compose project that this target has, once that was written down.
     pub project: Option<String>,
     /// Releases of which it is written down which images they run.
@@ -42,14 +42,14 @@ impl State {
     pub(crate) fn of(seen: Seen) -> Self {
         let names = |kept: &BTreeMap<String, String>| kept.keys().cloned().collect();
         let (proven, doubted) = (names(&seen.proven), names(&seen.doubted));
-        let mut manners = seen.doubted;
-        manners.extend(seen.proven);
+        let mut run_specs = seen.doubted;
+        run_specs.extend(seen.proven);
         Self {
             current: seen.current,
             releases: seen.releases,
             proven,
             doubted,
-            manners,
+            run_specs,
             project: seen.project,
             images: seen.images,
             placing: seen.placing,
@@ -70,7 +70,6 @@ impl State {
     }
 
     /// The digest of the current release's manifest.
-    #[must_use]
     pub(crate) fn digest(&self) -> Option<String> {
         let digest = self.current.as_ref()?.digest?;
         Some(digest.to_string())

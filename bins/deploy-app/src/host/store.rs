@@ -6,7 +6,7 @@ use action::wait::Limits;
 use agent_protocol::message::AgentError;
 use filesync::{Operation, StoreError, operation};
 use serde::de::DeserializeOwned;
-use ssh::{ExecError, OutputMode as Show, Stdin as Input};
+use ssh::{ExecError, OutputMode, Stdin};
 
 use super::Remote;
 
@@ -18,7 +18,7 @@ impl Remote<'_> {
         operation: Operation,
         limits: &Limits,
     ) -> Result<T, Failure> {
-        self.store(deed, operation, Input::Empty, Show::Nothing, limits)
+        self.store(deed, operation, Stdin::Empty, OutputMode::Nothing, limits)
             .await
     }
 
@@ -27,10 +27,10 @@ impl Remote<'_> {
         &self,
         deed: &str,
         operation: Operation,
-        input: Input,
+        input: Stdin,
         limits: &Limits,
     ) -> Result<T, Failure> {
-        self.store(deed, operation, input, Show::Nothing, limits)
+        self.store(deed, operation, input, OutputMode::Nothing, limits)
             .await
     }
 
@@ -39,8 +39,8 @@ impl Remote<'_> {
         &self,
         deed: &str,
         operation: Operation,
-        input: Input,
-        show: Show,
+        input: Stdin,
+        show: OutputMode,
         limits: &Limits,
     ) -> Result<T, Failure> {
         let request = (&self.settings.paths, operation);

@@ -11,7 +11,7 @@ use action::failure::Failure;
 use action::wait::Limits;
 use bundle::digest::{Digest, Hasher};
 use filesync::{Operation, Received, Upload};
-use ssh::{OutputMode as Show, Stdin as Input};
+use ssh::{OutputMode, Stdin};
 use tempfile::NamedTempFile;
 
 use super::Remote;
@@ -84,8 +84,8 @@ impl Remote<'_> {
             Ok(Ok(())) => {
                 let digest = spooled.digest;
                 let operation = Operation::ReceiveFetched { incoming, digest };
-                let show = Show::Progress("receive");
-                let received = self.store(deed, operation, Input::Empty, show, limits);
+                let show = OutputMode::Progress("receive");
+                let received = self.store(deed, operation, Stdin::Empty, show, limits);
                 received.await.map(Some)
             }
         }
@@ -112,8 +112,11 @@ impl Remote<'_> {
         let paths = &self.settings.paths;
         let file = quote(&format!("{}/{}", paths.target, paths.fetched(release)));
         let script = format!("file={file}\n{FETCH}");
-        let input = Input::Bytes(format!("{address}\n").into_bytes());
-        let output = self.session.exec(&script, input, Show::Tail, limits).await;
+        let input = Stdin::Bytes(format!("{address}\n").into_bytes());
+        let output = self
+            .session
+            .exec(&script, input, OutputMode::Tail, limits)
+            .await;
         let output = output.map_err(|error| format!("the host did not fetch {shown}: {error}"))?;
         if output.status != 0 {
             // Whatever the tools say of it, the address is nobody's business.

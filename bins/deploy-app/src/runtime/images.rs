@@ -8,7 +8,7 @@ use action::wait::Limits;
 use super::commands::Commands;
 use super::compose::{self, Pulls, Service};
 use crate::host::Remote;
-use ssh::Stdin as Input;
+use ssh::Stdin;
 
 /// The services of a release, as Compose reads them in its own folder; none without Compose.
 pub(crate) async fn services(
@@ -43,7 +43,7 @@ pub(crate) async fn to_pull<'a>(
     let names: Vec<&str> = foreign.iter().map(|it| it.image.as_str()).collect();
     let script = compose::absent(&names);
     let deed = "look for images";
-    let output = remote.script(deed, &script, Input::Empty, limits).await?;
+    let output = remote.script(deed, &script, Stdin::Empty, limits).await?;
     let absent = String::from_utf8_lossy(&output.stdout).into_owned();
     foreign.retain(|it| match it.pulls {
         Pulls::Always => true,
@@ -66,7 +66,7 @@ pub(crate) async fn pull(
     let Some(pull) = commands.pull(release, &due).filter(|_| !due.is_empty()) else {
         return Ok(());
     };
-    remote.stages.begin("pull");
+    remote.timings.begin("pull");
     let deed = format!("pull the images of release {release}");
     remote.command(&pull, &deed, limits).await
 }
@@ -99,7 +99,7 @@ pub(super) async fn recall(
     let script = compose::recall(&remote.settings.paths, release, &names);
     let script = compose::logged_in(&remote.settings.logins, &script);
     let deed = format!("find the images of release {release}");
-    let output = remote.script(&deed, &script, Input::Empty, limits).await?;
+    let output = remote.script(&deed, &script, Stdin::Empty, limits).await?;
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     for line in told.lines() {
         match line.split_once(' ').unwrap_or((line, "")) {
@@ -153,7 +153,7 @@ pub(crate) async fn are_there(
     }
     let script = compose::gone(&remote.settings.paths, release);
     let deed = format!("look for the images of release {release}");
-    let output = remote.script(&deed, &script, Input::Empty, limits).await?;
+    let output = remote.script(&deed, &script, Stdin::Empty, limits).await?;
     if output.stdout.is_empty() {
         return Ok(());
     }

@@ -16,7 +16,7 @@ use self::pull::Pull;
 use super::health;
 use crate::host::agent::Host;
 use crate::settings::Model;
-use ssh::{OutputMode as Show, Stdin as Input};
+use ssh::{OutputMode, Stdin};
 
 /// How long Ollama may take to answer at all after a start.
 const READY_LIMIT: Duration = Duration::from_secs(120);
@@ -206,7 +206,7 @@ async fn free(session: &Host, limits: &Limits) -> Option<u64> {
                   [ -n \"$d\" ] && [ -d \"$d\" ] && df -Pk \"$d\" | { read -r _; read -r _ _ _ free _ && echo \"$free\"; } && exit 0; done; exit 0";
     let limits = limits.within(Duration::from_secs(20));
     let output = session
-        .exec(script, Input::Empty, Show::Nothing, &limits)
+        .exec(script, Stdin::Empty, OutputMode::Nothing, &limits)
         .await
         .ok()?;
     let kib: u64 = String::from_utf8_lossy(&output.stdout)

@@ -16,7 +16,7 @@ use crate::settings::{Checked, ComposeRun, Health, Hooks, Run, Variables};
 
 /// How a release is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Manner {
+pub(crate) struct RunSpec {
     /// Its commands, or its Compose project.
     pub run: Run,
     /// Commands around its start.
@@ -25,7 +25,7 @@ pub(crate) struct Manner {
     pub health: Option<Health>,
 }
 
-impl Manner {
+impl RunSpec {
     /// As this deployment's settings have it.
     pub(crate) fn of(settings: &Checked) -> Self {
         Self {
@@ -160,7 +160,7 @@ impl Manner {
         }
     }
 
-    /// Reads [`Manner::to_text`]. How long and how often it is asked is a matter of this deployment, and so are
+    /// Reads [`RunSpec::to_text`]. How long and how often it is asked is a matter of this deployment, and so are
     /// headers other than `Host`: they may be secrets.
     fn from_text(text: &str, settings: &Checked) -> Option<Self> {
         let all: Value = serde_json::from_str(text).ok()?;
@@ -211,14 +211,14 @@ impl Manner {
 
 impl State {
     /// How a release was run when it was proven; as this deployment has it where that is not known.
-    pub(crate) fn manner(&self, release: &str, settings: &Checked) -> Manner {
-        Manner::kept(self.manners.get(release).map(String::as_str), settings)
+    pub(crate) fn run_spec(&self, release: &str, settings: &Checked) -> RunSpec {
+        RunSpec::kept(self.run_specs.get(release).map(String::as_str), settings)
     }
 
     /// The Compose project that this target has had so far. Before it was written down, that was what the current release
     /// was proven with, or else the last part of the target.
     pub(crate) fn had_project(&self, settings: &Checked) -> Option<String> {
-        let of_release = |name: &str| match self.manner(name, settings).run {
+        let of_release = |name: &str| match self.run_spec(name, settings).run {
             Run::Compose(compose) => Some(compose.project),
             Run::Command { .. } | Run::None => None,
         };

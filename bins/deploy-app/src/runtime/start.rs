@@ -12,11 +12,11 @@ use super::compose::{self, Service, Verdict};
 use super::health;
 use super::images;
 use super::ollama::{self, Ensured};
-use super::run_spec::Manner;
+use super::run_spec::RunSpec;
 use super::target_group::Target;
 use crate::host::Remote;
 use crate::settings::Run;
-use ssh::{OutputMode, Stdin as Input};
+use ssh::{OutputMode, Stdin};
 
 /// Between two looks at containers, or two questions for the status.
 const PACE: Pace = Pace {
@@ -160,7 +160,7 @@ async fn taken_ports(
     };
     let config = remote
         .session
-        .exec(&config, Input::Empty, OutputMode::Nothing, &limits);
+        .exec(&config, Stdin::Empty, OutputMode::Nothing, &limits);
     let Ok(config) = config.await else {
         return Vec::new();
     };
@@ -181,7 +181,7 @@ pub(crate) async fn owners(
     }
     let asked = remote.session.exec(
         compose::LISTENERS,
-        Input::Empty,
+        Stdin::Empty,
         OutputMode::Nothing,
         limits,
     );
@@ -203,7 +203,7 @@ async fn runs(
     };
     let deed = format!("find release {release} running");
     let mut last = None;
-    let look = async || match remote.quietly(&status, &deed, limits).await {
+    let look = async || match remote.run_buffered(&status, &deed, limits).await {
         Ok(()) => Ok(Look::There(())),
         Err(failure) if limits.interrupt.pending().is_some() => Err(failure),
         Err(failure) => {
@@ -224,25 +224,25 @@ async fn runs(
 /// Proves that a started release works: the model, the health URL, the load balancer.
 pub(crate) async fn prove(
     remote: &Remote<'_>,
-    manner: &Manner,
+    run_spec: &RunSpec,
     release: &str,
     limits: &Limits,
 ) -> Result<Option<Ensured>, Failure> {
     let (settings, session) = (remote.settings, &remote.session);
-    let ensured = model(remote, &manner.commands(settings), release, limits).await?;
+    let ensured = model(remote, &run_spec.commands(settings), release, limits).await?;
     if let Some(model) = settings.model.as_ref().filter(|model| model.warm_up) {
         ollama::warm_up(session, model, limits).await?;
     }
-    if let Some(health) = &manner.health {
-        remote.stages.begin("health");
+    if let Some(health) = &run_spec.health {
+        remote.timings.begin("health");
         health::prove(session, health, release, limits).await?;
-    } else if manner.run != Run::None {
+    } else if run_spec.run != Run::None {
         tracing::warn!(
             "DEPLOY_APP_HEALTH_URL is none: release {release} counts as healthy because it runs"
         );
     }
     if let Some(target) = target(remote) {
-        remote.stages.begin("target group");
+        remote.timings.begin("target group");
         target.prove(limits, settings.health_timeout).await?;
     }
     Ok(ensured)
@@ -251,15 +251,15 @@ pub(crate) async fn prove(
 /// Writes down that a release was healthy, how it was run, and with which images; only while the lock is ours.
 pub(crate) async fn record(
     remote: &Remote<'_>,
-    manner: &Manner,
+    run_spec: &RunSpec,
     release: &str,
     limits: &Limits,
 ) -> Result<(), Failure> {
-    let commands = manner.commands(remote.settings);
+    let commands = run_spec.commands(remote.settings);
     images::keep(remote, &commands, release, compose::Of::Containers, limits).await?;
     let proof = Operation::Prove {
         release: release.to_owned(),
-        how: manner.to_text(),
+        how: run_spec.to_text(),
     };
     remote
         .files("write down that the release is healthy", proof, limits)
@@ -276,7 +276,7 @@ pub(crate) async fn model(
     let Some(model) = &remote.settings.model else {
         return Ok(None);
     };
-    remote.stages.begin("model");
+    remote.timings.begin("model");
     let there = ollama::is_there(&remote.session, model, limits).await;
     if !matches!(there, Ok(Some(_))) {
         keeps_models(
@@ -309,7 +309,7 @@ pub(crate) fn target<'a>(remote: &'a Remote<'_>) -> Option<Target<'a>> {
 }
 
 /// Why the release that is current is not well right now; nothing when it is.
-pub(crate) async fn unwell(
+pub(crate) async fn health_problem(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     release: &str,
@@ -333,7 +333,7 @@ pub(crate) async fn unwell(
     }
     if let Some(status) = commands.status(release)
         && remote
-            .quietly(&status, "find it running", limits)
+            .run_buffered(&status, "find it running", limits)
             .await
             .is_err()
     {

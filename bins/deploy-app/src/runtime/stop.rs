@@ -9,7 +9,7 @@ use action::wait::{self, Ended, Limits, Look, Pace};
 use tokio::time::Instant;
 
 use super::health;
-use super::run_spec::Manner;
+use super::run_spec::RunSpec;
 use crate::host::Remote;
 use crate::host::command::Command;
 use crate::settings::{Checked, Health, Run};
@@ -27,13 +27,13 @@ const WHAT: &str = "the application to end";
 #[derive(Debug)]
 pub(crate) struct Stopping<'a> {
     /// How what runs was started.
-    pub runs: &'a Manner,
+    pub runs: &'a RunSpec,
     /// The release that runs; none where none of ours was there before.
     pub release: Option<&'a str>,
     /// Whether it is known that it runs. Else a stop command that fails may have found nothing to stop.
     pub is_certain: bool,
     /// The release that is started next, and how it is run; none where nothing is.
-    pub next: Option<(&'a str, &'a Manner)>,
+    pub next: Option<(&'a str, &'a RunSpec)>,
 }
 
 /// Why what runs was not stopped.
@@ -118,9 +118,6 @@ pub(crate) async fn stop(
 
 impl<'a> Stopping<'a> {
     /// The commands that stop it where nobody looks at what answers; or why nobody may do that.
-    ///
-    /// # Errors
-    /// In words.
     pub(crate) fn unattended(&self, settings: &Checked) -> Result<Option<Command>, &'static str> {
         let next = self.next.map(|(_, next)| next);
         if is_left_running(self.runs, next) {
@@ -189,7 +186,7 @@ pub(crate) async fn foreseen(
 
 /// Whether what runs is not ours to stop: Compose replaces what it runs by itself, and with runtime none nothing would
 /// be started again.
-fn is_left_running(runs: &Manner, next: Option<&Manner>) -> bool {
+fn is_left_running(runs: &RunSpec, next: Option<&RunSpec>) -> bool {
     match (&runs.run, next.map(|next| &next.run)) {
         (_, Some(Run::None)) => true,
         (Run::Compose(runs), Some(Run::Compose(next))) => runs.project == next.project,
@@ -279,7 +276,7 @@ async fn is_down(remote: &Remote<'_>, stopping: &Stopping<'_>, limits: &Limits) 
         .and_then(|release| stopping.runs.commands(remote.settings).status(release));
     match status {
         Some(status) => remote
-            .quietly(&status, "find it running", limits)
+            .run_buffered(&status, "find it running", limits)
             .await
             .is_err(),
         None => false,
