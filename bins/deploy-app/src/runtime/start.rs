@@ -170,9 +170,6 @@ pub(crate) async fn images_are_there(
 
 /// Pulls the images that are not on the host, and those that the project would have pulled whenever a service starts, while
 /// what ran before still serves. Those that are built here are left to the build.
-///
-/// # Errors
-/// When one cannot be pulled.
 pub(crate) async fn pull_images(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
@@ -441,7 +438,7 @@ pub(crate) fn keeps_models(remote: &Remote<'_>, services: &[Service]) -> Result<
 
 /// The instance in its target group, where one is named.
 pub(crate) fn target<'a>(remote: &'a Remote<'_>) -> Option<Target<'a>> {
-    let (cloud, seen) = remote.way.instance?;
+    let (cloud, seen) = remote.ssh_target.instance?;
     let group = remote.settings.target_group.as_deref()?;
     Some(Target {
         session: &cloud.session,
