@@ -43,7 +43,9 @@ fn streams() -> &'static [Vec<u8>; 2] {
 /// What lies in a folder, without what is below.
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("a folder").flatten();
-    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 fuzz_target!(|input: (bool, bool, u16, Vec<(u16, u8)>, &[u8])| {
