@@ -109,7 +109,7 @@ pub(super) async fn of_deployment(
     let stored = state.stored().cloned().unwrap_or_default();
     Ok(Plan {
         host: remote.shown.clone(),
-        way: remote.way.routes.way(),
+        way: remote.ssh_target.routes.way(),
         target: settings.paths.target.clone(),
         current: current.map(str::to_owned),
         release: is_new.then_some(release),
@@ -123,7 +123,7 @@ pub(super) async fn of_deployment(
             .map(|(_, kind)| size(kind))
             .sum(),
         deeds,
-        permissions: permissions(settings, remote.way.instance.is_some()),
+        permissions: permissions(settings, remote.ssh_target.instance.is_some()),
         unknown: None,
     })
 }
@@ -151,7 +151,7 @@ pub(super) fn permissions(settings: &Checked, has_instance: bool) -> Vec<String>
         ]);
     }
     // A key of Session Manager's preferences is known once a session begins.
-    if settings.place.address.is_none() {
+    if settings.destination.address.is_none() {
         actions.extend(needs::permissions(settings.transport));
     }
     if settings.transfer_bucket.is_some()
@@ -251,11 +251,11 @@ pub(super) async fn of_rollback(
     deeds.extend(shown("start", commands.start(release, false, false)));
     let plan = Plan {
         host: remote.shown.clone(),
-        way: remote.way.routes.way(),
+        way: remote.ssh_target.routes.way(),
         target: remote.settings.paths.target.clone(),
         current: Some(current.to_owned()),
         deeds,
-        permissions: permissions(remote.settings, remote.way.instance.is_some()),
+        permissions: permissions(remote.settings, remote.ssh_target.instance.is_some()),
         ..Plan::default()
     };
     Ok((plan.text(), plan.json()))

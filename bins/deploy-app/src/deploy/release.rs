@@ -231,7 +231,7 @@ async fn renew<'a>(
     let Some(lock) = done
         .lock
         .as_ref()
-        .filter(|_| remote.way.routes.ends_within(needed))
+        .filter(|_| remote.ssh_target.routes.ends_within(needed))
     else {
         return Ok(None);
     };

@@ -44,11 +44,12 @@ impl Remote<'_> {
         upload: &Upload,
         limits: &Limits,
     ) -> Result<Option<Received>, Failure> {
-        let (Some(bucket), Some((cloud, _))) = (&self.settings.transfer_bucket, self.way.instance)
+        let (Some(bucket), Some((cloud, _))) =
+            (&self.settings.transfer_bucket, self.ssh_target.instance)
         else {
             return Ok(None);
         };
-        if !self.way.routes.is_session() || upload.content_bytes() < LEAST {
+        if !self.ssh_target.routes.is_session() || upload.content_bytes() < LEAST {
             return Ok(None);
         }
         // The way is slow: it is worth it.

@@ -299,7 +299,7 @@ pub(crate) fn keeps_models(remote: &Remote<'_>, services: &[Service]) -> Result<
 
 /// The instance in its target group, where one is named.
 pub(crate) fn target<'a>(remote: &'a Remote<'_>) -> Option<Target<'a>> {
-    let (cloud, seen) = remote.way.instance?;
+    let (cloud, seen) = remote.ssh_target.instance?;
     let group = remote.settings.target_group.as_deref()?;
     Some(Target {
         session: &cloud.session,

@@ -9,7 +9,7 @@ use action::settings::value::{BucketName, Lines};
 use http_probe::Scheme;
 
 use super::Raw;
-use super::checked::{Checked, Chosen, Hooks, INSTANCE, Model, Place, Run};
+use super::checked::{Checked, Destination, Hooks, INSTANCE, InstanceSelector, Model, Run};
 use super::compose::{self, ComposeSettings};
 use super::health::HealthSettings;
 use super::key_source::{KeyOptions, KeySource};
@@ -53,8 +53,8 @@ impl Settings for Raw {
             );
         }
         let instance = instance_id
-            .map(|id| Chosen::Id(id.0))
-            .or(instance_tag.map(Chosen::Tag));
+            .map(|id| InstanceSelector::Id(id.0))
+            .or(instance_tag.map(InstanceSelector::Tag));
         let mut key_given = !matches!(self.ssh_key, Given::Unset);
         let mut connection = Connection {
             address,
@@ -196,7 +196,7 @@ impl Settings for Raw {
             _ => None,
         };
         Some(Checked {
-            place: Place { instance, address },
+            destination: Destination { instance, address },
             transport: transport?,
             transfer_bucket: transfer_bucket.map(|BucketName(name)| name),
             user,
