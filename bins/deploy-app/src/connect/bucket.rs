@@ -169,7 +169,8 @@ impl<'a> Stored<'a> {
         let address = format!("{}/{}", at.origin(own.as_deref()), self.key());
         let region = &self.session.region;
         let identity = Identity::from(credentials);
-        signed(&identity, region, (method, &address, headers)).map_err(unsigned)
+        let request = (method, address.as_str(), headers);
+        signed(&identity, region, request, SystemTime::now()).map_err(unsigned)
     }
 
     async fn ask<B>(
@@ -252,6 +253,7 @@ fn signed(
     identity: &Identity,
     region: &str,
     (method, address, headers): (&Method, &str, &[(&str, &str)]),
+    time: SystemTime,
 ) -> Result<String, String> {
     // As S3 wants it: no path is normalised, no payload is hashed.
     let mut settings = SigningSettings::default();
@@ -264,7 +266,7 @@ fn signed(
         .identity(identity)
         .region(region)
         .name("s3")
-        .time(SystemTime::now())
+        .time(time)
         .settings(settings)
         .build()
         .map_err(|error| error.to_string())?;
@@ -297,8 +299,46 @@ fn of_xml(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use super::{At, of_xml};
+    use super::{At, CHECKSUM, of_xml, signed};
+    use aws_credential_types::Credentials;
+    use hyper::Method;
+    use std::time::{Duration, SystemTime};
+
+    /// What botocore 1.44.5 makes of the same with S3SigV4QueryAuth.
+    #[test]
+    fn signatures_are_those_of_awss_own_client() {
+        let credentials = Credentials::new(
+            "AKIAIOSFODNN7EXAMPLE",
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            Some("a+session/token=".to_owned()),
+            None,
+            "test",
+        );
+        let identity = credentials.into();
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_424_400);
+        let address = "https://b.s3.eu-west-1.amazonaws.com/deploy-app/e3b0";
+        let checksum = [(CHECKSUM, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=")];
+        for (method, headers, signature) in [
+            (
+                Method::GET,
+                &[][..],
+                "f49cf8c73e121183872d243d3f5962a91fad8f4b454bc7004eae0baf3a4c872c",
+            ),
+            (
+                Method::PUT,
+                &checksum[..],
+                "32ef7ff9bcf5192c9fecc39dfcb80d46572c32475ab7ed5924a8f2e25acba73d",
+            ),
+        ] {
+            let request = (&method, address, headers);
+            let signed = signed(&identity, "eu-west-1", request, time).unwrap();
+            assert!(signed.starts_with(&format!("{address}?X-Amz-")), "{signed}");
+            let expected = format!("X-Amz-Signature={signature}");
+            assert!(signed.split('&').any(|one| one == expected), "{signed}");
+        }
+    }
 
     #[test]
     fn a_bucket_is_where_s3_has_it() {
