@@ -74,6 +74,7 @@ pub(crate) fn serve(own: &OsStr, digest: &str, once: bool) -> Result<(), ServeEr
     let holding = Holding::default();
     let ended = until_gone(stdin, &output, &commands, &holding);
     commands.end_all();
+    filesync::temporary::remove_all();
     // The lock ends with the process, after everything that ran under it.
     ended
 }

@@ -92,7 +92,11 @@ fn take(mut from: TcpStream, way: &Way, towards: Towards, known: &Mutex<Known>, 
             }
         };
         let (queue, changed) = &**way;
-        let message = (Instant::now() + delay, round_trips, buffer[..count].to_vec());
+        let message = (
+            Instant::now() + delay,
+            round_trips,
+            buffer[..count].to_vec(),
+        );
         queue.lock().unwrap().push_back(message);
         changed.notify_one();
         if count == 0 {
@@ -112,7 +116,9 @@ fn deliver(
     let (queue, changed) = &**way;
     loop {
         let queued = queue.lock().unwrap();
-        let mut queued = changed.wait_while(queued, |queued| queued.is_empty()).unwrap();
+        let mut queued = changed
+            .wait_while(queued, |queued| queued.is_empty())
+            .unwrap();
         let (due, round_trips, bytes) = queued.pop_front().unwrap();
         drop(queued);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));

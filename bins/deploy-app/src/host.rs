@@ -25,7 +25,7 @@ use action::failure::Failure;
 use action::wait::Limits;
 
 use self::agent::{Folders, Host, StartError};
-use self::command::Command;
+use self::command::{Command, Tool};
 use crate::connect;
 use crate::connect::endpoint::Way;
 use crate::connect::host_keys::{self, Belief};
@@ -69,9 +69,14 @@ impl<'a> Remote<'a> {
         let folders = Folders {
             target: settings.paths.target.clone(),
             chosen: settings.agent_dir.clone(),
+            path: settings.host_path.clone(),
+        };
+        let session = match &settings.sudo {
+            Some(user) => session.by_sudo(user.clone()),
+            None => session,
         };
         let started = Host::start(session, &folders, limits).await;
-        let session = started.map_err(|error| no_agent(settings, way, evidence, &error))?;
+        let session = started.map_err(|error| no_agent(settings, way, &error))?;
         Ok(Self {
             session,
             shown: way.shown(),
@@ -132,25 +137,47 @@ impl<'a> Remote<'a> {
             .exec(script, input, show, limits)
             .await
             .map_err(|error| self.no_result(deed, &error))?;
-        self.succeeded(deed, output)
+        self.succeeded(deed, output, Tool::Other)
+    }
+
+    /// The same of a script whose exit status is that of Docker Compose.
+    ///
+    /// # Errors
+    /// As [`Remote::script`].
+    pub(crate) async fn compose(
+        &self,
+        deed: &str,
+        script: &str,
+        limits: &Limits,
+    ) -> Result<Output, Failure> {
+        let ended = self
+            .session
+            .exec(script, Input::Empty, Show::Nothing, limits)
+            .await;
+        let output = ended.map_err(|error| self.no_result(deed, &error))?;
+        self.succeeded(deed, output, Tool::Compose)
     }
 
     pub(crate) fn no_result(&self, deed: &str, error: &ExecError) -> Failure {
         let deed = format!("{deed} on {}", self.shown);
-        no_result(self.settings, self.evidence, &deed, error)
+        no_result(self.settings, &deed, error)
     }
 
     /// The failure of a command with this status, with its last words.
-    fn failed(&self, exit: Exit, deed: &str, output: &Output) -> Failure {
-        let how = format!("exit status {}", output.status);
-        self.evidence.command_failed(deed, &how);
-        let failure = Failure::new(exit, format!("cannot {deed} on {}", self.shown)).cause(how);
+    fn failed(&self, exit: Exit, deed: &str, output: &Output, tool: Tool) -> Failure {
+        let how = match tool.meaning(output.status) {
+            Some(meaning) => format!("exit status {}: {meaning}", output.status),
+            None => format!("exit status {}", output.status),
+        };
+        let failure = Failure::new(exit, format!("cannot {deed} on {}", self.shown))
+            .of_command(deed, &how)
+            .cause(how);
         let from = output.tail.len().saturating_sub(TAIL);
         output.tail[from..].iter().fold(failure, Failure::detail)
     }
 
     /// How one of our own scripts ended, whose words tell what the user may not do.
-    fn succeeded(&self, deed: &str, output: Output) -> Result<Output, Failure> {
+    fn succeeded(&self, deed: &str, output: Output, tool: Tool) -> Result<Output, Failure> {
         if output.status == 0 {
             return Ok(output);
         }
@@ -159,10 +186,10 @@ impl<'a> Remote<'a> {
             .iter()
             .any(|line| line.contains("Permission denied") || line.contains("permission denied"));
         if !is_denied {
-            return Err(self.failed(Exit::Failed, deed, &output));
+            return Err(self.failed(Exit::Failed, deed, &output, tool));
         }
         Err(self
-            .failed(Exit::NotPermitted, deed, &output)
+            .failed(Exit::NotPermitted, deed, &output, tool)
             .hint(self.make_by_hand_hint()))
     }
 
@@ -170,14 +197,14 @@ impl<'a> Remote<'a> {
     pub(crate) fn make_by_hand_hint(&self) -> String {
         format!(
             "user `{}` needs the right to do this; for the folder: {}",
-            self.settings.user,
+            self.settings.acts_as(),
             self.make_by_hand()
         )
     }
 
     /// The command by which a person makes the target folder.
     pub(crate) fn make_by_hand(&self) -> String {
-        let user = quote(&self.settings.user);
+        let user = quote(&self.settings.acts_as());
         format!(
             "sudo install -d -o {user} {}",
             quote(&self.settings.paths.target)
@@ -185,11 +212,11 @@ impl<'a> Remote<'a> {
     }
 
     /// How a command of the application ended. Whatever it was denied is its own business.
-    fn did_well(&self, deed: &str, output: &Output) -> Result<(), Failure> {
+    fn did_well(&self, command: &Command, deed: &str, output: &Output) -> Result<(), Failure> {
         if output.status == 0 {
             return Ok(());
         }
-        let failure = self.failed(Exit::Failed, deed, output);
+        let failure = self.failed(Exit::Failed, deed, output, command.tool);
         Err(match hint_of(output.status) {
             Some(hint) => failure.hint(hint),
             None => failure,
@@ -204,8 +231,8 @@ impl<'a> Remote<'a> {
         limits: &Limits,
     ) -> Result<(), Failure> {
         let output = self.run(command, Show::Lines(command.name), limits).await;
-        self.succeeded(deed, output.map_err(|error| self.no_result(deed, &error))?)
-            .map(drop)
+        let output = output.map_err(|error| self.no_result(deed, &error))?;
+        self.succeeded(deed, output, Tool::Other).map(drop)
     }
 
     async fn run(
@@ -228,7 +255,8 @@ impl<'a> Remote<'a> {
         limits: &Limits,
     ) -> Result<(), Failure> {
         let output = self.run(command, Show::Lines(command.name), limits).await;
-        self.did_well(deed, &output.map_err(|error| self.no_result(deed, &error))?)
+        let output = output.map_err(|error| self.no_result(deed, &error))?;
+        self.did_well(command, deed, &output)
     }
 
     /// Runs a command of the application whose lines are of interest only when it fails.
@@ -239,7 +267,8 @@ impl<'a> Remote<'a> {
         limits: &Limits,
     ) -> Result<(), Failure> {
         let output = self.run(command, Show::Tail, limits).await;
-        self.did_well(deed, &output.map_err(|error| self.no_result(deed, &error))?)
+        let output = output.map_err(|error| self.no_result(deed, &error))?;
+        self.did_well(command, deed, &output)
     }
 
     /// The last lines of a command, whatever its status; none when it does not run.
@@ -262,18 +291,24 @@ impl<'a> Remote<'a> {
 }
 
 /// The failure of a command on the host that has no result.
-fn no_result(settings: &Checked, evidence: &Evidence, deed: &str, error: &ExecError) -> Failure {
-    evidence.command_failed(deed, &error.to_string());
-    let deed = format!("cannot {deed}");
+fn no_result(settings: &Checked, command: &str, error: &ExecError) -> Failure {
+    let deed = format!("cannot {command}");
     let user = &settings.user;
-    match error {
+    let failure = match error {
         ExecError::NotRun { said, .. } => {
             let from = said.len().saturating_sub(TAIL);
             let failure = Failure::new(Exit::NotPermitted, deed).cause(error);
-            said[from..].iter().fold(failure, Failure::detail).hint(format!(
-                "the user `{user}` must be able to run commands there: look at its login shell, at its start-up files, \
-                 and at ForceCommand or command= in sshd_config and authorized_keys"
-            ))
+            let failure = said[from..].iter().fold(failure, Failure::detail);
+            failure.hint(match &settings.sudo {
+                Some(other) => format!(
+                    "DEPLOY_APP_SUDO={other} needs a host where sudo lets the user `{user}` run sh as `{other}` without a password, \
+                     as with the line `{user} ALL=({other}) NOPASSWD: ALL` in sudoers"
+                ),
+                None => format!(
+                    "the user `{user}` must be able to run commands there: look at its login shell, at its start-up files, \
+                     and at ForceCommand or command= in sshd_config and authorized_keys"
+                ),
+            })
         }
         ExecError::Interrupted(signal) => Failure::interrupted(*signal, deed),
         ExecError::Deadline => Failure::new(Exit::Deadline, deed)
@@ -283,16 +318,17 @@ fn no_result(settings: &Checked, evidence: &Evidence, deed: &str, error: &ExecEr
             "run it again: did the application's folder change while it was sent?",
         ),
         _ => Failure::failed(deed).cause(error),
-    }
+    };
+    failure.of_command(command, error)
 }
 
 /// The failure of a host on which there is no agent.
-fn no_agent(settings: &Checked, way: &Way<'_>, evidence: &Evidence, error: &StartError) -> Failure {
+fn no_agent(settings: &Checked, way: &Way<'_>, error: &StartError) -> Failure {
     let shown = way.shown();
     let deed = format!("start the agent on {shown}");
     let refused = || Failure::refused(format!("cannot {deed}; nothing was touched")).cause(error);
     match error {
-        StartError::Exec(error) => no_result(settings, evidence, &deed, error),
+        StartError::Exec(error) => no_result(settings, &deed, error),
         StartError::Machine(_) => refused().hint("hosts with x86_64 and aarch64 processors can be deployed to"),
         StartError::NoFolder(tried) => tried
             .iter()

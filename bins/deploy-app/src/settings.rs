@@ -2,11 +2,15 @@
 
 mod check;
 mod checked;
+mod compose;
+mod compose_run;
+mod environment;
 mod health;
 pub(crate) mod key_source;
 pub(crate) mod project_name;
 mod ssh_config;
 mod values;
+mod variables;
 
 use action::settings::given::Given;
 use action::settings::guarded::Guarded;
@@ -17,13 +21,15 @@ use serde::Deserialize;
 
 use self::key_source::KeySource;
 use filesync::Layout;
-use ssh::Address;
+use ssh::{Address, SudoUser};
 
 pub(crate) use checked::Checked;
 pub(crate) use checked::{Chosen, Health, Hooks, Hop, INSTANCE, Model, Run};
+pub(crate) use compose_run::{ComposeRun, Login};
 pub(crate) use values::{
     CertificateText, Jumps, KnownHosts, LocalPath, Parsed, Runtime, Tag, Transport,
 };
+pub(crate) use variables::Variables;
 
 /// The settings as declared.
 #[derive(Debug, clap::Args, Deserialize, Default)]
@@ -52,6 +58,12 @@ pub struct Raw {
     /// The user to log in as; unset: the one of the ssh_config, else ubuntu
     #[arg(long, value_name = "NAME", help_heading = "The host")]
     user: Given<String>,
+    /// The user of the host whom everything is done as, by sudo without a password: the files become that user's, and commands run as that user; unset: the user who logs in
+    #[arg(long, value_name = "USER", help_heading = "The host")]
+    sudo: Given<SudoUser>,
+    /// Folders of the host in which commands are looked for first, such as /snap/bin:/opt/bin
+    #[arg(long, value_name = "FOLDERS", help_heading = "The host")]
+    host_path: Given<String>,
     /// The private key: a file, the key itself (PEM, also on one line, in base64 or in JSON), secretsmanager:ID[:JSON-KEY], ssm:PARAMETER, or agent[:FINGERPRINT or COMMENT] for keys of the SSH agent; unset: a key made for this run is pushed with EC2 Instance Connect
     #[arg(
         long,
@@ -149,6 +161,15 @@ pub struct Raw {
     /// Compose project name; unset: the one that the target has had so far, else the Compose file's own, else the last part of the target folder, or its whole path where another target has that
     #[arg(long, value_name = "NAME", help_heading = "The start")]
     project: Given<String>,
+    /// With Compose: the Compose files, relative to the application, one a line, each overriding those before it; unset: those that Compose finds by itself
+    #[arg(long, value_name = "PATHS", help_heading = "The start")]
+    compose_files: Given<Lines>,
+    /// With Compose: names of variables whose values Compose gets, one a line; for `${NAME}` in Compose files, build arguments, and secrets with `environment: NAME`; they are not shipped
+    #[arg(long, value_name = "NAMES", help_heading = "The start")]
+    compose_variables: Given<Lines>,
+    /// With Compose: registries to log in to while images are pulled, built and started, one `REGISTRY USER VARIABLE` a line, where VARIABLE names the variable with the password
+    #[arg(long, value_name = "LINES", help_heading = "The start")]
+    registry_login: Given<Lines>,
     /// With runtime command: starts the application in the background, run by sh in the release's folder
     #[arg(long, value_name = "COMMAND", help_heading = "The start")]
     start: Given<String>,

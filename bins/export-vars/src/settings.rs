@@ -7,6 +7,7 @@ use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::value::{Arguments, Count, Lines, Switch};
+use action::words;
 use clap::ArgAction;
 use place::{EnvFile, Export, Manifest, Parameter, Pointer, Stack, Tag};
 use serde::Deserialize;
@@ -405,25 +406,15 @@ fn patterns(faults: &mut Faults, field: &str, given: Given<Lines>) -> Vec<String
     given
 }
 
-/// What happens when two sources give one name different values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnConflict {
-    /// The later source wins, and both are named in a warning.
-    #[default]
-    Later,
-    /// Nothing is exported.
-    Refuse,
-}
-
-impl FromStr for OnConflict {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "later" => Ok(OnConflict::Later),
-            "refuse" => Ok(OnConflict::Refuse),
-            _ => Err(format!("{text:?} is not known; use later or refuse")),
-        }
+words! {
+    /// What happens when two sources give one name different values.
+    #[derive(Default)]
+    pub enum OnConflict: "known" {
+        /// The later source wins, and both are named in a warning.
+        #[default]
+        Later = "later",
+        /// Nothing is exported.
+        Refuse = "refuse",
     }
 }
 
@@ -431,26 +422,13 @@ impl FromStr for OnConflict {
 /// <https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv>
 type GitlabVariables = Count<150>;
 
-/// Who reads the variables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consumer {
-    /// `ParameterOverrides` of a CloudFormation action.
-    ParameterOverrides,
-    /// `outputVariables` of a Commands action.
-    CommandsAction,
-}
-
-impl FromStr for Consumer {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "parameter-overrides" => Ok(Consumer::ParameterOverrides),
-            "commands-action" => Ok(Consumer::CommandsAction),
-            _ => Err(format!(
-                "{text:?} is not a consumer; use parameter-overrides or commands-action"
-            )),
-        }
+words! {
+    /// Who reads the variables.
+    pub enum Consumer: "a consumer" {
+        /// `ParameterOverrides` of a CloudFormation action.
+        ParameterOverrides = "parameter-overrides",
+        /// `outputVariables` of a Commands action.
+        CommandsAction = "commands-action",
     }
 }
 

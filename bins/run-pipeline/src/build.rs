@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::build_options::BuildOptions;
 use crate::command_script::{Epilogue, Saved};
+use crate::container::Container;
 use crate::missing_exports::{self, Ran};
 use crate::phases::{self, Next};
 use crate::process::{self, Ended, Groups};
@@ -40,6 +41,8 @@ pub(crate) struct Build<'a> {
     pub(crate) prefix: String,
     /// How long the build may take; CodeBuild's default is an hour.
     pub(crate) limit: Duration,
+    /// Where its items run, when it is not this machine as it is.
+    pub(crate) container: Option<&'a Container>,
 }
 
 /// How a build ended.
@@ -59,9 +62,13 @@ impl Build<'_> {
     /// Runs the phases and reads the exported variables.
     pub(crate) async fn run(&self, limits: &Limits) -> Result<Outcome, Failure> {
         let shell = self.shell()?;
-        let saved = Saved::begin(&self.scratch, shell, &self.variables, &self.source)
+        let first = self.command(shell, &self.source, None);
+        let saved = Saved::begin(&self.scratch, shell, first)
             .map_err(|error| self.broken("start its shell", error))?;
-        let users = self.users()?;
+        let users = match self.container {
+            None => self.users()?,
+            Some(_) => self.users_inside()?,
+        };
         let mut running = Running {
             build: self,
             saved,
@@ -90,9 +97,55 @@ impl Build<'_> {
         }
     }
 
+    /// A command with the build's environment, up to the arguments of the shell.
+    fn command(&self, shell: &str, folder: &Path, user: Option<&RunAs>) -> std::process::Command {
+        if let Some(container) = self.container {
+            let user = match user {
+                Some(RunAs::Inside(name)) => Some(name.as_str()),
+                _ => None,
+            };
+            let mut command = container.exec(folder, user);
+            command.arg(shell);
+            return command;
+        }
+        let mut command = std::process::Command::new(shell);
+        command
+            .env_clear()
+            .envs(&self.variables)
+            .current_dir(folder);
+        if let Some(RunAs::Here(user)) = user {
+            use std::os::unix::process::CommandExt as _;
+            command.uid(user.uid).gid(user.gid);
+        }
+        command
+    }
+
+    /// The user of each phase inside of a container, whose users only it knows.
+    fn users_inside(&self) -> Result<[Option<RunAs>; 4], Failure> {
+        let mut users = [const { None }; 4];
+        for name in PhaseName::ALL {
+            let phase = &self.spec.phase(name).run_as;
+            let Some(user) = phase.as_ref().or(self.spec.run_as.as_ref()) else {
+                continue;
+            };
+            if !users::is_root() {
+                tracing::warn!(
+                    "{}: run-as {user} is not followed here: only root can, and the build runs as you",
+                    self.spec.file
+                );
+                break;
+            }
+            if user != "root" {
+                users[name as usize] = Some(RunAs::Inside(user.clone()));
+            }
+        }
+        self.let_in(&users)?;
+        Ok(users)
+    }
+
     /// The user of each phase, where `run-as` names one and this process may become it.
-    fn users(&self) -> Result<[Option<User>; 4], Failure> {
-        let mut users = [None; 4];
+    fn users(&self) -> Result<[Option<RunAs>; 4], Failure> {
+        let mut users = [const { None }; 4];
         for name in PhaseName::ALL {
             let phase = &self.spec.phase(name).run_as;
             let Some(user) = phase.as_ref().or(self.spec.run_as.as_ref()) else {
@@ -108,24 +161,40 @@ impl Build<'_> {
             if user == "root" {
                 continue;
             }
-            users[name as usize] = Some(users::find(user).map_err(|why| {
+            let found = users::find(user).map_err(|why| {
                 Failure::refused(format!(
                     "{}: run-as {user} cannot be followed",
                     self.spec.file
                 ))
                 .cause(why)
-            })?);
+            })?;
+            users[name as usize] = Some(RunAs::Here(found));
         }
-        if users.iter().any(Option::is_some) {
-            users::open_to_others(&self.scratch)
-                .map_err(|error| self.broken("let another user in", error))?;
-        }
+        self.let_in(&users)?;
         Ok(users)
+    }
+
+    /// Lets other users into the build's folders, when there are any.
+    fn let_in(&self, users: &[Option<RunAs>; 4]) -> Result<(), Failure> {
+        if users.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        users::open_to_others(&self.scratch)
+            .map_err(|error| self.broken("let another user in", error))
     }
 
     fn broken(&self, deed: &str, error: impl std::fmt::Display) -> Failure {
         Failure::failed(format!("cannot {deed} for the build {}", self.prefix)).cause(error)
     }
+}
+
+/// The user of a phase.
+#[derive(Debug)]
+enum RunAs {
+    /// Of this machine.
+    Here(User),
+    /// Of the container, by name.
+    Inside(String),
 }
 
 /// A build while it runs.
@@ -140,7 +209,7 @@ struct Running<'a> {
     ran: Vec<Ran>,
     failed: Option<String>,
     /// The user of each phase, where it is not the one who runs the program.
-    users: [Option<User>; 4],
+    users: [Option<RunAs>; 4],
 }
 
 /// A command that failed.
@@ -258,18 +327,23 @@ impl Running<'_> {
         for line in item.script.trim_end().lines() {
             tracing::info!("{} $ {line}", build.prefix);
         }
-        let mut command = Command::new(shell);
-        command
-            .arg(&script)
-            .env_clear()
-            .envs(&build.variables)
-            .current_dir(&build.source);
-        if let Some(user) = self.users[phase as usize] {
-            command.uid(user.uid).gid(user.gid);
-        }
-        let ended = process::run(command, &build.prefix, &self.limits, &mut self.groups)
-            .await
-            .map_err(broken)?;
+        let user = self.users[phase as usize].as_ref();
+        let mut command = Command::from(build.command(shell, &build.source, user));
+        command.arg(&script);
+        let ending = async {
+            if let Some(container) = build.container {
+                container.terminate().await;
+            }
+        };
+        let ended = process::run(
+            command,
+            &build.prefix,
+            &self.limits,
+            &mut self.groups,
+            ending,
+        )
+        .await
+        .map_err(broken)?;
         let status = match ended {
             Ended::Status(status) => status,
             Ended::Interrupted(signal) => {

@@ -174,6 +174,12 @@ pub(crate) fn merge(layers: &Layers<'_>, about: &About) -> BTreeMap<String, Vari
     all
 }
 
+/// Whether a variable of the outside means the same in a container: not what names places of this machine.
+pub(crate) fn enters_containers(name: &str) -> bool {
+    let is_aws = name.starts_with("AWS_") && !name.ends_with("_FILE") && name != "AWS_CA_BUNDLE";
+    is_aws || name.to_ascii_lowercase().ends_with("_proxy")
+}
+
 /// The part of the runner's own environment that passes, with `bin_dir` in front of `PATH`.
 pub(crate) fn outside(
     process: impl IntoIterator<Item = (OsString, OsString)>,

@@ -37,25 +37,20 @@ pub(crate) enum Epilogue {
 }
 
 impl Saved {
-    /// Saves the first environment of a build. The shell itself writes it, as it will later:
-    /// names that are no shell identifiers are dropped by it, not by us.
-    pub(crate) fn begin(
-        folder: &Path,
-        shell: &str,
-        variables: &BTreeMap<String, String>,
-        directory: &Path,
-    ) -> io::Result<Self> {
+    /// Saves the first environment of a build. The shell itself writes it, as it will later: names that are no shell
+    /// identifiers are dropped by it, not by us. `first` is a command up to that shell, with environment and folder;
+    /// variables that it cannot be given are read from [`initial`].
+    pub(crate) fn begin(folder: &Path, shell: &str, mut first: Command) -> io::Result<Self> {
         let saved = Self {
             folder: folder.to_owned(),
             shell: shell.to_owned(),
         };
-        let status = Command::new(shell)
-            .args(["-c", "export -p > \"$1\" && pwd > \"$2\"", "sh"])
+        let script = "[ ! -e \"$3\" ] || . \"$3\"; export -p > \"$1\" && pwd > \"$2\"";
+        let status = first
+            .args(["-c", script, "sh"])
             .arg(saved.environment())
             .arg(saved.directory())
-            .env_clear()
-            .envs(variables)
-            .current_dir(directory)
+            .arg(initial(folder))
             .stdin(Stdio::null())
             .status()?;
         if status.success() {
@@ -154,6 +149,32 @@ done"#;
         }
         Ok(values)
     }
+}
+
+/// Where the variables of a shell stand that has another environment than ours, such as that of a container.
+fn initial(folder: &Path) -> PathBuf {
+    folder.join("initial-env.sh")
+}
+
+/// Writes them. Names that are no shell identifiers are left out, as a shell does. `bin_dir` goes in front of `PATH`.
+pub(crate) fn write_initial(
+    folder: &Path,
+    variables: &BTreeMap<String, String>,
+    bin_dir: Option<&Path>,
+) -> io::Result<()> {
+    let is_name = |name: &str| {
+        let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        starts && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
+    };
+    let mut text = String::new();
+    for (name, value) in variables.iter().filter(|(name, _)| is_name(name)) {
+        text.push_str(&format!("export {name}={}\n", quote::posix(value)));
+    }
+    if let Some(folder) = bin_dir {
+        let folder = quote::posix(&folder.to_string_lossy());
+        text.push_str(&format!("export PATH={folder}:\"$PATH\"\n"));
+    }
+    std::fs::write(initial(folder), text)
 }
 
 /// A time that no file written now can have.

@@ -22,6 +22,7 @@ mod check;
 mod command_script;
 mod commands;
 mod conditions;
+mod container;
 mod definition;
 mod execution;
 mod files;

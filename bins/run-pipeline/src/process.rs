@@ -46,12 +46,14 @@ impl Groups {
     }
 }
 
-/// Runs a command to its end, both of its streams together going line by line to the log.
+/// Runs a command to its end, both of its streams together going line by line to the log. `ending` ends what of it runs
+/// outside of its group, before the group itself is told.
 pub(crate) async fn run(
     mut command: Command,
     prefix: &str,
     limits: &Limits,
     groups: &mut Groups,
+    ending: impl Future<Output = ()>,
 ) -> io::Result<Ended> {
     // One pipe for both streams keeps their order.
     let (read, write) = io::pipe()?;
@@ -81,6 +83,7 @@ pub(crate) async fn run(
                 groups.0.push(group);
             }
         } else {
+            ending.await;
             // The shell dies of the signal at once; what it runs may still be cleaning up.
             signal_group(group, rustix::process::Signal::TERM);
             if timeout(PATIENCE, child.wait()).await.is_err() {
@@ -173,6 +176,8 @@ fn is_member(stat: &str, group: Pid) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+    use std::future::ready;
+
     use super::*;
 
     fn shell(script: &str) -> Command {
@@ -198,6 +203,7 @@ mod tests {
                 "t",
                 &Limits::cleanup(Duration::from_secs(20)),
                 &mut groups,
+                ready(()),
             )
             .await;
             assert_eq!(ended.unwrap(), Ended::Status(status));
@@ -217,6 +223,7 @@ mod tests {
             "t",
             &Limits::cleanup(Duration::from_millis(500)),
             &mut groups,
+            ready(()),
         )
         .await;
         assert_eq!(ended.unwrap(), Ended::Late);
@@ -241,6 +248,7 @@ mod tests {
             "t",
             &Limits::cleanup(Duration::from_secs(20)),
             &mut groups,
+            ready(()),
         )
         .await;
         assert_eq!(ended.unwrap(), Ended::Status(0));

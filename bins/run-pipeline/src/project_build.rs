@@ -11,6 +11,8 @@ use contract::project::Project;
 use crate::build::{Build, Loaded, Outcome};
 use crate::build_env::{self, About, Layers, Value, Variable};
 use crate::cache::Cache;
+use crate::command_script::write_initial;
+use crate::container::Container;
 use crate::settings::Checked;
 use crate::stores::Stores;
 use crate::{reports, runtimes};
@@ -36,7 +38,10 @@ pub(crate) struct ProjectBuild<'a> {
 impl ProjectBuild<'_> {
     /// The variables of the build by name, with where each comes from. Nothing is asked for.
     pub(crate) fn variables(&self) -> BTreeMap<String, Variable> {
-        let outside = build_env::outside(std::env::vars_os(), self.settings.bin_dir.as_deref());
+        let mut outside = build_env::outside(std::env::vars_os(), self.settings.bin_dir.as_deref());
+        if self.settings.in_container.is_some() {
+            outside.retain(|name, _| build_env::enters_containers(name));
+        }
         build_env::merge(
             &Layers {
                 outside: &outside,
@@ -62,18 +67,40 @@ impl ProjectBuild<'_> {
         if let Some(cache) = &cache {
             cache.restore(source, &self.scratch, &self.prefix);
         }
-        runtimes::compare(&options.runtimes, &self.loaded.spec.file, &variables).await;
+        let container = self.container(&variables).await?;
+        runtimes::compare(
+            &options.runtimes,
+            &self.loaded.spec.file,
+            |program| match &container {
+                Some(container) => {
+                    let mut command = container.exec(source, None);
+                    command.arg(program);
+                    command
+                }
+                None => {
+                    let mut command = std::process::Command::new(program);
+                    command.env_clear().envs(&variables);
+                    command
+                }
+            },
+        )
+        .await;
         let build = Build {
             spec: &self.loaded.spec,
             options,
-            variables,
+            variables: variables.clone(),
             stored,
             source: source.clone(),
             scratch: self.scratch.clone(),
             prefix: self.prefix.clone(),
             limit: self.project.limit,
+            container: container.as_ref(),
         };
-        let outcome = build.run(self.limits).await?;
+        let outcome = build.run(self.limits).await;
+        if let Some(container) = container {
+            container.close().await;
+        }
+        let outcome = outcome?;
         reports::tell(&options.reports, source, &self.prefix);
         if let Some(cache) = &cache
             && outcome.failed.is_none()
@@ -81,6 +108,29 @@ impl ProjectBuild<'_> {
             cache.save(source, &self.scratch, &self.prefix);
         }
         Ok(outcome)
+    }
+
+    /// The container of the build, where it has one, with the variables for its first shell.
+    async fn container(
+        &self,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Option<Container>, Failure> {
+        let Some(image) = &self.settings.in_container else {
+            return Ok(None);
+        };
+        let bin_dir = self.settings.bin_dir.as_deref();
+        write_initial(&self.scratch, variables, bin_dir).map_err(|error| {
+            Failure::failed(format!("cannot prepare the build {}", self.prefix)).cause(error)
+        })?;
+        let secondary = self
+            .about
+            .secondary
+            .iter()
+            .map(|(_, folder)| folder.as_path());
+        let mut folders = vec![self.about.source.as_path(), self.scratch.as_path()];
+        folders.extend(secondary.chain(bin_dir));
+        let started = Container::start(image, &folders, &self.prefix, self.limits).await;
+        started.map(Some)
     }
 
     fn cache(&self) -> Option<Cache> {

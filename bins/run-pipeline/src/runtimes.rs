@@ -1,6 +1,5 @@
 //! Which version of a runtime runs here in place of the one that a buildspec asks CodeBuild's images for.
 
-use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -27,11 +26,12 @@ fn program(runtime: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Warns of each runtime that is not what the build would have in CodeBuild.
+/// Warns of each runtime that is not what the build would have in CodeBuild. `command` is that of a program where the build
+/// runs.
 pub(crate) async fn compare(
     runtimes: &[Runtime],
     file: &str,
-    variables: &BTreeMap<String, String>,
+    command: impl Fn(&str) -> std::process::Command,
 ) {
     for runtime in runtimes {
         let Runtime {
@@ -40,7 +40,7 @@ pub(crate) async fn compare(
             line,
         } = runtime;
         let found = match program(name) {
-            Some((program, argument)) => version_of(program, argument, variables).await,
+            Some((program, argument)) => version_of(command(program), argument).await,
             None => None,
         };
         match found {
@@ -57,15 +57,9 @@ pub(crate) async fn compare(
     }
 }
 
-async fn version_of(
-    program: &str,
-    argument: &str,
-    variables: &BTreeMap<String, String>,
-) -> Option<String> {
-    let asked = Command::new(program)
+async fn version_of(program: std::process::Command, argument: &str) -> Option<String> {
+    let asked = Command::from(program)
         .arg(argument)
-        .env_clear()
-        .envs(variables)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();

@@ -159,6 +159,9 @@ pub struct Raw {
         help_heading = "Builds"
     )]
     build_env_dialect: Given<Dialect>,
+    /// Run each build inside a container of this image, with Docker or Podman
+    #[arg(long, value_name = "IMAGE", help_heading = "Builds")]
+    in_container: Given<String>,
     /// Put this folder in front of PATH in builds
     #[arg(long, value_name = "FOLDER", help_heading = "Builds")]
     bin_dir: Given<PathBuf>,
@@ -251,6 +254,8 @@ pub struct Checked {
     pub(crate) cache_dir: Option<PathBuf>,
     /// Variables for every build.
     pub(crate) build_env: Vec<(String, String)>,
+    /// The image whose container each build runs in.
+    pub(crate) in_container: Option<String>,
     /// In front of `PATH` in builds, absolute.
     pub(crate) bin_dir: Option<PathBuf>,
     /// The source folder of a buildspec and of check, absolute.
@@ -350,6 +355,7 @@ impl Raw {
             .optional("build_env_file", self.build_env_file)
             .unwrap_or_default();
         let dialect = faults.required("build_env_dialect", self.build_env_dialect);
+        let in_container = faults.optional("in_container", self.in_container);
         let bin_dir = faults.optional("bin_dir", self.bin_dir);
         let given_sources = faults.optional("source", self.source).unwrap_or_default();
         let artifacts = local::artifacts(self.artifact, faults);
@@ -480,6 +486,7 @@ impl Raw {
             variables,
             allow_aws,
             build_env,
+            in_container,
             bin_dir,
             source: source?,
             sources,

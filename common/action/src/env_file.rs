@@ -17,42 +17,27 @@ pub mod shell;
 pub mod spelling;
 
 use crate::export::name::is_identifier;
+use crate::words;
 use reading::{BYTE_ORDER_MARK, Reading, Statement};
 use spelling::Reader;
 use std::collections::HashMap;
 use std::fmt;
-use std::str::FromStr;
 
-/// Which reader's rules apply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Dialect {
-    /// docker's, and only lines on whose meaning all readers agree.
-    #[default]
-    Portable,
-    /// `docker run --env-file`: the value is everything after the first `=`, quotes included.
-    Docker,
-    /// Docker Compose's `env_file`.
-    Compose,
-    /// python-dotenv's.
-    Dotenv,
-    /// A POSIX shell's, as far as a file only sets variables. No command is run.
-    Sh,
-}
-
-impl FromStr for Dialect {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "portable" => Ok(Dialect::Portable),
-            "docker" => Ok(Dialect::Docker),
-            "compose" => Ok(Dialect::Compose),
-            "dotenv" => Ok(Dialect::Dotenv),
-            "sh" => Ok(Dialect::Sh),
-            other => Err(format!(
-                "{other:?} is not a dialect; use portable, docker, compose, dotenv or sh"
-            )),
-        }
+words! {
+    /// Which reader's rules apply.
+    #[derive(Default)]
+    pub enum Dialect: "a dialect" {
+        /// docker's, and only lines on whose meaning all readers agree.
+        #[default]
+        Portable = "portable",
+        /// `docker run --env-file`: the value is everything after the first `=`, quotes included.
+        Docker = "docker",
+        /// Docker Compose's `env_file`.
+        Compose = "compose",
+        /// python-dotenv's.
+        Dotenv = "dotenv",
+        /// A POSIX shell's, as far as a file only sets variables. No command is run.
+        Sh = "sh",
     }
 }
 

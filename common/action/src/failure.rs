@@ -23,6 +23,16 @@ pub struct Failure {
     changed: Vec<String>,
     remains: Vec<Remainder>,
     hint: Option<String>,
+    command: Option<Box<FailedCommand>>,
+}
+
+/// A command on another machine that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedCommand {
+    /// What it was to do, as in "start release r".
+    pub command: String,
+    /// How it ended, such as `exit status 3`.
+    pub ended: String,
 }
 
 /// Something that a failed action leaves behind.
@@ -136,6 +146,7 @@ impl Failure {
             changed: Vec::new(),
             remains: Vec::new(),
             hint: None,
+            command: None,
         }
     }
 
@@ -163,6 +174,14 @@ impl Failure {
     /// Why it failed, on a line of its own; AWS's code, message and request id belong here.
     pub fn cause(mut self, cause: impl Display) -> Self {
         self.causes.push(cause.to_string());
+        self
+    }
+
+    /// The command that failed. The first one counts: what follows is its consequence.
+    pub fn of_command(mut self, command: impl Into<String>, ended: impl Display) -> Self {
+        let (command, ended) = (command.into(), ended.to_string());
+        self.command
+            .get_or_insert_with(|| Box::new(FailedCommand { command, ended }));
         self
     }
 
@@ -205,6 +224,7 @@ impl Failure {
         self.causes.extend(other.details);
         self.causes.extend(other.causes);
         self.hint = self.hint.or(other.hint);
+        self.command = self.command.or(other.command);
         self.changed.extend(other.changed);
         other.remains.into_iter().fold(self, Failure::leaving)
     }
@@ -237,6 +257,12 @@ impl Failure {
     #[must_use]
     pub fn causes(&self) -> &[String] {
         &self.causes
+    }
+
+    /// The command that failed, where it was one.
+    #[must_use]
+    pub fn command(&self) -> Option<&FailedCommand> {
+        self.command.as_deref()
     }
 
     /// What is left behind.

@@ -1,5 +1,6 @@
 //! Logs: `tracing` to stderr, as text for people or JSON for machines. stdout is never touched.
 
+use crate::words;
 use std::fmt;
 use std::io;
 use std::str::FromStr;
@@ -14,25 +15,15 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
-    /// One line an event: the message, then its fields. No timestamp: a build log adds its own.
-    #[default]
-    Text,
-    /// One JSON object an event, with a timestamp.
-    Json,
-}
-
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "text" => Ok(Format::Text),
-            "json" => Ok(Format::Json),
-            other => Err(format!("{other:?} is not a log format; use text or json")),
-        }
+words! {
+    /// How log lines look.
+    #[derive(Default)]
+    pub enum Format: "a log format" {
+        /// One line an event: the message, then its fields. No timestamp: a build log adds its own.
+        #[default]
+        Text = "text",
+        /// One JSON object an event, with a timestamp.
+        Json = "json",
     }
 }
 

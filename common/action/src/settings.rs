@@ -36,6 +36,7 @@ pub mod guarded;
 pub mod layers;
 pub mod secret;
 pub mod value;
+pub mod words;
 
 use faults::Faults;
 use serde::de::DeserializeOwned;

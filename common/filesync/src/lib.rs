@@ -25,6 +25,7 @@ mod shared;
 mod stamp;
 mod stored;
 mod stream;
+pub mod temporary;
 mod tree;
 mod within;
 

@@ -13,7 +13,7 @@ use crate::layout::Paths;
 use crate::place::{self, Put};
 use crate::receive::{self, Incoming};
 use crate::stamp::Stamp;
-use crate::{fetched, look, release, shared};
+use crate::{fetched, look, release, shared, temporary};
 
 /// An operation on the store. [`run`] says what the result of each is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,15 +67,20 @@ pub enum Operation {
         shared: Vec<String>,
         unknown: Vec<String>,
     },
-    /// [`release::remove`]: nothing.
+    /// [`release::remove`]: where what could not be removed lies now.
     Remove { releases: Vec<String> },
     /// [`release::write_to_disk`]: nothing.
     WriteToDisk,
     /// Free space in KiB there: a number, or none.
     Free { folder: String },
+    /// [`temporary::make`], with the tree as input: the folder's path.
+    MakeTemporary { name: String },
+    /// [`temporary::remove_all`]: nothing.
+    RemoveTemporary,
 }
 
-/// Does it, and gives its result for [`result`]. Only [`Operation::Receive`] reads `input`.
+/// Does it, and gives its result for [`result`]. Only [`Operation::Receive`] and
+/// [`Operation::MakeTemporary`] read `input`.
 ///
 /// # Errors
 /// As the function that it calls.
@@ -131,6 +136,11 @@ pub fn run(paths: &Paths, operation: Operation, input: impl Read) -> Result<Vec<
             told(&())
         }
         Operation::Free { folder } => told(&look::free_kib(Path::new(&folder))),
+        Operation::MakeTemporary { name } => told(&temporary::make(&name, input)?),
+        Operation::RemoveTemporary => {
+            temporary::remove_all();
+            told(&())
+        }
     }
 }
 

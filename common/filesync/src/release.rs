@@ -30,7 +30,7 @@ use crate::pieces::{self, Pieces};
 use crate::stamp::Stamp;
 use crate::tree::{Tree, shared_link};
 use crate::within::{Within, root};
-use crate::{compare, stamp, stored};
+use crate::{compare, shared, stamp, stored};
 
 /// A release's name: UTC time and a short id.
 ///
@@ -271,25 +271,33 @@ pub fn audit(paths: &Paths, line: &str) -> Result<(), StoreError> {
 }
 
 /// Removes releases, whole or partial, with what is kept beside them, all but their logs: those tell what
-/// was wrong with one that failed. Never one that `current` leads to.
+/// was wrong with one that failed. Never one that `current` leads to. What others wrote into a release, as a container
+/// does, may not be the user's to remove: it is moved aside. Gives where that lies now.
 ///
 /// # Errors
 /// The first of what could not be removed; all the rest is gone.
-pub fn remove(paths: &Paths, releases: &[String]) -> Result<(), StoreError> {
+pub fn remove(paths: &Paths, releases: &[String]) -> Result<Vec<String>, StoreError> {
     let current = fs::read_link(paths.below(paths.current())).ok();
-    let mut ended = Ok(());
+    let (mut ended, mut kept) = (Ok(()), Vec::new());
     for release in releases.iter().filter(|release| is_name(release)) {
         if current.as_deref() == Some(&Path::new("releases").join(release)) {
             ended = ended.and(Err(StoreError::There(release.clone())));
             continue;
         }
         let partial = paths.partial(release);
-        let mut all = vec![
-            paths.stored(release),
-            paths.fetched(release),
-            format!("{partial}.pieces"),
-            partial,
-        ];
+        let stored = paths.stored(release);
+        let removed = match remove_any(paths, &stored) {
+            Err(error) if error.is_denied() => match shared::keep(paths, &stored) {
+                Ok(to) => {
+                    kept.push(to);
+                    Ok(())
+                }
+                Err(_) => Err(error),
+            },
+            removed => removed,
+        };
+        ended = ended.and(removed);
+        let mut all = vec![paths.fetched(release), format!("{partial}.pieces"), partial];
         let own = fs::read_dir(paths.below(".deploy"))
             .into_iter()
             .flatten()
@@ -300,7 +308,7 @@ pub fn remove(paths: &Paths, releases: &[String]) -> Result<(), StoreError> {
             ended = ended.and(remove_any(paths, &path));
         }
     }
-    ended
+    ended.map(|()| kept)
 }
 
 /// Removes what is partial, of whichever release.
@@ -343,7 +351,7 @@ pub(crate) fn remove_any(paths: &Paths, path: &str) -> Result<(), StoreError> {
         false => fs::remove_file(&at),
         true => fs::remove_dir_all(&at).or_else(|error| match error.kind() {
             io::ErrorKind::PermissionDenied => {
-                open_folders(&at);
+                remove_what_may_go(&at);
                 fs::remove_dir_all(&at)
             }
             _ => Err(error),
@@ -362,16 +370,22 @@ fn is_nothing(error: &io::Error) -> bool {
     )
 }
 
-/// Lets the owner into all folders: from a read-only one nothing can be removed.
-fn open_folders(folder: &Path) {
+/// Removes all that the user may remove in a folder, and lets the owner into folders: from a read-only one nothing can
+/// be removed.
+fn remove_what_may_go(folder: &Path) {
     drop(fs::set_permissions(
         folder,
         fs::Permissions::from_mode(0o700),
     ));
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_folders(&entry.path());
-        }
+        let path = entry.path();
+        drop(match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            true => {
+                remove_what_may_go(&path);
+                fs::remove_dir(path)
+            }
+            false => fs::remove_file(path),
+        });
     }
 }
 

@@ -161,20 +161,26 @@ pub fn keep_written(
             if !is_own(paths, &path) || !holds_newer(&paths.below(&path), newer) {
                 continue;
             }
-            let rest = path.split_once('/').map_or(path.as_str(), |(_, rest)| rest);
-            let mut to = format!("kept/{rest}");
-            for n in 1.. {
-                if !exists(&paths.below(&to)) {
-                    break;
-                }
-                to = format!("kept/{rest}.{n}");
-            }
-            make_parent(paths, &to)?;
-            rename(paths, &path, &to)?;
-            kept.push(to);
+            kept.push(keep(paths, &path)?);
         }
     }
     Ok(kept)
+}
+
+/// Moves aside what is at this path of a release, or a release. Gives where it lies now.
+pub(crate) fn keep(paths: &Paths, path: &str) -> Result<String, StoreError> {
+    let below = path.strip_prefix(paths.store()).unwrap_or(path);
+    let rest = below.trim_start_matches('/');
+    let mut to = format!("kept/{rest}");
+    for n in 1.. {
+        if !exists(&paths.below(&to)) {
+            break;
+        }
+        to = format!("kept/{rest}.{n}");
+    }
+    make_parent(paths, &to)?;
+    rename(paths, path, &to)?;
+    Ok(to)
 }
 
 /// Whether a file at this path, or below it, was written after that time.

@@ -33,6 +33,7 @@ pub use identity::{Identity, UserCertificate, UserCertificateError};
 pub use output::OutputMode;
 pub use policy::HostKeyPolicy;
 pub use private_key::PrivateKey;
+pub use script::SudoUser;
 pub use session::Session;
 
 #[cfg(test)]

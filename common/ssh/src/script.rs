@@ -6,6 +6,8 @@
 //! sees it in the list of processes.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
 
 use crate::output::{Lines, OutputMode};
 
@@ -24,15 +26,42 @@ pub(crate) struct Sent {
     pub(crate) script: Vec<u8>,
 }
 
-/// Makes a script ready to be sent.
-pub(crate) fn sent(script: &str) -> Sent {
+/// A user of the host whom scripts run as, by `sudo` without a password.
+///
+/// The name is a word in every login shell: letters, digits, `_`, `-` and `.`, and no `-` at the beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SudoUser(String);
+
+impl FromStr for SudoUser {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        match !text.starts_with('-') && !text.is_empty() && text.bytes().all(is_good) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(format!("{text:?} is not the name of a user, such as root")),
+        }
+    }
+}
+
+impl fmt::Display for SudoUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Makes a script ready to be sent. With a user, `sudo` runs the shell that reads it, so that nothing that the script
+/// sets is lost on the way.
+pub(crate) fn sent(script: &str, user: Option<&SudoUser>) -> Sent {
     // In braces, so that all of it is read before any of it runs.
     let script = format!("{{ printf '\\036ssh-exec\\n'\n{script}\n}}\n");
     let count = script.lines().count();
     let read = read_lines("s", count);
     // A connection may break while the script is sent, and a start-up file of the login may read a part of it.
+    // sudo-rs takes the same options; there -H is the default.
+    let sudo = user.map_or_else(String::new, |user| format!("sudo -n -H -u {user} "));
     let command = format!(
-        "exec sh -c '{read}; case $i$s in \"{count}{{ printf \"*) eval \"$s\" ;; *) echo \"the script did not arrive whole; \
+        "exec {sudo}sh -c '{read}; case $i$s in \"{count}{{ printf \"*) eval \"$s\" ;; *) echo \"the script did not arrive whole; \
          does a start-up file of the login shell read standard input?\" >&2; exit 1 ;; esac'"
     );
     Sent {
@@ -91,7 +120,7 @@ mod tests {
     use std::io::Write as _;
     use std::process::{Command, Stdio};
 
-    use super::{BEGIN, Beginning, sent};
+    use super::{BEGIN, Beginning, SudoUser, sent};
 
     /// What `sh` makes of the command with this on its standard input: whether it ended well, and what it printed.
     fn run(command: &str, input: &[u8]) -> (bool, Vec<u8>) {
@@ -114,7 +143,7 @@ mod tests {
         let made = folder.path().join("made");
         let at = made.display();
         let script = format!("echo >{at}\ncat <<END >{at}\n${{x}}\nEND\nif :; then echo >{at}; fi");
-        let sent = sent(&script);
+        let sent = sent(&script, None);
         for length in 0..sent.script.len() {
             let (ended_well, _) = run(&sent.command, &sent.script[..length]);
             assert!(!ended_well && !made.exists(), "{length}");
@@ -128,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_script_reads_what_comes_behind_it() {
-        let sent = sent("cat; exit 0");
+        let sent = sent("cat; exit 0", None);
         let input = [sent.script.as_slice(), b"one\0two"].concat();
         let printed = [BEGIN, b"one\0two"].concat();
         assert_eq!(run(&sent.command, &input), (true, printed));
@@ -152,5 +181,18 @@ mod tests {
         }
         assert!(!beginning.has_begun(&mut tail));
         assert_eq!(tail.last().unwrap(), "not available 9999");
+    }
+
+    #[test]
+    fn a_user_is_one_word_in_every_shell() {
+        for name in ["root", "www-data", "svc_app.1"] {
+            let user: SudoUser = name.parse().unwrap();
+            let sent = sent("id", Some(&user));
+            let begin = format!("exec sudo -n -H -u {name} sh -c '");
+            assert!(sent.command.starts_with(&begin), "{}", sent.command);
+        }
+        for name in ["", "-u", "a b", "a;b", "$HOME", "a'b", "#0"] {
+            assert!(name.parse::<SudoUser>().is_err(), "{name}");
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::identity::{AuthenticateError, Authenticated, Identity, authenticate};
 use crate::output::{OutputMode, plain};
 use crate::policy::{HostKeyPolicy, now};
 use crate::running::Running;
-use crate::script;
+use crate::script::{self, SudoUser};
 use crate::tcp::{Heard, Watched};
 
 /// A silent peer is asked for a sign of life this often; after three unanswered ones it is gone.
@@ -33,6 +33,8 @@ pub struct Session {
     running: Arc<watch::Sender<usize>>,
     /// The connection that this one runs through.
     through: Option<Box<Session>>,
+    /// Whom scripts run as.
+    user: Option<SudoUser>,
 }
 
 impl std::fmt::Debug for Session {
@@ -166,6 +168,7 @@ impl Session {
                 host_key,
                 running: Arc::new(watch::Sender::new(0)),
                 through: None,
+                user: None,
             }),
             Ok(Ok(Authenticated::No { offered, methods })) => {
                 let methods: Vec<&str> = methods.iter().map(Into::into).collect();
@@ -203,6 +206,15 @@ impl Session {
     pub fn through(self, hop: Session) -> Self {
         Self {
             through: Some(Box::new(hop)),
+            ..self
+        }
+    }
+
+    /// The same connection, on which scripts run as this user, by `sudo`.
+    #[must_use]
+    pub fn by_sudo(self, user: SudoUser) -> Self {
+        Self {
+            user: Some(user),
             ..self
         }
     }
@@ -259,7 +271,7 @@ impl Session {
         script: &str,
         limits: &Limits,
     ) -> Result<(ScriptReader, ScriptWriter), ExecError> {
-        let sent = script::sent(script);
+        let sent = script::sent(script, self.user.as_ref());
         let open = async {
             let (channel, running) = self.open_channel().await?;
             let asked = channel.exec(true, sent.command).await;

@@ -11,7 +11,8 @@ use bundle::names::{Names, bytes};
 use bundle::tree::{Litter, Rules, Source, TreeError};
 use jiff::Timestamp;
 
-use crate::settings::Checked;
+use crate::runtime::compose;
+use crate::settings::{Checked, Run};
 use filesync::{Layout, SEEDS, SEGMENT, Tree};
 
 /// The application as it is here.
@@ -109,6 +110,21 @@ pub(super) async fn read(settings: &Checked, context: &Context) -> Result<Applic
                 ))
                 .hint("list .deploy in .deployignore; nothing was touched"));
         }
+    }
+    if let Run::Compose(run) = &settings.run
+        && let Some((fault, meant)) = compose::without_file(&wanted, &run.files)
+    {
+        let failure = Failure::refused(format!("{}; nothing was touched", deed())).cause(fault);
+        return Err(failure.hint(match meant {
+            Some(path) if run.files.is_empty() => {
+                format!("DEPLOY_APP_COMPOSE_FILES={} names it", bytes::shown(&path))
+            }
+            _ if run.files.is_empty() => {
+                "DEPLOY_APP_COMPOSE_FILES names a Compose file of another name; DEPLOY_APP_RUNTIME is command or none for an application without Compose".to_owned()
+            }
+            _ => "write paths relative to DEPLOY_APP_SOURCE; .deployignore may leave the file out"
+                .to_owned(),
+        }));
     }
     for path in crlf_scripts(&wanted, &manifest) {
         tracing::warn!(

@@ -24,6 +24,7 @@ pub(super) fn commands<'a>(remote: &'a Remote<'_>) -> Commands<'a> {
         hooks: &settings.hooks,
         paths: &settings.paths,
         wait: settings.health_timeout,
+        logins: &settings.logins,
     }
 }
 
@@ -33,8 +34,8 @@ pub(super) struct Compared {
     pub(super) diff: Diff,
     /// Why the release that is current is not well, when it is the wanted one.
     pub(super) unwell: Option<String>,
-    /// How the current release was started, where the settings have another way.
-    pub(super) started_otherwise: Option<Manner>,
+    /// How the current release was started, for people, where the settings have another way.
+    pub(super) started_otherwise: Option<String>,
 }
 
 impl Compared {
@@ -47,10 +48,7 @@ impl Compared {
     pub(super) fn reason(&self) -> Option<String> {
         let before = self.started_otherwise.as_ref()?;
         self.diff.is_empty().then(|| {
-            format!(
-                "the files are those of the current release, which was started by {}",
-                before.starter()
-            )
+            format!("the files are those of the current release, which was started by {before}")
         })
     }
 
@@ -86,7 +84,10 @@ pub(super) async fn compare(
         .await;
     let settings = remote.settings;
     let started = state.current_name().map(|it| state.manner(it, settings));
-    let started_otherwise = started.filter(|it| !Manner::of(settings).starts_like(it));
+    let wanted_start = Manner::of(settings);
+    let started_otherwise = started
+        .filter(|it| !wanted_start.starts_like(it))
+        .map(|it| wanted_start.difference(&it));
     if diff.is_empty() && started_otherwise.is_some() {
         // The next release is linked to this one, file by file.
         let wanted = &application.wanted;
@@ -103,7 +104,6 @@ pub(super) async fn compare(
         }
         _ => None,
     };
-    remote.evidence.forget();
     Compared {
         state,
         diff,
@@ -114,8 +114,9 @@ pub(super) async fn compare(
 
 /// Refuses a target folder that cannot be made or written into.
 pub(super) fn check_target(remote: &Remote<'_>, state: &State) -> Result<(), Failure> {
-    let Checked { user, paths, .. } = remote.settings;
+    let Checked { paths, .. } = remote.settings;
     let target = &paths.target;
+    let user = remote.settings.acts_as();
     let deed = format!("cannot deploy to {target} on {}", remote.shown);
     if let Some(blocked) = &state.blocked {
         return Err(Failure::refused(deed)
@@ -157,7 +158,8 @@ fn without_compose(failure: Failure) -> Failure {
         _ => failure,
     };
     failure.hint(format!(
-        "install docker and its Compose plugin (v2) on the host and let the user use them, or set DEPLOY_APP_RUNTIME={} with DEPLOY_APP_START",
+        "install docker and its Compose plugin (v2) on the host and let the user use them (DEPLOY_APP_SUDO=root does it by sudo, \
+         DEPLOY_APP_HOST_PATH names the folder of a docker that is not found), or set DEPLOY_APP_RUNTIME={} with DEPLOY_APP_START",
         Runtime::Command
     ))
 }

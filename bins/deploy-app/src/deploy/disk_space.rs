@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use action::export::quote::posix as quote;
 use action::failure::Failure;
 use action::wait::Limits;
 use bundle::manifest::Kind;
@@ -33,7 +34,6 @@ pub(super) async fn prune_unlocked(
             tracing::warn!("{failure}");
         }
     }
-    remote.evidence.forget();
     if removed { old } else { Vec::new() }
 }
 
@@ -56,7 +56,6 @@ pub(super) async fn prune(
             tracing::warn!("{failure}");
         }
     }
-    remote.evidence.forget();
     !old.is_empty() || commands.project().is_some()
 }
 
@@ -74,12 +73,12 @@ async fn remove_releases(
         keep_written(remote, state, old, limits).await?;
         let releases = old.to_vec();
         let deed = "remove old releases";
-        remote
-            .files(deed, Operation::Remove { releases }, limits)
-            .await
+        let remove = Operation::Remove { releases };
+        remote.files::<Vec<String>>(deed, remove, limits).await
     };
     match removed.await {
-        Ok(()) => {
+        Ok(left) => {
+            tell_left(&remote.settings.paths.target, &left);
             tracing::info!("removed old releases: {}", old.join(", "));
             true
         }
@@ -104,7 +103,7 @@ async fn keep_written(
     let mut unknown = old.to_vec();
     unknown.retain(|release| {
         let run = state.manner(release, remote.settings).run;
-        matches!(run, Run::Compose { .. }) && !state.images.contains(release)
+        matches!(run, Run::Compose(_)) && !state.images.contains(release)
     });
     if unknown.is_empty() && shared.is_empty() {
         return Ok(());
@@ -118,6 +117,16 @@ async fn keep_written(
     let kept: Vec<String> = remote.files(deed, keep, limits).await?;
     tell_kept(&paths.target, &kept);
     Ok(())
+}
+
+/// Says what could not be removed.
+pub(super) fn tell_left(target: &str, left: &[String]) {
+    for path in left {
+        let path = quote(&format!("{target}/{path}"));
+        tracing::warn!(
+            "others wrote into a release what this user may not remove, as a container does: it was moved aside, and goes with: sudo rm -r {path}"
+        );
+    }
 }
 
 /// Says what was moved aside.

@@ -7,13 +7,14 @@ use serde_json::Value;
 use super::application::Application;
 use super::compare::{self, Compared};
 use super::plan::{Entry, Plan};
+use super::preflight::Ahead;
 use crate::connect::needs;
 use crate::host::Remote;
 use crate::host::command::Command;
 use crate::host::lock;
 use crate::host::state::State;
 use crate::runtime::commands::Commands;
-use crate::runtime::compose::{self, Outline};
+use crate::runtime::compose::{self, Outline, Unread};
 use crate::runtime::ollama;
 use crate::runtime::run_spec::Manner;
 use crate::runtime::start;
@@ -28,7 +29,7 @@ pub(super) async fn of_deployment(
     remote: &Remote<'_>,
     application: &Application,
     compared: Compared,
-    outline: Option<&Result<Outline, String>>,
+    ahead: Option<&Ahead>,
     limits: &Limits,
 ) -> Result<Plan, Failure> {
     let settings = remote.settings;
@@ -73,7 +74,12 @@ pub(super) async fn of_deployment(
     if is_new {
         deeds.extend(shown("before the switch", commands.before(&release)));
         deeds.extend(stop::foreseen(remote, &stopping, limits).await?);
+        let outline = ahead.map(|ahead| &ahead.outline);
         deeds.extend(services(remote, &compared, outline, &commands, limits).await);
+        let taken = ahead.into_iter().flat_map(|ahead| &ahead.taken);
+        deeds.extend(
+            taken.map(|taken| format!("{taken}: the start fails unless it is given up before")),
+        );
         deeds.extend(shown("start", commands.start(&release, false, false)));
         deeds.extend(shown("after the start", commands.after(&release)));
     } else if let (Some(current), Some(doubt)) = (current, compared.doubt()) {
@@ -159,7 +165,7 @@ pub(super) fn permissions(settings: &Checked, has_instance: bool) -> Vec<String>
 async fn services(
     remote: &Remote<'_>,
     compared: &Compared,
-    outline: Option<&Result<Outline, String>>,
+    outline: Option<&Result<Outline, Unread>>,
     commands: &Commands<'_>,
     limits: &Limits,
 ) -> Vec<String> {
@@ -167,13 +173,19 @@ async fn services(
         return Vec::new();
     };
     let current = compared.state.current_name();
-    let Some(current) = current.filter(|_| compared.started_otherwise.is_none()) else {
+    let settings = remote.settings;
+    let runs = current.map(|current| compared.state.manner(current, settings));
+    let is_same_project = |runs: &Manner| runs.commands(settings).project() == commands.project();
+    let Some((current, runs)) = current.zip(runs.filter(is_same_project)) else {
         return vec!["every service is built and started".to_owned()];
     };
     let told = async {
-        let before = start::services(remote, commands, current, limits).await;
+        let before = start::services(remote, &runs.commands(settings), current, limits).await;
         let before = before.map_err(|failure| failure.deed().to_owned())?;
-        let after = &outline.as_ref().map_err(Clone::clone)?.services;
+        let after = &outline
+            .as_ref()
+            .map_err(|unread| unread.words.clone())?
+            .services;
         let diff = &compared.diff;
         let changed = diff.added.iter().chain(&diff.changed).chain(&diff.removed);
         let moves = !remote.settings.paths.moves_files();

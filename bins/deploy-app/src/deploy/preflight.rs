@@ -4,24 +4,25 @@
 use action::exit::Exit;
 use action::failure::Failure;
 use action::wait::Limits;
-use filesync::{Layout, Operation, SEEDS, SharedPath, Tree, What, is_at};
+use filesync::{Layout, Operation, SEEDS, SharedPath, Tree, What, is_at, temporary};
 
 use super::application::Application;
 use super::compare::{self, Compared};
 use crate::host::Remote;
 use crate::host::state::State;
-use crate::runtime::compose::{self, Engine, Fault, Mounts, Outline, Project, Service};
+use crate::runtime::compose::{self, Engine, Fault, Mounts, Outline, Project, Service, Unread};
 use crate::runtime::run_spec::Manner;
-use crate::settings::{Checked, Run};
+use crate::runtime::start;
+use crate::settings::{Checked, ComposeRun, Run};
 use action::export::quote::posix as quote;
 use filesync::release::next_name;
-use ssh::Stdin as Input;
+use ssh::{OutputMode, Stdin as Input};
 
 /// The settings with the project that is known without asking Docker: the one that was set, or that the target has had.
 pub(super) fn settled(settings: &Checked, state: &State) -> Checked {
     let had = state.had_project(settings);
     match (&settings.run, settings.project.clone().or(had)) {
-        (Run::Compose { .. }, Some(project)) => settings.as_project(&project),
+        (Run::Compose(_), Some(project)) => settings.as_project(&project),
         _ => settings.clone(),
     }
 }
@@ -32,7 +33,9 @@ pub(super) struct Ahead {
     /// The settings with the project that the application runs as.
     pub(super) settings: Checked,
     /// What Compose makes of the application; why it could not, else.
-    pub(super) outline: Result<Outline, String>,
+    pub(super) outline: Result<Outline, Unread>,
+    /// Ports that it publishes and that others have, in words.
+    pub(super) taken: Vec<String>,
 }
 
 /// Looks ahead; changes nothing.
@@ -47,43 +50,45 @@ pub(super) async fn look(
     let mut ahead = Ahead {
         settings: settings.clone(),
         outline: Ok(Outline::default()),
+        taken: Vec::new(),
     };
     if compare::commands(remote).project().is_none() {
         return Ok(ahead);
     }
+    if let Some(back) = state.fallback("") {
+        for name in state.manner(back, settings).missing_secrets() {
+            tracing::warn!(
+                "release {back}, which comes back when this one fails, was run with the secret {name}, which is not kept: name it in DEPLOY_APP_COMPOSE_VARIABLES and in DEPLOY_APP_SECRETS, and set it"
+            );
+        }
+    }
     let paths = &settings.paths;
     let release = next_name(&application.release, &state.releases);
-    let outline = compose::outline(
-        &application.wanted,
-        &application.sources,
-        (&settings.shared, &paths.target),
-    )
-    .map_err(|error| {
-        Failure::refused("cannot read the Compose files; nothing was touched").cause(error)
-    })?;
-    let script = compose::engine(paths, Some(&release));
-    let output = remote
-        .script(
-            "look at Docker's projects",
-            &script,
-            Input::Bytes(outline),
-            limits,
-        )
-        .await?;
-    let printed = String::from_utf8_lossy(&output.stdout);
-    ahead.outline = compose::read_outline(&printed, &paths.current_folder());
+    let asked = async {
+        let (deed, script) = ("look at Docker's projects", compose::engine(paths));
+        remote.script(deed, &script, Input::Empty, limits).await
+    };
+    let read = outline(remote, application, &release, limits);
+    let (engine, outline) = tokio::try_join!(asked, read)?;
+    ahead.outline = outline;
     let named = ahead.outline.as_ref().map(|outline| outline.name.clone());
     let had = state.had_project(settings);
     let set = settings.project.as_deref();
-    if let (Err(words), None, None) = (&named, set, &had) {
-        return Err(Failure::refused(
-            "cannot tell which Compose project the application is; nothing was touched",
-        )
-        .cause(words)
-        .hint(match compose::missing(words, &application.wanted) {
-            Some(path) => to_bring(settings, application, &path),
-            None => "correct the Compose file, or set DEPLOY_APP_PROJECT".to_owned(),
-        }));
+    if let Err(unread) = &ahead.outline {
+        let is_known = set.is_some() || had.is_some();
+        let deed = match is_known {
+            true => "Compose cannot read the application's files",
+            false => "cannot tell which Compose project the application is",
+        };
+        if !is_known || unread.is_certain(&application.wanted) {
+            return Err(Failure::refused(format!("{deed}; nothing was touched"))
+                .cause(&unread.words)
+                .hint(match compose::missing(&unread.words, &application.wanted) {
+                    Some(path) => to_bring(settings, application, &path),
+                    None if is_known => "correct the Compose file".to_owned(),
+                    None => "correct the Compose file, or set DEPLOY_APP_PROJECT".to_owned(),
+                }));
+        }
     }
     let named = named.ok().flatten();
     let project = Project {
@@ -92,6 +97,7 @@ pub(super) async fn look(
         named: named.as_deref(),
         target: &paths.target,
     };
+    let printed = String::from_utf8_lossy(&engine.stdout);
     let project = chosen(remote, project, &Engine::parse(&printed))?;
     if let (None, Some(named)) = (set, named.filter(|named| *named != project)) {
         tracing::warn!(
@@ -103,9 +109,66 @@ pub(super) async fn look(
     if let Ok(outline) = &ahead.outline {
         check_mounts(settings, &application.wanted, &outline.services)?;
         check_single_files(remote, application, compared, &outline.services, limits).await?;
+        let runs = state
+            .current_name()
+            .map(|it| state.manner(it, settings).run);
+        // What runs by commands of its own is stopped before.
+        if !matches!(runs, Some(Run::Command { .. })) {
+            ahead.taken = start::owners(remote, &project, &outline.services, limits).await;
+        }
     }
     ahead.settings = settings.as_project(&project);
     Ok(ahead)
+}
+
+/// What Compose on the host makes of the application, before anything of it is sent.
+async fn outline(
+    remote: &Remote<'_>,
+    application: &Application,
+    release: &str,
+    limits: &Limits,
+) -> Result<Result<Outline, Unread>, Failure> {
+    let settings = remote.settings;
+    let Run::Compose(run) = &settings.run else {
+        return Ok(Ok(Outline::default()));
+    };
+    let paths = &settings.paths;
+    let shared = (settings.shared.as_slice(), paths.target.as_str());
+    let tree = compose::outline(
+        &application.wanted,
+        &application.sources,
+        shared,
+        &run.files,
+    );
+    let refused = || Failure::refused("cannot read the Compose files; nothing was touched");
+    let tree = tree.map_err(|error| refused().cause(error))?;
+    let tree = temporary::to_bytes(&tree).map_err(|error| refused().cause(error))?;
+    let deed = "have Compose read the application's files";
+    let make = Operation::MakeTemporary {
+        name: compose::FOLDER.to_owned(),
+    };
+    let folder: String = remote
+        .files_of(deed, make, Input::Bytes(tree), limits)
+        .await?;
+    let script = compose::read_script(paths, release, run, &folder);
+    let read = remote
+        .session
+        .exec(&script, Input::Empty, OutputMode::Nothing, limits)
+        .await;
+    // What is left goes with the agent.
+    let removed = remote.files::<()>(deed, Operation::RemoveTemporary, limits);
+    let removed = removed.await;
+    let output = read.map_err(|error| remote.no_result(deed, &error))?;
+    removed?;
+    let unread = |words: String| Unread {
+        words,
+        status: output.status,
+    };
+    if output.status != 0 {
+        return Ok(Err(unread(output.tail.join("\n").trim().to_owned())));
+    }
+    let current = paths.current_folder();
+    Ok(compose::read_outline(&output.stdout, run, (&folder, &current)).map_err(unread))
 }
 
 /// How a file that the Compose files name comes to the host.
@@ -151,11 +214,11 @@ pub(super) async fn is_ours(
     manner: &Manner,
     limits: &Limits,
 ) -> Result<(), Failure> {
-    let Run::Compose { project } = &manner.run else {
+    let Run::Compose(ComposeRun { project, .. }) = &manner.run else {
         return Ok(());
     };
     let paths = &remote.settings.paths;
-    let script = compose::engine(paths, None);
+    let script = compose::engine(paths);
     let output = remote
         .script("look at Docker's projects", &script, Input::Empty, limits)
         .await?;
@@ -277,7 +340,7 @@ async fn shared_paths(
                 )
                 .cause(format!(
                     "{} may not move {current}, or it lies on another disk than {new} would",
-                    settings.user
+                    settings.acts_as()
                 ))
                 .hint(format!(
                     "on the host, while the application is stopped: sudo mkdir -p {parent} && sudo mv {from} {to} && sudo ln -s {to} {from}"

@@ -70,10 +70,13 @@ pub(super) async fn ship(
         if !compared.is_same() && !frees {
             disk_space::check(remote, application, &compared, limits).await?;
         }
-        let outline = ahead.as_ref().map(|ahead| &ahead.outline);
-        let plan = dry_run::of_deployment(remote, application, compared, outline, limits).await?;
+        let plan = dry_run::of_deployment(remote, application, compared, ahead.as_ref(), limits);
+        let plan = plan.await?;
         context.show_plan(&plan.text(), &plan.json())?;
         return Ok(None);
+    }
+    for taken in ahead.iter().flat_map(|ahead| &ahead.taken) {
+        tracing::warn!("{taken}: the start fails unless it is given up before");
     }
     remote.stages.begin("prune");
     let joins = !compared.is_same();
@@ -326,10 +329,11 @@ async fn prepare(
     limits: &Limits,
 ) -> Result<bool, Failure> {
     if let Some(build) = commands.build(release) {
-        remote.stages.begin("build");
         let services = start::services(remote, commands, release, limits).await?;
         start::keeps_models(remote, &services)?;
         preflight::check_mounts(remote.settings, &application.wanted, &services)?;
+        start::pull_images(remote, commands, release, &services, limits).await?;
+        remote.stages.begin("build");
         remote
             .command(&build, &format!("build release {release}"), limits)
             .await?;

@@ -44,6 +44,15 @@ pub(super) async fn go_back(
     check_whole(remote, &release, limits).await?;
     compare::check_target(remote, &state)?;
     let manner = state.manner(&release, remote.settings);
+    if let [name, ..] = manner.missing_secrets().as_slice() {
+        return Err(Failure::refused(format!(
+            "release {release} was run with the secret {name}, whose value is not kept; nothing was touched"
+        ))
+        .hint(format!(
+            "name {name} in DEPLOY_APP_COMPOSE_VARIABLES and in DEPLOY_APP_SECRETS, and set it"
+        )));
+    }
+    manner.tell_secrets(&release);
     let commands = manner.commands(remote.settings);
     if commands.project().is_some() {
         compare::check_runtime_of(remote, &commands, limits).await?;

@@ -77,6 +77,7 @@ async fn act(
     evidence: &Evidence,
 ) -> Result<Output, Failure> {
     check_secrets(settings, context)?;
+    let settings = &settings.with_environment(context)?;
     let job = match context.command.as_deref() {
         Some("rollback") => Job::Rollback,
         command if settings.release.is_some() => {

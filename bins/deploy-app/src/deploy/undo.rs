@@ -10,6 +10,7 @@ use action::wait::Limits;
 use filesync::{Altered, Operation, Paths, Put};
 
 use super::audit::{self, Entry};
+use super::disk_space;
 use super::failure_bundle;
 use crate::host::Remote;
 use crate::host::lock::{self, Lock};
@@ -275,11 +276,14 @@ async fn remove(remote: &Remote<'_>, done: &Done, failure: Failure, limits: &Lim
         let releases = vec![release.clone()];
         let deed = "remove the failed release";
         remote
-            .files::<()>(deed, Operation::Remove { releases }, limits)
+            .files::<Vec<String>>(deed, Operation::Remove { releases }, limits)
             .await
     };
     match removed.await {
-        Ok(()) => failure,
+        Ok(left) => {
+            disk_space::tell_left(&remote.settings.paths.target, &left);
+            failure
+        }
         Err(error) => {
             tracing::warn!("{error}");
             failure.remains(
@@ -371,6 +375,7 @@ async fn roll_back(
         next: (manner.run != Run::None).then_some((before, manner)),
     };
     stop(remote, &stopping, limits).await?;
+    manner.tell_secrets(before);
     let commands = manner.commands(remote.settings);
     start::start(remote, &commands, before, Images::Kept, limits).await?;
     let health = manner.health.as_ref();

@@ -25,7 +25,7 @@ pub(crate) fn write(
         return failure;
     };
     let state = evidence.state();
-    let command = state.command.as_ref();
+    let command = failure.command();
     let summary = json!({
         "program": concat!("deploy-app ", env!("CARGO_PKG_VERSION")),
         "time": Timestamp::now().to_string(),
@@ -34,8 +34,8 @@ pub(crate) fn write(
         "failed": failure.deed(),
         "causes": failure.causes(),
         "remains": failure.remainders().iter().map(Remainder::json).collect::<Vec<_>>(),
-        "command": command.map(|(deed, _)| deed),
-        "status": command.map(|(_, how)| how),
+        "command": command.map(|failed| &failed.command),
+        "status": command.map(|failed| &failed.ended),
         "host": settings.place.to_string(),
         "target": settings.paths.target,
         "release": state.release,

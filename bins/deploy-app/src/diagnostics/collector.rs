@@ -12,8 +12,6 @@ pub(crate) struct Evidence {
 pub(super) struct State {
     /// Name in the bundle and content.
     pub(super) files: Vec<(String, String)>,
-    /// The first command that failed, and how.
-    pub(super) command: Option<(String, String)>,
     /// The release that was being deployed.
     pub(super) release: Option<String>,
 }
@@ -21,20 +19,6 @@ pub(super) struct State {
 impl Evidence {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Remembers the first command that failed: what follows is its consequence.
-    pub(crate) fn command_failed(&self, deed: &str, how: &str) {
-        let mut state = self.state();
-        state
-            .command
-            .get_or_insert_with(|| (deed.to_owned(), how.to_owned()));
-    }
-
-    /// Forgets the commands that failed without failing anything.
-    pub(crate) fn forget(&self) {
-        let mut state = self.state();
-        state.command = None;
     }
 
     /// Adds a file; an empty one says nothing.

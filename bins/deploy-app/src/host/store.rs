@@ -22,7 +22,22 @@ impl Remote<'_> {
             .await
     }
 
-    /// The same with input, and signs of life.
+    /// The same with input.
+    ///
+    /// # Errors
+    /// As [`Remote::files`].
+    pub(crate) async fn files_of<T: DeserializeOwned>(
+        &self,
+        deed: &str,
+        operation: Operation,
+        input: Input,
+        limits: &Limits,
+    ) -> Result<T, Failure> {
+        self.store(deed, operation, input, Show::Nothing, limits)
+            .await
+    }
+
+    /// The same with signs of life.
     pub(super) async fn store<T: DeserializeOwned>(
         &self,
         deed: &str,
@@ -43,8 +58,9 @@ impl Remote<'_> {
     }
 
     fn not_done_at_all(&self, deed: &str, error: &dyn std::fmt::Display) -> Failure {
-        self.evidence.command_failed(deed, &error.to_string());
-        Failure::failed(format!("cannot {deed} on {}", self.shown)).cause(error)
+        Failure::failed(format!("cannot {deed} on {}", self.shown))
+            .cause(error)
+            .of_command(deed, error)
     }
 
     fn not_done(&self, deed: &str, error: &StoreError) -> Failure {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::compose::ONE_OFF;
-use crate::host::command::Command;
-use crate::settings::{Hooks, Run};
+use super::compose::{ONE_OFF, logged_in};
+use crate::host::command::{Command, Tool};
+use crate::settings::{ComposeRun, Hooks, Login, Run};
 use action::export::quote::posix as quote;
 use filesync::Paths;
 
@@ -20,41 +20,40 @@ pub(crate) struct Commands<'a> {
     pub paths: &'a Paths,
     /// How long Compose may wait for its services.
     pub wait: Duration,
+    /// Registries to log in to.
+    pub logins: &'a [Login],
 }
 
 impl Commands<'_> {
     /// Checks that the host can run it; before anything is changed there.
     pub(crate) fn check(&self) -> Option<Command> {
         match self.run {
-            Run::Compose { .. } => Some(Command::new(
-                "docker",
-                "docker compose version --short && docker version --format '{{.Server.Version}}'"
-                    .to_owned(),
-            )),
+            Run::Compose(_) => {
+                let script = "docker compose version --short && docker version --format '{{.Server.Version}}'";
+                Some(Command::new("docker", script.to_owned()))
+            }
             Run::Command { .. } | Run::None => None,
         }
+    }
+
+    /// Pulls the images of these services while the old release still serves.
+    #[must_use]
+    pub(crate) fn pull(&self, release: &str, services: &[String]) -> Option<Command> {
+        let what = format!("pull {}", quoted(services));
+        self.compose_command("pull", release, &self.stored(release), ("", &what))
     }
 
     /// What can be done while the old release still serves. A build that says when it was made would give
     /// every image another id, and every service a restart.
     pub(crate) fn build(&self, release: &str) -> Option<Command> {
-        match self.run {
-            Run::Compose { .. } => Some(Command::new(
-                "build",
-                format!(
-                    "export BUILDX_NO_DEFAULT_ATTESTATIONS=1; {}",
-                    self.compose(release, &self.stored(release), "build")
-                ),
-            )),
-            Run::Command { .. } | Run::None => None,
-        }
+        let plain = "export BUILDX_NO_DEFAULT_ATTESTATIONS=1; ";
+        self.compose_command("build", release, &self.stored(release), (plain, "build"))
     }
 
     /// Builds some services of a release again, whose images are gone.
     pub(crate) fn rebuild(&self, release: &str, services: &[String]) -> Option<Command> {
-        let services: Vec<String> = services.iter().map(|service| quote(service)).collect();
-        let what = format!("build {}", services.join(" "));
-        Some(Command::new("build", self.compose_live(release, &what)?))
+        let what = format!("build {}", quoted(services));
+        self.compose_command("build", release, &self.paths.live(release), ("", &what))
     }
 
     /// Starts a release; with Compose, changed services are replaced. `held` starts the images that are there, also
@@ -62,15 +61,14 @@ impl Commands<'_> {
     /// change as well, which `up` alone leaves as they are.
     pub(crate) fn start(&self, release: &str, held: bool, anew: bool) -> Option<Command> {
         match self.run {
-            Run::Compose { .. } => {
+            Run::Compose(_) => {
                 let pull = if held { " --pull missing" } else { "" };
                 let anew = if anew { " --force-recreate" } else { "" };
                 let up = format!(
                     "up -d{pull}{anew} --wait --wait-timeout {} --remove-orphans",
                     self.wait.as_secs().max(1)
                 );
-                let script = self.compose(release, &self.paths.live(release), &up);
-                Some(Command::new("start", script))
+                self.compose_command("start", release, &self.paths.live(release), ("", &up))
             }
             Run::Command { start, .. } => Some(self.live(start, release, "start")),
             Run::None => None,
@@ -117,10 +115,10 @@ impl Commands<'_> {
     /// Takes away what a release started. Volumes stay: they hold data.
     pub(crate) fn down(&self, release: &str) -> Option<Command> {
         match self.run {
-            Run::Compose { .. } => Some(Command::new(
-                "stop",
-                self.compose(release, &self.paths.live(release), "down --remove-orphans"),
-            )),
+            Run::Compose(_) => {
+                let down = "down --remove-orphans";
+                self.compose_command("stop", release, &self.paths.live(release), ("", down))
+            }
             _ => self.stop(release),
         }
     }
@@ -128,7 +126,7 @@ impl Commands<'_> {
     /// What the application said last.
     pub(crate) fn logs(&self, release: &str) -> Option<Command> {
         let script = match self.run {
-            Run::Compose { project } => {
+            Run::Compose(ComposeRun { project, .. }) => {
                 let folder = self.paths.live(release);
                 // Not by `docker compose ps`, which shows the first characters of commands, secrets or not.
                 format!(
@@ -147,10 +145,30 @@ impl Commands<'_> {
         Some(Command::new("logs", script))
     }
 
+    fn compose_command(
+        &self,
+        name: &'static str,
+        release: &str,
+        folder: &str,
+        (before, what): (&str, &str),
+    ) -> Option<Command> {
+        let Run::Compose(compose) = self.run else {
+            return None;
+        };
+        let shown = format!("{before}{}", self.in_folder(compose, release, folder, what));
+        let script = format!("{}{shown}", compose.variables.exports());
+        Some(Command {
+            name,
+            script: logged_in(self.logins, &script),
+            shown,
+            tool: Tool::Compose,
+        })
+    }
+
     /// A Compose command in the folder that the release runs in; none without Compose.
     pub(crate) fn compose_live(&self, release: &str, what: &str) -> Option<String> {
         match self.run {
-            Run::Compose { .. } => Some(self.compose(release, &self.paths.live(release), what)),
+            Run::Compose(_) => Some(self.compose(release, &self.paths.live(release), what)),
             Run::Command { .. } | Run::None => None,
         }
     }
@@ -168,7 +186,7 @@ impl Commands<'_> {
     /// A Compose command in the release's own folder; none without Compose.
     pub(crate) fn compose_stored(&self, release: &str, what: &str) -> Option<String> {
         match self.run {
-            Run::Compose { .. } => Some(self.compose(release, &self.stored(release), what)),
+            Run::Compose(_) => Some(self.compose(release, &self.stored(release), what)),
             Run::Command { .. } | Run::None => None,
         }
     }
@@ -176,7 +194,7 @@ impl Commands<'_> {
     /// The Compose project.
     pub(crate) fn project(&self) -> Option<&str> {
         match self.run {
-            Run::Compose { project } => Some(project),
+            Run::Compose(ComposeRun { project, .. }) => Some(project),
             Run::Command { .. } | Run::None => None,
         }
     }
@@ -201,12 +219,45 @@ impl Commands<'_> {
 
     /// Name and folder are always given: Compose would otherwise take both from a path that
     /// changes with each release, and see a new project (docker/compose#6515).
-    fn compose(&self, release: &str, folder: &str, what: &str) -> String {
+    fn in_folder(&self, compose: &ComposeRun, release: &str, folder: &str, what: &str) -> String {
         let quoted = quote(folder);
         format!(
-            "cd {quoted} && {}docker compose -p {} --project-directory {quoted} --ansi never {what} </dev/null",
+            "cd {quoted} && {}docker compose -p {} {}--project-directory {} --ansi never {what} </dev/null",
             self.variables(release, folder),
-            self.project().unwrap_or_default(),
+            compose.project,
+            compose.file_options(),
+            quote(&compose.project_directory(folder)),
+        )
+    }
+
+    /// The same with the variables that it gets; empty without Compose.
+    fn compose(&self, release: &str, folder: &str, what: &str) -> String {
+        let Run::Compose(compose) = self.run else {
+            return String::new();
+        };
+        let exports = compose.variables.exports();
+        format!(
+            "{exports}{}",
+            self.in_folder(compose, release, folder, what)
+        )
+    }
+
+    /// What a command of the application finds in its environment so that `docker compose` means this project.
+    fn compose_exports(&self) -> String {
+        let Run::Compose(compose) = self.run else {
+            return String::new();
+        };
+        let files = match compose.files.is_empty() {
+            true => String::new(),
+            false => format!(
+                "COMPOSE_PATH_SEPARATOR=: COMPOSE_FILE={} ",
+                quote(&compose.files.join(":"))
+            ),
+        };
+        format!(
+            "{}export {files}COMPOSE_PROJECT_NAME={}; ",
+            compose.variables.exports(),
+            compose.project
         )
     }
 
@@ -221,11 +272,12 @@ impl Commands<'_> {
     /// background: what a shell starts there ignores SIGINT for good, a daemon's children included.
     fn command(&self, folder: &str, command: &str, release: &str, what: &'static str) -> Command {
         let script = format!(
-            r#"log={log}; cd {folder} && (umask 077; : >"$log") || exit; rm -f "$log.end"
+            r#"{exports}log={log}; cd {folder} && (umask 077; : >"$log") || exit; rm -f "$log.end"
 (n=0; while :; do e=; if [ -e "$log.end" ] || ! kill -0 $$ 2>/dev/null; then e=1; fi; s=$(($(wc -c <"$log")))
 if [ "$s" -gt "$n" ]; then tail -c +$((n + 1)) "$log" | head -c $((s - n)); n=$s; fi
 [ -z "$e" ] || exit 0; sleep 0.1 2>/dev/null || sleep 1; done) &
 {variables}sh -c {command} </dev/null >"$log" 2>&1; status=$?; : >"$log.end"; wait; rm -f "$log.end"; exit $status"#,
+            exports = self.compose_exports(),
             log = quote(&self.log(release, what)),
             folder = quote(folder),
             variables = self.variables(release, folder),
@@ -235,6 +287,7 @@ if [ "$s" -gt "$n" ]; then tail -c +$((n + 1)) "$log" | head -c $((s - n)); n=$s
             name: what,
             script,
             shown: format!("cd {} && {command}", quote(folder)),
+            tool: Tool::Other,
         }
     }
 
@@ -250,6 +303,11 @@ if [ "$s" -gt "$n" ]; then tail -c +$((n + 1)) "$log" | head -c $((s - n)); n=$s
     }
 }
 
+fn quoted(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
+    words.join(" ")
+}
+
 /// Variables for a command of the application, as shell assignments.
 fn environment(variables: &BTreeMap<&str, &str>) -> String {
     variables
@@ -261,7 +319,7 @@ fn environment(variables: &BTreeMap<&str, &str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::Commands;
-    use crate::settings::{Hooks, Run};
+    use crate::settings::{ComposeRun, Hooks, Run, Variables};
     use filesync::{Layout, Paths};
     use std::time::Duration;
 
@@ -274,15 +332,18 @@ mod tests {
 
     #[test]
     fn compose_is_told_project_and_folder_and_never_downs_first() {
-        let run = Run::Compose {
+        let run = Run::Compose(ComposeRun {
             project: "app".to_owned(),
-        };
+            files: Vec::new(),
+            variables: Variables::default(),
+        });
         let (paths, hooks) = (paths("/srv/my app", Layout::Releases), Hooks::default());
         let commands = Commands {
             run: &run,
             hooks: &hooks,
             paths: &paths,
             wait: Duration::from_secs(120),
+            logins: &[],
         };
         let script = commands
             .start("20261123094308-0123456", false, false)
@@ -315,6 +376,7 @@ mod tests {
             hooks: &hooks,
             paths: &paths,
             wait: Duration::from_secs(1),
+            logins: &[],
         };
         let script = commands
             .start("r", false, false)

@@ -7,13 +7,17 @@ mod mounts;
 mod outline;
 mod ports;
 mod project;
+mod registry;
 mod service;
 
 pub(crate) use containers::ONE_OFF;
 pub(crate) use containers::{Verdict, containers, judge, without_commands};
-pub(crate) use images::{Of, gone, keep, prune, recall, remove};
+pub(crate) use images::{Of, absent, gone, keep, prune, recall, remove};
 pub(crate) use mounts::{Fault, Mounts, told};
-pub(crate) use outline::{Outline, missing, outline, read_outline};
+pub(crate) use outline::{
+    FOLDER, Outline, Unread, missing, outline, read_outline, read_script, without_file,
+};
 pub(crate) use ports::{LISTENERS, taken};
 pub(crate) use project::{Engine, Project, choose, claim, engine};
-pub(crate) use service::{Service, keeps_models, ollama, services, touched};
+pub(crate) use registry::logged_in;
+pub(crate) use service::{Pulls, Service, keeps_models, ollama, services, touched};

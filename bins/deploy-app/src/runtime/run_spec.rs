@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::commands::Commands;
 use crate::host::state::State;
-use crate::settings::{Checked, Health, Hooks, Run};
+use crate::settings::{Checked, ComposeRun, Health, Hooks, Run, Variables};
 
 /// How a release is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,18 +41,67 @@ impl Manner {
         match (&self.run, &other.run) {
             // Nothing is started at all.
             (Run::None, _) => true,
-            (Run::Compose { project }, Run::Compose { project: other }) => project == other,
+            (Run::Compose(compose), Run::Compose(other)) => {
+                compose.project == other.project
+                    && compose.files == other.files
+                    && compose.variables.unlike(&other.variables).is_empty()
+            }
             (Run::Command { start, .. }, Run::Command { start: other, .. }) => start == other,
             _ => false,
         }
     }
 
+    /// How an application was started `before`, for people, as far as this differs from it.
+    pub(crate) fn difference(&self, before: &Self) -> String {
+        let (Run::Compose(compose), Run::Compose(other)) = (&self.run, &before.run) else {
+            return before.starter();
+        };
+        if compose.project != other.project {
+            return before.starter();
+        }
+        let files = match other.files.is_empty() {
+            true => "the files that Compose finds by itself".to_owned(),
+            false => other.files.join(", "),
+        };
+        let names = compose.variables.unlike(&other.variables);
+        let files = (compose.files != other.files).then(|| format!("from {files}"));
+        let values =
+            (!names.is_empty()).then(|| format!("with other values of {}", names.join(", ")));
+        let both: Vec<String> = files.into_iter().chain(values).collect();
+        format!("Compose {}", both.join(", "))
+    }
+
     /// What starts it, for people.
-    pub(crate) fn starter(&self) -> String {
+    fn starter(&self) -> String {
         match &self.run {
-            Run::Compose { project } => format!("Compose as project {project}"),
+            Run::Compose(compose) => format!("Compose as project {}", compose.project),
             Run::Command { start, .. } => format!("`{start}`"),
             Run::None => "nothing of ours".to_owned(),
+        }
+    }
+
+    /// Secrets of a release that are not kept and that this deployment does not have.
+    pub(crate) fn missing_secrets(&self) -> Vec<&str> {
+        match &self.run {
+            Run::Compose(compose) => compose.variables.missing(),
+            Run::Command { .. } | Run::None => Vec::new(),
+        }
+    }
+
+    /// Says which secrets a release is started with that are not those that it was run with.
+    pub(crate) fn tell_secrets(&self, release: &str) {
+        let Run::Compose(compose) = &self.run else {
+            return;
+        };
+        for name in compose.variables.replaced() {
+            tracing::warn!(
+                "the secret {name} of release {release} is not kept: it is started with the value of this deployment"
+            );
+        }
+        for name in compose.variables.missing() {
+            tracing::warn!(
+                "the secret {name} of release {release} is not kept, and this deployment does not have it: it is started without"
+            );
         }
     }
 
@@ -63,6 +112,7 @@ impl Manner {
             hooks: &self.hooks,
             paths: &settings.paths,
             wait: settings.health_timeout,
+            logins: settings.logins.as_slice(),
         }
     }
 
@@ -75,7 +125,7 @@ impl Manner {
             }
         };
         match &self.run {
-            Run::Compose { project } => keep("project", Some(project)),
+            Run::Compose(compose) => keep("project", Some(&compose.project)),
             Run::Command {
                 start,
                 stop,
@@ -97,6 +147,12 @@ impl Manner {
             keep("body", probe.body.as_ref());
             keep("ca", trust_to_text(&probe.trust).as_ref());
         }
+        if let Run::Compose(compose) = &self.run {
+            let (plain, secrets) = compose.variables.to_json();
+            kept.insert("files".to_owned(), Value::from(compose.files.clone()));
+            kept.insert("variables".to_owned(), Value::from(plain));
+            kept.insert("secrets".to_owned(), Value::from(secrets));
+        }
         let text = Value::Object(kept).to_string();
         match redacted(&text) {
             Cow::Borrowed(_) => text,
@@ -107,10 +163,14 @@ impl Manner {
     /// Reads [`Manner::to_text`]. How long and how often it is asked is a matter of this deployment, and so are
     /// headers other than `Host`: they may be secrets.
     fn from_text(text: &str, settings: &Checked) -> Option<Self> {
-        let kept: Value = serde_json::from_str(text).ok()?;
-        let kept = |key: &str| kept.get(key).and_then(Value::as_str).map(str::to_owned);
+        let all: Value = serde_json::from_str(text).ok()?;
+        let kept = |key: &str| all.get(key).and_then(Value::as_str).map(str::to_owned);
         let run = match (kept("project"), kept("start")) {
-            (Some(project), _) => Run::Compose { project },
+            (Some(project), _) => Run::Compose(ComposeRun {
+                project,
+                files: files(&all),
+                variables: variables(&all, settings),
+            }),
             (None, Some(start)) => Run::Command {
                 start,
                 stop: kept("stop"),
@@ -159,13 +219,28 @@ impl State {
     /// was proven with, or else the last part of the target.
     pub(crate) fn had_project(&self, settings: &Checked) -> Option<String> {
         let of_release = |name: &str| match self.manner(name, settings).run {
-            Run::Compose { project } => Some(project),
+            Run::Compose(compose) => Some(compose.project),
             Run::Command { .. } | Run::None => None,
         };
         self.project
             .clone()
             .or_else(|| self.current_name().and_then(of_release))
     }
+}
+
+fn files(kept: &Value) -> Vec<String> {
+    let files = kept.get("files").and_then(Value::as_array);
+    let files = files.into_iter().flatten().filter_map(Value::as_str);
+    files.map(str::to_owned).collect()
+}
+
+fn variables(kept: &Value, settings: &Checked) -> Variables {
+    let none = Variables::default();
+    let ours = match &settings.run {
+        Run::Compose(compose) => &compose.variables,
+        Run::Command { .. } | Run::None => &none,
+    };
+    Variables::from_json(kept.get("variables"), kept.get("secrets"), ours)
 }
 
 /// This deployment's headers, with the `Host` that was written down.

@@ -9,7 +9,7 @@ use filesync::Operation;
 use tokio::time::Instant;
 
 use super::commands::Commands;
-use super::compose::{self, Service, Verdict};
+use super::compose::{self, Pulls, Service, Verdict};
 use super::health;
 use super::ollama::{self, Ensured};
 use super::run_spec::Manner;
@@ -48,7 +48,7 @@ pub(crate) async fn services(
         return Ok(Vec::new());
     };
     let deed = format!("read the Compose configuration of release {release}");
-    let output = remote.script(&deed, &script, Input::Empty, limits).await?;
+    let output = remote.compose(&deed, &script, limits).await?;
     let paths = &remote.settings.paths;
     let folder = format!("{}/{}", paths.target, paths.stored(release));
     compose::services(&output.stdout, &[&folder, &paths.current_folder()])
@@ -102,6 +102,7 @@ async fn recall(
     let built = services.iter().filter(|service| service.context.is_some());
     let names: Vec<&str> = built.map(|service| service.image.as_str()).collect();
     let script = compose::recall(&remote.settings.paths, release, &names);
+    let script = compose::logged_in(&remote.settings.logins, &script);
     let deed = format!("find the images of release {release}");
     let output = remote.script(&deed, &script, Input::Empty, limits).await?;
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -167,6 +168,41 @@ pub(crate) async fn images_are_there(
         .map_err(|failure| failure.with_exit(Exit::Refused))
 }
 
+/// Pulls the images that are not on the host, and those that the project would have pulled whenever a service starts, while
+/// what ran before still serves. Those that are built here are left to the build.
+///
+/// # Errors
+/// When one cannot be pulled.
+pub(crate) async fn pull_images(
+    remote: &Remote<'_>,
+    commands: &Commands<'_>,
+    release: &str,
+    services: &[Service],
+    limits: &Limits,
+) -> Result<(), Failure> {
+    let foreign = || services.iter().filter(|it| it.context.is_none());
+    let names: Vec<&str> = foreign().map(|it| it.image.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let script = compose::absent(&names);
+    let deed = "look for images";
+    let output = remote.script(deed, &script, Input::Empty, limits).await?;
+    let absent = String::from_utf8_lossy(&output.stdout).into_owned();
+    let is_due = |it: &&Service| match it.pulls {
+        Pulls::Always => true,
+        Pulls::Missing => absent.lines().any(|name| name == it.image),
+        Pulls::Never => false,
+    };
+    let due: Vec<String> = foreign().filter(is_due).map(|it| it.name.clone()).collect();
+    let Some(pull) = commands.pull(release, &due).filter(|_| !due.is_empty()) else {
+        return Ok(());
+    };
+    remote.stages.begin("pull");
+    let deed = format!("pull the images of release {release}");
+    remote.command(&pull, &deed, limits).await
+}
+
 /// Writes down which images a release runs, and keeps them.
 pub(crate) async fn keep_images(
     remote: &Remote<'_>,
@@ -212,7 +248,7 @@ async fn containers_are_well(
     let has_failed = result.is_err();
     let look = async || {
         let output = remote
-            .script("list the containers", &script, Input::Empty, limits)
+            .compose("list the containers", &script, limits)
             .await?;
         let containers = compose::containers(&output.stdout)
             .map_err(|cause| Failure::failed("cannot list the containers").cause(cause))?;
@@ -274,10 +310,17 @@ async fn taken_ports(
         return Vec::new();
     };
     let services = compose::services(&config.stdout, &[]).unwrap_or_default();
-    let ports: Vec<u16> = services
-        .into_iter()
-        .flat_map(|service| service.ports)
-        .collect();
+    owners(remote, project, &services, &limits).await
+}
+
+/// Who else has the ports that these services of a project publish, in words.
+pub(crate) async fn owners(
+    remote: &Remote<'_>,
+    project: &str,
+    services: &[Service],
+    limits: &Limits,
+) -> Vec<String> {
+    let ports: Vec<u16> = services.iter().flat_map(|it| it.ports.clone()).collect();
     if ports.is_empty() {
         return Vec::new();
     }
@@ -285,7 +328,7 @@ async fn taken_ports(
         compose::LISTENERS,
         Input::Empty,
         OutputMode::Nothing,
-        &limits,
+        limits,
     );
     let Ok(told) = asked.await else {
         return Vec::new();
@@ -420,9 +463,7 @@ pub(crate) async fn unwell(
         return Some(seen);
     }
     if let Some(script) = commands.containers(release) {
-        let listed = remote
-            .script("list the containers", &script, Input::Empty, limits)
-            .await;
+        let listed = remote.compose("list the containers", &script, limits).await;
         let containers = match listed {
             Ok(output) => compose::containers(&output.stdout),
             Err(failure) => Err(failure.deed().to_owned()),

@@ -100,7 +100,6 @@ pub(crate) async fn stop(
                 if !runs_still {
                     tracing::warn!("{failure}");
                     tracing::warn!("as far as can be told nothing runs: going on");
-                    remote.evidence.forget();
                     return Ok(());
                 }
                 failed = Some(failure);
@@ -176,7 +175,7 @@ pub(crate) async fn foreseen(
 fn is_left_running(runs: &Manner, next: Option<&Manner>) -> bool {
     match (&runs.run, next.map(|next| &next.run)) {
         (_, Some(Run::None)) => true,
-        (Run::Compose { project }, Some(Run::Compose { project: next })) => project == next,
+        (Run::Compose(runs), Some(Run::Compose(next))) => runs.project == next.project,
         _ => false,
     }
 }

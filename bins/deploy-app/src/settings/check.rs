@@ -13,6 +13,7 @@ use http_probe::Scheme;
 
 use super::Raw;
 use super::checked::{Checked, Chosen, Hooks, INSTANCE, Model, Place, Run};
+use super::compose::{self, ComposeSettings};
 use super::health::HealthSettings;
 use super::key_source::{KeyOptions, KeySource};
 use super::project_name::last_part;
@@ -78,6 +79,8 @@ impl Settings for Raw {
         } = connection;
         key_given |= ssh_key.is_some();
         let user = user.unwrap_or_else(|| "ubuntu".to_owned());
+        let sudo = faults.optional("sudo", self.sudo);
+        let host_path = host_path(faults, self.host_path);
         let (ssh_key, key_options) = key(
             faults,
             ssh_key,
@@ -135,7 +138,14 @@ impl Settings for Raw {
         let named = project
             .clone()
             .unwrap_or_else(|| last_part(target.as_deref().unwrap_or_default()));
-        let run = run(faults, runtime, named, (self.start, self.stop, self.status));
+        let compose = ComposeSettings {
+            files: self.compose_files,
+            variables: self.compose_variables,
+            registries: self.registry_login,
+        };
+        let (compose_files, compose_variables, registries) = compose.check(faults, runtime);
+        let commands = (self.start, self.stop, self.status);
+        let run = run(faults, runtime, (named, compose_files), commands);
         let hooks = Hooks {
             before: faults.optional("before", self.before),
             after: faults.optional("after", self.after),
@@ -192,6 +202,8 @@ impl Settings for Raw {
             transport: transport?,
             transfer_bucket: transfer_bucket.map(|BucketName(name)| name),
             user,
+            sudo,
+            host_path,
             ssh_key,
             key_options,
             jumps,
@@ -216,6 +228,9 @@ impl Settings for Raw {
             ephemeral,
             project,
             run: run?,
+            compose_variables,
+            registries,
+            logins: Vec::new(),
             hooks,
             health: health?,
             health_timeout: health_timeout?.0,
@@ -333,6 +348,18 @@ fn target_group(faults: &mut Faults, given: Given<String>, has_instance: bool) -
     Some(arn)
 }
 
+fn host_path(faults: &mut Faults, given: Given<String>) -> Option<String> {
+    let path = faults.optional("host_path", given)?;
+    let is_good = |folder: &str| folder.starts_with('/') && !folder.chars().any(char::is_control);
+    if !path.split(':').all(is_good) {
+        faults.of(
+            "host_path",
+            format!("{path:?} is not a list of absolute paths with colons between them"),
+        );
+    }
+    Some(path)
+}
+
 /// The host's own names only: what the folder is there is not known here.
 fn agent_dir(faults: &mut Faults, given: Given<String>) -> Option<String> {
     let folder = faults.optional("agent_dir", given)?;
@@ -364,11 +391,7 @@ fn release(faults: &mut Faults, given: Given<String>) -> Option<String> {
 fn secrets(faults: &mut Faults, given: Given<Lines>) -> Vec<String> {
     let names = faults.optional("secrets", given).unwrap_or_default().0;
     for name in &names {
-        let is_name = !name.starts_with(|c: char| c.is_ascii_digit())
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if !is_name {
+        if !compose::is_name(name) {
             // What is no name may be the secret itself.
             faults.of(
                 "secrets",
@@ -455,7 +478,7 @@ fn ephemeral(faults: &mut Faults, given: Given<Lines>) -> Vec<String> {
 fn run(
     faults: &mut Faults,
     runtime: Option<Runtime>,
-    project: String,
+    (project, files): (String, Vec<String>),
     (start, stop, status): (Given<String>, Given<String>, Given<String>),
 ) -> Option<Run> {
     let only_commands = [("start", &start), ("stop", &stop), ("status", &status)]
@@ -481,19 +504,6 @@ fn run(
             None
         }
         Runtime::None => Some(Run::None),
-        Runtime::Compose => {
-            let is_good = project
-                .starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-                && project.bytes().all(|byte| {
-                    byte.is_ascii_lowercase()
-                        || byte.is_ascii_digit()
-                        || matches!(byte, b'-' | b'_')
-                });
-            if !is_good {
-                faults.of("project", format!("{project:?} is not a Compose project name (lower-case letters, digits, `-`, `_`)"));
-                return None;
-            }
-            Some(Run::Compose { project })
-        }
+        Runtime::Compose => compose::run(faults, project, files),
     }
 }

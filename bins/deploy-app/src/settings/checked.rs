@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use filesync::Paths;
 use http_probe::{HttpUrl, Probe};
-use ssh::{Address, HostKeyLines};
+use ssh::{Address, HostKeyLines, SudoUser};
 
+use super::compose_run::{ComposeRun, Login, Registry};
 use super::key_source::{KeyOptions, KeySource};
 use super::values::{KnownHosts, Tag, Transport};
 
@@ -26,6 +27,10 @@ pub struct Checked {
     pub transfer_bucket: Option<String>,
     /// The user to log in as.
     pub user: String,
+    /// The user whom everything is done as; none where that is who logs in.
+    pub sudo: Option<SudoUser>,
+    /// Folders in which commands are looked for first.
+    pub host_path: Option<String>,
     /// The key; none means Instance Connect.
     pub ssh_key: Option<KeySource>,
     /// What opens the key and vouches for it.
@@ -60,6 +65,12 @@ pub struct Checked {
     pub project: Option<String>,
     /// How the application runs.
     pub run: Run,
+    /// Names of variables that Compose gets.
+    pub compose_variables: Vec<String>,
+    /// Registries to log in to.
+    pub registries: Vec<Registry>,
+    /// The same with the passwords, once the environment was read.
+    pub logins: Vec<Login>,
     pub hooks: Hooks,
     /// How health is proven.
     pub health: Option<Health>,
@@ -123,21 +134,29 @@ impl fmt::Display for Place {
 }
 
 impl Checked {
+    /// The user of the host whom everything is done as.
+    pub fn acts_as(&self) -> String {
+        match &self.sudo {
+            Some(user) => user.to_string(),
+            None => self.user.clone(),
+        }
+    }
+
     /// The same, run as this Compose project.
     pub fn as_project(&self, project: &str) -> Self {
-        let project = project.to_owned();
-        Self {
-            run: Run::Compose { project },
-            ..self.clone()
+        let mut own = self.clone();
+        if let Run::Compose(compose) = &mut own.run {
+            project.clone_into(&mut compose.project);
         }
+        own
     }
 }
 
 /// How the application runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Run {
-    /// Docker Compose, under this project name: where none was set, a guess until the host was asked.
-    Compose { project: String },
+    /// Docker Compose.
+    Compose(ComposeRun),
     /// Its own commands.
     Command {
         /// Starts it in the background.

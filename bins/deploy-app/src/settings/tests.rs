@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 use super::project_name::{last_part, whole_path};
-use super::{Health, Raw, Run};
+use super::{ComposeRun, Health, Raw, Run, Variables};
 use action::settings::Settings as _;
 use action::settings::faults::Faults;
 
@@ -44,9 +44,11 @@ fn defaults_follow_from_each_other() {
     assert_eq!(checked.paths.target, "/srv/My App");
     assert_eq!(
         checked.run,
-        Run::Compose {
-            project: "my-app".to_owned()
-        }
+        Run::Compose(ComposeRun {
+            project: "my-app".to_owned(),
+            files: Vec::new(),
+            variables: Variables::default(),
+        })
     );
     assert!(matches!(checked.health, Some(Health { count: 3, .. })));
     let mut raw = raw(tempfile::tempdir().unwrap().path());

@@ -1,84 +1,35 @@
 //! Values of settings that only this program has.
 
+use action::words;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use ssh::{Address, Jump, JumpError};
 
-/// How the application runs, as said in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Runtime {
-    /// Docker Compose.
-    Compose,
-    /// The application's own commands.
-    Command,
-    /// Files only.
-    None,
-}
-
-impl FromStr for Runtime {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "compose" => Ok(Self::Compose),
-            "command" => Ok(Self::Command),
-            "none" => Ok(Self::None),
-            _ => Err(format!(
-                "{text:?} is not a runtime; use compose, command or none"
-            )),
-        }
+words! {
+    /// How the application runs, as said in one word.
+    pub(crate) enum Runtime: "a runtime" {
+        /// Docker Compose.
+        Compose = "compose",
+        /// The application's own commands.
+        Command = "command",
+        /// Files only.
+        None = "none",
     }
 }
 
-impl fmt::Display for Runtime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Compose => "compose",
-            Self::Command => "command",
-            Self::None => "none",
-        })
-    }
-}
-
-/// How bytes reach the SSH port of the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// A TCP connection from this machine.
-    Direct,
-    /// An EC2 Instance Connect Endpoint.
-    Eic,
-    /// Session Manager.
-    Ssm,
-    /// Whatever leads there.
-    Auto,
-}
-
-impl FromStr for Transport {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "direct" => Ok(Self::Direct),
-            "eic" => Ok(Self::Eic),
-            "ssm" => Ok(Self::Ssm),
-            "auto" => Ok(Self::Auto),
-            _ => Err(format!(
-                "{text:?} is not a transport; use direct, eic, ssm or auto"
-            )),
-        }
-    }
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Direct => "direct",
-            Self::Eic => "eic",
-            Self::Ssm => "ssm",
-            Self::Auto => "auto",
-        })
+words! {
+    /// How bytes reach the SSH port of the host.
+    pub enum Transport: "a transport" {
+        /// A TCP connection from this machine.
+        Direct = "direct",
+        /// An EC2 Instance Connect Endpoint.
+        Eic = "eic",
+        /// Session Manager.
+        Ssm = "ssm",
+        /// Whatever leads there.
+        Auto = "auto",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Instances in every state, against a scripted EC2.
 
-mod finding;
+mod instance_lookup;
 mod keys;
 mod load_balancer;
 mod starting;

@@ -24,6 +24,7 @@ impl Docker {
             variables = world.variables(),
         );
         tools.write("docker", &script);
+        world.write("compose.yaml", "v0");
         Some(Self { world, tools })
     }
 
@@ -277,7 +278,7 @@ fn models_in_a_container_are_refused_also_when_nothing_else_changed() {
     };
     docker.deploy();
     docker.set("volumes", "[]");
-    let ollama = crate::model::ollama("{\"status\":\"success\"}");
+    let ollama = crate::ollama::ollama("{\"status\":\"success\"}");
     docker
         .program()
         .envs(ollama.settings("llama3.2:3b"))

@@ -253,7 +253,7 @@ fn everything_is_written_to_the_disk_whenever_something_changed() {
     let killed = std::process::Command::new("kill").arg(pid.trim()).status();
     assert!(killed.unwrap().success());
     program.run().assert_code(0).assert_stderr(WRITTEN);
-    let ollama = crate::model::ollama("{\"status\":\"success\"}");
+    let ollama = crate::ollama::ollama("{\"status\":\"success\"}");
     let with_model = world.program().envs(ollama.settings("llama3.2:3b"));
     with_model.run().assert_code(0).assert_stderr(WRITTEN);
     world.write("content", "two");

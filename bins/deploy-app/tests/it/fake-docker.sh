@@ -2,7 +2,7 @@
 # application's variables. It writes down how it was called, keeps images as files, and starts the
 # application itself. Files in $tools change its mind: v1, job, ignored-by-wait, mounts, volumes, name (of the
 # project, as the Compose file has it), service (more of the service app), projects, owners and with-volumes
-# (of others), digests and registry (of images). What the application knows, in $STATE/token, it says
+# (of others), digests and registry (of images), no-pull, password (of a registry). What the application knows, in $STATE/token, it says
 # wherever Docker hands its words on.
 log() { echo "$1 ${RELEASE_ID-} $(basename "$(readlink "$target/current")")" >>"$tools/log"; }
 image() {
@@ -20,6 +20,9 @@ said() { if [ -e "$STATE/token" ]; then json <"$STATE/token"; else printf '"%s"'
 quoted() { if [ -e "$STATE/token" ]; then said | json; else printf '"\\"%s\\""' "$1"; fi; }
 mkdir -p "$tools/images"
 case "$*" in
+'login --username '*)
+    read -r given; echo "$given" >>"$tools/passwords"; [ "$given" = "$(cat "$tools/password")" ] || { echo 'unauthorized: incorrect username or password' >&2; exit 1; }
+    echo " as $3 at $5" >"$DOCKER_CONFIG/login"; exit 0;;
 'compose version --short')
     [ ! -e "$tools/v1" ] || { echo "docker: 'compose' is not a docker command." >&2; exit 1; }
     echo 2.29.1; exit 0;;
@@ -27,6 +30,7 @@ case "$*" in
 'image tag '*) cp "$(image "$3")" "$(image "$4")" 2>/dev/null || [ -e "$(image "$4")" ]; exit;;
 'image inspect --format {{.Id}} '*) [ -e "$(image "$5")" ] && id_of "$(image "$5")"; exit;;
 'image inspect --format {{join .RepoDigests " "}} '*) cat "$tools/digests" 2>/dev/null || echo; exit;;
+'image inspect ollama/ollama') exit 0;;
 'image inspect '*) [ -e "$(image "$3")" ]; exit;;
 'image pull -q '*) log "pull $4"; cp "$tools/registry" "$(image "$4")"; exit;;
 'image ls --filter label=com.docker.compose.project=target-app --format {{.Repository}}:{{.Tag}}')
@@ -58,16 +62,23 @@ esac
 [ "$1" = compose ] || { echo "what? $*" >&2; exit 9; }
 shift; project=
 if [ "$1" = -p ]; then project=$2; shift 2; fi
+files=; while [ "$1" = -f ]; do files="$files $2"; shift 2; done
 [ "$1" = --project-directory ] || { echo "what? $*" >&2; exit 9; }
-cd "$2" || exit 9
-folder=$2; shift 2
+# The project's folder is that of the first file; whoever calls is in the release's.
+[ -d "$2" ] || exit 9
+folder=$PWD; shift 2
 [ -n "$project" ] || project=$(cat "$tools/name" 2>/dev/null || basename "$folder")
 built=$project-app; from=$(sed -n 's/.*"image":"\([^"]*\)".*/\1/p' "$tools/service" 2>/dev/null)
-file=$(cat compose.yaml 2>/dev/null)
+[ -n "$files" ] || [ -e compose.yaml ] || { echo 'no configuration file provided: not found' >&2; exit 14; }
+file=$(cat ${files:-compose.yaml} 2>/dev/null)
 [ ! -e compose.override.yaml ] || file="$file+$(cat compose.override.yaml)"
 [ "$1 $2" = '--ansi never' ] || { echo "what? $*" >&2; exit 9; }
 shift 2
+# What it was told by variables.
+[ -z "${TAG+x}${NPM_TOKEN+x}" ] || echo "$1 TAG=${TAG-} NPM_TOKEN=${NPM_TOKEN-}" >>"$tools/variables"
 case $1 in
+pull) echo "docker: $*"; log "$*$(cat "$DOCKER_CONFIG/login" 2>/dev/null)"; [ ! -e "$tools/no-pull" ] || { echo 'manifest unknown' >&2; exit 18; }
+    cp "$tools/registry" "$(image "$from")";;
 config) env=$(sed -n 's/.*env_file: //p' compose.yaml 2>/dev/null)
     [ -z "$env" ] || [ -e "$env" ] || { echo "env file $folder/$env not found: stat $folder/$env: no such file or directory" >&2; exit 1; }
     printf '{"name":"%s","services":{"app":{%s,"labels":{"file":"%s"},"environment":{"TOKEN":%s},"volumes":%s},"ollama":{"image":"ollama/ollama","volumes":%s}}}\n' \

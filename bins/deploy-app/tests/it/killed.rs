@@ -2,7 +2,7 @@
 //! deployment succeeds by itself.
 
 use crate::compose::Docker;
-use crate::model::ollama;
+use crate::ollama::ollama;
 use crate::world::{World, release};
 use harness::Program;
 use std::path::Path;

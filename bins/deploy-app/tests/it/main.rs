@@ -1,13 +1,16 @@
 //! The built `deploy-app` against a real OpenSSH server and a scripted AWS.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod acting_user;
 mod address;
 mod agent;
 mod aws;
 mod compose;
-mod data;
+mod compose_settings;
+mod container_data;
 mod deploys;
-mod evidence;
+mod error_messages;
+mod failure_bundle;
 mod faults;
 mod health;
 mod hooks;
@@ -17,17 +20,18 @@ mod images;
 mod in_place;
 mod killed;
 mod login_shells;
-mod manners;
 mod memory;
-mod model;
 mod noise;
+mod ollama;
 mod page;
 mod projects;
-mod prune;
 mod reaching;
 mod real_compose;
+mod real_registry;
 mod refusals;
+mod retention;
 mod rollback;
+mod run_spec;
 mod scripted_ssh;
 mod sdk_settings;
 mod secret_settings;
@@ -39,5 +43,4 @@ mod transports;
 mod unreadable;
 mod userlands;
 mod ways_in;
-mod words;
 mod world;

@@ -13,9 +13,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// A Docker engine, ours where none answered.
-struct Engine {
+pub(crate) struct Engine {
     root: PathBuf,
-    variables: String,
+    pub(crate) variables: String,
     is_ours: bool,
     /// One test after the other, for the first to end would stop the engine of the rest. It is a lock on a file,
     /// because cargo-nextest runs each test in a process of its own. It is dropped last, after the engine has ended.
@@ -33,7 +33,7 @@ impl Drop for Engine {
 
 impl Engine {
     /// Starts one with `scripts/setup docker`, or finds the one that runs. `None` where none can be had.
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .ancestors()
             .nth(2)
@@ -75,7 +75,7 @@ impl Engine {
         })
     }
 
-    fn docker(&self, arguments: &[&str]) -> String {
+    pub(crate) fn docker(&self, arguments: &[&str]) -> String {
         let variables = self
             .variables
             .split(' ')
@@ -90,7 +90,7 @@ impl Engine {
 }
 
 /// Takes the containers down when the test ends, whatever way.
-struct Project<'a>(&'a Engine, String);
+pub(crate) struct Project<'a>(pub(crate) &'a Engine, pub(crate) String);
 
 impl Drop for Project<'_> {
     fn drop(&mut self) {
@@ -142,7 +142,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// What a service answers.
-fn answer(port: u16, path: &str) -> String {
+pub(crate) fn answer(port: u16, path: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream
         .write_all(format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n").as_bytes())

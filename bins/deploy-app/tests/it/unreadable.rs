@@ -113,3 +113,34 @@ fn a_large_file_that_was_closed_or_removed_on_the_host_is_deployed_again() {
         assert_eq!(mode & 0o777, 0o644, "{round}");
     }
 }
+
+#[test]
+fn what_a_container_wrote_into_a_release_is_moved_aside_and_told_once() {
+    let Some(world) = host() else {
+        return;
+    };
+    let program = world.files_only().env("DEPLOY_APP_KEEP_RELEASES", "1");
+    let first = release(program.run().assert_code(0));
+    let cache = world.target().join("releases").join(&first).join("cache");
+    std::fs::create_dir(&cache).unwrap();
+    std::fs::write(cache.join("page"), "x").unwrap();
+    // Somebody else's, as of the user in a container.
+    for path in [cache.join("page"), cache] {
+        if std::os::unix::fs::chown(path, Some(12_345), Some(12_345)).is_err() {
+            harness::missing("the right to give files away");
+            return;
+        }
+    }
+    world.write("content", "two");
+    let kept = world.target().join("kept").join(&first);
+    program
+        .run()
+        .assert_code(0)
+        .assert_stderr("what this user may not remove")
+        .assert_stderr(&format!("sudo rm -r '{}'", kept.display()));
+    assert_eq!(world.releases(), [world.current().unwrap()]);
+    assert!(kept.join("cache/page").exists() && !kept.join("content").exists());
+    world.write("content", "three");
+    program.run().assert_code(0).refute_stderr("may not remove");
+    std::fs::remove_dir_all(kept).unwrap();
+}

@@ -50,7 +50,7 @@ fn every_fault_is_reported_at_once_and_nothing_is_touched() {
         .env("MAKE_AMI_SNAPSHOT_TAG", "none")
         .run();
     ran.assert_code(2)
-        .assert_stderr("\"freeze\" is not a mode; use no-reboot, reboot, stop, quiesce")
+        .assert_stderr("\"freeze\" is not a mode; use no-reboot, reboot, stop or quiesce")
         .assert_stderr("AMI_NAME")
         .assert_stderr("MAKE_AMI_KEEP")
         .assert_stderr("\"us-east\" is not a region")

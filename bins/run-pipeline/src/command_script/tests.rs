@@ -30,7 +30,12 @@ impl Build {
             ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
             ("not.a.name".to_owned(), "x".to_owned()),
         ]);
-        let saved = Saved::begin(folder.path(), shell, &variables, folder.path()).unwrap();
+        let mut first = Command::new(shell);
+        first
+            .env_clear()
+            .envs(&variables)
+            .current_dir(folder.path());
+        let saved = Saved::begin(folder.path(), shell, first).unwrap();
         Self {
             folder,
             shell,

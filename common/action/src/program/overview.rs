@@ -25,10 +25,7 @@ pub fn overview<S: Args>(program: &Program) -> String {
     }
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for argument in command.get_arguments() {
-        if matches!(
-            argument.get_id().as_str(),
-            "help" | HELP_ALL | "version"
-        ) {
+        if matches!(argument.get_id().as_str(), "help" | HELP_ALL | "version") {
             continue;
         }
         let heading = argument.get_help_heading().unwrap_or("Settings").to_owned();

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::faults::Faults;
 use crate::stack::{CERTIFICATE, STACK, Stack, TOPIC};
+use crate::statements;
 
 /// CloudFormation waits this long for a signal.
 const SIGNAL_LIMIT: &str = "PT30M";
@@ -21,6 +22,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     image(&app, faults);
     sizes(&dev, faults)?;
     update(&dev, faults)?;
+    refresh(&dev, faults)?;
     signal(&dev, faults)?;
     spot(&dev, &prod, faults)?;
     security_groups(&dev, faults)?;
@@ -102,6 +104,99 @@ fn update(dev: &Stack, faults: &mut Faults) -> Result<(), String> {
         &policy("replacing")?,
         replacing,
     );
+    for (strategy, aws, least, most) in [
+        ("refresh", "Rolling", "100", "200"),
+        ("in-place", "ReplaceRootVolume", "0", "100"),
+    ] {
+        let expected = json!({"AutoScalingInstanceRefresh": {
+            "Strategy": aws,
+            "Preferences": {
+                "MinHealthyPercentage": least,
+                "MaxHealthyPercentage": most,
+                "CheckpointPercentages": ["50", "100"],
+                "CheckpointDelay": "600",
+                "BakeTime": "300",
+                "InstanceWarmup": "60",
+                "AlarmSpecification": {"Alarms": ["ApplicationErrors"]},
+            },
+        }});
+        let name = format!("update policy ({strategy})");
+        faults.equal(&name, &policy(strategy)?, expected);
+    }
+    Ok(())
+}
+
+/// A refresh waits for a lifecycle hook, which the instance completes itself; replacing root volumes wants a mixed
+/// instances policy whose every override names the image, and no request for Spot in the launch template.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/replace-root-volume.html>
+fn refresh(dev: &Stack, faults: &mut Faults) -> Result<(), String> {
+    for strategy in ["rolling", "replacing", "refresh", "in-place"] {
+        let refreshed = ["refresh", "in-place"].contains(&strategy);
+        let stack = dev.with(&[("UpdateStrategy", strategy), ("Spot", "yes")]);
+        let group = stack.properties("AutoScalingGroup")?;
+        let hook = json!([{
+            "LifecycleHookName": "application-answers",
+            "LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING",
+            "HeartbeatTimeout": SIGNAL_LIMIT_SECONDS.to_string(),
+            "DefaultResult": "ABANDON",
+        }]);
+        let expected = if refreshed { hook } else { Value::Null };
+        let name = format!("lifecycle hooks ({strategy})");
+        faults.equal(&name, &group["LifecycleHookSpecificationList"], expected);
+        let launch = stack.properties("LaunchTemplate")?;
+        let data = &launch["LaunchTemplateData"];
+        let script = data["UserData"].as_str().unwrap_or_default();
+        faults.unless(
+            script.contains("--lifecycle-hook application-answers") == refreshed,
+            format!(
+                "the script completes a hook that is not there, or not the one that is ({strategy})"
+            ),
+        );
+        let granted = statements::allowing(&stack)?;
+        let may_complete = granted
+            .iter()
+            .flat_map(|one| &one.actions)
+            .any(|action| action == "autoscaling:CompleteLifecycleAction");
+        faults.unless(
+            may_complete == refreshed,
+            format!("the instance may complete a hook exactly where there is one ({strategy})"),
+        );
+        let in_place = strategy == "in-place";
+        let version = |place: &Value| place["Version"].clone();
+        let (plain, mixed) = (&group["LaunchTemplate"], &group["MixedInstancesPolicy"]);
+        let (used, unused) = if in_place {
+            (
+                &mixed["LaunchTemplate"]["LaunchTemplateSpecification"],
+                plain,
+            )
+        } else {
+            (plain, mixed)
+        };
+        faults.unless(
+            version(used) == "LaunchTemplate.LatestVersionNumber" && unused.is_null(),
+            format!(
+                "the group follows the launch template in another way ({strategy}): {used} {unused}"
+            ),
+        );
+        faults.unless(
+            data["InstanceMarketOptions"].is_null() == in_place,
+            format!("the launch template asks for Spot beside a mixed instances policy, or nobody does ({strategy})"),
+        );
+        if in_place {
+            let overrides = json!([{"InstanceType": "g4dn.xlarge", "ImageId": data["ImageId"]}]);
+            faults.equal(
+                "overrides",
+                &mixed["LaunchTemplate"]["Overrides"],
+                overrides,
+            );
+            let distribution = json!({"OnDemandPercentageAboveBaseCapacity": "0", "SpotAllocationStrategy": "price-capacity-optimized"});
+            faults.equal(
+                "Spot, in place",
+                &mixed["InstancesDistribution"],
+                distribution,
+            );
+        }
+    }
     Ok(())
 }
 

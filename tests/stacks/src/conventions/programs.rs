@@ -37,7 +37,7 @@ pub const POLICIES: [(&str, &str, &str, Program); 4] = [
 
 /// What a program documents and these stacks do not grant: the program needs it only with a setting
 /// that they do not use. Program, actions, reason.
-pub const NOT_NEEDED: [(&str, &[&str], &str); 13] = [
+pub const NOT_NEEDED: [(&str, &[&str], &str); 14] = [
     (
         "deploy-app",
         &["secretsmanager:GetSecretValue"],
@@ -113,6 +113,14 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 13] = [
         "package-template",
         &["codepipeline:GetPipeline"],
         "the pipeline that it checks against is the template, not live:NAME",
+    ),
+    (
+        "signal-health",
+        &[
+            "autoscaling:DescribeAutoScalingInstances",
+            "autoscaling:CompleteLifecycleAction",
+        ],
+        "UpdateStrategy is rolling or replacing, and so there is no lifecycle hook",
     ),
     (
         "package-template",

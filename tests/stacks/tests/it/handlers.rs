@@ -12,7 +12,7 @@ use stacks::stack::{Stack, repository};
 use stacks::statements;
 
 /// What types declare and `app.yml` has no use for, with the reason.
-const NOT_USED: [(&str, &[&str]); 10] = [
+const NOT_USED: [(&str, &[&str]); 9] = [
     (
         "there is no Classic Load Balancer",
         &[
@@ -21,17 +21,8 @@ const NOT_USED: [(&str, &[&str]); 10] = [
         ],
     ),
     (
-        "the update policy is rolling or replacing, no instance refresh",
+        "the group notifies nobody",
         &[
-            "autoscaling:StartInstanceRefresh",
-            "autoscaling:CancelInstanceRefresh",
-        ],
-    ),
-    (
-        "the group has no lifecycle hook and notifies nobody",
-        &[
-            "autoscaling:PutLifecycleHook",
-            "autoscaling:DeleteLifecycleHook",
             "autoscaling:PutNotificationConfiguration",
             "autoscaling:DeleteNotificationConfiguration",
         ],

@@ -88,7 +88,7 @@ impl World {
         fs::create_dir_all(root.join("examples/rag-app")).unwrap();
         fs::write(root.join("examples/rag-app/compose.yml"), "services: {}\n").unwrap();
         fs::create_dir(root.join("scripts")).unwrap();
-        let names = "deploy-app export-vars make-ami package-template run-pipeline signal-health";
+        let names = "deploy-app export-vars job-worker make-ami package-template run-pipeline signal-health";
         world.script(
             &root.join("scripts/programs"),
             &format!("printf '%s\\n' {names}"),
@@ -96,11 +96,20 @@ impl World {
         world.script(&root.join("scripts/build-static"), BUILD_STATIC);
         world.stand_in("aws", AWS);
         world.stand_in("git", "echo v1-1-g0123456");
-        world.stand_in("curl", "echo fetched");
+        world.stand_in("curl", "echo fetched >\"$2\"");
+        world.stand_in(
+            "cargo",
+            "mkdir -p built/bin && echo cfn-guard >built/bin/cfn-guard",
+        );
         // The program that is taken out of what was fetched.
         world.stand_in(
             "tar",
-            "cat >/dev/null\nfor last; do :; done\necho \"${last#\\*/}\" >\"programs/${last#\\*/}\"",
+            "for last; do :; done\necho \"$last\" >\"programs/$last\"",
+        );
+        // What the stand-in fetches has not the digest of the page.
+        world.stand_in(
+            "sha256sum",
+            "case $1 in --check) cat >/dev/null ;; *) exec /usr/bin/sha256sum \"$@\" ;; esac",
         );
         let aws = &world.aws;
         aws.on("s3:GetBucketVersioning", [Reply::xml(
@@ -182,6 +191,7 @@ fn the_page_runs_from_its_first_command_to_its_last() {
                 "cfn-guard",
                 "deploy-app",
                 "export-vars",
+                "job-worker",
                 "make-ami",
                 "package-template",
                 "run-pipeline",
@@ -201,6 +211,7 @@ fn the_page_runs_from_its_first_command_to_its_last() {
         );
         assert_eq!(put.bucket_and_key(), place);
         let calls = world.calls();
+        assert!(calls.contains("sha256sum --check"), "{calls}");
         for stack in ["buckets", "network", "alarms", "build", "pipeline"] {
             let deployed = format!("--stack-name rag-{stack}-{environment} ");
             assert!(calls.contains(&deployed), "{stack}: {calls}");

@@ -27,6 +27,8 @@ pub(crate) struct Folders {
     pub(crate) target: String,
     /// The folder that a setting names; no other is tried then.
     pub(crate) chosen: Option<String>,
+    /// Folders in which commands are looked for first, by the agent and by all that it runs.
+    pub(crate) path: Option<String>,
 }
 
 /// Why there is no agent on the host.
@@ -120,14 +122,24 @@ pub(super) async fn start(
             path,
             is_verifiable: true,
         } => {
-            format!("exec {} serve {}", quote(&path), program.digest)
+            format!(
+                "{}exec {} serve {}",
+                path_first(folders),
+                quote(&path),
+                program.digest
+            )
         }
         Said::Put {
             path,
             is_verifiable: false,
         } => {
             tracing::warn!("the host has no sha256sum: the agent is sent anew each time");
-            format!("exec {} serve-once {}", quote(&path), program.digest)
+            format!(
+                "{}exec {} serve-once {}",
+                path_first(folders),
+                quote(&path),
+                program.digest
+            )
         }
         Said::NoFolder(tried) => return Err(StartError::NoFolder(tried)),
         other => {
@@ -259,6 +271,14 @@ fn folders(folders: &Folders) -> String {
     }
 }
 
+/// A command that has commands looked for where a setting says, before anywhere else.
+fn path_first(at: &Folders) -> String {
+    match &at.path {
+        Some(path) => format!("PATH={}:$PATH; export PATH\n", quote(path)),
+        None => String::new(),
+    }
+}
+
 /// Finds the agent, verifies it and becomes it.
 fn start_script(programs: &[Program], at: &Folders) -> String {
     let mut cases = String::new();
@@ -267,7 +287,7 @@ fn start_script(programs: &[Program], at: &Folders) -> String {
         cases += &format!("{names}) n={};; ", program.digest);
     }
     format!(
-        r#"T={target}; m=$(uname -m)
+        r#"{first}T={target}; m=$(uname -m)
 case $m in {cases}*) echo "absent $m"; exit 0;; esac
 {OWN}
 for d in {folders}; do
@@ -275,6 +295,7 @@ for d in {folders}; do
   case $(sha256sum <"$f" 2>/dev/null) in "$n"*) if "$f" probe 2>/dev/null; then exec "$f" serve "$n"; fi;; esac
 done
 echo "absent $m""#,
+        first = path_first(at),
         target = quote(&at.target),
         folders = folders(at),
     )

@@ -63,6 +63,15 @@ done <"$f"; rm -f images/{release}.old"#,
     )
 }
 
+/// Prints those of the images that are not there.
+#[must_use]
+pub(crate) fn absent(names: &[&str]) -> String {
+    format!(
+        r#"for i in {}; do docker image inspect "$i" >/dev/null 2>&1 </dev/null || printf '%s\n' "$i"; done"#,
+        words(names)
+    )
+}
+
 /// Prints `gone NAME` for every image of a release that is neither there nor to be pulled; changes nothing.
 pub(crate) fn gone(paths: &Paths, release: &str) -> String {
     format!(

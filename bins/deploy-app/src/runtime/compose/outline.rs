@@ -1,36 +1,43 @@
 //! The outline of an application: as much of it as Compose reads to say what it would run. It goes into a folder of its
 //! own on the host, which is gone once Compose has answered, so that what is refused is refused before anything is sent.
 
-use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
-use bundle::manifest::{Kind, Manifest};
-use bundle::names::bytes;
-use tar::{EntryType, Header};
+use bundle::manifest::{Kind, Manifest, Mode};
+use filesync::temporary::{TemporaryEntry, TemporaryTree};
 
 use super::service::{self, Service};
+use crate::settings::ComposeRun;
+use crate::settings::project_name::last_part;
 use action::export::quote::posix as quote;
 use filesync::{Paths, Tree, is_at};
 
-/// The files that Compose starts from:
+/// The files that Compose looks for where none is named:
 /// <https://docs.docker.com/compose/intro/compose-application-model/#the-compose-file>
-const ROOTS: [&str; 9] = [
+const FILES: [&str; 4] = [
     "compose.yaml",
     "compose.yml",
     "docker-compose.yaml",
     "docker-compose.yml",
+];
+
+/// What overrides them.
+const OVERRIDES: [&str; 4] = [
     "compose.override.yml",
     "compose.override.yaml",
     "docker-compose.override.yml",
     "docker-compose.override.yaml",
-    ".env",
 ];
+
+/// Where Compose finds variables, `COMPOSE_FILE` among them.
+const ENV: &str = ".env";
 
 /// A longer file is none that Compose reads, in bytes.
 const LONGEST: u64 = 1024 * 1024;
 
 /// The folder in which an outline lies: a name that nobody gives a project.
-const FOLDER: &str = "deploy-app-outline";
+pub(crate) const FOLDER: &str = "deploy-app-outline";
 
 /// What Compose made of an outline.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,14 +47,25 @@ pub(crate) struct Outline {
     pub services: Vec<Service>,
 }
 
-/// A tar archive of the files from which Compose starts, and of those that they mention, and so on.
+/// The files from which Compose starts, `files` where some are named, and those that they mention, and so on.
+///
+/// # Errors
+/// When a file cannot be read here.
 pub(crate) fn outline(
     tree: &Tree,
     sources: &Manifest,
     (shared, target): (&[String], &str),
-) -> io::Result<Vec<u8>> {
-    let mut tar = tar::Builder::new(Vec::new());
-    let mut ahead: Vec<String> = ROOTS.iter().map(ToString::to_string).collect();
+    files: &[String],
+) -> io::Result<TemporaryTree> {
+    let mut outline = BTreeMap::new();
+    let mut ahead = vec![ENV.to_owned()];
+    let first = files.first().and_then(|file| file.rsplit_once('/'));
+    ahead.extend(first.map(|(folder, _)| format!("{folder}/{ENV}")));
+    match files {
+        [] => ahead.extend(FILES.iter().chain(&OVERRIDES).map(ToString::to_string)),
+        // `./` or `part/..` is for Compose to read.
+        named => ahead.extend(named.iter().filter_map(|file| joined("", file))),
+    }
     ahead.extend(shared.iter().cloned());
     let mut seen = BTreeSet::new();
     while let Some(path) = ahead.pop() {
@@ -61,13 +79,18 @@ pub(crate) fn outline(
                     continue;
                 };
                 let content = std::fs::read(&entry.source)?;
-                let mut header = header(EntryType::Regular, mode.bits());
-                header.set_size(content.len() as u64);
-                tar.append_data(&mut header, bytes::to_path(&path), content.as_slice())?;
                 for word in words(&String::from_utf8_lossy(&content)) {
                     ahead.extend(joined(folder, word));
                     ahead.extend(joined("", word));
                 }
+                let executable = *mode == Mode::Executable;
+                outline.insert(
+                    path,
+                    TemporaryEntry::File {
+                        executable,
+                        content,
+                    },
+                );
             }
             Some(Kind::Symlink { target: text }) => {
                 let text = match shared.contains(&path) {
@@ -75,52 +98,47 @@ pub(crate) fn outline(
                     false => text.clone(),
                 };
                 ahead.extend(joined(folder, &text));
-                let mut header = header(EntryType::Symlink, 0o777);
-                let (name, text) = (bytes::to_path(&path), bytes::to_bytes(&text));
-                link(&mut tar, &mut header, &name, &text)?;
+                outline.insert(path, TemporaryEntry::Link { target: text });
             }
             _ => {}
         }
     }
-    tar.into_inner()
+    Ok(outline)
 }
 
-/// Without a time: the host's clock tells it there.
-fn header(kind: EntryType, mode: u32) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_size(0);
-    header
-}
-
-/// Appends a link with exactly this text. The library's own way would tidy the
-/// text (`a/./b` becomes `a/b`), and then the released link would not be the one of the tree.
-fn link<W: Write>(
-    tar: &mut tar::Builder<W>,
-    header: &mut Header,
-    name: &std::path::Path,
-    target: &[u8],
-) -> io::Result<()> {
-    if target.len() < 100 {
-        header.set_link_name_literal(target)?;
+/// Why Compose finds no file to start from, in words, and what may have been meant. None where it finds one, or where a
+/// file named `.env` may name one.
+pub(crate) fn without_file(tree: &Tree, files: &[String]) -> Option<(String, Option<String>)> {
+    let fault = if files.is_empty() {
+        let finds = FILES.iter().any(|file| tree.contains_key(*file));
+        (!finds && !tree.contains_key(ENV))
+            .then(|| format!("the application has none of {}", FILES.join(", ")))
     } else {
-        let mut long = Header::new_gnu();
-        let name = b"././@LongLink";
-        long.as_old_mut().name[..name.len()].copy_from_slice(name);
-        long.set_entry_type(EntryType::GNULongLink);
-        long.set_mode(0o644);
-        long.set_uid(0);
-        long.set_gid(0);
-        long.set_mtime(0);
-        long.set_size(target.len() as u64 + 1);
-        long.set_cksum();
-        tar.append(&long, [target, b"\0"].concat().as_slice())?;
-    }
-    tar.append_data(header, name, io::empty())
+        let absent = files.iter().find(|file| !has(tree, file));
+        absent.map(|file| {
+            format!("the application has no file `{file}`, which DEPLOY_APP_COMPOSE_FILES names")
+        })
+    };
+    Some((fault?, alike(tree)))
+}
+
+/// Whether a file is in the application, or a link leads on to where it may be.
+fn has(tree: &Tree, path: &str) -> bool {
+    tree.iter().any(|(known, kind)| match kind {
+        Kind::Symlink { .. } => is_at(path, known),
+        _ => path == known,
+    })
+}
+
+/// A file that looks like one of Compose, the nearest to the top.
+fn alike(tree: &Tree) -> Option<String> {
+    let is_alike = |path: &&String| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let is_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
+        is_yaml && name.contains("compose") && !name.contains("override")
+    };
+    let depth = |path: &&String| path.matches('/').count();
+    tree.keys().filter(is_alike).min_by_key(depth).cloned()
 }
 
 /// The words of a text that may be paths.
@@ -152,38 +170,73 @@ pub(crate) fn missing(words: &str, tree: &Tree) -> Option<String> {
         let end = |c: char| c.is_whitespace() || "\"'`:".contains(c);
         joined("", rest.split(end).next()?)
     });
-    let is_there = |path: &String| {
-        tree.iter().any(|(known, kind)| {
-            let leads_on = matches!(kind, Kind::Symlink { .. }) && is_at(path, known);
-            leads_on || is_at(known, path)
-        })
-    };
+    let is_there = |path: &String| has(tree, path) || tree.keys().any(|known| is_at(known, path));
     paths.into_iter().find(|path| !is_there(path))
 }
 
-/// Has Compose read the outline on standard input as release `release`; prints what it made of it.
-pub(super) fn script(paths: &Paths, release: &str) -> String {
+/// Why Compose did not read an outline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unread {
+    /// In its own words.
+    pub words: String,
+    /// The exit status with which it said so.
+    pub status: u32,
+}
+
+impl Unread {
+    /// Whether it will not read the release either: what the files say is wrong, or the application lacks one of them. An
+    /// outline may lack others, since who names them may do so in any way.
+    pub(crate) fn is_certain(&self, tree: &Tree) -> bool {
+        match self.status {
+            15 => true,
+            14 => {
+                missing(&self.words, tree).is_some() || self.words.contains("no configuration file")
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Has Compose read the outline in this folder as release `release`, and prints what it made of it.
+pub(crate) fn read_script(
+    paths: &Paths,
+    release: &str,
+    compose: &ComposeRun,
+    folder: &str,
+) -> String {
+    let quoted = quote(folder);
     format!(
-        r#"echo '== outline'; umask 077; d=$(mktemp -d) || exit 1; trap 'rm -rf "$d"' EXIT; trap 'exit 1' HUP INT TERM
-d=$(cd "$d" && pwd -P); mkdir "$d/{FOLDER}" && cd "$d/{FOLDER}" && tar -xf - || exit 1; echo "$PWD"
-RELEASE_ID={release} RELEASE_DIR=$PWD SHARED_DIR={shared} docker compose --project-directory "$PWD" --ansi never config --format json </dev/null 2>"$d/words" ||
-{{ echo '== failed'; cat "$d/words"; }}"#,
+        "{exports}cd {quoted} && RELEASE_ID={release} RELEASE_DIR={quoted} SHARED_DIR={shared} docker compose \
+         {files}--project-directory {directory} --ansi never config --format json </dev/null",
+        exports = compose.variables.exports(),
         shared = quote(&format!("{}/shared", paths.target)),
+        files = compose.file_options(),
+        directory = quote(&compose.project_directory(folder)),
     )
 }
 
-/// Reads what follows the mark in what `script` prints: the folder, and the configuration.
-pub(crate) fn read_outline(printed: &str, current: &str) -> Result<Outline, String> {
-    let (_, told) = printed.split_once("== outline\n").unwrap_or_default();
-    let (folder, config) = told.split_once('\n').unwrap_or_default();
-    if let Some((_, words)) = config.split_once("== failed\n") {
-        return Err(words.trim().to_owned());
+/// The name that Compose gives a project whose files name none: that of the folder.
+fn unnamed(compose: &ComposeRun) -> String {
+    match compose.folder().rsplit('/').next() {
+        Some("") | None => FOLDER.to_owned(),
+        Some(folder) => last_part(folder),
     }
-    let services = service::services(config.as_bytes(), &[folder, current])?;
-    let name = serde_json::from_str::<serde_json::Value>(config)
+}
+
+/// Reads what [`read_script`] printed about the outline in this folder.
+///
+/// # Errors
+/// In words, when it makes no sense.
+pub(crate) fn read_outline(
+    config: &[u8],
+    compose: &ComposeRun,
+    (folder, current): (&str, &str),
+) -> Result<Outline, String> {
+    let services = service::services(config, &[folder, current])?;
+    let name = serde_json::from_slice::<serde_json::Value>(config)
         .ok()
         .and_then(|config| config.get("name")?.as_str().map(str::to_owned))
-        .filter(|name| name != FOLDER);
+        .filter(|name| *name != unnamed(compose));
     Ok(Outline { name, services })
 }
 
@@ -191,8 +244,8 @@ pub(crate) fn read_outline(printed: &str, current: &str) -> Result<Outline, Stri
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
     use super::*;
+    use crate::settings::Variables;
     use bundle::tree::{Rules, Source};
-    use std::collections::BTreeMap;
 
     #[test]
     fn an_outline_has_what_compose_reads_and_nothing_else() {
@@ -220,23 +273,18 @@ mod tests {
             bundle::tree::read(&[Source::root(folder.path())], &Rules::default()).unwrap();
         let shared = [".env".to_owned(), "conf/d".to_owned()];
         let tree = filesync::wanted(&sources, &shared).unwrap();
-        let tar = outline(&tree, &sources, (&shared, "/srv/app")).unwrap();
-        let mut found = BTreeMap::new();
-        for entry in tar::Archive::new(tar.as_slice()).entries().unwrap() {
-            let entry = entry.unwrap();
-            let name = entry.path().unwrap().display().to_string();
-            let link = entry.link_name().unwrap();
-            found.insert(
-                name,
-                link.map_or_else(String::new, |link| link.display().to_string()),
-            );
-        }
-        let found: Vec<String> = found
-            .into_iter()
-            .map(|(name, link)| format!("{name} {link}"))
-            .collect();
+        let found = |files: &[String]| -> Vec<String> {
+            let outline = outline(&tree, &sources, (&shared, "/srv/app"), files).unwrap();
+            outline
+                .into_iter()
+                .map(|(path, entry)| match entry {
+                    TemporaryEntry::File { .. } => format!("{path} "),
+                    TemporaryEntry::Link { target } => format!("{path} {target}"),
+                })
+                .collect()
+        };
         assert_eq!(
-            found,
+            found(&[]),
             [
                 ".env /srv/app/shared/.env",
                 "base.yml ",
@@ -247,6 +295,43 @@ mod tests {
                 "settings "
             ]
         );
+        // Other files than Compose finds by itself.
+        assert_eq!(
+            found(&["other.yaml".to_owned()]),
+            [
+                ".env /srv/app/shared/.env",
+                "conf/d /srv/app/shared/conf/d",
+                "other.yaml "
+            ]
+        );
+    }
+
+    #[test]
+    fn without_a_file_to_start_from_it_is_said_which_may_be_meant() {
+        let tree = |paths: &[&str]| -> Tree {
+            let file = Kind::EmptyDir;
+            let entries = paths.iter().map(|path| ((*path).to_owned(), file.clone()));
+            entries.collect()
+        };
+        let named = |files: &[&str]| files.iter().map(ToString::to_string).collect::<Vec<_>>();
+        for (paths, files, is_fine) in [
+            (&["compose.yml"][..], &[][..], true),
+            (&["main.py"], &[], false),
+            (&["main.py", ".env"], &[], true),
+            (&["deploy/prod.yaml"], &["deploy/prod.yaml"], true),
+            (&["compose.yaml"], &["compose.yaml", "prod.yaml"], false),
+        ] {
+            let fault = without_file(&tree(paths), &named(files));
+            assert_eq!(fault.is_none(), is_fine, "{paths:?} {files:?} {fault:?}");
+        }
+        let meant = |paths| without_file(&tree(paths), &[]).unwrap().1;
+        let all = [
+            "a/b/compose.yaml",
+            "docker-compose.prod.yml",
+            "compose.override.yaml",
+        ];
+        assert_eq!(meant(&all).as_deref(), Some("docker-compose.prod.yml"));
+        assert_eq!(meant(&["main.py"]), None);
     }
 
     #[test]
@@ -279,18 +364,47 @@ mod tests {
 
     #[test]
     fn a_name_is_the_files_own_and_never_that_of_the_folder() {
-        let told = |name: &str| {
+        let told = |name: &str, files: &[&str]| {
             let printed = format!(
-                "x\n== outline\n/tmp/d/{FOLDER}\n{{\"name\":\"{name}\",\"services\":{{\"db\":{{\"volumes\":[{{\"type\":\"bind\",\"source\":\"/tmp/d/{FOLDER}/data\",\"target\":\"/data\"}}]}}}}}}\n"
+                "{{\"name\":\"{name}\",\"services\":{{\"db\":{{\"volumes\":[{{\"type\":\"bind\",\"source\":\"/tmp/d/{FOLDER}/data\",\"target\":\"/data\"}}]}}}}}}\n"
             );
-            read_outline(&printed, "/srv/app/current").unwrap()
+            let folder = format!("/tmp/d/{FOLDER}");
+            let compose = run(files);
+            read_outline(printed.as_bytes(), &compose, (&folder, "/srv/app/current")).unwrap()
         };
-        assert_eq!(told("shop").name.as_deref(), Some("shop"));
-        assert_eq!(told(FOLDER).name, None);
-        assert_eq!(told("shop").services[0].binds[0].path, "data");
-        assert!(read_outline("== outline\n/tmp/d\n", "").is_err());
-        assert!(read_outline("", "").is_err());
-        let failed = read_outline("== outline\n/tmp/d\n== failed\nno such file\n", "");
-        assert_eq!(failed, Err("no such file".to_owned()));
+        assert_eq!(told("shop", &[]).name.as_deref(), Some("shop"));
+        assert_eq!(told(FOLDER, &[]).name, None);
+        assert_eq!(told("shop", &[]).services[0].binds[0].path, "data");
+        // The folder of the first file names the project where nothing else does.
+        let files = ["ops/Deploy/compose.yaml", "other.yaml"];
+        assert_eq!(told("deploy", &files).name, None);
+        assert_eq!(told("shop", &files).name.as_deref(), Some("shop"));
+        assert!(read_outline(b"", &run(&[]), ("/tmp/d", "")).is_err());
+    }
+
+    fn run(files: &[&str]) -> ComposeRun {
+        ComposeRun {
+            project: "app".to_owned(),
+            files: files.iter().map(ToString::to_string).collect(),
+            variables: Variables::default(),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_for_certain_is_known_by_the_status() {
+        let tree: Tree = [("there.env".to_owned(), Kind::EmptyDir)].into();
+        let certain = |status, words: &str| {
+            let words = words.replace("IN", &format!("/tmp/d/{FOLDER}"));
+            Unread { words, status }.is_certain(&tree)
+        };
+        assert!(certain(
+            15,
+            "validating IN/compose.yaml: services.a is wrong"
+        ));
+        assert!(certain(14, "no configuration file provided: not found"));
+        assert!(certain(14, "env file IN/gone.env not found"));
+        assert!(!certain(14, "env file IN/there.env not found"));
+        assert!(!certain(14, "env file /srv/shared/app.env not found"));
+        assert!(!certain(1, "Cannot connect to the Docker daemon"));
     }
 }

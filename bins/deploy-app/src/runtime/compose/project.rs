@@ -1,7 +1,6 @@
 //! Whose a Compose project is. An engine knows projects by name alone: who starts another application under the name of
 //! one that is there ends that one, and mounts its volumes.
 
-use super::outline;
 use crate::settings::project_name::{last_part, whole_path};
 use action::export::quote::posix as quote;
 use filesync::Paths;
@@ -65,10 +64,9 @@ pub(crate) struct Taken {
     pub hint: String,
 }
 
-/// Prints what [`Engine::parse`] reads; with a release's name, what Compose makes of the outline on standard input as
-/// well. A folder that is the target, or lies in it, is told as the target, whatever its name. One counts as gone only where
+/// Prints what [`Engine::parse`] reads. A folder that is the target, or lies in it, is told as the target, whatever its name. One counts as gone only where
 /// the folder above it can be looked into.
-pub(crate) fn engine(paths: &Paths, release: Option<&str>) -> String {
+pub(crate) fn engine(paths: &Paths) -> String {
     format!(
         r#"T={target}; R=$(cd "$T" 2>/dev/null && pwd -P) || R=$T
 at() {{ case $(cd "$1" 2>/dev/null && pwd -P) in "$R"|"$R"/*) echo "$T";; *) printf '%s\n' "$1";; esac; }}
@@ -76,10 +74,8 @@ gone() {{ g=$1; while [ ! -e "$g" ] && [ ! -L "$g" ] && [ -n "$g" ]; do g=${{g%/
 docker ps -a --filter label=com.docker.compose.project --format '{{{{.Label "com.docker.compose.project"}}}} {{{{.Label "com.docker.compose.project.working_dir"}}}}' </dev/null | sort -u | while read -r p w; do
   k=other; [ ! -d "$w/.deploy/manifests" ] || k=deployed; echo "container $p $k $(at "$w")"; gone "${{w%/releases/*}}"; done
 docker volume ls --filter label=com.docker.compose.project --format 'volume {{{{.Label "com.docker.compose.project"}}}}' </dev/null | sort -u
-docker volume ls --filter label={TARGET} --format '{{{{.Label "{PROJECT}"}}}} {{{{.Label "{TARGET}"}}}}' </dev/null | while read -r p t; do echo "owner $p $(at "$t")"; gone "$t"; done
-{config}"#,
+docker volume ls --filter label={TARGET} --format '{{{{.Label "{PROJECT}"}}}} {{{{.Label "{TARGET}"}}}}' </dev/null | while read -r p t; do echo "owner $p $(at "$t")"; gone "$t"; done; :"#,
         target = quote(&paths.target),
-        config = release.map_or_else(String::new, |release| outline::script(paths, release)),
     )
 }
 
@@ -175,7 +171,7 @@ impl Engine {
     /// Reads what [`engine`] prints.
     pub(crate) fn parse(printed: &str) -> Self {
         let mut engine = Self::default();
-        for line in printed.lines().take_while(|line| *line != "== outline") {
+        for line in printed.lines() {
             let mut words = line.splitn(4, ' ');
             let (what, project) = (words.next(), words.next().unwrap_or_default().to_owned());
             let rest = (words.next(), words.next());

@@ -13,6 +13,8 @@ pub(crate) struct Service {
     pub context: Option<String>,
     /// Whether Compose pulls or builds the image whenever it starts the service, although it is there.
     pub renews: bool,
+    /// When the image is pulled.
+    pub pulls: Pulls,
     /// Folders in the container that outlive it.
     pub volumes: Vec<String>,
     /// Files and folders of the release that are mounted into its containers.
@@ -23,6 +25,17 @@ pub(crate) struct Service {
     pub ports: Vec<u16>,
     /// Its whole configuration, without the folder of the release: equal when nothing changed.
     pub configuration: String,
+}
+
+/// When the image of a service is pulled: <https://docs.docker.com/reference/compose-file/services/#pull_policy>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pulls {
+    /// Whenever the service is started.
+    Always,
+    /// When it is not on the host.
+    Missing,
+    /// Not at all.
+    Never,
 }
 
 /// A file or folder of the release that a container sees.
@@ -69,6 +82,11 @@ pub(crate) fn services(config: &[u8], folders: &[&str]) -> Result<Vec<Service>, 
                 renews: text(service.get("pull_policy")).is_some_and(|policy| {
                     !matches!(policy.as_str(), "missing" | "if_not_present" | "never")
                 }),
+                pulls: match text(service.get("pull_policy")).as_deref() {
+                    Some("always") => Pulls::Always,
+                    Some("never" | "build") => Pulls::Never,
+                    _ => Pulls::Missing,
+                },
                 context: context.or_else(|| service.get("build").map(|_| String::new())),
                 volumes: list("volumes")
                     .filter(|volume| volume.get("type").and_then(Value::as_str) != Some("tmpfs"))
