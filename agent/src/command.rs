@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,24 +22,37 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1 << 20;
 
 /// The commands that run.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Commands {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
+    /// Every watcher holds it as well: whoever has the other end sees when the last command is over.
+    alive: PipeWriter,
     running: Mutex<HashMap<RequestId, Arc<Running>>>,
     /// One of them has ended.
     ended: Condvar,
 }
 
-/// A command that runs, or what the agent itself works on, which has no watcher.
+/// A command that runs, or what the agent itself works on.
 struct Running {
-    watcher: Mutex<Option<Arc<Watcher>>>,
+    ending: Mutex<Ending>,
     /// None once the client said that there is no more.
     input: Mutex<Option<Sender<Vec<u8>>>>,
     flow: Flow,
+}
+
+/// How something is ended.
+enum Ending {
+    /// By the watcher.
+    Command(Arc<Watcher>),
+    /// On both sides.
+    Connection(TcpStream),
+    /// It stops where its input does. The rest is done: half of it would help nobody.
+    Input,
+    /// It was ended.
+    Over,
 }
 
 /// How much of the output the client still takes.
@@ -83,6 +97,17 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Commands {
+    pub(crate) fn new(alive: PipeWriter) -> Self {
+        let shared = Shared {
+            alive,
+            running: Mutex::default(),
+            ended: Condvar::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
     /// Starts a command. Its answer is sent once it has ended.
     pub(crate) fn start(&self, id: RequestId, run: Run, output: &Arc<Output>) {
         if self.find(id).is_some() {
@@ -107,10 +132,12 @@ impl Commands {
         let (ended, is_over) = io::pipe()?;
         let ended_too = ended.try_clone()?;
         let files: [OwnedFd; 3] = [stdin.into(), stdout.into(), stderr.into()];
-        let watcher = Arc::new(Watcher::start(sent.command, run.limit_ms, files)?);
+        let alive = self.shared.alive.try_clone()?;
+        let watcher = Watcher::start(sent.command, run.limit_ms, files, alive.into())?;
+        let watcher = Arc::new(watcher);
         let (tell, input) = channel();
         let running = Arc::new(Running {
-            watcher: Mutex::new(Some(Arc::clone(&watcher))),
+            ending: Mutex::new(Ending::Command(Arc::clone(&watcher))),
             input: Mutex::new(Some(tell)),
             flow: Flow::default(),
         });
@@ -140,7 +167,7 @@ impl Commands {
             for stream in streams {
                 drop(stream.join());
             }
-            drop(locked(&running.watcher).take());
+            *locked(&running.ending) = Ending::Over;
             if let Some(watcher) = Arc::into_inner(watcher) {
                 watcher.reap();
             }
@@ -168,7 +195,7 @@ impl Commands {
         }
         let (tell, input) = channel();
         let running = Arc::new(Running {
-            watcher: Mutex::new(None),
+            ending: Mutex::new(Ending::Input),
             input: Mutex::new(Some(tell)),
             flow: Flow::default(),
         });
@@ -233,12 +260,15 @@ impl Commands {
 
 impl Running {
     fn end(&self) {
-        match &*locked(&self.watcher) {
-            Some(watcher) => watcher.end(),
-            // What the agent itself works on stops where its input does. The rest is done: half of it would help
-            // nobody.
-            None => drop(locked(&self.input).take()),
+        let mut ending = locked(&self.ending);
+        match &*ending {
+            Ending::Command(watcher) => return watcher.end(),
+            // One that is closed already needs no closing.
+            Ending::Connection(stream) => drop(stream.shutdown(Shutdown::Both)),
+            Ending::Input | Ending::Over => {}
         }
+        drop(locked(&self.input).take());
+        *ending = Ending::Over;
     }
 }
 
@@ -252,21 +282,59 @@ pub(crate) struct Work {
     output: Arc<Output>,
 }
 
+/// The output of [`Work`].
+pub(crate) struct Outflow {
+    id: RequestId,
+    running: Arc<Running>,
+    output: Arc<Output>,
+}
+
+impl Outflow {
+    /// What is read as well is of no use any more.
+    pub(crate) fn end_input(&self) {
+        self.running.end();
+    }
+
+    /// Sends it as fast as the client takes it; false when nothing is sent any more.
+    pub(crate) fn send(&self, bytes: &[u8]) -> bool {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let Some(fits) = self.running.flow.claim(rest.len()) else {
+                return false;
+            };
+            let (now, later) = rest.split_at(fits);
+            let (id, stream, bytes) = (self.id, Stream::Stdout, now.to_vec());
+            // A client that is gone is noticed by whoever reads.
+            drop(self.output.send(&FromAgent::Data { id, stream, bytes }));
+            rest = later;
+        }
+        true
+    }
+}
+
 impl Work {
+    /// Says that a connection is open, and has it closed when the request is to end.
+    pub(crate) fn connected(&self, stream: TcpStream) {
+        let mut ending = locked(&self.running.ending);
+        match &*ending {
+            Ending::Over => drop(stream.shutdown(Shutdown::Both)),
+            _ => *ending = Ending::Connection(stream),
+        }
+        drop(self.output.send(&FromAgent::Connected { id: self.id }));
+    }
+
+    pub(crate) fn outflow(&self) -> Outflow {
+        Outflow {
+            id: self.id,
+            running: Arc::clone(&self.running),
+            output: Arc::clone(&self.output),
+        }
+    }
+
     /// Sends what came of it, and ends it.
     pub(crate) fn end(self, told: Result<Vec<u8>, AgentError>) {
         let answer = told.map(|told| {
-            let mut rest = told.as_slice();
-            while !rest.is_empty() {
-                let Some(fits) = self.running.flow.claim(rest.len()) else {
-                    break;
-                };
-                let (now, later) = rest.split_at(fits);
-                let (id, stream, bytes) = (self.id, Stream::Stdout, now.to_vec());
-                // A client that is gone is noticed by whoever reads.
-                drop(self.output.send(&FromAgent::Data { id, stream, bytes }));
-                rest = later;
-            }
+            self.outflow().send(&told);
             Answer::Done
         });
         locked(&self.commands.shared.running).remove(&self.id);

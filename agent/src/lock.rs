@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use agent_protocol::message::{AgentError, Answer, Holder, Lock};
+use agent_protocol::message::{AgentError, Answer, Holder, Judging, Lock};
 
 /// The file, below the folder.
 const FILE: &str = ".deploy/holder";
@@ -17,10 +17,11 @@ const LEASE: &str = ".deploy/lock";
 /// Such a version does not tell when it is done, and renews its lock less often.
 const LEASE_PAUSE: Duration = Duration::from_secs(1);
 
-/// A lock that is held until this is dropped.
+/// A lock that is held until this is dropped, and every copy of its file.
 pub(crate) struct Held {
-    file: File,
+    pub(crate) file: File,
     pub(crate) folder: String,
+    pub(crate) holder: Holder,
 }
 
 /// What came of asking for a lock.
@@ -68,7 +69,11 @@ pub(crate) fn take(lock: &Lock, waits: bool) -> Result<Taken, AgentError> {
     };
     write(&mut file, &record(&holder)).map_err(|error| system("write", &path, &error))?;
     let folder = lock.folder.clone();
-    let held = Held { file, folder };
+    let held = Held {
+        file,
+        folder,
+        holder,
+    };
     Ok(Taken::Ours { held, left_by })
 }
 
@@ -76,7 +81,18 @@ impl Held {
     /// Gives the lock back. Whoever takes it next knows by the empty record that nothing was left undone.
     pub(crate) fn give_back(mut self) -> Result<(), AgentError> {
         let path = Path::new(&self.folder).join(FILE);
-        write(&mut self.file, "").map_err(|error| system("write", &path, &error))
+        write(&mut self.file, "").map_err(|error| system("write", &path, &error))?;
+        // Of every copy of the file.
+        self.file
+            .unlock()
+            .map_err(|error| system("unlock", &path, &error))
+    }
+
+    /// Writes down that this process holds the lock from now on, and decides alone.
+    pub(crate) fn judge(&mut self, judging: Judging) -> io::Result<()> {
+        self.holder.process = std::process::id();
+        self.holder.judging = Some(judging);
+        write(&mut self.file, &record(&self.holder))
     }
 }
 
@@ -125,10 +141,11 @@ fn somebody() -> Holder {
         since: 0,
         process: 0,
         lease_secs: None,
+        judging: None,
     }
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default().as_secs()
 }
@@ -140,10 +157,15 @@ fn record(holder: &Holder) -> String {
         token,
         since,
         process,
+        judging,
         ..
     } = holder;
     let owner = owner.replace(['\n', '\r'], " ");
-    format!("{owner}\n{token}\n{since}\n{process}\n")
+    let judging = judging
+        .as_ref()
+        .map(|it| format!("judges {} until {}\n", it.release, it.until));
+    let judging = judging.unwrap_or_default();
+    format!("{owner}\n{token}\n{since}\n{process}\n{judging}")
 }
 
 fn parse(text: &str) -> Option<Holder> {
@@ -154,8 +176,17 @@ fn parse(text: &str) -> Option<Holder> {
         since: lines.next()?.parse().ok()?,
         process: lines.next()?.parse().ok()?,
         lease_secs: None,
+        judging: lines.next().and_then(parse_judging),
     };
     Some(holder)
+}
+
+fn parse_judging(line: &str) -> Option<Judging> {
+    let (release, until) = line.strip_prefix("judges ")?.split_once(" until ")?;
+    Some(Judging {
+        release: release.to_owned(),
+        until: until.parse().ok()?,
+    })
 }
 
 fn read(file: &mut File) -> Option<Holder> {
@@ -215,7 +246,7 @@ fn system(verb: &str, path: &Path, error: &io::Error) -> AgentError {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
-    use super::{Held, Holder, Lock, Taken, holder, somebody, take};
+    use super::{Held, Holder, Judging, Lock, Taken, holder, somebody, take};
     use agent_protocol::message::Answer;
     use std::path::Path;
     use std::time::Duration;
@@ -261,6 +292,24 @@ mod tests {
         held.give_back().unwrap();
         let (_held, left_by) = ours(take(&lock(&at, "three"), false).unwrap());
         assert_eq!(left_by, None);
+    }
+
+    #[test]
+    fn who_decides_alone_is_seen_by_others_and_gives_the_lock_back_for_every_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut held, _) = ours(take(&lock(folder.path(), "one"), false).unwrap());
+        let judging = Judging {
+            release: "20261123094308-0123456".to_owned(),
+            until: 1_900_000_000,
+        };
+        held.judge(judging.clone()).unwrap();
+        match holder(folder.path()).unwrap() {
+            Answer::Held(seen) => assert_eq!(seen.judging, Some(judging)),
+            other => panic!("{other:?}"),
+        }
+        let _copy = held.file.try_clone().unwrap();
+        held.give_back().unwrap();
+        assert_eq!(holder(folder.path()), Ok(Answer::Free));
     }
 
     #[test]

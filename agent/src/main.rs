@@ -1,12 +1,18 @@
 //! The host's side of `deploy-app`, which puts it onto the host and speaks to it over one channel.
 //!
 //! [`serve`] reads requests and answers them. [`command`] runs commands, each through a [`watch`]er: a second process of
-//! this program that ends the command when the agent is gone. [`files`] works on the store of releases. [`lock`] keeps other deployments out.
+//! this program that ends the command when the agent is gone. [`files`] works on the store of releases, and [`connect`] opens
+//! connections from the host. [`lock`] keeps other deployments out. When the connection is lost after the switch, a
+//! [`guardian`], a third process of this program, [`judge`]s the release by a plan.
 //!
 //! Nobody calls this program by hand.
 
 mod command;
+mod connect;
 mod files;
+mod guardian;
+mod health;
+mod judge;
 mod lock;
 mod output;
 mod script;
@@ -29,6 +35,7 @@ fn main() -> ExitCode {
         Some("serve") => serve::serve(&own, &digest, false).map_err(|error| error.to_string()),
         // The host cannot verify the file, so that it serves once.
         Some("serve-once") => serve::serve(&own, &digest, true).map_err(|error| error.to_string()),
+        Some("guard") => guardian::guard().map_err(|error| error.to_string()),
         Some("watch") => watch::watch().map_err(|error| error.to_string()),
         // Whether programs may be executed where this one lies.
         Some("probe") => Ok(()),

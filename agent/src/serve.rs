@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -11,10 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use agent_protocol::frame::{Decoder, FrameError};
 use agent_protocol::hello::{Hello, HelloError, LENGTH};
 use agent_protocol::message::{AgentError, Answer, Lock, Request, RequestId, ToAgent};
+use agent_protocol::plan::Plan;
 use rustix::event::PollFlags;
 
 use crate::command::Commands;
+use crate::connect;
 use crate::files;
+use crate::guardian::Guardian;
 use crate::lock::{self, Held, Taken};
 use crate::output::{Output, is_passing, wait_for};
 
@@ -46,7 +49,13 @@ impl From<io::Error> for ServeError {
 }
 
 /// The lock that the agent holds.
-type Holding = Arc<Mutex<Option<Held>>>;
+type Holding = Arc<Mutex<Option<Holder>>>;
+
+/// The lock, and who takes over with it should the agent end.
+struct Holder {
+    held: Held,
+    guardian: Option<Guardian>,
+}
 
 /// Serves one client until it is gone, and ends everything that runs for it.
 /// `digest` is that of the program's file in hexadecimal, which whoever started it has verified.
@@ -70,12 +79,13 @@ pub(crate) fn serve(own: &OsStr, digest: &str, once: bool) -> Result<(), ServeEr
     }
     let theirs = Hello::from_bytes(&theirs).map_err(ServeError::Hello)?;
     ours.fits(theirs).map_err(ServeError::Hello)?;
-    let commands = Commands::default();
+    let (commands_end, alive) = io::pipe()?;
+    let commands = Commands::new(alive);
     let holding = Holding::default();
-    let ended = until_gone(stdin, &output, &commands, &holding);
+    let ended = until_gone(stdin, &output, &commands, &holding, &commands_end);
     commands.end_all();
     filesync::temporary::remove_all();
-    // The lock ends with the process, after everything that ran under it.
+    // The lock ends with the process, after everything that ran under it, or goes to the guardian.
     ended
 }
 
@@ -96,6 +106,7 @@ fn until_gone(
     output: &Arc<Output>,
     commands: &Commands,
     holding: &Holding,
+    commands_end: &PipeReader,
 ) -> Result<(), ServeError> {
     let (tell, heard) = sync_channel(16);
     std::thread::spawn(move || read(stdin, &tell));
@@ -112,10 +123,18 @@ fn until_gone(
                 }
                 Request::Lock { lock, waits: false } => take(id, &lock, false, output, holding),
                 Request::Unlock => {
-                    let held = locked(holding).take();
-                    let given_back = held.map_or(Ok(()), Held::give_back);
+                    let holder = locked(holding).take();
+                    let given_back = holder.map_or(Ok(()), Holder::give_back);
                     output.answer(id, given_back.map(|()| Answer::Done));
                 }
+                Request::Plan(plan) => {
+                    let done = match &mut *locked(holding) {
+                        Some(holder) => holder.plan(plan, commands_end),
+                        None => Err(AgentError::NoLock),
+                    };
+                    output.answer(id, done.map(|()| Answer::Done));
+                }
+                Request::Connect(wanted) => connect::start(commands, id, wanted, output),
                 Request::Holder { folder } => output.answer(id, lock::holder(Path::new(&folder))),
             },
             ToAgent::Data { id, bytes } => commands.input(id, bytes),
@@ -139,20 +158,63 @@ fn receive(stdin: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-fn locked(holding: &Holding) -> std::sync::MutexGuard<'_, Option<Held>> {
+impl Holder {
+    /// Has the guardian follow this plan should the agent end, or no plan any more.
+    fn plan(
+        &mut self,
+        plan: Option<Box<Plan>>,
+        commands_end: &PipeReader,
+    ) -> Result<(), AgentError> {
+        let Some(plan) = plan else {
+            if let Some(guardian) = self.guardian.take() {
+                guardian.dismiss();
+            }
+            return Ok(());
+        };
+        if let Some(guardian) = &mut self.guardian
+            && guardian.guard(&self.held, &plan).is_ok()
+        {
+            return Ok(());
+        }
+        // None yet, or somebody killed it.
+        let started = Guardian::start(&self.held, commands_end).and_then(|mut guardian| {
+            guardian.guard(&self.held, &plan)?;
+            Ok(guardian)
+        });
+        let guardian = started.map_err(|error| AgentError::System {
+            what: "cannot start the process that decides alone".to_owned(),
+            reason: error.to_string(),
+            code: error.raw_os_error(),
+        })?;
+        self.guardian = Some(guardian);
+        Ok(())
+    }
+
+    fn give_back(self) -> Result<(), AgentError> {
+        if let Some(guardian) = self.guardian {
+            guardian.dismiss();
+        }
+        self.held.give_back()
+    }
+}
+
+fn locked(holding: &Holding) -> std::sync::MutexGuard<'_, Option<Holder>> {
     holding.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn take(id: RequestId, lock: &Lock, waits: bool, output: &Output, holding: &Holding) {
-    if let Some(held) = &*locked(holding) {
-        let folder = held.folder.clone();
+    if let Some(holder) = &*locked(holding) {
+        let folder = holder.held.folder.clone();
         output.answer(id, Err(AgentError::Locked { folder }));
         return;
     }
     let answer = lock::take(lock, waits).map(|taken| match taken {
         Taken::Theirs(holder) => Answer::Held(holder),
         Taken::Ours { held, left_by } => {
-            *locked(holding) = Some(held);
+            *locked(holding) = Some(Holder {
+                held,
+                guardian: None,
+            });
             Answer::Locked { left_by }
         }
     });

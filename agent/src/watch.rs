@@ -71,11 +71,12 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// Starts a command, with its three open files.
+    /// Starts a command, with its three open files. The watcher holds `alive` until the command is over.
     pub(crate) fn start(
         command: String,
         limit_ms: Option<u64>,
         files: [OwnedFd; 3],
+        alive: Stdio,
     ) -> io::Result<Self> {
         let (socket, theirs) = socketpair(
             AddressFamily::UNIX,
@@ -86,7 +87,7 @@ impl Watcher {
         let child = Command::new(own_program())
             .arg("watch")
             .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
+            .stdout(alive)
             .stderr(Stdio::null())
             // Whoever signals the agent's group must not end the watcher before its command.
             .process_group(0)
@@ -140,7 +141,7 @@ impl Watcher {
 }
 
 /// This program's file, or what the kernel keeps of one that was removed.
-fn own_program() -> PathBuf {
+pub(crate) fn own_program() -> PathBuf {
     let file = std::env::current_exe().ok().filter(|file| file.exists());
     file.unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
 }

@@ -27,7 +27,7 @@ struct State {
     nonces: u64,
     /// How many generations of credentials there were.
     credentials: u64,
-    /// Whether the same nonce is taken twice.
+    /// Whether the same nonce is taken twice, and given out once.
     forgiving: bool,
     /// Calls that broke a rule of the API, which no worker may.
     offences: Vec<String>,
@@ -109,8 +109,9 @@ pub struct Job {
     /// How often a report was accepted.
     pub reports: u32,
     nonce: String,
-    credentials: u64,
-    expired: bool,
+    /// The numbers of the credentials that were given out for it, and up to which they have expired.
+    credentials: Vec<u64>,
+    expired: u64,
 }
 
 impl Jobs {
@@ -119,7 +120,8 @@ impl Jobs {
         Self::default()
     }
 
-    /// Takes a second acknowledgement with the nonce of the first for the same one.
+    /// Takes a second acknowledgement with the nonce of the first for the same one; each offer then has a nonce of its own,
+    /// and only the newest counts.
     pub fn forgive_second_acknowledgement(&self) {
         self.state().forgiving = true;
     }
@@ -135,6 +137,25 @@ impl Jobs {
         let index = state.actions.len() - 1;
         state.queue(index, None);
         index
+    }
+
+    /// The event with which an invoke action calls a Lambda function for the action's next job; such a job needs no
+    /// acknowledgement. Nothing when no job is queued.
+    pub fn event(&self, action: usize) -> Option<Value> {
+        let mut state = self.state();
+        let mut jobs = state.jobs.iter();
+        let index = jobs.position(|job| job.action == action && job.status == Status::Queued)?;
+        state.jobs[index].status = Status::InProgress;
+        let mut data = state.data(index);
+        let settings = data["actionConfiguration"]["configuration"].to_string();
+        data["actionConfiguration"]["configuration"] =
+            json!({ "FunctionName": "f", "UserParameters": settings });
+        if let Some(data) = data.as_object_mut() {
+            data.remove("pipelineContext");
+            data.remove("actionTypeId");
+        }
+        let id = state.jobs[index].id.clone();
+        Some(json!({ "CodePipeline.job": { "id": id, "accountId": "123456789012", "data": data } }))
     }
 
     /// Puts an object into the artifact bucket.
@@ -186,8 +207,10 @@ impl Jobs {
 
     /// Lets the credentials that were given out expire; GetJobDetails and PollForJobs give new ones.
     pub fn expire_credentials(&self) {
-        for job in &mut self.state().jobs {
-            job.expired = true;
+        let mut state = self.state();
+        let newest = state.credentials;
+        for job in &mut state.jobs {
+            job.expired = newest;
         }
     }
 
@@ -239,8 +262,8 @@ impl State {
             report: None,
             reports: 0,
             nonce: String::new(),
-            credentials: 0,
-            expired: false,
+            credentials: Vec::new(),
+            expired: 0,
         });
     }
 
@@ -256,7 +279,7 @@ impl State {
             if self.jobs[index].status != Status::Queued || offered.len() as u64 >= most {
                 continue;
             }
-            if self.jobs[index].nonce.is_empty() {
+            if self.jobs[index].nonce.is_empty() || self.forgiving {
                 self.nonces += 1;
                 self.jobs[index].nonce = self.nonces.to_string();
             }
@@ -270,8 +293,7 @@ impl State {
     fn data(&mut self, index: usize) -> Value {
         self.credentials += 1;
         let job = &mut self.jobs[index];
-        job.credentials = self.credentials;
-        job.expired = false;
+        job.credentials.push(self.credentials);
         let action = &self.actions[job.action];
         let artifact = |name: &String, object: String| {
             json!({
@@ -403,12 +425,17 @@ impl State {
 
     /// The job whose credentials signed a request.
     fn signer(&self, request: &Request) -> Result<&Job, Reply> {
+        let denied = || Reply::error(403, "AccessDenied", "Access Denied");
         let header = request.header("authorization").unwrap_or_default();
-        let signed =
-            |job: &&Job| header.contains(&format!("Credential=ASIAJOB{}/", job.credentials));
-        let job = self.jobs.iter().find(signed);
-        let job = job.ok_or_else(|| Reply::error(403, "AccessDenied", "Access Denied"))?;
-        match job.expired {
+        let number = header.split_once("Credential=ASIAJOB");
+        let number = number.and_then(|(_, rest)| rest.split('/').next()?.parse().ok());
+        let number: u64 = number.ok_or_else(denied)?;
+        let job = self
+            .jobs
+            .iter()
+            .find(|job| job.credentials.contains(&number));
+        let job = job.ok_or_else(denied)?;
+        match number <= job.expired {
             true => Err(error("ExpiredToken", "The provided token has expired.")),
             false => Ok(job),
         }

@@ -13,6 +13,7 @@
 
 pub mod codebuild;
 pub mod codepipeline;
+pub mod cut_proxy;
 pub mod dropbear;
 pub mod ebs;
 pub mod ec2;

@@ -89,3 +89,79 @@ fn python(script: &str, arguments: &[PathBuf], what: &str) -> Option<String> {
     assert!(output.status.success(), "{what} failed: {said}");
     Some(String::from_utf8(output.stdout).expect("python prints UTF-8"))
 }
+
+/// Holds requests and answers against the model of a service that botocore carries: types, members, lengths, ranges,
+/// patterns and words, all of them, which botocore itself leaves to the service.
+const AGAINST_MODEL: &str = r#"
+import json, re, sys
+from botocore.session import Session
+
+model = Session().get_service_model(sys.argv[1])
+
+def look(shape, value, place):
+    limits = shape.metadata
+    if shape.type_name == "structure":
+        if not isinstance(value, dict):
+            yield f"{place}: no structure"
+            return
+        for name in shape.required_members:
+            if name not in value:
+                yield f"{place}: {name} is missing"
+        for name, one in value.items():
+            if name not in shape.members:
+                yield f"{place}: there is no {name}"
+            else:
+                yield from look(shape.members[name], one, f"{place}.{name}")
+    elif shape.type_name == "map":
+        for name, one in value.items():
+            yield from look(shape.key, name, f"{place} key {name}")
+            yield from look(shape.value, one, f"{place}.{name}")
+    elif shape.type_name == "list":
+        size = len(value)
+        if not limits.get("min", 0) <= size <= limits.get("max", size):
+            yield f"{place}: {size} elements"
+        for at, one in enumerate(value):
+            yield from look(shape.member, one, f"{place}[{at}]")
+    elif shape.type_name == "string":
+        if not isinstance(value, str):
+            yield f"{place}: no text"
+            return
+        size = len(value)
+        if not limits.get("min", 0) <= size <= limits.get("max", size):
+            yield f"{place}: {size} characters"
+        if "pattern" in limits and not re.fullmatch(limits["pattern"], value):
+            yield f"{place}: does not match {limits['pattern']}"
+        if shape.enum and value not in shape.enum:
+            yield f"{place}: is none of {shape.enum}"
+    elif shape.type_name in ("integer", "long"):
+        if not isinstance(value, int) or not limits.get("min", value) <= value <= limits.get("max", value):
+            yield f"{place}: {value}"
+
+for line in open(sys.argv[2], encoding="utf-8"):
+    operation, side, value = json.loads(line)
+    shape = model.operation_model(operation)
+    shape = shape.input_shape if side == "request" else shape.output_shape
+    if shape is not None:
+        for fault in look(shape, value, operation):
+            print(fault)
+"#;
+
+/// What botocore's model of a service says against messages: an operation, `request` or `answer`, and the JSON. `None`, after
+/// [`crate::missing()`], without botocore.
+///
+/// # Panics
+/// When the messages cannot be written down.
+pub fn against_model(
+    service: &str,
+    messages: &[(&str, &str, serde_json::Value)],
+) -> Option<Vec<String>> {
+    let folder = tempfile::tempdir().expect("cannot make a temporary folder");
+    let path = folder.path().join("messages");
+    let lines = messages.iter();
+    let lines: String = lines
+        .map(|message| serde_json::json!(message).to_string() + "\n")
+        .collect();
+    std::fs::write(&path, lines).expect("cannot write the messages");
+    let said = python(AGAINST_MODEL, &[PathBuf::from(service), path], "botocore")?;
+    Some(said.lines().map(str::to_owned).collect())
+}

@@ -20,7 +20,7 @@ pub(crate) fn digest() -> [u8; 32] {
 pub(crate) struct Client {
     pub(crate) child: Child,
     pub(crate) stdin: Option<ChildStdin>,
-    stdout: ChildStdout,
+    stdout: Option<ChildStdout>,
     decoder: Decoder,
     next: RequestId,
 }
@@ -37,7 +37,8 @@ impl Client {
         let mut client = Self::silent();
         client.raw(&Hello::new(digest()).to_bytes());
         let mut theirs = [0; LENGTH];
-        client.stdout.read_exact(&mut theirs).unwrap();
+        let stdout = client.stdout.as_mut().unwrap();
+        stdout.read_exact(&mut theirs).unwrap();
         assert_eq!(Hello::from_bytes(&theirs), Ok(Hello::new(digest())));
         client
     }
@@ -53,7 +54,7 @@ impl Client {
             .unwrap();
         Self {
             stdin: child.stdin.take(),
-            stdout: child.stdout.take().unwrap(),
+            stdout: child.stdout.take(),
             child,
             decoder: Decoder::default(),
             next: 1,
@@ -77,11 +78,16 @@ impl Client {
             if let Some(message) = self.decoder.message().unwrap() {
                 return Some(message);
             }
-            match self.stdout.read(&mut buffer).unwrap() {
+            match self.stdout.as_mut().unwrap().read(&mut buffer).unwrap() {
                 0 => return None,
                 length => self.decoder.push(&buffer[..length]),
             }
         }
+    }
+
+    /// Takes nothing from the agent any more.
+    pub(crate) fn deafen(&mut self) {
+        drop(self.stdout.take());
     }
 
     pub(crate) fn ask(&mut self, request: Request) -> RequestId {
@@ -103,7 +109,7 @@ impl Client {
         while !came.contains(text) {
             match self.hear().expect("the agent ended") {
                 FromAgent::Data { bytes, .. } => came.push_str(&String::from_utf8_lossy(&bytes)),
-                FromAgent::Taken { .. } => {}
+                FromAgent::Taken { .. } | FromAgent::Connected { .. } => {}
                 FromAgent::Answer { answer, .. } => panic!("{answer:?} after {came:?}"),
             }
         }
@@ -155,6 +161,7 @@ impl Client {
                 since: 0,
                 process: 0,
                 lease_secs: None,
+                judging: None,
             },
         };
         self.ask(Request::Lock { lock, waits })
@@ -176,9 +183,14 @@ impl Drop for Client {
 }
 
 /// Whether it comes true in a time that is long enough for a busy machine.
-pub(crate) fn comes_true(mut is_true: impl FnMut() -> bool) -> bool {
+pub(crate) fn comes_true(is_true: impl FnMut() -> bool) -> bool {
+    comes_true_in(Duration::from_secs(20), is_true)
+}
+
+/// Whether it comes true within the limit.
+pub(crate) fn comes_true_in(limit: Duration, mut is_true: impl FnMut() -> bool) -> bool {
     let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(20) {
+    while began.elapsed() < limit {
         if is_true() {
             return true;
         }

@@ -29,11 +29,11 @@ fn commands_run_side_by_side() {
     let (ended, ran) = client.run("echo other", b"");
     assert_eq!((ended, ran.stdout), (Ended::Status(0), b"other\n".to_vec()));
     let again = client.start_command("echo unique", None);
+    drop(client.answer(again));
     let bytes = b"told\n".to_vec();
     client.say(&ToAgent::Data { id: waits, bytes });
     let (_, ran) = client.answer(waits);
     assert_eq!(ran.stdout, b"told\n");
-    drop(client.answer(again));
 }
 
 #[test]
@@ -79,6 +79,7 @@ fn megabytes_go_through_in_both_directions() {
                 client.say(&ToAgent::Taken { id, bytes: length });
             }
             FromAgent::Taken { bytes, .. } => left += bytes as usize,
+            FromAgent::Connected { .. } => unreachable!("nothing was connected"),
             FromAgent::Answer { answer, .. } => {
                 assert_eq!(answer, Ok(Answer::Ended(Ended::Status(0))));
                 break;

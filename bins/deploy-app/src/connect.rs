@@ -6,11 +6,11 @@
 pub(crate) mod bucket;
 pub(crate) mod cloud;
 pub(crate) mod diagnose;
-pub(crate) mod endpoint;
 pub(crate) mod host_keys;
 pub(crate) mod instance;
 pub(crate) mod needs;
 pub(crate) mod private_key;
+pub(crate) mod ssh_target;
 pub(crate) mod ssm;
 pub(crate) mod transport;
 
@@ -23,9 +23,9 @@ use action::wait::Limits;
 use tokio::time::{Instant, sleep};
 
 use self::cloud::Cloud;
-use self::endpoint::Way;
-use self::host_keys::Belief;
-use self::instance::Seen;
+use self::host_keys::HostKeyTrust;
+use self::instance::InstanceInfo;
+use self::ssh_target::SshTarget;
 use self::transport::{Main, Pushing, To, Tried};
 use crate::settings::Checked;
 use ssh::{Address, ConnectError, ExecError, Identity, PrivateKey, Session};
@@ -48,19 +48,19 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Connects, trying again while a starting host may still come up.
 pub(crate) async fn connect(
     settings: &Checked,
-    way: &Way<'_>,
-    belief: &Belief,
+    ssh_target: &SshTarget<'_>,
+    trust: &HostKeyTrust,
     limits: &Limits,
 ) -> Result<Session, Failure> {
     let (deadline, interrupt) = (limits.deadline, &limits.interrupt);
     let made = PrivateKey::ephemeral()
         .map_err(|error| Failure::failed("cannot make a key").cause(error))?;
     let keys = Keys {
-        identity: way
+        identity: ssh_target
             .key
             .clone()
             .unwrap_or_else(|| Identity::Key(made.clone())),
-        pushed: way.key.is_none().then_some(made),
+        pushed: ssh_target.key.is_none().then_some(made),
     };
     let started = Instant::now();
     let limit = deadline.min(started + settings.ssh_timeout);
@@ -71,12 +71,12 @@ pub(crate) async fn connect(
     let mut before: Option<Met> = None;
     loop {
         let until = limit.min(Instant::now() + TRY_LIMIT);
-        let one = attempt(settings, way, belief, &keys, until);
+        let one = attempt(settings, ssh_target, trust, &keys, until);
         let met = match interrupt.race(one).await {
             Ok(Ok(session)) => {
                 tracing::info!(
                     "connected to {} as {}, host key {}",
-                    way.shown(),
+                    ssh_target.shown(),
                     settings.user,
                     session.host_key()
                 );
@@ -87,7 +87,7 @@ pub(crate) async fn connect(
             Err(signal) => {
                 return Err(Failure::interrupted(
                     signal,
-                    format!("stopped connecting to {}", way.shown()),
+                    format!("stopped connecting to {}", ssh_target.shown()),
                 ));
             }
         };
@@ -95,18 +95,18 @@ pub(crate) async fn connect(
         let is_borne = match &met.error {
             ConnectError::Authentication { .. } => {
                 refusals += 1;
-                let bears = way.bears_refusals(settings.ssh_timeout, came_up);
+                let bears = ssh_target.bears_refusals(settings.ssh_timeout, came_up);
                 now < *refused.get_or_insert(now) + bears
             }
-            _ => met.is_passing(way),
+            _ => met.is_passing(ssh_target),
         };
         came_up |= matches!(&met.error, ConnectError::Tcp(_) | ConnectError::Banner(_));
         let left = limit.saturating_duration_since(now + TRY_LEAST);
         if !is_borne || left.is_zero() {
             // A try that the limit cut short saw less than the one before it.
-            let is_cut = now >= limit && met.is_passing(way);
+            let is_cut = now >= limit && met.is_passing(ssh_target);
             let met = before.filter(|_| is_cut).unwrap_or(met);
-            return Err(failure(settings, way, &met, limit == deadline, interrupt).await);
+            return Err(failure(settings, ssh_target, &met, limit == deadline, interrupt).await);
         }
         if now > said + HEARTBEAT || said == started {
             tracing::info!(
@@ -120,7 +120,10 @@ pub(crate) async fn connect(
         let rest = pause(&met.error, refusals).min(left);
         before = Some(met);
         interrupt.race(sleep(rest)).await.map_err(|signal| {
-            Failure::interrupted(signal, format!("stopped connecting to {}", way.shown()))
+            Failure::interrupted(
+                signal,
+                format!("stopped connecting to {}", ssh_target.shown()),
+            )
         })?;
     }
 }
@@ -154,9 +157,9 @@ struct Met {
 
 impl Met {
     /// Whether another try may find it otherwise.
-    fn is_passing(&self, way: &Way<'_>) -> bool {
+    fn is_passing(&self, ssh_target: &SshTarget<'_>) -> bool {
         match &self.ways {
-            Some(tried) => tried.is_passing(way.is_young()),
+            Some(tried) => tried.is_passing(ssh_target.is_young()),
             None => self.error.is_passing(),
         }
     }
@@ -175,45 +178,45 @@ impl From<Failure> for Attempt {
 
 async fn attempt(
     settings: &Checked,
-    way: &Way<'_>,
-    belief: &Belief,
+    ssh_target: &SshTarget<'_>,
+    trust: &HostKeyTrust,
     keys: &Keys,
     deadline: Instant,
 ) -> Result<Session, Attempt> {
-    if way.routes.has_tunnel() {
-        return over_routes(settings, way, belief, keys, deadline).await;
+    if ssh_target.routes.has_tunnel() {
+        return over_routes(settings, ssh_target, trust, keys, deadline).await;
     }
     let mut through: Option<Session> = None;
     for hop in &settings.jumps {
-        let belief = host_keys::of_hop(settings, hop)?;
+        let trust = host_keys::of_hop(settings, hop)?;
         let shown = format!("the jump host {}", hop.address);
         let login = Login {
             host: &shown,
             address: &hop.address,
             user: hop.user.as_ref().unwrap_or(&settings.user),
-            belief: &belief,
+            trust: &trust,
         };
         through = Some(log_in(&login, keys, None, through, deadline).await?);
     }
     let login = Login {
-        host: &way.shown(),
-        address: &way.address,
+        host: &ssh_target.shown(),
+        address: &ssh_target.address,
         user: &settings.user,
-        belief,
+        trust,
     };
-    let pushed = keys.pushed.as_ref().zip(way.instance);
+    let pushed = keys.pushed.as_ref().zip(ssh_target.instance);
     log_in(&login, keys, pushed, through, deadline).await
 }
 
 /// Over every way at once; no jump host stands between.
 async fn over_routes(
     settings: &Checked,
-    way: &Way<'_>,
-    belief: &Belief,
+    ssh_target: &SshTarget<'_>,
+    trust: &HostKeyTrust,
     keys: &Keys,
     deadline: Instant,
 ) -> Result<Session, Attempt> {
-    let pushed = keys.pushed.as_ref().zip(way.instance);
+    let pushed = keys.pushed.as_ref().zip(ssh_target.instance);
     let push = || -> Pushing<'_> {
         Box::pin(async move {
             match pushed {
@@ -223,24 +226,24 @@ async fn over_routes(
         })
     };
     let to = To {
-        address: &way.address,
+        address: &ssh_target.address,
         user: &settings.user,
         identity: &keys.identity,
-        policy: &belief.policy,
+        policy: &trust.policy,
         deadline,
         push: &push,
     };
-    match way.routes.connect(&to).await {
+    match ssh_target.routes.connect(&to).await {
         Ok(session) => {
-            if let Some(told) = way.routes.way() {
-                tracing::info!("{} was reached {told}", way.shown());
+            if let Some(told) = ssh_target.routes.way() {
+                tracing::info!("{} was reached {told}", ssh_target.shown());
             }
             Ok(session)
         }
         Err(tried) => match tried.main() {
             Some(Main::Final(failure)) => Err(failure.clone().into()),
             Some(Main::Ssh(error)) => {
-                let (host, error) = (way.shown(), error.clone());
+                let (host, error) = (ssh_target.shown(), error.clone());
                 let ways = Some(tried);
                 Err(Attempt::Ssh(Met { host, error, ways }))
             }
@@ -249,7 +252,7 @@ async fn over_routes(
                     Some(Main::Tunnel(error)) => error.to_string(),
                     _ => "no way was tried".to_owned(),
                 };
-                let (host, error) = (way.shown(), ConnectError::Tcp(why));
+                let (host, error) = (ssh_target.shown(), ConnectError::Tcp(why));
                 let ways = Some(tried);
                 Err(Attempt::Ssh(Met { host, error, ways }))
             }
@@ -262,20 +265,20 @@ struct Login<'a> {
     host: &'a str,
     address: &'a Address,
     user: &'a str,
-    belief: &'a Belief,
+    trust: &'a HostKeyTrust,
 }
 
 async fn log_in(
     login: &Login<'_>,
     keys: &Keys,
-    pushed: Option<(&PrivateKey, (&Cloud, &Seen))>,
+    pushed: Option<(&PrivateKey, (&Cloud, &InstanceInfo))>,
     through: Option<Session>,
     deadline: Instant,
 ) -> Result<Session, Attempt> {
     let Login {
         address,
         user,
-        belief,
+        trust,
         ..
     } = login;
     let met = |error| {
@@ -293,12 +296,12 @@ async fn log_in(
             if let Some((key, (cloud, seen))) = pushed {
                 cloud.ec2.push_key(seen, user, key).await?;
             }
-            Session::connect(stream, user, identity, &belief.policy, deadline).await
+            Session::connect(stream, user, identity, &trust.policy, deadline).await
         }
         Some(hop) => {
             let opened = hop.forward(&address.host, address.port, deadline).await;
             let stream = opened.map_err(|error| met(not_forwarded(error)))?;
-            Session::connect(stream, user, identity, &belief.policy, deadline)
+            Session::connect(stream, user, identity, &trust.policy, deadline)
                 .await
                 .map(|session| session.through(hop))
         }
@@ -317,7 +320,7 @@ fn not_forwarded(error: ExecError) -> ConnectError {
 /// `is_deadline`: the limit was the whole run's, not that of SSH alone.
 async fn failure(
     settings: &Checked,
-    way: &Way<'_>,
+    ssh_target: &SshTarget<'_>,
     Met { host, error, ways }: &Met,
     is_deadline: bool,
     interrupt: &Interrupt,
@@ -325,7 +328,7 @@ async fn failure(
     let others = |failure: Failure| {
         let tried = ways.iter().flat_map(Tried::lines);
         tried
-            .chain(way.routes.lines())
+            .chain(ssh_target.routes.lines())
             .fold(failure, Failure::detail)
     };
     if let Some(Main::Tunnel(error)) = ways.as_ref().and_then(Tried::main) {
@@ -360,21 +363,21 @@ async fn failure(
             .cause(error)
             .hint("check SSH_AUTH_SOCK, and DEPLOY_APP_SSH_KEY=agent or agent:FINGERPRINT (`ssh-add -l` lists the keys)"),
         ConnectError::Forwarding(_) => {
-            let deed = format!("cannot reach {} through its jump host", way.shown());
+            let deed = format!("cannot reach {} through its jump host", ssh_target.shown());
             Failure::new(Exit::NotPermitted, deed)
                 .cause(error)
                 .hint("the jump host must allow it: AllowTcpForwarding and PermitOpen in its sshd_config, options in authorized_keys")
         }
         ConnectError::Tcp(_) | ConnectError::Banner(_) | ConnectError::KeyExchange(_) => {
-            let (exit, hint) = match way.instance {
+            let (exit, hint) = match ssh_target.instance {
                 _ if is_deadline => (Exit::Deadline, "--timeout (DEPLOY_APP_TIMEOUT) was over before the host answered; run it again with more time, and it goes on from there"),
                 Some(_) => (Exit::Unavailable, "check that a security group lets this machine reach the port, and that sshd runs; DEPLOY_APP_SSH_TIMEOUT gives it more time"),
                 None => (Exit::Unavailable, "check DEPLOY_APP_ADDRESS and that sshd runs there; DEPLOY_APP_SSH_TIMEOUT gives it more time"),
             };
             let failure = Failure::new(exit, format!("cannot reach {host} over SSH")).cause(error);
-            let why = match way.instance {
-                Some((cloud, seen)) if *host == way.shown() && way.routes.has_direct() => {
-                    diagnose::lines(cloud, seen, way.address.port, interrupt).await
+            let why = match ssh_target.instance {
+                Some((cloud, seen)) if *host == ssh_target.shown() && ssh_target.routes.has_direct() => {
+                    diagnose::lines(cloud, seen, ssh_target.address.port, interrupt).await
                 }
                 _ => Vec::new(),
             };

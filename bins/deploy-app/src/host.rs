@@ -27,8 +27,8 @@ use action::wait::Limits;
 use self::agent::{Folders, Host, StartError};
 use self::command::{Command, Tool};
 use crate::connect;
-use crate::connect::endpoint::Way;
-use crate::connect::host_keys::{self, Belief};
+use crate::connect::host_keys::{self, HostKeyTrust};
+use crate::connect::ssh_target::SshTarget;
 use crate::diagnostics::collector::Evidence;
 use crate::diagnostics::timings::Stages;
 use crate::settings::Checked;
@@ -47,9 +47,9 @@ pub(crate) struct Remote<'a> {
     pub shown: String,
     pub settings: &'a Checked,
     /// How it was reached, to reach it again.
-    pub way: &'a Way<'a>,
+    pub ssh_target: &'a SshTarget<'a>,
     /// What it is believed by.
-    pub belief: &'a Belief,
+    pub trust: &'a HostKeyTrust,
     /// Where the deployment is.
     pub stages: &'a Stages,
     /// What is gathered for the failure bundle.
@@ -60,12 +60,12 @@ impl<'a> Remote<'a> {
     /// Connects, and stores what the host was believed by where that is due.
     pub(crate) async fn connect(
         settings: &'a Checked,
-        way: &'a Way<'a>,
-        belief: &'a Belief,
+        ssh_target: &'a SshTarget<'a>,
+        trust: &'a HostKeyTrust,
         (stages, evidence): (&'a Stages, &'a Evidence),
         limits: &Limits,
     ) -> Result<Self, Failure> {
-        let session = connect::connect(settings, way, belief, limits).await?;
+        let session = connect::connect(settings, ssh_target, trust, limits).await?;
         let folders = Folders {
             target: settings.paths.target.clone(),
             chosen: settings.agent_dir.clone(),
@@ -76,13 +76,13 @@ impl<'a> Remote<'a> {
             None => session,
         };
         let started = Host::start(session, &folders, limits).await;
-        let session = started.map_err(|error| no_agent(settings, way, &error))?;
+        let session = started.map_err(|error| no_agent(settings, ssh_target, &error))?;
         Ok(Self {
             session,
-            shown: way.shown(),
+            shown: ssh_target.shown(),
             settings,
-            way,
-            belief,
+            ssh_target,
+            trust,
             stages,
             evidence,
         })
@@ -94,22 +94,28 @@ impl<'a> Remote<'a> {
             session: self.session.clone(),
             shown: self.shown.clone(),
             settings,
-            way: self.way,
-            belief: self.belief,
+            ssh_target: self.ssh_target,
+            trust: self.trust,
             stages: self.stages,
             evidence: self.evidence,
         }
     }
 
     /// Writes down what the host was believed by, where that is due.
-    pub(crate) async fn store_belief(&self) -> Result<(), Failure> {
-        host_keys::store(self.settings, self.way, self.belief, self.session.ssh()).await
+    pub(crate) async fn store_trust(&self) -> Result<(), Failure> {
+        host_keys::store(
+            self.settings,
+            self.ssh_target,
+            self.trust,
+            self.session.ssh(),
+        )
+        .await
     }
 
     /// The same host over a new connection.
     pub(crate) async fn again(&self, limits: &Limits) -> Result<Self, Failure> {
         let kept = (self.stages, self.evidence);
-        Self::connect(self.settings, self.way, self.belief, kept, limits).await
+        Self::connect(self.settings, self.ssh_target, self.trust, kept, limits).await
     }
 
     /// Runs one of our own scripts, and gives all that it printed.
@@ -141,9 +147,6 @@ impl<'a> Remote<'a> {
     }
 
     /// The same of a script whose exit status is that of Docker Compose.
-    ///
-    /// # Errors
-    /// As [`Remote::script`].
     pub(crate) async fn compose(
         &self,
         deed: &str,
@@ -181,11 +184,7 @@ impl<'a> Remote<'a> {
         if output.status == 0 {
             return Ok(output);
         }
-        let is_denied = output
-            .tail
-            .iter()
-            .any(|line| line.contains("Permission denied") || line.contains("permission denied"));
-        if !is_denied {
+        if !is_denied(&output) {
             return Err(self.failed(Exit::Failed, deed, &output, tool));
         }
         Err(self
@@ -323,8 +322,8 @@ fn no_result(settings: &Checked, command: &str, error: &ExecError) -> Failure {
 }
 
 /// The failure of a host on which there is no agent.
-fn no_agent(settings: &Checked, way: &Way<'_>, error: &StartError) -> Failure {
-    let shown = way.shown();
+fn no_agent(settings: &Checked, ssh_target: &SshTarget<'_>, error: &StartError) -> Failure {
+    let shown = ssh_target.shown();
     let deed = format!("start the agent on {shown}");
     let refused = || Failure::refused(format!("cannot {deed}; nothing was touched")).cause(error);
     match error {
@@ -345,6 +344,14 @@ fn no_agent(settings: &Checked, way: &Way<'_>, error: &StartError) -> Failure {
         }
         StartError::Program(_) => refused(),
     }
+}
+
+/// Whether a script ended for a right that the user lacks. Its status does not tell: what does are the words of
+/// EACCES in its last lines ("Permission denied", strerror(3)), and those of Docker's client about its socket
+/// ("permission denied while trying to connect to the Docker daemon socket").
+fn is_denied(output: &Output) -> bool {
+    let mut lines = output.tail.iter();
+    lines.any(|line| line.contains("Permission denied") || line.contains("permission denied"))
 }
 
 /// What can be done about an application's command that could not even be run.

@@ -7,6 +7,7 @@ mod compose_run;
 mod environment;
 mod health;
 pub(crate) mod key_source;
+mod paths;
 pub(crate) mod project_name;
 mod ssh_config;
 mod values;
@@ -24,7 +25,7 @@ use filesync::Layout;
 use ssh::{Address, SudoUser};
 
 pub(crate) use checked::Checked;
-pub(crate) use checked::{Chosen, Health, Hooks, Hop, INSTANCE, Model, Run};
+pub(crate) use checked::{Health, Hooks, Hop, INSTANCE, InstanceSelector, Model, Run};
 pub(crate) use compose_run::{ComposeRun, Login};
 pub(crate) use values::{
     CertificateText, Jumps, KnownHosts, LocalPath, Parsed, Runtime, Tag, Transport,

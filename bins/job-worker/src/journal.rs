@@ -1,9 +1,11 @@
 //! What the worker has taken on, on disk: a worker that is killed at any point finds it again.
 //!
-//! An entry holds no credentials and no configuration; CodePipeline gives both again with GetJobDetails.
+//! An entry holds no credentials and no secret setting; CodePipeline gives both again with GetJobDetails, as long as it
+//! knows the job. The other settings are there for removing what was made for a job that it knows no more.
 
 use crate::job::Place;
 use crate::report::Report;
+use crate::request::Variables;
 use crate::token::Token;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -22,6 +24,9 @@ pub(crate) struct Entry {
     pub(crate) phase: Phase,
     /// The work that the job belongs to; nothing before the job's data was read.
     pub(crate) token: Option<Token>,
+    /// The settings that are no secrets.
+    #[serde(default)]
+    pub(crate) settings: Variables,
     /// The program that runs for it.
     pub(crate) child: Option<ChildId>,
     /// What is to be reported.
@@ -264,6 +269,7 @@ mod tests {
             taken: 1,
             phase: Phase::Acknowledging,
             token: None,
+            settings: Default::default(),
             child: None,
             report: None,
             sent: false,

@@ -3,7 +3,7 @@
 
 use crate::child::Programs;
 use crate::job::Job;
-use crate::work::{Stopping, Worker};
+use crate::worker::{Stopping, Worker};
 use action::failure::Failure;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;

@@ -1,9 +1,10 @@
 //! Runs any of our programs as a CodePipeline custom action, or as a Lambda function that an action invokes.
 //!
-//! `serve` asks for jobs and `lambda` is given one; `work` takes a job from its first look to its report, `decide` says
-//! what follows when the program has ended, `request` turns the action's configuration into the program's settings,
-//! `artifacts` brings files down and up, `child` runs the program, `journal` keeps all of it on disk until it is
-//! reported, and `token` is what CodePipeline keeps for the next worker. `api` speaks with CodePipeline, through one `gate`.
+//! `serve` asks for jobs and `lambda` is given one. `take`, `step` and `settle` carry it from its acknowledgement to its
+//! report; `decide` says what follows when the program has ended. `request` turns the action's configuration into the
+//! program's settings, `artifacts` brings files down and up, `child` runs the program, `journal` keeps all of it on disk
+//! until it is reported, and `token` is what CodePipeline keeps for the next worker. `api` speaks with CodePipeline,
+//! through one `gate`.
 
 mod action_type;
 mod api;
@@ -13,6 +14,8 @@ mod clock;
 mod decide;
 mod exports;
 mod gate;
+#[cfg(test)]
+mod histories;
 mod job;
 mod journal;
 mod lambda;
@@ -22,14 +25,48 @@ mod run;
 mod serve;
 mod served;
 mod settings;
+mod settle;
 mod status;
+mod step;
+mod take;
 mod token;
-mod work;
+mod worker;
 
 use action::program::{self, Permission, Program, Subcommand};
 use std::process::ExitCode;
 
 pub use settings::Raw;
+
+/// What a test needs that compares the registration of action types with the programs.
+#[doc(hidden)]
+pub mod in_process {
+    use crate::settings::{ActionType, Category};
+    use action::program::Description;
+
+    /// The programs that make sense as an action.
+    #[must_use]
+    pub fn served() -> Vec<&'static str> {
+        crate::served::ALL.iter().map(|one| one.program).collect()
+    }
+
+    /// What `job-worker action-type` prints; the category is one of its words.
+    ///
+    /// # Errors
+    /// As that.
+    pub fn action_type(
+        category: &str,
+        provider: &str,
+        program: &Description,
+    ) -> Result<String, String> {
+        let category: Category = category.parse()?;
+        let action_type = ActionType {
+            category,
+            provider: provider.to_owned(),
+            version: "1".to_owned(),
+        };
+        crate::action_type::yaml(&action_type, program, crate::served::served(&program.name))
+    }
+}
 
 /// What this program is.
 pub const PROGRAM: Program = Program {

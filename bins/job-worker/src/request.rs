@@ -99,6 +99,15 @@ fn fault_of(name: &str, value: &str, program: &Description) -> Option<String> {
         .then(|| format!("{name}: its value holds a NUL byte"))
 }
 
+/// The settings that may lie on a disk.
+pub(crate) fn without_secrets(settings: &Variables, program: &Description) -> Variables {
+    let is_plain = |name: &str| program.setting(name).is_some_and(|one| !one.secret);
+    let plain = settings.iter().filter(|(name, _)| is_plain(name));
+    plain
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
 /// The values that nobody may read.
 pub(crate) fn secrets<'a>(
     settings: &'a Variables,

@@ -11,7 +11,7 @@ use crate::serve;
 use crate::served;
 use crate::settings::Checked;
 use crate::status;
-use crate::work::{Stopping, Worker};
+use crate::worker::{Stopping, Worker};
 use action::failure::Failure;
 use action::program::{Context, Description, Output};
 use aws::session::Session;

@@ -4,7 +4,7 @@ use crate::api::ApiError;
 use crate::child::Programs;
 use crate::job::Job;
 use crate::token::Token;
-use crate::work::{Stopping, Worker};
+use crate::worker::{Stopping, Worker};
 use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::Interrupt;

@@ -75,7 +75,7 @@ pub(crate) const ALL: [Served; 3] = [
             "DEPLOY_APP_SOURCE",
             "DEPLOY_APP_USER",
             "DEPLOY_APP_HEALTH_URL",
-            "DEPLOY_APP_MODEL",
+            "DEPLOY_APP_OLLAMA_MODEL",
             "DEPLOY_APP_TRANSPORT",
             "DEPLOY_APP_TIMEOUT",
         ],

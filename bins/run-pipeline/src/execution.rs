@@ -27,6 +27,7 @@ use crate::rerun::{Kind, Rerun};
 use crate::run_plan::{PlannedAction, PlannedStage, RunPlan};
 use crate::settings::Checked;
 use crate::store::Store;
+use crate::tree::{Mark, Tree};
 
 mod inputs;
 mod report;
@@ -52,6 +53,7 @@ pub(crate) struct Execution<'a> {
     history: Option<History>,
     /// The stage that is to be rolled back, as its failure says.
     rollback: Option<String>,
+    tree: Option<Tree>,
 }
 
 /// An action that is over.
@@ -136,6 +138,7 @@ impl<'a> Execution<'a> {
             record,
             history,
             rollback: None,
+            tree: None,
         })
     }
 
@@ -144,6 +147,20 @@ impl<'a> Execution<'a> {
     pub(crate) async fn run(&mut self, plan: &RunPlan<'a>) -> Result<(), Failure> {
         tracing::info!("pipeline execution {} begins", self.id);
         self.take_artifacts().await?;
+        self.tree = Tree::of(plan, self.context);
+        let ran = self.stages(plan).await;
+        if let Some(tree) = self.tree.take() {
+            tree.close();
+        }
+        self.summary();
+        ran.map_err(|failure| {
+            let done = self.done.iter();
+            let before = done.map(|one| format!("{}/{}", one.stage, one.action));
+            before.fold(failure, Failure::changed)
+        })
+    }
+
+    async fn stages(&mut self, plan: &RunPlan<'a>) -> Result<(), Failure> {
         for planned in &plan.stages {
             let ended = self.stage(planned).await;
             let status = match &ended {
@@ -151,16 +168,8 @@ impl<'a> Execution<'a> {
                 Err(_) => "failed",
             };
             self.record.stage(&planned.stage.name, status);
-            if let Err(failure) = ended {
-                self.summary();
-                let before = self
-                    .done
-                    .iter()
-                    .map(|one| format!("{}/{}", one.stage, one.action));
-                return Err(before.fold(failure, Failure::changed));
-            }
+            ended?;
         }
-        self.summary();
         Ok(())
     }
 
@@ -326,7 +335,26 @@ impl<'a> Execution<'a> {
         attempt: u32,
     ) -> (Duration, Result<ActionOutput, Failure>) {
         let began = Instant::now();
+        let (name, action) = (&stage.name, &planned.action.name);
+        let asks = matches!(planned.runner, Runner::Approval { is_given: false });
+        if let Some(tree) = &self.tree {
+            tree.begins(name, action);
+            if asks {
+                tree.hide();
+            }
+        }
         let ended = self.attempt(stage, planned, attempt).await;
+        if let Some(tree) = &self.tree {
+            if asks {
+                tree.show();
+            }
+            let mark = match (&ended, &planned.runner) {
+                (Err(_), _) => Mark::Failed,
+                (Ok(_), Runner::Skipped | Runner::Stub(_) | Runner::Kept(_)) => Mark::Passed,
+                (Ok(_), _) => Mark::Good,
+            };
+            tree.ended(name, action, mark);
+        }
         (began.elapsed(), ended)
     }
 

@@ -40,18 +40,17 @@ pub(crate) async fn run(settings: &Checked, context: &Context) -> Result<Output,
         deadline: context.deadline,
         interrupt: context.interrupt.clone(),
     };
-    let begin = async {
-        match &settings.follow.execution {
-            _ if settings.follow.is_started => start::start(&account, settings, context).await,
-            Some(id) => Ok(Some(id.clone())),
-            None => account.newest().await.map(Some),
+    let id = match &settings.follow.execution {
+        _ if settings.follow.is_started => {
+            start::start(&account, settings, context, &limits).await?
+        }
+        Some(id) => Some(id.clone()),
+        None => {
+            let before = format!("an execution of {} was found", account.pipeline);
+            Some(limits.in_time(&before, account.newest()).await?)
         }
     };
-    let before = format!(
-        "an execution of the pipeline {} was found",
-        account.pipeline
-    );
-    let Some(id) = limits.in_time(&before, begin).await? else {
+    let Some(id) = id else {
         return Ok(Output::Nothing);
     };
     let mut follower = Follower {

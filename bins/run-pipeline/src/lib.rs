@@ -50,6 +50,7 @@ mod stack_events;
 mod store;
 mod stores;
 mod template_argument;
+mod tree;
 mod users;
 mod yaml_fields;
 

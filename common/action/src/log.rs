@@ -4,7 +4,7 @@ use crate::words;
 use std::fmt;
 use std::io;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -70,8 +70,18 @@ impl FromStr for Filter {
     }
 }
 
+/// How the lines look; nothing before the start.
+static STARTED: OnceLock<Format> = OnceLock::new();
+
+/// How the lines look of the log that was started.
+#[must_use]
+pub fn format() -> Format {
+    STARTED.get().copied().unwrap_or_default()
+}
+
 /// Starts logging. Later calls in one process change nothing.
 pub fn start(format: Format, filter: Filter) {
+    STARTED.get_or_init(|| format);
     let registry = tracing_subscriber::registry().with(filter.0);
     let layer = tracing_subscriber::fmt::layer().with_writer(Hiding::default);
     let started = match format {
@@ -94,6 +104,17 @@ pub fn last_line() -> Option<Instant> {
     *LAST_LINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Runs a write to standard error while nothing else stands in its way there.
+pub type Aside = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+
+static ASIDE: RwLock<Option<Aside>> = RwLock::new(None);
+
+/// From now on each line of the log is written inside of `aside`: by what draws below the log on a terminal, and takes its
+/// drawing away meanwhile. Without one, lines are just written.
+pub fn set_aside(aside: Option<Aside>) {
+    *ASIDE.write().unwrap_or_else(PoisonError::into_inner) = aside;
+}
+
 /// Standard error without the secrets that are to be hidden. An event arrives in one piece, and is
 /// written in one.
 #[derive(Default)]
@@ -108,7 +129,13 @@ impl io::Write for Hiding {
     fn flush(&mut self) -> io::Result<()> {
         let text = String::from_utf8_lossy(&self.0);
         let text = crate::redact::redacted(&text);
-        let written = io::Write::write_all(&mut io::stderr().lock(), text.as_bytes());
+        let mut written = Ok(());
+        let mut write =
+            || written = io::Write::write_all(&mut io::stderr().lock(), text.as_bytes());
+        match &*ASIDE.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(aside) => aside(&mut write),
+            None => write(),
+        }
         if !self.0.is_empty() {
             *LAST_LINE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }

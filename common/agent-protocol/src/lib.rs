@@ -12,4 +12,5 @@
 pub mod frame;
 pub mod hello;
 pub mod message;
+pub mod plan;
 pub mod window;

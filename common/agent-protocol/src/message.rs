@@ -3,6 +3,8 @@
 use filesync::{Operation, Paths, StoreError};
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Plan;
+
 /// A request's number. The client chooses it, and does not use it again as long as the request is under way.
 pub type RequestId = u32;
 
@@ -65,6 +67,11 @@ pub enum FromAgent {
         /// How many bytes.
         bytes: u32,
     },
+    /// The connection that the request asked for is open.
+    Connected {
+        /// Which request.
+        id: RequestId,
+    },
     /// The request's answer. Nothing of the request comes after it.
     Answer {
         /// Which request.
@@ -111,6 +118,24 @@ pub enum Request {
         /// The folder.
         folder: String,
     },
+    /// Opens a TCP connection from the host, and then says [`FromAgent::Connected`]. The request's data goes to the
+    /// other side, and what comes from there is its output. It is answered with [`Answer::Done`] once both sides have
+    /// said all.
+    Connect(Connect),
+    /// What to do when the connection is lost from now on; nothing any more without a plan. It needs the lock, and is
+    /// answered with [`Answer::Done`] once the plan is in force, whatever happens to the agent.
+    Plan(Option<Box<Plan>>),
+}
+
+/// A connection from the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connect {
+    /// A name or an address, IPv6 without brackets, as the host knows it.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// How long it may take until it is open, in milliseconds.
+    pub limit_ms: u64,
 }
 
 /// A command.
@@ -145,6 +170,17 @@ pub struct Holder {
     /// Whether it is a version of deploy-app that knows no agent. Its lock ends by itself, in so many seconds unless the
     /// holder renews it.
     pub lease_secs: Option<u64>,
+    /// Whether the holder's connection was lost, and the agent decides alone.
+    pub judging: Option<Judging>,
+}
+
+/// An agent that decides alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judging {
+    /// On which release.
+    pub release: String,
+    /// Until when at the latest, in seconds since 1970 by the host's clock.
+    pub until: u64,
 }
 
 /// What came of a request.
@@ -202,6 +238,17 @@ pub enum AgentError {
     Locked {
         /// Of which folder.
         folder: String,
+    },
+    /// The agent does not hold the lock that the request needs.
+    #[error("the agent does not hold the lock")]
+    NoLock,
+    /// Nothing could be connected to.
+    #[error("{reason}")]
+    Unconnected {
+        /// The system's words.
+        reason: String,
+        /// Whether the other side refused: nothing listens there.
+        is_refused: bool,
     },
     /// Something was not done with a store of releases.
     #[error(transparent)]

@@ -3,8 +3,11 @@
 
 use agent_protocol::frame::{Decoder, FrameError, MOST, encode};
 use agent_protocol::message::{
-    AgentError, Answer, Ended, FromAgent, Holder, Lock, Request, Run, Stream, ToAgent,
+    AgentError, Answer, Connect, Ended, FromAgent, Holder, Judging, Lock, Request, Run, Stream,
+    ToAgent,
 };
+use agent_protocol::plan::{Action, Forward, HealthCheck, OnFailure, Plan, Step};
+use filesync::{Layout, Operation, Paths};
 use proptest::prelude::*;
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -12,15 +15,67 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn holder() -> impl Strategy<Value = Holder> {
-    (".*", ".*", any::<u64>(), any::<u32>(), any::<Option<u64>>()).prop_map(
-        |(owner, token, since, process, lease_secs)| Holder {
-            owner,
-            token,
-            since,
-            process,
-            lease_secs,
-        },
+    let judging = (".*", any::<u64>()).prop_map(|(release, until)| Judging { release, until });
+    (
+        (".*", ".*"),
+        any::<(u64, u32, Option<u64>)>(),
+        proptest::option::of(judging),
     )
+        .prop_map(
+            |((owner, token), (since, process, lease_secs), judging)| Holder {
+                owner,
+                token,
+                since,
+                process,
+                lease_secs,
+                judging,
+            },
+        )
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    let action = prop_oneof![
+        ".*".prop_map(Action::Run),
+        ".*".prop_map(|release| Action::Files(Operation::Switch {
+            release,
+            starts: true
+        })),
+        (".*", any::<(u16, u32)>(), ".*").prop_map(|(host, (port, count), text)| {
+            Action::Ask(HealthCheck {
+                host,
+                port,
+                path: text.clone(),
+                headers: vec![(text.clone(), text.clone())],
+                statuses: vec![port..=u16::MAX],
+                body: Some(text.clone()),
+                release: text,
+                count,
+                pause_ms: 0,
+            })
+        }),
+    ];
+    let step = (".*", action, any::<u64>()).prop_map(|(what, action, limit_ms)| Step {
+        what,
+        action,
+        on_failure: OnFailure::Retry,
+        limit_ms,
+    });
+    let steps = proptest::collection::vec(step, 0..4);
+    (steps, ".*", proptest::option::of(".*")).prop_map(|(steps, text, before)| Plan {
+        release: text.clone(),
+        paths: Paths {
+            target: text.clone(),
+            layout: Layout::InPlace,
+        },
+        forward: match before {
+            Some(_) => Forward::Prove(steps.clone()),
+            None => Forward::Cannot(text.clone()),
+        },
+        least_ms: 1,
+        back: steps,
+        before,
+        audit: text,
+    })
 }
 
 fn to_agent() -> impl Strategy<Value = ToAgent> {
@@ -32,6 +87,14 @@ fn to_agent() -> impl Strategy<Value = ToAgent> {
             waits,
         }),
         Just(Request::Unlock),
+        proptest::option::of(plan()).prop_map(|plan| Request::Plan(plan.map(Box::new))),
+        (".*", any::<(u16, u64)>()).prop_map(|(host, (port, limit_ms))| Request::Connect(
+            Connect {
+                host,
+                port,
+                limit_ms
+            }
+        )),
         ".*".prop_map(|folder| Request::Holder { folder }),
     ];
     prop_oneof![
@@ -59,6 +122,7 @@ fn from_agent() -> impl Strategy<Value = FromAgent> {
             bytes,
         }),
         any::<(u32, u32)>().prop_map(|(id, bytes)| FromAgent::Taken { id, bytes }),
+        any::<u32>().prop_map(|id| FromAgent::Connected { id }),
         (any::<u32>(), answer).prop_map(|(id, answer)| FromAgent::Answer { id, answer }),
     ]
 }

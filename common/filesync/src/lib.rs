@@ -10,6 +10,7 @@
 
 mod compare;
 mod copy;
+pub mod decision;
 mod error;
 mod fault;
 mod fetched;
@@ -29,6 +30,7 @@ pub mod temporary;
 mod tree;
 mod within;
 
+pub use decision::{Decision, Outcome};
 pub use error::StoreError;
 pub use fault::{Fault, What};
 pub use fetched::receive_fetched;

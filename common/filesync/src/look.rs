@@ -8,6 +8,7 @@ use bundle::digest::Digest;
 use rustix::fs::Access;
 use serde::{Deserialize, Serialize};
 
+use crate::decision::{self, Decision};
 use crate::fault::Fault;
 use crate::layout::{Layout, Paths};
 use crate::release::{self, is_name};
@@ -39,6 +40,8 @@ pub struct Seen {
     pub images: BTreeSet<String>,
     /// In-place: the release whose files were being placed when somebody was stopped.
     pub placing: Option<String>,
+    /// What became of a release whose deployment lost its connection after the switch, until that was told.
+    pub decision: Option<Decision>,
     /// Where `current` leads when that is not a release of ours.
     pub foreign: Option<String>,
     /// The release that is current.
@@ -159,6 +162,7 @@ impl Seen {
             .retain(|name, _| !self.proven.contains_key(name));
         self.images = names(".deploy/images");
         self.project = Some(read(".deploy/project")).filter(|text| !text.is_empty());
+        self.decision = decision::read(paths);
         self.placing = Some(read(".deploy/placing")).filter(|text| is_name(text));
     }
 }

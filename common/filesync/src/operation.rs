@@ -13,7 +13,7 @@ use crate::layout::Paths;
 use crate::place::{self, Put};
 use crate::receive::{self, Incoming};
 use crate::stamp::Stamp;
-use crate::{fetched, look, release, shared, temporary};
+use crate::{decision, fetched, look, release, shared, temporary};
 
 /// An operation on the store. [`run`] says what the result of each is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,8 @@ pub enum Operation {
     Prove { release: String, how: String },
     /// [`release::audit`]: nothing.
     Audit { line: String },
+    /// [`crate::decision::forget`]: nothing.
+    ForgetDecision,
     /// [`crate::keep_written`]: where it lies now.
     KeepWritten {
         releases: Vec<String>,
@@ -125,6 +127,7 @@ pub fn run(paths: &Paths, operation: Operation, input: impl Read) -> Result<Vec<
         Operation::Unswitch => told(&release::unswitch(paths)?),
         Operation::Prove { release, how } => told(&release::prove(paths, &release, &how)?),
         Operation::Audit { line } => told(&release::audit(paths, &line)?),
+        Operation::ForgetDecision => told(&decision::forget(paths)?),
         Operation::KeepWritten {
             releases,
             shared,

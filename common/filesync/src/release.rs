@@ -14,6 +14,7 @@
 //! project               the Compose project of this target
 //! logs/                 what start and stop commands printed
 //! audit.jsonl           a line for each deployment
+//! decision              what became of a release whose deployment lost its connection, until that was told
 //! ```
 //!
 //! Everything that changes the store may be cut off at any point and run again.
@@ -115,6 +116,16 @@ fn write(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
 pub(crate) fn write_down(paths: &Paths, name: &str, line: &str) -> Result<(), StoreError> {
     let path = format!(".deploy/{name}");
     write(&paths.below(&path), format!("{line}\n").as_bytes(), 0o644)
+        .map_err(|error| StoreError::at("write", &path, error))
+}
+
+/// Writes down something about the target folder, whole at once.
+pub(crate) fn write_whole(paths: &Paths, name: &str, text: &str) -> Result<(), StoreError> {
+    make_folder(paths, ".deploy")?;
+    let path = format!(".deploy/{name}");
+    let new = paths.below(&format!("{path}.new"));
+    write(&new, text.as_bytes(), 0o644)
+        .and_then(|()| fs::rename(&new, paths.below(&path)))
         .map_err(|error| StoreError::at("write", &path, error))
 }
 

@@ -152,6 +152,23 @@ fn is_unexpected_eof(error: &hyper::Error) -> bool {
 }
 
 impl Request<'_> {
+    /// All headers of the question but `Connection`, for another client that asks in this one's place. Their values may
+    /// be secrets.
+    ///
+    /// # Errors
+    /// When the path or a header cannot be sent.
+    pub fn all_headers(&self) -> Result<Vec<(String, String)>, RequestError> {
+        let request = self.to_http()?;
+        let headers = request.headers().iter();
+        let headers = headers.filter(|(name, _)| *name != hyper::header::CONNECTION);
+        Ok(headers
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.as_str().to_owned(), value)
+            })
+            .collect())
+    }
+
     fn to_http(&self) -> Result<hyper::Request<Full<Bytes>>, hyper::http::Error> {
         let mut request = hyper::Request::builder()
             .method(self.content.method())

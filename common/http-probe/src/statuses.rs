@@ -12,6 +12,12 @@ impl Statuses {
     pub fn contain(&self, status: u16) -> bool {
         self.0.iter().any(|range| range.contains(&status))
     }
+
+    /// All of them, as ranges.
+    #[must_use]
+    pub fn ranges(&self) -> &[RangeInclusive<u16>] {
+        &self.0
+    }
 }
 
 /// 200 alone.

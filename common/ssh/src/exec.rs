@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout
 
 use crate::error::ExecError;
 use crate::output::{Lines, OutputMode};
-use crate::running::Running;
+use crate::running::{Ended, Running};
 use crate::script::Beginning;
 
 /// A command that prints nothing for this long is reported as alive, and again each time it lasted as long.
@@ -101,7 +101,10 @@ pub struct ScriptReader {
 }
 
 /// The other side of a [`ScriptReader`].
-pub struct ScriptWriter(ChannelWriteHalf<Msg>);
+pub struct ScriptWriter {
+    channel: ChannelWriteHalf<Msg>,
+    ended: Ended,
+}
 
 impl ScriptReader {
     pub(crate) fn new(channel: ChannelReadHalf, running: Running) -> Self {
@@ -150,26 +153,32 @@ impl ExecReader for ScriptReader {
 }
 
 impl ScriptWriter {
-    pub(crate) fn new(channel: ChannelWriteHalf<Msg>) -> Self {
-        Self(channel)
+    pub(crate) fn new(channel: ChannelWriteHalf<Msg>, ended: Ended) -> Self {
+        Self { channel, ended }
     }
 }
 
 impl ExecWriter for ScriptWriter {
     async fn write(&self, bytes: Vec<u8>) -> Result<(), ExecError> {
-        self.0.data_bytes(bytes).await.map_err(ExecError::lost)
+        let written = async {
+            self.channel
+                .data_bytes(bytes)
+                .await
+                .map_err(ExecError::lost)
+        };
+        self.ended.unless(written).await
     }
 
     async fn end(&self) -> Result<(), ExecError> {
-        self.0.eof().await.map_err(ExecError::lost)
+        self.channel.eof().await.map_err(ExecError::lost)
     }
 
     /// SIGTERM for its process group, where the server passes signals on.
     async fn terminate(&self) {
         // A connection that is gone needs no telling.
         let told = async {
-            self.0.signal(Sig::TERM).await?;
-            self.0.eof().await
+            self.channel.signal(Sig::TERM).await?;
+            self.channel.eof().await
         };
         drop(told.await);
     }

@@ -17,7 +17,7 @@ use crate::host_key::HostKey;
 use crate::identity::{AuthenticateError, Authenticated, Identity, authenticate};
 use crate::output::{OutputMode, plain};
 use crate::policy::{HostKeyPolicy, now};
-use crate::running::Running;
+use crate::running::{Ended, Running};
 use crate::script::{self, SudoUser};
 use crate::tcp::{Heard, Watched};
 
@@ -31,6 +31,7 @@ pub struct Session {
     host_key: HostKey,
     /// How many commands run on it.
     running: Arc<watch::Sender<usize>>,
+    ended: Ended,
     /// The connection that this one runs through.
     through: Option<Box<Session>>,
     /// Whom scripts run as.
@@ -47,6 +48,8 @@ impl std::fmt::Debug for Session {
 struct Client {
     policy: HostKeyPolicy,
     seen: Seen,
+    /// Dropped with this, when the connection ends.
+    _ends: watch::Sender<()>,
 }
 
 /// What the server showed and said.
@@ -138,9 +141,11 @@ impl Session {
     {
         let (stream, heard) = Watched::new(stream);
         let seen = Seen::default();
+        let (ends, ended) = watch::channel(());
         let client = Client {
             policy: policy.clone(),
             seen: seen.clone(),
+            _ends: ends,
         };
         let connected = timeout_at(
             deadline,
@@ -167,6 +172,7 @@ impl Session {
                 handle: Arc::new(handle),
                 host_key,
                 running: Arc::new(watch::Sender::new(0)),
+                ended: Ended::new(ended),
                 through: None,
                 user: None,
             }),
@@ -277,7 +283,7 @@ impl Session {
             let asked = channel.exec(true, sent.command).await;
             asked.map_err(ExecError::lost)?;
             let (read, write) = channel.split();
-            let write = ScriptWriter::new(write);
+            let write = ScriptWriter::new(write, self.ended.clone());
             write.write(sent.script).await?;
             Ok((ScriptReader::new(read, running), write))
         };

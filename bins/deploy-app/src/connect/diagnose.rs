@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::IpPermission;
 use tokio::time::{Instant, timeout};
 
 use super::cloud::Cloud;
-use super::instance::Seen;
+use super::instance::InstanceInfo;
 use crate::diagnostics::collector::Evidence;
 
 /// How many of the console's last lines are shown.
@@ -25,7 +25,7 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// out with its reason: this explains an error, and must not become one.
 pub(crate) async fn lines(
     cloud: &Cloud,
-    seen: &Seen,
+    seen: &InstanceInfo,
     port: u16,
     interrupt: &Interrupt,
 ) -> Vec<String> {
@@ -57,7 +57,7 @@ pub(crate) async fn gather_unreached(evidence: &Evidence, cloud: &Cloud, id: &st
     }
 }
 
-async fn ask(cloud: &Cloud, seen: &Seen, port: u16, lines: &mut Vec<String>) {
+async fn ask(cloud: &Cloud, seen: &InstanceInfo, port: u16, lines: &mut Vec<String>) {
     match cloud.ec2.look(&seen.id).await {
         Ok(now) => {
             let reason = now

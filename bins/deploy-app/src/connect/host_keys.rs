@@ -20,14 +20,14 @@ use action::failure::Failure;
 use action::wait::Limits;
 
 use self::no_keys::{NoKeys, graver};
-use super::endpoint::Way;
+use super::ssh_target::SshTarget;
 use super::ssm::Ssm;
 use crate::settings::{Checked, Hop, INSTANCE, KnownHosts};
 use ssh::{HostKey, HostKeyLines, HostKeyPolicy, KnownHostKeys, Session, known_hosts};
 
 /// What a host is believed by, and whether it is to be stored once it has proven itself.
 #[derive(Debug, Clone)]
-pub(crate) struct Belief {
+pub(crate) struct HostKeyTrust {
     /// What decides about the presented key.
     pub policy: HostKeyPolicy,
     /// Where it is to be written; nothing when it was written down already.
@@ -50,19 +50,19 @@ pub(crate) enum Store {
 /// Climbs the ladder. With `looks_only` nothing is run on the instance to learn its keys.
 pub(crate) async fn learn(
     settings: &Checked,
-    way: &Way<'_>,
+    ssh_target: &SshTarget<'_>,
     looks_only: bool,
     limits: &Limits,
-) -> Result<Belief, Failure> {
-    let known = |known: KnownHostKeys, source: String, store: Option<Store>| Belief {
+) -> Result<HostKeyTrust, Failure> {
+    let known = |known: KnownHostKeys, source: String, store: Option<Store>| HostKeyTrust {
         policy: HostKeyPolicy::Pinned(KnownHostKeys {
-            names: way.names(settings),
+            names: ssh_target.names(settings),
             source,
             ..known
         }),
         store,
     };
-    let names = way.listed_names(settings);
+    let names = ssh_target.listed_names(settings);
     let pinned = settings.pinned.about(&names);
     if !pinned.is_empty() {
         return Ok(known(pinned, "DEPLOY_APP_HOST_KEY".to_owned(), None));
@@ -77,11 +77,11 @@ pub(crate) async fn learn(
     if let Some((found, source)) = listed(settings, &names)? {
         return Ok(known(found, source, None));
     }
-    let parameter = way.instance.as_ref().and_then(|(_, seen)| {
+    let parameter = ssh_target.instance.as_ref().and_then(|(_, seen)| {
         let name = settings.host_key_parameter.as_ref()?;
         Some(name.replace(INSTANCE, &seen.id))
     });
-    if let Some((cloud, _)) = way.instance {
+    if let Some((cloud, _)) = ssh_target.instance {
         let ssm = Ssm::new(&cloud.session);
         let store = |must| {
             parameter
@@ -106,7 +106,7 @@ pub(crate) async fn learn(
             keys,
             ..KnownHostKeys::default()
         };
-        match instance::keys(settings, way, looks_only, limits).await? {
+        match instance::keys(settings, ssh_target, looks_only, limits).await? {
             Ok((source, keys)) => return Ok(known(from(keys), source, store(false))),
             Err(why) => missing.and(why),
         }
@@ -117,12 +117,12 @@ pub(crate) async fn learn(
         } else {
             parameter.map(|name| Store::Parameter { name, must: true })
         };
-        return Ok(Belief {
+        return Ok(HostKeyTrust {
             policy: HostKeyPolicy::FirstUse,
             store,
         });
     }
-    Err(missing.into_failure(&way.shown()))
+    Err(missing.into_failure(&ssh_target.shown()))
 }
 
 /// What the known_hosts files say about a host, and where.
@@ -151,8 +151,8 @@ fn listed(
 
 /// What a host on the way is believed by: the lines of `DEPLOY_APP_HOST_KEY` that name it, the known_hosts files, or first
 /// use.
-pub(crate) fn of_hop(settings: &Checked, hop: &Hop) -> Result<Belief, Failure> {
-    let known = |known: KnownHostKeys, source: String| Belief {
+pub(crate) fn of_hop(settings: &Checked, hop: &Hop) -> Result<HostKeyTrust, Failure> {
+    let known = |known: KnownHostKeys, source: String| HostKeyTrust {
         policy: HostKeyPolicy::Pinned(KnownHostKeys {
             names: vec![hop.address.host.clone()],
             source,
@@ -168,7 +168,7 @@ pub(crate) fn of_hop(settings: &Checked, hop: &Hop) -> Result<Belief, Failure> {
         return Ok(known(found, source));
     }
     if settings.trust_on_first_use && matches!(settings.known_hosts, Some(KnownHosts::Files(_))) {
-        return Ok(Belief {
+        return Ok(HostKeyTrust {
             policy: HostKeyPolicy::FirstUse,
             store: Some(Store::KnownHosts),
         });
@@ -207,8 +207,8 @@ fn read_known_hosts(path: &Path, may_be_missing: bool) -> Result<String, Failure
 /// Fails when first use was asked for and cannot be written down: the next one would be a first use again.
 pub(crate) async fn store(
     settings: &Checked,
-    way: &Way<'_>,
-    belief: &Belief,
+    ssh_target: &SshTarget<'_>,
+    trust: &HostKeyTrust,
     session: &Session,
 ) -> Result<(), Failure> {
     for (hop, key) in settings.jumps.iter().zip(session.hop_keys()) {
@@ -219,21 +219,21 @@ pub(crate) async fn store(
         }
     }
     let presented = session.host_key();
-    let believed = match &belief.policy {
+    let believed = match &trust.policy {
         HostKeyPolicy::FirstUse => vec![presented.line()],
         HostKeyPolicy::Pinned(known) => known.keys.iter().map(HostKey::line).collect(),
     };
-    if belief.policy == HostKeyPolicy::FirstUse {
+    if trust.policy == HostKeyPolicy::FirstUse {
         tracing::warn!(
             "believed the host key {presented} of {} on first use",
-            way.shown()
+            ssh_target.shown()
         );
     }
-    match &belief.store {
+    match &trust.store {
         None => Ok(()),
-        Some(Store::KnownHosts) => pin(settings, &way.listed_names(settings), presented),
+        Some(Store::KnownHosts) => pin(settings, &ssh_target.listed_names(settings), presented),
         Some(Store::Parameter { name, must }) => {
-            let Some((cloud, _)) = way.instance else {
+            let Some((cloud, _)) = ssh_target.instance else {
                 return Ok(());
             };
             match Ssm::new(&cloud.session)

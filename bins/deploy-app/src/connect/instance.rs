@@ -15,7 +15,7 @@ use ssh::PrivateKey as Key;
 
 /// What is known about an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct InstanceInfo {
     pub id: String,
     pub state: State,
     /// AWS's reason for the state, where there is one.
@@ -62,7 +62,7 @@ pub(crate) fn next(state: State) -> Next {
     }
 }
 
-impl Seen {
+impl InstanceInfo {
     fn of(instance: &Instance) -> Self {
         let filled = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         let reason = instance.state_reason().and_then(|reason| reason.message());
@@ -118,10 +118,10 @@ impl Ec2 {
     }
 
     /// Looks an instance up.
-    pub(crate) async fn look(&self, id: &str) -> Result<Seen, Failure> {
+    pub(crate) async fn look(&self, id: &str) -> Result<InstanceInfo, Failure> {
         let found = ec2::find(&self.client, &Selector::Id(id.to_owned())).await;
         found
-            .map(|instance| Seen::of(&instance))
+            .map(|instance| InstanceInfo::of(&instance))
             .map_err(|error| self.not_found(id, error))
     }
 
@@ -139,16 +139,16 @@ impl Ec2 {
     }
 
     /// Finds the one instance that has a tag and is not on its way out.
-    pub(crate) async fn find(&self, tag: &Tag) -> Result<Seen, Failure> {
+    pub(crate) async fn find(&self, tag: &Tag) -> Result<InstanceInfo, Failure> {
         let selector = Selector::Tags(vec![(tag.key.clone(), tag.value.clone())]);
         let region = &self.region;
         match ec2::find(&self.client, &selector).await {
-            Ok(instance) => Ok(Seen::of(&instance)),
+            Ok(instance) => Ok(InstanceInfo::of(&instance)),
             Err(FindError::Absent(_)) => Err(Failure::refused(format!("no instance has the tag {tag} in {region}"))
                 .hint("check DEPLOY_APP_INSTANCE_TAG, AWS_REGION and the account that the credentials belong to")),
             Err(FindError::Several(found)) => Err(found
                 .iter()
-                .map(Seen::of)
+                .map(InstanceInfo::of)
                 .fold(
                     Failure::refused(format!("{} instances have the tag {tag} in {region}", found.len())),
                     |failure, seen| failure.detail(format!("{} is {}", seen.id, seen.state)),
@@ -162,19 +162,23 @@ impl Ec2 {
     }
 
     /// Brings the instance to running, from whatever state, and reads its addresses then.
-    pub(crate) async fn run(&self, id: &str, limits: &Limits) -> Result<(Seen, bool), Failure> {
+    pub(crate) async fn run(
+        &self,
+        id: &str,
+        limits: &Limits,
+    ) -> Result<(InstanceInfo, bool), Failure> {
         let started = ec2::start(&self.client, id, Starting::IfStopped, limits).await;
         let StartError { is_started, fault } = match started {
-            Ok((instance, is_started)) => return Ok((Seen::of(&instance), is_started)),
+            Ok((instance, is_started)) => return Ok((InstanceInfo::of(&instance), is_started)),
             Err(error) => error,
         };
         let region = &self.region;
         let failure = match fault {
             StartFault::Find(error) => self.not_found(id, error),
-            StartFault::Gone(instance) if is_started => {
-                self.gone(&Seen::of(&instance)).with_exit(Exit::Failed)
-            }
-            StartFault::Gone(instance) => self.gone(&Seen::of(&instance)),
+            StartFault::Gone(instance) if is_started => self
+                .gone(&InstanceInfo::of(&instance))
+                .with_exit(Exit::Failed),
+            StartFault::Gone(instance) => self.gone(&InstanceInfo::of(&instance)),
             StartFault::Stopped(reason) => {
                 Failure::failed(format!("instance {id} in {region} did not start")).cause(reason)
             }
@@ -214,7 +218,7 @@ impl Ec2 {
     }
 
     /// The refusal for an instance that will never run again.
-    pub(crate) fn gone(&self, seen: &Seen) -> Failure {
+    pub(crate) fn gone(&self, seen: &InstanceInfo) -> Failure {
         let failure = Failure::refused(format!(
             "instance {} in {} is {}",
             seen.id, self.region, seen.state
@@ -269,7 +273,12 @@ impl Ec2 {
     }
 
     /// Lets the key in for the next 60 seconds.
-    pub(crate) async fn push_key(&self, seen: &Seen, user: &str, key: &Key) -> Result<(), Failure> {
+    pub(crate) async fn push_key(
+        &self,
+        seen: &InstanceInfo,
+        user: &str,
+        key: &Key,
+    ) -> Result<(), Failure> {
         let deed = format!(
             "cannot push a key for user `{user}` to {} with EC2 Instance Connect",
             seen.id

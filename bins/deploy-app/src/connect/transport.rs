@@ -18,7 +18,7 @@ use tunnel::stream::Ending;
 use tunnel::{EndpointError, Host, OpenError, SsmError, Tunnel, TunnelError, Tunnels};
 
 use super::cloud::Cloud;
-use super::instance::Seen;
+use super::instance::InstanceInfo;
 use crate::settings::{Checked, Transport};
 
 /// A direct connection to a public address is tried alone for so long: it is the fastest way, and costs no session.
@@ -117,10 +117,10 @@ impl Routes {
         settings: &Checked,
         context: &Context,
         cloud: &Cloud,
-        seen: &Seen,
+        seen: &InstanceInfo,
         address: Option<&Address>,
     ) -> Result<Self, Failure> {
-        let is_named = settings.place.address.is_some();
+        let is_named = settings.destination.address.is_some();
         let wanted = settings.transport;
         let is_elsewhere = is_named || !settings.jumps.is_empty();
         if wanted == Transport::Direct || (wanted == Transport::Auto && is_elsewhere) {
@@ -362,7 +362,7 @@ pub(crate) struct Tried {
 
 struct Look<'a> {
     tunneling: &'a Tunneling,
-    seen: &'a Seen,
+    seen: &'a InstanceInfo,
 }
 
 impl Look<'_> {
@@ -393,7 +393,7 @@ fn unasked(error: &AwsError, permission: &str) -> String {
     }
 }
 
-fn host(seen: &Seen) -> Host {
+fn host(seen: &InstanceInfo) -> Host {
     let ipv4: Option<Ipv4Addr> = seen.private_ip.as_deref().and_then(|ip| ip.parse().ok());
     let ipv6: Option<Ipv6Addr> = seen.ipv6.as_deref().and_then(|ip| ip.parse().ok());
     Host {
@@ -405,12 +405,12 @@ fn host(seen: &Seen) -> Host {
     }
 }
 
-fn without_address(seen: &Seen) -> Failure {
+fn without_address(seen: &InstanceInfo) -> Failure {
     Failure::refused(format!("instance {} has no address", seen.id))
         .hint("set DEPLOY_APP_ADDRESS, or another DEPLOY_APP_TRANSPORT")
 }
 
-fn nowhere(seen: &Seen, wanted: Transport, excluded: &[(Transport, String)]) -> Failure {
+fn nowhere(seen: &InstanceInfo, wanted: Transport, excluded: &[(Transport, String)]) -> Failure {
     let failure = Failure::refused(format!(
         "no way leads to instance {} (DEPLOY_APP_TRANSPORT={wanted}); it was not connected to",
         seen.id

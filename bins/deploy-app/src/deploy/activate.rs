@@ -5,8 +5,11 @@ use action::failure::Failure;
 use action::wait::Limits;
 use filesync::{Altered, Operation, Paths, Put, Stamp};
 
-use super::undo::{Before, Done};
+use super::journal::{Before, Done};
+use super::unattended::{self, Activation, Stage};
 use crate::host::Remote;
+use crate::host::command::Command;
+use crate::host::lock;
 use crate::host::state::State;
 use crate::runtime::compose;
 use crate::runtime::ollama::Ensured;
@@ -30,6 +33,8 @@ pub(super) struct Switch<'a> {
     pub(super) images: Images,
     /// In-place: what was altered there.
     pub(super) altered: Altered,
+    /// What is known already of its line in the record of deployments.
+    pub(super) audit: &'a str,
 }
 
 impl Switch<'_> {
@@ -53,7 +58,12 @@ impl Switch<'_> {
         let back = self.before.release();
         done.back = back.map(|before| self.state.manner(before, settings));
         if paths.moves_files() {
-            let stamp = self.put(done, limits).await?;
+            self.check_back(limits).await?;
+            done.placed = Some(self.placed());
+        }
+        self.leave(done, Stage::Switching, limits).await?;
+        if paths.moves_files() {
+            let stamp = self.put(limits).await?;
             if let Some(stamp) = stamp {
                 let release = release.to_owned();
                 let remember = Operation::RememberStamp { release, stamp };
@@ -69,22 +79,41 @@ impl Switch<'_> {
             .files::<()>("switch to the release", switch, limits)
             .await?;
         remote.stages.begin("start");
-        self.stop_what_runs(done, limits).await?;
+        let running = self.running();
+        // From here on the release before may not run any more.
+        done.started = true;
+        let starting = Stage::Starting(self.stops(&running));
+        self.leave(done, starting, limits).await?;
+        self.stop_what_runs(&running, done, limits).await?;
         start::start(remote, &commands, release, self.images, limits).await?;
+        self.leave(done, Stage::Proving, limits).await?;
         let model = start::prove(remote, self.manner, release, limits).await?;
         if let Some(after) = commands.after(release) {
+            self.leave(done, Stage::Hook, limits).await?;
             remote.stages.begin("after");
             remote
                 .command(&after, "run the hook after the start", limits)
                 .await?;
         }
         remote.stages.begin("finish");
+        self.leave(done, Stage::Recording, limits).await?;
         start::record(remote, self.manner, release, limits).await?;
+        lock::plan(remote, None, limits).await?;
         Ok(model)
     }
 
-    /// Stops what runs, by the commands of the release that it is, in that release's folder.
-    async fn stop_what_runs(&self, done: &mut Done, limits: &Limits) -> Result<(), Failure> {
+    /// Leaves with the agent what it does alone should the connection be lost from now on.
+    async fn leave(&self, done: &Done, stage: Stage<'_>, limits: &Limits) -> Result<(), Failure> {
+        let activation = Activation {
+            manner: self.manner,
+            images: self.images,
+            audit: self.audit,
+        };
+        unattended::leave(self.remote, done, activation, stage, limits).await
+    }
+
+    /// What may run: of which release, how it was started, and whether that is certain.
+    fn running(&self) -> Vec<(Option<&str>, Manner, bool)> {
         let settings = self.remote.settings;
         let current = self.state.current_name();
         let mut running = Vec::new();
@@ -102,15 +131,41 @@ impl Switch<'_> {
             }
             _ => (current, self.manner.clone(), false),
         });
-        // From here on the release before may not run any more.
-        done.started = true;
-        for (release, runs, is_certain) in &running {
-            let stopping = Stopping {
-                runs,
-                release: *release,
-                is_certain: *is_certain,
-                next: Some((self.release, self.manner)),
-            };
+        running
+    }
+
+    /// How each of them is stopped.
+    fn stopping<'a>(
+        &'a self,
+        running: &'a [(Option<&str>, Manner, bool)],
+    ) -> impl Iterator<Item = Stopping<'a>> {
+        running.iter().map(|(release, runs, is_certain)| Stopping {
+            runs,
+            release: *release,
+            is_certain: *is_certain,
+            next: Some((self.release, self.manner)),
+        })
+    }
+
+    /// The commands that stop what may run; or why only from here.
+    fn stops(
+        &self,
+        running: &[(Option<&str>, Manner, bool)],
+    ) -> Result<Vec<Command>, &'static str> {
+        let settings = self.remote.settings;
+        let stops = self.stopping(running);
+        let stops = stops.filter_map(|stopping| stopping.unattended(settings).transpose());
+        stops.collect()
+    }
+
+    /// Stops what runs, by the commands of the release that it is, in that release's folder.
+    async fn stop_what_runs(
+        &self,
+        running: &[(Option<&str>, Manner, bool)],
+        done: &mut Done,
+        limits: &Limits,
+    ) -> Result<(), Failure> {
+        for stopping in self.stopping(running) {
             let stopped = stop(self.remote, &stopping, limits).await;
             if let Err(NotStopped::Runs(_)) = stopped {
                 done.started = false;
@@ -135,15 +190,23 @@ impl Switch<'_> {
         )))
     }
 
-    /// In-place: moves the files.
-    async fn put(&self, done: &mut Done, limits: &Limits) -> Result<Option<Stamp>, Failure> {
+    /// In-place: the releases that may have files in the target folder.
+    fn there(&self) -> impl Iterator<Item = String> {
         let current = self.state.current_name();
         let placing = self.state.placing.as_deref();
-        let there = current.into_iter().chain(placing).map(str::to_owned);
-        let from: Vec<String> = there.collect();
-        self.check_back(limits).await?;
+        current.into_iter().chain(placing).map(str::to_owned)
+    }
+
+    /// In-place: the same once this release's files are put there as well, this one first.
+    fn placed(&self) -> Vec<String> {
         let new = std::iter::once(self.release.to_owned());
-        done.placed = Some(new.chain(from.iter().cloned()).collect());
+        new.chain(self.there()).collect()
+    }
+
+    /// In-place: moves the files.
+    async fn put(&self, limits: &Limits) -> Result<Option<Stamp>, Failure> {
+        let placing = self.state.placing.as_deref();
+        let from = self.there().collect();
         let put = Put {
             release: self.release.to_owned(),
             is_wanted: true,

@@ -60,6 +60,17 @@ impl Entry<'_> {
     }
 }
 
+/// What is known of a deployment before its end: a JSON object, to which the agent adds the rest.
+pub(super) fn known(context: &Context, entry: &Entry<'_>) -> String {
+    let mut known = entry.json(context);
+    if let Some(known) = known.as_object_mut() {
+        for later in ["time", "result", "failure", "outcome", "seconds"] {
+            known.remove(later);
+        }
+    }
+    redacted(&known.to_string()).into_owned()
+}
+
 /// Writes it down; a host that cannot take it does not fail a deployment that is done.
 pub(super) async fn record(remote: &Remote<'_>, context: &Context, entry: &Entry<'_>) {
     let line = redacted(&entry.json(context).to_string()).into_owned();

@@ -15,9 +15,9 @@ use crate::host::lock;
 use crate::host::state::State;
 use crate::runtime::commands::Commands;
 use crate::runtime::compose::{self, Outline, Unread};
+use crate::runtime::images;
 use crate::runtime::ollama;
 use crate::runtime::run_spec::Manner;
-use crate::runtime::start;
 use crate::runtime::stop::{self, Stopping};
 use crate::settings::key_source::KeySource;
 use crate::settings::{Checked, Transport};
@@ -58,6 +58,12 @@ pub(super) async fn of_deployment(
             old.iter()
                 .map(|old| format!("remove the old release {old}")),
         );
+        let after = ahead.and_then(|ahead| ahead.outline.as_ref().ok());
+        let after = after.map_or(&[][..], |outline| outline.services.as_slice());
+        for service in images::to_pull(remote, after, limits).await? {
+            let (image, name) = (&service.image, &service.name);
+            deeds.push(format!("pull the image {image} of service {name}"));
+        }
         deeds.extend(shown("build", commands.build(&release)));
     }
     if let Some(model) = &settings.model
@@ -103,7 +109,7 @@ pub(super) async fn of_deployment(
     let stored = state.stored().cloned().unwrap_or_default();
     Ok(Plan {
         host: remote.shown.clone(),
-        way: remote.way.routes.way(),
+        way: remote.ssh_target.routes.way(),
         target: settings.paths.target.clone(),
         current: current.map(str::to_owned),
         release: is_new.then_some(release),
@@ -117,7 +123,7 @@ pub(super) async fn of_deployment(
             .map(|(_, kind)| size(kind))
             .sum(),
         deeds,
-        permissions: permissions(settings, remote.way.instance.is_some()),
+        permissions: permissions(settings, remote.ssh_target.instance.is_some()),
         unknown: None,
     })
 }
@@ -145,7 +151,7 @@ pub(super) fn permissions(settings: &Checked, has_instance: bool) -> Vec<String>
         ]);
     }
     // A key of Session Manager's preferences is known once a session begins.
-    if settings.place.address.is_none() {
+    if settings.destination.address.is_none() {
         actions.extend(needs::permissions(settings.transport));
     }
     if settings.transfer_bucket.is_some()
@@ -180,7 +186,7 @@ async fn services(
         return vec!["every service is built and started".to_owned()];
     };
     let told = async {
-        let before = start::services(remote, &runs.commands(settings), current, limits).await;
+        let before = images::services(remote, &runs.commands(settings), current, limits).await;
         let before = before.map_err(|failure| failure.deed().to_owned())?;
         let after = &outline
             .as_ref()
@@ -245,11 +251,11 @@ pub(super) async fn of_rollback(
     deeds.extend(shown("start", commands.start(release, false, false)));
     let plan = Plan {
         host: remote.shown.clone(),
-        way: remote.way.routes.way(),
+        way: remote.ssh_target.routes.way(),
         target: remote.settings.paths.target.clone(),
         current: Some(current.to_owned()),
         deeds,
-        permissions: permissions(remote.settings, remote.way.instance.is_some()),
+        permissions: permissions(remote.settings, remote.ssh_target.instance.is_some()),
         ..Plan::default()
     };
     Ok((plan.text(), plan.json()))

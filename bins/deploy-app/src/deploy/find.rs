@@ -7,16 +7,16 @@ use aws::session::Session;
 
 use super::plan::Plan;
 use crate::connect::cloud::Cloud;
-use crate::connect::instance::{self, Next, Seen};
+use crate::connect::instance::{self, InstanceInfo, Next};
 use crate::connect::transport::Routes;
 use crate::settings::key_source::KeySource;
-use crate::settings::{Checked, Chosen};
+use crate::settings::{Checked, InstanceSelector};
 use ssh::Address;
 
 /// What is deployed to, once it runs.
 pub(super) struct Host {
     /// The instance, where it is one.
-    pub(super) instance: Option<(Cloud, Seen)>,
+    pub(super) instance: Option<(Cloud, InstanceInfo)>,
     /// AWS, where something is to be asked of it.
     pub(super) session: Option<Session>,
     /// Where its SSH server listens.
@@ -45,8 +45,8 @@ pub(super) async fn find(
     looks_only: bool,
     limits: &Limits,
 ) -> Result<Found, Failure> {
-    let Some(chosen) = &settings.place.instance else {
-        let Some(address) = settings.place.address.clone() else {
+    let Some(chosen) = &settings.destination.instance else {
+        let Some(address) = settings.destination.address.clone() else {
             return Err(Failure::refused(
                 "neither INSTANCE_ID nor DEPLOY_APP_ADDRESS is set",
             ));
@@ -67,8 +67,8 @@ pub(super) async fn find(
     let cloud = Cloud::new(session.clone());
     let ec2 = &cloud.ec2;
     let id = match chosen {
-        Chosen::Id(id) => id.clone(),
-        Chosen::Tag(tag) => {
+        InstanceSelector::Id(id) => id.clone(),
+        InstanceSelector::Tag(tag) => {
             let seen = limits.in_time(BEFORE, ec2.find(tag)).await?;
             tracing::info!("the instance with tag {tag} is {}", seen.id);
             seen.id
@@ -110,7 +110,7 @@ pub(super) async fn find(
         false => private.or(public),
     };
     let looked_up = looked_up.map(|host| Address { host, port: 22 });
-    let address = settings.place.address.clone().or(looked_up);
+    let address = settings.destination.address.clone().or(looked_up);
     let finding = Routes::find(settings, context, &cloud, &seen, address.as_ref());
     let found = limits
         .in_time("the ways to the instance were found", finding)

@@ -11,9 +11,11 @@ use tokio::time::Instant;
 use super::application::Application;
 use super::audit::{self, Entry};
 use super::compare::{self, CLEANUP};
+use super::decision;
 use super::disk_space;
 use super::failure_bundle;
-use super::undo::{self, Before, Done, Told};
+use super::journal::{Before, Done};
+use super::undo::{self, Told, Undone};
 use crate::host::Remote;
 use crate::runtime::ollama::Ensured;
 
@@ -26,6 +28,8 @@ pub(super) struct Deployed {
     pub(super) release: String,
     /// Whether anything was changed.
     pub(super) changed: bool,
+    /// Whether an earlier deployment brought it there, and could not say so.
+    pub(super) adopted: bool,
     pub(super) model: Option<Ensured>,
 }
 
@@ -67,9 +71,10 @@ pub(super) async fn finish(
                 true => SYNC_LIMIT,
                 false => CLEANUP,
             };
+            decision::forget(remote, done.decision.as_ref()).await;
             // The deployment is done, and a lock that is not given back ends with the connection.
             undo::unlock(remote, &done, changed, &Limits::cleanup(limit)).await;
-            Ok(Some((deployed.release, changed)))
+            Ok(Some((deployed.release, changed || deployed.adopted)))
         }
         Err(failure) => {
             if !done.release.is_empty() {
@@ -89,7 +94,10 @@ pub(super) async fn finish(
                 },
                 explains: !is_stopped,
             };
-            Err(undo::undo(remote, &commands, &mut done, failure, &told).await)
+            match undo::undo(remote, &commands, &mut done, failure, &told).await {
+                Undone::Kept => Ok(Some((release, true))),
+                Undone::Failed(failure) => Err(failure),
+            }
         }
     }
 }

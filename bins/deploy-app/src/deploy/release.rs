@@ -11,18 +11,21 @@ use tokio::time::Instant;
 
 use super::activate::Switch;
 use super::application::Application;
+use super::audit::{self, Entry};
 use super::compare::{self, Compared};
+use super::decision;
 use super::disk_space;
 use super::dry_run;
+use super::journal::{Before, Done};
 use super::outcome::{Deployed, SYNC_LIMIT, clean_up, finish};
 use super::preflight;
 use super::restart;
-use super::undo::{Before, Done};
 use crate::host::Remote;
 use crate::host::lock;
 use crate::host::state::State;
 use crate::runtime::commands::Commands;
 use crate::runtime::compose;
+use crate::runtime::images;
 use crate::runtime::ollama::{self, Ensured};
 use crate::runtime::run_spec::Manner;
 use crate::runtime::start::{self, Images};
@@ -49,7 +52,12 @@ pub(super) async fn ship(
         context.dry_run,
         compared.state.current_name(),
     ) {
-        return untouched(remote, current, limits).await.map(Some);
+        let decision = compared.state.decision.as_ref();
+        decision::tell(decision);
+        let (release, changed) = untouched(remote, current, limits).await?;
+        decision::forget(remote, decision).await;
+        let changed = changed || decision::has_kept(decision, &release);
+        return Ok(Some((release, changed)));
     }
     let ahead = if compared.is_done() {
         None
@@ -63,6 +71,7 @@ pub(super) async fn ship(
         .map_or(remote.settings, |ahead| &ahead.settings);
     let remote = &remote.by(settings);
     if context.dry_run {
+        decision::tell(compared.state.decision.as_ref());
         let state = &compared.state;
         let frees = !state
             .to_prune(remote.settings.keep_releases, true)
@@ -156,6 +165,9 @@ async fn act<'a>(
     remote.stages.begin("compare");
     let state = remote.look_unless(Some(seen), digest, limits).await?;
     let mut compared = compare::compare(remote, application, state, true, limits).await;
+    let decision = compared.state.decision.clone();
+    decision::tell(decision.as_ref());
+    done.decision.clone_from(&decision);
     let current = compared.state.current_name().map(str::to_owned);
     match (&current, compared.is_same(), &compared.state.placing) {
         (Some(current), true, None) if compared.doubt().is_none() => {
@@ -163,6 +175,7 @@ async fn act<'a>(
             return Ok(Deployed {
                 release: current.clone(),
                 changed: false,
+                adopted: decision::has_kept(decision.as_ref(), current),
                 model: None,
             });
         }
@@ -170,7 +183,7 @@ async fn act<'a>(
             return restart::restart(remote, &compared.state, current, limits, done).await;
         }
         (Some(current), true, None) => {
-            return restart::resume(remote, &compared, current, limits, done).await;
+            return restart::resume(remote, &compared, current, context, limits, done).await;
         }
         _ => {}
     }
@@ -190,6 +203,15 @@ async fn act<'a>(
     send(remote, application, &compared, &release, limits).await?;
     let commands = compare::commands(remote);
     let pulled = prepare(remote, &commands, &release, application, limits).await?;
+    let before = Before::of(&compared.state, &release);
+    let entry = Entry {
+        deed: "deploy",
+        release: &release,
+        before: before.release(),
+        digest: Some(application.digest.to_string()),
+        ..Entry::default()
+    };
+    let audit = &audit::known(context, &entry);
     let remote = match renew(remote, done, limits).await? {
         Some(again) => &*renewed.insert(again),
         None => remote,
@@ -199,7 +221,8 @@ async fn act<'a>(
         release: &release,
         manner: &Manner::of(remote.settings),
         state: &compared.state,
-        before: Before::of(&compared.state, &release),
+        before: before.clone(),
+        audit,
         resumes: false,
         images: Images::Fresh,
         altered: altered(&compared.diff.changed),
@@ -212,6 +235,7 @@ async fn act<'a>(
     Ok(Deployed {
         release,
         changed: true,
+        adopted: false,
         model,
     })
 }
@@ -230,7 +254,7 @@ async fn renew<'a>(
     let Some(lock) = done
         .lock
         .as_ref()
-        .filter(|_| remote.way.routes.ends_within(needed))
+        .filter(|_| remote.ssh_target.routes.ends_within(needed))
     else {
         return Ok(None);
     };
@@ -329,17 +353,17 @@ async fn prepare(
     limits: &Limits,
 ) -> Result<bool, Failure> {
     if let Some(build) = commands.build(release) {
-        let services = start::services(remote, commands, release, limits).await?;
+        let services = images::services(remote, commands, release, limits).await?;
         start::keeps_models(remote, &services)?;
         preflight::check_mounts(remote.settings, &application.wanted, &services)?;
-        start::pull_images(remote, commands, release, &services, limits).await?;
+        images::pull(remote, commands, release, &services, limits).await?;
         remote.stages.begin("build");
         remote
             .command(&build, &format!("build release {release}"), limits)
             .await?;
         let names: Vec<&str> = services.iter().map(|it| it.image.as_str()).collect();
-        let images = compose::Of::Names(&names);
-        start::keep_images(remote, commands, release, images, limits).await?;
+        let of = compose::Of::Names(&names);
+        images::keep(remote, commands, release, of, limits).await?;
     }
     let mut pulled = false;
     if let Some(model) = &remote.settings.model

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use action::failure::{Failure, Resource, ResourceKind};
+use action::program::Context;
 use action::wait::Limits;
 use filesync::Altered;
 
 use super::activate::Switch;
+use super::audit::{self, Entry};
 use super::compare::{self, Compared};
+use super::journal::{Before, Done};
 use super::outcome::{Deployed, clean_up};
-use super::undo::{self, Before, Done};
+use super::undo;
 use crate::host::Remote;
 use crate::host::state::State;
 use crate::runtime::run_spec::Manner;
@@ -22,6 +25,7 @@ pub(super) async fn resume(
     remote: &Remote<'_>,
     compared: &Compared,
     current: &str,
+    context: &Context,
     limits: &Limits,
     done: &mut Done,
 ) -> Result<Deployed, Failure> {
@@ -30,12 +34,22 @@ pub(super) async fn resume(
     current.clone_into(&mut done.release);
     // What was healthy once may be so again.
     done.made = !compared.state.doubted.contains(current);
+    let before = Before::of(&compared.state, current);
+    let entry = Entry {
+        deed: "deploy",
+        release: current,
+        before: before.release(),
+        digest: compared.state.digest(),
+        ..Entry::default()
+    };
+    let audit = &audit::known(context, &entry);
     let switch = Switch {
         remote,
         release: current,
         manner: &Manner::of(remote.settings),
         state: &compared.state,
-        before: Before::of(&compared.state, current),
+        before: before.clone(),
+        audit,
         resumes: true,
         images: match &compared.unwell {
             Some(_) => Images::KeptInNewContainers,
@@ -48,6 +62,7 @@ pub(super) async fn resume(
     Ok(Deployed {
         release: current.to_owned(),
         changed: true,
+        adopted: false,
         model,
     })
 }
@@ -83,6 +98,7 @@ pub(super) async fn restart(
         Ok(model) => Ok(Deployed {
             release: current.to_owned(),
             changed: true,
+            adopted: false,
             model,
         }),
         Err(failure) => {

@@ -10,15 +10,18 @@ use filesync::{Altered, Fault, Operation};
 use tokio::time::Instant;
 
 use super::activate::Switch;
+use super::audit::{self, Entry};
 use super::compare;
+use super::decision;
 use super::dry_run;
+use super::journal::{Before, Done};
 use super::outcome::{Deployed, clean_up, finish};
 use super::preflight;
-use super::undo::{Before, Done};
 use crate::host::Remote;
 use crate::host::lock;
 use crate::host::state::State;
-use crate::runtime::start::{self, Images};
+use crate::runtime::images;
+use crate::runtime::start::Images;
 
 /// The digest of no tree: whatever is current is told in full.
 fn no_tree() -> Digest {
@@ -36,6 +39,7 @@ pub(super) async fn go_back(
     let state = remote.look(Some(no_tree()), limits).await?;
     let (current, release) = choose(remote, &state)?;
     if current == release && state.is_proven() {
+        decision::tell(state.decision.as_ref());
         tracing::info!("release {current} is current already: nothing to go back to");
         return Ok(Some((current, false)));
     }
@@ -57,7 +61,7 @@ pub(super) async fn go_back(
     if commands.project().is_some() {
         compare::check_runtime_of(remote, &commands, limits).await?;
         preflight::is_ours(remote, &manner, limits).await?;
-        start::images_are_there(remote, &commands, &release, limits).await?;
+        images::are_there(remote, &commands, &release, limits).await?;
     }
     if context.dry_run {
         let (text, json) = dry_run::of_rollback(remote, &current, &release, &state, limits).await?;
@@ -90,13 +94,24 @@ async fn act(
         )
         .hint("`deploy-app releases` lists what is there now"));
     }
+    decision::tell(state.decision.as_ref());
+    done.decision.clone_from(&state.decision);
     release.clone_into(&mut done.release);
+    let before = Before::of(&state, release);
+    let entry = Entry {
+        deed: "rollback",
+        release,
+        before: before.release(),
+        ..Entry::default()
+    };
+    let audit = &audit::known(context, &entry);
     let switch = Switch {
         remote,
         release,
         manner: &state.manner(release, remote.settings),
         state: &state,
-        before: Before::of(&state, release),
+        before: before.clone(),
+        audit,
         resumes,
         images: Images::Kept,
         // What lies there may have been altered, and was not compared: all of it is placed anew.
@@ -107,6 +122,7 @@ async fn act(
     Ok(Deployed {
         release: release.to_owned(),
         changed: true,
+        adopted: false,
         model,
     })
 }
@@ -191,6 +207,7 @@ async fn check_whole(remote: &Remote<'_>, release: &str, limits: &Limits) -> Res
 /// Lists the releases: name, `current`, `proven` or `unproven`, the newest first, separated by tabs.
 pub(super) async fn list(remote: &Remote<'_>, limits: &Limits) -> Result<Output, Failure> {
     let state = remote.look(Some(no_tree()), limits).await?;
+    decision::tell(state.decision.as_ref());
     let mut text = String::new();
     for name in state.releases.iter().rev() {
         let what = if state.current_name() == Some(name.as_str()) {

@@ -9,8 +9,8 @@ use action::wait::Limits;
 use super::application::{self, Application};
 use super::find::{self, Found, Host};
 use super::{release, rollback};
-use crate::connect::endpoint::Way;
-use crate::connect::host_keys::{self, Belief};
+use crate::connect::host_keys::{self, HostKeyTrust};
+use crate::connect::ssh_target::SshTarget;
 use crate::connect::{diagnose, private_key};
 use crate::diagnostics::bundle;
 use crate::diagnostics::collector::Evidence;
@@ -91,7 +91,7 @@ async fn act(
         None => Job::Deploy,
     };
     let mut application = None;
-    if matches!(job, Job::Deploy) && settings.place.instance.is_some() {
+    if matches!(job, Job::Deploy) && settings.destination.instance.is_some() {
         // No instance is started for what is refused.
         stages.begin("read");
         application = Some(application::read(settings, context).await?);
@@ -112,7 +112,7 @@ async fn act(
         Found::NotRunning(plan) => {
             return Err(Failure::refused(format!(
                 "cannot list the releases on {}: {}",
-                settings.place,
+                settings.destination,
                 plan.unknown.unwrap_or_default()
             )));
         }
@@ -152,18 +152,18 @@ async fn connected(
         None => None,
     };
     stages.begin("connect");
-    let way = Way {
+    let ssh_target = SshTarget {
         address: host.address.clone(),
         routes: &host.routes,
         instance: host.instance.as_ref().map(|(cloud, seen)| (cloud, seen)),
         key,
     };
-    let belief = host_keys::learn(settings, &way, context.dry_run, limits);
-    let belief = limits.in_time("the host keys were learnt", belief).await?;
+    let trust = host_keys::learn(settings, &ssh_target, context.dry_run, limits);
+    let trust = limits.in_time("the host keys were learnt", trust).await?;
     // Where nothing is started, the application is read and the host looked at side by side.
     let reading = Work::of(&job, application, settings, context);
     let reaching = async {
-        let remote = reach(settings, &way, &belief, (stages, evidence), limits).await?;
+        let remote = reach(settings, &ssh_target, &trust, (stages, evidence), limits).await?;
         let seen = match (&job, &host.instance) {
             (Job::Deploy, None) => Some(remote.look(None, limits).await?),
             _ => None,
@@ -172,7 +172,7 @@ async fn connected(
     };
     let (work, (remote, seen)) = tokio::try_join!(reading, reaching)?;
     if !context.dry_run {
-        let storing = remote.store_belief();
+        let storing = remote.store_trust();
         limits.in_time("the host keys were stored", storing).await?;
     }
     let ended = match &work {
@@ -193,13 +193,15 @@ async fn connected(
 /// Connects; gathers what AWS knows of an instance that does not answer.
 async fn reach<'a>(
     settings: &'a Checked,
-    way: &'a Way<'a>,
-    belief: &'a Belief,
+    ssh_target: &'a SshTarget<'a>,
+    trust: &'a HostKeyTrust,
     (stages, evidence): (&'a Stages, &'a Evidence),
     limits: &Limits,
 ) -> Result<Remote<'a>, Failure> {
-    let reached = Remote::connect(settings, way, belief, (stages, evidence), limits).await;
-    if let (Err(_), Some((cloud, seen)), Some(_)) = (&reached, way.instance, &settings.bundle) {
+    let reached = Remote::connect(settings, ssh_target, trust, (stages, evidence), limits).await;
+    if let (Err(_), Some((cloud, seen)), Some(_)) =
+        (&reached, ssh_target.instance, &settings.bundle)
+    {
         diagnose::gather_unreached(evidence, cloud, &seen.id).await;
     }
     reached

@@ -7,14 +7,16 @@ use action::export::quote::posix as quote;
 use action::failure::{Failure, Resource, ResourceKind};
 use action::program::Context;
 use action::wait::Limits;
-use filesync::{Altered, Operation, Paths, Put};
+use filesync::{Altered, Decision, Operation, Outcome, Paths, Put};
 
 use super::audit::{self, Entry};
+use super::decision;
 use super::disk_space;
 use super::failure_bundle;
+use super::journal::{Before, Done};
+use super::unattended::{self, Activation, Stage};
 use crate::host::Remote;
-use crate::host::lock::{self, Lock};
-use crate::host::state::State;
+use crate::host::lock;
 use crate::runtime::commands::Commands;
 use crate::runtime::health;
 use crate::runtime::run_spec::Manner;
@@ -28,56 +30,6 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// How long the host may take to be reached again.
 const RECONNECT_LIMIT: Duration = Duration::from_secs(60);
 
-/// What a run did so far, written down before each deed, because a deed that fails may be half done.
-#[derive(Debug, Default)]
-pub(super) struct Done {
-    /// The lock, once it was taken.
-    pub lock: Option<Lock>,
-    /// The release that is being brought to run.
-    pub release: String,
-    /// Whether that release was made by this run, or by one that died before it was proven; it goes when
-    /// it fails.
-    pub made: bool,
-    /// Whether `current` was switched to it, and what comes back when it fails.
-    pub switched: Option<Before>,
-    /// How what comes back is run.
-    pub back: Option<Manner>,
-    /// In-place: the releases that may have files in the target folder, this one first, once any were moved.
-    pub placed: Option<Vec<String>>,
-    /// Whether commands of the new release may have run.
-    pub started: bool,
-}
-
-/// What comes back when a release fails.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Before {
-    /// Nothing: this was the first release.
-    Nothing,
-    /// This release, which was healthy when it was started last.
-    Release(String),
-    /// Nothing: this release was current, and neither it nor any other was ever proven healthy.
-    Unproven(String),
-}
-
-impl Before {
-    /// The release that comes back.
-    pub(super) fn release(&self) -> Option<&str> {
-        match self {
-            Self::Release(release) => Some(release),
-            Self::Nothing | Self::Unproven(_) => None,
-        }
-    }
-
-    /// What comes back when `next` fails.
-    pub(super) fn of(state: &State, next: &str) -> Self {
-        match (state.fallback(next), state.current_name()) {
-            (Some(release), _) => Self::Release(release.to_owned()),
-            (None, Some(current)) => Self::Unproven(current.to_owned()),
-            (None, None) => Self::Nothing,
-        }
-    }
-}
-
 /// What is said about a failed run, beside its failure.
 #[derive(Debug)]
 pub(super) struct Told<'a> {
@@ -89,19 +41,31 @@ pub(super) struct Told<'a> {
     pub explains: bool,
 }
 
-/// Takes back everything, over a new connection where the old one is gone, and writes down how that ended.
+/// How long an agent that decides alone is waited for.
+const DECISION_LIMIT: Duration = Duration::from_secs(1800);
+
+/// What came of a run that failed.
+pub(super) enum Undone {
+    /// The connection was lost, and the agent found the release healthy and kept it.
+    Kept,
+    /// It was taken back, or something of it remains.
+    Failed(Failure),
+}
+
+/// Takes back everything, over a new connection where the old one is gone, and writes down how that ended. Where the agent
+/// has decided alone meanwhile, that counts.
 pub(super) async fn undo(
     remote: &Remote<'_>,
     commands: &Commands<'_>,
     done: &mut Done,
     failure: Failure,
     told: &Told<'_>,
-) -> Failure {
+) -> Undone {
     let Some(lock) = done.lock.clone() else {
-        return failure;
+        return Undone::Failed(failure);
     };
     if !remote.session.is_closed() {
-        return take_back(remote, commands, done, failure, told).await;
+        return Undone::Failed(take_back(remote, commands, done, failure, told).await);
     }
     tracing::warn!(
         "the connection to {} is gone, connecting again to clean up",
@@ -109,26 +73,47 @@ pub(super) async fn undo(
     );
     // Should only the agent be gone, the host notices that nobody waits for what it ran.
     remote.session.clone().close().await;
-    match remote.again(&Limits::cleanup(RECONNECT_LIMIT)).await {
-        Ok(again) => {
-            let limits = Limits::cleanup(LIMIT);
-            if let Err(error) = lock::retake(&again, &lock, &limits).await {
-                let failure = match error.exit() {
-                    // Whatever is there now belongs to whoever has the lock.
-                    Exit::Lost => lost(remote, done, &failure),
-                    _ => unreached(remote, done, failure, &error),
-                };
-                again.session.close().await;
-                return failure;
+    let again = match remote.again(&Limits::cleanup(RECONNECT_LIMIT)).await {
+        Ok(again) => again,
+        Err(error) => return Undone::Failed(unreached(remote, done, failure, &error)),
+    };
+    let limits = Limits::cleanup(DECISION_LIMIT);
+    let undone = match lock::retake(&again, &lock, &limits).await {
+        Ok(Some(decision)) => {
+            if told.explains && decision.outcome != Outcome::Kept {
+                failure_bundle::gather(&again, commands, &done.release).await;
             }
+            decided(&again, done, &decision, failure).await
+        }
+        Ok(None) => {
             if told.explains && !done.release.is_empty() {
                 failure_bundle::gather(&again, commands, &done.release).await;
             }
-            let failure = take_back(&again, commands, done, failure, told).await;
-            again.session.close().await;
-            failure
+            Undone::Failed(take_back(&again, commands, done, failure, told).await)
         }
-        Err(error) => unreached(remote, done, failure, &error),
+        Err(error) => Undone::Failed(match error.exit() {
+            // Whatever is there now belongs to whoever has the lock.
+            Exit::Lost => lost(remote, done, &failure),
+            _ => unreached(remote, done, failure, &error),
+        }),
+    };
+    again.session.close().await;
+    undone
+}
+
+/// What this run came to by the agent's decision.
+async fn decided(again: &Remote<'_>, done: &Done, decision: &Decision, failure: Failure) -> Undone {
+    decision::tell(Some(decision));
+    decision::forget(again, Some(decision)).await;
+    unlock(again, done, false, &Limits::cleanup(LIMIT)).await;
+    let is_stopped = matches!(failure.exit(), Exit::Interrupted | Exit::Terminated);
+    match decision::outcome(again, decision, failure.clone()) {
+        Some(failure) => Undone::Failed(failure),
+        None if is_stopped => Undone::Failed(failure.changed(format!(
+            "the agent found release {} healthy, and kept it",
+            decision.release
+        ))),
+        None => Undone::Kept,
     }
 }
 
@@ -171,6 +156,17 @@ async fn take_back(
     told: &Told<'_>,
 ) -> Failure {
     let limits = Limits::cleanup(LIMIT);
+    if done.switched.is_some() {
+        let activation = Activation {
+            manner: &Manner::of(remote.settings),
+            images: Images::Kept,
+            audit: &audit::known(told.context, &told.entry),
+        };
+        let stage = Stage::Failed(failure.deed());
+        if let Err(error) = unattended::leave(remote, done, activation, stage, &limits).await {
+            tracing::warn!("{error}");
+        }
+    }
     let (failure, outcome) = take_deeds_back(remote, commands, done, failure, &limits).await;
     let entry = Entry {
         failure: Some(&failure),

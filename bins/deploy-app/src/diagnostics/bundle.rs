@@ -36,7 +36,7 @@ pub(crate) fn write(
         "remains": failure.remainders().iter().map(Remainder::json).collect::<Vec<_>>(),
         "command": command.map(|failed| &failed.command),
         "status": command.map(|failed| &failed.ended),
-        "host": settings.place.to_string(),
+        "host": settings.destination.to_string(),
         "target": settings.paths.target,
         "release": state.release,
         "build": context.codebuild.build_id,

@@ -9,6 +9,7 @@ mod connection;
 mod files;
 mod link;
 mod program;
+mod stream;
 
 pub(crate) use bootstrap::{Folders, StartError};
 pub(crate) use connection::Host;

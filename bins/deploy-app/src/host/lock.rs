@@ -6,9 +6,10 @@ use action::exit::Exit;
 use action::failure::Failure;
 use action::program::Context;
 use action::wait::Limits;
-use agent_protocol::message::{self, AgentError, Answer, Holder, Request};
+use agent_protocol::message::{self, AgentError, Answer, Holder, Judging, Request};
+use agent_protocol::plan::Plan;
 use bundle::digest::Digest;
-use filesync::Operation;
+use filesync::{Decision, Operation};
 use jiff::Timestamp;
 use ssh::ExecError;
 use tokio::time::{Instant, interval_at, sleep_until};
@@ -18,8 +19,6 @@ use super::state::State;
 
 /// A waiting line is printed this often.
 const HEARTBEAT: Duration = Duration::from_secs(30);
-/// How long an agent of ours whose connection broke may take to end what it ran, before another takes its lock.
-const RETAKE: Duration = Duration::from_secs(90);
 
 /// The lock, taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +36,7 @@ impl Lock {
             since: 0,
             process: 0,
             lease_secs: None,
+            judging: None,
         };
         let folder = self.folder.clone();
         Request::Lock {
@@ -122,31 +122,48 @@ pub(crate) async fn holder(
     }
 }
 
-/// Takes the lock again over another connection, after the one with the agent that held it broke.
-/// Fails with [`Exit::Lost`] when somebody else has it, or had it in between.
+/// Takes the lock again over another connection, after the one with the agent that held it broke. Gives what that agent
+/// decided alone meanwhile, where it had a plan. Fails with [`Exit::Lost`] when somebody else has the lock, or had it in
+/// between.
 pub(crate) async fn retake(
     remote: &Remote<'_>,
     lock: &Lock,
     limits: &Limits,
-) -> Result<(), Failure> {
-    let until = limits.deadline.min(Instant::now() + RETAKE);
+) -> Result<Option<Decision>, Failure> {
     let is_ours = |holder: &Holder| holder.token == lock.token;
     let left_by = match ask(remote, lock.request(false), limits).await? {
         Answer::Locked { left_by } => left_by,
+        // The agent ends by itself, and so does one that decides alone.
         Answer::Held(holder) if is_ours(&holder) => {
-            wait(remote, lock, holder, until, limits).await?
+            wait(remote, lock, holder, limits.deadline, limits).await?
         }
         Answer::Held(_) => return Err(lost(&lock.folder)),
         _ => return Err(no_sense(remote)),
     };
-    match left_by {
-        Some(left_by) if is_ours(&left_by) => Ok(()),
+    let decision = remote.look(None, limits).await?.decision;
+    match (decision, left_by) {
+        (Some(decision), _) if decision.token == lock.token => Ok(Some(decision)),
+        (_, Some(left_by)) if is_ours(&left_by) => Ok(None),
         // Whoever took it may have changed everything, and has it no more.
         _ => {
             drop(give_back(remote, false, limits).await);
             Err(lost(&lock.folder))
         }
     }
+}
+
+/// Leaves a plan for the agent should the connection be lost from now on, or takes it back.
+pub(crate) async fn plan(
+    remote: &Remote<'_>,
+    plan: Option<Box<Plan>>,
+    limits: &Limits,
+) -> Result<(), Failure> {
+    let deed = "leave a plan with the agent";
+    let answer = remote.session.ask(Request::Plan(plan), limits).await;
+    let answer = answer.map_err(|error| remote.no_result(deed, &error))?;
+    answer
+        .map(drop)
+        .map_err(|error| refused(remote, deed, &error))
 }
 
 /// Gives the lock back; with `writes`, waits then until everything is on the disk.
@@ -213,6 +230,10 @@ fn held(remote: &Remote<'_>, holder: &Holder) -> Failure {
         ),
     )
     .detail(format!("held by {}", shown(holder)));
+    if holder.judging.is_some() {
+        return failure
+            .hint("run again when it has decided, or wait longer with DEPLOY_APP_LOCK_WAIT");
+    }
     let wait = "run again when it is done, or wait longer with DEPLOY_APP_LOCK_WAIT";
     match holder.lease_secs {
         Some(_) => failure.hint(format!("{wait}; its lock ends by itself when it is dead")),
@@ -226,19 +247,31 @@ fn held(remote: &Remote<'_>, holder: &Holder) -> Failure {
 /// A holder in words.
 pub(crate) fn shown(holder: &Holder) -> String {
     let owner = &holder.owner;
+    if let Some(Judging { release, until }) = &holder.judging {
+        return format!(
+            "{owner} lost its connection, and the agent decides alone on release {release}, until {} at the latest (process {} on the host)",
+            moment(*until),
+            holder.process
+        );
+    }
     match holder.lease_secs {
         Some(left) => format!(
             "{owner}, with an older version of deploy-app, holds the lock for {left} s more unless it renews it"
         ),
         None => {
-            let since = i64::try_from(holder.since).unwrap_or_default();
-            let since = Timestamp::from_second(since).unwrap_or_default();
+            let since = moment(holder.since);
             format!(
                 "{owner} has held the lock since {since} (process {} on the host)",
                 holder.process
             )
         }
     }
+}
+
+/// A moment of the host's clock, in seconds since 1970.
+fn moment(seconds: u64) -> Timestamp {
+    let seconds = i64::try_from(seconds).unwrap_or_default();
+    Timestamp::from_second(seconds).unwrap_or_default()
 }
 
 /// The failure of a deployment whose lock somebody else took.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bundle::digest::Digest;
-use filesync::{Files, Running, Seen, Tree};
+use filesync::{Decision, Files, Running, Seen, Tree};
 
 /// What the host says about itself and the target folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(crate) struct State {
     pub images: BTreeSet<String>,
     /// In-place: the release whose files were being placed when somebody was stopped.
     pub placing: Option<String>,
+    /// What the agent decided alone on the last release whose deployment lost its connection, until that was told.
+    pub decision: Option<Decision>,
     /// What stands where the target folder, or one above it, shall be, and is no folder.
     pub blocked: Option<String>,
     /// The folder that holds what we make, and that we may not write into: the target, or the lowest one above it.
@@ -51,6 +53,7 @@ impl State {
             project: seen.project,
             images: seen.images,
             placing: seen.placing,
+            decision: seen.decision,
             blocked: seen.blocked,
             closed: seen.closed,
             free_kib: seen.free_kib,
@@ -64,6 +67,13 @@ impl State {
             Files::Of(tree) => Some(tree),
             _ => None,
         }
+    }
+
+    /// The digest of the current release's manifest.
+    #[must_use]
+    pub(crate) fn digest(&self) -> Option<String> {
+        let digest = self.current.as_ref()?.digest?;
+        Some(digest.to_string())
     }
 
     /// The current release's name.

@@ -23,9 +23,6 @@ impl Remote<'_> {
     }
 
     /// The same with input.
-    ///
-    /// # Errors
-    /// As [`Remote::files`].
     pub(crate) async fn files_of<T: DeserializeOwned>(
         &self,
         deed: &str,

@@ -44,10 +44,10 @@ impl Remote<'_> {
         upload: &Upload,
         limits: &Limits,
     ) -> Result<Option<Received>, Failure> {
-        let routes = &self.way.routes;
+        let routes = &self.ssh_target.routes;
         let (Some(bucket), Some((cloud, _)), Some(dialer)) = (
             &self.settings.transfer_bucket,
-            self.way.instance,
+            self.ssh_target.instance,
             routes.dialer(),
         ) else {
             return Ok(None);

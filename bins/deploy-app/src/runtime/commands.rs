@@ -37,7 +37,6 @@ impl Commands<'_> {
     }
 
     /// Pulls the images of these services while the old release still serves.
-    #[must_use]
     pub(crate) fn pull(&self, release: &str, services: &[String]) -> Option<Command> {
         let what = format!("pull {}", quoted(services));
         self.compose_command("pull", release, &self.stored(release), ("", &what))

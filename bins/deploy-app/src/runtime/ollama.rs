@@ -39,7 +39,7 @@ pub(crate) struct Ensured {
 }
 
 /// The name as Ollama lists it: without a tag it means `latest`.
-fn full_name(model: &str) -> String {
+pub(crate) fn full_name(model: &str) -> String {
     let last = model.rsplit('/').next().unwrap_or(model);
     if last.contains(':') {
         model.to_owned()

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use action::exit::Exit;
 use action::failure::Failure;
 use action::wait::{self, Ended, Limits, Look, Pace};
 use filesync::Operation;
 use tokio::time::Instant;
 
 use super::commands::Commands;
-use super::compose::{self, Pulls, Service, Verdict};
+use super::compose::{self, Service, Verdict};
 use super::health;
+use super::images;
 use super::ollama::{self, Ensured};
 use super::run_spec::Manner;
 use super::target_group::Target;
@@ -37,24 +37,6 @@ pub(crate) enum Images {
     KeptInNewContainers,
 }
 
-/// The services of a release, as Compose reads them in its own folder; none without Compose.
-pub(crate) async fn services(
-    remote: &Remote<'_>,
-    commands: &Commands<'_>,
-    release: &str,
-    limits: &Limits,
-) -> Result<Vec<Service>, Failure> {
-    let Some(script) = commands.compose_stored(release, "config --format json") else {
-        return Ok(Vec::new());
-    };
-    let deed = format!("read the Compose configuration of release {release}");
-    let output = remote.compose(&deed, &script, limits).await?;
-    let paths = &remote.settings.paths;
-    let folder = format!("{}/{}", paths.target, paths.stored(release));
-    compose::services(&output.stdout, &[&folder, &paths.current_folder()])
-        .map_err(|cause| Failure::failed(format!("cannot {deed} on {}", remote.shown)).cause(cause))
-}
-
 /// Starts a release, and waits until its containers are well or its status command succeeds.
 pub(crate) async fn start(
     remote: &Remote<'_>,
@@ -65,10 +47,10 @@ pub(crate) async fn start(
 ) -> Result<(), Failure> {
     let mut held = false;
     if images != Images::Fresh && commands.project().is_some() {
-        let services = services(remote, commands, release, limits).await?;
+        let services = images::services(remote, commands, release, limits).await?;
         // Not without need: with the option, Compose makes unchanged containers anew (docker/compose#14016).
         held = services.iter().any(|service| service.renews);
-        let gone = recall(remote, &services, release, limits).await?;
+        let gone = images::recall(remote, &services, release, limits).await?;
         if let (false, Some(build)) = (gone.is_empty(), commands.rebuild(release, &gone)) {
             let deed = format!("build images of release {release} again");
             remote.command(&build, &deed, limits).await?;
@@ -90,133 +72,6 @@ pub(crate) async fn start(
     }
     started?;
     runs(remote, commands, release, limits).await
-}
-
-/// Gives the images that a release ran their names back. Gives the services whose images are gone and can be built again.
-async fn recall(
-    remote: &Remote<'_>,
-    services: &[Service],
-    release: &str,
-    limits: &Limits,
-) -> Result<Vec<String>, Failure> {
-    let built = services.iter().filter(|service| service.context.is_some());
-    let names: Vec<&str> = built.map(|service| service.image.as_str()).collect();
-    let script = compose::recall(&remote.settings.paths, release, &names);
-    let script = compose::logged_in(&remote.settings.logins, &script);
-    let deed = format!("find the images of release {release}");
-    let output = remote.script(&deed, &script, Input::Empty, limits).await?;
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    for line in told.lines() {
-        match line.split_once(' ').unwrap_or((line, "")) {
-            ("pulled", name) => tracing::warn!(
-                "the image {name} of release {release} was gone from the host: it was pulled again, by its digest"
-            ),
-            ("unknown", _) if names.len() < services.len() => tracing::warn!(
-                "which images release {release} ran was not written down by the version that deployed it: an image that is not built here is what its name leads to now"
-            ),
-            _ => {}
-        }
-    }
-    without(&told, services, release)
-}
-
-/// The services whose images are gone, of those that are built.
-fn without(told: &str, services: &[Service], release: &str) -> Result<Vec<String>, Failure> {
-    let mut again = Vec::new();
-    for name in told.lines().filter_map(|line| line.strip_prefix("gone ")) {
-        let mut of_it = services.iter().filter(|service| service.image == name);
-        match of_it.find(|service| service.context.is_some()) {
-            Some(service) => {
-                tracing::warn!(
-                    "the image {name} of release {release} is gone from the host: it is built again, from the files of that release"
-                );
-                again.push(service.name.clone());
-            }
-            None => return Err(image_is_gone(name, release)),
-        }
-    }
-    Ok(again)
-}
-
-fn image_is_gone(name: &str, release: &str) -> Failure {
-    Failure::failed(format!("cannot start release {release} with the images that it ran"))
-        .cause(format!(
-            "the image {name} that it ran is gone from the host, and has no digest in a registry to pull it by"
-        ))
-        .hint("deploy the application with an image that is there instead")
-}
-
-/// Refuses a release that ran images which cannot be had again.
-pub(crate) async fn images_are_there(
-    remote: &Remote<'_>,
-    commands: &Commands<'_>,
-    release: &str,
-    limits: &Limits,
-) -> Result<(), Failure> {
-    if commands.project().is_none() {
-        return Ok(());
-    }
-    let script = compose::gone(&remote.settings.paths, release);
-    let deed = format!("look for the images of release {release}");
-    let output = remote.script(&deed, &script, Input::Empty, limits).await?;
-    if output.stdout.is_empty() {
-        return Ok(());
-    }
-    let services = services(remote, commands, release, limits).await?;
-    without(&String::from_utf8_lossy(&output.stdout), &services, release)
-        .map(drop)
-        .map_err(|failure| failure.with_exit(Exit::Refused))
-}
-
-/// Pulls the images that are not on the host, and those that the project would have pulled whenever a service starts, while
-/// what ran before still serves. Those that are built here are left to the build.
-///
-/// # Errors
-/// When one cannot be pulled.
-pub(crate) async fn pull_images(
-    remote: &Remote<'_>,
-    commands: &Commands<'_>,
-    release: &str,
-    services: &[Service],
-    limits: &Limits,
-) -> Result<(), Failure> {
-    let foreign = || services.iter().filter(|it| it.context.is_none());
-    let names: Vec<&str> = foreign().map(|it| it.image.as_str()).collect();
-    if names.is_empty() {
-        return Ok(());
-    }
-    let script = compose::absent(&names);
-    let deed = "look for images";
-    let output = remote.script(deed, &script, Input::Empty, limits).await?;
-    let absent = String::from_utf8_lossy(&output.stdout).into_owned();
-    let is_due = |it: &&Service| match it.pulls {
-        Pulls::Always => true,
-        Pulls::Missing => absent.lines().any(|name| name == it.image),
-        Pulls::Never => false,
-    };
-    let due: Vec<String> = foreign().filter(is_due).map(|it| it.name.clone()).collect();
-    let Some(pull) = commands.pull(release, &due).filter(|_| !due.is_empty()) else {
-        return Ok(());
-    };
-    remote.stages.begin("pull");
-    let deed = format!("pull the images of release {release}");
-    remote.command(&pull, &deed, limits).await
-}
-
-/// Writes down which images a release runs, and keeps them.
-pub(crate) async fn keep_images(
-    remote: &Remote<'_>,
-    commands: &Commands<'_>,
-    release: &str,
-    images: compose::Of<'_>,
-    limits: &Limits,
-) -> Result<(), Failure> {
-    let Some(project) = commands.project() else {
-        return Ok(());
-    };
-    let script = compose::keep(&remote.settings.paths, project, release, images);
-    let deed = "keep the images of the release";
-    remote.release(deed, &script, limits).await
 }
 
 /// What `up --wait` made of the containers.
@@ -401,7 +256,7 @@ pub(crate) async fn record(
     limits: &Limits,
 ) -> Result<(), Failure> {
     let commands = manner.commands(remote.settings);
-    keep_images(remote, &commands, release, compose::Of::Containers, limits).await?;
+    images::keep(remote, &commands, release, compose::Of::Containers, limits).await?;
     let proof = Operation::Prove {
         release: release.to_owned(),
         how: manner.to_text(),
@@ -424,7 +279,10 @@ pub(crate) async fn model(
     remote.stages.begin("model");
     let there = ollama::is_there(&remote.session, model, limits).await;
     if !matches!(there, Ok(Some(_))) {
-        keeps_models(remote, &services(remote, commands, release, limits).await?)?;
+        keeps_models(
+            remote,
+            &images::services(remote, commands, release, limits).await?,
+        )?;
     }
     let ensured = ollama::ensure(&remote.session, model, limits).await?;
     Ok(Some(ensured))
@@ -441,7 +299,7 @@ pub(crate) fn keeps_models(remote: &Remote<'_>, services: &[Service]) -> Result<
 
 /// The instance in its target group, where one is named.
 pub(crate) fn target<'a>(remote: &'a Remote<'_>) -> Option<Target<'a>> {
-    let (cloud, seen) = remote.way.instance?;
+    let (cloud, seen) = remote.ssh_target.instance?;
     let group = remote.settings.target_group.as_deref()?;
     Some(Target {
         session: &cloud.session,

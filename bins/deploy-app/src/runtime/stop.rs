@@ -117,6 +117,23 @@ pub(crate) async fn stop(
 }
 
 impl<'a> Stopping<'a> {
+    /// The commands that stop it where nobody looks at what answers; or why nobody may do that.
+    ///
+    /// # Errors
+    /// In words.
+    pub(crate) fn unattended(&self, settings: &Checked) -> Result<Option<Command>, &'static str> {
+        let next = self.next.map(|(_, next)| next);
+        if is_left_running(self.runs, next) {
+            return Ok(None);
+        }
+        match self.commands(settings).into_iter().next() {
+            None if next.is_some_and(|next| matches!(next.run, Run::Command { .. })) => {
+                Err("there is no command that stops what runs")
+            }
+            command => Ok(command),
+        }
+    }
+
     /// Who is asked whether it runs still.
     fn asked(&self) -> Option<&'a Health> {
         match self.next {

@@ -1,8 +1,5 @@
 //! Checking the settings, every fault at once.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
@@ -12,10 +9,11 @@ use action::settings::value::{BucketName, Lines};
 use http_probe::Scheme;
 
 use super::Raw;
-use super::checked::{Checked, Chosen, Hooks, INSTANCE, Model, Place, Run};
+use super::checked::{Checked, Destination, Hooks, INSTANCE, InstanceSelector, Model, Run};
 use super::compose::{self, ComposeSettings};
 use super::health::HealthSettings;
 use super::key_source::{KeyOptions, KeySource};
+use super::paths;
 use super::project_name::last_part;
 use super::ssh_config::Connection;
 use super::values::{CertificateText, KnownHosts, LocalPath, Runtime, Transport};
@@ -55,8 +53,8 @@ impl Settings for Raw {
             );
         }
         let instance = instance_id
-            .map(|id| Chosen::Id(id.0))
-            .or(instance_tag.map(Chosen::Tag));
+            .map(|id| InstanceSelector::Id(id.0))
+            .or(instance_tag.map(InstanceSelector::Tag));
         let mut key_given = !matches!(self.ssh_key, Given::Unset);
         let mut connection = Connection {
             address,
@@ -80,7 +78,7 @@ impl Settings for Raw {
         key_given |= ssh_key.is_some();
         let user = user.unwrap_or_else(|| "ubuntu".to_owned());
         let sudo = faults.optional("sudo", self.sudo);
-        let host_path = host_path(faults, self.host_path);
+        let host_path = paths::host_path(faults, self.host_path);
         let (ssh_key, key_options) = key(
             faults,
             ssh_key,
@@ -119,14 +117,14 @@ impl Settings for Raw {
         if faults.command().is_none()
             && let Some(source) = &source
         {
-            shipped(faults, source, ssh_key.as_ref());
+            paths::shipped(faults, source, ssh_key.as_ref());
         }
-        let include = paths_below(faults, "include", self.include);
+        let include = paths::paths_below(faults, "include", self.include);
         let include = include.into_keys().collect();
-        let target = target(faults, self.target);
+        let target = paths::target(faults, self.target);
         let layout = faults.required("layout", self.layout);
-        let shared = paths_below(faults, "shared", self.shared);
-        let ephemeral = ephemeral(faults, self.ephemeral);
+        let shared = paths::paths_below(faults, "shared", self.shared);
+        let ephemeral = paths::ephemeral(faults, self.ephemeral);
         if layout == Some(Layout::InPlace) && !shared.is_empty() {
             faults.of(
                 "shared",
@@ -184,7 +182,7 @@ impl Settings for Raw {
         }
         let keep_releases = faults.required("keep_releases", self.keep_releases);
         let lock_wait = faults.required("lock_wait", self.lock_wait);
-        let agent_dir = agent_dir(faults, self.agent_dir);
+        let agent_dir = paths::agent_dir(faults, self.agent_dir);
         let secrets = secrets(faults, self.secrets);
         let bundle = faults.optional("bundle", self.bundle).map(|path| path.0);
         let release = release(faults, self.release);
@@ -198,7 +196,7 @@ impl Settings for Raw {
             _ => None,
         };
         Some(Checked {
-            place: Place { instance, address },
+            destination: Destination { instance, address },
             transport: transport?,
             transfer_bucket: transfer_bucket.map(|BucketName(name)| name),
             user,
@@ -348,30 +346,6 @@ fn target_group(faults: &mut Faults, given: Given<String>, has_instance: bool) -
     Some(arn)
 }
 
-fn host_path(faults: &mut Faults, given: Given<String>) -> Option<String> {
-    let path = faults.optional("host_path", given)?;
-    let is_good = |folder: &str| folder.starts_with('/') && !folder.chars().any(char::is_control);
-    if !path.split(':').all(is_good) {
-        faults.of(
-            "host_path",
-            format!("{path:?} is not a list of absolute paths with colons between them"),
-        );
-    }
-    Some(path)
-}
-
-/// The host's own names only: what the folder is there is not known here.
-fn agent_dir(faults: &mut Faults, given: Given<String>) -> Option<String> {
-    let folder = faults.optional("agent_dir", given)?;
-    if !folder.starts_with('/') || folder.chars().any(char::is_control) {
-        faults.of(
-            "agent_dir",
-            format!("{folder:?} is not an absolute path of a folder on the host"),
-        );
-    }
-    Some(folder)
-}
-
 fn release(faults: &mut Faults, given: Given<String>) -> Option<String> {
     let release = faults.optional("release", given)?;
     if matches!(release.as_str(), "rollback" | "releases") {
@@ -400,79 +374,6 @@ fn secrets(faults: &mut Faults, given: Given<Lines>) -> Vec<String> {
         }
     }
     names
-}
-
-/// What is shipped is there, and the key of the deployment is no part of it.
-fn shipped(faults: &mut Faults, source: &Path, ssh_key: Option<&KeySource>) {
-    let shown = source.display();
-    if !source.is_dir() {
-        faults.of("source", format!("`{shown}` is not a folder"));
-    }
-    if let Some(KeySource::File { path, .. }) = ssh_key
-        && is_inside(path, source)
-    {
-        let key = path.display();
-        faults.of(
-            "ssh_key",
-            format!(
-                "`{key}` lies inside the application `{shown}`; a private key must never be shipped"
-            ),
-        );
-    }
-}
-
-fn is_inside(path: &Path, folder: &Path) -> bool {
-    match (path.canonicalize(), folder.canonicalize()) {
-        (Ok(path), Ok(folder)) => path.starts_with(folder),
-        _ => false,
-    }
-}
-
-fn target(faults: &mut Faults, given: Given<String>) -> Option<String> {
-    let target = faults.required("target", given)?;
-    let trimmed = target.trim_end_matches('/');
-    let parts: Vec<&str> = trimmed.split('/').skip(1).collect();
-    let is_good = trimmed.starts_with('/')
-        && !trimmed.contains(char::is_control)
-        && parts
-            .iter()
-            .all(|part| !part.is_empty() && !matches!(*part, "." | ".."));
-    if !is_good {
-        faults.of(
-            "target",
-            format!("{target:?} is not an absolute path of a folder of its own"),
-        );
-        return None;
-    }
-    Some(trimmed.to_owned())
-}
-
-/// Paths relative to the application, also as a Compose file writes them (`./data`), and whether each was written with
-/// a slash at its end.
-fn paths_below(faults: &mut Faults, field: &str, given: Given<Lines>) -> BTreeMap<String, bool> {
-    let lines = faults.optional(field, given).unwrap_or_default().0;
-    let mut paths = BTreeMap::new();
-    for line in lines {
-        let path = line.trim_start_matches("./").trim_end_matches('/');
-        match bundle::names::check(path, bundle::names::Names::Unix) {
-            Ok(()) => drop(paths.insert(path.to_owned(), line.ends_with('/'))),
-            Err(fault) => faults.of(
-                field,
-                format!("`{line}` {fault}; write paths relative to the application"),
-            ),
-        }
-    }
-    paths
-}
-
-/// The same; the whole application (`.`) becomes the empty path.
-fn ephemeral(faults: &mut Faults, given: Given<Lines>) -> Vec<String> {
-    let mut lines = faults.optional("ephemeral", given).unwrap_or_default();
-    let all = lines.0.len();
-    lines.0.retain(|line| !matches!(line.as_str(), "." | "./"));
-    let whole = (lines.0.len() < all).then(String::new);
-    let below = paths_below(faults, "ephemeral", Given::Value(lines));
-    whole.into_iter().chain(below.into_keys()).collect()
 }
 
 fn run(

@@ -20,7 +20,7 @@ pub(crate) const INSTANCE: &str = "{instance}";
 #[derive(Debug, Clone)]
 pub struct Checked {
     /// What is deployed to.
-    pub place: Place,
+    pub destination: Destination,
     /// How the SSH port is reached.
     pub transport: Transport,
     /// The bucket for what is too much for Session Manager.
@@ -106,27 +106,27 @@ pub struct Hop {
 
 /// What is deployed to. At least one of the two is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Destination {
     /// The EC2 instance.
-    pub instance: Option<Chosen>,
+    pub instance: Option<InstanceSelector>,
     /// The address that overrides the looked-up one.
     pub address: Option<Address>,
 }
 
 /// How an instance is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Chosen {
+pub enum InstanceSelector {
     /// By its id.
     Id(String),
     /// By a tag that it alone has.
     Tag(Tag),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.instance, &self.address) {
-            (Some(Chosen::Id(id)), _) => f.write_str(id),
-            (Some(Chosen::Tag(tag)), _) => write!(f, "the instance with tag {tag}"),
+            (Some(InstanceSelector::Id(id)), _) => f.write_str(id),
+            (Some(InstanceSelector::Tag(tag)), _) => write!(f, "the instance with tag {tag}"),
             (None, Some(address)) => write!(f, "{address}"),
             (None, None) => f.write_str("nowhere"),
         }

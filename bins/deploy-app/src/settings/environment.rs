@@ -11,9 +11,6 @@ use super::variables::Variables;
 
 impl Checked {
     /// The same with what stands in the environment: the values of variables that Compose gets, and passwords.
-    ///
-    /// # Errors
-    /// A refusal of a name that is not set, and of a password that is too short to be hidden.
     pub(crate) fn with_environment(&self, context: &Context) -> Result<Self, Failure> {
         let refused = |fault: String| Failure::refused(format!("{fault}; nothing was touched"));
         let mut own = self.clone();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use action::settings::faults::Faults;
 use ssh::{Address, HostConfig, Jump, SshConfig, known_hosts};
 
-use super::checked::{Chosen, Hop};
+use super::checked::{Hop, InstanceSelector};
 use super::key_source::{self, KeySource};
 use super::values::{KnownHosts, local_path};
 
@@ -29,7 +29,7 @@ impl Connection {
         &mut self,
         faults: &mut Faults,
         file: Option<&Path>,
-        instance: Option<&Chosen>,
+        instance: Option<&InstanceSelector>,
     ) -> Vec<Hop> {
         let hops = match file {
             None => self.hops(&SshConfig::default()),
@@ -44,12 +44,16 @@ impl Connection {
         })
     }
 
-    fn read(&mut self, file: &Path, instance: Option<&Chosen>) -> Result<Vec<Hop>, String> {
+    fn read(
+        &mut self,
+        file: &Path,
+        instance: Option<&InstanceSelector>,
+    ) -> Result<Vec<Hop>, String> {
         let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
         let config = SshConfig::parse(&text).map_err(|fault| fault.to_string())?;
         let name = match (&self.address, instance) {
             (Some(address), _) => address.host.clone(),
-            (None, Some(Chosen::Id(id))) => id.clone(),
+            (None, Some(InstanceSelector::Id(id))) => id.clone(),
             (None, _) => {
                 return Err(
                     "it is looked up by DEPLOY_APP_ADDRESS or INSTANCE_ID, and neither is set"

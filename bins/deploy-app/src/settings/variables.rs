@@ -54,7 +54,6 @@ impl Mark {
 
 impl Variables {
     /// Those of this deployment. What is declared a secret, or holds one, is one.
-    #[must_use]
     pub fn new(pairs: impl IntoIterator<Item = (String, String)>, secrets: &[String]) -> Self {
         let variable = |(name, value): (String, String)| {
             let is_secret = secrets.contains(&name) || matches!(redacted(&value), Cow::Owned(_));
@@ -71,7 +70,6 @@ impl Variables {
     }
 
     /// A command for a shell that sets them all; empty when there are none.
-    #[must_use]
     pub fn exports(&self) -> String {
         let words: Vec<String> = self
             .0
@@ -85,7 +83,6 @@ impl Variables {
     }
 
     /// The names of those with another value than `kept` has, or that only one of the two has.
-    #[must_use]
     pub fn unlike(&self, kept: &Self) -> Vec<String> {
         let mut names: Vec<&String> = self.0.keys().chain(kept.0.keys()).collect();
         names.sort();
@@ -99,13 +96,11 @@ impl Variables {
     }
 
     /// The names of secrets that a release was run with and that this deployment does not have.
-    #[must_use]
     pub fn missing(&self) -> Vec<&str> {
         self.secrets(|value, _| value.is_none())
     }
 
     /// The names of secrets of which this deployment has another value than the release was run with.
-    #[must_use]
     pub fn replaced(&self) -> Vec<&str> {
         self.secrets(|value, mark| match (value, mark) {
             (Some(value), Some(mark)) => !mark.fits(value),
@@ -124,7 +119,6 @@ impl Variables {
     }
 
     /// What is written down: the values, and a mark of each secret.
-    #[must_use]
     pub fn to_json(&self) -> (Map<String, Value>, Map<String, Value>) {
         let (mut plain, mut marks) = (Map::new(), Map::new());
         // No two releases have the same one.
@@ -146,7 +140,6 @@ impl Variables {
     }
 
     /// Reads [`Variables::to_json`]. Values of secrets are those of this deployment.
-    #[must_use]
     pub fn from_json(plain: Option<&Value>, marks: Option<&Value>, ours: &Self) -> Self {
         let pairs = |value: Option<&Value>| -> Vec<(String, String)> {
             let all = value.and_then(Value::as_object).into_iter().flatten();

@@ -220,6 +220,9 @@ fn images_are_pulled_while_the_old_release_serves() {
     };
     docker.set("service", r#""image":"registry.example.org/web:7""#);
     docker.set("registry", "seven\n");
+    let dry = docker.program().env("DEPLOY_APP_DRY_RUN", "1").run();
+    dry.assert_code(0)
+        .assert_stderr("  pull the image registry.example.org/web:7 of service app\n");
     let first = release(docker.program().run().assert_code(0));
     let calls = docker.calls();
     assert_eq!(calls[0], format!("pull app {first} "), "{calls:?}");

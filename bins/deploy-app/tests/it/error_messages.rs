@@ -76,6 +76,7 @@ fn a_user_who_may_not_use_docker_is_told() {
     let Some(world) = World::start_with(&tools.options()) else {
         return;
     };
+    world.write("compose.yaml", "services: {}\n");
     world
         .files_only()
         .env("DEPLOY_APP_RUNTIME", "compose")

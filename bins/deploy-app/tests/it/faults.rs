@@ -174,13 +174,22 @@ fn whoever_lost_the_lock_with_the_agent_takes_nothing_down() {
 }
 
 #[test]
-fn whose_agent_was_killed_connects_again_and_takes_back() {
+fn whose_agent_was_killed_connects_again_and_goes_by_what_was_decided_on_the_host() {
     let Some(world) = World::start() else { return };
     let first = world.deploy();
     world.write("content", "two");
-    let hook = until_there(&world.state().join("go"));
+    // The first time it waits, and then it fails.
+    let seen = world.state().join("seen");
+    let hook = format!(
+        "[ ! -e {0} ] || exit 3; : >{0}; while :; do sleep 0.1; done",
+        seen.display()
+    );
     let running = world.program().env("DEPLOY_APP_AFTER", hook).spawn();
     running.wait_for_stderr("stage after\n", Duration::from_secs(60));
+    let began = std::time::Instant::now();
+    while !seen.exists() && began.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let killed = std::process::Command::new("kill")
         .args(["-KILL", &agent(&world)])
         .status();
@@ -189,7 +198,8 @@ fn whose_agent_was_killed_connects_again_and_takes_back() {
         .finish()
         .assert_code(1)
         .assert_stderr("the agent on the host ended")
-        .assert_stderr(&format!("rolled back: release {first} runs again"));
+        .assert_stderr("cannot run the hook after the start: exit status 3")
+        .assert_stderr(&format!("rolled back by the agent: release {first}"));
     assert_eq!(world.answer(), Some((200, first, "one".to_owned())));
 }
 
@@ -355,17 +365,18 @@ fn declared_secrets_are_hidden_in_what_the_host_prints() {
 fn a_connection_that_is_cut_is_made_again_to_roll_back() {
     let Some(world) = World::start() else { return };
     let first = world.deploy();
-    // The start command of the new release kills the sshd process of its own session.
+    // The start command of the new release kills the sshd process of its own session; without one it fails.
     world.write(
         "start",
-        "#!/bin/sh\np=$PPID; until grep -q ^sshd /proc/$p/comm; do p=$(cut -d ' ' -f 4 /proc/$p/stat); done\n\
+        "#!/bin/sh\np=$PPID; until grep -q ^sshd /proc/$p/comm; do [ \"$p\" -gt 1 ] || exit 3; p=$(cut -d ' ' -f 4 /proc/$p/stat); done\n\
          echo cutting; kill -9 \"$p\"; sleep 30\n",
     );
     let bundle = world.state().join("bundle");
     let ran = world.program().env("DEPLOY_APP_BUNDLE", &bundle).run();
     ran.assert_code(1)
         .assert_stderr("connecting again to clean up")
-        .assert_stderr("rolled back");
+        .assert_stderr("exit status 3")
+        .assert_stderr(&format!("rolled back by the agent: release {first}"));
     assert_eq!(world.answer(), Some((200, first.clone(), "one".to_owned())));
     assert_eq!(world.releases(), std::slice::from_ref(&first));
     assert!(bundle.join("host.txt").exists());
@@ -374,7 +385,7 @@ fn a_connection_that_is_cut_is_made_again_to_roll_back() {
     assert_eq!(line["result"], "failed");
     assert_eq!(
         line["outcome"],
-        format!("rolled back: release {first} runs again and is healthy")
+        format!("rolled back: release {first} is current again")
     );
     world.assert_unlocked();
 }

@@ -36,14 +36,31 @@ fn told(world: &World) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Runs until `is_there`, and is killed at once.
-fn kill_when(program: &Program, is_there: impl Fn() -> bool) {
+/// Ends the agent at once, with what decides alone and what runs for it: as when the host is switched off.
+fn end_agent(world: &World) {
+    let holder = std::fs::read_to_string(world.target().join(".deploy/holder")).unwrap();
+    let agent = holder.lines().nth(3).unwrap_or_default().to_owned();
+    let found = std::process::Command::new("pgrep")
+        .args(["-P", &agent])
+        .output()
+        .unwrap();
+    let children = String::from_utf8(found.stdout).unwrap();
+    let all = children.split_whitespace().chain([agent.as_str()]);
+    let _ = std::process::Command::new("kill")
+        .arg("-KILL")
+        .args(all)
+        .status();
+}
+
+/// Runs until `is_there`, and is killed at once, together with all that it has on the host.
+fn kill_when(world: &World, program: &Program, is_there: impl Fn() -> bool) {
     let running = program.spawn();
     let began = std::time::Instant::now();
     while !is_there() {
         assert!(began.elapsed() < Duration::from_secs(60));
         std::thread::sleep(Duration::from_millis(2));
     }
+    end_agent(world);
     running.signal(KILL);
     assert_eq!(running.finish().signal, Some(KILL));
 }
@@ -134,7 +151,7 @@ fn killed_once_current_has_changed_the_next_deployment_starts_it() {
     for content in ["two", "three"] {
         world.write("content", content);
         let before = world.current();
-        kill_when(&program(&world), || world.current() != before);
+        kill_when(&world, &program(&world), || world.current() != before);
         let dry = program(&world).env("DEPLOY_APP_DRY_RUN", "1").run();
         dry.assert_code(0)
             .assert_stderr("start the current release again, because ");
@@ -158,7 +175,7 @@ fn killed_once_current_has_changed_the_next_deployment_starts_it() {
     // Going back as well: what is there then is a release that was healthy once, and not what runs.
     let before = world.current();
     let back = program(&world).arg("rollback").arg(&first);
-    kill_when(&back, || world.current() != before);
+    kill_when(&world, &back, || world.current() != before);
     back.run().assert_code(0);
     assert_eq!(world.answer(), Some((200, String::new(), "one".to_owned())));
 }
@@ -169,7 +186,7 @@ fn what_a_killed_deployment_left_is_not_gone_back_to() {
     let first = release(program(&world).run().assert_code(0));
     world.write("content", "two");
     let before = world.current();
-    kill_when(&program(&world), || world.current() != before);
+    kill_when(&world, &program(&world), || world.current() != before);
     let killed = world.current().unwrap();
     world.write("broken", "");
     let ran = program(&world).run();
@@ -188,7 +205,7 @@ fn what_a_killed_deployment_left_is_not_gone_back_to() {
 #[test]
 fn with_nothing_proven_a_failed_deployment_says_that_there_is_nothing_to_go_back_to() {
     let Some(world) = World::start() else { return };
-    kill_when(&program(&world), || world.current().is_some());
+    kill_when(&world, &program(&world), || world.current().is_some());
     let killed = world.current().unwrap();
     world.write("broken", "");
     program(&world)

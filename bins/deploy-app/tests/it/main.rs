@@ -4,6 +4,7 @@
 mod acting_user;
 mod address;
 mod agent;
+mod alone;
 mod aws;
 mod compose;
 mod compose_settings;

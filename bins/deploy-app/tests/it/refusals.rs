@@ -393,25 +393,6 @@ fn a_current_that_is_not_ours_is_refused() {
 }
 
 #[test]
-fn a_host_that_does_not_forward_is_named() {
-    let Some(world) = World::start() else { return };
-    let options = Options {
-        config: vec!["AllowTcpForwarding no".to_owned()],
-        ..Options::default()
-    };
-    let host = Sshd::start_with(&options).unwrap();
-    let program = world
-        .at_its_address()
-        .env("DEPLOY_APP_ADDRESS", format!("127.0.0.1:{}", host.port()))
-        .env("DEPLOY_APP_SSH_KEY", host.user_key_path("ed25519"))
-        .env("DEPLOY_APP_HOST_KEY", host.host_key_line("ed25519"));
-    program
-        .run()
-        .assert_code(1)
-        .assert_stderr("AllowTcpForwarding");
-}
-
-#[test]
 fn a_port_where_nothing_listens_is_not_told_as_a_forward_that_is_refused() {
     let Some(world) = World::start() else { return };
     let ran = world

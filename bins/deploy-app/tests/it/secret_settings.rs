@@ -12,11 +12,13 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         .env("DEPLOY_APP_LAYOUT", "never");
     let harmless = [
         "DEPLOY_APP_AGENT_DIR",
+        "DEPLOY_APP_COMPOSE_FILES",
         "DEPLOY_APP_EPHEMERAL",
         "DEPLOY_APP_HEALTH_CA",
         "DEPLOY_APP_HEALTH_COUNT",
         "DEPLOY_APP_HEALTH_STATUS",
         "DEPLOY_APP_HOST_KEY_PARAMETER",
+        "DEPLOY_APP_HOST_PATH",
         "DEPLOY_APP_INCLUDE",
         "DEPLOY_APP_INSTANCE_TAG",
         "DEPLOY_APP_KEEP_RELEASES",
@@ -30,6 +32,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "DEPLOY_APP_SHARED",
         "DEPLOY_APP_SOURCE",
         "DEPLOY_APP_SSH_CONFIG",
+        "DEPLOY_APP_SUDO",
         "DEPLOY_APP_TARGET",
         "DEPLOY_APP_TARGET_GROUP_ARN",
         "DEPLOY_APP_TRANSFER_BUCKET",

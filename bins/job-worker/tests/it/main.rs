@@ -4,8 +4,12 @@
 mod artifacts;
 mod faults;
 mod killed;
+mod lambda;
+mod model;
 mod page;
+mod real;
 mod sdk_settings;
 mod secret_settings;
 mod serve;
+mod unit;
 mod world;

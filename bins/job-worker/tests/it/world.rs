@@ -5,6 +5,7 @@ use harness::{FakeAws, Program, Running};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -26,7 +27,7 @@ const DESCRIPTION: &str = r#"{
 /// It makes an "image" for each run, a file in its state folder, and adopts the one of an earlier try.
 const MAKE_AMI: &str = r#"#!/bin/sh
 PATH=/usr/bin:/bin
-S='@STATE@'
+S="${0%/*}/../state"
 [ "$1" = --describe ] && { cat "$S/description"; exit 0; }
 printf '%s run=%s image=%s on=%s\n' "$1" "$MAKE_AMI_RUN" "$MAKE_AMI_IMAGE_ID" "$MAKE_AMI_ON_TIMEOUT" >>"$S/calls"
 env | sort >"$S/environment"
@@ -61,12 +62,28 @@ exit 0
 /// A program that runs to its end in one job.
 const PLAIN: &str = r#"#!/bin/sh
 PATH=/usr/bin:/bin
-S='@STATE@'
+S="${0%/*}/../state"
 [ "$1" = --describe ] && { sed 's/make-ami/plain/; s/"MAKE_AMI_/"PLAIN_/g' "$S/description"; exit 0; }
 echo "plain in $(basename "$PWD")" >>"$S/calls"
 [ -e "$S/script" ] && . "$S/script"
 printf "export AMI_ID='%s'\n" done >"$PLAIN_EXPORT_FILE"
 "#;
+
+/// The programs, written once: the kernel runs no file that a child of another test holds open for writing.
+fn programs() -> &'static [PathBuf] {
+    static WRITTEN: OnceLock<(TempDir, Vec<PathBuf>)> = OnceLock::new();
+    let (_, files) = WRITTEN.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let files = [("make-ami", MAKE_AMI), ("plain", PLAIN)].map(|(name, text)| {
+            let file = folder.path().join(name);
+            fs::write(&file, text).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+            file
+        });
+        (folder, files.into())
+    });
+    files
+}
 
 pub(crate) struct World {
     pub(crate) fake: FakeAws,
@@ -83,11 +100,8 @@ impl World {
         fs::create_dir_all(world.path("state")).unwrap();
         fs::create_dir_all(world.path("bin")).unwrap();
         world.set("description", DESCRIPTION);
-        let state = world.path("state").display().to_string();
-        for (name, text) in [("make-ami", MAKE_AMI), ("plain", PLAIN)] {
-            let file = world.path("bin").join(name);
-            fs::write(&file, text.replace("@STATE@", &state)).unwrap();
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        for (name, file) in ["make-ami", "plain"].into_iter().zip(programs()) {
+            std::os::unix::fs::symlink(file, world.path("bin").join(name)).unwrap();
         }
         world
     }
@@ -127,19 +141,14 @@ impl World {
         Program::new(env!("CARGO_BIN_EXE_job-worker"))
             .envs(self.fake.env())
             .args(["serve", "--provider", "MakeAmi", "--program", program])
-            .arg("--program-folder")
-            .arg(self.path("bin"))
+            .env("JOB_WORKER_PROGRAM_FOLDER", self.path("bin"))
             .arg("--work-folder")
             .arg(self.path(work))
-            .args([
-                "--poll-every",
-                "50ms",
-                "--look-every",
-                "1s",
-                "--look-for",
-                "1s",
-            ])
-            .args(["--check-every", "200ms", "--stop-within", "4s"])
+            .env("JOB_WORKER_POLL_EVERY", "50ms")
+            .env("JOB_WORKER_LOOK_EVERY", "1s")
+            .env("JOB_WORKER_LOOK_FOR", "1s")
+            .env("JOB_WORKER_CHECK_EVERY", "200ms")
+            .env("JOB_WORKER_STOP_WITHIN", "4s")
     }
 
     pub(crate) fn worker(&self) -> Program {
@@ -165,7 +174,7 @@ impl World {
         let began = Instant::now();
         while !is_so(self) {
             assert!(
-                began.elapsed() < Duration::from_secs(30),
+                began.elapsed() < Duration::from_secs(120),
                 "{what}: {:#?}\n{:#?}\n{:#?}",
                 self.jobs.all(),
                 self.calls(),

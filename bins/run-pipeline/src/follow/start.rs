@@ -5,6 +5,7 @@
 
 use action::failure::Failure;
 use action::program::Context;
+use action::wait::Limits;
 use aws::error::AwsError;
 use aws_sdk_codepipeline::types::{
     PipelineDeclaration, PipelineVariable, SourceRevisionOverride, SourceRevisionType,
@@ -22,11 +23,16 @@ pub(super) async fn start(
     account: &Account,
     settings: &Checked,
     context: &Context,
+    limits: &Limits,
 ) -> Result<Option<String>, Failure> {
     let pipeline = &account.pipeline;
     let revisions = match settings.follow.revisions.as_slice() {
         [] => Vec::new(),
-        given => revisions(&account.definition(None).await?, given)?,
+        given => {
+            let before = format!("the definition of {pipeline} was read");
+            let definition = limits.in_time(&before, account.definition(None)).await?;
+            revisions(&definition, given)?
+        }
     };
     let of_pipeline = settings
         .variables
@@ -65,6 +71,7 @@ pub(super) async fn start(
         .client_request_token(random_id().map_err(cannot)?)
         .set_source_revisions((!revisions.is_empty()).then_some(revisions))
         .set_variables((!variables.is_empty()).then_some(variables));
+    // A signal does not drop this call: whether an execution began must be known.
     let answer = call.send().await.map_err(|error| {
         let deed = format!("cannot start the pipeline {pipeline} in {}", account.region);
         AwsError::of(&error).failure(deed, "codepipeline:StartPipelineExecution")

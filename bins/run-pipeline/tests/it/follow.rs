@@ -6,6 +6,8 @@ use harness::moto::Moto;
 use harness::{FakeAws, Program, Reply};
 use serde_json::{Value, json};
 
+use crate::world::assert_documented;
+
 const BUILD: &str = "shop-build:0a0a0a0a-0000-4000-8000-000000000000";
 const STACK: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/1";
 
@@ -192,6 +194,7 @@ fn an_execution_is_one_log_and_its_variables() {
     assert_eq!(ran.stderr.matches("line one").count(), 1);
     ran.refute_stderr("CREATE_FAILED Old");
     fake.assert_all_scripted();
+    assert_documented(&fake);
 }
 
 #[test]
@@ -240,6 +243,7 @@ fn a_failed_stack_tells_its_root_cause_and_the_roll_back_is_red() {
         .run()
         .assert_code(1)
         .assert_stderr("the execution e2 of the pipeline shop is a roll-back to e0");
+    assert_documented(&fake);
 }
 
 #[test]
@@ -330,6 +334,7 @@ fn it_starts_with_the_versions_that_are_given() {
         .assert_code(2)
         .assert_stderr("the pipeline shop has no source Ap")
         .assert_stderr("did you mean App?");
+    assert_documented(&fake);
 }
 
 #[test]

@@ -9,7 +9,9 @@ mod follow;
 mod lsp;
 mod own_buildspecs;
 mod pipeline;
+mod quick_start;
 mod replay;
+mod speed;
 mod world;
 
 use harness::page;
@@ -24,4 +26,16 @@ fn page_is_that_of_the_code() {
         "permissions",
         &action::page::permissions(&run_pipeline::PROGRAM),
     );
+}
+
+#[test]
+fn the_picture_of_the_readme_is_that_of_the_pipeline() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let drawn = harness::Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
+        .dir(root)
+        .args(["graph", "cfn/pipeline.yml"])
+        .args(["--parameters", "cfn/config/pipeline-dev.json"])
+        .run();
+    let picture = format!("```mermaid\n{}```", drawn.assert_code(0).stdout);
+    page::check_block(format!("{root}/README.md"), "pipeline", &picture);
 }

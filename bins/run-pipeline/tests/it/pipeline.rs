@@ -1,7 +1,7 @@
 //! A whole small pipeline over a fake AWS, and over moto.
 
 mod check;
-mod foreign;
+pub(crate) mod foreign;
 mod modes;
 mod plan;
 mod refusals;
@@ -11,6 +11,7 @@ mod source;
 mod stack_sets;
 mod stacks;
 mod stage_conditions;
+mod terminal;
 
 use std::path::Path;
 

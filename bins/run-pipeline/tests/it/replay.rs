@@ -4,7 +4,7 @@ use harness::codepipeline::{CodePipeline, Execution, Frame};
 use harness::{FakeAws, Program, Reply};
 use serde_json::{Value, json};
 
-use crate::world::zip;
+use crate::world::{assert_documented, zip};
 
 const BUILDSPEC: &str = "version: 0.2
 env: {exported-variables: [OUT]}
@@ -137,6 +137,7 @@ fn a_build_has_what_it_had_there() {
         "nothing is left"
     );
     fake.assert_all_scripted();
+    assert_documented(&fake);
 }
 
 #[test]

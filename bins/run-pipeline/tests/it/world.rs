@@ -275,6 +275,16 @@ fn parameters(request: &Request) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Every call that was made is among the permissions of the page.
+#[track_caller]
+pub(crate) fn assert_documented(fake: &FakeAws) {
+    let known = run_pipeline::PROGRAM.permissions;
+    for operation in fake.operations() {
+        let is_known = known.iter().any(|one| one.action == operation);
+        assert!(is_known, "{operation} is called and not documented");
+    }
+}
+
 /// Serves a versioned bucket with one object.
 pub(crate) fn serve_source(fake: &FakeAws, object: Vec<u8>) {
     fake.on(

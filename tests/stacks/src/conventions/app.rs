@@ -87,7 +87,7 @@ fn update(dev: &Stack, faults: &mut Faults) -> Result<(), String> {
     let expected = json!({"ResourceSignal": {"Count": "1", "Timeout": SIGNAL_LIMIT}});
     faults.equal("creation policy", &creation, expected);
     let policy = |strategy: &str| {
-        dev.with(&[("UpdateStrategy", strategy)])
+        dev.with(&[("UpdateStrategy", strategy), ("AlarmTopicArn", TOPIC)])
             .attribute("AutoScalingGroup", "UpdatePolicy")
     };
     let rolling = json!({"AutoScalingRollingUpdate": {

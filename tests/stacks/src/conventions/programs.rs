@@ -37,7 +37,7 @@ pub const POLICIES: [(&str, &str, &str, Program); 4] = [
 
 /// What a program documents and these stacks do not grant: the program needs it only with a setting
 /// that they do not use. Program, actions, reason.
-pub const NOT_NEEDED: [(&str, &[&str], &str); 14] = [
+pub const NOT_NEEDED: [(&str, &[&str], &str); 15] = [
     (
         "deploy-app",
         &["secretsmanager:GetSecretValue"],
@@ -57,6 +57,11 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 14] = [
         "deploy-app",
         &["elasticloadbalancing:DescribeTargetHealth"],
         "DEPLOY_APP_TARGET_GROUP_ARN is not set: the build instance is behind no load balancer",
+    ),
+    (
+        "deploy-app",
+        &["s3:DeleteObject"],
+        "DEPLOY_APP_TRANSFER_BUCKET is not set; whoever names a bucket grants its use to the role",
     ),
     (
         "deploy-app",

@@ -374,51 +374,35 @@ fn the_switches_deploy_too() {
     );
 }
 
-/// A stack that rolled its images out until now gets the other strategies by an update, and goes back. moto starts no
-/// instance refresh; what a refresh does on an account is marked in cfn/README.md.
+/// Each update strategy makes its group. An update from one to another cannot be tried: moto sees no change that comes
+/// through a condition (findings/moto-change-by-a-condition-is-not-seen.sh), and starts no instance refresh. What a refresh
+/// does on an account is marked in cfn/README.md.
 #[test]
-fn a_stack_changes_its_update_strategy() {
+fn each_update_strategy_makes_its_group() {
     let Some(moto) = Moto::start() else { return };
     let network = deploy(&moto, "CreateStack", "net", "network.yml", &[]);
-    let with = |strategy| {
-        [
+    for strategy in ["rolling", "refresh", "in-place"] {
+        let parameters = [
             ("AMIId", "ami-12c6146b"),
             ("VPCId", network["VPCId"].as_str()),
             ("SubnetId1", network["SubnetId1"].as_str()),
             ("SubnetId2", network["SubnetId2"].as_str()),
             ("PlainHttp", "yes"),
             ("UpdateStrategy", strategy),
-        ]
-    };
-    deploy(&moto, "CreateStack", "app", "app.yml", &with("rolling"));
-    let group = physical(&moto, "app", "AutoScalingGroup");
-    let role = physical(&moto, "app", "InstanceRole");
-    let policies = || {
-        let listed = moto.query("iam", "ListRolePolicies", &[("RoleName", &role)]);
-        all(&listed, "member")
-            .into_iter()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(policies(), ["signal-health"]);
-    for (strategy, is_mixed) in [("refresh", false), ("in-place", true), ("rolling", false)] {
-        deploy(&moto, "UpdateStack", "app", "app.yml", &with(strategy));
-        assert_eq!(
-            physical(&moto, "app", "AutoScalingGroup"),
-            group,
-            "{strategy}"
-        );
-        let groups = moto.query("autoscaling", "DescribeAutoScalingGroups", &[]);
-        assert_eq!(
-            groups.contains("<MixedInstancesPolicy>"),
-            is_mixed,
-            "{strategy}: {groups}"
-        );
-        if is_mixed {
-            assert_eq!(one(&groups, "ImageId"), "ami-12c6146b");
+        ];
+        deploy(&moto, "CreateStack", strategy, "app.yml", &parameters);
+        let group = physical(&moto, strategy, "AutoScalingGroup");
+        let query = [("AutoScalingGroupNames.member.1", group.as_str())];
+        let groups = moto.query("autoscaling", "DescribeAutoScalingGroups", &query);
+        let in_place = strategy == "in-place";
+        assert_eq!(groups.contains("<Overrides>"), in_place, "{groups}");
+        if in_place {
+            assert_eq!(all(&groups, "ImageId"), ["ami-12c6146b"]);
         }
-        let hooked = policies().contains(&"lifecycle-hook".to_owned());
-        assert_eq!(hooked, strategy != "rolling", "{strategy}");
+        let role = physical(&moto, strategy, "InstanceRole");
+        let listed = moto.query("iam", "ListRolePolicies", &[("RoleName", &role)]);
+        let hooked = listed.contains("lifecycle-hook");
+        assert_eq!(hooked, strategy != "rolling", "{listed}");
     }
 }
 

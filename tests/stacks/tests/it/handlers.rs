@@ -12,7 +12,7 @@ use stacks::stack::{Stack, repository};
 use stacks::statements;
 
 /// What types declare and `app.yml` has no use for, with the reason.
-const NOT_USED: [(&str, &[&str]); 9] = [
+const NOT_USED: [(&str, &[&str]); 10] = [
     (
         "there is no Classic Load Balancer",
         &[
@@ -63,6 +63,17 @@ const NOT_USED: [(&str, &[&str]); 9] = [
         &[
             "elasticloadbalancing:ModifyCapacityReservation",
             "elasticloadbalancing:ModifyIpPools",
+        ],
+    ),
+    (
+        "the policy beside a role's own is the role's, no user's and no group's",
+        &[
+            "iam:DeleteGroupPolicy",
+            "iam:DeleteUserPolicy",
+            "iam:GetGroupPolicy",
+            "iam:GetUserPolicy",
+            "iam:PutGroupPolicy",
+            "iam:PutUserPolicy",
         ],
     ),
     (

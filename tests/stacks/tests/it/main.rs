@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod broken;
+mod custom_actions;
 mod deployed;
 mod handlers;
 mod page;

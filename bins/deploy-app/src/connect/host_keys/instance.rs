@@ -9,7 +9,7 @@ use ec2::CommandError;
 use ssh::HostKey;
 
 use super::no_keys::NoKeys;
-use crate::connect::endpoint::Way;
+use crate::connect::ssh_target::SshTarget;
 use crate::connect::ssm::Ssm;
 use crate::settings::Checked;
 
@@ -29,44 +29,54 @@ type Found = Result<(String, Vec<HostKey>), NoKeys>;
 /// up, since its console is still empty and its agent not known to SSM.
 pub(super) async fn keys(
     settings: &Checked,
-    way: &Way<'_>,
+    ssh_target: &SshTarget<'_>,
     looks_only: bool,
     limits: &Limits,
 ) -> Result<Found, Failure> {
     let mut last = NoKeys::default();
     last.nothing("neither its console nor its SSM agent answered in time");
     let look = async || {
-        let missing = match ask_once(way, looks_only, limits).await? {
+        let missing = match ask_once(ssh_target, looks_only, limits).await? {
             Ok(found) => return Ok(Look::There(Ok(found))),
             Err(missing) => missing,
         };
         let may_come = looks_only || missing.is_unregistered;
         // Who believes a first use does not wait for anything better.
-        if !may_come || !way.is_young() || settings.trust_on_first_use {
+        if !may_come || !ssh_target.is_young() || settings.trust_on_first_use {
             return Ok(Look::There(Err(missing)));
         }
         let seen = missing.lines.join("; ");
         last = missing;
         Ok(Look::NotYet(seen))
     };
-    let what = format!("the host keys of {}, which was just started", way.shown());
+    let what = format!(
+        "the host keys of {}, which was just started",
+        ssh_target.shown()
+    );
     let limit = limits.within(settings.ssh_timeout).deadline;
     match wait::until(&what, limit, &limits.interrupt, PACE, look).await {
         Ok(found) => Ok(found),
         Err(Ended::Deadline(_)) => Ok(Err(last)),
-        Err(Ended::Signal(signal)) => Err(stopped(way, signal)),
+        Err(Ended::Signal(signal)) => Err(stopped(ssh_target, signal)),
         Err(Ended::Failed(failure)) => Err(failure),
     }
 }
 
-fn stopped(way: &Way<'_>, signal: Signal) -> Failure {
-    let deed = format!("stopped waiting for the host keys of {}", way.shown());
+fn stopped(ssh_target: &SshTarget<'_>, signal: Signal) -> Failure {
+    let deed = format!(
+        "stopped waiting for the host keys of {}",
+        ssh_target.shown()
+    );
     Failure::interrupted(signal, deed)
 }
 
-async fn ask_once(way: &Way<'_>, looks_only: bool, limits: &Limits) -> Result<Found, Failure> {
+async fn ask_once(
+    ssh_target: &SshTarget<'_>,
+    looks_only: bool,
+    limits: &Limits,
+) -> Result<Found, Failure> {
     let mut missing = NoKeys::default();
-    let Some((cloud, seen)) = way.instance else {
+    let Some((cloud, seen)) = ssh_target.instance else {
         return Ok(Err(missing));
     };
     match ec2::console(&cloud.ec2.client, &seen.id).await {
@@ -108,7 +118,7 @@ async fn ask_once(way: &Way<'_>, looks_only: bool, limits: &Limits) -> Result<Fo
         Err(CommandError::Ended {
             ended: Ended::Signal(signal),
             ..
-        }) => return Err(stopped(way, signal)),
+        }) => return Err(stopped(ssh_target, signal)),
         Err(error) => {
             const DEED: &str = "SSM RunCommand cannot read them";
             missing.is_unregistered = matches!(error, CommandError::Unregistered(_));

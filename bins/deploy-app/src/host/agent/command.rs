@@ -50,6 +50,11 @@ impl ExecReader for Reader {
                 self.is_over = true;
                 ExecEvent::Ended(status(answer))
             }
+            // Nothing was to be connected.
+            Ok(Came::Connected) => {
+                self.is_over = true;
+                ExecEvent::Ended(Err(ExecError::NoStatus))
+            }
             Err(error) => {
                 self.is_over = true;
                 ExecEvent::Ended(Err(error))

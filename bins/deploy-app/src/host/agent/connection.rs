@@ -6,13 +6,13 @@ use action::wait::Limits;
 use agent_protocol::message::{AgentError, Answer, Request};
 use filesync::{Operation, Paths};
 use ssh::{ExecError, ExecOutput, OutputMode, Session, Stdin};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::bootstrap::{self, Folders, StartError};
 use super::command;
 use super::files;
 use super::link::Link;
+use super::stream::{self, ConnectError, HostStream};
 
 /// A connected host. Clones share the connection and the agent.
 #[derive(Clone)]
@@ -92,14 +92,15 @@ impl Host {
         }
     }
 
-    /// A connection from the host to `host:port`, as the host sees these names.
+    /// A connection from the host to `host:port`, as the host sees these names. The server need not forward anything:
+    /// the agent connects.
     pub(crate) async fn forward(
         &self,
         host: &str,
         port: u16,
         deadline: Instant,
-    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>, ExecError> {
-        self.session.forward(host, port, deadline).await
+    ) -> Result<HostStream, ConnectError> {
+        stream::connect(&self.link, host, port, deadline).await
     }
 
     /// Says goodbye.

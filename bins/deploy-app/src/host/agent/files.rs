@@ -51,6 +51,8 @@ impl ExecReader for Reader {
                 self.answer = Some(answer);
                 ExecEvent::Ended(Ok(0))
             }
+            // Nothing was to be connected.
+            Ok(Came::Connected) => ExecEvent::Ended(Err(ExecError::NoStatus)),
             Err(error) => ExecEvent::Ended(Err(error)),
         })
     }

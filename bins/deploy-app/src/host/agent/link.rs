@@ -19,6 +19,8 @@ const ALIVE: Duration = Duration::from_secs(10);
 
 /// What came for a request.
 pub(super) enum Came {
+    /// The connection that was asked for is open.
+    Connected,
     Data(Stream, Vec<u8>),
     Answer(Result<Answer, AgentError>),
 }
@@ -128,6 +130,11 @@ impl Shared {
                     drop(route.came.send(Came::Data(stream, bytes)));
                 }
             }
+            FromAgent::Connected { id } => {
+                if let Some(route) = routes.open.get(&id) {
+                    drop(route.came.send(Came::Connected));
+                }
+            }
             FromAgent::Taken { id, bytes } => {
                 if let Some(route) = routes.open.get(&id) {
                     route.window.add_permits(bytes as usize);
@@ -174,6 +181,7 @@ impl Asked {
                 drop(self.link.say(ToAgent::Taken { id: self.id, bytes }));
             }
             Came::Answer(_) => self.is_over = true,
+            Came::Connected => {}
         }
         Ok(came)
     }

@@ -64,7 +64,6 @@ done <"$f"; rm -f images/{release}.old"#,
 }
 
 /// Prints those of the images that are not there.
-#[must_use]
 pub(crate) fn absent(names: &[&str]) -> String {
     format!(
         r#"for i in {}; do docker image inspect "$i" >/dev/null 2>&1 </dev/null || printf '%s\n' "$i"; done"#,

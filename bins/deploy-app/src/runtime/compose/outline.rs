@@ -48,9 +48,6 @@ pub(crate) struct Outline {
 }
 
 /// The files from which Compose starts, `files` where some are named, and those that they mention, and so on.
-///
-/// # Errors
-/// When a file cannot be read here.
 pub(crate) fn outline(
     tree: &Tree,
     sources: &Manifest,
@@ -224,9 +221,6 @@ fn unnamed(compose: &ComposeRun) -> String {
 }
 
 /// Reads what [`read_script`] printed about the outline in this folder.
-///
-/// # Errors
-/// In words, when it makes no sense.
 pub(crate) fn read_outline(
     config: &[u8],
     compose: &ComposeRun,

@@ -7,7 +7,6 @@ use crate::settings::Login;
 /// A script that runs while Docker is logged in to these registries. Docker keeps passwords in the folder of its
 /// configuration, so the script gets one of its own, which goes with it: a copy of the user's, with whatever lies there
 /// as links, and without the stores in which the user's own passwords are.
-#[must_use]
 pub(crate) fn logged_in(logins: &[Login], script: &str) -> String {
     if logins.is_empty() {
         return script.to_owned();

@@ -6,7 +6,7 @@ use harness::Program;
 use serde_json::{Value, json};
 
 /// An action of `get-pipeline`.
-pub(super) fn action(name: &str, kind: (&str, &str), more: Value) -> Value {
+pub(crate) fn action(name: &str, kind: (&str, &str), more: Value) -> Value {
     let (category, provider) = kind;
     let mut one = json!({
         "name": name,
@@ -34,7 +34,7 @@ fn source(name: &str, provider: &str, configuration: Value) -> Value {
     )
 }
 
-pub(super) fn connection() -> Value {
+pub(crate) fn connection() -> Value {
     source(
         "App",
         "CodeStarSourceConnection",
@@ -44,7 +44,7 @@ pub(super) fn connection() -> Value {
 }
 
 /// A build of the App source that exports what its variables say.
-pub(super) fn build(name: &str, order: u32, variables: &str) -> Value {
+pub(crate) fn build(name: &str, order: u32, variables: &str) -> Value {
     action(
         name,
         ("Build", "CodeBuild"),
@@ -57,17 +57,17 @@ pub(super) fn build(name: &str, order: u32, variables: &str) -> Value {
     )
 }
 
-pub(super) fn definition(stages: Value) -> Value {
+pub(crate) fn definition(stages: Value) -> Value {
     json!({"pipeline": {"name": "foreign", "roleArn": "arn:aws:iam::000000000000:role/r", "version": 1,
         "artifactStore": {"type": "S3", "location": "bucket"}, "stages": stages}})
 }
 
-pub(super) fn stage(name: &str, actions: Vec<Value>) -> Value {
+pub(crate) fn stage(name: &str, actions: Vec<Value>) -> Value {
     json!({"name": name, "actions": actions})
 }
 
 /// The program over a definition and a project with this buildspec, without any AWS.
-pub(super) fn program(folder: &Path, definition: &Value, buildspec: &str) -> Program {
+pub(crate) fn program(folder: &Path, definition: &Value, buildspec: &str) -> Program {
     std::fs::write(folder.join("pipeline.json"), definition.to_string()).unwrap();
     std::fs::create_dir_all(folder.join("app")).unwrap();
     std::fs::write(folder.join("app/buildspec.yml"), buildspec).unwrap();
@@ -76,7 +76,7 @@ pub(super) fn program(folder: &Path, definition: &Value, buildspec: &str) -> Pro
         .args(["pipeline.json"])
 }
 
-pub(super) const SHOW: &str = "version: 0.2
+pub(crate) const SHOW: &str = "version: 0.2
 env: {exported-variables: [OUT]}
 phases: {build: {commands: ['OUT=\"$WHAT\"']}}
 ";

@@ -142,13 +142,17 @@ phases: {build: {commands: ['OUT=\"$KEY\"', 'test \"$WHAT\" != broken']}}
         [
             ("begin", None),
             ("action", Some("succeeded")),
+            ("stage", Some("succeeded")),
             ("action", Some("succeeded")),
             ("action", Some("failed")),
+            ("stage", Some("failed")),
             ("end", Some("failed")),
         ]
     );
-    assert_eq!(lines[2]["variables"]["OUT"], "[secret]");
-    assert_eq!(lines[3]["error"], "the build Build/Bad failed");
+    assert_eq!(lines[0]["planned"][1], "Build/Good");
+    assert_eq!(lines[3]["variables"]["OUT"], "[secret]");
+    assert_eq!(lines[3]["hidden"], serde_json::json!(["OUT"]));
+    assert_eq!(lines[4]["error"], "the build Build/Bad failed");
     let junit = std::fs::read_to_string(folder.path().join("run.xml")).unwrap();
     assert!(
         junit.contains("<testsuite name=\"Build\" tests=\"2\" failures=\"1\">"),

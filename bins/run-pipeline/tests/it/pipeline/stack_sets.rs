@@ -7,6 +7,7 @@ use harness::{FakeAws, Program, Reply};
 use serde_json::{Value, json};
 
 use super::foreign::{action, connection, definition, stage};
+use crate::world::assert_documented;
 
 const NAMESPACE: &str = "http://cloudformation.amazonaws.com/doc/2010-05-15/";
 const ID: &str = "shop:3f6c1d1e-0000-4000-8000-000000000000";
@@ -149,6 +150,7 @@ fn a_set_is_made_and_gets_its_instances() {
         assert_eq!(sent.param(name), Some(value), "{name}");
     }
     fake.assert_all_scripted();
+    assert_documented(&fake);
 }
 
 #[test]
@@ -184,6 +186,7 @@ fn a_failed_update_names_each_instance_and_why() {
         assert_eq!(sent.param(name), Some(value), "{name}");
     }
     assert_eq!(sent.param("Accounts.member.1"), None);
+    assert_documented(&fake);
 }
 
 #[test]

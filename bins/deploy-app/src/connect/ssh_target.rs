@@ -5,7 +5,7 @@ use std::time::Duration;
 use ssh::{Address, Identity, known_hosts};
 
 use super::cloud::Cloud;
-use super::instance::Seen;
+use super::instance::InstanceInfo;
 use super::transport::Routes;
 use crate::settings::Checked;
 
@@ -15,18 +15,18 @@ const REFUSED_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where the host is and how to get in.
 #[derive(Debug)]
-pub(crate) struct Way<'a> {
+pub(crate) struct SshTarget<'a> {
     /// Where the SSH server listens.
     pub address: Address,
     /// The ways that may lead there.
     pub routes: &'a Routes,
     /// The instance, when it is one, with AWS.
-    pub instance: Option<(&'a Cloud, &'a Seen)>,
+    pub instance: Option<(&'a Cloud, &'a InstanceInfo)>,
     /// The stored key; none means that one is made and pushed with Instance Connect.
     pub key: Option<Identity>,
 }
 
-impl Way<'_> {
+impl SshTarget<'_> {
     /// The names that a host certificate may be for.
     pub(crate) fn names(&self, settings: &Checked) -> Vec<String> {
         if let Some(alias) = &settings.host_key_alias {
