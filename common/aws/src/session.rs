@@ -138,6 +138,12 @@ impl Session {
     /// each bucket.
     #[must_use]
     pub fn has_own_endpoint(&self, service: &str) -> bool {
+        self.own_endpoint(service).is_some()
+    }
+
+    /// The endpoint that environment or profile name for a service, by the id that its SDK gives it, such as `S3`.
+    #[must_use]
+    pub fn own_endpoint(&self, service: &str) -> Option<String> {
         let key = ServiceConfigKey::builder()
             .service_id(service)
             .env("AWS_ENDPOINT_URL")
@@ -145,7 +151,7 @@ impl Session {
             .build();
         let own = self.config.service_config().zip(key.ok());
         // As the clients ask for it: it knows profiles, and whether endpoints are ignored.
-        own.is_some_and(|(config, key)| config.load_config(key).is_some())
+        own.and_then(|(config, key)| config.load_config(key))
     }
 }
 

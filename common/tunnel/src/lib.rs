@@ -15,5 +15,6 @@ mod websocket;
 
 pub use error::{EndpointError, SsmError, TunnelError};
 pub use host::Host;
+pub use signature::encoded;
 pub use stream::{Tunnel, Tunnels};
 pub use websocket::OpenError;

@@ -86,7 +86,7 @@ fn made(
 }
 
 /// A text as a query carries it (RFC 3986).
-pub(crate) fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         match byte {

@@ -97,6 +97,7 @@ fn ends_within(age: Duration, needed: Duration) -> bool {
 #[derive(Debug)]
 struct Tunneling {
     host: Host,
+    dialer: Dialer,
     eic: Eic,
     ssm: Ssm,
     tunnels: Tunnels,
@@ -140,6 +141,7 @@ impl Routes {
             eic: Eic::new(&cloud.session, &dialer),
             ssm: Ssm::new(&cloud.session, &dialer),
             tunnels: Tunnels::default(),
+            dialer,
         };
         let look = Look {
             tunneling: &tunneling,
@@ -278,6 +280,11 @@ impl Routes {
             // A tunnel that ended says more than SSH about its end.
             Err(error) => Err(ending.reason().map_or(Met::Ssh(error), Met::Tunnel)),
         }
+    }
+
+    /// What opens streams to servers of AWS's, where there may be tunnels.
+    pub(crate) fn dialer(&self) -> Option<&Dialer> {
+        self.tunneling.as_ref().map(|with| &with.dialer)
     }
 
     /// Whether the host is reached over a session of Session Manager, which carries a MiB or two a second.

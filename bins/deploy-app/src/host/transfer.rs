@@ -44,12 +44,15 @@ impl Remote<'_> {
         upload: &Upload,
         limits: &Limits,
     ) -> Result<Option<Received>, Failure> {
-        let (Some(bucket), Some((cloud, _))) =
-            (&self.settings.transfer_bucket, self.ssh_target.instance)
-        else {
+        let routes = &self.ssh_target.routes;
+        let (Some(bucket), Some((cloud, _)), Some(dialer)) = (
+            &self.settings.transfer_bucket,
+            self.ssh_target.instance,
+            routes.dialer(),
+        ) else {
             return Ok(None);
         };
-        if !self.ssh_target.routes.is_session() || upload.content_bytes() < LEAST {
+        if !routes.is_session() || upload.content_bytes() < LEAST {
             return Ok(None);
         }
         // The way is slow: it is worth it.
@@ -66,7 +69,7 @@ impl Remote<'_> {
         if spooled.length < LEAST {
             return Ok(None);
         }
-        let stored = Stored::new(&cloud.session, bucket, spooled.digest);
+        let stored = Stored::new(&cloud.session, dialer, bucket, spooled.digest);
         let fetching = self.fetch(&stored, &spooled, &incoming.release, limits);
         let fetched = limits.interrupt.race(fetching).await;
         if let Err(error) = stored.delete().await {
@@ -101,7 +104,7 @@ impl Remote<'_> {
     ) -> Result<(), String> {
         let shown = stored.shown();
         let length = spooled.length;
-        let put = stored.put(spooled.file.path()).await;
+        let put = stored.put(spooled.file.path(), limits.deadline).await;
         put.map_err(|error| format!("cannot store {shown}: {error}"))?;
         tracing::info!(
             "stored {length} B as {shown} for the host to fetch, for Session Manager is slow"
