@@ -4,7 +4,9 @@
 use crate::child::Programs;
 use crate::job::Job;
 use crate::worker::{Stopping, Worker};
+use action::exit::Exit;
 use action::failure::Failure;
+use action::interrupt::Interrupt;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -14,7 +16,7 @@ use serde_json::json;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// What a function keeps of its time for handing a job back and answering.
 const RESERVE: Duration = Duration::from_secs(25);
@@ -39,7 +41,8 @@ impl Runtime {
         }
     }
 
-    /// Answers events until the function is frozen for good.
+    /// Answers events until the function is frozen for good, or until a signal comes: then the job in hand is handed
+    /// back, within the time for a stop. Lambda sends SIGTERM before it ends a function that has extensions.
     ///
     /// # Errors
     /// When the runtime's API cannot be spoken with.
@@ -47,9 +50,13 @@ impl Runtime {
         &self,
         worker: &Worker<P>,
         tell: &watch::Sender<Stopping>,
+        interrupt: &Interrupt,
     ) -> Result<(), Failure> {
         loop {
-            let event = self.next().await?;
+            let Ok(event) = interrupt.race(self.next()).await else {
+                return Ok(());
+            };
+            let event = event?;
             let job = match Job::of_event(&event.body) {
                 Ok(job) => job,
                 Err(error) => {
@@ -72,6 +79,16 @@ impl Runtime {
                 () = tokio::time::sleep_until(hand_back) => {
                     tell.send_replace(Stopping::Now);
                     work.await;
+                }
+                _ = interrupt.signalled() => {
+                    tell.send_replace(Stopping::Now);
+                    return match timeout(worker.manner.stop_within, work).await {
+                        Ok(()) => Ok(()),
+                        Err(_) => Err(Failure::new(
+                            Exit::Terminated,
+                            "stopped before the job was reported",
+                        )),
+                    };
                 }
             }
             let path = format!(

@@ -77,7 +77,8 @@ pub(crate) async fn run(settings: Checked, context: Context) -> Result<Output, F
                 .hint("on an instance it is `job-worker serve`"));
             };
             let (worker, tell) = open(&settings, &context, false).await?;
-            Runtime::at(&address).serve(&worker, &tell).await?;
+            let runtime = Runtime::at(&address);
+            runtime.serve(&worker, &tell, &context.interrupt).await?;
             Ok(Output::Nothing)
         }
         _ => {

@@ -19,6 +19,8 @@ use crate::settings::Checked;
 /// An action about to run, with everything that it may look at.
 #[derive(Debug)]
 pub(crate) struct ActionInput<'a> {
+    /// The execution's id.
+    pub(crate) execution: String,
     /// The stage's name.
     pub(crate) stage: &'a str,
     pub(crate) action: &'a Action,

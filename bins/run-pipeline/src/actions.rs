@@ -4,6 +4,7 @@ mod approval;
 mod cloudformation;
 pub(crate) mod codebuild;
 pub(crate) mod commands;
+mod job;
 pub(crate) mod local_source;
 mod s3_deploy;
 mod s3_source;
@@ -13,6 +14,7 @@ use action::failure::Failure;
 
 use crate::action_io::{ActionInput, ActionOutput};
 use crate::history::Kept;
+use crate::job_programs::JobProgram;
 use crate::local_source::LocalSource;
 
 /// What runs an action.
@@ -26,6 +28,8 @@ pub(crate) enum Runner {
     StackSet,
     StackInstances,
     S3Deploy,
+    /// A custom action, or a function that is invoked.
+    Job(JobProgram),
     Approval {
         is_given: bool,
     },
@@ -42,6 +46,7 @@ impl Runner {
     pub(crate) fn shown(&self, provider: &str) -> String {
         match self {
             Self::LocalSource(source) => format!("{provider}, taken from {}", source.shown()),
+            Self::Job(job) => format!("{provider}, {}", job.shown()),
             Self::Approval { is_given: true } => "Manual, approved".to_owned(),
             Self::Approval { is_given: false } => "Manual, asked for".to_owned(),
             Self::Kept(kept) => format!("{provider}, kept from the run {}", kept.run),
@@ -98,6 +103,7 @@ impl Runner {
             Self::StackSet => stack_set::run(input).await,
             Self::StackInstances => stack_set::run_instances(input).await,
             Self::S3Deploy => s3_deploy::run(input).await,
+            Self::Job(job) => job::run(input, job).await,
             Self::Approval { is_given } => approval::run(input, *is_given).await,
             Self::Kept(_) | Self::Stub(_) | Self::Skipped => {
                 Ok(self.given(&input.name()).unwrap_or_default())

@@ -5,7 +5,8 @@
 //! after stage and keeps artifacts and variables; each action is a file in `actions`, which takes an
 //! `action_io::ActionInput` and gives an `action_io::ActionOutput`. A build is `build` over `phases` over
 //! `command_script`, with `build_env` around it, `process` below it and `missing_exports` for what it did
-//! not export.
+//! not export. A custom action or a Lambda invoke is a `job-worker` that `job_programs` finds, over the `job_api` that
+//! `job_server` serves.
 
 mod account;
 mod action_io;
@@ -30,6 +31,9 @@ mod follow;
 mod graph;
 mod history;
 mod ids;
+mod job_api;
+mod job_programs;
+mod job_server;
 mod local_source;
 mod lsp;
 mod missing_exports;

@@ -1,6 +1,8 @@
 //! One child process in a group of its own: its output line by line, its end, and the end of
 //! all that it started.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::process::Stdio;
 use std::time::Duration;
@@ -55,10 +57,24 @@ pub(crate) async fn run(
     groups: &mut Groups,
     ending: impl Future<Output = ()>,
 ) -> io::Result<Ended> {
+    command.stdin(Stdio::null());
+    let done = pending::<Infallible>();
+    let Ok(ended) = run_until(command, prefix, limits, groups, ending, done).await?;
+    Ok(ended)
+}
+
+/// The same for a command that has its standard input already. It is ended when `done` is, whose value is the error.
+pub(crate) async fn run_until<D>(
+    mut command: Command,
+    prefix: &str,
+    limits: &Limits,
+    groups: &mut Groups,
+    ending: impl Future<Output = ()>,
+    done: impl Future<Output = D>,
+) -> io::Result<Result<Ended, D>> {
     // One pipe for both streams keeps their order.
     let (read, write) = io::pipe()?;
     command
-        .stdin(Stdio::null())
         .stdout(write.try_clone()?)
         .stderr(write)
         .process_group(0);
@@ -71,14 +87,15 @@ pub(crate) async fn run(
 
     let ended = tokio::select! {
         biased;
-        signal = limits.interrupt.signalled() => Ended::Interrupted(signal),
-        status = timeout_at(limits.deadline, child.wait()) => match status {
+        signal = limits.interrupt.signalled() => Ok(Ended::Interrupted(signal)),
+        status = timeout_at(limits.deadline, child.wait()) => Ok(match status {
             Ok(status) => Ended::Status(shell_status(status?)),
             Err(_) => Ended::Late,
-        },
+        }),
+        done = done => Err(done),
     };
     if let Some(group) = group {
-        if matches!(ended, Ended::Status(_)) {
+        if matches!(ended, Ok(Ended::Status(_))) {
             if is_alive(group) {
                 groups.0.push(group);
             }

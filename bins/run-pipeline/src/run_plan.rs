@@ -12,6 +12,7 @@ use contract::variables::PIPELINE_NAMESPACE;
 use crate::actions::Runner;
 use crate::aws_access::may_ask;
 use crate::conditions::{self, MOMENTS, is_evaluated};
+use crate::job_programs::JobAction;
 use crate::local_source::LocalSource;
 use crate::pipeline_options::PipelineOptions;
 use crate::rerun::{Part, Rerun};
@@ -320,6 +321,14 @@ fn runner(
         .find(|(one, _)| means(one, stage, action))
     {
         return Ok(Runner::Stub(variables.clone()));
+    }
+    if let Some(asked) = JobAction::of(action) {
+        let program = asked.program(&local.jobs, settings.bin_dir.as_deref(), context);
+        return program.map(Runner::Job).map_err(|why| {
+            format!(
+                "{name}: {why}; or pass over it with --stub {name}=outputs.json or --skip {name}"
+            )
+        });
     }
     match (action.category.as_str(), action.provider.as_str()) {
         ("Source", _) => source(pipeline, stage, action, settings, context),

@@ -18,6 +18,7 @@ use contract::variables;
 use serde::Deserialize;
 
 use crate::graph::Drawing;
+use crate::job_programs::JobSettings;
 use crate::projects;
 use crate::stores::StoreFile;
 
@@ -90,6 +91,15 @@ pub struct Raw {
     /// Take this manual approval for given; otherwise it is asked for on a terminal; repeatable
     #[arg(long, value_name = "[STAGE/]ACTION", action = ArgAction::Append, help_heading = "The pipeline")]
     approve: Given<Lines>,
+    /// The program that runs a custom action, by the provider of its type: the name of one of these programs, or a file; repeatable
+    #[arg(long, value_name = "PROVIDER[@VERSION]=PROGRAM", action = ArgAction::Append, help_heading = "Custom actions")]
+    custom_action: Given<Lines>,
+    /// The program that runs in place of a Lambda function that an action invokes; repeatable
+    #[arg(long, value_name = "FUNCTION=PROGRAM", action = ArgAction::Append, help_heading = "Custom actions")]
+    lambda: Given<Lines>,
+    /// The job-worker that runs these programs; unset: the one beside run-pipeline, else the one on PATH
+    #[arg(long, value_name = "FILE", help_heading = "Custom actions")]
+    job_worker: Given<PathBuf>,
     /// A variable of an action that does not run, as in AMIcreation.AMI_ID=ami-0abc; repeatable
     #[arg(long, value_name = "NAMESPACE.KEY=VALUE", action = ArgAction::Append, help_heading = "The pipeline")]
     variable: Given<Guarded<Lines>>,
@@ -366,6 +376,13 @@ impl Raw {
             .optional("approve", self.approve)
             .unwrap_or_default()
             .0;
+        let custom = faults.optional("custom_action", self.custom_action);
+        let lambda = faults.optional("lambda", self.lambda);
+        let jobs = JobSettings {
+            custom: pairs("custom_action", &custom.unwrap_or_default(), faults),
+            lambda: pairs("lambda", &lambda.unwrap_or_default(), faults),
+            worker: faults.optional("job_worker", self.job_worker),
+        };
         let work_dir = faults.optional("work_dir", self.work_dir);
         let listed = faults.optional("sources", self.sources).unwrap_or_default();
         let format = faults.optional("format", self.format).unwrap_or_default();
@@ -464,6 +481,7 @@ impl Raw {
             stubs: local::stubs(stubbed, faults),
             skipped,
             approved,
+            jobs,
         };
         Some(Checked {
             definition: definition?,

@@ -29,6 +29,7 @@ impl<'a> Execution<'a> {
             None => self.limits(),
         };
         Ok(ActionInput {
+            execution: self.id.clone(),
             stage: &stage.name,
             action,
             configuration: self.configuration(stage, action)?,

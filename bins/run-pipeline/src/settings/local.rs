@@ -5,6 +5,7 @@ use action::settings::given::Given;
 use action::settings::value::Lines;
 use serde_json::Value;
 
+use crate::job_programs::JobSettings;
 use crate::local_source::LocalSource;
 
 /// Sources, artifacts and outputs that are given, and actions that are passed over.
@@ -20,6 +21,8 @@ pub(crate) struct Local {
     pub(crate) skipped: Vec<String>,
     /// Approvals that are given.
     pub(crate) approved: Vec<String>,
+    /// What runs custom actions and Lambda functions.
+    pub(crate) jobs: JobSettings,
 }
 
 /// Which stages and actions run. Without any choice all do.

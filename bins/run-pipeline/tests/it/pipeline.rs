@@ -2,6 +2,7 @@
 
 mod check;
 pub(crate) mod foreign;
+mod jobs;
 mod modes;
 mod plan;
 mod refusals;
