@@ -385,3 +385,117 @@ async fn send(stream: &mut TcpStream, answer: Answer) -> io::Result<()> {
     drop(timeout(Duration::from_secs(2), rest).await);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::{BUCKET, JobApi, JobServer, Served};
+
+    /// Asks as the owner of a key; gives the whole answer.
+    async fn ask(server: &JobServer, key: &str, service: &str, line: &str, more: &str) -> String {
+        let asking = async {
+            let mut stream = TcpStream::connect(server.address().unwrap()).await.unwrap();
+            let head = format!(
+                "{line} HTTP/1.1\r\nAuthorization: AWS4-HMAC-SHA256 Credential={key}/20260101/eu-west-1/{service}/aws4_request, Signature=0\r\n{more}"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        tokio::select! {
+            never = server.serve() => match never {},
+            answer = asking => answer,
+        }
+    }
+
+    #[tokio::test]
+    async fn each_key_opens_its_own_door_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, output) = (folder.path().join("in.zip"), folder.path().join("out.zip"));
+        std::fs::write(&input, "the input").unwrap();
+        let server = JobServer::bind(Served {
+            api: JobApi::new(json!({"actionTypeId": {"provider": "P"}})),
+            worker_key: "WORKER".to_owned(),
+            job_key: "JOB".to_owned(),
+            inputs: BTreeMap::from([("in/A.zip".to_owned(), input)]),
+            outputs: BTreeMap::from([("out/B.zip".to_owned(), output.clone())]),
+            is_function: false,
+        })
+        .await
+        .unwrap();
+        let get = format!("GET /{BUCKET}/in/A.zip?x-id=GetObject");
+        let answer = ask(&server, "JOB", "s3", &get, "\r\n").await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\nthe input"),
+            "{answer}"
+        );
+        let put = format!("PUT /{BUCKET}/out/B.zip");
+        let whole = "Content-Length: 3\r\nExpect: 100-continue\r\n\r\nxyz";
+        for key in ["WORKER", "AKIAIOSFODNN7EXAMPLE", ""] {
+            for line in [&get, &put] {
+                let answer = ask(&server, key, "s3", line, whole).await;
+                assert!(
+                    answer.contains("<Code>AccessDenied</Code>"),
+                    "{key}: {answer}"
+                );
+            }
+        }
+        assert!(!output.exists());
+        let answer = ask(&server, "JOB", "s3", &put, whole).await;
+        assert!(answer.contains("HTTP/1.1 200"), "{answer}");
+        assert_eq!(std::fs::read(&output).unwrap(), b"xyz");
+        for path in ["in/../in/A.zip", "in/B.zip", "out/B.zip", ""] {
+            let line = format!("GET /{BUCKET}/{path}");
+            let answer = ask(&server, "JOB", "s3", &line, "\r\n").await;
+            assert!(answer.starts_with("HTTP/1.1 403"), "{path}: {answer}");
+        }
+        let poll = "X-Amz-Target: CodePipeline_20150709.PollForJobs\r\nContent-Length: 35\r\n\r\n{\"actionTypeId\": {\"provider\": \"P\"}}";
+        let answer = ask(&server, "JOB", "codepipeline", "POST /", poll).await;
+        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+        let answer = ask(&server, "WORKER", "codepipeline", "POST /", poll).await;
+        assert!(answer.contains("\"nonce\":\"1\""), "{answer}");
+        let next = "GET /2018-06-01/runtime/invocation/next";
+        let answer = ask(&server, "WORKER", "", next, "\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_no_artifact() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("out.zip");
+        let server = JobServer::bind(Served {
+            api: JobApi::new(json!({})),
+            worker_key: "WORKER".to_owned(),
+            job_key: "JOB".to_owned(),
+            inputs: BTreeMap::new(),
+            outputs: BTreeMap::from([("out/B.zip".to_owned(), output.clone())]),
+            is_function: false,
+        })
+        .await
+        .unwrap();
+        let asking = async {
+            let mut stream = TcpStream::connect(server.address().unwrap()).await.unwrap();
+            let head = format!(
+                "PUT /{BUCKET}/out/B.zip HTTP/1.1\r\nAuthorization: AWS4-HMAC-SHA256 Credential=JOB/1/r/s3/aws4_request\r\nContent-Length: 9\r\n\r\nhalf"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert_eq!(answer, "");
+        };
+        tokio::select! {
+            never = server.serve() => match never {},
+            () = asking => {}
+        }
+        assert!(!output.exists());
+    }
+}

@@ -5,6 +5,8 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::io;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use action::interrupt::Signal;
@@ -63,7 +65,8 @@ pub(crate) async fn run(
     Ok(ended)
 }
 
-/// The same for a command that has its standard input already. It is ended when `done` is, whose value is the error.
+/// The same for a command that has its standard input already. It is ended when `done` is, whose value is the error;
+/// what it says of its own end is not shown then.
 pub(crate) async fn run_until<D>(
     mut command: Command,
     prefix: &str,
@@ -83,7 +86,8 @@ pub(crate) async fn run_until<D>(
     drop(command);
     let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     let output = pipe::Receiver::from_owned_fd(read.into())?;
-    let mut forward = tokio::spawn(forward(output, prefix.to_owned()));
+    let is_shown = Arc::new(AtomicBool::new(true));
+    let mut forward = tokio::spawn(forward(output, prefix.to_owned(), Arc::clone(&is_shown)));
 
     let ended = tokio::select! {
         biased;
@@ -92,7 +96,10 @@ pub(crate) async fn run_until<D>(
             Ok(status) => Ended::Status(shell_status(status?)),
             Err(_) => Ended::Late,
         }),
-        done = done => Err(done),
+        done = done => {
+            is_shown.store(false, Ordering::Relaxed);
+            Err(done)
+        }
     };
     if let Some(group) = group {
         if matches!(ended, Ok(Ended::Status(_))) {
@@ -116,13 +123,14 @@ pub(crate) async fn run_until<D>(
     Ok(ended)
 }
 
-async fn forward(output: pipe::Receiver, prefix: String) {
+async fn forward(output: pipe::Receiver, prefix: String, is_shown: Arc<AtomicBool>) {
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
     loop {
         line.clear();
         match output.read_until(b'\n', &mut line).await {
             Ok(0) | Err(_) => return,
+            Ok(_) if !is_shown.load(Ordering::Relaxed) => {}
             Ok(_) => {
                 let text = String::from_utf8_lossy(&line);
                 tracing::info!("{prefix} | {}", text.trim_end_matches(['\n', '\r']));

@@ -97,7 +97,7 @@ pub struct Raw {
     /// The program that runs in place of a Lambda function that an action invokes; repeatable
     #[arg(long, value_name = "FUNCTION=PROGRAM", action = ArgAction::Append, help_heading = "Custom actions")]
     lambda: Given<Lines>,
-    /// The job-worker that runs these programs; unset: the one beside run-pipeline, else the one on PATH
+    /// The job-worker that runs these programs; unset: the one in --bin-dir, beside run-pipeline or on PATH
     #[arg(long, value_name = "FILE", help_heading = "Custom actions")]
     job_worker: Given<PathBuf>,
     /// A variable of an action that does not run, as in AMIcreation.AMI_ID=ami-0abc; repeatable

@@ -95,6 +95,20 @@ fn what_does_not_end_in_the_functions_time_is_handed_back() {
 }
 
 #[test]
+fn a_function_that_is_told_to_stop_hands_its_job_back() {
+    let world = World::new();
+    world.set("script", "sleep 60");
+    let action = world.jobs.start(image("Run"));
+    let function = function(&world, "plain", action, 300);
+    world.until("the program runs", |world| !world.calls().is_empty());
+    function.signal(15);
+    function.finish().assert_code(0);
+    let all = world.jobs.all();
+    assert_eq!(all[0].status, Status::Succeeded, "{all:?}");
+    assert!(all[1].token.is_some(), "{all:?}");
+}
+
+#[test]
 fn another_event_is_an_error_and_the_next_one_is_served() {
     let world = World::new();
     let action = world.jobs.start(image("Bake"));

@@ -101,6 +101,7 @@ fn a_program_of_ours_gets_files_and_gives_variables_and_files_without_any_creden
             .env_remove("AWS_REGION")
             .run();
         let report: Value = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
+        ran.refute_stderr("warning: SIGTERM");
         assert_eq!(report["MakeVariables"]["IMAGE_TAG"], "v7", "{ran}");
         assert_eq!(report["ShowVariables"]["OUT"], r#"v7 {"IMAGE_TAG":"v7"}"#);
         assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
@@ -206,6 +207,29 @@ fn aws_itself_is_a_closed_door_unless_it_is_allowed() {
 }
 
 #[test]
+fn a_plan_says_what_runs_an_action() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = |made: Value| {
+        let ran = pipeline(folder.path(), made)
+            .args(["--dry-run", "--job-worker", "pipeline.json"])
+            .args(["--custom-action", "Bake=app/values.json"])
+            .args(["--lambda", "bake=app/values.json"])
+            .run();
+        ran.assert_code(0).stderr.clone()
+    };
+    let custom = plan(custom("Bake", &json!({"INSTANCE_ID": "i-0"})));
+    assert!(
+        custom.contains("Make/Make: Bake, job-worker with values.json"),
+        "{custom}"
+    );
+    let invoked = plan(invoke("bake", &json!({})));
+    assert!(
+        invoked.contains("Make/Make: Lambda, job-worker with values.json"),
+        "{invoked}"
+    );
+}
+
+#[test]
 fn what_is_not_mapped_is_named_with_the_flag_that_maps_it() {
     let folder = tempfile::tempdir().unwrap();
     pipeline(folder.path(), custom("Jenkins", &json!({})))
@@ -226,6 +250,47 @@ fn what_is_not_mapped_is_named_with_the_flag_that_maps_it() {
         .assert_stderr("Make/Make: ./nothing is no file");
 }
 
+/// A program that takes a large file, and makes another one.
+const LARGE: &str = r#"#!/bin/sh
+PATH=/usr/bin:/bin
+if [ "$1" = --describe ]; then
+    echo '{"name": "large", "version": "0", "about": "", "prefix": "LARGE_", "commands": [], "settings": [], "exports": []}'
+    exit
+fi
+echo "export IMAGE_TAG='$(wc -c <large)'" >"$LARGE_EXPORT_FILE"
+head -c 7000000 /dev/urandom >../Made/made
+"#;
+
+#[test]
+fn large_artifacts_travel_whole() {
+    if !are_built(&["job-worker"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = pipeline(folder.path(), custom("Large", &json!({})));
+    write_program(&folder.path().join("large"), LARGE);
+    let mut seed = 1_u32;
+    let noise = std::iter::repeat_with(|| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 24) as u8
+    });
+    let noise: Vec<u8> = noise.take(9_000_000).collect();
+    std::fs::write(folder.path().join("app/large"), noise).unwrap();
+    let projects = folder.path().join("projects.json");
+    let text = std::fs::read_to_string(&projects).unwrap();
+    let text = text.replace("$(tr", "$(wc -c < made) $(tr");
+    std::fs::write(projects, text).unwrap();
+    let ran = program.args(["--custom-action", "Large=./large"]).run();
+    let report: Value = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
+    let out = report["ShowVariables"]["OUT"].as_str().unwrap();
+    assert!(out.starts_with("9000000 7000000 "), "{out}");
+}
+
+fn write_program(file: &Path, text: &str) {
+    std::fs::write(file, text).unwrap();
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 /// A program that runs until it is told to stop.
 const SLOW: &str = r#"#!/bin/sh
 PATH=/usr/bin:/bin
@@ -240,9 +305,7 @@ while :; do sleep 0.1; done
 
 /// A pipeline whose custom action never ends, once its program runs.
 fn slow(folder: &Path, made: Value) -> Running {
-    let file = folder.join("slow");
-    std::fs::write(&file, SLOW).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&folder.join("slow"), SLOW);
     let running = pipeline(folder, made)
         .args(["--custom-action", "Slow=./slow", "--lambda", "slow=./slow"])
         .args(["--work-dir", "work"])
