@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::Access;
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,14 @@ pub fn commit(
     if exists(&paths.below(&stored)) {
         return Err(StoreError::There(release.to_owned()));
     }
+    // The manifest came before the files. What is written from now on is newer than it: see `keep_written`.
+    let manifest = paths.own("manifests", release);
+    let touched = fs::File::options()
+        .append(true)
+        .open(&manifest)
+        .and_then(|file| file.set_modified(SystemTime::now()));
+    touched
+        .map_err(|error| StoreError::at("touch", &format!(".deploy/manifests/{release}"), error))?;
     rename(paths, &partial, &stored)?;
     Ok(done)
 }

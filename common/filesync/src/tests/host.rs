@@ -797,16 +797,18 @@ fn shared_paths_are_carried_over_brought_or_made() {
 #[test]
 fn what_was_written_into_a_release_is_kept_when_that_goes() {
     let source = source(&[("a", "1"), ("data/rows", "1")]);
-    let mut target = Target::new(Layout::Releases);
+    let target = Target::new(Layout::Releases);
     for n in 0..3 {
-        target.release(source.path(), &name(n));
-        // It was made some time ago.
+        let (upload, _) = target.upload(source.path(), &name(n));
+        target.receive(&upload);
+        // It took an hour to send.
         let manifest = target.at(&format!(".deploy/manifests/{}", name(n)));
-        let later = fs::File::options().append(true).open(manifest).unwrap();
-        let now = std::time::SystemTime::now();
-        later
-            .set_modified(now + std::time::Duration::from_secs(60))
+        let manifest = fs::File::options().append(true).open(manifest).unwrap();
+        let hour = std::time::Duration::from_secs(3600);
+        manifest
+            .set_modified(std::time::SystemTime::now() - hour)
             .unwrap();
+        commit(&target.paths, &name(n), &[], None).unwrap();
     }
     let written = target.at(&format!("releases/{}/data/written", name(1)));
     let file = fs::File::create(written).unwrap();
