@@ -27,6 +27,6 @@ pub(super) const RESOLVED: &[Change] = &[
         "and IAM takes 6144",
         ACTIONS,
         "${AWS::Partition}",
-        "${AWS::Partition}${AWS::StackId}${AWS::StackId}${AWS::StackId}",
+        "${AWS::Partition}${AWS::StackId}${AWS::StackId}${AWS::StackId}${AWS::StackId}${AWS::StackId}${AWS::StackId}${AWS::StackId}${AWS::StackId}${AWS::StackId}${AWS::StackId}${AWS::StackId}${AWS::StackId}",
     ),
 ];
