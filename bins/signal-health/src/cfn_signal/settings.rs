@@ -129,7 +129,11 @@ impl Settings for Raw {
                 None
             }
             (true, false) => handle.map(|handle| Target::Handle(handle.0)),
-            (false, _) => {
+            (false, false) => {
+                faults.add("nobody is named: give --stack and --resource, or the address of a wait condition handle");
+                None
+            }
+            (false, true) => {
                 let stack = faults.required("stack", self.stack);
                 let logical_id = faults.required("resource", self.resource);
                 stack.zip(logical_id).map(|(stack, logical_id)| {
