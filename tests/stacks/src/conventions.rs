@@ -25,7 +25,11 @@ type Look = fn(&Path, &mut Faults) -> Result<(), String>;
 const LOOKS: [(&str, &[&str], Look); 11] = [
     ("app.yml", &["app.yml", "app-ecs.yml", "config"], app::look),
     ("network.yml", &["network.yml"], network::look),
-    ("pipeline.yml", &["pipeline.yml", "config"], pipeline::look),
+    (
+        "pipeline.yml",
+        &["pipeline.yml", "custom-actions.yml", "config"],
+        pipeline::look,
+    ),
     ("alarms.yml", &["alarms.yml"], alarms::look),
     ("the contract", &[".yml", "config"], contract_check::look),
     (
@@ -42,7 +46,12 @@ const LOOKS: [(&str, &[&str], Look); 11] = [
     ("names", &["app.yml", "pipeline.yml", "config"], names::look),
     (
         "programs",
-        &["app.yml", "buckets.yml", "pipeline.yml"],
+        &[
+            "app.yml",
+            "buckets.yml",
+            "pipeline.yml",
+            "custom-actions.yml",
+        ],
         programs::look,
     ),
     (

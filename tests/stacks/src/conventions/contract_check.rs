@@ -15,8 +15,11 @@ use crate::faults::Faults;
 use crate::stack::{STACK, configuration};
 
 pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
-    for environment in ENVIRONMENTS {
-        faults.at(format!("the contract ({environment})"));
+    for (environment, ami) in ENVIRONMENTS
+        .into_iter()
+        .flat_map(|one| [(one, "codebuild"), (one, "worker")])
+    {
+        faults.at(format!("the contract ({environment}, {ami})"));
         let files = archive(folder, environment)?;
         let read = |name: &str| {
             let path = files.get(name)?;
@@ -28,6 +31,8 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
         };
         let mut world = World::in_region("eu-central-1", "123456789012", STACK);
         world.parameters = configuration(folder, &format!("pipeline-{environment}.json"))?;
+        let given = ("AmiAction".to_owned(), ami.to_owned());
+        world.parameters.extend([given]);
         let bucket = world.parameters.get("SourceBucketName").cloned();
         // The first template is the one that the configuration belongs to.
         let rest = files
@@ -56,6 +61,10 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
             aliases_written_out: false,
         });
         for finding in report.findings {
+            // It is deployed by way of a bucket; scripts/cfn-check holds the others to a request.
+            if finding.rule.name == "large-body" && finding.file == "cfn/pipeline.yml" {
+                continue;
+            }
             faults.unless(false, format!("{} {finding}", finding.rule.code));
         }
         for unread in report.unread {

@@ -1,5 +1,6 @@
 //! `pipeline.yml`: one template, three environments, optional stages.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use super::ENVIRONMENTS;
 use crate::faults::Faults;
 use crate::stack::{Stack, TOPIC};
+use crate::statements;
 
 pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     let template = Stack::load(folder, "pipeline.yml")?;
@@ -25,6 +27,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     source(&stack, faults)?;
     build_network(&stack, faults)?;
     retention(&stack, faults)?;
+    ami_actions(folder, &stack, faults)?;
     approval(&stack, faults)?;
     deadlines(&stack, faults)
 }
@@ -53,7 +56,7 @@ fn stages(environment: &str, pipeline: &Pipeline, faults: &mut Faults) {
         _ => &["Source", "Validate", "Scan", "Build", "AMI", "Deploy"],
     };
     faults.equal("stages", &json!(names(pipeline)), json!(expected));
-    for finding in checks::pipeline::check(pipeline, &std::collections::BTreeMap::new()) {
+    for finding in checks::pipeline::check(pipeline, &BTreeMap::new()) {
         faults.unless(false, finding);
     }
     let namespace = |stage: &str| {
@@ -249,6 +252,130 @@ fn retention(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+/// The build and the worker make the same image: with the same settings, under the same namespace. What only the build
+/// needs exists with the build alone.
+fn ami_actions(folder: &Path, stack: &Stack, faults: &mut Faults) -> Result<(), String> {
+    for keep in ["0", "4"] {
+        let with = |value| stack.with(&[("KeepImages", keep), ("AmiAction", value)]);
+        let (build, worker) = (with("codebuild"), with("worker"));
+        let mut expected = settings_of_the_build(&build)?;
+        // A worker runs in no build.
+        if let Some(name) = expected.get_mut("AMI_NAME") {
+            *name = name.replace("-{build}", "");
+        }
+        let found = settings_of_the_worker(&worker)?;
+        faults.equal(
+            format!("settings of the worker that keeps {keep}"),
+            &json!(found),
+            json!(expected),
+        );
+    }
+    for (value, owner, provider) in [
+        ("codebuild", "AWS", "CodeBuild"),
+        ("worker", "Custom", "MakeAmi"),
+    ] {
+        let stack = stack.with(&[("AmiAction", value)]);
+        let pipeline = stack.pipeline()?;
+        let ami = action(&pipeline, "AMI", "AMI")?;
+        let namespace = ami.namespace.as_ref().map(|one| one.text.as_str());
+        faults.equal(
+            format!("action with {value}"),
+            &json!([
+                ami.category,
+                ami.owner,
+                ami.provider,
+                ami.version,
+                namespace
+            ]),
+            json!(["Build", owner, provider, "1", "AMIcreation"]),
+        );
+        let builds = value == "codebuild";
+        for id in ["AmiProject", "AmiRole", "AmiLogs"] {
+            let there = stack.exists(id)?;
+            faults.unless(
+                there == builds,
+                format!("{id} exists: {there}, with {value}"),
+            );
+        }
+        let statements = statements::allowing(&stack)?;
+        let runs = statements
+            .iter()
+            .filter(|one| one.sid == "RunBuilds")
+            .flat_map(|one| &one.resources)
+            .any(|resource| resource.ends_with("-ami"));
+        faults.unless(
+            runs == builds,
+            format!("CodePipeline may run the build: {runs}, with {value}"),
+        );
+    }
+    registered(folder, stack, faults)
+}
+
+/// CodePipeline refuses what the action type does not declare.
+fn registered(folder: &Path, stack: &Stack, faults: &mut Faults) -> Result<(), String> {
+    let actions = Stack::load(folder, "custom-actions.yml")?.with(&[
+        ("InstanceId", "i-0123456789abcdef0"),
+        ("Application", "app"),
+    ]);
+    let kind = actions.properties("MakeAmiAction")?;
+    let pipeline = stack.with(&[("AmiAction", "worker")]).pipeline()?;
+    let ami = action(&pipeline, "AMI", "AMI")?;
+    faults.equal(
+        "registered type of the worker's action",
+        &json!([kind["Category"], kind["Provider"], kind["Version"]]),
+        json!([ami.category, ami.provider, ami.version]),
+    );
+    let declared = kind["ConfigurationProperties"].as_array().cloned();
+    let declared = declared.unwrap_or_default();
+    for (name, _) in &ami.configuration {
+        faults.unless(
+            declared.iter().any(|one| one["Name"] == name.as_str()),
+            format!("the action type MakeAmi declares no {name}"),
+        );
+    }
+    Ok(())
+}
+
+/// What make-ami gets in the build: the project's variables and those of the action.
+fn settings_of_the_build(stack: &Stack) -> Result<BTreeMap<String, String>, String> {
+    let pipeline = stack.pipeline()?;
+    let of_the_action = action(&pipeline, "AMI", "AMI")?.setting("EnvironmentVariables");
+    let of_the_action: Value = serde_json::from_str(of_the_action.unwrap_or("[]"))
+        .map_err(|error| format!("EnvironmentVariables: {error}"))?;
+    let project = stack.properties("AmiProject")?;
+    let of_the_project = &project["Environment"]["EnvironmentVariables"];
+    let all = [
+        (of_the_project, "Name", "Value"),
+        (&of_the_action, "name", "value"),
+    ];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Ok(all
+        .into_iter()
+        .flat_map(|(list, name, value)| {
+            let variables = list.as_array().into_iter().flatten();
+            variables.map(move |one| (text(&one[name]), text(&one[value])))
+        })
+        // Where the build fetches the program.
+        .filter(|(name, _)| !name.starts_with("ACTIONS_"))
+        .collect())
+}
+
+/// What make-ami gets from the worker: the properties of the action, and those inside `Settings`.
+fn settings_of_the_worker(stack: &Stack) -> Result<BTreeMap<String, String>, String> {
+    let pipeline = stack.pipeline()?;
+    let action = action(&pipeline, "AMI", "AMI")?;
+    let mut all: BTreeMap<String, String> = action
+        .configuration
+        .iter()
+        .map(|(name, value)| (name.clone(), value.text.clone()))
+        .collect();
+    let further = all.remove("Settings").unwrap_or_else(|| "{}".to_owned());
+    let further: BTreeMap<String, String> =
+        serde_json::from_str(&further).map_err(|error| format!("Settings: {error}"))?;
+    all.extend(further);
+    Ok(all)
 }
 
 /// make-ami gives up before CodeBuild ends the build, and says how to go on.

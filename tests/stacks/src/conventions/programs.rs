@@ -1,14 +1,14 @@
 //! The policies of the builds are exactly what the programs document, and what they document is what
 //! their recorded requests need: the programs' own tests compare the two.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use action::program::Program;
 use serde_json::{Value, json};
 
 use crate::faults::Faults;
-use crate::stack::{STACK, Stack};
+use crate::stack::{STACK, Stack, configuration};
 use crate::statements::{self, Statement};
 
 /// Which program's policy stands where: stack, role or managed policy, the policy's name (empty for
@@ -60,7 +60,7 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 15] = [
     ),
     (
         "deploy-app",
-        &["s3:DeleteObject"],
+        &["s3:PutObject", "s3:GetObject", "s3:DeleteObject"],
         "DEPLOY_APP_TRANSFER_BUCKET is not set; whoever names a bucket grants its use to the role",
     ),
     (
@@ -293,7 +293,55 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
             );
         }
     }
-    transports(folder, faults)
+    transports(folder, faults)?;
+    worker(folder, faults)
+}
+
+/// What IAM takes for a managed policy, without white space.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+const MANAGED_LIMIT: usize = 6_144;
+
+/// A worker that makes the pipeline's images may do what the build may that makes them, and no more.
+fn worker(folder: &Path, faults: &mut Faults) -> Result<(), String> {
+    faults.at("custom-actions.yml, WorkerPolicy");
+    let pipeline = Stack::load(folder, "pipeline.yml")?.configured(folder, "pipeline-prod.json")?;
+    let given = configuration(folder, "pipeline-prod.json")?;
+    let value = |name: &str| given.get(name).map_or("", String::as_str);
+    let actions = Stack::load(folder, "custom-actions.yml")?.with(&[
+        ("InstanceId", value("InstanceId")),
+        ("Application", value("AppStackName")),
+    ]);
+    let of =
+        |all: Vec<Statement>, wanted: &dyn Fn(&Statement) -> bool| -> BTreeMap<String, Value> {
+            all.into_iter()
+                .filter(|one| wanted(one))
+                .map(|one| (one.sid, json!([one.actions, one.resources, one.condition])))
+                .collect()
+        };
+    // A worker has no build whose time limit it could ask for.
+    let build = of(statements::allowing(&pipeline)?, &|one| {
+        one.owner == "AmiRole" && is_of(&one.policy, "make-ami") && one.sid != "OwnTimeLimit"
+    });
+    let jobs = ["PollForJobs", "WorkOnJobs"];
+    let worker = of(statements::allowing(&actions)?, &|one| {
+        one.owner == "WorkerPolicy" && !jobs.contains(&one.sid.as_str())
+    });
+    let sids: BTreeSet<&String> = build.keys().chain(worker.keys()).collect();
+    for sid in sids {
+        let there = |all: &BTreeMap<String, Value>| all.get(sid).cloned().unwrap_or_default();
+        faults.equal(
+            format!("{sid}, as AmiRole has it"),
+            &there(&worker),
+            there(&build),
+        );
+    }
+    let policy = actions.properties("WorkerPolicy")?;
+    let size = policy["PolicyDocument"].to_string().len();
+    faults.unless(
+        size <= MANAGED_LIMIT,
+        format!("it has {size} characters, and IAM takes {MANAGED_LIMIT}"),
+    );
+    Ok(())
 }
 
 /// Whether a policy is the program's, or one that a switch adds: `make-ami`, `make-ami-retention`.

@@ -6,6 +6,7 @@ mod app;
 mod app_ecs;
 mod buckets;
 mod build_instance;
+mod custom_actions;
 mod files;
 mod network;
 mod pipeline;
@@ -48,6 +49,7 @@ const RESOLVED: &[&[Change]] = &[
     app_ecs::RESOLVED,
     buckets::RESOLVED,
     build_instance::RESOLVED,
+    custom_actions::RESOLVED,
     files::RESOLVED,
     network::RESOLVED,
     pipeline::RESOLVED,
@@ -240,19 +242,29 @@ fn the_validators_turn_red() {
     }
 }
 
+/// `pipeline.yml` goes by way of a bucket, the others in the request.
 #[test]
-fn a_template_that_outgrows_a_request_turns_red() {
+fn a_template_that_outgrows_its_way_turns_red() {
     if let Some(missing) = missing_validator() {
         return harness::missing(&missing);
     }
-    let copy = Copy::new();
-    let padding = format!("# {}\n", "x".repeat(78)).repeat(700);
-    copy.replace(
-        "cfn/alarms.yml",
-        "AWSTemplateFormatVersion",
-        &format!("{padding}AWSTemplateFormatVersion"),
-    );
-    let output = check(copy.path(), "files");
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains("51200 fit into a request"), "{text}");
+    for (file, lines, said) in [
+        ("cfn/alarms.yml", 700, "51200 fit into a request"),
+        (
+            "cfn/pipeline.yml",
+            12_500,
+            "1000000 fit into a bucket's object",
+        ),
+    ] {
+        let copy = Copy::new();
+        let padding = format!("# {}\n", "x".repeat(78)).repeat(lines);
+        copy.replace(
+            file,
+            "AWSTemplateFormatVersion",
+            &format!("{padding}AWSTemplateFormatVersion"),
+        );
+        let output = check(copy.path(), "files");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains(said), "{text}");
+    }
 }

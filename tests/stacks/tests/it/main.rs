@@ -5,5 +5,6 @@ mod broken;
 mod custom_actions;
 mod deployed;
 mod handlers;
+mod own_pipeline;
 mod page;
 mod whole;

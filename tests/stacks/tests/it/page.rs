@@ -41,6 +41,25 @@ fn every_command_is_shell() {
     }
 }
 
+/// `aws cloudformation deploy` refuses a larger template without a bucket.
+#[test]
+fn what_fits_into_no_request_goes_by_way_of_a_bucket() {
+    for page in ["README.md", "TROUBLESHOOTING.md"] {
+        let text = fs::read_to_string(repository().join("cfn").join(page)).unwrap();
+        let commands = text.replace("\\\n", " ");
+        let deployments = commands
+            .lines()
+            .filter(|line| line.starts_with("aws cloudformation deploy "));
+        for command in deployments {
+            let mut words = command.split_whitespace();
+            words.find(|word| *word == "--template-file").unwrap();
+            let template = repository().join(words.next().unwrap());
+            let fits = fs::metadata(template).unwrap().len() <= 51_200;
+            assert!(fits || command.contains(" --s3-bucket "), "{command}");
+        }
+    }
+}
+
 /// What AWS would answer, by what it is asked.
 const AWS: &str = r#"case "$*" in
   *"OutputKey=='"*)
@@ -96,7 +115,8 @@ impl World {
         world.script(&root.join("scripts/build-static"), BUILD_STATIC);
         world.stand_in("aws", AWS);
         world.stand_in("git", "echo v1-1-g0123456");
-        world.stand_in("curl", "echo fetched >\"$2\"");
+        // It writes a file where one is named.
+        world.stand_in("curl", "case $1 in *o) echo fetched >\"$2\" ;; esac");
         world.stand_in(
             "cargo",
             "mkdir -p built/bin && echo cfn-guard >built/bin/cfn-guard",
@@ -161,7 +181,7 @@ impl World {
 }
 
 /// Where cargo put the programs: beside the folder of the tests, or where `ACTIONS_BIN` says.
-fn built() -> PathBuf {
+pub(crate) fn built() -> PathBuf {
     std::env::var_os("ACTIONS_BIN").map_or_else(
         || {
             let tests = std::env::current_exe().unwrap();
@@ -216,6 +236,17 @@ fn the_page_runs_from_its_first_command_to_its_last() {
             let deployed = format!("--stack-name rag-{stack}-{environment} ");
             assert!(calls.contains(&deployed), "{stack}: {calls}");
         }
+        // The bucket's own template cannot go by way of the bucket, and no other needs to.
+        let by_bucket: Vec<_> = calls
+            .lines()
+            .filter(|call| {
+                call.contains("--s3-bucket bucket-releasebucketname --s3-prefix templates")
+            })
+            .collect();
+        assert!(
+            matches!(by_bucket[..], [one] if one.contains("--template-file cfn/pipeline.yml ")),
+            "{by_bucket:?}"
+        );
     }
 }
 

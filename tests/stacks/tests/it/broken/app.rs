@@ -343,8 +343,8 @@ pub(super) const RESOLVED: &[Change] = &[
     (
         "user data is not a script for sh",
         APP,
-        "            #!/bin/sh\n            AWS_REGION",
-        "            #!/usr/bin/python3\n            AWS_REGION",
+        "              #!/bin/sh\n              AWS_REGION",
+        "              #!/usr/bin/python3\n              AWS_REGION",
     ),
     (
         "market of dev is \"spot\"",

@@ -301,6 +301,30 @@ pub(super) const RESOLVED: &[Change] = &[
         "HasRetention: !Not [!Equals [!Ref KeepImages, 4]]",
     ),
     (
+        "settings of the worker that keeps 0",
+        PIPELINE,
+        "                  MAKE_AMI_TIMEOUT: 7h",
+        "                  MAKE_AMI_TIMEOUT: 6h",
+    ),
+    (
+        "action with worker",
+        PIPELINE,
+        "Owner: Custom, Provider: MakeAmi",
+        "Owner: Custom, Provider: MakeImage",
+    ),
+    (
+        "AmiRole exists: true, with worker",
+        PIPELINE,
+        "  AmiRole:\n    Type: AWS::IAM::Role\n    Condition: HasAmiBuild\n",
+        "  AmiRole:\n    Type: AWS::IAM::Role\n",
+    ),
+    (
+        "CodePipeline may run the build: true, with worker",
+        PIPELINE,
+        "!If [HasAmiBuild, !Sub",
+        "!If [HasSourceAccountConditions, !Sub",
+    ),
+    (
         "make-ami waits 43200s",
         PIPELINE,
         "{Name: MAKE_AMI_TIMEOUT, Value: 7h}",
