@@ -190,6 +190,15 @@ impl<P: Programs> Worker<P> {
         self.forget(&leg.entry);
     }
 
+    /// The program has removed what it had made for a job that is over.
+    pub(crate) fn cleaned(&self, entry: &Entry, token: &Token) {
+        let what = token.handle().unwrap_or(&token.origin);
+        tracing::info!("[job {}] removed what it had made: {what}", entry.job);
+        self.strike(Notes::Left, &token.origin);
+        self.strike(Notes::Waiting, &token.origin);
+        self.forget(entry);
+    }
+
     /// Removes what is in the making; what cannot be removed is listed.
     pub(crate) async fn clean(&self, leg: &mut Leg) {
         let Some(long) = self.long() else { return };

@@ -94,10 +94,14 @@ impl<P: Programs> Worker<P> {
             }
             Verdict::GivenUp => {
                 tracing::warn!("[job {}] CodePipeline has given it up", leg.entry.job);
+                let has_cleaned_up = ran.ended.has_cleaned_up();
                 let token = ran.ended.handle.map_or(leg.token.clone(), |handle| Token {
                     next: Next::Look(Some(handle)),
                     ..leg.token.clone()
                 });
+                if has_cleaned_up {
+                    return self.cleaned(&leg.entry, &token);
+                }
                 self.clean_given_up(leg.entry, leg.data, Some(token)).await;
             }
         }

@@ -224,6 +224,8 @@ fn a_job_that_codepipeline_gives_up_is_noticed_and_its_image_removed() {
 fn what_cannot_be_removed_is_listed_with_the_command() {
     let world = World::new();
     world.set("unclean", "");
+    // A job that nobody has in hand is not seen to be given up.
+    world.set("linger", "30");
     let action = world.jobs.start(image("Bake"));
     let worker = world.worker().spawn();
     world.until("a look", |world| {

@@ -42,6 +42,7 @@ start)
     ;;
 wait)
     grep -qs "^$MAKE_AMI_IMAGE_ID\$" "$images"/* || { echo "error: there is no $MAKE_AMI_IMAGE_ID" >&2; exit 2; }
+    [ -e "$S/linger" ] && sleep "$(cat "$S/linger")"
     if [ ! -e "$S/ready" ]; then
         echo "waiting for the image: pending, 42 %" >&2
         exit 6
