@@ -14,6 +14,8 @@ use tokio::time::{Instant, sleep};
 
 /// How long a program may clean up after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long what was killed may take to be gone.
+const DYING: Duration = Duration::from_secs(5);
 
 /// How much of a log's end is read.
 const TAIL: u64 = 64 * 1024;
@@ -157,6 +159,11 @@ async fn clear_group(group: Pid, how: Stop) {
     }
     if is_alive(group) {
         signal(group, Signal::KILL);
+        // Nothing survives it, but dying takes a moment.
+        let deadline = Instant::now() + DYING;
+        while is_alive(group) && Instant::now() < deadline {
+            sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 
