@@ -87,6 +87,9 @@ impl<'a> JobAction<'a> {
             Self::Custom { provider, .. } => {
                 format!("no program runs the custom action {provider}; name one with --custom-action {provider}=PROGRAM")
             }
+            Self::Lambda { function: "" } => {
+                "its configuration has no FunctionName, so no program can stand for the Lambda function".to_owned()
+            }
             Self::Lambda { function } => {
                 format!("no program stands for the Lambda function {function}; name one with --lambda {function}=PROGRAM")
             }

@@ -77,7 +77,13 @@ fn fake() -> FakeAws {
             json!({"inputArtifacts": stored}),
             json!({}),
         ),
-        ran("Build/Notify", "Lambda", "Failed", json!({}), json!({})),
+        ran(
+            "Build/Notify",
+            "Lambda",
+            "Failed",
+            json!({"configuration": {"FunctionName": "f"}, "resolvedConfiguration": {"FunctionName": "f"}}),
+            json!({}),
+        ),
     ];
     let execution = Execution::new(
         "e1",
@@ -184,7 +190,9 @@ fn what_cannot_be_replayed_is_refused() {
         .envs(fake.env())
         .run()
         .assert_code(2)
-        .assert_stderr("Lambda actions of the category Invoke do not run here");
+        .assert_stderr(
+            "no program stands for the Lambda function f; name one with --lambda f=PROGRAM",
+        );
     program("Make")
         .run()
         .assert_code(2)
