@@ -103,7 +103,7 @@ def prove(folder):
     ami = json.loads((folder / "variables.json").read_text())["AMIcreation"]["AMI_ID"]
     app_stack = json.loads((folder / "world.json").read_text())["stack"]
     resources = client("cloudformation").describe_stack_resources(StackName=app_stack)["StackResources"]
-    template = next(r["PhysicalResourceId"] for r in resources if r["ResourceType"] == "AWS::EC2::LaunchTemplate")
+    template = next(r["PhysicalResourceId"] for r in resources if r.get("ResourceType") == "AWS::EC2::LaunchTemplate")
     versions = client("ec2").describe_launch_template_versions(LaunchTemplateId=template, Versions=["$Latest"])
     found = versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]["ImageId"]
     if found != ami:
