@@ -75,8 +75,9 @@ fn fifty_images_in_the_making_cost_little_memory_and_a_poll_little_time() {
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     assert!(kib < 40 * 1024, "{kib} KiB");
     let each = took as f64 / polls as f64;
-    // Each poll answers with all fifty jobs here; without optimization it may take some more.
-    let most = if cfg!(debug_assertions) { 25.0 } else { 5.0 };
+    // Each poll answers with all fifty jobs here; without optimization it may take some more than what ships.
+    let ships = std::env::var_os("ACTIONS_BIN").is_some_and(|folder| !folder.is_empty());
+    let most = if ships { 5.0 } else { 25.0 };
     assert!(each < most, "{each} ms for each of {polls} polls");
     stop(worker).assert_code(0);
 }
