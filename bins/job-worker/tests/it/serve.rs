@@ -208,6 +208,8 @@ fn of_two_workers_one_takes_the_job_and_the_other_loses_politely() {
 #[test]
 fn a_job_that_codepipeline_gives_up_is_noticed_and_its_image_removed() {
     let world = World::new();
+    // A job that nobody has in hand is not seen to be given up.
+    world.set("linger", "30");
     let action = world.jobs.start(image("Bake"));
     let worker = world.worker().spawn();
     world.until("a look", |world| {
