@@ -20,8 +20,8 @@ fn page_settings_and_permissions_are_those_of_the_code() {
 }
 
 #[test]
-fn page_exit_codes_of_the_readme_are_those_of_the_code() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+fn page_exit_codes_of_the_promises_are_those_of_the_code() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/promises.md");
     check_block(page, "exits", &page::exits());
 }
 
