@@ -208,7 +208,11 @@ fn svg(pipeline: &Pipeline) -> String {
             (path, (up - 6, y - 3))
         } else {
             let path = format!("M{x1} {y1} C{} {y1} {back} {y2} {x2} {y2}", x1 + bend);
-            let end = if to.0 > from.0 { x2 - 24 } else { x2 + GAP.0 - 6 };
+            let end = if to.0 > from.0 {
+                x2 - 24
+            } else {
+                x2 + GAP.0 - 6
+            };
             (path, (end, y2 - 3))
         };
         text.push_str(&format!(
@@ -280,6 +284,9 @@ mod tests {
             assert!(picture.contains(&format!(" V{lane} ")), "{picture}");
         }
         let height = boxes_end + GAP.1 + 2 * LANE + EDGE;
-        assert!(picture.contains(&format!("height=\"{height}\"")), "{picture}");
+        assert!(
+            picture.contains(&format!("height=\"{height}\"")),
+            "{picture}"
+        );
     }
 }
