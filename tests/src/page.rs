@@ -46,7 +46,10 @@ pub fn check_file(path: impl AsRef<Path>, generated: &str) {
             .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
         return;
     }
-    panic!("{} is out of date (UPDATE_PAGES=1 rewrites it)", path.display());
+    panic!(
+        "{} is out of date (UPDATE_PAGES=1 rewrites it)",
+        path.display()
+    );
 }
 
 /// What stands before, within and after the block; the marks belong to the outer parts.
