@@ -21,12 +21,12 @@ pub struct Raw {
     /// Variables: NAME or a pattern such as APP_* takes them from the environment, NAME=value gives one; for explain and diff, the files
     #[arg(value_name = "NAME[=VALUE]", action = ArgAction::Append, help_heading = "Where values come from")]
     variables: Given<Arguments>,
-    /// Take every variable that another action wrote, out of its exports, JSON or env file; ARTIFACT::FILE looks in a build's other input artifacts, #/POINTER inside a JSON object; repeatable
+    /// Take every variable that another action wrote, out of its exports, JSON or env file; ARTIFACT::FILE looks in a build's other input artifacts, #/POINTER inside a JSON object
     #[arg(long, value_name = "[NAME=][ARTIFACT::]FILE[#/POINTER]", action = ArgAction::Append, help_heading = "Where values come from")]
     from_manifest: Given<Lines>,
-    /// Take every variable of an env file, read in this dialect or in that of --dialect; repeatable
+    /// Take every variable of an env file, read in this dialect or in that of --from-env-dialect
     #[arg(long, value_name = "[DIALECT:]FILE", action = ArgAction::Append, help_heading = "Where values come from")]
-    from_file: Given<Lines>,
+    from_env_file: Given<Lines>,
     /// How env files are read: portable (docker's reading, and only lines that all readers agree on), docker, compose, dotenv or sh
     #[arg(
         long,
@@ -34,32 +34,32 @@ pub struct Raw {
         default_value = "portable",
         help_heading = "Where values come from"
     )]
-    dialect: Given<Dialect>,
-    /// Take a value out of a JSON or YAML file by JSON Pointer; without NAME, every value of the object there; repeatable
+    from_env_dialect: Given<Dialect>,
+    /// Take a value out of a JSON or YAML file by JSON Pointer; without NAME, every value of the object there
     #[arg(long, visible_alias = "from-yaml", value_name = "[NAME=]FILE#/POINTER", action = ArgAction::Append, help_heading = "Where values come from")]
     from_json: Given<Lines>,
-    /// Take an output of a CloudFormation stack; without OUTPUT, all of them; repeatable
+    /// Take an output of a CloudFormation stack; without OUTPUT, all of them
     #[arg(long, value_name = "[NAME=]STACK[.OUTPUT]", action = ArgAction::Append, help_heading = "Where values come from")]
     from_stack: Given<Lines>,
-    /// Take a value that a CloudFormation stack exports to others; repeatable
+    /// Take a value that a CloudFormation stack exports to others
     #[arg(long, value_name = "NAME=EXPORT", action = ArgAction::Append, help_heading = "Where values come from")]
     from_export: Given<Lines>,
-    /// Take a plain parameter of Systems Manager's Parameter Store; repeatable
+    /// Take a plain parameter of Systems Manager's Parameter Store
     #[arg(long, value_name = "NAME=PARAMETER", action = ArgAction::Append, help_heading = "Where values come from")]
     from_ssm: Given<Lines>,
-    /// Take the value of a tag of an EC2 resource; repeatable
+    /// Take the value of a tag of an EC2 resource
     #[arg(long, value_name = "NAME=RESOURCE:TAG", action = ArgAction::Append, help_heading = "Where values come from")]
     from_tag: Given<Lines>,
-    /// Give a variable another name; repeatable
+    /// Give a variable another name
     #[arg(long, value_name = "NEW=OLD", action = ArgAction::Append, help_heading = "What is made of them")]
     rename: Given<Lines>,
-    /// Make a variable of others, as in AMI={AMI_ID}; {{ and }} are plain brackets; repeatable
+    /// Make a variable of others, as in AMI={AMI_ID}; {{ and }} are plain brackets
     #[arg(long, value_name = "NAME=TEXT", action = ArgAction::Append, help_heading = "What is made of them")]
     template: Given<Arguments>,
-    /// Export only names that match; repeatable
+    /// Export only names that match
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "What is made of them")]
     only: Given<Lines>,
-    /// Do not export names that match; repeatable
+    /// Do not export names that match
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "What is made of them")]
     except: Given<Lines>,
     /// What happens when two sources give one name different values: later (the later source wins, with a warning) or refuse
@@ -95,7 +95,7 @@ pub struct Raw {
         help_heading = "What is written"
     )]
     gitlab_variables: Given<GitlabVariables>,
-    /// Who reads the variables, for limits of its own: parameter-overrides or commands-action; repeatable
+    /// Who reads the variables, for limits of its own: parameter-overrides or commands-action
     #[arg(long, value_name = "CONSUMER", action = ArgAction::Append, help_heading = "What is checked")]
     consumer: Given<Lines>,
     /// The ParameterOverrides of the action that uses the variables; it must be whole and within its limits once they are put in
@@ -104,26 +104,26 @@ pub struct Raw {
     /// The buildspec that runs this; every exported name must be in its exported-variables, and the reverse
     #[arg(long, value_name = "FILE", help_heading = "What is checked")]
     buildspec: Given<PathBuf>,
-    /// With --buildspec, names of exported-variables that another item sets; repeatable
+    /// With --buildspec, names of exported-variables that another item sets
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "What is checked")]
     set_elsewhere: Given<Lines>,
-    /// Environment variables that hold secrets of this build; no value may contain one, and none is shown; repeatable
+    /// Environment variables that hold secrets of this build; no value may contain one, and none is shown
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "What is checked")]
     secret: Given<Lines>,
-    /// Export this name although its value is or looks like a secret; repeatable
+    /// Export this name although its value is or looks like a secret
     #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "What is checked")]
     allow_secret: Given<Lines>,
-    /// Set this name although it changes how later commands run, such as PATH, is a shell's own, such as UID, or starts with AWS_; repeatable
+    /// Set this name although it changes how later commands run, such as PATH, is a shell's own, such as UID, or starts with AWS_
     #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "What is checked")]
     allow_name: Given<Lines>,
     /// Allow values with line breaks and control characters
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "What is checked")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "What is checked")]
     multiline: Given<Switch>,
     /// Allow empty values
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "What is checked")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "What is checked")]
     allow_empty: Given<Switch>,
     /// Also print a table of the variables to stderr, with secrets masked
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "What is written")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "What is written")]
     print: Given<Switch>,
 }
 
@@ -135,7 +135,7 @@ pub struct Checked {
     /// What other actions wrote.
     pub from_manifest: Vec<Manifest>,
     /// Env files.
-    pub from_file: Vec<EnvFile>,
+    pub from_env_file: Vec<EnvFile>,
     /// How those without a dialect of their own are read.
     pub dialect: Dialect,
     /// Values out of JSON and YAML files.
@@ -204,8 +204,8 @@ impl Settings for Raw {
             .unwrap_or_default()
             .0;
         let from_manifest = list(faults, "from_manifest", self.from_manifest);
-        let from_file = list(faults, "from_file", self.from_file);
-        let dialect = faults.required("dialect", self.dialect);
+        let from_env_file = list(faults, "from_env_file", self.from_env_file);
+        let dialect = faults.required("from_env_dialect", self.from_env_dialect);
         let from_json = list(faults, "from_json", self.from_json);
         let from_stack = list(faults, "from_stack", self.from_stack);
         let from_export = list(faults, "from_export", self.from_export);
@@ -254,7 +254,7 @@ impl Settings for Raw {
         let checked = Checked {
             variables,
             from_manifest,
-            from_file,
+            from_env_file,
             dialect: dialect?,
             from_json,
             from_stack,
@@ -303,7 +303,7 @@ impl Checked {
     fn has_source(&self) -> bool {
         !(self.variables.is_empty()
             && self.from_manifest.is_empty()
-            && self.from_file.is_empty()
+            && self.from_env_file.is_empty()
             && self.from_json.is_empty()
             && self.template.is_empty()
             && !self.has_aws_source())

@@ -24,7 +24,7 @@ const LOOK_GRACE: Duration = Duration::from_secs(60);
 impl<P: Programs> Worker<P> {
     pub(crate) async fn go(&self, mut leg: Leg) {
         let long = self.long();
-        let resumes = long.is_some_and(|long| leg.settings.contains_key(long.resume_setting));
+        let resumes = long.is_some_and(|long| leg.settings.contains_key(long.handle_setting));
         let step = Step::of(&leg.token, long, resumes);
         let deadline = self.deadline(&leg);
         let terms = |now| Terms {
@@ -261,7 +261,6 @@ impl<P: Programs> Worker<P> {
             let (setting, _, keep) = long.at_deadline;
             all.insert(setting.to_owned(), keep.to_owned());
             if let Some(handle) = handle {
-                all.remove(long.resume_setting);
                 all.insert(long.handle_setting.to_owned(), handle.clone());
             }
         }

@@ -156,7 +156,7 @@ async fn pipeline(settings: &Settings, context: &Context) -> Result<Option<Pipel
         Some(region) => World::in_region(region, "${AWS::AccountId}", "${AWS::StackName}"),
         None => World::default(),
     };
-    world.parameters = findings::parameters(&contents.pipeline_parameters, &[])?;
+    world.parameters = findings::parameters(&contents.parameter_files, &[])?;
     world.lenient = true;
     Ok(Some(Pipeline { file, world }))
 }

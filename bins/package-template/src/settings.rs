@@ -20,7 +20,7 @@ pub struct Raw {
     /// The CloudFormation template, as NAME, or where the pipeline's TemplatePath names it, or at the archive's root under its own name
     #[arg(value_name = "TEMPLATE[=NAME]", help_heading = "The archive")]
     file: Given<Item>,
-    /// More files and folders, at the root under their own names or as NAME (`.` for a folder's content at the root); one a line in the variable
+    /// More files and folders, at the root under their own names or as NAME (`.` for a folder's content at the root)
     #[arg(value_name = "SOURCE[=NAME]", num_args = 0.., help_heading = "The archive")]
     sources: Given<Lines>,
     /// The versioned S3 source bucket
@@ -47,9 +47,9 @@ pub struct Raw {
     #[arg(long, value_name = "TEXT", help_heading = "The bucket")]
     summary: Given<String>,
     /// Write although the bucket holds this content already: a deliberate new run of the pipeline
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The bucket")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The bucket")]
     force: Given<Switch>,
-    /// Name in the archive of a template configuration file to check against the template; repeatable, one a line in the variable
+    /// Name in the archive of a template configuration file to check against the template
     #[arg(long, value_name = "NAME", action = clap::ArgAction::Append, help_heading = "The check")]
     config: Given<Lines>,
     /// The pipeline to check against: its template, the JSON of `aws codepipeline get-pipeline`, or live:NAME for the deployed one
@@ -58,13 +58,13 @@ pub struct Raw {
     /// The pipeline's region, when it is not that of the bucket
     #[arg(long, value_name = "REGION", help_heading = "The check")]
     pipeline_region: Given<RegionName>,
-    /// JSON file with parameters of the pipeline's template, in any form that AWS takes; repeatable, one a line in the variable; what depends on a parameter without a value here and without a default is not looked into
+    /// JSON file with parameters of the pipeline's template, in any form that AWS takes; what depends on a parameter without a value here and without a default is not looked into
     #[arg(long, value_name = "FILE", action = clap::ArgAction::Append, help_heading = "The check")]
-    pipeline_parameters: Given<Lines>,
+    parameter_file: Given<Lines>,
     /// The logical id of the pipeline, when its template has several
     #[arg(long, value_name = "ID", help_heading = "The check")]
     pipeline_id: Given<String>,
-    /// The buildspec, by its name in the archive, of a build project that the pipeline's definition does not hold; repeatable, one a line in the variable
+    /// The buildspec, by its name in the archive, of a build project that the pipeline's definition does not hold
     #[arg(long, value_name = "PROJECT=NAME", action = clap::ArgAction::Append, help_heading = "The check")]
     buildspec: Given<Lines>,
     /// The bucket for what the template names by a local path (nested templates, Lambda code); otherwise the source bucket
@@ -78,23 +78,23 @@ pub struct Raw {
         help_heading = "The bucket"
     )]
     asset_prefix: Given<Key>,
-    /// What to leave out of folders, in gitignore syntax, such as .git or *.pem; repeatable, one a line in the variable; for folders that the template names too
+    /// What to leave out of folders, in gitignore syntax, such as .git or *.pem; for folders that the template names too
     #[arg(long, value_name = "PATTERN", action = clap::ArgAction::Append, help_heading = "The archive")]
     exclude: Given<Lines>,
     /// Name of files in gitignore syntax that say what to leave out of folders, such as .packageignore
     #[arg(long, value_name = "NAME", help_heading = "The archive")]
     ignore_file: Given<String>,
     /// Write the aliases (`*name`) and merge keys (`<<`) of templates out, which CloudFormation does not take; otherwise they are refused
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The archive")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The archive")]
     expand_aliases: Given<Switch>,
     /// Write the archive to this file; no bucket and no AWS
     #[arg(long, value_name = "FILE", help_heading = "The archive")]
     output: Given<PathBuf>,
     /// Print the digest to stdout and write nothing; no bucket and no AWS
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The archive")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The archive")]
     print_digest: Given<Switch>,
     /// For check: mend what has one right answer, in the files; with --dry-run show it as a diff
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The check")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The check")]
     fix: Given<Switch>,
     /// For check: say everything about the rule of that code, such as P203, and check nothing
     #[arg(long, value_name = "CODE", help_heading = "The check")]
@@ -172,7 +172,7 @@ pub struct Contents {
     /// The pipeline.
     pub pipeline: Option<Pipeline>,
     /// Parameter files of the pipeline's template.
-    pub pipeline_parameters: Vec<PathBuf>,
+    pub parameter_files: Vec<PathBuf>,
     /// The pipeline's logical id.
     pub pipeline_id: Option<String>,
     /// Project and the name in the archive of its buildspec.
@@ -336,7 +336,7 @@ impl Raw {
         let pipeline_region = faults
             .optional("pipeline_region", self.pipeline_region)
             .map(|region| region.0);
-        let files = faults.optional("pipeline_parameters", self.pipeline_parameters);
+        let files = faults.optional("parameter_file", self.parameter_file);
         let pipeline_id = faults.optional("pipeline_id", self.pipeline_id);
         let buildspecs = faults
             .optional("buildspec", self.buildspec)
@@ -442,7 +442,7 @@ impl Raw {
                 ..Rules::default()
             },
             pipeline,
-            pipeline_parameters: action::program::paths(&files.unwrap_or_default()),
+            parameter_files: action::program::paths(&files.unwrap_or_default()),
             pipeline_id,
             buildspecs,
             expand_aliases,

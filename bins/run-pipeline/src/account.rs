@@ -102,7 +102,7 @@ impl Account {
             aws_access::session(context, settings.allow_aws, "CodePipeline", None).await?;
         Ok(Self {
             client: Client::new(&session.config),
-            pipeline: settings.pipeline.clone().unwrap_or_default(),
+            pipeline: settings.pipeline_name.clone().unwrap_or_default(),
             region: session.region,
         })
     }

@@ -369,7 +369,7 @@ async fn read(settings: &Checked, context: &Context) -> Result<Definition, Failu
     let file = &settings.definition;
     let bytes = read_file(file)?;
     let world = world(settings, context, &bytes).await?;
-    let mut definition = definition::read(file, &bytes, &world, settings.pipeline.as_deref())?;
+    let mut definition = definition::read(file, &bytes, &world, settings.pipeline_id.as_deref())?;
     // What was given is newer than what the definition holds.
     definition
         .projects

@@ -215,10 +215,10 @@ pub const PROGRAM: Program = Program {
             purpose: "templates with `Fn::ImportValue`",
         },
     ],
-    examples: "The whole pipeline:\n  run-pipeline cfn/pipeline.yml --parameters cfn/config/pipeline-dev.json\n\n\
-               One stage, with what an earlier run made:\n  run-pipeline cfn/pipeline.yml --parameters dev.json --only Deploy \\\n      --variable AMIcreation.AMI_ID=ami-0abc\n\n\
+    examples: "The whole pipeline:\n  run-pipeline cfn/pipeline.yml --parameter-file cfn/config/pipeline-dev.json\n\n\
+               One stage, with what an earlier run made:\n  run-pipeline cfn/pipeline.yml --parameter-file dev.json --only Deploy \\\n      --variable AMIcreation.AMI_ID=ami-0abc\n\n\
                One buildspec alone:\n  run-pipeline buildspec buildspecs/make-ami.yml --build-env-file dev.env\n\n\
-               Only look:\n  run-pipeline check cfn/pipeline.yml --parameters dev.json",
+               Only look:\n  run-pipeline check cfn/pipeline.yml --parameter-file dev.json",
 };
 
 /// Runs the program on the process's arguments and environment.

@@ -237,7 +237,7 @@ async fn project(
     })?;
     let Some(build) = answer.builds().first() else {
         tracing::warn!(
-            "CodeBuild does not know the build {id} any more; --projects gives its project"
+            "CodeBuild does not know the build {id} any more; --project-file gives its project"
         );
         return Ok(None);
     };

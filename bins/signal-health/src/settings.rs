@@ -40,8 +40,8 @@ pub struct Raw {
         help_heading = "Health"
     )]
     status: Given<Statuses>,
-    /// Headers to ask with, such as `Host: app.example.com`, one a line
-    #[arg(long, value_name = "LINES", action = clap::ArgAction::Append, help_heading = "Health")]
+    /// A header to ask with, such as `Host: app.example.com`
+    #[arg(long, value_name = "HEADER", action = clap::ArgAction::Append, help_heading = "Health")]
     header: Given<Guarded<Headers>>,
     /// Text that a good answer contains
     #[arg(long, value_name = "TEXT", help_heading = "Health")]

@@ -225,7 +225,7 @@ fn a_failure_bundle_of_an_earlier_run_is_no_part_of_the_application() {
     world.write("bundles", "shipped");
     world
         .program()
-        .env("DEPLOY_APP_BUNDLE", world.source().join("bundle"))
+        .env("DEPLOY_APP_DIAGNOSTICS_DIR", world.source().join("bundle"))
         .run()
         .assert_code(0);
     let current = world.target().join("current");

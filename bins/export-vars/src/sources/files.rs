@@ -90,7 +90,7 @@ fn assignments(path: &Path, bytes: &[u8], dialect: Dialect, environment: &Enviro
         let told = faults
             .iter()
             .map(|fault| format!("{}:{fault}", path.display()));
-        told.map(|text| text.replace("--env-dialect", "--dialect"))
+        told.map(|text| text.replace("--env-dialect", "--from-env-dialect"))
             .collect::<Vec<_>>()
     })?;
     let variables = assignments.into_iter().map(|assignment| Variable {

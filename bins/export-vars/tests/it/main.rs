@@ -155,14 +155,14 @@ fn conflicts_name_both_places() {
     let file = folder.path().join("a.env");
     std::fs::write(&file, "\nA=1\n").unwrap();
     program()
-        .arg("--from-file")
+        .arg("--from-env-file")
         .arg(&file)
         .args(["A=2", "--on-conflict", "refuse"])
         .run()
         .assert_code(2)
         .assert_stderr("argument 1: A already set by ")
         .assert_stderr("a.env:2 to another value");
-    let ran = program().arg("--from-file").arg(&file).arg("A=2").run();
+    let ran = program().arg("--from-env-file").arg(&file).arg("A=2").run();
     ran.assert_code(0)
         .assert_stdout("export A='2'\n")
         .assert_stderr("a.env:2 to another value; the later one counts");

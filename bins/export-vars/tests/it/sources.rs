@@ -55,7 +55,7 @@ fn later_sources_win_and_say_so() {
     let run = |more: &[&str]| {
         files
             .program()
-            .args(["--from-manifest", "m.json", "--from-file", "f.env", "C=3"])
+            .args(["--from-manifest", "m.json", "--from-env-file", "f.env", "C=3"])
             .args(more)
             .run()
     };
@@ -309,7 +309,7 @@ fn dialects_expand_what_their_readers_expand() {
         let ran = files
             .program()
             .env("HOSTED", "h")
-            .args(["--format", "json", "--from-file", &file])
+            .args(["--format", "json", "--from-env-file", &file])
             .run();
         let found: serde_json::Value = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
         (

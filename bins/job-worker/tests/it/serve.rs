@@ -243,7 +243,7 @@ fn what_cannot_be_removed_is_listed_with_the_command() {
     assert_eq!(status["left"][0]["work"], ami.as_str());
     assert_eq!(
         status["left"][0]["command"],
-        format!("MAKE_AMI_IMAGE_ID={ami} make-ami clean")
+        format!("MAKE_AMI_IMAGE={ami} make-ami clean")
     );
 }
 

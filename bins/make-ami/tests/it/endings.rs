@@ -124,7 +124,7 @@ fn the_builds_own_limit_ends_the_run_before_it_ends_the_build() {
     let ran = program(&fake).env("CODEBUILD_BUILD_ID", "web:1").run();
     ran.assert_code(6)
         .assert_stderr("the build ends at")
-        .assert_stderr("make-ami wait --image-id ami-00000000000000001");
+        .assert_stderr("make-ami wait --image ami-00000000000000001");
 }
 
 /// 143 promises that all is cleaned up.

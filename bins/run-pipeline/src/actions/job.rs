@@ -277,10 +277,10 @@ impl Environment {
         set("JOB_WORKER_PASS", passed.trim_start());
         set("JOB_WORKER_PROGRAM", &program_name(&job.program));
         set(
-            "JOB_WORKER_PROGRAM_FOLDER",
+            "JOB_WORKER_PROGRAM_DIR",
             &place.program.to_string_lossy(),
         );
-        set("JOB_WORKER_WORK_FOLDER", &place.work.to_string_lossy());
+        set("JOB_WORKER_WORK_DIR", &place.work.to_string_lossy());
         set("JOB_WORKER_CATEGORY", &input.action.category);
         set("JOB_WORKER_PROVIDER", &input.action.provider);
         let version = input.action.version.as_deref().unwrap_or("1");
@@ -358,7 +358,7 @@ fn worker(
 /// What the worker has written down as not removed, in lines.
 async fn left(job: &JobProgram, place: &Place) -> Vec<String> {
     let asked = Command::new(&job.worker)
-        .args(["status", "--format", "json", "--work-folder"])
+        .args(["status", "--format", "json", "--work-dir"])
         .arg(&place.work)
         .env_clear()
         .kill_on_drop(true)

@@ -14,7 +14,7 @@ const STACK: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/1"
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
         .arg("follow")
-        .args(["--pipeline", "shop"])
+        .args(["--pipeline-name", "shop"])
         .env("RUN_PIPELINE_TIMEOUT", "60s")
 }
 
@@ -276,7 +276,7 @@ fn a_deadline_says_how_it_is_followed_again() {
         .run()
         .assert_code(6)
         .assert_stderr("Release/Ask waits for an approval")
-        .assert_stderr("run-pipeline follow e1 --pipeline shop follows it again");
+        .assert_stderr("run-pipeline follow e1 --pipeline-name shop follows it again");
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn what_cannot_be_followed_is_refused() {
         .arg("follow")
         .run()
         .assert_code(2)
-        .assert_stderr("--pipeline");
+        .assert_stderr("--pipeline-name");
     program()
         .run()
         .assert_code(2)

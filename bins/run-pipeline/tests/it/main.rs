@@ -34,7 +34,7 @@ fn the_picture_of_the_readme_is_that_of_the_pipeline() {
     let drawn = harness::Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
         .dir(root)
         .args(["graph", "cfn/pipeline.yml"])
-        .args(["--parameters", "cfn/config/pipeline-dev.json"])
+        .args(["--parameter-file", "cfn/config/pipeline-dev.json"])
         .run();
     let picture = format!("```mermaid\n{}```", drawn.assert_code(0).stdout);
     page::check_block(format!("{root}/README.md"), "pipeline", &picture);

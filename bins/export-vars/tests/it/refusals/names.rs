@@ -136,7 +136,7 @@ fn names_that_a_shell_keeps_for_itself() {
 fn a_name_twice_with_two_values() {
     let (_folder, path) = file("f.env", b"# note\n\nA=1\n\n\n\nA=2\n");
     refused(
-        &["--from-file", path.to_str().unwrap()],
+        &["--from-env-file", path.to_str().unwrap()],
         "f.env:7: A already set on line 3 to another value",
     );
     refused(

@@ -432,7 +432,7 @@ fn a_project_of_another_file_has_its_buildspec_and_variables() {
     let program = program(folder.path(), &definition, "version: 0.2\n").args([
         "--source",
         "app",
-        "--projects",
+        "--project-file",
         "projects.json",
     ]);
     program
