@@ -78,7 +78,10 @@ pub(crate) fn merge(found: Vec<Found>, settings: &Checked) -> Result<Collected, 
         return Ok(collected);
     }
     let mut refusal = Failure::refused("not every value can be had; nothing was exported");
-    if faults.iter().any(|fault| fault.contains("--from-env-dialect ")) {
+    if faults
+        .iter()
+        .any(|fault| fault.contains("--from-env-dialect "))
+    {
         refusal = refusal.hint("`export-vars explain FILE` shows how each program reads each line");
     }
     Err(faults.into_iter().fold(refusal, Failure::detail))

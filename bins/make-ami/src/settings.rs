@@ -438,10 +438,7 @@ pub(crate) mod tests {
                 "are for MAKE_AMI_CONSISTENCY=quiesce",
             ),
             (vec![INSTANCE, ("quiesce_lease", "1h")], "sensible"),
-            (
-                vec![INSTANCE, ("image", "ami-12")],
-                "is not an image id",
-            ),
+            (vec![INSTANCE, ("image", "ami-12")], "is not an image id"),
         ] {
             let said = checks(&fields, None).1.join("\n");
             assert!(said.contains(part), "{fields:?}: {said}");

@@ -66,7 +66,7 @@ pub struct Raw {
     pipeline_id: Given<String>,
     /// The buildspec, by its name in the archive, of a build project that the pipeline's definition does not hold
     #[arg(long, value_name = "PROJECT=NAME", action = clap::ArgAction::Append, help_heading = "The check")]
-    buildspec: Given<Lines>,
+    project_buildspec: Given<Lines>,
     /// The bucket for what the template names by a local path (nested templates, Lambda code); otherwise the source bucket
     #[arg(long, value_name = "BUCKET", help_heading = "The bucket")]
     asset_bucket: Given<BucketName>,
@@ -339,9 +339,9 @@ impl Raw {
         let files = faults.optional("parameter_file", self.parameter_file);
         let pipeline_id = faults.optional("pipeline_id", self.pipeline_id);
         let buildspecs = faults
-            .optional("buildspec", self.buildspec)
+            .optional("project_buildspec", self.project_buildspec)
             .unwrap_or_default();
-        let buildspecs = pairs("buildspec", buildspecs, faults);
+        let buildspecs = pairs("project_buildspec", buildspecs, faults);
         let listed = faults.optional("exclude", self.exclude).unwrap_or_default();
         let exclude = Exclude::new(&listed.0).unwrap_or_else(|fault| {
             faults.of("exclude", fault);

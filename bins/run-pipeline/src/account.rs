@@ -142,7 +142,7 @@ impl Account {
                 "the pipeline {} has no execution yet",
                 self.pipeline
             ))
-            .hint("--start begins one")
+            .hint("--start-execution begins one")
         })
     }
 

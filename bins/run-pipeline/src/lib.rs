@@ -180,7 +180,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "codepipeline:StartPipelineExecution",
-            purpose: "follow: `--start`",
+            purpose: "follow: `--start-execution`",
         },
         Permission {
             action: "codepipeline:ListPipelineExecutions",

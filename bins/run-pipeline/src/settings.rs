@@ -120,8 +120,8 @@ pub struct Raw {
     pipeline_name: Given<String>,
     /// For follow: start the pipeline and follow this execution; variables of the pipeline come from --variable variables.NAME=VALUE
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "A real pipeline")]
-    start: Given<Switch>,
-    /// With --start: the version of a source, by the name of its action: a commit id, the version id of an S3 object, or the digest of an image
+    start_execution: Given<Switch>,
+    /// With --start-execution: the version of a source, by the name of its action: a commit id, the version id of an S3 object, or the digest of an image
     #[arg(long, value_name = "NAME=VERSION", action = ArgAction::Append, help_heading = "A real pipeline")]
     source_revision: Given<Lines>,
     /// For replay: the action that runs here
@@ -329,7 +329,7 @@ impl Raw {
         let follow = Follow {
             execution: None,
             action,
-            is_started: faults.switch("start", self.start),
+            is_started: faults.switch("start_execution", self.start_execution),
             revisions: {
                 let given = faults.optional("source_revision", self.source_revision);
                 pairs("source_revision", &given.unwrap_or_default(), faults)

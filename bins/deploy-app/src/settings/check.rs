@@ -184,7 +184,9 @@ impl Settings for Raw {
         let lock_wait = faults.required("lock_wait", self.lock_wait);
         let agent_dir = paths::agent_dir(faults, self.agent_dir);
         let secrets = secrets(faults, self.secret);
-        let bundle = faults.optional("diagnostics_dir", self.diagnostics_dir).map(|path| path.0);
+        let bundle = faults
+            .optional("diagnostics_dir", self.diagnostics_dir)
+            .map(|path| path.0);
         let release = release(faults, self.release);
         let model = match (model_name, ollama_url, stall) {
             (Some(name), Some(url), Some(stall)) => Some(Model {

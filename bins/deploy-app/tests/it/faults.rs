@@ -372,7 +372,10 @@ fn a_connection_that_is_cut_is_made_again_to_roll_back() {
          echo cutting; kill -9 \"$p\"; sleep 30\n",
     );
     let bundle = world.state().join("bundle");
-    let ran = world.program().env("DEPLOY_APP_DIAGNOSTICS_DIR", &bundle).run();
+    let ran = world
+        .program()
+        .env("DEPLOY_APP_DIAGNOSTICS_DIR", &bundle)
+        .run();
     ran.assert_code(1)
         .assert_stderr("connecting again to clean up")
         .assert_stderr("exit status 3")

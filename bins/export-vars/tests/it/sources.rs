@@ -55,7 +55,13 @@ fn later_sources_win_and_say_so() {
     let run = |more: &[&str]| {
         files
             .program()
-            .args(["--from-manifest", "m.json", "--from-env-file", "f.env", "C=3"])
+            .args([
+                "--from-manifest",
+                "m.json",
+                "--from-env-file",
+                "f.env",
+                "C=3",
+            ])
             .args(more)
             .run()
     };

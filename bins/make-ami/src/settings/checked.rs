@@ -2,8 +2,8 @@
 
 use crate::settings::modes::{Consistency, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags};
 use crate::settings::tags::Tags;
-use action::settings::tags::InstanceTags;
 use crate::settings::values::{Price, Principal, StackResource, Target};
+use action::settings::tags::InstanceTags;
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -99,9 +99,6 @@ fn short_help_is_one_screen_and_says_where_all_is_explained() {
     let ran = Program::new(env!("CARGO_BIN_EXE_make-ami")).arg("-h").run();
     ran.assert_code(0);
     assert!(ran.stdout.lines().count() <= 50, "{}", ran.stdout);
-    assert!(
-        ran.stdout
-            .contains("`make-ami --help` explains every one.")
-    );
+    assert!(ran.stdout.contains("`make-ami --help` explains every one."));
     assert_eq!(ran.stderr, "");
 }

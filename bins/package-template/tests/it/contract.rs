@@ -276,7 +276,7 @@ fn the_deployed_pipeline_is_fetched() {
             .contains("the buildspec of project demo-ami: no file is named for it"),
         "{ran}"
     );
-    let ran = check(&["--buildspec", "demo-ami=ami.yml"]);
+    let ran = check(&["--project-buildspec", "demo-ami=ami.yml"]);
     assert_eq!(codes(&ran.assert_code(1).stdout), ["P203"]);
     assert!(
         ran.stdout.contains("\"file\": \"live:demo\""),

@@ -276,10 +276,7 @@ impl Environment {
         let mut set = |name: &str, value: &str| all.insert(name.to_owned(), value.to_owned());
         set("JOB_WORKER_PASS", passed.trim_start());
         set("JOB_WORKER_PROGRAM", &program_name(&job.program));
-        set(
-            "JOB_WORKER_PROGRAM_DIR",
-            &place.program.to_string_lossy(),
-        );
+        set("JOB_WORKER_PROGRAM_DIR", &place.program.to_string_lossy());
         set("JOB_WORKER_WORK_DIR", &place.work.to_string_lossy());
         set("JOB_WORKER_CATEGORY", &input.action.category);
         set("JOB_WORKER_PROVIDER", &input.action.provider);

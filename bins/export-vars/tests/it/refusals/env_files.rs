@@ -65,14 +65,24 @@ fn lines_of_no_dialect() {
         refused(&["--from-env-file", path.to_str().unwrap()], message);
         if !content.contains('\r') && !content.contains("AB") {
             refused(
-                &["--from-env-dialect", "docker", "--from-env-file", path.to_str().unwrap()],
+                &[
+                    "--from-env-dialect",
+                    "docker",
+                    "--from-env-file",
+                    path.to_str().unwrap(),
+                ],
                 message,
             );
         }
     }
     let (_folder, path) = file("f.env", b"A=1\nAB\n");
     refused(
-        &["--from-env-dialect", "docker", "--from-env-file", path.to_str().unwrap()],
+        &[
+            "--from-env-dialect",
+            "docker",
+            "--from-env-file",
+            path.to_str().unwrap(),
+        ],
         "f.env:2: the line has no `=`, and the environment has no such variable; write NAME=value",
     );
 }
@@ -84,7 +94,12 @@ fn a_line_of_a_key_is_in_no_message() {
     let (_folder, path) = file("f.env", content.as_bytes());
     for dialect in ["portable", "docker", "compose", "dotenv", "sh"] {
         let ran = program()
-            .args(["--multiline", "--from-env-dialect", dialect, "--from-env-file"])
+            .args([
+                "--multiline",
+                "--from-env-dialect",
+                dialect,
+                "--from-env-file",
+            ])
             .arg(&path)
             .run();
         ran.assert_code(2).refute_stderr("MIIE");

@@ -34,7 +34,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "RUN_PIPELINE_SKIP",
         "RUN_PIPELINE_SOURCE",
         "RUN_PIPELINE_ARCHIVE_ENTRY",
-        "RUN_PIPELINE_START",
+        "RUN_PIPELINE_START_EXECUTION",
         "RUN_PIPELINE_STORE_FILE",
         "RUN_PIPELINE_STUB",
         "RUN_PIPELINE_UNTIL",
