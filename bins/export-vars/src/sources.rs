@@ -77,7 +77,7 @@ pub(crate) fn merge(found: Vec<Found>, settings: &Checked) -> Result<Collected, 
     if faults.is_empty() {
         return Ok(collected);
     }
-    let mut refusal = Failure::refused("not every value can be had; nothing was exported");
+    let mut refusal = Failure::refused("not every value can be read; nothing was exported");
     if faults
         .iter()
         .any(|fault| fault.contains("--from-env-dialect "))

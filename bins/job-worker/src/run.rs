@@ -72,7 +72,7 @@ pub(crate) async fn run(settings: Checked, context: Context) -> Result<Output, F
         "lambda" => {
             let Some(address) = in_lambda else {
                 return Err(Failure::refused(format!(
-                    "{RUNTIME_API} is not set: this is no Lambda function"
+                    "{RUNTIME_API} is not set: this is not a Lambda function"
                 ))
                 .hint("on an instance it is `job-worker serve`"));
             };
@@ -181,13 +181,13 @@ fn program_file(settings: &Checked) -> Result<PathBuf, Failure> {
         }
     };
     let folder = folder
-        .map_err(|error| Failure::refused("cannot tell where the programs are").cause(error))?;
+        .map_err(|error| Failure::refused("cannot find out where the programs are").cause(error))?;
     Ok(folder.join(name))
 }
 
 /// Asks the program itself what it is: no table of ours can be of another version than it.
 async fn describe(program: &Path) -> Result<Description, Failure> {
-    let refused = || Failure::refused(format!("cannot ask {} what it is", program.display()));
+    let refused = || Failure::refused(format!("cannot ask {} for its settings", program.display()));
     let hint = "JOB_WORKER_PROGRAM and JOB_WORKER_PROGRAM_DIR name a program of this release";
     let asked = Command::new(program)
         .arg("--describe")

@@ -25,7 +25,7 @@ pub struct Raw {
     /// The folder of the programs; unset: the one that job-worker is in
     #[arg(long, value_name = "FOLDER", help_heading = "The program")]
     program_dir: Given<PathBuf>,
-    /// A variable of the worker that the program gets too, beside the settings of AWS and proxies
+    /// A variable of the worker to pass on to the program, beside those of AWS and of proxies
     #[arg(long, value_name = "NAME", action = clap::ArgAction::Append, help_heading = "The program")]
     pass: Given<Names>,
 
@@ -49,10 +49,10 @@ pub struct Raw {
     )]
     action_version: Given<ActionVersion>,
 
-    /// How many programs run at once; a job that waits for an image counts only while it is looked at
+    /// How many programs run at once; a job that waits for an image counts only while it is checked
     #[arg(long, value_name = "N", default_value = "4", help_heading = "Jobs")]
     jobs: Given<Count<100>>,
-    /// How often CodePipeline is asked for jobs
+    /// How often to ask CodePipeline for jobs
     #[arg(
         long,
         value_name = "DURATION",
@@ -60,7 +60,7 @@ pub struct Raw {
         help_heading = "Jobs"
     )]
     poll_every: Given<Timeout>,
-    /// How long long work, such as an image in the making, is left alone between two looks
+    /// How long to wait between two checks of long work, such as an image that is being made
     #[arg(
         long,
         value_name = "DURATION",
@@ -68,7 +68,7 @@ pub struct Raw {
         help_heading = "Jobs"
     )]
     look_every: Given<Timeout>,
-    /// How long the first look at long work lasts; each further one lasts a second more
+    /// How long the first check of long work lasts; each further one lasts a second longer
     #[arg(
         long,
         value_name = "DURATION",
@@ -76,7 +76,7 @@ pub struct Raw {
         help_heading = "Jobs"
     )]
     look_for: Given<Timeout>,
-    /// How often a running job is asked after, to notice that CodePipeline gave it up
+    /// How often to ask whether CodePipeline still waits for a running job
     #[arg(
         long,
         value_name = "DURATION",
@@ -84,7 +84,7 @@ pub struct Raw {
         help_heading = "Jobs"
     )]
     check_every: Given<Timeout>,
-    /// How long a stop may take: for half of it programs may end by themselves, then they are stopped and handed back
+    /// How long a stop may take: for half of it programs may end by themselves; then they are stopped, and their jobs are handed back
     #[arg(
         long,
         value_name = "DURATION",
@@ -95,7 +95,7 @@ pub struct Raw {
     /// Where jobs are kept until they are reported; one folder for each worker, on a disk that outlives it
     #[arg(long, value_name = "FOLDER", help_heading = "Jobs")]
     work_dir: Given<PathBuf>,
-    /// The most that an input artifact may unpack to, in MiB
+    /// The largest unpacked size of an input artifact, in MiB
     #[arg(
         long,
         value_name = "MIB",
@@ -103,7 +103,7 @@ pub struct Raw {
         help_heading = "Jobs"
     )]
     artifact_mib: Given<Count<1_048_576>>,
-    /// The most files that an input artifact may have
+    /// The largest number of files in an input artifact
     #[arg(
         long,
         value_name = "N",

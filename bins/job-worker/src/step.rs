@@ -93,7 +93,7 @@ impl<P: Programs> Worker<P> {
                 self.report(leg.entry, Some(leg.data), report).await;
             }
             Verdict::GivenUp => {
-                tracing::warn!("[job {}] CodePipeline has given it up", leg.entry.job);
+                tracing::warn!("[job {}] CodePipeline has abandoned it", leg.entry.job);
                 let has_cleaned_up = ran.ended.has_cleaned_up();
                 let token = ran.ended.handle.map_or(leg.token.clone(), |handle| Token {
                     next: Next::Look(Some(handle)),
@@ -160,7 +160,7 @@ impl<P: Programs> Worker<P> {
             let started = move |child| {
                 entry.child = Some(child);
                 if let Err(error) = journal.save(&entry) {
-                    tracing::error!("[job {}] cannot write its process down: {error}", entry.job);
+                    tracing::error!("[job {}] cannot write its process to the journal: {error}", entry.job);
                 }
             };
             let mut running = pin!(self.programs.run(run, started, stop));

@@ -355,7 +355,7 @@ impl Running<'_> {
             Ended::Late if Instant::now() >= self.run_deadline => {
                 return Err(Failure::new(
                     Exit::Deadline,
-                    format!("the deadline came while the item at {place} ran"),
+                    format!("the deadline passed while the item at {place} ran"),
                 )
                 .hint("give it more with --timeout; --only runs one stage again"));
             }

@@ -91,7 +91,7 @@ pub const PROGRAM: Program = Program {
             "replay",
             "Run one action of a real execution here, with its artifacts, variables and environment",
         ),
-        Subcommand::read_only("check", "Find the faults of a pipeline without running it"),
+        Subcommand::read_only("check", "Check a pipeline for faults without running it"),
         Subcommand::read_only(
             "lsp",
             "Serve an editor: the check while typing, over the Language Server Protocol on stdin and stdout",

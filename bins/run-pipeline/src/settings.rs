@@ -190,16 +190,16 @@ pub struct Raw {
     /// For check: ask AWS for the exports of other stacks (`Fn::ImportValue`); otherwise they are not known
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The check")]
     live: Given<Switch>,
-    /// For check: mend what has one right answer, in the files; with --dry-run show it as a diff
+    /// For check: fix, in the files, the findings that have one right fix; with --dry-run show the diff
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The check")]
     fix: Given<Switch>,
-    /// For check: say everything about the rule of that code, such as P203, and check nothing
+    /// For check: explain the rule with this code, such as P203, and check nothing
     #[arg(long, value_name = "CODE", help_heading = "The check")]
     explain: Given<String>,
-    /// The check's configuration file, with ignores and severities by code; otherwise .pipeline-actions.yml in the current folder, when it is there
+    /// The check's configuration file, with ignores and severities by code; unset: .pipeline-actions.yml in the current folder, if it exists
     #[arg(long, value_name = "FILE", help_heading = "The check")]
     check_config: Given<PathBuf>,
-    /// For check: the form of the report, text, json, sarif, junit or github
+    /// For check: the format of the report: text, json, sarif, junit or github
     #[arg(
         long,
         value_name = "FORMAT",
@@ -207,7 +207,7 @@ pub struct Raw {
         help_heading = "The check"
     )]
     format: Given<Format>,
-    /// For check: write the report to this file, and a text for people to stderr
+    /// For check: write the report to this file, and the text form to stderr
     #[arg(long, value_name = "FILE", help_heading = "The check")]
     report_file: Given<PathBuf>,
     /// Keep everything of the run in this folder, which must be new or empty
@@ -398,7 +398,7 @@ impl Raw {
         let check_config = faults.optional("check_config", self.check_config);
         let fix = faults.switch("fix", self.fix);
         if fix && faults.command() != Some("check") {
-            faults.of("fix", "only the command check mends files");
+            faults.of("fix", "only the command check fixes files");
         }
         let live = faults.switch("live", self.live);
         let allow_aws = faults.switch("allow_aws", self.allow_aws);

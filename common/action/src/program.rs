@@ -192,7 +192,7 @@ fn prepare<S: Settings>(
     }
     let (Some(settings), Some(Timeout(timeout))) = (settings, timeout) else {
         return Err(Failure::failed(
-            "a setting was dropped without a word; this is a defect",
+            "a setting was lost after it was checked; this is a defect",
         ));
     };
     let codebuild = CodeBuild::read(|name| layers::text(&environment, name));
@@ -289,7 +289,7 @@ fn restart_with(
         .envs(environment.iter().map(|(name, found)| (name, &found.value)))
         .exec();
     Failure::refused(format!(
-        "cannot start {} again with the environment that it was given",
+        "cannot start {} again with the variables of the env files",
         program.display()
     ))
     .cause(error)

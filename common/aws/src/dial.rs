@@ -31,7 +31,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DialError {
     /// It is no address with a host.
-    #[error("`{0}` is no address of a server")]
+    #[error("`{0}` is not the address of a server")]
     Address(String),
     /// The TCP connection was not made.
     #[error("no TCP connection to {to}: {why}")]

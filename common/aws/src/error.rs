@@ -132,13 +132,13 @@ impl AwsError {
             Kind::Unavailable if self.text.contains("certificate") => failure.hint(
                 "where the endpoint has an authority of its own, AWS_CA_BUNDLE names the PEM file with its certificate",
             ),
-            Kind::Unavailable => failure.hint("the service or the way to it failed; running again is safe"),
-            Kind::Lost => failure.hint("the answer was lost; running again looks first at what was done"),
+            Kind::Unavailable => failure.hint("the service or the network failed; running again is safe"),
+            Kind::Lost => failure.hint("the answer was lost; running again first looks at what was done"),
             Kind::Nonsense => failure.hint(
                 "something other than AWS answered: check AWS_ENDPOINT_URL, HTTPS_PROXY and AWS_REGION",
             ),
             Kind::Late => failure.hint(
-                "run it again with more time (--timeout): it looks first at what was done",
+                "run it again with more time (--timeout): it first looks at what was done",
             ),
             Kind::Refused => failure,
         }

@@ -34,7 +34,7 @@ pub(crate) fn manifest(source: &Manifest, environment: &Environment) -> Found {
     }
     if !source.pointer.is_empty() {
         return Err(vec![format!(
-            "{} is no JSON object; there is nothing in it to point at",
+            "{} is not a JSON object, so a pointer finds nothing in it",
             path.display()
         )]);
     }

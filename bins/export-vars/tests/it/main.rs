@@ -228,7 +228,7 @@ fn a_base_whose_parameters_are_no_text_is_refused_by_name() {
         .arg(&base)
         .run()
         .assert_code(2)
-        .assert_stderr("Parameters of the base file holds what is no text")
+        .assert_stderr("Parameters of the base file has a value that is not a string")
         .assert_stderr("N: write the value in quotes");
 }
 
@@ -289,7 +289,7 @@ fn a_stale_export_file_does_not_survive_a_mistyped_flag_either() {
         .arg(&file)
         .run()
         .assert_code(2)
-        .assert_stderr(".exports is a folder; an export file must be a plain file of its own");
+        .assert_stderr(".exports is a folder; an export file must be a regular file of its own");
 }
 
 #[test]

@@ -231,7 +231,7 @@ fn yaml_and_json_by_pointer() {
         ),
         (
             "A=m.yml#/image/ref",
-            "is a !Ref, which only its reader resolves",
+            "is a !Ref, which this program does not resolve",
         ),
         ("A=m.yml#/image/none", "is null"),
         ("A=no.yml#/x", "cannot read no.yml: No such file"),

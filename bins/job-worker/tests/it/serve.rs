@@ -260,7 +260,7 @@ fn a_running_program_is_stopped_when_its_job_is_given_up() {
     world.until("it is gone", |_| !crate::world::exists(process.as_ref()));
     stop(worker)
         .assert_code(0)
-        .assert_stderr("CodePipeline has given it up");
+        .assert_stderr("CodePipeline has abandoned it");
 }
 
 #[test]

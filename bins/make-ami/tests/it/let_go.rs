@@ -52,7 +52,7 @@ async fn a_thaw_that_nobody_answers_ends_within_minutes_after_a_signal() {
     let ended = quiesced(&cloud).await;
     ended
         .assert_code(143)
-        .assert_said("the deadline came while waiting for command")
+        .assert_said("the deadline passed while waiting for command")
         .assert_said("last seen: InProgress")
         .assert_said("the instance thaws by itself 60 s after it was frozen");
     assert!((3 * MINUTE..4 * MINUTE).contains(&ended.took), "{ended}");

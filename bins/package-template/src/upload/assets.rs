@@ -115,7 +115,7 @@ impl Uploader<'_> {
                 Shelved::Another { etag } => {
                     let place = self.asset_place(bucket, asset);
                     tracing::warn!(
-                        "{place} holds another content than its key names; it is replaced"
+                        "the content of {place} does not match its key; it is replaced"
                     );
                     Some(etag)
                 }

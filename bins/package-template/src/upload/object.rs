@@ -103,7 +103,7 @@ impl Uploader<'_> {
         place: &Place<'_>,
         seen: &Seen,
     ) -> Result<AggregatedBytes, Failure> {
-        let deed = format!("cannot read {place}, whose bytes alone prove what it is");
+        let deed = format!("cannot read {place}, and without it its content cannot be verified");
         let ask = async || {
             let call = place
                 .client
@@ -122,7 +122,7 @@ impl Uploader<'_> {
                     Err(match error.status {
                         Some(404 | 412) => failure
                             .with_exit(Exit::Lost)
-                            .hint("it changed since it was looked at; run again to compare with what is there now"),
+                            .hint("it has changed since it was read; run again to compare with what is there now"),
                         _ => failure,
                     })
                 }

@@ -132,7 +132,7 @@ fn the_classic_failures_are_found() {
             "template.zip",
             "app.yml",
             "P308",
-            "which is no zip by its name",
+            "whose name is not that of a zip file",
         ),
     ] {
         let folder = fitting();

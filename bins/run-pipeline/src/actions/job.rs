@@ -88,7 +88,7 @@ pub(super) async fn run(
         }
         Ok(Ended::Late) => Failure::new(
             Exit::Deadline,
-            format!("the deadline came while {} ran", input.name()),
+            format!("the deadline passed while {} ran", input.name()),
         ),
         Ok(Ended::Status(status)) => Failure::failed(format!(
             "the worker of {} ended with {status} before its job did",

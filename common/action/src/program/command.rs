@@ -20,16 +20,16 @@ pub(super) struct Common {
     /// Write the exports to this file instead of stdout; source it in the next buildspec item
     #[arg(long, value_name = "FILE", help_heading = "Every program")]
     pub(super) export_file: Given<PathBuf>,
-    /// Make read-only calls only and print the plan to stderr
+    /// Make only read-only calls, and print the plan to stderr
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "Every program")]
     pub(super) dry_run: Given<Switch>,
     /// With --dry-run, also write the plan to this file as JSON
     #[arg(long, value_name = "FILE", help_heading = "Every program")]
     pub(super) plan_file: Given<PathBuf>,
-    /// The one deadline of the whole run, such as 90s, 20m or 6h
+    /// The deadline of the whole run, such as 90s, 20m or 6h
     #[arg(long, value_name = "DURATION", help_heading = "Every program")]
     pub(super) timeout: Given<Timeout>,
-    /// Log lines as text or json, on stderr
+    /// The format of the log lines on stderr: text or json
     #[arg(
         long,
         value_name = "FORMAT",
@@ -37,7 +37,7 @@ pub(super) struct Common {
         help_heading = "Every program"
     )]
     pub(super) log_format: Given<log::Format>,
-    /// What to log: a level, or target=level pairs such as info,aws_config=debug
+    /// The log level, or target=level pairs such as info,aws_config=debug
     #[arg(
         long,
         value_name = "FILTER",
@@ -45,7 +45,7 @@ pub(super) struct Common {
         help_heading = "Every program"
     )]
     pub(super) log: Given<log::Filter>,
-    /// Act although an earlier build phase failed (CODEBUILD_BUILD_SUCCEEDING=0)
+    /// Run even though an earlier build phase failed (CODEBUILD_BUILD_SUCCEEDING=0)
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "Every program")]
     pub(super) even_if_failed: Given<Switch>,
 }
@@ -78,14 +78,14 @@ pub fn command<S: Args>(program: &Program) -> Command {
                     .value_name("FILE")
                     .action(ArgAction::Append)
                     .help_heading("Every program")
-                    .help("Take variables from NAME=value lines; repeatable, the later file wins, the process environment wins over all"),
+                    .help("Read variables from the NAME=value lines of this file; a later file overrides an earlier one, and the process environment overrides them all; repeatable"),
             )
             .arg(
                 clap::Arg::new("env_dialect")
                     .long("env-dialect")
                     .value_name("DIALECT")
                     .help_heading("Every program")
-                    .help("How to read env files: portable (only lines that all readers agree on), docker, compose, dotenv or sh"),
+                    .help("The syntax of the env files: portable (only lines that every reader understands in the same way), docker, compose, dotenv or sh"),
             )
             .arg(
                 clap::Arg::new(HELP)
@@ -175,8 +175,8 @@ pub(super) fn usage_failure(program: &Program, error: &clap::Error) -> Failure {
             failure.detail(format!("did you mean {near}?"))
         })
     } else if is_stray(program, error) {
-        Failure::refused("an argument stands where none is expected").detail(
-            "it is not shown, because it may be a part of a value; a value with spaces is quoted, as in --flag 'a b'",
+        Failure::refused("there is an unexpected argument").detail(
+            "it is not shown, because it may be part of a secret value; quote a value that has spaces in it, as in --flag 'a b'",
         )
     } else {
         told(error)

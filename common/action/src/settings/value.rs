@@ -31,11 +31,11 @@ impl FromStr for Timeout {
     fn from_str(text: &str) -> Result<Self, String> {
         match humantime::parse_duration(text) {
             Ok(Duration::ZERO) => {
-                Err("zero leaves no time at all; write such as 90s, 20m or 6h".to_owned())
+                Err("zero is not a duration here; write one such as 90s, 20m or 6h".to_owned())
             }
             Ok(duration) => Ok(Timeout(duration)),
             Err(_) => Err(format!(
-                "{text:?} is not a duration; write such as 90s, 20m or 6h"
+                "{text:?} is not a duration; write one such as 90s, 20m or 6h"
             )),
         }
     }

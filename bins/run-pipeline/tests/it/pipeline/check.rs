@@ -447,7 +447,7 @@ fn fix_says_what_it_cannot_mend_and_leaves_it() {
         .args(["pipeline.yml", "--fix"])
         .run()
         .assert_code(2)
-        .assert_stderr("only the command check mends files");
+        .assert_stderr("only the command check fixes files");
 }
 
 #[test]
