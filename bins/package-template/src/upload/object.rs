@@ -70,13 +70,13 @@ impl Uploader<'_> {
                     return Ok(None);
                 }
                 let action = "s3:GetObject on the object, and s3:ListBucket on the bucket,";
-                let failure = error.failure(format!("cannot look at {place}"), action);
+                let failure = error.failure(format!("cannot look up {place}"), action);
                 return Err(reply::explain(&error, &failure, self.target));
             }
         };
         // Every S3 object has an entity tag; a web page in its place usually has none.
         let etag = reply.e_tag().ok_or_else(|| {
-            Failure::new(Exit::Unavailable, format!("cannot look at {place}"))
+            Failure::new(Exit::Unavailable, format!("cannot look up {place}"))
                 .cause("the answer has no ETag")
                 .hint("something other than S3 answered: check AWS_ENDPOINT_URL, HTTPS_PROXY and AWS_REGION")
         })?;

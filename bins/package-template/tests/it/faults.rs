@@ -182,7 +182,7 @@ fn aws_says_no() {
             "s3:HeadObject",
             Reply::error(503, "SlowDown", "Reduce your request rate"),
             4,
-            "cannot look at",
+            "cannot look up",
         ),
     ] {
         let (aws, folder) = (FakeAws::start(), project());

@@ -145,7 +145,7 @@ impl Deployment {
                 if stack_events::is_absent(&error) {
                     return Ok(None);
                 }
-                let deed = format!("cannot look at {}", self.what());
+                let deed = format!("cannot look up {}", self.what());
                 Err(error.failure(deed, "cloudformation:DescribeStacks"))
             }
         }

@@ -247,7 +247,7 @@ fn what_is_not_mapped_is_named_with_the_flag_that_maps_it() {
         .args(["--job-worker", "pipeline.json"])
         .run()
         .assert_code(2)
-        .assert_stderr("Make/Make: ./nothing is no file");
+        .assert_stderr("Make/Make: ./nothing is not a file");
 }
 
 /// A program that takes a large file, and makes another one.
