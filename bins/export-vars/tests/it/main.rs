@@ -6,6 +6,7 @@ mod diff;
 mod explain;
 mod job;
 mod page;
+mod proxy;
 mod readers;
 mod refusals;
 mod sdk_settings;

@@ -279,7 +279,7 @@ fn a_handle_goes_by_the_proxy_that_is_given() {
         ])
         .run()
         .assert_code(6)
-        .assert_stderr("the proxy does not connect to");
+        .assert_stderr("the proxy of ");
     assert!(fake.operations().is_empty());
 }
 
