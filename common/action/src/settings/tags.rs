@@ -38,7 +38,7 @@ impl fmt::Display for InstanceTags {
 pub fn tags(text: &str) -> Result<BTreeMap<String, String>, String> {
     if text.trim_start().starts_with('{') {
         return serde_json::from_str(text)
-            .map_err(|error| format!("not a JSON object of texts ({error})"));
+            .map_err(|error| format!("not a JSON object of strings ({error})"));
     }
     let mut tags = BTreeMap::new();
     let parts = text.split([',', '\n', '\0']).map(str::trim);
@@ -84,7 +84,7 @@ mod tests {
             ("app", "is not KEY=VALUE"),
             ("app=a,b", "written as JSON"),
             ("a=1\na=2", "the tag a is given twice"),
-            ("{\"a\":1}", "not a JSON object of texts"),
+            ("{\"a\":1}", "not a JSON object of strings"),
         ] {
             let fault = tags(text).unwrap_err();
             assert!(fault.contains(part), "{text}: {fault}");

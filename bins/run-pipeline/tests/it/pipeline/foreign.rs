@@ -235,7 +235,7 @@ fn what_cannot_run_is_passed_over_by_name_only() {
         .args(["--stub", "Roll=outputs.json"])
         .run()
         .assert_code(2)
-        .assert_stderr("Service is not a text");
+        .assert_stderr("Service is not a string");
 }
 
 #[test]

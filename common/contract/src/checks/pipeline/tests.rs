@@ -104,7 +104,7 @@ fn stages_keep_their_rules() {
     check_changed(
         "- Name: AMI",
         "- Name: Deploy",
-        "stage name Deploy is there twice",
+        "stage name Deploy appears twice",
     );
     check_changed(
         "StackName: s",
