@@ -70,7 +70,7 @@ pub struct Raw {
         help_heading = "Names and selection"
     )]
     on_conflict: Given<OnConflict>,
-    /// The output format: sh, docker, dotenv, github, gitlab, azure, json, template-configuration, get-param, or job for a CodePipeline job's output variables; explain and diff take json only
+    /// The output format: sh, docker, dotenv, github, gitlab, azure, json, template-configuration, get-param, or job for a CodePipeline job's output variables; explain and diff write text, or json
     #[arg(
         long,
         value_name = "FORMAT",
