@@ -17,7 +17,6 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "MAKE_AMI_COPY_WAIT",
         "MAKE_AMI_COPY_WITHIN",
         "MAKE_AMI_DEPRECATE_AFTER",
-        "MAKE_AMI_IMAGE",
         "MAKE_AMI_INSTANCE_STACK",
         "MAKE_AMI_INSTANCE_TAG",
         "MAKE_AMI_INSTANCE_TYPE",

@@ -71,10 +71,7 @@ fn a_repeatable_flag_names_one_element() {
                 assert!(!name.ends_with('S'), "{program}: --{long} <{name}>");
             }
             let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
-            assert!(
-                help.contains("; repeatable"),
-                "{program}: --{long}: {help}"
-            );
+            assert!(help.contains("; repeatable"), "{program}: --{long}: {help}");
         }
     }
 }
