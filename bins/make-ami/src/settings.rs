@@ -5,15 +5,21 @@ mod checks;
 pub(crate) mod modes;
 pub(crate) mod tags;
 pub(crate) mod values;
+pub(crate) mod volumes;
 
 pub use crate::settings::checked::{Checked, Named, Publish, Quiesce, Retention};
 
-use crate::settings::checks::{check_names, check_publish, check_quiesce, check_usage, minutes};
-use crate::settings::modes::{Consistency, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags};
+use crate::settings::checks::{
+    check_description, check_names, check_publish, check_quiesce, check_usage, check_warm, minutes,
+};
+use crate::settings::modes::{
+    Consistency, Imds, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags,
+};
 use crate::settings::tags::{TagExpression, Tags};
 use crate::settings::values::{
     Containers, ImageId, InstanceTypes, Mounts, Price, Principals, Regions, StackResource, Target,
 };
+use crate::settings::volumes::VolumeChanges;
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
@@ -74,6 +80,12 @@ pub struct Raw {
         help_heading = "The image"
     )]
     ami_name: Given<String>,
+    /// The image's description, with the same placeholders
+    #[arg(long, value_name = "TEXT", help_heading = "The image")]
+    description: Given<String>,
+    /// Volumes that the image leaves out or maps otherwise: DEVICE=leave-out, delete-on-termination or keep-on-termination, comma separated
+    #[arg(long, value_name = "CHANGES", help_heading = "The image")]
+    volumes: Given<VolumeChanges>,
     /// The application: what retention groups images by, and a tag
     #[arg(long, value_name = "NAME", help_heading = "The image")]
     app: Given<String>,
@@ -118,6 +130,17 @@ pub struct Raw {
     /// The only instance types that the image may be launched on: names or patterns such as g5.*, comma separated
     #[arg(long, value_name = "TYPES", help_heading = "Afterwards")]
     instance_types: Given<InstanceTypes>,
+    /// Which metadata service the image's instances offer: as-is, or v2 (IMDSv2 only, by default; EC2 cannot take it back)
+    #[arg(
+        long,
+        value_name = "VERSION",
+        default_value = "as-is",
+        help_heading = "Afterwards"
+    )]
+    imds: Given<Imds>,
+    /// Encrypt the image itself with MAKE_AMI_KMS_KEY, by a copy within its Region; the first image is removed
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_value = "no", default_missing_value = "yes", help_heading = "Afterwards")]
+    encrypt: Given<Switch>,
     /// Encrypt the copies with this KMS key: an alias, or the id of a multi-Region key
     #[arg(long, value_name = "KEY", help_heading = "Afterwards")]
     kms_key: Given<String>,
@@ -185,6 +208,8 @@ impl Settings for Raw {
     fn check(self, faults: &mut Faults) -> Option<Checked> {
         let instance = self.instance(faults);
         let ami_name = faults.required("ami_name", self.ami_name);
+        let description = faults.optional("description", self.description);
+        let volumes = faults.optional("volumes", self.volumes).unwrap_or_default();
         let app = faults.optional("app", self.app);
         let run = faults.optional("run", self.run);
         let consistency = faults.required("consistency", self.consistency);
@@ -222,6 +247,8 @@ impl Settings for Raw {
                 .optional("instance_types", self.instance_types)
                 .unwrap_or_default()
                 .0,
+            imds: faults.required("imds", self.imds).unwrap_or_default(),
+            encrypt: faults.switch("encrypt", self.encrypt),
             kms_key: faults.optional("kms_key", self.kms_key),
             share_with: faults
                 .optional("share_with", self.share_with)
@@ -245,12 +272,14 @@ impl Settings for Raw {
         let price_for = faults.required("price_for", self.price_for);
 
         check_names(ami_name.as_deref(), app.as_deref(), run.as_deref(), faults);
+        check_description(description.as_deref(), faults);
         check_publish(&publish, faults);
         check_quiesce(consistency, &quiesce, faults);
         if resume.is_some() && image_id.is_some() {
             faults.of("image_id", "--resume is set too; give one of the two");
         }
-        if image_id.is_some() && matches!(faults.command(), None | Some("start")) {
+        check_warm(run.as_deref(), resume.is_some(), faults);
+        if image_id.is_some() && matches!(faults.command(), None | Some("start" | "warm")) {
             faults.of(
                 "image_id",
                 "it is for wait, verify and clean; --resume goes on with an image",
@@ -283,6 +312,8 @@ impl Settings for Raw {
         Some(Checked {
             instance,
             ami_name: ami_name?,
+            description,
+            volumes,
             app,
             run,
             consistency: consistency?,
@@ -311,7 +342,7 @@ impl Raw {
             self.instance_tag != Given::Unset,
             self.instance_stack != Given::Unset,
         ];
-        let makes = matches!(faults.command(), None | Some("start"));
+        let makes = matches!(faults.command(), None | Some("start" | "warm"));
         match is_given.iter().filter(|given| **given).count() {
             // An image that is named needs no instance.
             0 if makes && self.resume == Given::Unset => faults.add(
@@ -416,6 +447,11 @@ pub(crate) mod tests {
                 vec![INSTANCE, ("kms_key", "alias/x")],
                 "set MAKE_AMI_COPY_TO",
             ),
+            (vec![INSTANCE, ("encrypt", "yes")], "set MAKE_AMI_KMS_KEY"),
+            (
+                vec![INSTANCE, ("description", "of {tuc}")],
+                "unknown placeholder",
+            ),
             (
                 vec![
                     INSTANCE,
@@ -459,6 +495,8 @@ pub(crate) mod tests {
             let said = checks(&fields, None).1.join("\n");
             assert!(said.contains(part), "{fields:?}: {said}");
         }
+        let warm = checks(&[INSTANCE], Some("warm")).1.join("\n");
+        assert!(warm.contains("MAKE_AMI_RUN is not set"), "{warm}");
         assert!(checks(&[], Some("verify")).1[0].contains("which image is to be verified"));
     }
 }
