@@ -372,7 +372,7 @@ async fn finish(
             false => with_resume_hint(job, &journal, failure),
         });
     }
-    let warm_start = warm::measure::measure(job, &verified, &journal.run).await;
+    let warm = warm::measure::measure(job, &verified, &spec).await;
     let published = encrypt_and_publish(job, &spec, verified, frozen, &mut journal).await;
     let (verified, copies) = match published {
         Ok(published) => published,
@@ -396,11 +396,8 @@ async fn finish(
     {
         tracing::warn!("remains: {}\n    {}", left.what, left.command);
     }
-    if warm_start.is_some() {
-        let app = spec.tags.get(plan::APP_TAG).map(String::as_str);
-        let removing = warm::snapshots::remove(job, &spec.run, &spec.instance_id, app);
-        // What is not deleted in time, the next run with a warm start deletes.
-        let _late = timeout_at(job.hand_over_by(), removing).await;
+    if !warm.nothing_is_left {
+        warm::snapshots::remove(job, &spec.run, &spec.instance_id, spec.app()).await;
     }
     let finished = Finished {
         stored: snapshot_usage::stored(job, &verified).await,
@@ -410,7 +407,7 @@ async fn finish(
         verified,
         copies,
         frozen,
-        warm_start,
+        warm_start: warm.warm_start,
     };
     manifest::write(job, &finished).map_err(|failure| with_resume_hint(job, &journal, failure))?;
     tracing::info!("{}", manifest::summary(job, &finished));

@@ -21,6 +21,11 @@ pub(crate) struct ImageSpec {
 }
 
 impl ImageSpec {
+    /// The application that it is of.
+    pub(crate) fn app(&self) -> Option<&str> {
+        self.tags.get(plan::APP_TAG).map(String::as_str)
+    }
+
     /// What a plan makes; `adopted` is the image that an earlier try made of it.
     pub(crate) fn of_plan(plan: &Plan, volumes: usize, adopted: Option<&Image>) -> Self {
         let mut tags = plan.tags.clone();

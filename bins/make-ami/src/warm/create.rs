@@ -32,6 +32,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How often an unavailable service is asked before the run gives up.
 const TRIES: u32 = 6;
+const LOST: &str = "a reply of CreateSnapshots was lost";
 /// How long EC2 may take for the ids when the deadline is near.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
@@ -165,7 +166,7 @@ async fn create(
     let mut last: Option<AwsError> = None;
     let mut uncertain = false;
     let give_up = |failure: Failure, uncertain: bool| match uncertain {
-        true => failure.leaving(possible(&job.home, &plan.run)),
+        true => undo::with_remains_exit(failure.leaving(possible(&job.home, &plan.run, LOST))),
         false => failure,
     };
     for tries in 1.. {

@@ -4,11 +4,12 @@
 use crate::cost::gib;
 use crate::cost::snapshot_usage::{changed_blocks, client};
 use crate::image::describe::snapshots_of;
+use crate::image::spec::ImageSpec;
 use crate::image::wait_available::Verified;
 use crate::job::{Job, timestamp};
 use crate::plan::WARM_TAG;
 use crate::warm::saved::{Saved, Timing, saved};
-use crate::warm::snapshots::{all, of_run, tag};
+use crate::warm::snapshots::{all, done_with, of_run, tag};
 use action::wait::humane;
 use aws_sdk_ec2::types::Snapshot;
 use std::time::Duration;
@@ -29,27 +30,41 @@ pub(crate) struct WarmStart {
     pub(crate) changed: Option<u64>,
 }
 
+/// What was found out.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) warm_start: Option<WarmStart>,
+    /// Whether it is known that nothing has to be deleted.
+    pub(crate) nothing_is_left: bool,
+}
+
 /// Measures the warm start of a run, where there was one.
-pub(crate) async fn measure(job: &Job, image: &Verified, run: &str) -> Option<WarmStart> {
+pub(crate) async fn measure(job: &Job, image: &Verified, spec: &ImageSpec) -> Found {
     let until = job.context.deadline.min(Instant::now() + WITHIN);
-    let measuring = timeout_at(until, asked(job, image, run));
+    let measuring = timeout_at(until, asked(job, image, spec));
     match job.context.interrupt.race(measuring).await {
-        Ok(Ok(Ok(found))) => found,
-        Ok(Ok(Err(why))) => {
-            tracing::info!("what a warm start saved is not known: {why}");
-            None
-        }
-        _ => None,
+        Ok(Ok(Ok(found))) => return found,
+        Ok(Ok(Err(why))) => tracing::info!("what a warm start saved is not known: {why}"),
+        _ => {}
+    }
+    Found {
+        warm_start: None,
+        nothing_is_left: false,
     }
 }
 
-async fn asked(job: &Job, image: &Verified, run: &str) -> Result<Option<WarmStart>, String> {
+async fn asked(job: &Job, image: &Verified, spec: &ImageSpec) -> Result<Found, String> {
     let all = all(&job.home)
         .await
         .map_err(|failure| failure.to_string())?;
-    let warm: Vec<&Snapshot> = of_run(&all, run).collect();
+    let warm: Vec<&Snapshot> = of_run(&all, &spec.run).collect();
     if warm.is_empty() {
-        return Ok(None);
+        let (instance, app) = (&spec.instance_id, spec.app());
+        let left = done_with(&all, &spec.run, instance, app, job.clock.now());
+        return Ok(Found {
+            warm_start: None,
+            nothing_is_left: left.is_empty(),
+        });
     }
     let ids = warm.iter().filter_map(|one| one.snapshot_id());
     let foretold = warm
@@ -75,7 +90,10 @@ async fn asked(job: &Job, image: &Verified, run: &str) -> Result<Option<WarmStar
         changed: changed(job, &pairs).await,
     };
     tracing::info!("{}", words(&found));
-    Ok(Some(found))
+    Ok(Found {
+        warm_start: Some(found),
+        nothing_is_left: false,
+    })
 }
 
 fn timing(warm: &Snapshot, image: &Snapshot) -> Option<Timing> {

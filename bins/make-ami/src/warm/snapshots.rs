@@ -9,6 +9,7 @@ use action::failure::{Failure, Remainder, ResourceKind};
 use aws_sdk_ec2::types::{Filter, Snapshot, SnapshotState};
 use jiff::Timestamp;
 use std::time::Duration;
+use tokio::time::timeout_at;
 
 /// The longest that a build of CodeBuild runs
 /// (<https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html>): what a run left behind longer ago, nobody uses.
@@ -51,21 +52,29 @@ pub(crate) fn done_with<'a>(
     all.iter().filter(is_done).collect()
 }
 
-/// Deletes what a finished run needs no more. What cannot be deleted is listed, and no reason to fail.
+/// Deletes what a finished run needs no more, while the build lives. What is not deleted is listed, and no reason to fail.
 pub(crate) async fn remove(job: &Job, run: &str, instance: &str, app: Option<&str>) {
-    let all = match all(&job.home).await {
-        Ok(all) => all,
-        Err(failure) => {
-            tracing::warn!("cannot look for the snapshots of a warm start: {failure}");
-            return;
+    let removing = async {
+        let all = all(&job.home).await?;
+        let mut left = Vec::new();
+        for snapshot in done_with(&all, run, instance, app, job.clock.now()) {
+            let id = snapshot.snapshot_id().unwrap_or_default();
+            match undo::delete_snapshot(&job.home, id).await {
+                None => {
+                    tracing::info!("deleted {id} of a warm start: the image holds what it held")
+                }
+                Some(remainder) => left.push(remainder),
+            }
         }
+        Ok::<_, Failure>(left)
     };
-    for snapshot in done_with(&all, run, instance, app, job.clock.now()) {
-        let id = snapshot.snapshot_id().unwrap_or_default();
-        match undo::delete_snapshot(&job.home, id).await {
-            None => tracing::info!("deleted {id} of a warm start: the image holds what it held"),
-            Some(left) => tracing::warn!("remains: {}\n    {}", left.what, left.command),
-        }
+    let left = match timeout_at(job.hand_over_by(), removing).await {
+        Ok(Ok(left)) => left,
+        Ok(Err(failure)) => vec![possible(&job.home, run, &failure.causes().join("; "))],
+        Err(_) => vec![possible(&job.home, run, "there was no time to delete them")],
+    };
+    for left in left {
+        tracing::warn!("remains: {}\n    {}", left.what, left.command);
     }
 }
 
@@ -81,11 +90,11 @@ pub(crate) fn tag<'a>(snapshot: &'a Snapshot, key: &str) -> Option<&'a str> {
         .find_map(|tag| tag.value())
 }
 
-/// The remainder of a run that does not know whether it made snapshots.
-pub(crate) fn possible(regional: &Regional, run: &str) -> Remainder {
+/// The remainder of a run that does not know whether it left snapshots.
+pub(crate) fn possible(regional: &Regional, run: &str, why: &str) -> Remainder {
     Remainder::new(
         regional.resource(ResourceKind::Run, run),
-        "perhaps snapshots: a reply of CreateSnapshots was lost",
+        format!("perhaps snapshots of a warm start: {why}"),
         format!("make-ami clean --resume {}", posix(run)),
     )
 }

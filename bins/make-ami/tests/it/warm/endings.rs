@@ -4,6 +4,7 @@ use super::{DATA, MINUTE, account, beside_images, image, warm};
 use crate::inside::{Cloud, Event};
 use harness::ec2::{Course, Outcome, Snapshot};
 use harness::{Fate, Reply};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -30,7 +31,7 @@ async fn where_nobody_knows_whether_there_are_snapshots_the_command_that_removes
     let ended = warm(&cloud).end().await;
     ended
         .assert_code(5)
-        .assert_said("perhaps snapshots: a reply of CreateSnapshots was lost")
+        .assert_said("perhaps snapshots of a warm start: a reply of CreateSnapshots was lost")
         .assert_said("make-ami clean --resume '8f2e9c1a-execution/");
 }
 
@@ -178,6 +179,42 @@ async fn what_an_earlier_execution_left_goes_with_the_next_one() {
     let beside = beside_images(&cloud);
     let ids: Vec<&str> = beside.iter().map(|one| one.id.as_str()).collect();
     assert_eq!(ids, ["snap-0000000000000bbbb"]);
+    // Also where nobody makes warm starts any more, once they are older than any build.
+    cloud
+        .world
+        .add_snapshot(left("snap-0000000000000cccc", "web"));
+    let plain = image(&cloud).all([("run", "plain"), ("ami_name", "web-43")]);
+    let ended = plain.end().await;
+    ended.assert_code(0).refute_said("warm start: saved");
+    assert_eq!(beside_images(&cloud).len(), 1, "{ended}");
+}
+
+/// The snapshots are looked for once more when the look that measures came to nothing.
+#[tokio::test(start_paused = true)]
+async fn a_warm_start_that_cannot_be_found_at_first_is_deleted_all_the_same() {
+    for failing in [1, 9_999] {
+        let cloud = account();
+        warm(&cloud).end().await.assert_code(0);
+        tokio::time::sleep(MINUTE).await;
+        let looks = AtomicU32::new(0);
+        cloud.fake.intercept(move |request| {
+            let is_look = request.filters().contains_key("tag-key");
+            match is_look && looks.fetch_add(1, Ordering::Relaxed) < failing {
+                true => Fate::Answered(Reply::unauthorized()),
+                false => Fate::Served,
+            }
+        });
+        let ended = image(&cloud).end().await;
+        ended
+            .assert_code(0)
+            .assert_said("what a warm start saved is not known");
+        match failing {
+            1 => assert!(beside_images(&cloud).is_empty(), "{ended}"),
+            _ => {
+                ended.assert_said("make-ami clean --resume '8f2e9c1a-execution/");
+            }
+        }
+    }
 }
 
 /// Stopped or killed at any call of either run: what there is afterwards is in the log, and running both again ends with
