@@ -279,14 +279,14 @@ fn check_volumes(instance: &Instance, id: &str, changes: &VolumeChanges) -> Resu
     if let Some(device) = changes.0.keys().find(|device| !has(device)) {
         let known: Vec<&str> = attached.iter().map(|(known, _)| known.as_str()).collect();
         return Err(Failure::refused(format!(
-            "MAKE_AMI_VOLUMES names {device}, and instance {id} has no EBS volume there; nothing was touched"
+            "MAKE_AMI_VOLUME names {device}, and instance {id} has no EBS volume there; nothing was touched"
         ))
         .hint(format!("its devices are {}", known.join(", "))));
     }
     let root = instance.root_device_name().unwrap_or_default();
     if changes.leaves_out(root) {
         return Err(Failure::refused(format!(
-            "MAKE_AMI_VOLUMES leaves out {root}, the root volume of instance {id}: an image without it starts nowhere; nothing was touched"
+            "MAKE_AMI_VOLUME leaves out {root}, the root volume of instance {id}: an image without it starts nowhere; nothing was touched"
         )));
     }
     Ok(())

@@ -36,7 +36,7 @@ pub(crate) fn broken(image: &Image, changes: &VolumeChanges) -> Vec<String> {
         match (change, mapping) {
             (VolumeChange::LeaveOut, None) => None,
             (VolumeChange::LeaveOut, Some(_)) => Some(format!(
-                "it holds {device}, which MAKE_AMI_VOLUMES leaves out"
+                "it holds {device}, which MAKE_AMI_VOLUME leaves out"
             )),
             (_, None) => Some(format!("it does not hold {device}")),
             (VolumeChange::Delete, _) if deletes == Some(true) => None,
@@ -69,7 +69,7 @@ mod tests {
         let said = broken(&image(asked), &changes);
         assert_eq!(
             said,
-            ["it holds /dev/sdc, which MAKE_AMI_VOLUMES leaves out"]
+            ["it holds /dev/sdc, which MAKE_AMI_VOLUME leaves out"]
         );
         let kept: VolumeChanges = "/dev/sdb=keep-on-termination".parse().unwrap();
         let kept = mappings(&kept).unwrap();

@@ -67,7 +67,7 @@ pub(crate) async fn check_mapping(job: &Job, verified: &Verified) -> Result<(), 
         return Ok(());
     }
     let failure = Failure::failed(format!(
-        "image {id} in {region} is not as MAKE_AMI_VOLUMES asks"
+        "image {id} in {region} is not as MAKE_AMI_VOLUME asks"
     ));
     Err(broken.into_iter().fold(failure, Failure::detail))
 }

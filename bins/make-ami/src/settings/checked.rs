@@ -3,9 +3,10 @@
 use crate::settings::modes::{
     Consistency, Imds, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags,
 };
-use crate::settings::tags::{TagExpression, Tags};
+use crate::settings::tags::Tags;
 use crate::settings::values::{Price, Principal, StackResource, Target};
 use crate::settings::volumes::VolumeChanges;
+use action::settings::tags::InstanceTags;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ pub enum Named {
     /// Its id.
     Id(String),
     /// Its tags.
-    Tags(TagExpression),
+    Tags(InstanceTags),
     /// Its place in a CloudFormation stack.
     Stack(StackResource),
 }

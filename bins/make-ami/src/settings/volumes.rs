@@ -1,6 +1,6 @@
 //! Volumes that the image leaves out, or maps otherwise than the instance does.
 
-use crate::settings::values::listed;
+use action::settings::value::names;
 use action::words;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -37,7 +37,7 @@ impl FromStr for VolumeChanges {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut changes = BTreeMap::new();
-        for one in listed(text) {
+        for one in names(text) {
             let (device, what) = one.split_once('=').map_or((one, ""), |(device, what)| {
                 (device.trim_end(), what.trim_start())
             });

@@ -67,7 +67,7 @@ pub(crate) async fn warm(job: &Job, plan: &Plan, source: &Source) -> Result<Outp
         tracing::info!("warm start: {snapshot} of {volume} is under way");
     }
     tracing::info!(
-        "the run that makes the image deletes them; without it: make-ami clean --resume {}",
+        "the run that makes the image deletes them; without it: make-ami clean --image {}",
         posix(run)
     );
     Ok(Output::Nothing)
@@ -228,7 +228,7 @@ fn ended(job: &Job, operation: &str) -> Option<Failure> {
         return Some(Failure::interrupted(signal, operation));
     }
     (Instant::now() >= job.context.deadline).then(|| {
-        Failure::new(Exit::Deadline, format!("{operation}: the deadline came"))
+        Failure::new(Exit::Deadline, format!("{operation}: the deadline passed"))
             .hint("nothing depends on a warm start: the image is made without it, and takes longer")
     })
 }

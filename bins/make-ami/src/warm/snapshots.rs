@@ -95,7 +95,7 @@ pub(crate) fn possible(regional: &Regional, run: &str, why: &str) -> Remainder {
     Remainder::new(
         regional.resource(ResourceKind::Run, run),
         format!("perhaps snapshots of a warm start: {why}"),
-        format!("make-ami clean --resume {}", posix(run)),
+        format!("make-ami clean --image {}", posix(run)),
     )
 }
 

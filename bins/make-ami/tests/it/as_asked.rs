@@ -29,7 +29,7 @@ async fn plan(run: Run<'_>) -> serde_json::Value {
 #[tokio::test(start_paused = true)]
 async fn a_volume_is_left_out_and_nobody_waits_for_it() {
     let cloud = account();
-    let run = cloud.run().set("volumes", "/dev/sdf=leave-out");
+    let run = cloud.run().set("volume", "/dev/sdf=leave-out");
     let ended = run.end().await;
     ended.assert_code(0).assert_said("(8 GiB of volumes");
     let image = cloud.image(ended.ami());
@@ -64,20 +64,20 @@ async fn what_goes_with_an_instance_is_changed_in_the_mapping() {
     assert_eq!(image.kept_devices, ["/dev/sdf"]);
     let verify = |changes: &str| {
         let run = cloud.run().go_on("verify", ended.ami());
-        run.set("volumes", changes).end()
+        run.set("volume", changes).end()
     };
     verify("/dev/sdf=keep-on-termination").await.assert_code(0);
     verify("/dev/sdf=delete-on-termination,/dev/xvda=leave-out")
         .await
         .assert_code(1)
         .assert_said("/dev/sdf is not mapped as delete-on-termination")
-        .assert_said("it holds /dev/xvda, which MAKE_AMI_VOLUMES leaves out");
+        .assert_said("it holds /dev/xvda, which MAKE_AMI_VOLUME leaves out");
 }
 
 #[tokio::test(start_paused = true)]
 async fn volumes_that_cannot_be_left_out_are_refused_before_anything_is_made() {
     let cloud = account();
-    let run = |changes: &str| cloud.run().set("volumes", changes).end();
+    let run = |changes: &str| cloud.run().set("volume", changes).end();
     let root = run("/dev/xvda=leave-out").await;
     root.assert_code(2)
         .assert_said("leaves out /dev/xvda, the root volume of instance");
@@ -105,11 +105,11 @@ async fn an_image_that_is_not_mapped_as_asked_is_removed_and_not_exported() {
         let asked = asked.without("BlockDeviceMapping.1.DeviceName");
         world.create_image(&asked)
     });
-    let run = cloud.run().set("volumes", "/dev/sdf=leave-out");
+    let run = cloud.run().set("volume", "/dev/sdf=leave-out");
     let ended = run.end().await;
     ended
         .assert_code(1)
-        .assert_said("it holds /dev/sdf, which MAKE_AMI_VOLUMES leaves out");
+        .assert_said("it holds /dev/sdf, which MAKE_AMI_VOLUME leaves out");
     assert!(ended.exports.is_empty());
     assert!(cloud.world.images().is_empty() && cloud.world.snapshots().is_empty());
 }
@@ -142,7 +142,7 @@ async fn the_description_is_filled_in_and_its_copies_have_it_too() {
     let settings = [
         ("description", "of {instance}"),
         ("imds", "v2"),
-        ("volumes", "/dev/xvda=keep-on-termination"),
+        ("volume", "/dev/xvda=keep-on-termination"),
     ];
     let plan = plan(run.all(settings)).await;
     assert_eq!(plan["description"], format!("of {INSTANCE}"));
@@ -178,7 +178,7 @@ async fn the_image_and_its_copies_require_imdsv2_before_they_are_shared() {
     // What has it already is not asked again.
     let again = cloud
         .run()
-        .set("resume", ended.ami())
+        .set("image", ended.ami())
         .set("imds", "v2")
         .end()
         .await;
@@ -196,7 +196,7 @@ async fn an_image_without_imdsv2_is_neither_shared_nor_exported_and_stays() {
         .assert_code(5)
         .assert_said("cannot require IMDSv2")
         .assert_said("allow ec2:ModifyImageAttribute")
-        .assert_said("make-ami wait --image-id ami-");
+        .assert_said("make-ami wait --image ami-");
     assert!(ended.exports.is_empty());
     // EC2 says yes, and the image does not show it.
     let cloud = Cloud::new();

@@ -171,7 +171,7 @@ async fn a_second_try_adopts_and_makes_what_is_missing() {
 async fn a_volume_that_the_image_leaves_out_gets_no_snapshot() {
     let cloud = account();
     let changes = "/dev/sdf=leave-out";
-    let ended = warm(&cloud).set("volumes", changes).end().await;
+    let ended = warm(&cloud).set("volume", changes).end().await;
     ended.assert_code(0);
     let asked = &cloud.fake.requests_for("ec2:CreateSnapshots")[0];
     assert_eq!(
@@ -180,7 +180,7 @@ async fn a_volume_that_the_image_leaves_out_gets_no_snapshot() {
     );
     assert_eq!(cloud.world.snapshots().len(), 1);
     tokio::time::sleep(MINUTE).await;
-    let ended = image(&cloud).set("volumes", changes).end().await;
+    let ended = image(&cloud).set("volume", changes).end().await;
     ended.assert_code(0);
     assert_eq!(cloud.world.snapshots().len(), 1);
 }

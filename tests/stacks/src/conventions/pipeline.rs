@@ -357,7 +357,7 @@ fn warm_start(folder: &Path, stack: &Stack, faults: &mut Faults) -> Result<(), S
             "INSTANCE_ID",
             "AMI_NAME",
             "MAKE_AMI_APP",
-            "MAKE_AMI_TAGS",
+            "MAKE_AMI_TAG",
             "MAKE_AMI_RUN",
         ] {
             faults.equal(

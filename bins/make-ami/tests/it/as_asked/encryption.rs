@@ -148,7 +148,7 @@ async fn a_copy_that_fails_goes_and_the_first_image_stays_for_another_try() {
     ended
         .assert_code(5)
         .assert_said("the key is gone")
-        .assert_said(&format!("make-ami wait --image-id {}", images[0].id));
+        .assert_said(&format!("make-ami wait --image {}", images[0].id));
     assert_eq!(images[0].snapshots().len(), cloud.world.snapshots().len());
     assert!(ended.exports.is_empty());
     // The first image alone is handed over by nobody.

@@ -57,7 +57,7 @@ async fn a_limit_that_lasts_ends_with_the_deadline_and_names_itself() {
     ended
         .assert_code(6)
         .assert_said("CopyImage met last: ResourceLimitExceeded")
-        .assert_said("make-ami wait --image-id ami-");
+        .assert_said("make-ami wait --image ami-");
     assert!(ended.exports.is_empty());
 }
 

@@ -32,7 +32,7 @@ async fn where_nobody_knows_whether_there_are_snapshots_the_command_that_removes
     ended
         .assert_code(5)
         .assert_said("perhaps snapshots of a warm start: a reply of CreateSnapshots was lost")
-        .assert_said("make-ami clean --resume '8f2e9c1a-execution/");
+        .assert_said("make-ami clean --image '8f2e9c1a-execution/");
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,7 +211,7 @@ async fn a_warm_start_that_cannot_be_found_at_first_is_deleted_all_the_same() {
         match failing {
             1 => assert!(beside_images(&cloud).is_empty(), "{ended}"),
             _ => {
-                ended.assert_said("make-ami clean --resume '8f2e9c1a-execution/");
+                ended.assert_said("make-ami clean --image '8f2e9c1a-execution/");
             }
         }
     }
@@ -261,7 +261,7 @@ async fn stopped_or_killed_at_any_call_nothing_is_lost() {
             tokio::time::sleep(Duration::from_secs(20)).await;
             let ended = image(&cloud).at_call(n, event).end().await;
             if event == Event::Sigterm && ended.code != Some(0) {
-                let listed = ended.said.contains("make-ami clean --resume");
+                let listed = ended.said.contains("make-ami clean --image");
                 let left = beside_images(&cloud);
                 let named = left.iter().all(|one| ended.said.contains(&one.id));
                 let before = cloud.world.images().is_empty() && ended.code == Some(143);
