@@ -196,7 +196,8 @@ async fn create(
         uncertain |= error.code.is_none() || (error.status >= Some(500) && !is_throttle(&error));
         let passes = is_passing_limit(&error) || is_throttle(&error);
         let may_pass = matches!(error.kind, Kind::Unavailable | Kind::Lost | Kind::Nonsense);
-        if !passes && !(may_pass && tries < TRIES) && !uncertain {
+        let goes_on = passes || uncertain || (may_pass && tries < TRIES);
+        if !goes_on {
             return Err(error.failure(&operation, "ec2:CreateSnapshots and ec2:CreateTags"));
         }
         tracing::warn!("{operation}, looking what is there: {error}");
