@@ -95,7 +95,7 @@ pub fn assert_panic_is_a_failure(program: &Program, code: i32) {
         .assert_stderr(" has a defect: it panicked in aws-sdk-")
         .assert_stderr("hint: please report this");
     // What runs on an instance exports nothing.
-    let help = program.clone().arg("--help-all").run();
+    let help = program.clone().arg("--help").run();
     if !help.stdout.contains("--export-file") {
         return;
     }

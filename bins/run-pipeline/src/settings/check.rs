@@ -56,7 +56,7 @@ impl Raw {
         let follow = Follow {
             execution: None,
             action,
-            is_started: faults.switch("start", self.start),
+            is_started: faults.switch("start_execution", self.start_execution),
             revisions: {
                 let given = faults.optional("source_revision", self.source_revision);
                 pairs("source_revision", &given.unwrap_or_default(), faults)
@@ -72,15 +72,16 @@ impl Raw {
             _ => (faults.required("definition", self.definition), follow),
         };
         let files = faults
-            .optional("parameters", self.parameters)
+            .optional("parameter_file", self.parameter_file)
             .unwrap_or_default();
         let parameters = faults
             .optional("parameter", self.parameter)
             .unwrap_or_default()
             .reveal();
-        let pipeline = match faults.command() {
-            Some("follow" | "replay") => faults.required("pipeline", self.pipeline),
-            _ => faults.optional("pipeline", self.pipeline),
+        let pipeline_id = faults.optional("pipeline_id", self.pipeline_id);
+        let pipeline_name = match faults.command() {
+            Some("follow" | "replay") => faults.required("pipeline_name", self.pipeline_name),
+            _ => faults.optional("pipeline_name", self.pipeline_name),
         };
         let stack_name = faults.required("stack_name", self.stack_name);
         let account = faults.required("account", self.account);
@@ -116,13 +117,15 @@ impl Raw {
             worker: faults.optional("job_worker", self.job_worker),
         };
         let work_dir = faults.optional("work_dir", self.work_dir);
-        let listed = faults.optional("sources", self.sources).unwrap_or_default();
+        let listed = faults
+            .optional("archive_entry", self.archive_entry)
+            .unwrap_or_default();
         let format = faults.optional("format", self.format).unwrap_or_default();
         let report_file = faults.optional("report_file", self.report_file);
         let check_config = faults.optional("check_config", self.check_config);
         let fix = faults.switch("fix", self.fix);
         if fix && faults.command() != Some("check") {
-            faults.of("fix", "only the command check mends files");
+            faults.of("fix", "only the command check fixes files");
         }
         let live = faults.switch("live", self.live);
         let allow_aws = faults.switch("allow_aws", self.allow_aws);
@@ -130,7 +133,7 @@ impl Raw {
         for line in &listed.0 {
             match line.parse() {
                 Ok(source) => sources.push(source),
-                Err(fault) => faults.of("sources", fault),
+                Err(fault) => faults.of("archive_entry", fault),
             }
         }
 
@@ -164,13 +167,13 @@ impl Raw {
         }
         let build_env = build_env::read(&env_files, dialect.unwrap_or_default(), faults);
         let given = faults
-            .optional("projects", self.projects)
+            .optional("project_file", self.project_file)
             .unwrap_or_default();
         let mut projects = Vec::new();
         for file in &given.0 {
             match projects::read(file) {
                 Ok(more) => projects.extend(more),
-                Err(fault) => faults.of("projects", format!("{file}: {fault}")),
+                Err(fault) => faults.of("project_file", format!("{file}: {fault}")),
             }
         }
         let record_file = faults.optional("record_file", self.record_file);
@@ -219,7 +222,8 @@ impl Raw {
             definition: definition?,
             parameter_files: action::program::paths(&files),
             parameters,
-            pipeline,
+            pipeline_id,
+            pipeline_name,
             stack_name: stack_name?,
             account: account?,
             selection,

@@ -32,7 +32,9 @@ pub struct Checked {
     /// Single parameters.
     pub(crate) parameters: Vec<(String, String)>,
     /// The pipeline's logical id.
-    pub(crate) pipeline: Option<String>,
+    pub(crate) pipeline_id: Option<String>,
+    /// The name of the pipeline in the account; always there for `follow` and `replay`.
+    pub(crate) pipeline_name: Option<String>,
     /// `AWS::StackName`.
     pub(crate) stack_name: String,
     /// `AWS::AccountId`.
