@@ -7,7 +7,7 @@ use harness::codebuild::{Build, CodeBuild};
 use harness::moto::Moto;
 use harness::{FakeAws, Program, Reply};
 use serde_json::json;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 fn asking(fake: &FakeAws) -> Program {
     program().envs(fake.env()).env("AWS_MAX_ATTEMPTS", "2")
