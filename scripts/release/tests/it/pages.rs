@@ -60,7 +60,7 @@ fn every_program_that_ships_has_its_pages() {
                 .join(name.replace("{}", program));
             let text = std::fs::read_to_string(&path).unwrap();
             assert!(
-                text.contains("export-file") || text.contains("export\\-file"),
+                text.contains("log-format") || text.contains("log\\-format"),
                 "{}",
                 path.display()
             );
