@@ -63,7 +63,7 @@ pub(crate) async fn find(job: &Job, named: &Named) -> Result<Source, Failure> {
     let source = source(job, &instance, id).await?;
     if source.volumes.is_empty() {
         return Err(Failure::refused(format!(
-            "EC2 shows no EBS volume of instance {} in {}, so nobody could say whether its image is whole; nothing was touched",
+            "EC2 shows no EBS volume of instance {} in {}, so it cannot be checked whether its image is complete; nothing was touched",
             source.id, job.home.region
         )));
     }
@@ -129,7 +129,7 @@ pub(crate) fn not_found(region: &str, selector: &Selector, error: FindError) -> 
             .hint("add a tag that only one of them has, or give INSTANCE_ID")
         }
         FindError::Aws(error) => {
-            let operation = format!("cannot look at instance {selector} in {region}");
+            let operation = format!("cannot look up instance {selector} in {region}");
             error.failure(operation, "ec2:DescribeInstances")
         }
     }
@@ -237,7 +237,7 @@ async fn volumes(regional: &Regional, instance: &Instance, id: &str) -> Result<V
     let call = regional.ec2.describe_volumes();
     let call = call.set_volume_ids(Some(ids.clone()));
     let reply = call.send().await.map_err(|error| {
-        let operation = format!("cannot look at the volumes of {id} in {}", regional.region);
+        let operation = format!("cannot look up the volumes of {id} in {}", regional.region);
         AwsError::of(&error).failure(operation, "ec2:DescribeVolumes")
     })?;
     let told = |id: &&String| {
@@ -247,7 +247,7 @@ async fn volumes(regional: &Regional, instance: &Instance, id: &str) -> Result<V
     // The image must hold each of them: one that is left out here would be missed by nobody.
     if let Some(untold) = ids.iter().find(|id| !told(id)) {
         return Err(Failure::failed(format!(
-            "cannot look at the volumes of {id} in {}: EC2 tells nothing of {untold}",
+            "cannot look up the volumes of {id} in {}: EC2 says nothing about {untold}",
             regional.region
         )));
     }

@@ -134,7 +134,7 @@ async fn copy(
     let stale = earlier.iter().filter(|image| is_good(image));
     for id in stale.clone().filter_map(|image| image.image_id()) {
         tracing::warn!(
-            "{id} in {} carries this run's key and is no copy of {}; it stays as it is",
+            "{id} in {} has this run's key, but is not a copy of {}; it stays as it is",
             regional.region,
             verified.image_id
         );
@@ -160,7 +160,7 @@ async fn copy(
             if error.is("InvalidAMIName.Duplicate")
                 && let Some(id) = appears(job, regional, run, verified)
                     .await
-                    .map_err(|failure| failure.cause(format!("CopyImage met last: {error}")))?
+                    .map_err(|failure| failure.cause(format!("the last error of CopyImage: {error}")))?
             {
                 tracing::info!("adopting the copy {id} in {}", regional.region);
                 return Ok(id);

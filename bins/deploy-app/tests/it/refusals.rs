@@ -265,7 +265,7 @@ fn a_target_that_cannot_be_made_is_refused_before_anything_is_done() {
         in_the_way
             .assert_code(2)
             .assert_stderr(deed)
-            .assert_stderr(&format!("{} is no folder", file.display()));
+            .assert_stderr(&format!("{} is not a folder", file.display()));
         let closed = closed.clone().env("DEPLOY_APP_DRY_RUN", dry).run();
         closed
             .assert_code(3)

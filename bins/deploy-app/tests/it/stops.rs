@@ -35,7 +35,7 @@ fn a_stop_command_that_finds_nothing_keeps_nobody_from_going_back_and_on() {
         .clone()
         .run()
         .assert_code(1)
-        .assert_stderr("as far as can be told nothing runs: going on")
+        .assert_stderr("nothing seems to be running: going on")
         .assert_stderr(&format!(
             "rolled back: release {first} runs again and is healthy"
         ));

@@ -98,7 +98,7 @@ pub(crate) async fn check_name_is_free(job: &Job, plan: &Plan) -> Result<(), Fai
     };
     let whose = match is_foreign(holder, plan) {
         true => "which is not of this run",
-        false => "which this run made and somebody took out of use",
+        false => "which this run made and someone took out of use",
     };
     Err(Failure::refused(format!(
         "the name {:?} is taken in {} by {}, {whose}; nothing was touched",
@@ -257,7 +257,7 @@ async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<S
 /// A failure with what the last CreateImage before it met.
 fn after(last: Option<AwsError>, failure: Failure) -> Failure {
     match last {
-        Some(error) => failure.cause(format!("CreateImage met last: {error}")),
+        Some(error) => failure.cause(format!("the last error of CreateImage: {error}")),
         None => failure,
     }
 }
