@@ -254,7 +254,7 @@ async fn outlasts(
     let look = async || {
         Ok(match answers(remote, asked, limits).await? < least {
             true => Look::There(()),
-            false => Look::NotYet("something answers still".to_owned()),
+            false => Look::NotYet("something still answers".to_owned()),
         })
     };
     let limit = Instant::now() + PATIENCE;

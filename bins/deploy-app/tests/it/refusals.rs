@@ -389,7 +389,7 @@ fn a_current_that_is_not_ours_is_refused() {
         .program()
         .run()
         .assert_code(2)
-        .assert_stderr("is no release of this program");
+        .assert_stderr("is not a release of this program");
 }
 
 #[test]

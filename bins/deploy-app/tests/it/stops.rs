@@ -192,7 +192,7 @@ fn what_answers_already_does_not_pass_for_the_release() {
         .env("DEPLOY_APP_START", "true")
         .run()
         .assert_code(0)
-        .assert_stderr("what will be found healthy may be that");
+        .assert_stderr("the old process may be what is found healthy");
     // The first release is no exception: what answers is not ours, and is not asked to go.
     std::fs::rename(world.target(), world.state().join("away")).unwrap();
     dry.run().assert_code(0).assert_stderr(refused);

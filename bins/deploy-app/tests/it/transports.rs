@@ -280,7 +280,7 @@ fn a_transport_without_its_means_is_refused_before_anything_is_touched() {
         .env("DEPLOY_APP_ADDRESS", "127.0.0.1:1")
         .run()
         .assert_code(2)
-        .assert_stderr("DEPLOY_APP_ADDRESS names another place");
+        .assert_stderr("but DEPLOY_APP_ADDRESS is set");
 }
 
 #[test]

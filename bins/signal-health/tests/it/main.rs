@@ -235,7 +235,7 @@ fn a_failure_that_nobody_hears_is_still_the_applications() {
         .run()
         .assert_code(1)
         .assert_stderr("last seen: it answers 500")
-        .assert_stderr("and that could not be told: cannot signal FAILURE");
+        .assert_stderr("and the failure could not be signalled: cannot signal FAILURE");
 }
 
 #[test]
@@ -436,7 +436,7 @@ fn the_deadline_holds_while_it_signals_and_the_error_says_what_aws_said() {
     fake.on(HEALTH, [Reply::empty(500)]);
     let ran = program(&fake).args(["--timeout", "4s"]).run();
     ran.assert_code(1)
-        .assert_stderr("and that could not be told: cannot signal FAILURE")
+        .assert_stderr("and the failure could not be signalled: cannot signal FAILURE")
         .assert_stderr("Throttling: Rate exceeded");
     // Without a deadline the retries of one signal take most of a minute.
     assert!(started.elapsed() < Duration::from_secs(30));
@@ -458,7 +458,7 @@ fn sigterm_is_answered_while_it_signals() {
     let ran = running.finish();
     ran.assert_code(143)
         .assert_stderr("stopped while signalling SUCCESS")
-        .assert_stderr("the stack may have heard it");
+        .assert_stderr("the stack may have received it");
     assert!(stopped.elapsed() < Duration::from_secs(20));
 }
 

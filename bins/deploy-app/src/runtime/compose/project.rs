@@ -303,7 +303,7 @@ mod tests {
         let owner = format!("owner app /srv/shop/app\n{gone}");
         let taken = project(&owner, Some("app"), None);
         assert!(taken.is_err_and(|taken| {
-            taken.by.ends_with("not on this host any more")
+            taken.by.ends_with("no longer on this host")
                 && taken
                     .hint
                     .contains("docker volume rm deploy-app.owner.app;")
