@@ -158,9 +158,12 @@ async fn copy(
             }
             // The copy of a try that was killed a moment ago, which was not listed before.
             if error.is("InvalidAMIName.Duplicate")
-                && let Some(id) = appears(job, regional, run, verified)
-                    .await
-                    .map_err(|failure| failure.cause(format!("the last error of CopyImage: {error}")))?
+                && let Some(id) =
+                    appears(job, regional, run, verified)
+                        .await
+                        .map_err(|failure| {
+                            failure.cause(format!("the last error of CopyImage: {error}"))
+                        })?
             {
                 tracing::info!("adopting the copy {id} in {}", regional.region);
                 return Ok(id);

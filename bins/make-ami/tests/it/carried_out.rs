@@ -242,9 +242,7 @@ async fn a_dry_run_of_clean_removes_nothing_where_everything_is_carried_out() {
         let id = cloud.world.images()[0].id.clone();
         cloud.world.carries_dry_runs_out(&ALL);
         let ended = cloud.run().go_on(command, &id).dry_run().end().await;
-        ended
-            .assert_code(1)
-            .assert_said("nothing was changed");
+        ended.assert_code(1).assert_said("nothing was changed");
         ended_with(&ended, &cloud, "CreateTags");
         assert_eq!(sorted(&cloud), before);
         assert_eq!(cloud.world.snapshots().len(), 1);
