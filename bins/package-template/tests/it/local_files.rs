@@ -331,7 +331,7 @@ fn a_server_that_tells_no_checksum_is_read_back() {
     program
         .run()
         .assert_code(5)
-        .assert_stderr("that nobody tells")
+        .assert_stderr("(none given)")
         .assert_stderr("aws s3api delete-object");
 }
 
