@@ -92,7 +92,7 @@ impl Answer {
         let (status, release, length, at) = match head(bytes) {
             Ok(Some(head)) => head,
             Ok(None) => return Err(early()),
-            Err(()) => return Err("what was answered is no HTTP".to_owned()),
+            Err(()) => return Err("the answer is not HTTP".to_owned()),
         };
         let rest = &bytes[at..];
         let is_cut = bytes.len() >= LONGEST;
@@ -103,7 +103,7 @@ impl Answer {
                 Ok(Some(body)) => body,
                 Ok(None) if is_cut => rest.to_vec(),
                 Ok(None) => return Err(early()),
-                Err(()) => return Err("what was answered is no HTTP".to_owned()),
+                Err(()) => return Err("the answer is not HTTP".to_owned()),
             },
             Length::Bytes(_) if is_cut => rest.to_vec(),
             Length::Bytes(_) => return Err(early()),
@@ -283,7 +283,7 @@ mod tests {
             ),
             (
                 answered(b"SSH-2.0-OpenSSH_9\r\n", true, |_| {}),
-                "what was answered is no HTTP",
+                "the answer is not HTTP",
             ),
         ] {
             assert_eq!(seen, Err(told.to_owned()));

@@ -131,7 +131,7 @@ impl Routes {
         }
         if !settings.jumps.is_empty() {
             return Err(Failure::refused(format!(
-                "DEPLOY_APP_TRANSPORT={wanted} leads to the instance itself, and a jump host is named; nothing was connected to"
+                "DEPLOY_APP_TRANSPORT={wanted} connects to the instance itself, but a jump host is set; nothing was connected to"
             ))
             .hint("keep one of the two"));
         }

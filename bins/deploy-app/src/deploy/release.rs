@@ -259,7 +259,7 @@ async fn renew<'a>(
         return Ok(None);
     };
     tracing::info!(
-        "connecting to {} anew: the tunnel ends after an hour, and the switch may take what is left of it",
+        "connecting to {} again: the tunnel ends after an hour, and the switch may take what is left of it",
         remote.shown
     );
     remote.session.clone().close().await;

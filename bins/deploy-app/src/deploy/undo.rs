@@ -230,7 +230,7 @@ async fn take_deeds_back(
             }
             Err(error) => {
                 tracing::warn!("{error}");
-                outcome = format!("taking back failed: {}", error.deed());
+                outcome = format!("undoing it failed: {}", error.deed());
                 failure = not_taken_back(remote, journal, before, failure, &error);
                 may_remove = false;
             }

@@ -59,7 +59,7 @@ impl Remote<'_> {
         let paths = &self.settings.paths;
         if let Some(foreign) = &seen.foreign {
             return Err(Failure::refused(format!(
-                "{}/{} on {} leads to `{foreign}`, which is no release of this program",
+                "{}/{} on {} points to `{foreign}`, which is not a release of this program",
                 paths.target,
                 paths.current(),
                 self.shown

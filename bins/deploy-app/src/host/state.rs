@@ -27,7 +27,7 @@ pub(crate) struct State {
     pub placing: Option<String>,
     /// What the agent decided alone on the last release whose deployment lost its connection, until that was told.
     pub decision: Option<Decision>,
-    /// What stands where the target folder, or one above it, shall be, and is no folder.
+    /// What stands where the target folder, or one above it, shall be, and is not a folder.
     pub blocked: Option<String>,
     /// The folder that holds what we make, and that we may not write into: the target, or the lowest one above it.
     pub closed: Option<String>,

@@ -68,7 +68,7 @@ impl Remote<'_> {
                 .map(|path| format!("`{}`", path.escape_debug()))
                 .collect();
             return failure.hint(format!(
-                "in the way in {} is what no earlier deployment put there: {}; move it away, or leave out of the application what is to lie there",
+                "{} has files that no earlier deployment put there: {}; move them away, or leave these paths out of the application",
                 self.settings.paths.target,
                 shown.join(", ")
             ));

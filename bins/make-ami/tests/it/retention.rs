@@ -394,7 +394,7 @@ async fn a_shared_image_goes_when_no_account_uses_it() {
     ended
         .assert_code(0)
         .assert_said("a launch permission of account 111122223333")
-        .assert_said("nobody has used it for");
+        .assert_said("no account has used it for");
     assert_eq!(left(&cloud), "", "{ended}");
     // One report for the one that is shared.
     assert_eq!(cloud.world.usage_reports(), [id('a')]);

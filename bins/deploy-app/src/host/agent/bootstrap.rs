@@ -133,7 +133,7 @@ pub(super) async fn start(
             path,
             is_verifiable: false,
         } => {
-            tracing::warn!("the host has no sha256sum: the agent is sent anew each time");
+            tracing::warn!("the host has no sha256sum: the agent is sent each time");
             format!(
                 "{}exec {} serve-once {}",
                 path_first(folders),

@@ -74,7 +74,7 @@ impl Link {
 
     /// Gives the agent up: it did not even answer that something was ended.
     pub(super) fn give_up(&self) {
-        let why = "the agent on the host does not answer any more".to_owned();
+        let why = "the agent on the host no longer answers".to_owned();
         self.shared.close(ExecError::Lost(why));
     }
 
