@@ -23,8 +23,7 @@ class Method:
 
 @dataclass
 class Goal:
-    """`metric` of ours is at most `at_most` times that of `peer`; `best` is the peer with the least. With `over`, ours is at
-    most that much more, in the metric's unit."""
+    """`metric` of ours is at most `at_most` times that of `peer`; with `over`, at most that much more, in the metric's unit."""
 
     metric: str
     peer: str
@@ -50,7 +49,8 @@ CASES: dict[str, Case] = {}
 
 
 def case(name, program, what, **settings):
-    """Registers the function as the set-up of a case. It gets the bench, and returns the methods."""
+    """Registers the function as the set-up of a case. It gets the bench, and returns the methods; or, when it did the runs
+    itself, the samples of each method."""
 
     def register(setup):
         CASES[name] = Case(name, program, what, setup, **settings)

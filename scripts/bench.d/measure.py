@@ -1,5 +1,6 @@
 """Run a command, and say what it took."""
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,12 +19,13 @@ class Sample:
     what a case measures beside that, by its name."""
 
     wall: float
-    cpu: float
+    cpu: float | None
     memory: int
     extra: dict
 
     def values(self):
-        return {"wall": self.wall, "cpu": self.cpu, "memory": self.memory} | self.extra
+        all_of_it = {"wall": self.wall, "cpu": self.cpu, "memory": self.memory} | self.extra
+        return {metric: value for metric, value in all_of_it.items() if value is not None}
 
 
 class Failed(Exception):
@@ -50,8 +52,6 @@ def run(command, *, env, cwd, codes=(0,), stdin=None):
 
 def need(*programs):
     """The paths of programs that must be installed."""
-    import shutil
-
     found = [shutil.which(program) for program in programs]
     if None in found:
         sys.exit(f"bench: cannot find `{programs[found.index(None)]}`; run: scripts/setup tools bench")

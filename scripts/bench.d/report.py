@@ -6,13 +6,15 @@ from xml.sax.saxutils import escape
 from case import CASES
 
 START, END = "<!-- generated:table -->\n", "<!-- end:table -->"
-WORDS = {"wall": "time", "cpu": "CPU", "memory": "memory", "size": "size", "item": "time an item", "poll": "CPU a poll"}
+WORDS = {"wall": "time", "cpu": "CPU", "memory": "memory", "size": "size", "item": "time an item", "poll": "CPU a poll", "rate": "rate"}
 
 
 def amount(metric, value):
     """A value with its unit, in three digits."""
     if metric == "memory":
         return f"{value / 1024:.1f} MiB"
+    if metric == "rate":
+        return f"{value:.1f} MiB/s"
     if metric == "size":
         return f"{value / 1e6:.2f} MB"
     if value < 0.1:
@@ -64,19 +66,21 @@ def table(known):
     for name, result in known_cases(known):
         ours = next(iter(result["methods"]))
         goals = {(goal["peer"], goal["metric"]): goal for goal in result["goals"]}
+        # What a row has in common with the one above is said once.
+        work, above = f"{ours}: {result['what']}", None
         for peer, ratios in result["ratios"].items():
             for metric in dict.fromkeys(["wall", *(metric for one, metric in goals if one == peer)]):
                 if metric == "wall" and name == "poll":
                     continue
                 goal = goals.get((peer, metric))
-                # A cell that was written once is not repeated below itself.
                 least, median, most = ratios[metric]
                 mark = "" if goal is None else wanted(goal) if goal["met"] else f"**{wanted(goal)}, missed**"
                 reached = got(goal) if goal and "over" in goal else ratio(median)
                 out.append(
-                    f"| {ours}: {result['what']} | {peer} | {WORDS[metric]} {amount(metric, result['methods'][ours][metric][1])} "
+                    f"| {work} | {'' if peer == above else peer} | {WORDS[metric]} {amount(metric, result['methods'][ours][metric][1])} "
                     f"| {amount(metric, result['methods'][peer][metric][1])} | {reached} | {ratio(least)} to {ratio(most)} | {mark} |"
                 )
+                work, above = "", peer
     return "\n".join(out) + "\n"
 
 
@@ -87,7 +91,7 @@ def missed(known):
         goals = [goal for goal in result["goals"] if not goal["met"]]
         if goals:
             which = "; ".join(f"{WORDS[goal['metric']]} {got(goal)} of {goal['peer']}, not {wanted(goal)}" for goal in goals)
-            out.append(f"- `{name}` ({which}): {CASES[name].limit or 'nobody has looked yet'}.")
+            out.append(f"- `{name}` ({which}). {result['limit'] or 'nobody has looked yet'}.")
     return "\n".join(["Goals that were missed, and what stands in the way:", "", *out, ""]) if out else "Every goal was met.\n"
 
 

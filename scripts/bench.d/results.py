@@ -55,8 +55,6 @@ def summary(case, samples):
 def reached(goal, of_method, ratios, ours):
     """What a goal asks for, the median that was reached, and whether that is enough."""
     peer = goal.peer
-    if peer == "best":
-        peer = min(ratios, key=lambda name: of_method[name][goal.metric][1])
     if goal.over is not None:
         more = of_method[ours][goal.metric][1] - of_method[peer][goal.metric][1]
         return {"metric": goal.metric, "peer": peer, "over": goal.over, "reached": float(f"{more:.4g}"), "met": more <= goal.over}
