@@ -41,7 +41,7 @@ def make_ami(bench, moto):
     return method
 
 
-PROOF = ("make-ami makes thirteen calls: it looks for the image of an earlier try, counts the volumes, tags, and looks twice, half a "
+PROOF = ("`make-ami` makes thirteen calls: it looks for the image of an earlier try, counts the volumes, tags, and looks twice, half a "
          "second apart, before it calls the image available, since EC2's answers are consistent only in the end. The others believe "
          "the first look. That pause alone is longer than the goal; the CPU is that of the calls. Of the memory, most are pages of "
          "the program itself, which the kernel shares and takes back")

@@ -60,7 +60,7 @@ def filled(bench, tree):
 @case(
     "deploy-first", "deploy-app", "a first copy of 10,000 files",
     goals=[Goal("wall", "rsync -a", 1 / 2)],
-    limit="at most half of `rsync -a` was the goal; the host writes and hashes every file, and waits until all of it is on the disk, "
+    limit="The host writes and hashes every file, and waits until all of it is on the disk, "
           "which rsync does not",
 )
 def first(bench):
@@ -80,7 +80,7 @@ def first(bench):
 @case(
     "deploy-unchanged", "deploy-app", "50,000 files, nothing changed",
     goals=[Goal("wall", "rsync -a", 0.6)],
-    limit="the host looks at each of the 50,000 files, as rsync's does; the calls for that are most of the time of both",
+    limit="The host looks at each of the 50,000 files, as rsync's does; the calls for that are most of the time of both",
 )
 def unchanged(bench):
     inputs.rsync_tree(bench.work / "tree", 50_000)
@@ -90,7 +90,7 @@ def unchanged(bench):
 @case(
     "deploy-checkout", "deploy-app", "the same 50,000 files after a fresh checkout, with new times",
     goals=[Goal("wall", "rsync -a", 1 / 40), Goal("wall", "rsync -ac", 0.4)],
-    limit="rsync -a sends every file again, and -ac reads all of both sides; deploy-app hashes the source alone, which takes as long "
+    limit="`rsync -a` sends every file again, and -ac reads all of both sides; deploy-app hashes the source alone, which takes as long "
           "as reading it",
 )
 def checkout(bench):
@@ -114,7 +114,7 @@ def checkout(bench):
 @case(
     "deploy-large", "deploy-app", "one file of 1 GiB of which 1 MiB changed", runs=3,
     goals=[Goal("wall", "rsync -a", 1 / 2)],
-    limit="the source is read and hashed whole, and the host copies the rest of the file out of the release before",
+    limit="The source is read and hashed whole, and the host copies the rest of the file out of the release before",
 )
 def large(bench):
     tree = bench.work / "tree"

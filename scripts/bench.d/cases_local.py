@@ -48,7 +48,7 @@ def archives(bench, tree, names):
     "package-tree", "package-template", "an archive of a mixed tree of 80 MB",
     # 7z's own fastest level is shown, and is no goal: it compresses less.
     goals=[Goal("wall", name, 1 / 2) for name in ("zip -r", "7z", "python")] + [Goal("size", "zip -r", 1)],
-    limit="on two cores, two of them compress side by side, and that is all there is to win: zlib-rs at level 6 takes as much CPU "
+    limit="On two cores, two of them compress side by side, and that is all there is to win: zlib-rs at level 6 takes as much CPU "
           "for a byte as the others",
 )
 def package_tree(bench):
@@ -60,7 +60,7 @@ def package_tree(bench):
 @case(
     "package-small", "package-template", "an archive of 10,000 small files",
     goals=[Goal("wall", "zip -r", 1 / 2), Goal("size", "zip -r", 1)],
-    limit="on two cores, two of them compress side by side; each file is read twice, once for the digest that decides whether there "
+    limit="On two cores, two of them compress side by side; each file is read twice, once for the digest that decides whether there "
           "is anything to do",
 )
 def package_small(bench):
@@ -72,7 +72,7 @@ def package_small(bench):
 @case(
     "package-upload", "package-template", "one template, checked, packed and uploaded to S3", runs=7,
     goals=[Goal("wall", "zip, aws s3 cp", 1 / 15)],
-    limit="moto's answers: the bucket is looked at before it is written to, so that nothing is uploaded twice or over another's work",
+    limit="Most of it are moto's answers: the bucket is looked at before it is written to, so that nothing is uploaded twice or over another's work",
 )
 def package_upload(bench):
     need("zip")
@@ -144,7 +144,7 @@ def package_assets(bench):
 
 @case(
     "export-vars", "export-vars", "1,000 values out of a JSON file, checked and quoted for a shell", runs=25,
-    limit="each value is looked through for secrets and for what a consumer would drop, which the others do not do; the start of the "
+    limit="Each value is looked through for secrets and for what a consumer would drop, which the others do not do; the start of the "
           "program is a third of it",
     goals=[Goal("wall", "jq", 1 / 2), Goal("wall", "bash loop", 1 / 2)],
 )
@@ -178,7 +178,7 @@ ITEMS = 200
 
 @case(
     "items", "run-pipeline", f"a buildspec of {ITEMS} commands", goals=[Goal("item", "sh -c", over=0.005)],
-    limit="an item runs as CodeBuild runs it: a shell reads the environment that the item before left, starts `cat` for the folder, and "
+    limit="An item runs as CodeBuild runs it: a shell reads the environment that the item before left, starts `cat` for the folder, and "
           "saves both again",
 )
 def items(bench):

@@ -91,7 +91,7 @@ def missed(known):
         goals = [goal for goal in result["goals"] if not goal["met"]]
         if goals:
             which = "; ".join(f"{WORDS[goal['metric']]} {got(goal)} of {goal['peer']}, not {wanted(goal)}" for goal in goals)
-            out.append(f"- `{name}` ({which}). {result['limit'] or 'nobody has looked yet'}.")
+            out.append(f"- `{name}` ({which}). {CASES[name].limit or 'Nobody has looked yet'}.")
     return "\n".join(["Goals that were missed, and what stands in the way:", "", *out, ""]) if out else "Every goal was met.\n"
 
 

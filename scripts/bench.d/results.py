@@ -48,7 +48,6 @@ def summary(case, samples):
         "day": datetime.date.today().isoformat(), "processor": processor(), "cores": os.cpu_count(),
         "load": float(f"{os.getloadavg()[1]:.2g}"),
         "methods": of_method, "ratios": ratios, "goals": [reached(goal, of_method, ratios, ours) for goal in case.goals],
-        "limit": case.limit,
     }
 
 
