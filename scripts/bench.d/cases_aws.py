@@ -127,8 +127,8 @@ def poll(bench):
 
     return [
         # It serves until it is told to end.
-        Method("job-worker", ["timeout", "--signal=TERM", "12", bench.ours("job-worker"), "serve", "--program", "make-ami", "--program-folder", bench.programs,
-                              "--provider", "MakeAmi", "--work-folder", bench.work / "jobs", "--poll-every", "1s"],
+        Method("job-worker", ["timeout", "--signal=TERM", "12", bench.ours("job-worker"), "serve", "--program", "make-ami", "--program-dir", bench.programs,
+                              "--provider", "MakeAmi", "--work-dir", bench.work / "jobs", "--poll-every", "1s"],
                before=before, after=after, env=env, codes=(124,)),
         Method("aws", [bench.peer("aws"), "codepipeline", "poll-for-jobs", "--action-type-id", *kind],
                before=before, after=after, env=env),

@@ -88,12 +88,7 @@ pub struct Raw {
     #[arg(long, value_name = "TOKEN", help_heading = "Output")]
     continuation_token: Given<String>,
     /// How many variables your GitLab plan takes from a dotenv report: 20 to 150
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "20",
-        help_heading = "Output"
-    )]
+    #[arg(long, value_name = "N", default_value = "20", help_heading = "Output")]
     gitlab_variables: Given<GitlabVariables>,
     /// Check the limits of what reads the variables: parameter-overrides or commands-action
     #[arg(long, value_name = "CONSUMER", action = ArgAction::Append, help_heading = "Checks")]

@@ -81,7 +81,10 @@ pub const PROGRAM: Program = Program {
             "serve",
             "Ask for jobs of an action type and work on them, until SIGTERM",
         ),
-        Subcommand::acting("lambda", "Run as the Lambda function that an invoke action calls"),
+        Subcommand::acting(
+            "lambda",
+            "Run as the Lambda function that an invoke action calls",
+        ),
         Subcommand::read_only(
             "status",
             "Show the jobs in a work folder, and what others left behind",

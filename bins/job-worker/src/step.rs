@@ -160,7 +160,10 @@ impl<P: Programs> Worker<P> {
             let started = move |child| {
                 entry.child = Some(child);
                 if let Err(error) = journal.save(&entry) {
-                    tracing::error!("[job {}] cannot write its process to the journal: {error}", entry.job);
+                    tracing::error!(
+                        "[job {}] cannot write its process to the journal: {error}",
+                        entry.job
+                    );
                 }
             };
             let mut running = pin!(self.programs.run(run, started, stop));

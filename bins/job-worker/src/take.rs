@@ -14,7 +14,10 @@ impl<P: Programs> Worker<P> {
     pub(crate) async fn take(&self, job: Job) {
         let entry = self.entry(&job);
         if let Err(error) = self.journal.save(&entry) {
-            tracing::error!("[job {}] not taken: it cannot be written to the journal: {error}", job.id);
+            tracing::error!(
+                "[job {}] not taken: it cannot be written to the journal: {error}",
+                job.id
+            );
             return;
         }
         self.acknowledge(entry, Some(job.data), false).await;

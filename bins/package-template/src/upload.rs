@@ -176,7 +176,10 @@ impl Uploader<'_> {
                 return self.after_failure(&error, archive, &decision).await;
             }
             tries += 1;
-            tracing::info!("{} is being written by another process; trying again", self.object());
+            tracing::info!(
+                "{} is being written by another process; trying again",
+                self.object()
+            );
         }
     }
 

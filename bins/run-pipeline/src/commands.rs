@@ -280,7 +280,10 @@ async fn buildspec(settings: &Checked, context: &Context) -> Result<Output, Fail
     let mut exports = Exports::read_by(Reader::Shell, &allowed);
     for (name, value) in outcome.exports {
         exports.pass_on(name, value).map_err(|fault| {
-            Failure::failed(format!("{shown} exports a variable that cannot be passed on")).cause(fault)
+            Failure::failed(format!(
+                "{shown} exports a variable that cannot be passed on"
+            ))
+            .cause(fault)
         })?;
     }
     Ok(Output::Exports(exports))

@@ -341,7 +341,9 @@ fn a_faulty_line_of_an_env_file_brings_no_fault_that_is_none() {
         .assert_stderr(
             "app.env:4: DEPLOY_APP_TARGT: no such setting (did you mean DEPLOY_APP_TARGET?)",
         )
-        .assert_stderr("settings that depend on each other are checked once the env files can be read")
+        .assert_stderr(
+            "settings that depend on each other are checked once the env files can be read",
+        )
         .refute_stderr("lies inside the application")
         .refute_stderr("not set");
 }

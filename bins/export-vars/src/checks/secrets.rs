@@ -76,7 +76,9 @@ pub(crate) fn unmatched(settings: &Checked, environment: &Environment) -> Vec<St
     let alone = settings.secret.iter().filter(alone);
     alone
         .map(|given| {
-            format!("--secret {given}: matches no variable of the environment, so it protects nothing")
+            format!(
+                "--secret {given}: matches no variable of the environment, so it protects nothing"
+            )
         })
         .collect()
 }

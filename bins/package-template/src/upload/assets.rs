@@ -114,9 +114,7 @@ impl Uploader<'_> {
                 Shelved::Nothing => None,
                 Shelved::Another { etag } => {
                     let place = self.asset_place(bucket, asset);
-                    tracing::warn!(
-                        "the content of {place} does not match its key; it is replaced"
-                    );
+                    tracing::warn!("the content of {place} does not match its key; it is replaced");
                     Some(etag)
                 }
             };

@@ -374,7 +374,8 @@ fn overrides_are_texts() {
     };
     assert_eq!(with("\"2\""), "");
     for value in ["2", "true", "null", "[\"2\"]"] {
-        let said = format!("the value of Size in ParameterOverrides is {value}, not a string [P402]");
+        let said =
+            format!("the value of Size in ParameterOverrides is {value}, not a string [P402]");
         assert!(with(value).contains(&said), "{}", with(value));
     }
 }
