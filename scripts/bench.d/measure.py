@@ -1,9 +1,12 @@
 """Run a command, and say what it took."""
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,9 @@ from pathlib import Path
 # The wrapper whose own memory is small: a child of Python starts with Python's peak as its own (see exec_mmap in
 # Linux's fs/exec.c), and would never show less.
 TIME = "/usr/bin/time"
+
+# The longest that one run may take, in seconds: far more than any does on a busy machine.
+LONGEST = 900
 
 
 @dataclass
@@ -32,15 +38,30 @@ class Failed(Exception):
     """A measured command failed. What it printed is in the message."""
 
 
-def run(command, *, env, cwd, codes=(0,), stdin=None):
+@contextlib.contextmanager
+def ending(child):
+    """The child and all its own end when it takes too long, or when the bench does."""
+    timer = threading.Timer(LONGEST, os.killpg, (child.pid, signal.SIGKILL))
+    timer.start()
+    try:
+        yield
+    except BaseException:
+        os.killpg(child.pid, signal.SIGKILL)
+        raise
+    finally:
+        timer.cancel()
+
+
+def run(command, *, env, cwd, codes=(0,)):
     """Run `command` to its end. The times are those of all its processes."""
     with tempfile.TemporaryFile() as said, tempfile.NamedTemporaryFile() as peak:
         started = time.monotonic()
         child = subprocess.Popen(
             [TIME, "-q", "-o", peak.name, "-f", "%M", *map(str, command)],
-            env=env, cwd=cwd, stdin=stdin or subprocess.DEVNULL, stdout=said, stderr=said,
+            env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
         )
-        _, status, usage = os.wait4(child.pid, 0)
+        with ending(child):
+            _, status, usage = os.wait4(child.pid, 0)
         wall = time.monotonic() - started
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode not in codes:

@@ -4,6 +4,7 @@ import unittest
 
 import cases_local  # noqa: F401
 import comment
+import measure
 import report
 import results
 from case import Case, Goal
@@ -29,6 +30,28 @@ class Ratios(unittest.TestCase):
 
     def test_are_said_as_people_say_them(self):
         self.assertEqual([report.ratio(value) for value in (0.125, 0.5, 1.5, 1 / 340)], ["1/8", "0.50", "1.50", "1/340"])
+
+
+class Runs(unittest.TestCase):
+    env = {"PATH": "/usr/bin:/bin"}
+
+    def test_count_all_processes_and_the_largest(self):
+        sample = measure.run(["sh", "-c", "head -c 30000000 /dev/zero | tail -c 30000000 >/dev/null"], env=self.env, cwd="/")
+        self.assertGreater(sample.memory, 25_000)
+        self.assertLess(measure.run(["true"], env=self.env, cwd="/").memory, 6_000)
+
+    def test_another_code_is_an_error_with_what_was_printed(self):
+        with self.assertRaisesRegex(measure.Failed, "ended with 3:\nwhy"):
+            measure.run(["sh", "-c", "echo why; exit 3"], env=self.env, cwd="/")
+        self.assertGreaterEqual(measure.run(["sh", "-c", "exit 3"], env=self.env, cwd="/", codes=(3,)).wall, 0)
+
+    def test_a_run_that_takes_too_long_is_ended_with_all_its_processes(self):
+        measure.LONGEST, longest = 0.3, measure.LONGEST
+        try:
+            with self.assertRaisesRegex(measure.Failed, "ended with -9"):
+                measure.run(["sh", "-c", "sleep 60"], env=self.env, cwd="/")
+        finally:
+            measure.LONGEST = longest
 
 
 class Page(unittest.TestCase):

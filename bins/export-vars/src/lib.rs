@@ -44,7 +44,10 @@ pub const PROGRAM: Program = Program {
             "explain",
             "Show how docker, Compose, python-dotenv, a shell and CodeBuild read each line of env files",
         ),
-        Subcommand::acting("diff", "Show the differences between two files of variables"),
+        Subcommand::acting(
+            "diff",
+            "Show the differences between two files of variables",
+        ),
     ],
     secret_names_field: None,
     timeout: "1m",

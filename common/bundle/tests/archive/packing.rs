@@ -224,7 +224,7 @@ fn many_files_stand_in_the_order_of_their_names() {
     for n in 0..300_usize {
         let name = format!("f{n:03}");
         let size = if n % 97 == 5 { 700_000 } else { n * 50 };
-        let content: Vec<u8> = (0..size).map(|at| (at * (n + 1) >> 3) as u8).collect();
+        let content: Vec<u8> = (0..size).map(|at| ((at * (n + 1)) >> 3) as u8).collect();
         fs::write(root.path().join(&name), &content).unwrap();
         expected.push((name, content));
     }
