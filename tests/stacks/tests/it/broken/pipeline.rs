@@ -319,6 +319,42 @@ pub(super) const RESOLVED: &[Change] = &[
         "  AmiRole:\n    Type: AWS::IAM::Role\n",
     ),
     (
+        "WarmRole exists without a warm start",
+        PIPELINE,
+        "  WarmRole:\n    Type: AWS::IAM::Role\n    Condition: HasWarmSnapshot\n",
+        "  WarmRole:\n    Type: AWS::IAM::Role\n",
+    ),
+    (
+        "when the warm start runs",
+        PIPELINE,
+        "              - Name: Warm\n",
+        "              - Name: Warm\n                RunOrder: 2\n",
+    ),
+    (
+        "AMI_NAME of the warm start, with worker",
+        PIPELINE,
+        "Value: !If [HasAmiBuild, !Sub '${AppStackName}-{utc}-{build}', !Sub '${AppStackName}-{utc}']",
+        "Value: !Sub '${AppStackName}-{utc}-{build}'",
+    ),
+    (
+        "MAKE_AMI_RUN of the warm start, with codebuild",
+        PIPELINE,
+        "                  ProjectName: !Ref WarmProject\n                  EnvironmentVariables: '[{\"name\":\"MAKE_AMI_RUN\",\"value\":\"#{codepipeline.PipelineExecutionId}\"}]'\n",
+        "                  ProjectName: !Ref WarmProject\n",
+    ),
+    (
+        "what the warm start may do",
+        PIPELINE,
+        "Action: ec2:CreateSnapshots",
+        "Action: [ec2:CreateSnapshots, ec2:CreateImage]",
+    ),
+    (
+        "whose volumes the warm start may snapshot",
+        PIPELINE,
+        "              Action: ec2:CreateSnapshots\n              Resource:\n                - !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/${InstanceId}'\n",
+        "              Action: ec2:CreateSnapshots\n              Resource:\n                - !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/*'\n",
+    ),
+    (
         "CodePipeline may run the build: true, with worker",
         PIPELINE,
         "!If [HasAmiBuild, !Sub",
