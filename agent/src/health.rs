@@ -2,11 +2,15 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use agent_protocol::message::{AgentError, RequestId};
 use agent_protocol::plan::HealthCheck;
 
+use crate::command::Commands;
 use crate::connect::connect;
+use crate::output::Output;
 
 /// The longest answer that is read, in bytes: longer ones are cut, as in deploy-app.
 const LONGEST: usize = 1024 * 1024;
@@ -14,6 +18,26 @@ const LONGEST: usize = 1024 * 1024;
 const LONGEST_HEAD: usize = 64 * 1024;
 /// More headers than this are no answer.
 const MOST_HEADERS: usize = 128;
+
+/// Asks as often as good answers are needed, on a thread of its own. The first that is not good is the answer.
+pub(crate) fn start(
+    commands: &Commands,
+    id: RequestId,
+    check: Box<HealthCheck>,
+    answer_ms: u64,
+    output: &Arc<Output>,
+) {
+    let Some(work) = commands.begin(id, output) else {
+        return;
+    };
+    std::thread::spawn(move || {
+        let limit = Duration::from_millis(answer_ms);
+        let mut questions = (0..check.count).take_while(|_| !work.is_over());
+        let is_well = questions.try_for_each(|_| ask(&check, limit));
+        let told = is_well.map(|()| Vec::new());
+        work.end(told.map_err(AgentError::Unhealthy));
+    });
+}
 
 /// Asks once; what is wrong with the answer, in words.
 pub(crate) fn ask(check: &HealthCheck, limit: Duration) -> Result<(), String> {

@@ -32,6 +32,7 @@ mod real_registry;
 mod refusals;
 mod retention;
 mod rollback;
+mod round_trips;
 mod run_spec;
 mod scripted_ssh;
 mod sdk_settings;
