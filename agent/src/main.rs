@@ -14,6 +14,7 @@ mod guardian;
 mod health;
 mod judge;
 mod lock;
+mod others;
 mod output;
 mod script;
 mod serve;

@@ -226,7 +226,9 @@ fn take(id: RequestId, lock: &Lock, waits: bool, output: &Output, holding: &Hold
 
 /// Reads messages until there are no more, or what comes is none.
 fn read(opening: &[u8], mut stdin: File, tell: &SyncSender<Result<ToAgent, ServeError>>) {
-    let ended = read_all(opening, &mut stdin, &|message| tell.send(Ok(message)).is_ok());
+    let ended = read_all(opening, &mut stdin, &|message| {
+        tell.send(Ok(message)).is_ok()
+    });
     if let Err(error) = ended {
         // Nobody hears any more when the agent ends.
         drop(tell.send(Err(error)));

@@ -120,7 +120,10 @@ mod tests {
         let mut newer = agent;
         newer.version += 1;
         let newer = Hello::from_bytes(&newer.to_bytes()).unwrap();
-        assert_eq!(newer.is_one_of(&known), Err(HelloError::Version(VERSION + 1)));
+        assert_eq!(
+            newer.is_one_of(&known),
+            Err(HelloError::Version(VERSION + 1))
+        );
         for other in [Hello::of_agent([8; 32]), Hello::of_client()] {
             assert_eq!(other.is_one_of(&known), Err(HelloError::OtherAgent));
         }

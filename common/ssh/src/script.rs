@@ -192,9 +192,19 @@ mod tests {
             assert!(sent(script, None).script.is_empty(), "{script}");
         }
         let long = "x".repeat(5000);
-        for script in ["echo 'one'", "one\ntwo", "echo !", r"echo \\", r"echo \", &long] {
+        for script in [
+            "echo 'one'",
+            "one\ntwo",
+            "echo !",
+            r"echo \\",
+            r"echo \",
+            &long,
+        ] {
             let sent = sent(script, None);
-            assert!(!sent.script.is_empty() && !sent.command.contains("echo one"), "{script}");
+            assert!(
+                !sent.script.is_empty() && !sent.command.contains("echo one"),
+                "{script}"
+            );
         }
     }
 

@@ -1,11 +1,11 @@
 //! What the program does, step by step: the deployment, going back, listing.
 
+use ::bundle::digest::Digest;
 use action::export::Exports;
 use action::failure::Failure;
 use action::program::{Context, Output};
 use action::redact::SHORTEST;
 use action::wait::Limits;
-use ::bundle::digest::Digest;
 
 use super::application::{self, Application};
 use super::find::{self, Found, Host};

@@ -212,7 +212,9 @@ async fn begin_by(
                     match (is_there, status) {
                         (true, 0) => return Ok(None),
                         // Something else took our hello in, and then the end of the input.
-                        (true, status) => return Err(ExecError::NotRun { status, said: tail }.into()),
+                        (true, status) => {
+                            return Err(ExecError::NotRun { status, said: tail }.into());
+                        }
                         (false, 0) => {
                             let said = Said::parse(&String::from_utf8_lossy(&came));
                             return Ok(Some(Answer::Said(said)));
@@ -305,8 +307,7 @@ fn start_script(programs: &[Program], at: &Folders, opening: &str) -> String {
     )
 }
 
-/// Receives the agent on standard input, and looks for a folder where it can be executed. Old agents go: one that runs does
-/// not need its file any more.
+/// Receives the agent on standard input, and looks for a folder where it can be executed.
 fn put_script(program: &Program, at: &Folders, length: usize) -> String {
     format!(
         r#"umask 077; T={target}; n={digest}; g=; t=
@@ -320,7 +321,6 @@ for d in {folders}; do
   h=$(sha256sum <"$f" 2>/dev/null); v=put; case $h in "$n"*) ;; '') v=once;; *) echo 'it was altered on the way' >&2; rm -f "$f" "$g"; exit 1;; esac
   if "$f" probe 2>/dev/null; then
     p=$d/$n; [ $v = put ] || p=$d/once.$$
-    for o in "$d"/[0-9a-f]*; do case $o in */"$n") ;; *) [ $v = once ] || rm -f "$o";; esac; done
     mv -f "$f" "$p" && {{ [ "$g" = "$f" ] || rm -f "$g"; printf '%s\n' "$v $p"; exit 0; }}
   fi
   [ "$g" = "$f" ] || rm -f "$f"

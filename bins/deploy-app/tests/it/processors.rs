@@ -1,0 +1,71 @@
+//! A host with another processor than this machine's.
+
+use std::path::Path;
+use std::process::Command;
+
+use harness::sshd::Options;
+
+use crate::world::{Tools, World};
+
+const QEMU: &str = "/usr/bin/qemu-aarch64-static";
+
+/// Runs a command where programs for aarch64 are run by QEMU. Since Linux 6.7 a user namespace has its own list of such
+/// formats, so that nothing of this machine changes. The format is the head of a 64-bit ELF program for aarch64, as in QEMU's
+/// own list; `F` opens the emulator at once.
+const AARCH64: &str = r#"#!/bin/sh
+format=':aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:QEMU:F'
+exec unshare --user --map-root-user --mount sh -c '
+    formats=/proc/sys/fs/binfmt_misc
+    mount -t binfmt_misc none $formats && printf %s "$2" >$formats/register || exit 99
+    exec sh -c "$1"' sh "$1" "$format"
+"#;
+
+/// A development build carries the agent of its own processor alone. What ships, which `scripts/test-shipped` runs this
+/// with, carries both.
+fn carries_both() -> bool {
+    std::env::var_os("ACTIONS_BIN").is_some_and(|folder| !folder.is_empty())
+}
+
+#[test]
+fn a_host_with_another_processor_is_deployed_to() {
+    let tools = Tools::new();
+    tools.write("aarch64", &AARCH64.replace("QEMU", QEMU));
+    tools.write(
+        "uname",
+        "#!/bin/sh\n[ \"$*\" = -m ] || exec /usr/bin/uname \"$@\"\necho aarch64\n",
+    );
+    let host = tools.path().join("aarch64");
+    if !Path::new(QEMU).exists() {
+        return harness::missing("qemu-aarch64-static");
+    }
+    let tried = Command::new(&host).arg("exit 0").status();
+    if !tried.is_ok_and(|status| status.success()) {
+        return harness::missing("binfmt_misc of a user namespace (Linux 6.7)");
+    }
+    let mut options = tools.options();
+    let forced = format!("ForceCommand {} \"$SSH_ORIGINAL_COMMAND\"", host.display());
+    options.config.push(forced);
+    let Some(world) = World::start_with(&options) else {
+        return;
+    };
+    if !carries_both() {
+        let ran = world.program().run();
+        ran.assert_code(2)
+            .assert_stderr("there is no agent for aarch64");
+        assert!(!world.target().exists());
+        return;
+    }
+    let put = "putting the agent onto the host";
+    world.program().run().assert_code(0).assert_stderr(put);
+    let answered = world.answer();
+    assert_eq!(answered.unwrap().2, "one");
+    world.write("content", "two");
+    world.program().run().assert_code(0).refute_stderr(put);
+    assert_eq!(world.answer().unwrap().2, "two");
+    let agents = std::fs::read_dir(world.target().join(".deploy/agent")).unwrap();
+    for agent in agents {
+        let head = std::fs::read(agent.unwrap().path()).unwrap();
+        // The machine of an ELF program: EM_AARCH64.
+        assert_eq!(head[18..20], [183, 0]);
+    }
+}
