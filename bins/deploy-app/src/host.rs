@@ -14,6 +14,7 @@ pub(crate) mod agent;
 pub(crate) mod command;
 pub(crate) mod lock;
 mod look;
+mod looking;
 mod receive;
 pub(crate) mod state;
 mod store;
@@ -27,7 +28,7 @@ use bundle::digest::Digest;
 
 use self::agent::{Folders, Host, StartError};
 use self::command::{Command, Tool};
-pub(crate) use self::look::Looking;
+pub(crate) use self::looking::Looking;
 use crate::connect;
 use crate::connect::host_keys::{self, HostKeyTrust};
 use crate::connect::ssh_target::SshTarget;
@@ -78,7 +79,7 @@ impl<'a> Remote<'a> {
             Some(user) => session.by_sudo(user.clone()),
             None => session,
         };
-        let first = (&settings.paths, look::operation(wanted));
+        let first = (&settings.paths, looking::operation(wanted));
         let started = Host::start(session, &folders, first, limits).await;
         let (session, asked) = started.map_err(|error| no_agent(settings, ssh_target, &error))?;
         let remote = Self {

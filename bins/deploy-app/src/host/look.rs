@@ -9,23 +9,12 @@ use filesync::pieces::Pieces;
 use filesync::{Diff, Files, Operation, Running, Seen, Tree};
 
 use super::Remote;
-use super::agent::Asked;
+use super::looking::{Looking, operation};
 use super::state::State;
 use ssh::{OutputMode, Stdin};
 
 const DEED: &str = "look at the target folder";
 const SHOW: OutputMode = OutputMode::Progress("compare");
-
-/// A look that was asked for together with the agent's start.
-pub(crate) struct Looking(pub(super) Asked);
-
-/// What the agent does to look.
-pub(super) fn operation(wanted: Option<Digest>) -> Operation {
-    Operation::Look {
-        wanted,
-        reads: true,
-    }
-}
 
 impl Remote<'_> {
     /// Looks at the target folder, and at what the current release holds where that may differ from the tree with this
