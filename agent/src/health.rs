@@ -143,8 +143,22 @@ impl Answer {
 /// Status, release, length, and the place of the body.
 type Head = (u16, Option<String>, Length, usize);
 
-/// The head of an answer; none before it is whole.
+/// The head of the answer, behind what only announces one (`103 Early Hints`); none before it is whole.
 fn head(bytes: &[u8]) -> Result<Option<Head>, ()> {
+    let mut from = 0;
+    loop {
+        let Some((status, release, length, at)) = one_head(&bytes[from..])? else {
+            return Ok(None);
+        };
+        from += at;
+        // After 101 something else than HTTP is spoken.
+        if !(100..200).contains(&status) || status == 101 {
+            return Ok(Some((status, release, length, from)));
+        }
+    }
+}
+
+fn one_head(bytes: &[u8]) -> Result<Option<Head>, ()> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let at = match response.parse(bytes) {
@@ -276,6 +290,8 @@ mod tests {
         for stays in [false, true] {
             assert_eq!(answered(GOOD, stays, body("ready")), Ok(()));
             assert_eq!(answered(CHUNKED, stays, body("ready")), Ok(()));
+            let hints = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nready";
+            assert_eq!(answered(hints, stays, body("ready")), Ok(()));
             let empty = b"HTTP/1.1 204 No Content\r\n\r\n";
             assert_eq!(answered(empty, stays, |_| {}), Ok(()));
         }
@@ -295,6 +311,10 @@ mod tests {
             (
                 answered(b"HTTP/1.1 500 No\r\n\r\n", false, |_| {}),
                 "it answers 500",
+            ),
+            (
+                answered(b"HTTP/1.1 100 Continue\r\n\r\n", false, |_| {}),
+                "the answer ended too early",
             ),
             (answered(b"", false, |_| {}), "the answer ended too early"),
             (

@@ -119,7 +119,7 @@ impl<'a> Remote<'a> {
     }
 
     /// The same host over a new connection.
-    pub(crate) async fn again(&self, limits: &Limits) -> Result<Self, Failure> {
+    pub(crate) async fn reconnect(&self, limits: &Limits) -> Result<Self, Failure> {
         let kept = (self.timings, self.diagnostics);
         let (settings, ssh_target, trust) = (self.settings, self.ssh_target, self.trust);
         let (remote, _) = Self::connect(settings, ssh_target, trust, kept, None, limits).await?;
@@ -289,7 +289,7 @@ impl<'a> Remote<'a> {
     }
 
     /// Runs one of our own scripts that print nothing.
-    pub(crate) async fn release(
+    pub(crate) async fn run_script(
         &self,
         deed: &str,
         script: &str,

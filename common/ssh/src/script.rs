@@ -54,7 +54,7 @@ impl fmt::Display for SudoUser {
 }
 
 /// The longest script that is a part of the command, in bytes. Servers and shells have limits of their own: dropbear's is
-/// 9000 (`DROPBEAR_MAX_CMD_LEN`).
+/// 9000 (`MAX_CMD_LEN` in its sysoptions.h).
 const LONGEST_LINE: usize = 4096;
 
 /// Whether a script between single quotes is the same in every login shell. fish reads `\\` and `\'` there, csh `!` and

@@ -263,7 +263,7 @@ async fn renew<'a>(
         remote.shown
     );
     remote.session.clone().close().await;
-    let again = remote.again(limits).await?;
+    let again = remote.reconnect(limits).await?;
     lock::retake(&again, lock, limits).await?;
     Ok(Some(again))
 }
