@@ -27,7 +27,7 @@ impl<P: Programs> Worker<P> {
         let made = made(&ran.variables);
         if let Err(fault) = check_variables(&ran.variables) {
             let message =
-                format!("{fault}\nthe program had ended well, and what it made remains: {made}");
+                format!("{fault}\nthe program had succeeded, and what it made remains: {made}");
             let report = Report::failed(&identity, "ConfigurationError", &message);
             return self.report(leg.entry, Some(leg.data), report).await;
         }
@@ -67,7 +67,7 @@ impl<P: Programs> Worker<P> {
 
     pub(crate) async fn artifact_failed(&self, leg: Leg, error: &ArtifactError, made: &str) {
         if error.is_given_up() {
-            tracing::warn!("[job {}] CodePipeline has given it up", leg.entry.job);
+            tracing::warn!("[job {}] CodePipeline has abandoned it", leg.entry.job);
             return self
                 .clean_given_up(leg.entry, leg.data, Some(leg.token))
                 .await;
@@ -94,7 +94,7 @@ impl<P: Programs> Worker<P> {
                 }
                 Ok(Reported::EndedPerhapsByUs) => {
                     tracing::warn!(
-                        "[job {}] it has ended: by an earlier report whose answer was lost, or because CodePipeline gave it up",
+                        "[job {}] it has ended: by an earlier report whose answer was lost, or because CodePipeline abandoned it",
                         entry.job
                     );
                     self.note_unsure(&entry);
@@ -102,7 +102,7 @@ impl<P: Programs> Worker<P> {
                 }
                 Ok(Reported::Ended) => {
                     tracing::warn!(
-                        "[job {}] CodePipeline gave it up before it was reported",
+                        "[job {}] CodePipeline abandoned it before it was reported",
                         entry.job
                     );
                     let token = entry.token.clone();
@@ -190,15 +190,6 @@ impl<P: Programs> Worker<P> {
         self.forget(&leg.entry);
     }
 
-    /// The program has removed what it had made for a job that is over.
-    pub(crate) fn cleaned(&self, entry: &Entry, token: &Token) {
-        let what = token.handle().unwrap_or(&token.origin);
-        tracing::info!("[job {}] removed what it had made: {what}", entry.job);
-        self.strike(Notes::Left, &token.origin);
-        self.strike(Notes::Waiting, &token.origin);
-        self.forget(entry);
-    }
-
     /// Removes what is in the making; what cannot be removed is listed.
     pub(crate) async fn clean(&self, leg: &mut Leg) {
         let Some(long) = self.long() else { return };
@@ -215,7 +206,9 @@ impl<P: Programs> Worker<P> {
             tracing::error!("[job {}] cannot make its folder: {error}", leg.entry.job);
             return;
         }
-        let step = Step::Look(handle);
+        // By its run, and so that what is gone already is no failure.
+        let run = leg.settings.get(long.run_setting).cloned();
+        let step = Step::Look(run.or(handle));
         let run = Run {
             program: self.program.clone(),
             command: Some(long.clean),

@@ -124,7 +124,7 @@ impl Retry {
             match pattern {
                 "" => None,
                 pattern => Some(Regex::new(pattern).map_err(|_| {
-                    format!("on-failure {text}: {pattern:?} is no regular expression")
+                    format!("on-failure {text}: {pattern:?} is not a regular expression")
                 })?),
             };
         Ok(Some(Self { count, pattern }))

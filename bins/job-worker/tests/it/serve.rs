@@ -57,6 +57,23 @@ fn an_image_is_started_then_looked_at_and_reported_with_its_variables() {
     ran.assert_stderr("app/AMI/Bake: make-ami starts long work")
         .assert_stderr("looks at long work")
         .assert_stderr("succeeded with AMI_ID");
+    // The page has the start, one look and the end.
+    let lines = ran.stderr.lines().map(|line| match line.split_once("] ") {
+        Some((_, said)) => format!("[job …] {said}"),
+        None => line.to_owned(),
+    });
+    let lines: Vec<String> = lines.collect();
+    let end = lines
+        .iter()
+        .position(|line| line.ends_with("succeeded with AMI_ID"))
+        .unwrap();
+    let text = format!(
+        "```text\n{}\n…\n{}\n```",
+        lines[..7].join("\n"),
+        lines[end - 2..=end].join("\n")
+    );
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    harness::page::check_block(page, "quick-start", &text);
     assert!(!ran.stderr.contains("nobody-may-read"), "{ran}");
 }
 
@@ -243,7 +260,7 @@ fn what_cannot_be_removed_is_listed_with_the_command() {
     assert_eq!(status["left"][0]["work"], ami.as_str());
     assert_eq!(
         status["left"][0]["command"],
-        format!("MAKE_AMI_IMAGE_ID={ami} make-ami clean")
+        format!("MAKE_AMI_IMAGE={ami} make-ami clean")
     );
 }
 
@@ -260,7 +277,7 @@ fn a_running_program_is_stopped_when_its_job_is_given_up() {
     world.until("it is gone", |_| !crate::world::exists(process.as_ref()));
     stop(worker)
         .assert_code(0)
-        .assert_stderr("CodePipeline has given it up");
+        .assert_stderr("CodePipeline has abandoned it");
 }
 
 #[test]
