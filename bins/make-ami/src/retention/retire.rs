@@ -2,9 +2,9 @@
 //! copies are.
 
 use crate::cleanup::undo;
-use crate::image::describe::tagged;
+use crate::image::describe::{tag, tagged};
 use crate::job::{Job, Regional, timestamp_of};
-use crate::plan::APP_TAG;
+use crate::plan::{APP_TAG, FIRST_TAG};
 use crate::publish::image_copy::ImageCopy;
 use crate::retention::recycle_bin;
 use crate::retention::references::{self, References};
@@ -304,6 +304,7 @@ fn old(image: &Image, now: Timestamp) -> Option<Old> {
         disabled,
         last_launched: image.last_launched_time().and_then(timestamp_of),
         protection: protection(image),
+        is_first: tag(image, FIRST_TAG).is_some(),
     })
 }
 
@@ -457,6 +458,7 @@ mod tests {
             disabled: false,
             last_launched: launched.map(at),
             protection: None,
+            is_first: false,
         };
         let with = ["a launch permission of everybody".to_owned()];
         let month = Duration::from_secs(30 * 86_400);

@@ -508,7 +508,7 @@ async fn five_hundred_shared_images_are_asked_about_in_as_many_calls_as_the_page
     let run = async || {
         let ended = cloud.run().all(UNUSED).end().await;
         ended.assert_code(0);
-        let page = include_str!("../../README.md");
+        let page = include_str!("../../../../docs/make-ami.md");
         for (operation, most) in [
             ("DescribeImageReferences", 50),
             ("DescribeLaunchTemplateVersions", 50),

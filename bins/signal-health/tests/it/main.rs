@@ -392,6 +392,28 @@ fn wrong_settings_are_refused_all_at_once() {
 }
 
 #[test]
+fn what_only_builds_need_is_no_setting() {
+    let fake = world();
+    for (flag, variable) in [
+        ("--export-file", "SIGNAL_HEALTH_EXPORT_FILE"),
+        ("--even-if-failed", "SIGNAL_HEALTH_EVEN_IF_FAILED"),
+    ] {
+        let told = program(&fake).arg(flag).run();
+        told.assert_code(2)
+            .assert_stderr(&format!("unexpected argument '{flag}' found"));
+        let told = program(&fake).env(variable, "1").run();
+        told.assert_code(2)
+            .assert_stderr(&format!("{variable}: no such setting"));
+    }
+    assert!(fake.operations().is_empty());
+    // Nor does it ask how a build went.
+    program(&fake)
+        .env("CODEBUILD_BUILD_SUCCEEDING", "0")
+        .run()
+        .assert_code(0);
+}
+
+#[test]
 fn a_dry_run_asks_the_application_and_tells_nobody() {
     let fake = world();
     let folder = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{BUILDSPEC, PIPELINE, fake, program};
 use crate::world::serve_stacks;
 
-fn mode(name: &str) -> String {
+pub(super) fn mode(name: &str) -> String {
     let with_name = format!("{name}\n                ChangeSetName: changes");
     PIPELINE.replace("CREATE_UPDATE", &with_name)
 }
