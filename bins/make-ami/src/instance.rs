@@ -89,7 +89,7 @@ async fn with_volumes(job: &Job, instance: &Instance, id: String) -> Result<Sour
     let source = source(job, instance, id).await?;
     if source.volumes.is_empty() {
         return Err(Failure::refused(format!(
-            "EC2 shows no EBS volume of instance {} in {}, so nobody could say whether its image is whole; nothing was touched",
+            "EC2 shows no EBS volume of instance {} in {}, so it cannot be checked whether its image is complete; nothing was touched",
             source.id, job.home.region
         )));
     }
@@ -164,7 +164,7 @@ pub(crate) fn not_found(region: &str, selector: &Selector, error: FindError) -> 
             .hint("add a tag that only one of them has, or give INSTANCE_ID")
         }
         FindError::Aws(error) => {
-            let operation = format!("cannot look at instance {selector} in {region}");
+            let operation = format!("cannot look up instance {selector} in {region}");
             error.failure(operation, "ec2:DescribeInstances")
         }
     }
@@ -299,7 +299,7 @@ async fn volumes(regional: &Regional, ids: Vec<String>, id: &str) -> Result<Vec<
     let call = regional.ec2.describe_volumes();
     let call = call.set_volume_ids(Some(ids.clone()));
     let reply = call.send().await.map_err(|error| {
-        let operation = format!("cannot look at the volumes of {id} in {}", regional.region);
+        let operation = format!("cannot look up the volumes of {id} in {}", regional.region);
         AwsError::of(&error).failure(operation, "ec2:DescribeVolumes")
     })?;
     let told = |id: &&String| {
@@ -309,7 +309,7 @@ async fn volumes(regional: &Regional, ids: Vec<String>, id: &str) -> Result<Vec<
     // The image must hold each of them: one that is left out here would be missed by nobody.
     if let Some(untold) = ids.iter().find(|id| !told(id)) {
         return Err(Failure::failed(format!(
-            "cannot look at the volumes of {id} in {}: EC2 tells nothing of {untold}",
+            "cannot look up the volumes of {id} in {}: EC2 says nothing about {untold}",
             regional.region
         )));
     }

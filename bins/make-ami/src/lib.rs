@@ -188,7 +188,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "ec2:DescribeImageAttribute",
-            purpose: "retention: whom an image is shared with",
+            purpose: "retention: who an image is shared with",
         },
         Permission {
             action: "ec2:DescribeLaunchTemplates",
@@ -228,7 +228,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "ec2:ListImagesInRecycleBin",
-            purpose: "retention and `clean`: until when a deregistered image can come back; without it nobody says so",
+            purpose: "retention and `clean`: until when a deregistered image can be restored; without it this is not shown",
         },
         Permission {
             action: "ec2:ReplaceImageInstanceTypeSpecification",

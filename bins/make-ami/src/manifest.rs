@@ -110,7 +110,7 @@ fn dollars(micros: u64) -> f64 {
 /// another can be written.
 pub(crate) fn forget(job: &Job) -> Result<(), Failure> {
     export_file(job).map(drop).map_err(|error| {
-        Failure::refused("there can be no manifest; nothing was touched").cause(error)
+        Failure::refused("the manifest cannot be written; nothing was touched").cause(error)
     })
 }
 

@@ -193,7 +193,7 @@ async fn remove_failed_tries(job: &Job, plan: &Plan) -> Result<(), Failure> {
         .await?;
     for image in earlier.iter().filter(|image| create::is_worthless(image)) {
         let Some(id) = image.image_id() else { continue };
-        tracing::info!("removing {id}, which an earlier try of this run left and nobody can use");
+        tracing::info!("removing {id}, which an earlier try of this run left unusable");
         let left = undo::remove(&job.home, id).await;
         if !left.is_empty() {
             let failure = Failure::failed(format!("cannot remove image {id} of an earlier try"));
@@ -284,18 +284,18 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
         return Err(Failure::refused(format!(
             "image {image_id} in {region} is {state}; nothing was touched"
         ))
-        .hint("somebody took it out of use; `aws ec2 enable-image` brings a disabled one back"));
+        .hint("someone took it out of use; `aws ec2 enable-image` brings a disabled one back"));
     }
     if is_unverified_quiesce(&image) {
         return Err(Failure::refused(format!(
-            "image {image_id} in {region} was to be quiesced, and nobody can say that it was: it has no tag {}; nothing was touched",
+            "image {image_id} in {region} was to be quiesced, and nothing proves that it was: it has no tag {}; nothing was touched",
             plan::FROZEN_TAG
         ))
         .hint(format!("make-ami clean --image {image_id}, and make a new one")));
     }
     let Some(spec) = ImageSpec::of_image(&image, &job.settings) else {
         return Err(Failure::refused(format!(
-            "image {image_id} in {region} has no tag {} with a number, so nobody can say whether it is whole; nothing was touched",
+            "image {image_id} in {region} has no tag {} with a number, so it cannot be checked whether it is complete; nothing was touched",
             plan::VOLUMES_TAG
         ))
         .hint("give it the tag, with the number of the instance's EBS volumes"));

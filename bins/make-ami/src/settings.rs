@@ -43,7 +43,7 @@ pub struct Raw {
     /// Find the instance by its CloudFormation stack and logical id instead
     #[arg(long, value_name = "STACK/LogicalId", help_heading = "The instance")]
     instance_stack: Given<StackResource>,
-    /// How still it is: no-reboot (as after a power cut), reboot, stop, or quiesce (by SSM)
+    /// The consistency of the image: no-reboot (as after a power cut), reboot, stop, or quiesce (by SSM)
     #[arg(
         long,
         value_name = "MODE",
@@ -51,10 +51,10 @@ pub struct Raw {
         help_heading = "The instance"
     )]
     consistency: Given<Consistency>,
-    /// With quiesce: a container that stands still
+    /// With quiesce: a container to pause or stop
     #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "The instance")]
     quiesce_container: Given<Containers>,
-    /// With quiesce: pause or stop these containers
+    /// With quiesce: whether to pause or stop these containers
     #[arg(
         long,
         value_name = "HOW",
@@ -102,7 +102,7 @@ pub struct Raw {
         help_heading = "The image"
     )]
     snapshot_tags: Given<SnapshotTags>,
-    /// What makes two tries one run, such as #{codepipeline.PipelineExecutionId}; unset: the build's id
+    /// The key that makes two tries one run, such as #{codepipeline.PipelineExecutionId}; unset: the build's id
     #[arg(long, value_name = "KEY", help_heading = "The image")]
     run: Given<String>,
     /// An image that is already there, by its id or by the key of its run (its tag make-ami:run); wait, verify and clean are about it, and without a command the job goes on with it
@@ -149,7 +149,7 @@ pub struct Raw {
     /// Deprecate the image this long after it was made
     #[arg(long, value_name = "DURATION", help_heading = "Afterwards")]
     deprecate_after: Given<Timeout>,
-    /// Write the image's id to this SSM parameter of data type aws:ec2:image, last of all
+    /// Write the image's id to this SSM parameter of data type aws:ec2:image, as the last step
     #[arg(long, value_name = "NAME", help_heading = "Afterwards")]
     ssm_parameter: Given<String>,
     /// Keep the newest N images of the application; older ones that nothing refers to are retired
@@ -467,7 +467,7 @@ pub(crate) mod tests {
             ),
             (
                 vec![INSTANCE, ("consistency", "quiesce")],
-                "what is to stand still",
+                "what is to be paused or frozen",
             ),
             (
                 vec![INSTANCE, ("quiesce_mount", "/data")],

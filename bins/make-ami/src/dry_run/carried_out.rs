@@ -63,7 +63,7 @@ pub(crate) async fn end(job: &Job, operation: Operation) -> Failure {
     );
     tracing::warn!("this endpoint carries dry runs out: {done}");
     match then {
-        Then::Nothing => failure.detail("nothing is other than before"),
+        Then::Nothing => failure.detail("nothing was changed"),
         Then::Stays(left) => left.into_iter().fold(failure, Failure::leaving),
         Then::Remove(regional, image_id) => {
             let left = undo::remove(&regional, &image_id).await;

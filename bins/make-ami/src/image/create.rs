@@ -110,7 +110,7 @@ pub(crate) async fn check_name_is_free(job: &Job, plan: &Plan) -> Result<(), Fai
 pub(crate) fn name_is_taken(regional: &Regional, name: &str, run: &str, by: &Image) -> Failure {
     let whose = match is_foreign(by, run) {
         true => "which is not of this run",
-        false => "which this run made and somebody took out of use",
+        false => "which this run made and someone took out of use",
     };
     Failure::refused(format!(
         "the name {name:?} is taken in {} by {}, {whose}; nothing was touched",
@@ -273,7 +273,7 @@ async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<S
 /// A failure with what the last CreateImage before it met.
 fn after(last: Option<AwsError>, failure: Failure) -> Failure {
     match last {
-        Some(error) => failure.cause(format!("CreateImage met last: {error}")),
+        Some(error) => failure.cause(format!("the last error of CreateImage: {error}")),
         None => failure,
     }
 }

@@ -103,7 +103,7 @@ fn broken(image: &Image, job: &Job) -> Vec<String> {
             broken.push(format!("{mapped} of its {volumes} volumes are mapped"));
         }
         None if tag(image, VOLUMES_TAG).is_some() => {
-            broken.push(format!("its tag {VOLUMES_TAG} is no number of volumes"));
+            broken.push(format!("its tag {VOLUMES_TAG} is not a number of volumes"));
         }
         _ => {}
     }

@@ -300,7 +300,7 @@ fn incomplete(
 ) -> Failure {
     let id = image.image_id().unwrap_or_default();
     let failure = Failure::failed(format!(
-        "image {id} in {} is available and not whole: {lacking}, for {} now",
+        "image {id} in {} is available but not complete: {lacking}, for {} now",
         regional.region,
         humane(lasts)
     ));

@@ -53,7 +53,7 @@ pub(crate) async fn copy(
     let stale = earlier.iter().filter(|image| is_good(image));
     for id in stale.clone().filter_map(|image| image.image_id()) {
         tracing::warn!(
-            "{id} in {} carries this run's key and is no copy of {}; it stays as it is",
+            "{id} in {} has this run's key, but is not a copy of {}; it stays as it is",
             regional.region,
             verified.image_id
         );
@@ -74,8 +74,9 @@ pub(crate) async fn copy(
             Err(error) if is_passing_limit(&error) => {
                 tracing::warn!("{operation}, trying again: {error}");
                 job.pause(LIMIT_PAUSE).await;
-                in_time(job)
-                    .map_err(|failure| failure.cause(format!("CopyImage met last: {error}")))?;
+                in_time(job).map_err(|failure| {
+                    failure.cause(format!("the last error of CopyImage: {error}"))
+                })?;
             }
             asked => break asked,
         }
@@ -89,9 +90,12 @@ pub(crate) async fn copy(
             }
             // The copy of a try that was killed a moment ago, which was not listed before.
             if error.is("InvalidAMIName.Duplicate")
-                && let Some(id) = appears(job, regional, run, verified, name)
-                    .await
-                    .map_err(|failure| failure.cause(format!("CopyImage met last: {error}")))?
+                && let Some(id) =
+                    appears(job, regional, run, verified, name)
+                        .await
+                        .map_err(|failure| {
+                            failure.cause(format!("the last error of CopyImage: {error}"))
+                        })?
             {
                 tracing::info!("adopting the copy {id} in {}", regional.region);
                 return Ok(id);

@@ -108,10 +108,10 @@ pub(crate) async fn look_at_key(
                     "an alias must exist in each Region; a multi-Region key must be replicated",
                 );
             }
-            let operation = format!("cannot look at the key {key} in {region}");
+            let operation = format!("cannot look up the key {key} in {region}");
             error.failure(operation, "kms:DescribeKey")
         })?;
-    let absent = || Failure::failed(format!("KMS says nothing of the key {key} in {region}"));
+    let absent = || Failure::failed(format!("KMS says nothing about the key {key} in {region}"));
     reply.key_metadata.ok_or_else(absent)
 }
 

@@ -125,7 +125,7 @@ async fn retire_in(job: &Job, retention: &Retention, newest: &Newest, until: Ins
             return Vec::new();
         }
         Ok(Err(_)) => {
-            tracing::warn!("older images stay: nobody answered what refers to them");
+            tracing::warn!("older images stay: it is not known what refers to them");
             return Vec::new();
         }
         Err(signal) => {
@@ -234,7 +234,7 @@ async fn of_shared(
         if reasons.is_empty() {
             let (id, region) = (&image.id, &regional.region);
             tracing::info!(
-                "{id} in {region} is shared ({}), and nobody has used it for {}",
+                "{id} in {region} is shared ({}), and no account has used it for {}",
                 with.join(", "),
                 humane(unused_for)
             );

@@ -138,7 +138,7 @@ pub(crate) fn check_quiesce(
     if consistency == Some(Consistency::Quiesce) && !named {
         faults.of(
             "consistency",
-            "quiesce needs MAKE_AMI_QUIESCE_CONTAINER or MAKE_AMI_QUIESCE_MOUNT: what is to stand still?",
+            "quiesce needs MAKE_AMI_QUIESCE_CONTAINER or MAKE_AMI_QUIESCE_MOUNT: what is to be paused or frozen?",
         );
     }
     if !LEASES.contains(&quiesce.lease.as_secs()) {

@@ -27,7 +27,7 @@ fn an_endpoint_that_closes_the_connection_is_unavailable() {
         .env("AWS_MAX_ATTEMPTS", "1")
         .run()
         .assert_code(4)
-        .assert_stderr("cannot look at instance")
+        .assert_stderr("cannot look up instance")
         .refute_stderr("service error");
 }
 
@@ -117,7 +117,7 @@ fn an_authority_that_the_client_would_panic_on_is_refused() {
         .env("SSL_CERT_FILE", &file)
         .run()
         .assert_code(2)
-        .assert_stderr("SSL_CERT_FILE holds none");
+        .assert_stderr("SSL_CERT_FILE contains none");
 }
 
 #[test]

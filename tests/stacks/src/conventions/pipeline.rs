@@ -465,24 +465,39 @@ fn settings_of_the_worker(stack: &Stack) -> Result<BTreeMap<String, String>, Str
 
 /// make-ami gives up before CodeBuild ends the build, and says how to go on.
 fn deadlines(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
-    let project = stack.properties("AmiProject")?;
-    let minutes = project["TimeoutInMinutes"].as_str().unwrap_or_default();
-    let limit = Duration::from_secs(60 * minutes.parse::<u64>().unwrap_or_default());
-    let variables = project["Environment"]["EnvironmentVariables"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let own = variables
-        .iter()
-        .find(|one| one["Name"] == "MAKE_AMI_TIMEOUT");
-    let own = own
-        .and_then(|one| one["Value"].as_str())
-        .unwrap_or_default();
-    let own = humantime::parse_duration(own).unwrap_or(Duration::MAX);
-    faults.unless(
-        own < limit,
-        format!("make-ami waits {own:?}, not less than its build's {limit:?}"),
-    );
+    for hours in ["8", "24", "36"] {
+        let project = stack
+            .with(&[("ImageHours", hours)])
+            .properties("AmiProject")?;
+        let minutes = project["TimeoutInMinutes"].as_str().unwrap_or_default();
+        let minutes = minutes.parse::<u64>().unwrap_or_default();
+        faults.equal(
+            format!("minutes of a build of {hours} hours"),
+            &json!(minutes / 60),
+            json!(hours.parse::<u64>().unwrap_or_default()),
+        );
+        // <https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html>
+        faults.unless(
+            (5..=2160).contains(&minutes),
+            format!("a build of {minutes} minutes is refused"),
+        );
+        let limit = Duration::from_secs(60 * minutes);
+        let variables = project["Environment"]["EnvironmentVariables"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let own = variables
+            .iter()
+            .find(|one| one["Name"] == "MAKE_AMI_TIMEOUT");
+        let own = own
+            .and_then(|one| one["Value"].as_str())
+            .unwrap_or_default();
+        let own = humantime::parse_duration(own).unwrap_or(Duration::MAX);
+        faults.unless(
+            own < limit,
+            format!("make-ami waits {own:?}, not less than its build's {limit:?}"),
+        );
+    }
     Ok(())
 }
 
