@@ -73,7 +73,7 @@ pub(super) async fn undo(
     );
     // Should only the agent be gone, the host notices that nobody waits for what it ran.
     remote.session.clone().close().await;
-    let again = match remote.again(&Limits::cleanup(RECONNECT_LIMIT)).await {
+    let again = match remote.reconnect(&Limits::cleanup(RECONNECT_LIMIT)).await {
         Ok(again) => again,
         Err(error) => return Undone::Failed(unreached(remote, journal, failure, &error)),
     };
