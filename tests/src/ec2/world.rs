@@ -15,6 +15,7 @@ mod decisions;
 mod filters;
 mod images;
 mod instances;
+mod provenance;
 mod references;
 mod removal;
 mod snapshots;
@@ -111,6 +112,8 @@ struct Rules {
     recycle_bin: Option<Duration>,
     /// The key that AWS manages for EBS.
     default_key: Option<String>,
+    /// The types of zones, such as `local-zone`; every other one is an Availability Zone.
+    zone_types: BTreeMap<String, String>,
     /// Time since the beginning; it stands still without.
     clock: Option<Clock>,
     /// When that was.
@@ -125,7 +128,7 @@ type Answer = Result<String, Reply>;
 /// What an operation does to the world.
 type Operation = fn(&mut State, &Request) -> Answer;
 
-const OPERATIONS: [(&str, Operation); 26] = [
+const OPERATIONS: [(&str, Operation); 29] = [
     ("DescribeInstances", State::describe_instances),
     ("DescribeVolumes", State::describe_volumes),
     ("StartInstances", State::start_instances),
@@ -167,6 +170,12 @@ const OPERATIONS: [(&str, Operation); 26] = [
         State::replace_image_instance_type_specification,
     ),
     ("ListImagesInRecycleBin", State::list_images_in_recycle_bin),
+    ("AttachImageWatermark", State::attach_image_watermark),
+    ("GetImageAncestry", State::get_image_ancestry),
+    (
+        "DescribeAvailabilityZones",
+        State::describe_availability_zones,
+    ),
 ];
 
 impl Default for State {
@@ -193,6 +202,7 @@ impl Default for State {
                 report_error: None,
                 recycle_bin: None,
                 default_key: None,
+                zone_types: BTreeMap::new(),
                 clock: None,
                 start_of_time: SystemTime::now(),
             },
