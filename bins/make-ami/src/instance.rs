@@ -1,5 +1,8 @@
 //! The source instance, before anything is made: which one it is, and whether it can be imaged.
 
+pub(crate) mod boot_mode;
+pub(crate) mod snapshot_location;
+
 use crate::job::{Job, Regional};
 use crate::plan::STOPPED_TAG;
 use crate::settings::Named;
@@ -24,6 +27,8 @@ pub(crate) struct Source {
     pub(crate) stopped_by: Option<String>,
     /// A tag that it has.
     pub(crate) tag: Option<Tag>,
+    /// The image that it was started from.
+    pub(crate) image_id: Option<String>,
 }
 
 /// An EBS volume of the instance.
@@ -59,6 +64,8 @@ pub(crate) async fn find(job: &Job, named: &Named) -> Result<Source, Failure> {
     let instance = settled(job, instance, &id).await?;
     judge(&instance, &id, &job.home.region)?;
     check_mode(&instance, &id, job.settings.consistency)?;
+    boot_mode::check(&instance, &id, job.settings.boot_mode)?;
+    snapshot_location::check(job, &instance, &id).await?;
     warn_of_spot(&instance, &id, job.settings.consistency);
     let source = source(job, &instance, id).await?;
     if source.volumes.is_empty() {
@@ -83,6 +90,7 @@ async fn source(job: &Job, instance: &Instance, id: String) -> Result<Source, Fa
         volumes: volumes(&job.home, instance, &id).await?,
         stopped_by: tag(instance, STOPPED_TAG).map(str::to_owned),
         tag: writable(instance.tags()).cloned(),
+        image_id: instance.image_id().map(str::to_owned),
         id,
     })
 }

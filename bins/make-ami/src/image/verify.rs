@@ -7,6 +7,7 @@ use crate::image::wait_available;
 use crate::image::wait_available::{Verified, check_state};
 use crate::job::{Job, timestamp_of};
 use crate::plan::{CONSISTENCY_TAG, FROZEN_TAG, RUN_TAG, SOURCE_TAG, VOLUMES_TAG, name};
+use crate::provenance::proof;
 use action::failure::Failure;
 use aws_sdk_ec2::types::Image;
 
@@ -32,6 +33,7 @@ pub(crate) async fn verify(job: &Job, image_id: &str) -> Result<Verified, Failur
             failure.causes().join("; ")
         )),
     }
+    broken.extend(job.in_time(proof::broken(job, &image)).await?);
     if !broken.is_empty() {
         let failure = Failure::failed(format!(
             "image {image_id} in {region} breaks {} of the rules",

@@ -9,4 +9,6 @@ pub(crate) struct ImageCopy {
     pub(crate) image_id: String,
     /// Whether it was seen available; otherwise it was not waited for.
     pub(crate) available: bool,
+    /// The ids of its snapshots; none where it was not waited for.
+    pub(crate) snapshots: Vec<String>,
 }

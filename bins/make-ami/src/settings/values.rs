@@ -150,7 +150,8 @@ impl FromStr for InstanceTypes {
     }
 }
 
-fn listed(text: &str) -> impl Iterator<Item = &str> {
+/// The parts of a list.
+pub(crate) fn listed(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', '\n', '\0'])
         .map(str::trim)
         .filter(|part| !part.is_empty())

@@ -55,6 +55,10 @@ pub(crate) struct History {
     /// Whether another account uses the image that retention looks at; it is shared.
     pub(crate) earlier_is_used: bool,
     pub(crate) lease_first: bool,
+    /// Whether a watermark is attached.
+    pub(crate) watermarked: bool,
+    /// Whether the image must descend from the one that the instance was started from; it does.
+    pub(crate) must_descend: bool,
 }
 
 impl History {
@@ -80,6 +84,8 @@ impl History {
             protected: false,
             earlier_is_used: false,
             lease_first: false,
+            watermarked: false,
+            must_descend: false,
         }
     }
 }
@@ -148,6 +154,8 @@ fn faults() -> impl Strategy<Value = Vec<(String, usize, Fault)>> {
         1 => Just("ssm:PutParameter"),
         1 => Just("ec2:EnableImageDeregistrationProtection"),
         1 => Just("ec2:ReplaceImageInstanceTypeSpecification"),
+        1 => Just("ec2:AttachImageWatermark"),
+        1 => Just("ec2:GetImageAncestry"),
         1 => Just("ec2:CreateImageUsageReport"),
         1 => Just("ec2:DescribeImageUsageReports"),
         1 => Just("ec2:DescribeImageUsageReportEntries"),
@@ -168,7 +176,7 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
         (faults(), prop_oneof![3 => Just(10_u32), 1 => Just(1)]),
         proptest::option::of(time()),
         time(),
-        any::<[bool; 7]>(),
+        any::<[bool; 9]>(),
         proptest::option::weighted(0.3, course()),
     );
     (world, end).prop_map(|(world, end)| {
@@ -191,6 +199,8 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
                 published,
                 protected,
                 earlier_is_used,
+                watermarked,
+                must_descend,
             ],
             copy,
         ) = end;
@@ -214,6 +224,8 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
             protected,
             earlier_is_used,
             lease_first: lease_first && mode == Mode::Quiesce,
+            watermarked,
+            must_descend,
         }
     })
 }

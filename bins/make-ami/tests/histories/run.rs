@@ -13,10 +13,11 @@ use harness::ec2::{Ec2World, Image, Instance, Snapshot, Volume};
 use harness::ssm::Ssm;
 use harness::{FakeAws, Fate, Reply};
 use make_ami::in_process::{
-    self, Checked, Consistency, Job, Named, OnTimeout, Principal, Protect, Publish, Quiesce,
-    QuiesceBy, Retention, Retire, SnapshotTags, Tags,
+    self, Ancestor, Checked, Consistency, Job, Named, OnTimeout, Principal, Protect, Provenance,
+    Publish, Quiesce, QuiesceBy, Retention, Retire, SnapshotTags, Tags, Watermark,
 };
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -27,6 +28,9 @@ const AWAY: &str = "us-east-1";
 const PARAMETER: &str = "/rag/ami";
 /// Made long before, of the same application; retention looks at it.
 const EARLIER: &str = "ami-0aaaaaaaaaaaaaaaa";
+
+/// The image that the instance was started from.
+const BASE: &str = "ami-0000000000000ba5e";
 
 /// How a run ended, and what is there afterwards.
 pub(crate) struct Ended {
@@ -41,6 +45,8 @@ pub(crate) struct Ended {
     pub(crate) instance_runs: bool,
     /// Whether the image of long before is still there.
     pub(crate) earlier_is_there: bool,
+    /// What the statement says; nothing where none was written.
+    pub(crate) statement: Option<String>,
     /// What the parameter holds.
     pub(crate) parameter: Option<String>,
     /// Calls of DescribeImages and DescribeSnapshots.
@@ -82,7 +88,9 @@ async fn run_in_virtual_time(history: &History) -> Ended {
             tell.closed().await;
         });
     }
-    let job = job(history, &fake, interrupt, started);
+    let folder = tempfile::tempdir().unwrap();
+    let statement = folder.path().join("statement.json");
+    let job = job(history, &fake, interrupt, started, &statement);
     let limit = history.timeout + Duration::from_secs(24 * 3600);
     let ended = tokio::time::timeout(limit, in_process::act(&job)).await;
     let (exported, said) = match ended {
@@ -110,13 +118,17 @@ async fn run_in_virtual_time(history: &History) -> Ended {
         images: world
             .images()
             .into_iter()
-            .filter(|image| image.id != EARLIER)
+            .filter(|image| image.id != EARLIER && image.id != BASE)
             .collect(),
         earlier_is_there: world.images().iter().any(|image| image.id == EARLIER),
+        statement: std::fs::read_to_string(&statement).ok(),
         parameter: ssm.parameter(PARAMETER).map(|parameter| parameter.value),
         copies: world.images_in(AWAY),
         snapshots: snapshots
-            .filter(|snapshot| !snapshot.id.starts_with("snap-0aaa"))
+            .filter(|snapshot| {
+                !["snap-0aaaaaaaaaaaaaaaa", "snap-0000000000000ba5e"]
+                    .contains(&snapshot.id.as_str())
+            })
             .collect(),
         instance_runs: running || world.instances()[0].state == "pending",
         looks: looks.count(),
@@ -150,6 +162,7 @@ fn world(history: &History, started: Instant) -> Ec2World {
             .shared_with("111122223333")
             .mapping([("/dev/sda", "snap-0aaaaaaaaaaaaaaaa", 8)]),
     );
+    world.add_image(Image::available(BASE, "base").watermark("111122223333:base"));
     world.slow_usage_reports(2);
     if history.earlier_is_used {
         world.used_by(EARLIER, "111122223333", "ec2:Instance", 1);
@@ -191,7 +204,13 @@ fn break_calls(fake: &FakeAws, faults: &[(String, usize, Fault)]) {
     });
 }
 
-fn job(history: &History, fake: &FakeAws, interrupt: Interrupt, started: Instant) -> Job {
+fn job(
+    history: &History,
+    fake: &FakeAws,
+    interrupt: Interrupt,
+    started: Instant,
+    statement: &Path,
+) -> Job {
     let context = Context {
         command: None,
         dry_run: false,
@@ -219,10 +238,10 @@ fn job(history: &History, fake: &FakeAws, interrupt: Interrupt, started: Instant
         region: HOME.to_owned(),
         limit,
     };
-    Job::new(settings(history), context, session)
+    Job::new(settings(history, statement), context, session)
 }
 
-fn settings(history: &History) -> Checked {
+fn settings(history: &History, statement: &Path) -> Checked {
     let consistency = match history.mode {
         Mode::NoReboot => Consistency::NoReboot,
         Mode::Reboot => Consistency::Reboot,
@@ -242,6 +261,23 @@ fn settings(history: &History) -> Checked {
             lease: Duration::from_secs(60),
         },
         tags: Tags::default(),
+        boot_mode: None,
+        snapshot_location: None,
+        provenance: Provenance {
+            watermarks: match history.watermarked {
+                true => vec![Watermark {
+                    account: None,
+                    name: "approved".to_owned(),
+                }],
+                false => Vec::new(),
+            },
+            ancestors: match history.must_descend {
+                true => vec![Ancestor::Image(BASE.to_owned())],
+                false => Vec::new(),
+            },
+            statement: Some(statement.to_owned()),
+            ..Provenance::default()
+        },
         snapshot_tags: match history.tags_after {
             true => SnapshotTags::After,
             false => SnapshotTags::AtCreate,

@@ -12,6 +12,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "AMI_NAME",
         "INSTANCE_ID",
         "MAKE_AMI_APP",
+        "MAKE_AMI_BOOT_MODE",
         "MAKE_AMI_CONSISTENCY",
         "MAKE_AMI_COPY_TO",
         "MAKE_AMI_COPY_WAIT",
@@ -23,6 +24,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "MAKE_AMI_INSTANCE_TYPES",
         "MAKE_AMI_KEEP",
         "MAKE_AMI_MAX_AGE",
+        "MAKE_AMI_MUST_DESCEND_FROM",
         "MAKE_AMI_PRICE",
         "MAKE_AMI_PRICE_FOR",
         "MAKE_AMI_PROTECT",
@@ -30,13 +32,17 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "MAKE_AMI_QUIESCE_CONTAINERS",
         "MAKE_AMI_QUIESCE_LEASE",
         "MAKE_AMI_QUIESCE_MOUNTS",
+        "MAKE_AMI_RELEASE_ID",
         "MAKE_AMI_RETIRE",
         "MAKE_AMI_SHARE_WITH",
+        "MAKE_AMI_SNAPSHOT_LOCATION",
         "MAKE_AMI_SNAPSHOT_TAGS",
         "MAKE_AMI_SSM_PARAMETER",
         "MAKE_AMI_TAGS",
+        "MAKE_AMI_TEMPLATE_DIGEST",
         "MAKE_AMI_UNUSED_FOR",
         "MAKE_AMI_USAGE_REPORT_AGE",
+        "MAKE_AMI_WATERMARK",
     ];
     assert_never_shown(&program, &harmless);
 }

@@ -111,6 +111,15 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 15] = [
     ),
     (
         "make-ami",
+        &[
+            "ec2:AttachImageWatermark",
+            "ec2:GetImageAncestry",
+            "ec2:DescribeAvailabilityZones",
+        ],
+        "MAKE_AMI_WATERMARK, MAKE_AMI_MUST_DESCEND_FROM, MAKE_AMI_STATEMENT and MAKE_AMI_SNAPSHOT_LOCATION are not set",
+    ),
+    (
+        "make-ami",
         &["ssm:PutParameter", "ssm:GetParameter"],
         "MAKE_AMI_SSM_PARAMETER is not set",
     ),
