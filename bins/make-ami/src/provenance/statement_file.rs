@@ -7,7 +7,11 @@ use crate::provenance::envelope;
 use crate::provenance::statement::statement;
 use action::export::file::{ExportFile, FileFault};
 use action::failure::Failure;
-use tokio::time::timeout_at;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// Asking for the ancestors may not hold up the hand-over for longer.
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// Removes the statement of an earlier run, and makes sure that another can be written.
 pub(crate) fn forget(job: &Job) -> Result<(), Failure> {
@@ -37,11 +41,12 @@ pub(crate) async fn write(job: &Job, finished: &Finished) -> Result<(), Failure>
 
 /// The ancestry for the statement. The image is good without it, and so is the rest of the statement.
 async fn ancestry_of(job: &Job, image_id: &str) -> Vec<Generation> {
-    let asking = timeout_at(job.hand_over_by(), ancestry::of(&job.home, image_id));
+    let until = job.hand_over_by().min(Instant::now() + WITHIN);
+    let asking = timeout_at(until, ancestry::of(&job.home, image_id));
     let why = match job.context.interrupt.race(asking).await {
         Ok(Ok(Ok(generations))) => return generations,
         Ok(Ok(Err(failure))) => format!("{}: {}", failure.deed(), failure.causes().join("; ")),
-        Ok(Err(_)) => "the build ends soon".to_owned(),
+        Ok(Err(_)) => "EC2 did not answer in time".to_owned(),
         Err(signal) => format!("{signal} came"),
     };
     tracing::warn!("the statement names no ancestors of {image_id}: {why}");

@@ -45,6 +45,7 @@ impl FromStr for StatementKey {
 impl StatementKey {
     fn of_pem(pem: &str) -> Result<Self, &'static str> {
         redact::hide([Secret::from(pem.to_owned())]);
+        let pem = &in_lines(pem);
         if let Ok(private) = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()) {
             let private = private.secret_pkcs8_der();
             let pair = Ed25519KeyPair::from_pkcs8(private).map_err(|_| NO_KEY)?;
@@ -85,6 +86,18 @@ impl StatementKey {
     pub(crate) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         let public = UnparsedPublicKey::new(&ED25519, &self.public);
         public.verify(message, signature).is_ok()
+    }
+}
+
+/// PEM with its first and last line apart: the editor of Secrets Manager makes one line of all.
+fn in_lines(pem: &str) -> String {
+    match pem.split("-----").collect::<Vec<_>>()[..] {
+        [_, begin, body, end, _] => {
+            let body = body.replace("\\n", "");
+            let body: String = body.split_whitespace().collect();
+            format!("-----{begin}-----\n{body}\n-----{end}-----\n")
+        }
+        _ => pem.to_owned(),
     }
 }
 
@@ -141,6 +154,11 @@ pub(crate) mod tests {
         std::fs::write(&path, new_key().0).unwrap();
         let key: StatementKey = path.to_str().unwrap().parse().unwrap();
         assert!(key.is_private() && format!("{key:?}") == "***");
+        // As one line, with spaces, and with line ends in words.
+        let pem = new_key().0;
+        for flat in [pem.replace('\n', " "), pem.replace('\n', "\\n")] {
+            assert!(flat.parse::<StatementKey>().unwrap().is_private(), "{flat}");
+        }
         let rsa = "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBALCSQjfNcYyXxLHDoEJrmAMFZyDqYkFq\n-----END PUBLIC KEY-----\n";
         for bad in [
             rsa,
