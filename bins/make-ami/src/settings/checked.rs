@@ -5,8 +5,9 @@ use crate::settings::modes::{
 };
 use crate::settings::provenance::{Ancestor, Watermark};
 use crate::settings::statement_key::StatementKey;
-use crate::settings::tags::{TagExpression, Tags};
+use crate::settings::tags::Tags;
 use crate::settings::values::{Price, Principal, StackResource, Target};
+use action::settings::tags::InstanceTags;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ pub enum Named {
     /// Its id.
     Id(String),
     /// Its tags.
-    Tags(TagExpression),
+    Tags(InstanceTags),
     /// Its place in a CloudFormation stack.
     Stack(StackResource),
 }

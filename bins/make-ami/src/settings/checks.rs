@@ -119,13 +119,13 @@ pub(crate) fn check_quiesce(
     let named = !quiesce.containers.is_empty() || !quiesce.mounts.is_empty();
     if named && consistency.is_some_and(|mode| mode != Consistency::Quiesce) {
         faults.add(
-            "MAKE_AMI_QUIESCE_CONTAINERS and MAKE_AMI_QUIESCE_MOUNTS are for MAKE_AMI_CONSISTENCY=quiesce",
+            "MAKE_AMI_QUIESCE_CONTAINER and MAKE_AMI_QUIESCE_MOUNT are for MAKE_AMI_CONSISTENCY=quiesce",
         );
     }
     if consistency == Some(Consistency::Quiesce) && !named {
         faults.of(
             "consistency",
-            "quiesce needs MAKE_AMI_QUIESCE_CONTAINERS or MAKE_AMI_QUIESCE_MOUNTS: what is to stand still?",
+            "quiesce needs MAKE_AMI_QUIESCE_CONTAINER or MAKE_AMI_QUIESCE_MOUNT: what is to stand still?",
         );
     }
     if !LEASES.contains(&quiesce.lease.as_secs()) {
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn what_proves_where_an_image_comes_from_is_checked_by_the_command() {
-        let image = ("image_id", "ami-0123456789abcdef0");
+        let image = ("image", "ami-0123456789abcdef0");
         let (private, public) = new_key();
         let statement = ("statement", "statement.json");
         for (fields, command, part) in [

@@ -1,7 +1,8 @@
 //! What proves where an image comes from: watermarks, ancestors, a statement.
 
 use crate::plan::name::bad_character;
-use crate::settings::values::{ImageId, listed};
+use crate::settings::values::Target;
+use action::settings::value::names;
 use std::fmt;
 use std::str::FromStr;
 
@@ -50,7 +51,7 @@ impl fmt::Display for Watermark {
     }
 }
 
-/// Watermarks, comma separated.
+/// A list of watermarks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Watermarks(pub Vec<Watermark>);
 
@@ -63,7 +64,7 @@ impl FromStr for Watermarks {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut watermarks: Vec<Watermark> = Vec::new();
-        for one in listed(text) {
+        for one in names(text) {
             let watermark = one.parse()?;
             if watermarks.contains(&watermark) {
                 return Err(format!("{watermark} is named twice"));
@@ -101,8 +102,8 @@ impl FromStr for Ancestor {
             return Ok(Self::Owner(text.to_owned()));
         }
         match text.parse() {
-            Ok(ImageId(id)) => Ok(Self::Image(id)),
-            Err(_) => Err(format!(
+            Ok(Target::Image(id)) => Ok(Self::Image(id)),
+            _ => Err(format!(
                 "{text:?} is neither an image id (ami- and 8 or 17 hexadecimal digits) nor one of {}",
                 OWNERS.join(", ")
             )),
@@ -119,7 +120,7 @@ impl fmt::Display for Ancestor {
     }
 }
 
-/// Ancestors, comma separated.
+/// A list of ancestors.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Ancestors(pub Vec<Ancestor>);
 
@@ -127,7 +128,7 @@ impl FromStr for Ancestors {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let ancestors = listed(text).map(str::parse);
+        let ancestors = names(text).map(str::parse);
         ancestors.collect::<Result<_, _>>().map(Self)
     }
 }

@@ -46,7 +46,7 @@ fn dry(cloud: &Cloud) -> Run<'_> {
         ("copy_to", "us-east-1"),
         ("share_with", "111122223333"),
         ("deprecate_after", "90d"),
-        ("instance_types", "g5.*"),
+        ("instance_type", "g5.*"),
         ("protect", "yes"),
         ("watermark", "approved"),
     ])

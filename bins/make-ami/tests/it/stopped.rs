@@ -27,7 +27,7 @@ fn run<'a>(cloud: &'a Cloud, mode: &str) -> Run<'a> {
     let run = cloud.run().in_build("web:1").set("consistency", mode);
     let run = run.set("watermark", "approved");
     match mode {
-        "quiesce" => run.set("quiesce_containers", "db"),
+        "quiesce" => run.set("quiesce_container", "db"),
         _ => run,
     }
 }

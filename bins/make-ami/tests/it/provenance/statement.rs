@@ -257,7 +257,7 @@ async fn a_statement_that_cannot_be_written_is_refused_first_and_later_keeps_the
     ended
         .assert_code(5)
         .assert_said("cannot write the statement")
-        .assert_said("make-ami wait --image-id ami-");
+        .assert_said("make-ami wait --image ami-");
     assert!(ended.exports.is_empty());
     assert_eq!(cloud.world.images().len(), 2);
 }

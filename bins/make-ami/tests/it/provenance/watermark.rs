@@ -90,7 +90,7 @@ async fn an_image_whose_watermark_is_refused_is_not_copied_not_exported_and_stay
             .assert_code(code)
             .assert_said("cannot attach watermark \"approved\" to image ami-")
             .assert_said(said)
-            .assert_said("make-ami wait --image-id ami-");
+            .assert_said("make-ami wait --image ami-");
         assert!(ended.exports.is_empty());
         assert_eq!(ended.count("ec2:CopyImage"), 0);
         assert_eq!(cloud.world.images().len(), 1);
