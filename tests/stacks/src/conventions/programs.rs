@@ -37,7 +37,7 @@ pub const POLICIES: [(&str, &str, &str, Program); 4] = [
 
 /// What a program documents and these stacks do not grant: the program needs it only with a setting
 /// that they do not use. Program, actions, reason.
-pub const NOT_NEEDED: [(&str, &[&str], &str); 14] = [
+pub const NOT_NEEDED: [(&str, &[&str], &str); 15] = [
     (
         "deploy-app",
         &["secretsmanager:GetSecretValue"],
