@@ -25,7 +25,6 @@ use crate::settings::values::{
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
-use action::settings::guarded::Guarded;
 use action::settings::tags::InstanceTags;
 use action::settings::value::{Count, InstanceId, Switch, Timeout};
 use clap::ArgAction;
@@ -129,9 +128,9 @@ pub struct Raw {
     /// Write an in-toto statement of where the image comes from to this file; verify: compare the image with it
     #[arg(long, value_name = "FILE", help_heading = "Provenance")]
     statement: Given<PathBuf>,
-    /// Sign the statement with this Ed25519 key: PEM, or a file; verify: the key, public or private, that must have signed it
-    #[arg(long, value_name = "KEY", help_heading = "Provenance")]
-    statement_key: Given<Guarded<StatementKey>>,
+    /// Sign the statement with the Ed25519 key in this PEM file; verify: the file with the key, public or private, that must have signed it
+    #[arg(long, value_name = "FILE", help_heading = "Provenance")]
+    statement_key: Given<StatementKey>,
     /// The release that runs on the instance, for the statement: deploy-app's RELEASE_ID
     #[arg(long, value_name = "ID", help_heading = "Provenance")]
     release_id: Given<ReleaseId>,
@@ -215,10 +214,6 @@ pub struct Raw {
 impl Settings for Raw {
     type Checked = Checked;
 
-    fn secrets() -> &'static [&'static str] {
-        &["statement_key"]
-    }
-
     fn check(self, faults: &mut Faults) -> Option<Checked> {
         let instance = self.instance(faults);
         let ami_name = faults.required("ami_name", self.ami_name);
@@ -255,9 +250,7 @@ impl Settings for Raw {
             watermarks: watermarks.unwrap_or_default().0,
             ancestors: ancestors.unwrap_or_default().0,
             statement: faults.optional("statement", self.statement),
-            key: faults
-                .optional("statement_key", self.statement_key)
-                .map(Guarded::reveal),
+            key: faults.optional("statement_key", self.statement_key),
             release_id: release_id.map(|id| id.0),
             template_digest: template_digest.map(|digest| digest.0),
         };

@@ -93,15 +93,15 @@ mod tests {
     #[test]
     fn only_what_the_key_has_signed_comes_out_of_an_envelope() {
         let (private, public) = new_key();
-        let private: StatementKey = private.parse().unwrap();
-        let public: StatementKey = public.parse().unwrap();
+        let private = StatementKey::of_pem(&private).unwrap();
+        let public = StatementKey::of_pem(&public).unwrap();
         let statement = json!({ "_type": "x", "subject": [1] });
         let envelope = signed(&statement, &private).unwrap();
         assert!(signed(&statement, &public).is_none());
         let text = envelope.to_string();
         assert_eq!(open(&text, Some(&public)), Ok(statement.clone()));
         assert_eq!(open(&text, None), Ok(statement.clone()));
-        let other: StatementKey = new_key().1.parse().unwrap();
+        let other = StatementKey::of_pem(&new_key().1).unwrap();
         assert_eq!(open(&text, Some(&other)), Err(Unbelievable::OtherKey));
         let mut changed = envelope.clone();
         changed["payload"] = BASE64.encode(b"{\"subject\":[2]}").into();

@@ -219,6 +219,7 @@ pub(crate) fn check_provenance(
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use crate::settings::statement_key::tests::new_key;
     use crate::settings::tests::{INSTANCE, checks};
@@ -226,7 +227,15 @@ mod tests {
     #[test]
     fn what_proves_where_an_image_comes_from_is_checked_by_the_command() {
         let image = ("image", "ami-0123456789abcdef0");
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, pem: String| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, pem).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
         let (private, public) = new_key();
+        let private = file("private.pem", private);
+        let public = file("public.pem", public);
         let statement = ("statement", "statement.json");
         for (fields, command, part) in [
             (

@@ -22,28 +22,24 @@ pub struct StatementKey {
 /// The first line of a PEM text.
 const PEM: &str = "-----BEGIN ";
 
-const NO_KEY: &str = "it is no key that can be used: an Ed25519 key as PEM, such as `openssl genpkey -algorithm ed25519` \
-                      (private) or `openssl pkey -pubout` (public) writes it, or the path of a file with one";
+const NO_KEY: &str = "the file holds no Ed25519 key as PEM; `openssl genpkey -algorithm ed25519` writes a private one, \
+                      `openssl pkey -pubout` its public one";
 
 impl FromStr for StatementKey {
     type Err = &'static str;
 
-    /// Reads the key itself, or the file that it names.
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        let text = text.trim();
-        match text.starts_with(PEM) {
-            true => Self::of_pem(text),
-            // The path may be a key with its first line missing, so that it is not repeated.
-            false => match std::fs::read_to_string(text) {
-                Ok(pem) => Self::of_pem(&pem),
-                Err(_) => Err("it is no PEM, and names no file that can be read"),
-            },
+    /// Reads the file of this name. The error does not repeat the name, which may be a key by mistake.
+    fn from_str(path: &str) -> Result<Self, &'static str> {
+        if path.trim_start().starts_with(PEM) {
+            return Err("it is a key; write the key to a file, and name the file");
         }
+        let pem = std::fs::read_to_string(path).map_err(|_| "it names no file that can be read")?;
+        Self::of_pem(&pem)
     }
 }
 
 impl StatementKey {
-    fn of_pem(pem: &str) -> Result<Self, &'static str> {
+    pub(crate) fn of_pem(pem: &str) -> Result<Self, &'static str> {
         redact::hide([Secret::from(pem.to_owned())]);
         let pem = &in_lines(pem);
         if let Ok(private) = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()) {
@@ -130,11 +126,15 @@ pub(crate) mod tests {
         )
     }
 
+    fn of_pem(pem: &str) -> StatementKey {
+        StatementKey::of_pem(pem).unwrap()
+    }
+
     #[test]
     fn what_the_private_key_signs_the_public_one_knows() {
         let (private, public) = new_key();
         let (private, public): (StatementKey, StatementKey) =
-            (private.parse().unwrap(), public.parse().unwrap());
+            (of_pem(&private), of_pem(&public));
         assert!(private.is_private() && !public.is_private());
         assert_eq!(private.id(), public.id());
         let signature = private.sign(b"text").unwrap();
@@ -143,7 +143,7 @@ pub(crate) mod tests {
             assert!(key.has_signed(b"text", &signature));
             assert!(!key.has_signed(b"other", &signature));
         }
-        let other: StatementKey = new_key().1.parse().unwrap();
+        let other = of_pem(&new_key().1);
         assert!(!other.has_signed(b"text", &signature));
     }
 
@@ -157,7 +157,7 @@ pub(crate) mod tests {
         // As one line, with spaces, and with line ends in words.
         let pem = new_key().0;
         for flat in [pem.replace('\n', " "), pem.replace('\n', "\\n")] {
-            assert!(flat.parse::<StatementKey>().unwrap().is_private(), "{flat}");
+            assert!(of_pem(&flat).is_private(), "{flat}");
         }
         let rsa = "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBALCSQjfNcYyXxLHDoEJrmAMFZyDqYkFq\n-----END PUBLIC KEY-----\n";
         for bad in [
@@ -166,7 +166,9 @@ pub(crate) mod tests {
             "/nowhere",
             "",
         ] {
+            assert!(StatementKey::of_pem(bad).is_err(), "{bad}");
             assert!(bad.parse::<StatementKey>().is_err(), "{bad}");
         }
+        assert!(new_key().0.parse::<StatementKey>().is_err());
     }
 }

@@ -156,7 +156,14 @@ async fn verify_compares_the_image_and_its_copy_with_the_statement() {
 async fn a_signed_statement_is_believed_only_with_the_key_that_signed_it() {
     let (cloud, folder) = account();
     let (private, public) = new_key();
-    let run = stating(&cloud, &folder).set("statement_key", &private);
+    let file = |name: &str, pem: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, pem).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let key = file("private.pem", &private);
+    let public = file("public.pem", &public);
+    let run = stating(&cloud, &folder).set("statement_key", &key);
     let made = run.end().await;
     made.assert_code(0);
     let line = private.lines().nth(1).unwrap();
@@ -165,13 +172,13 @@ async fn a_signed_statement_is_believed_only_with_the_key_that_signed_it() {
         let run = verify(&cloud, made.ami(), &folder);
         run.set("statement_key", key).end()
     };
-    for key in [&public, &private] {
+    for key in [&public, &key] {
         let ended = verify(key).await;
         ended
             .assert_code(0)
             .refute_said("who made the statement is not known");
     }
-    verify(&new_key().1)
+    verify(&file("other.pem", &new_key().1))
         .await
         .assert_code(1)
         .assert_said("its statement was not signed with the key of MAKE_AMI_STATEMENT_KEY");
