@@ -133,8 +133,7 @@ pub(crate) mod tests {
     #[test]
     fn what_the_private_key_signs_the_public_one_knows() {
         let (private, public) = new_key();
-        let (private, public): (StatementKey, StatementKey) =
-            (of_pem(&private), of_pem(&public));
+        let (private, public): (StatementKey, StatementKey) = (of_pem(&private), of_pem(&public));
         assert!(private.is_private() && !public.is_private());
         assert_eq!(private.id(), public.id());
         let signature = private.sign(b"text").unwrap();

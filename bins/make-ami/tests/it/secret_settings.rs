@@ -18,6 +18,8 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "MAKE_AMI_COPY_WAIT",
         "MAKE_AMI_COPY_WITHIN",
         "MAKE_AMI_DEPRECATE_AFTER",
+        "MAKE_AMI_ENCRYPT",
+        "MAKE_AMI_IMDS",
         "MAKE_AMI_INSTANCE_STACK",
         "MAKE_AMI_INSTANCE_TAG",
         "MAKE_AMI_INSTANCE_TYPE",
@@ -41,6 +43,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "MAKE_AMI_TEMPLATE_DIGEST",
         "MAKE_AMI_UNUSED_FOR",
         "MAKE_AMI_USAGE_REPORT_AGE",
+        "MAKE_AMI_VOLUME",
         "MAKE_AMI_WATERMARK",
     ];
     assert_never_shown(&program, &harmless);

@@ -122,6 +122,7 @@ impl State {
             source_image: Some((source_region.to_owned(), source.id.clone())),
             watermarks: source.watermarks.clone(),
             root_device: source.root_device.clone(),
+            kept_devices: source.kept_devices.clone(),
             devices,
             tags,
             ..Image::available(&image, request.param("Name").unwrap_or(""))

@@ -37,7 +37,7 @@ pub const POLICIES: [(&str, &str, &str, Program); 4] = [
 
 /// What a program documents and these stacks do not grant: the program needs it only with a setting
 /// that they do not use. Program, actions, reason.
-pub const NOT_NEEDED: [(&str, &[&str], &str); 15] = [
+pub const NOT_NEEDED: [(&str, &[&str], &str); 16] = [
     (
         "deploy-app",
         &["secretsmanager:GetSecretValue"],
@@ -76,7 +76,7 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 15] = [
     (
         "make-ami",
         &["ec2:CopyImage"],
-        "MAKE_AMI_COPY_TO is not set",
+        "MAKE_AMI_COPY_TO and MAKE_AMI_ENCRYPT are not set",
     ),
     (
         "make-ami",
@@ -112,6 +112,11 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 15] = [
             "ec2:DescribeAvailabilityZones",
         ],
         "MAKE_AMI_WATERMARK, MAKE_AMI_MUST_DESCEND_FROM, MAKE_AMI_STATEMENT and MAKE_AMI_SNAPSHOT_LOCATION are not set",
+    ),
+    (
+        "make-ami",
+        &["ec2:CreateSnapshots"],
+        "`warm` makes them, in a build with a role of its own",
     ),
     (
         "make-ami",

@@ -9,7 +9,7 @@ use crate::stack::{Stack, TOPIC};
 use crate::statements::{self, Statement};
 
 /// Statements whose resource is `*`, with the reason; everything else names what it is about.
-const ANY_RESOURCE: [(&str, &str, &str); 9] = [
+const ANY_RESOURCE: [(&str, &str, &str); 10] = [
     ("DeployRole", "Look", "EC2 takes no resource for looking"),
     (
         "DeployRole",
@@ -27,6 +27,7 @@ const ANY_RESOURCE: [(&str, &str, &str); 9] = [
         "Systems Manager takes no resource for looking at instances' agents",
     ),
     ("AmiRole", "Look", "EC2 takes no resource for looking"),
+    ("WarmRole", "Look", "EC2 takes no resource for looking"),
     (
         "AmiRole",
         "LookWhoUsesImages",
@@ -87,11 +88,16 @@ const KINDS: [&str; 13] = [
 ];
 
 /// Statements about all of a kind that no condition holds, with the reason.
-const ANY_OF_A_KIND: [(&str, &str, &str); 3] = [
+const ANY_OF_A_KIND: [(&str, &str, &str); 4] = [
     (
         "AmiRole",
         "CreateImage",
         "image and snapshots have no ids before; the instance is exact",
+    ),
+    (
+        "WarmRole",
+        "SnapshotInstance",
+        "snapshots have no ids before; the instance is exact, and decides which volumes",
     ),
     (
         "AmiRole",
@@ -172,6 +178,7 @@ fn stacks(folder: &Path) -> Result<Vec<(&'static str, Stack)>, String> {
                 ("Transport", "auto"),
                 ("Validation", "yes"),
                 ("ImageScan", "yes"),
+                ("WarmSnapshot", "yes"),
                 ("DeployMode", "change-set"),
                 ("AlarmTopicArn", TOPIC),
             ],
