@@ -13,7 +13,7 @@ mod xml;
 /// Text pairs, as tags are.
 type Tags = Vec<(String, String)>;
 
-pub use image::Image;
+pub use image::{Image, Watermark};
 pub use instance::{Instance, Volume, state_code};
 pub use launch_template::LaunchTemplate;
 pub use outcome::{Course, End, Outcome, Progress};

@@ -27,7 +27,7 @@ pub(crate) struct Intended<'a> {
     /// The image that an earlier try of this run made.
     pub(crate) adopted: Option<&'a Image>,
     pub(crate) price: &'a str,
-    /// Why it could not be copied or shared as the settings ask.
+    /// Why it could not be copied, shared or watermarked as the settings ask, or does not descend from what it must.
     pub(crate) obstacle: Option<Failure>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn show_plan(job: &Job, intended: Intended<'_>) -> Result<Outpu
     let asking = preflight::check(job, plan, source, adopted.is_some());
     let mut findings = preflight::answers(job, asking).await?;
     if let Some(why) = obstacle {
-        findings.push(looked("copies and sharing", why)?);
+        findings.push(looked("copies, sharing, watermarks and ancestry", why)?);
     }
     let adopted = adopted.and_then(|image| image.image_id());
     let mut text = match adopted {
@@ -54,6 +54,12 @@ pub(crate) async fn show_plan(job: &Job, intended: Intended<'_>) -> Result<Outpu
     };
     text.push_str(&beside_content(&job.settings));
     let mut json = plan.json();
+    let watermarks = job.settings.provenance.watermarks.iter();
+    let watermarks: Vec<String> = watermarks.map(ToString::to_string).collect();
+    if !watermarks.is_empty() {
+        text.push_str(&format!("watermarks: {}\n", watermarks.join(", ")));
+        json["watermarks"] = watermarks.into();
+    }
     json["imds"] = job.settings.publish.imds.to_string().into();
     let changes = job.settings.volumes.0.iter();
     json["volumes"] = changes

@@ -1,5 +1,8 @@
 //! The source instance, before anything is made: which one it is, and whether it can be imaged.
 
+pub(crate) mod boot_mode;
+pub(crate) mod snapshot_location;
+
 use crate::job::{Job, Regional};
 use crate::plan::STOPPED_TAG;
 use crate::settings::Named;
@@ -29,6 +32,8 @@ pub(crate) struct Source {
     pub(crate) stopped_by: Option<String>,
     /// A tag that it has.
     pub(crate) tag: Option<Tag>,
+    /// The image that it was started from.
+    pub(crate) image_id: Option<String>,
 }
 
 /// An EBS volume of the instance.
@@ -65,6 +70,8 @@ const PACE: Pace = Pace {
 /// Finds the instance, waits until it has settled, and refuses what cannot be imaged.
 pub(crate) async fn find(job: &Job, named: &Named) -> Result<Source, Failure> {
     let (instance, id) = found(job, named).await?;
+    boot_mode::check(&instance, &id, job.settings.boot_mode)?;
+    snapshot_location::check(job, &instance, &id).await?;
     check_mode(&instance, &id, job.settings.consistency)?;
     warn_of_spot(&instance, &id, job.settings.consistency);
     with_volumes(job, &instance, id).await
@@ -118,6 +125,7 @@ async fn source(job: &Job, instance: &Instance, id: String) -> Result<Source, Fa
         left_out: ids(left_out),
         stopped_by: tag(instance, STOPPED_TAG).map(str::to_owned),
         tag: writable(instance.tags()).cloned(),
+        image_id: instance.image_id().map(str::to_owned),
         id,
     })
 }

@@ -3,7 +3,7 @@
 //! `settings` are checked first, `plan` decides the name, the run key and the tags, `run` acts in the order of the
 //! job: look at the instance, adopt or create the image (`image`) while the instance is consistent (`consistency`), wait for
 //! it, publish it, retire older ones (`retention`). What a failed run made is undone by `cleanup`. `cost` knows the price,
-//! `manifest` writes what was made. `warm` snapshots the volumes beforehand, so that the image takes less time.
+//! `manifest` writes what was made, `provenance` proves where the image comes from. `warm` snapshots the volumes beforehand, so that the image takes less time.
 
 mod build_timeout;
 mod cleanup;
@@ -18,6 +18,7 @@ mod journal;
 mod manifest;
 mod outcome;
 mod plan;
+mod provenance;
 mod publish;
 mod retention;
 mod run;
@@ -38,10 +39,11 @@ pub mod in_process {
     pub use crate::settings::modes::{
         Consistency, Imds, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags,
     };
+    pub use crate::settings::provenance::{Ancestor, Watermark};
     pub use crate::settings::tags::Tags;
     pub use crate::settings::values::Principal;
     pub use crate::settings::volumes::{VolumeChange, VolumeChanges};
-    pub use crate::settings::{Checked, Named, Publish, Quiesce, Retention};
+    pub use crate::settings::{Checked, Named, Provenance, Publish, Quiesce, Retention};
 }
 
 /// What this program is.
@@ -237,6 +239,18 @@ pub const PROGRAM: Program = Program {
         Permission {
             action: "ec2:EnableImageDeregistrationProtection",
             purpose: "`MAKE_AMI_PROTECT`",
+        },
+        Permission {
+            action: "ec2:AttachImageWatermark",
+            purpose: "`MAKE_AMI_WATERMARK`",
+        },
+        Permission {
+            action: "ec2:GetImageAncestry",
+            purpose: "`MAKE_AMI_MUST_DESCEND_FROM`; `MAKE_AMI_STATEMENT`: its ancestors, which are left out without it",
+        },
+        Permission {
+            action: "ec2:DescribeAvailabilityZones",
+            purpose: "`MAKE_AMI_SNAPSHOT_LOCATION`: whether the instance is in a Local Zone",
         },
         Permission {
             action: "ec2:DisableImage",

@@ -69,6 +69,7 @@ pub(crate) fn manifest(job: &Job, finished: &Finished) -> Value {
             "image_id": copy.image_id,
             "available": copy.available,
         })).collect::<Vec<_>>(),
+        "watermarks": settings.provenance.watermarks.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "shared_with": settings.publish.share_with.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "ssm_parameter": settings.publish.ssm_parameter,
         "cost": {

@@ -2,7 +2,7 @@
 
 pub(crate) mod name;
 mod run_key;
-mod tag_value;
+pub(crate) mod tag_value;
 
 use crate::plan::run_key::Run;
 use crate::plan::tag_value::{MAX_TAG_BYTES, hex};

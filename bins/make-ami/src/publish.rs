@@ -1,4 +1,4 @@
-//! What happens to an available image: copies, sharing, deprecation, the SSM parameter last of all.
+//! What happens to an available image: watermarks, copies, sharing, deprecation, the SSM parameter last of all.
 
 pub(crate) mod encrypted_copy;
 pub(crate) mod image_copy;
@@ -13,6 +13,7 @@ use crate::image::describe::by_id;
 use crate::image::wait_available::{self, Verified};
 use crate::job::{Job, Regional, timestamp_of};
 use crate::journal::Journal;
+use crate::provenance::watermark;
 use crate::publish::image_copy::{ImageCopy, copy};
 use crate::publish::in_time::{STOPPED, in_time};
 use crate::settings::modes::Protect;
@@ -40,6 +41,9 @@ pub(crate) async fn publish(
     journal: &mut Journal,
 ) -> Result<Vec<ImageCopy>, Failure> {
     let publish = &job.settings.publish;
+    // Before it is copied: a copy inherits what the image has.
+    let attaching = watermark::attach(job, &job.home, &verified.image_id);
+    job.unless_stopped(STOPPED, attaching).await??;
     let mut copies = Vec::new();
     // All are asked for before the first is waited for: they go on at the same time.
     for region in &publish.copy_to {
@@ -58,6 +62,7 @@ pub(crate) async fn publish(
     let deprecate_at = deprecate_at(job, &verified.image_id).await?;
     let mut done = Vec::new();
     for (regional, image_id) in copies {
+        let mut snapshots = Vec::new();
         if publish.copy_wait {
             let volumes = verified.snapshots.len();
             let copied = match wait_available::wait(job, &regional, &image_id, volumes).await {
@@ -70,11 +75,15 @@ pub(crate) async fn publish(
                 }
                 Err(unfinished) => return Err(unfinished.failure),
             };
+            // One that an earlier try made, or of an endpoint that passes none on, has none yet.
+            let attaching = watermark::attach(job, &regional, &image_id);
+            job.unless_stopped(STOPPED, attaching).await??;
             let restricting = instance_types::restrict(job, &regional, &image_id);
             job.unless_stopped(STOPPED, restricting).await??;
             imds::require(job, &regional, &image_id).await?;
             let sharing = share(&regional, &copied, &publish.share_with);
             job.unless_stopped(STOPPED, sharing).await??;
+            snapshots = copied.snapshot_ids();
         }
         let deprecating = deprecate(&regional, &image_id, deprecate_at);
         job.unless_stopped(STOPPED, deprecating).await??;
@@ -82,6 +91,7 @@ pub(crate) async fn publish(
             region: regional.region,
             image_id,
             available: publish.copy_wait,
+            snapshots,
         });
     }
     let deprecating = deprecate(&job.home, &verified.image_id, deprecate_at);

@@ -19,6 +19,7 @@ use crate::journal::Journal;
 use crate::manifest;
 use crate::outcome::Finished;
 use crate::plan::{self, Plan};
+use crate::provenance::{ancestry, statement_file, watermark};
 use crate::publish::image_copy::ImageCopy;
 use crate::publish::{self, encrypted_copy, preconditions};
 use crate::retention::retire;
@@ -47,6 +48,10 @@ pub(crate) async fn run(settings: Checked, context: Context) -> Result<Output, F
 pub async fn act(job: &Job) -> Result<Output, Failure> {
     if !job.context.dry_run {
         manifest::forget(job)?;
+        // Of `verify` it is what the image is compared with.
+        if !matches!(job.context.command.as_deref(), Some("verify" | "clean")) {
+            statement_file::forget(job)?;
+        }
     }
     match job.context.command.as_deref() {
         Some("verify") => verify_image(job).await,
@@ -159,7 +164,9 @@ async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
 /// Looks at what would go wrong only when the image is there; changes nothing.
 async fn check_afterwards(job: &Job, plan: &Plan, source: &Source) -> Result<(), Failure> {
     preconditions::check_copies(job, &plan.name, &plan.run).await?;
-    preconditions::check(job, source).await
+    preconditions::check(job, source).await?;
+    watermark::check_room(job, source).await?;
+    ancestry::check_source(job, source).await
 }
 
 fn own_instance(job: &Job) -> Result<&Named, Failure> {
@@ -313,6 +320,7 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
         .unwrap_or_default();
     job.in_time(preconditions::check_copies(job, name, &spec.run))
         .await?;
+    job.in_time(ancestry::check_image(job, &image)).await?;
     if job.context.dry_run {
         return show_rest(job, &image, &spec).await;
     }
@@ -410,6 +418,8 @@ async fn finish(
         warm_start: warm.warm_start,
     };
     manifest::write(job, &finished).map_err(|failure| with_resume_hint(job, &journal, failure))?;
+    let written = statement_file::write(job, &finished).await;
+    written.map_err(|failure| with_resume_hint(job, &journal, failure))?;
     tracing::info!("{}", manifest::summary(job, &finished));
     exports(&finished.verified)
 }

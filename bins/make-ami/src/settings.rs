@@ -3,18 +3,24 @@
 mod checked;
 mod checks;
 pub(crate) mod modes;
+pub(crate) mod provenance;
+pub(crate) mod statement_key;
 pub(crate) mod tags;
 pub(crate) mod values;
 pub(crate) mod volumes;
 
-pub use crate::settings::checked::{Checked, Named, Publish, Quiesce, Retention};
+pub use crate::settings::checked::{Checked, Named, Provenance, Publish, Quiesce, Retention};
 
 use crate::settings::checks::{
-    check_description, check_names, check_publish, check_quiesce, check_usage, check_warm, minutes,
+    check_description, check_names, check_provenance, check_publish, check_quiesce, check_usage,
+    check_warm, minutes,
 };
 use crate::settings::modes::{
-    Consistency, Imds, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags,
+    BootMode, Consistency, Imds, OnTimeout, Protect, QuiesceBy, Retire, SnapshotLocation,
+    SnapshotTags,
 };
+use crate::settings::provenance::{Ancestors, ReleaseId, TemplateDigest, Watermarks};
+use crate::settings::statement_key::StatementKey;
 use crate::settings::tags::Tags;
 use crate::settings::values::{
     Containers, InstanceTypes, Mounts, Price, Principals, Regions, StackResource, Target,
@@ -102,6 +108,12 @@ pub struct Raw {
         help_heading = "The image"
     )]
     snapshot_tags: Given<SnapshotTags>,
+    /// The boot mode of the image: uefi, for an instance that runs in it; unset: the instance's
+    #[arg(long, value_name = "MODE", help_heading = "The image")]
+    boot_mode: Given<BootMode>,
+    /// Where the snapshots of an instance in a Local Zone or on an Outpost are stored: local or regional
+    #[arg(long, value_name = "PLACE", help_heading = "The image")]
+    snapshot_location: Given<SnapshotLocation>,
     /// The key that makes two tries one run, such as #{codepipeline.PipelineExecutionId}; unset: the build's id
     #[arg(long, value_name = "KEY", help_heading = "The image")]
     run: Given<String>,
@@ -116,6 +128,25 @@ pub struct Raw {
         help_heading = "The image"
     )]
     on_timeout: Given<OnTimeout>,
+
+    /// Attach this watermark; verify: a watermark that the image must have, as ACCOUNT:NAME
+    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "Provenance")]
+    watermark: Given<Watermarks>,
+    /// The image must descend from this one, or from one of several: an image's id, amazon, aws-marketplace or aws-backup-vault
+    #[arg(long, value_name = "ami-…", action = ArgAction::Append, help_heading = "Provenance")]
+    must_descend_from: Given<Ancestors>,
+    /// Write an in-toto statement of where the image comes from to this file; verify: compare the image with it
+    #[arg(long, value_name = "FILE", help_heading = "Provenance")]
+    statement: Given<PathBuf>,
+    /// Sign the statement with the Ed25519 key in this PEM file; verify: the file with the key, public or private, that must have signed it
+    #[arg(long, value_name = "FILE", help_heading = "Provenance")]
+    statement_key: Given<StatementKey>,
+    /// The release that runs on the instance, for the statement: deploy-app's RELEASE_ID
+    #[arg(long, value_name = "ID", help_heading = "Provenance")]
+    release_id: Given<ReleaseId>,
+    /// The template that the image is for, for the statement: package-template's TEMPLATE_DIGEST
+    #[arg(long, value_name = "DIGEST", help_heading = "Provenance")]
+    template_digest: Given<TemplateDigest>,
 
     /// Copy the image to this region
     #[arg(long, value_name = "REGION", action = ArgAction::Append, help_heading = "Afterwards")]
@@ -230,8 +261,22 @@ impl Settings for Raw {
         };
         let tags = faults.optional("tag", self.tag).unwrap_or_default();
         let snapshot_tags = faults.required("snapshot_tags", self.snapshot_tags);
+        let boot_mode = faults.optional("boot_mode", self.boot_mode);
+        let snapshot_location = faults.optional("snapshot_location", self.snapshot_location);
         let on_timeout = faults.required("on_timeout", self.on_timeout);
         let target = faults.optional("image", self.image);
+        let watermarks = faults.optional("watermark", self.watermark);
+        let ancestors = faults.optional("must_descend_from", self.must_descend_from);
+        let release_id = faults.optional("release_id", self.release_id);
+        let template_digest = faults.optional("template_digest", self.template_digest);
+        let provenance = Provenance {
+            watermarks: watermarks.unwrap_or_default().0,
+            ancestors: ancestors.unwrap_or_default().0,
+            statement: faults.optional("statement", self.statement),
+            key: faults.optional("statement_key", self.statement_key),
+            release_id: release_id.map(|id| id.0),
+            template_digest: template_digest.map(|digest| digest.0),
+        };
         let publish = Publish {
             copy_to: faults
                 .optional("copy_to", self.copy_to)
@@ -272,6 +317,7 @@ impl Settings for Raw {
         check_names(ami_name.as_deref(), app.as_deref(), run.as_deref(), faults);
         check_description(description.as_deref(), faults);
         check_publish(&publish, faults);
+        check_provenance(&provenance, manifest.as_deref(), faults);
         check_quiesce(consistency, &quiesce, faults);
         check_warm(run.as_deref(), target.is_some(), faults);
         if target.is_none() && faults.command() == Some("verify") {
@@ -307,10 +353,13 @@ impl Settings for Raw {
             quiesce,
             tags,
             snapshot_tags: snapshot_tags?,
+            boot_mode,
+            snapshot_location,
             on_timeout: on_timeout?,
             target,
             publish,
             retention,
+            provenance,
             manifest,
             price,
             price_for: price_for?.0,
@@ -356,7 +405,10 @@ pub(crate) mod tests {
     use action::settings::{Settings as _, over_defaults};
 
     /// Checks the given fields over the declared defaults, as if they came from variables.
-    fn checks(fields: &[(&str, &str)], command: Option<&str>) -> (Option<Checked>, Vec<String>) {
+    pub(crate) fn checks(
+        fields: &[(&str, &str)],
+        command: Option<&str>,
+    ) -> (Option<Checked>, Vec<String>) {
         let owned = |(field, value): &(&str, &str)| ((*field).to_owned(), (*value).to_owned());
         let raw: Raw = over_defaults(fields.iter().map(owned)).unwrap();
         let mut faults = Faults::for_tests().under(command);
@@ -371,7 +423,7 @@ pub(crate) mod tests {
         checked.unwrap()
     }
 
-    const INSTANCE: (&str, &str) = ("instance_id", "i-0123456789abcdef0");
+    pub(crate) const INSTANCE: (&str, &str) = ("instance_id", "i-0123456789abcdef0");
 
     #[test]
     fn the_instance_is_named_exactly_once_where_an_image_is_made() {

@@ -4,6 +4,17 @@ use super::Tags;
 use super::time::LONG_AGO;
 use super::world::ACCOUNT;
 
+/// A watermark of an image: its key, and the image to which it was attached first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watermark {
+    /// Account and name, such as `123456789012:approved`.
+    pub key: String,
+    /// Where the image is to which it was attached.
+    pub region: String,
+    /// The image to which it was attached.
+    pub image: String,
+}
+
 /// An image.
 #[derive(Debug, Clone)]
 pub struct Image {
@@ -37,8 +48,16 @@ pub struct Image {
     pub last_launched: Option<String>,
     /// The instance it was made of.
     pub source_instance: Option<String>,
-    /// The image it was copied from: region and id.
+    /// The image it was copied from, or its instance was started from: region and id.
     pub source_image: Option<(String, String)>,
+    /// Its watermarks, those included that it inherited.
+    pub watermarks: Vec<Watermark>,
+    /// `amazon`, `aws-marketplace` or `aws-backup-vault`.
+    pub owner_alias: Option<String>,
+    /// `uefi`, where CreateImage was told so.
+    pub boot_mode: Option<String>,
+    /// `local` or `regional`, where CreateImage was told so.
+    pub snapshot_location: Option<String>,
     /// The device of the root volume.
     pub root_device: String,
     /// Device and snapshot of each mapping; the snapshot is unknown early in `pending`.
@@ -71,6 +90,10 @@ impl Image {
             last_launched: None,
             source_instance: None,
             source_image: None,
+            watermarks: Vec::new(),
+            owner_alias: None,
+            boot_mode: None,
+            snapshot_location: None,
             root_device: "/dev/xvda".to_owned(),
             devices: vec![(
                 "/dev/xvda".to_owned(),
@@ -108,6 +131,37 @@ impl Image {
     #[must_use]
     pub fn of_instance(mut self, id: &str) -> Self {
         self.source_instance = Some(id.to_owned());
+        self
+    }
+
+    /// Names the image it descends from, of the home region.
+    #[must_use]
+    pub fn descends_from(mut self, id: &str) -> Self {
+        self.source_image = Some(("eu-west-1".to_owned(), id.to_owned()));
+        self
+    }
+
+    /// Gives it a watermark by its key, such as `123456789012:approved`, which was attached to it.
+    #[must_use]
+    pub fn watermark(mut self, key: &str) -> Self {
+        self.watermarks.push(Watermark {
+            key: key.to_owned(),
+            region: "eu-west-1".to_owned(),
+            image: self.id.clone(),
+        });
+        self
+    }
+
+    /// The keys of its watermarks.
+    pub fn watermark_keys(&self) -> Vec<&str> {
+        let watermarks = self.watermarks.iter();
+        watermarks.map(|watermark| watermark.key.as_str()).collect()
+    }
+
+    /// Changes the owner's alias, such as `amazon`.
+    #[must_use]
+    pub fn owner_alias(mut self, alias: &str) -> Self {
+        self.owner_alias = Some(alias.to_owned());
         self
     }
 

@@ -102,6 +102,12 @@ pub struct Instance {
     pub owner: String,
     /// How often CreateImage rebooted it.
     pub reboots: u32,
+    /// Its zone, such as `eu-west-1a`.
+    pub zone: String,
+    /// The ARN of its Outpost.
+    pub outpost: Option<String>,
+    /// `legacy-bios` or `uefi`.
+    pub boot_mode: String,
 }
 
 impl Instance {
@@ -125,6 +131,9 @@ impl Instance {
             tags: Vec::new(),
             owner: ACCOUNT.to_owned(),
             reboots: 0,
+            zone: "eu-west-1a".to_owned(),
+            outpost: None,
+            boot_mode: "legacy-bios".to_owned(),
         }
     }
 
@@ -170,6 +179,27 @@ impl Instance {
     #[must_use]
     pub fn volume(mut self, volume: Volume) -> Self {
         self.volumes.push(volume);
+        self
+    }
+
+    /// Puts it into another zone.
+    #[must_use]
+    pub fn zone(mut self, zone: &str) -> Self {
+        self.zone = zone.to_owned();
+        self
+    }
+
+    /// Puts it onto an Outpost.
+    #[must_use]
+    pub fn on_outpost(mut self, arn: &str) -> Self {
+        self.outpost = Some(arn.to_owned());
+        self
+    }
+
+    /// Changes the boot mode that it runs in, such as `uefi`.
+    #[must_use]
+    pub fn boot_mode(mut self, mode: &str) -> Self {
+        self.boot_mode = mode.to_owned();
         self
     }
 

@@ -15,6 +15,7 @@ mod decisions;
 mod filters;
 mod images;
 mod instances;
+mod provenance;
 mod references;
 mod removal;
 mod snapshots;
@@ -117,6 +118,8 @@ struct Rules {
     snapshots_fail: bool,
     /// The key that AWS manages for EBS.
     default_key: Option<String>,
+    /// The types of zones, such as `local-zone`; every other one is an Availability Zone.
+    zone_types: BTreeMap<String, String>,
     /// Time since the beginning; it stands still without.
     clock: Option<Clock>,
     /// When that was.
@@ -131,7 +134,7 @@ type Answer = Result<String, Reply>;
 /// What an operation does to the world.
 type Operation = fn(&mut State, &Request) -> Answer;
 
-const OPERATIONS: [(&str, Operation); 27] = [
+const OPERATIONS: [(&str, Operation); 30] = [
     ("DescribeInstances", State::describe_instances),
     ("DescribeVolumes", State::describe_volumes),
     ("StartInstances", State::start_instances),
@@ -174,6 +177,12 @@ const OPERATIONS: [(&str, Operation); 27] = [
         State::replace_image_instance_type_specification,
     ),
     ("ListImagesInRecycleBin", State::list_images_in_recycle_bin),
+    ("AttachImageWatermark", State::attach_image_watermark),
+    ("GetImageAncestry", State::get_image_ancestry),
+    (
+        "DescribeAvailabilityZones",
+        State::describe_availability_zones,
+    ),
 ];
 
 impl Default for State {
@@ -202,6 +211,7 @@ impl Default for State {
                 snapshots_take: Duration::ZERO,
                 snapshots_fail: false,
                 default_key: None,
+                zone_types: BTreeMap::new(),
                 clock: None,
                 start_of_time: SystemTime::now(),
             },

@@ -1,6 +1,7 @@
 //! EC2's answers in the shape of the 2016-11-15 interface.
 
 mod instances;
+mod provenance;
 mod references;
 mod usage_reports;
 
@@ -8,6 +9,7 @@ use std::fmt::Write as _;
 
 pub(super) use instances::describe_volumes;
 pub use instances::{describe_instances, instance_changes};
+pub(super) use provenance::{attach_image_watermark, availability_zones, image_ancestry};
 pub(super) use references::{
     describe_image_references, describe_launch_template_versions, describe_launch_templates,
 };
@@ -186,6 +188,8 @@ fn image(image: &Image, snapshots: &[Snapshot]) -> String {
             image.source_image.as_ref().map(|(region, _)| region),
         ),
         optional("sourceImageId", image.source_image.as_ref().map(|(_, id)| id)),
+        provenance::watermarks(&image.watermarks),
+        optional("bootMode", image.boot_mode.as_ref()),
         optional("imdsSupport", image.imds.as_ref()),
         optional("deprecationTime", image.deprecation.as_ref()),
         optional("lastLaunchedTime", image.last_launched.as_ref()),

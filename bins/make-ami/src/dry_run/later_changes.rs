@@ -8,6 +8,7 @@ use crate::image::describe::{snapshot_ids, tag, tagged};
 use crate::job::{Job, Regional};
 use crate::journal::Journal;
 use crate::plan::{APP_TAG, FROZEN_TAG, RUN_TAG, SOURCE_TAG};
+use crate::provenance::watermark;
 use crate::publish::image_copy::copy_request;
 use crate::publish::instance_types::specification;
 use crate::retention::usage::resource_types;
@@ -130,6 +131,13 @@ async fn publishing(
             format!("aws ec2 {command} --region {region} --image-id {id}"),
         )])
     };
+    if !job.settings.provenance.watermarks.is_empty() {
+        let answer = match image {
+            Some(image) => Box::pin(watermarking(job, regional, image)).await?,
+            None => Answer::Open(NO_IMAGE),
+        };
+        add("ec2:AttachImageWatermark", answer);
+    }
     if let Some(types) = specification(job) {
         let answer = match id {
             Some(id) => {
@@ -263,6 +271,28 @@ async fn publishing(
     };
     add("ec2:ModifyImageAttribute", answer);
     Ok(findings)
+}
+
+/// Whether an image may be given a watermark: the first one that it lacks.
+async fn watermarking(job: &Job, regional: &Regional, image: &Image) -> Result<Answer, Ended> {
+    let Some((name, key)) = watermark::lacking(job, image).next() else {
+        return Ok(Answer::Open("the earlier image has the watermark already"));
+    };
+    let (id, region) = (image.image_id().unwrap_or_default(), &regional.region);
+    let call = regional.ec2.attach_image_watermark().image_id(id);
+    let call = call.watermark_name(name).dry_run(true);
+    asked(call.send().await, |_| {
+        let left = Remainder::new(
+            regional.resource(ResourceKind::Image, id),
+            format!("image {id} in {region}, with watermark {key}"),
+            format!(
+                "aws ec2 detach-image-watermark --region {region} --image-id {id} --watermark-key {}",
+                posix(&key)
+            ),
+        );
+        let done = format!("it attached watermark {key} to image {id} in {region}");
+        Operation::new(done, Then::Stays(vec![left]))
+    })
 }
 
 /// Whether an image or a snapshot may be given a tag: the value that it has, where it has one.

@@ -141,6 +141,7 @@ pub(crate) fn request(job: &Job, plan: &Plan) -> CreateImageFluentBuilder {
             .set_tags(Some(sdk_tags(&plan.tags)))
             .build()
     };
+    let settings = &job.settings;
     let request = job
         .home
         .ec2
@@ -151,6 +152,16 @@ pub(crate) fn request(job: &Job, plan: &Plan) -> CreateImageFluentBuilder {
         .set_block_device_mappings(mappings(&job.settings.volumes))
         // Only `reboot` leaves it to EC2; the other modes have made the instance still, or not, themselves.
         .no_reboot(plan.consistency != Consistency::Reboot)
+        .set_boot_mode_override(
+            settings
+                .boot_mode
+                .map(|mode| mode.to_string().as_str().into()),
+        )
+        .set_snapshot_location(
+            settings
+                .snapshot_location
+                .map(|place| place.to_string().as_str().into()),
+        )
         .tag_specifications(tagged(ResourceType::Image));
     match job.settings.snapshot_tags {
         SnapshotTags::AtCreate => request.tag_specifications(tagged(ResourceType::Snapshot)),

@@ -8,6 +8,7 @@ use crate::image::wait_available;
 use crate::image::wait_available::{Verified, check_state};
 use crate::job::{Job, timestamp_of};
 use crate::plan::{CONSISTENCY_TAG, FIRST_TAG, FROZEN_TAG, RUN_TAG, SOURCE_TAG, VOLUMES_TAG, name};
+use crate::provenance::proof;
 use crate::settings::modes::Imds;
 use action::exit::Exit;
 use action::failure::Failure;
@@ -35,6 +36,7 @@ pub(crate) async fn verify(job: &Job, image_id: &str) -> Result<Verified, Failur
             failure.causes().join("; ")
         )),
     }
+    broken.extend(job.in_time(proof::broken(job, &image)).await?);
     if !broken.is_empty() {
         let failure = Failure::failed(format!(
             "image {image_id} in {region} breaks {} of the rules",

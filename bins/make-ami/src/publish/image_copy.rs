@@ -31,6 +31,8 @@ pub(crate) struct ImageCopy {
     pub(crate) image_id: String,
     /// Whether it was seen available; otherwise it was not waited for.
     pub(crate) available: bool,
+    /// The ids of its snapshots; none where it was not waited for.
+    pub(crate) snapshots: Vec<String>,
 }
 
 /// Copies the image to a Region, once: CopyImage has a client token, and an earlier try's copy is found

@@ -1,8 +1,11 @@
 //! The settings after checking.
 
 use crate::settings::modes::{
-    Consistency, Imds, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags,
+    BootMode, Consistency, Imds, OnTimeout, Protect, QuiesceBy, Retire, SnapshotLocation,
+    SnapshotTags,
 };
+use crate::settings::provenance::{Ancestor, Watermark};
+use crate::settings::statement_key::StatementKey;
 use crate::settings::tags::Tags;
 use crate::settings::values::{Price, Principal, StackResource, Target};
 use crate::settings::volumes::VolumeChanges;
@@ -61,6 +64,23 @@ pub struct Publish {
     pub ssm_parameter: Option<String>,
 }
 
+/// What proves where an image comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Provenance {
+    /// What is attached to the image, or must be.
+    pub watermarks: Vec<Watermark>,
+    /// The image must descend from one of these; from any where there is none.
+    pub ancestors: Vec<Ancestor>,
+    /// Where the statement goes, or is.
+    pub statement: Option<PathBuf>,
+    /// What signs it, or has signed it.
+    pub key: Option<StatementKey>,
+    /// The release that runs on the instance.
+    pub release_id: Option<String>,
+    /// The digest of the template that the image is for.
+    pub template_digest: Option<String>,
+}
+
 /// Which older images of the application go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
@@ -101,6 +121,10 @@ pub struct Checked {
     pub tags: Tags,
     /// When snapshots get their tags.
     pub snapshot_tags: SnapshotTags,
+    /// The boot mode of the image; without it the instance's.
+    pub boot_mode: Option<BootMode>,
+    /// Where the snapshots are stored; without it EC2 decides.
+    pub snapshot_location: Option<SnapshotLocation>,
     /// What happens at the deadline.
     pub on_timeout: OnTimeout,
     /// The image to go on with.
@@ -109,6 +133,8 @@ pub struct Checked {
     pub publish: Publish,
     /// Which older images go.
     pub retention: Option<Retention>,
+    /// What proves where the image comes from.
+    pub provenance: Provenance,
     /// Where the manifest goes.
     pub manifest: Option<PathBuf>,
     /// The price that overrides the table.

@@ -1,8 +1,9 @@
 //! What settings must keep beside their own form, most of it between several.
 
-use crate::settings::checked::{Publish, Quiesce};
+use crate::settings::checked::{Provenance, Publish, Quiesce};
 use crate::settings::modes::Consistency;
 use action::settings::faults::Faults;
+use std::path::Path;
 use std::time::Duration;
 
 pub(crate) fn check_names(
@@ -199,5 +200,116 @@ pub(crate) fn check_usage(
     }
     if report_age > REPORTS_KEPT {
         faults.of("usage_report_age", "EC2 keeps a report for 30 days");
+    }
+}
+
+/// What these settings must keep between themselves, by the command.
+pub(crate) fn check_provenance(
+    provenance: &Provenance,
+    manifest: Option<&Path>,
+    faults: &mut Faults,
+) {
+    let verifies = faults.command() == Some("verify");
+    for watermark in &provenance.watermarks {
+        match (&watermark.account, verifies) {
+            (None, true) => faults.of(
+                "watermark",
+                format!("{watermark}: verify needs ACCOUNT:NAME, because any account may attach a watermark of that name to an image of its own"),
+            ),
+            (Some(_), false) => faults.of(
+                "watermark",
+                format!("{watermark}: EC2 puts the account before the name by itself; only verify takes ACCOUNT:NAME"),
+            ),
+            _ => {}
+        }
+    }
+    let Some(statement) = &provenance.statement else {
+        let needs = "there is no statement; set MAKE_AMI_STATEMENT";
+        let is_set = [
+            ("statement_key", provenance.key.is_some()),
+            ("release_id", provenance.release_id.is_some()),
+            ("template_digest", provenance.template_digest.is_some()),
+        ];
+        for (field, _) in is_set.into_iter().filter(|(_, is_set)| *is_set) {
+            faults.of(field, needs);
+        }
+        return;
+    };
+    if manifest == Some(statement.as_path()) {
+        faults.of("statement", "MAKE_AMI_MANIFEST names the same file");
+    }
+    let key = provenance.key.as_ref();
+    if key.is_some_and(|key| !key.is_private()) && !verifies {
+        faults.of(
+            "statement_key",
+            "it is a public key; a statement is signed with the private one",
+        );
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use crate::settings::statement_key::tests::new_key;
+    use crate::settings::tests::{INSTANCE, checks};
+
+    #[test]
+    fn what_proves_where_an_image_comes_from_is_checked_by_the_command() {
+        let image = ("image", "ami-0123456789abcdef0");
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, pem: String| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, pem).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (private, public) = new_key();
+        let private = file("private.pem", private);
+        let public = file("public.pem", public);
+        let statement = ("statement", "statement.json");
+        for (fields, command, part) in [
+            (
+                vec![image, ("watermark", "approved")],
+                Some("verify"),
+                "verify needs ACCOUNT:NAME",
+            ),
+            (
+                vec![INSTANCE, ("watermark", "123456789012:approved")],
+                None,
+                "only verify takes ACCOUNT:NAME",
+            ),
+            (
+                vec![INSTANCE, ("release_id", "r-1")],
+                None,
+                "set MAKE_AMI_STATEMENT",
+            ),
+            (
+                vec![INSTANCE, ("statement_key", &private)],
+                None,
+                "set MAKE_AMI_STATEMENT",
+            ),
+            (
+                vec![INSTANCE, statement, ("statement_key", &public)],
+                None,
+                "signed with the private one",
+            ),
+            (
+                vec![INSTANCE, statement, ("manifest", "statement.json")],
+                None,
+                "names the same file",
+            ),
+            (vec![INSTANCE, ("boot_mode", "bios")], None, "use uefi"),
+            (
+                vec![image, statement, ("statement_key", &public)],
+                Some("verify"),
+                "",
+            ),
+        ] {
+            let said = checks(&fields, command).1.join("\n");
+            let is_as_expected = match part {
+                "" => said.is_empty(),
+                part => said.contains(part),
+            };
+            assert!(is_as_expected, "{part}: {said}");
+        }
     }
 }

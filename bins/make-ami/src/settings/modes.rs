@@ -80,6 +80,25 @@ words! {
 }
 
 words! {
+    /// The boot mode that CreateImage can give an image
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html>).
+    pub enum BootMode: "a boot mode that an image can be given" {
+        /// UEFI alone.
+        Uefi = "uefi",
+    }
+}
+
+words! {
+    /// Where the snapshots of an instance in a Local Zone or on an Outpost are stored.
+    pub enum SnapshotLocation: "a place for snapshots" {
+        /// Where the instance is.
+        Local = "local",
+        /// In the Region that the zone or the Outpost belongs to.
+        Regional = "regional",
+    }
+}
+
+words! {
     /// Which instance metadata service the instances of the image offer.
     #[derive(Default)]
     pub enum Imds: "known" {

@@ -59,6 +59,10 @@ pub(crate) struct History {
     /// Whether another account uses the image that retention looks at; it is shared.
     pub(crate) earlier_is_used: bool,
     pub(crate) lease_first: bool,
+    /// Whether a watermark is attached.
+    pub(crate) watermarked: bool,
+    /// Whether the image must descend from the one that the instance was started from; it does.
+    pub(crate) must_descend: bool,
 }
 
 impl History {
@@ -86,6 +90,8 @@ impl History {
             protected: false,
             earlier_is_used: false,
             lease_first: false,
+            watermarked: false,
+            must_descend: false,
         }
     }
 }
@@ -155,6 +161,8 @@ fn faults() -> impl Strategy<Value = Vec<(String, usize, Fault)>> {
         1 => Just("ssm:PutParameter"),
         1 => Just("ec2:EnableImageDeregistrationProtection"),
         1 => Just("ec2:ReplaceImageInstanceTypeSpecification"),
+        1 => Just("ec2:AttachImageWatermark"),
+        1 => Just("ec2:GetImageAncestry"),
         1 => Just("ec2:CreateImageUsageReport"),
         1 => Just("ec2:DescribeImageUsageReports"),
         1 => Just("ec2:DescribeImageUsageReportEntries"),
@@ -175,7 +183,7 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
         (faults(), prop_oneof![3 => Just(10_u32), 1 => Just(1)]),
         proptest::option::of(time()),
         time(),
-        any::<[bool; 9]>(),
+        any::<[bool; 11]>(),
         proptest::option::weighted(0.3, course()),
     );
     (world, end).prop_map(|(world, end)| {
@@ -198,6 +206,8 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
                 published,
                 protected,
                 earlier_is_used,
+                watermarked,
+                must_descend,
                 encrypts,
                 warm,
             ],
@@ -225,6 +235,8 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
             protected,
             earlier_is_used,
             lease_first: lease_first && mode == Mode::Quiesce,
+            watermarked,
+            must_descend,
         }
     })
 }

@@ -44,6 +44,13 @@ fn check(history: &History, ended: &Ended) -> Result<(), TestCaseError> {
             !(history.mode == Mode::Quiesce && history.lease_first),
             "the lease ended first, and yet it was exported"
         );
+        let watermarks = image.watermark_keys();
+        prop_assert_eq!(
+            watermarks.contains(&"123456789012:approved"),
+            history.watermarked
+        );
+        let statement = ended.statement.as_deref().unwrap_or_default();
+        prop_assert!(statement.contains(image_id.as_str()), "{}", statement);
         let is_plain = |id: &str| {
             let mut snapshots = ended.snapshots.iter();
             snapshots.any(|snapshot| snapshot.id == id && !snapshot.encrypted)
@@ -55,6 +62,21 @@ fn check(history: &History, ended: &Ended) -> Result<(), TestCaseError> {
         exported.insert(image_id.clone());
         // A copy that a good run made belongs to it.
         exported.extend(ended.copies.iter().map(|image| image.id.clone()));
+    }
+    prop_assert!(
+        ended.exported.is_some() || ended.statement.is_none(),
+        "there is a statement, and nothing was exported\n{}",
+        ended.said
+    );
+    // A watermark says that an image was found whole.
+    for image in &ended.images {
+        let is_approved = image.watermark_keys().contains(&"123456789012:approved");
+        prop_assert!(
+            !is_approved || image.state == "available",
+            "{} is {}, and has the watermark",
+            image.id,
+            image.state
+        );
     }
     if let Some(id) = &ended.parameter {
         let is_there = ended.images.iter().any(|image| image.id == *id);
@@ -205,6 +227,30 @@ fn a_protected_image_of_a_failed_run_is_named() {
     assert!(ended.exported.is_none() && ended.images.len() == 1);
     assert!(ended.images[0].protected, "{}", ended.said);
     assert!(check(&history, &ended).is_ok(), "{}", ended.said);
+}
+
+/// The property of watermarks and statements can fail, too.
+#[test]
+fn the_check_sees_a_watermark_and_a_statement_where_none_may_be() {
+    let history = History {
+        watermarked: true,
+        must_descend: true,
+        ..History::plain()
+    };
+    let ended = run(&history);
+    assert!(check(&history, &ended).is_ok(), "{}", ended.said);
+    let without = History {
+        watermarked: false,
+        ..history.clone()
+    };
+    assert!(check(&without, &ended).is_err());
+    let mut pending = run(&history);
+    pending.images[0].state = "pending".to_owned();
+    pending.exported = None;
+    assert!(check(&history, &pending).is_err());
+    let mut unsaid = run(&history);
+    unsaid.statement = None;
+    assert!(check(&history, &unsaid).is_err());
 }
 
 /// A plain wait of three hours is one image, exported.

@@ -14,10 +14,12 @@ use harness::kms::{Key, Kms};
 use harness::ssm::Ssm;
 use harness::{FakeAws, Fate, Reply};
 use make_ami::in_process::{
-    self, Checked, Consistency, Imds, Job, Named, OnTimeout, Principal, Protect, Publish, Quiesce,
-    QuiesceBy, Retention, Retire, SnapshotTags, Tags, VolumeChanges,
+    self, Ancestor, Checked, Consistency, Imds, Job, Named, OnTimeout, Principal, Protect,
+    Provenance, Publish, Quiesce, QuiesceBy, Retention, Retire, SnapshotTags, Tags, VolumeChanges,
+    Watermark,
 };
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -29,6 +31,9 @@ const PARAMETER: &str = "/rag/ami";
 const KEY: &str = "alias/images";
 /// Made long before, of the same application; retention looks at it.
 const EARLIER: &str = "ami-0aaaaaaaaaaaaaaaa";
+
+/// The image that the instance was started from.
+const BASE: &str = "ami-0000000000000ba5e";
 
 /// How a run ended, and what is there afterwards.
 pub(crate) struct Ended {
@@ -45,6 +50,8 @@ pub(crate) struct Ended {
     pub(crate) instance_runs: bool,
     /// Whether the image of long before is still there.
     pub(crate) earlier_is_there: bool,
+    /// What the statement says; nothing where none was written.
+    pub(crate) statement: Option<String>,
     /// What the parameter holds.
     pub(crate) parameter: Option<String>,
     /// Calls of DescribeImages and DescribeSnapshots.
@@ -89,6 +96,8 @@ async fn run_in_virtual_time(history: &History) -> Ended {
             tell.closed().await;
         });
     }
+    let folder = tempfile::tempdir().unwrap();
+    let statement = folder.path().join("statement.json");
     let limit = history.timeout + Duration::from_secs(24 * 3600);
     let log = Log::default();
     let writer = log.clone();
@@ -99,10 +108,17 @@ async fn run_in_virtual_time(history: &History) -> Ended {
     let captured = tracing::subscriber::set_default(subscriber);
     let all = async {
         if history.warm {
-            let job = job(history, Some("warm"), &fake, interrupt.clone(), started);
+            let job = job(
+                history,
+                Some("warm"),
+                &fake,
+                interrupt.clone(),
+                started,
+                &statement,
+            );
             Box::pin(in_process::act(&job)).await?;
         }
-        let job = job(history, None, &fake, interrupt, started);
+        let job = job(history, None, &fake, interrupt, started, &statement);
         Box::pin(in_process::act(&job)).await
     };
     let ended = tokio::time::timeout(limit, Box::pin(all)).await;
@@ -133,13 +149,17 @@ async fn run_in_virtual_time(history: &History) -> Ended {
         images: world
             .images()
             .into_iter()
-            .filter(|image| image.id != EARLIER)
+            .filter(|image| image.id != EARLIER && image.id != BASE)
             .collect(),
         earlier_is_there: world.images().iter().any(|image| image.id == EARLIER),
+        statement: std::fs::read_to_string(&statement).ok(),
         parameter: ssm.parameter(PARAMETER).map(|parameter| parameter.value),
         copies: world.images_in(AWAY),
         snapshots: snapshots
-            .filter(|snapshot| !snapshot.id.starts_with("snap-0aaa"))
+            .filter(|snapshot| {
+                !["snap-0aaaaaaaaaaaaaaaa", "snap-0000000000000ba5e"]
+                    .contains(&snapshot.id.as_str())
+            })
             .collect(),
         instance_runs: running || world.instances()[0].state == "pending",
         looks: looks.count(),
@@ -206,6 +226,7 @@ fn world(history: &History, started: Instant) -> Ec2World {
             .shared_with("111122223333")
             .mapping([("/dev/sda", "snap-0aaaaaaaaaaaaaaaa", 8)]),
     );
+    world.add_image(Image::available(BASE, "base").watermark("111122223333:base"));
     world.slow_usage_reports(2);
     if history.earlier_is_used {
         world.used_by(EARLIER, "111122223333", "ec2:Instance", 1);
@@ -253,6 +274,7 @@ fn job(
     fake: &FakeAws,
     interrupt: Interrupt,
     started: Instant,
+    statement: &Path,
 ) -> Job {
     let context = Context {
         command: command.map(str::to_owned),
@@ -281,10 +303,10 @@ fn job(
         region: HOME.to_owned(),
         limit,
     };
-    Job::new(settings(history), context, session)
+    Job::new(settings(history, statement), context, session)
 }
 
-fn settings(history: &History) -> Checked {
+fn settings(history: &History, statement: &Path) -> Checked {
     let consistency = match history.mode {
         Mode::NoReboot => Consistency::NoReboot,
         Mode::Reboot => Consistency::Reboot,
@@ -306,6 +328,23 @@ fn settings(history: &History) -> Checked {
             lease: Duration::from_secs(60),
         },
         tags: Tags::default(),
+        boot_mode: None,
+        snapshot_location: None,
+        provenance: Provenance {
+            watermarks: match history.watermarked {
+                true => vec![Watermark {
+                    account: None,
+                    name: "approved".to_owned(),
+                }],
+                false => Vec::new(),
+            },
+            ancestors: match history.must_descend {
+                true => vec![Ancestor::Image(BASE.to_owned())],
+                false => Vec::new(),
+            },
+            statement: Some(statement.to_owned()),
+            ..Provenance::default()
+        },
         snapshot_tags: match history.tags_after {
             true => SnapshotTags::After,
             false => SnapshotTags::AtCreate,

@@ -6,7 +6,7 @@ use harness::Fate;
 use harness::ec2::{Image, Instance};
 
 /// Everything that a dry run may ask about.
-const ALL: [&str; 12] = [
+const ALL: [&str; 15] = [
     "CreateImage",
     "CreateTags",
     "DeleteTags",
@@ -19,6 +19,9 @@ const ALL: [&str; 12] = [
     "CopyImage",
     "ModifySnapshotAttribute",
     "ModifyImageAttribute",
+    "ReplaceImageInstanceTypeSpecification",
+    "EnableImageDeregistrationProtection",
+    "AttachImageWatermark",
 ];
 
 const EARLIER: &str = "ami-0aaaaaaaaaaaaaaaa";
@@ -43,6 +46,9 @@ fn dry(cloud: &Cloud) -> Run<'_> {
         ("copy_to", "us-east-1"),
         ("share_with", "111122223333"),
         ("deprecate_after", "90d"),
+        ("instance_type", "g5.*"),
+        ("protect", "yes"),
+        ("watermark", "approved"),
     ])
 }
 
@@ -215,6 +221,21 @@ async fn changes_of_an_earlier_image_are_listed() {
             "ModifyImageAttribute",
             "it shared image ami-0aaaaaaaaaaaaaaaa in eu-west-1 with its own account",
             "aws ec2 modify-image-attribute --launch-permission 'Remove=[{UserId=123456789012}]' --region eu-west-1",
+        ),
+        (
+            "ReplaceImageInstanceTypeSpecification",
+            "it restricted image ami-0aaaaaaaaaaaaaaaa",
+            "aws ec2 replace-image-instance-type-specification --region eu-west-1 --image-id ami-0aaaaaaaaaaaaaaaa",
+        ),
+        (
+            "EnableImageDeregistrationProtection",
+            "it protected image ami-0aaaaaaaaaaaaaaaa",
+            "aws ec2 disable-image-deregistration-protection --region eu-west-1 --image-id ami-0aaaaaaaaaaaaaaaa",
+        ),
+        (
+            "AttachImageWatermark",
+            "it attached watermark 123456789012:approved to image ami-0aaaaaaaaaaaaaaaa",
+            "aws ec2 detach-image-watermark --region eu-west-1 --image-id ami-0aaaaaaaaaaaaaaaa --watermark-key '123456789012:approved'",
         ),
         (
             "ModifySnapshotAttribute",

@@ -36,6 +36,10 @@ async fn the_documented_policy_is_exactly_what_is_called() {
     cloud.kms.add(key);
     let alias = Key::customer("9234abcd-12ab-34cd-56ef-1234567890ab").alias("alias/images");
     cloud.kms.add(alias.region("us-east-1"));
+    cloud
+        .world
+        .add_image(Image::available("ami-0000000000000ba5e", "base"));
+    cloud.world.zone_type("eu-west-1a", "local-zone");
     let before = Snapshot::completed("snap-0before").of_volume("vol-000000000000da7a0");
     cloud.world.add_snapshot(before);
     let old = [("a", ""), ("b", "2020-01-01T00:00:00.000Z"), ("c", "")];
@@ -70,6 +74,9 @@ async fn the_documented_policy_is_exactly_what_is_called() {
             ("instance_type", "g5.*"),
             ("deprecate_after", "90d"),
             ("ssm_parameter", "/web/ami"),
+            ("watermark", "approved"),
+            ("must_descend_from", "ami-0000000000000ba5e"),
+            ("snapshot_location", "regional"),
         ])
         .end()
         .await;

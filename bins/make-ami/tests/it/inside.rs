@@ -101,6 +101,7 @@ impl Cloud {
             timeout: Duration::from_secs(6 * 3600),
             build: Build::default(),
             event: None,
+            region: None,
         }
     }
 
@@ -147,9 +148,16 @@ pub(crate) struct Run<'a> {
     timeout: Duration,
     build: Build,
     event: Option<(When, Event)>,
+    region: Option<String>,
 }
 
 impl Run<'_> {
+    /// Runs in another Region than the cloud's own.
+    pub(crate) fn at(mut self, region: &str) -> Self {
+        self.region = Some(region.to_owned());
+        self
+    }
+
     /// Sets a setting by its field's name.
     pub(crate) fn set(mut self, field: &str, value: impl Into<String>) -> Self {
         self.fields.insert(field.to_owned(), value.into());
@@ -314,11 +322,12 @@ impl Run<'_> {
             environment: BTreeMap::default(),
             even_if_failed: false,
         };
+        let region = self.region.as_ref().unwrap_or(&self.cloud.region);
         let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "tests");
         let limit = Limit::until(context.deadline);
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(self.cloud.region.clone()))
+            .region(Region::new(region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_config(retries())
             .timeout_config(timeouts())
@@ -327,7 +336,7 @@ impl Run<'_> {
             .build();
         let session = Session {
             config,
-            region: self.cloud.region.clone(),
+            region: region.clone(),
             limit,
         };
         Job::new(self.settings(), context, session)

@@ -15,6 +15,7 @@ mod inside;
 mod let_go;
 mod moto;
 mod preflight;
+mod provenance;
 mod publish;
 mod retention;
 mod sdk_settings;

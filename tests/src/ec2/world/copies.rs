@@ -120,6 +120,7 @@ impl State {
                 .param("SnapshotCopyCompletionDurationMinutes")
                 .map(str::to_owned),
             source_image: Some((source_region.to_owned(), source.id.clone())),
+            watermarks: source.watermarks.clone(),
             root_device: source.root_device.clone(),
             kept_devices: source.kept_devices.clone(),
             devices,

@@ -1,5 +1,7 @@
 //! CreateImage.
 
+use std::collections::BTreeMap;
+
 use super::{Answer, State, missing, next_outcome, refuse_dry_run};
 use crate::ec2::{Image, Instance, Snapshot, Volume, xml};
 use crate::fake_aws::{Reply, Request};
@@ -71,6 +73,7 @@ impl State {
             let message = format!("The instance '{id}' has no EBS root device");
             return Err(Reply::error(400, "InvalidParameterValue", message));
         }
+        refuse_misfit(request, &instance, &self.rules.zone_types)?;
         let changes = changes(request, &instance)?;
         refuse_dry_run(request)?;
         self.created += 1;
@@ -103,6 +106,10 @@ impl State {
             description: request.param("Description").unwrap_or("").to_owned(),
             created: now,
             source_instance: Some(id.to_owned()),
+            source_image: Some((self.name.clone(), instance.image.clone())),
+            watermarks: self.inherited(&instance.image),
+            boot_mode: request.param("BootModeOverride").map(str::to_owned),
+            snapshot_location: request.param("SnapshotLocation").map(str::to_owned),
             root_device: instance.root_device.clone(),
             kept_devices: changes.kept,
             devices,
@@ -136,4 +143,29 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// Refuses what the instance does not allow. With which code EC2 does it is unproven, except that it takes
+/// `InvalidParameterValue` for a snapshot location
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html>).
+fn refuse_misfit(
+    request: &Request,
+    instance: &Instance,
+    zone_types: &BTreeMap<String, String>,
+) -> Result<(), Reply> {
+    let refusal = |parameter: &str| {
+        let message = format!("Value for parameter {parameter} is invalid.");
+        Err(Reply::error(400, "InvalidParameterValue", message))
+    };
+    let boot_mode = request.param("BootModeOverride");
+    if boot_mode.is_some_and(|mode| mode != "uefi" || instance.boot_mode != "uefi") {
+        return refusal("BootModeOverride");
+    }
+    let is_local_zone = zone_types
+        .get(&instance.zone)
+        .is_some_and(|kind| kind == "local-zone");
+    if request.param("SnapshotLocation").is_some() && !is_local_zone && instance.outpost.is_none() {
+        return refusal("SnapshotLocation");
+    }
+    Ok(())
 }

@@ -96,6 +96,12 @@ impl Ec2World {
         self.state().rules.default_key = Some(arn.to_owned());
     }
 
+    /// Makes a zone something other than an Availability Zone, such as a `local-zone`.
+    pub fn zone_type(&self, zone: &str, kind: &str) {
+        let types = &mut self.state().rules.zone_types;
+        types.insert(zone.to_owned(), kind.to_owned());
+    }
+
     /// Puts an image under deregistration protection.
     ///
     /// # Panics

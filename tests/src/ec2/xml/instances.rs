@@ -45,7 +45,12 @@ fn instance(instance: &Instance) -> String {
         element("reason", &instance.transition_reason),
         element("instanceType", &instance.kind),
         element("launchTime", LONG_AGO),
-        "<placement>\n<availabilityZone>eu-west-1a</availabilityZone>\n<tenancy>default</tenancy>\n</placement>\n".to_owned(),
+        format!(
+            "<placement>\n{}<tenancy>default</tenancy>\n</placement>\n",
+            element("availabilityZone", &instance.zone)
+        ),
+        optional("outpostArn", instance.outpost.as_ref()),
+        element("currentInstanceBootMode", &instance.boot_mode),
         optional("privateIpAddress", instance.private_ip.as_ref()),
         optional("ipAddress", instance.public_ip.as_ref()),
         reason(instance.state_reason.as_ref()),

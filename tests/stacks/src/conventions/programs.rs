@@ -37,7 +37,7 @@ pub const POLICIES: [(&str, &str, &str, Program); 4] = [
 
 /// What a program documents and these stacks do not grant: the program needs it only with a setting
 /// that they do not use. Program, actions, reason.
-pub const NOT_NEEDED: [(&str, &[&str], &str); 15] = [
+pub const NOT_NEEDED: [(&str, &[&str], &str); 16] = [
     (
         "deploy-app",
         &["secretsmanager:GetSecretValue"],
@@ -103,6 +103,15 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 15] = [
             "ec2:ReplaceImageInstanceTypeSpecification",
         ],
         "MAKE_AMI_PROTECT and MAKE_AMI_INSTANCE_TYPE are not set",
+    ),
+    (
+        "make-ami",
+        &[
+            "ec2:AttachImageWatermark",
+            "ec2:GetImageAncestry",
+            "ec2:DescribeAvailabilityZones",
+        ],
+        "MAKE_AMI_WATERMARK, MAKE_AMI_MUST_DESCEND_FROM, MAKE_AMI_STATEMENT and MAKE_AMI_SNAPSHOT_LOCATION are not set",
     ),
     (
         "make-ami",
