@@ -19,6 +19,7 @@ pub(crate) fn manifest(job: &Job, finished: &Finished) -> Value {
         retired,
         frozen,
         available,
+        scanned,
     } = finished;
     let settings = &job.settings;
     let build = &job.context.codebuild;
@@ -62,6 +63,13 @@ pub(crate) fn manifest(job: &Job, finished: &Finished) -> Value {
             "available": copy.available,
         })).collect::<Vec<_>>(),
         "shared_with": settings.publish.share_with.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "scan": scanned.as_ref().map(|scanned| json!({
+            "id": scanned.scan_id,
+            "at": utc(scanned.at),
+            "passed": scanned.verdict.is_passed(),
+            "findings": scanned.verdict.findings.len(),
+            "counting": scanned.verdict.counting().count(),
+        })),
         "ssm_parameter": settings.publish.ssm_parameter,
         "cost": {
             "full_bytes": stored.full,
@@ -125,6 +133,7 @@ pub(crate) fn summary(job: &Job, finished: &Finished) -> String {
         verified,
         copies,
         stored,
+        scanned,
         ..
     } = finished;
     let rate = Rate::of(&job.home.region, job.settings.price);
@@ -140,6 +149,9 @@ pub(crate) fn summary(job: &Job, finished: &Finished) -> String {
         },
         action::wait::humane(job.clock.elapsed())
     );
+    if let Some(scanned) = scanned {
+        text.push_str(&format!("\n  scan: {}", scanned.verdict.summary()));
+    }
     for copy in copies {
         let state = if copy.available {
             "available"

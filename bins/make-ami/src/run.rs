@@ -22,6 +22,7 @@ use crate::plan::{self, Plan};
 use crate::publish::image_copy::ImageCopy;
 use crate::publish::{self, preconditions};
 use crate::retention::retire;
+use crate::scan;
 use crate::settings::modes::SnapshotTags;
 use crate::settings::values::Target;
 use crate::settings::{Checked, Named};
@@ -46,6 +47,7 @@ pub async fn act(job: &Job) -> Result<Output, Failure> {
     if !job.context.dry_run {
         manifest::forget(job)?;
     }
+    scan::prepare(job)?;
     match job.context.command.as_deref() {
         Some("verify") => verify_image(job).await,
         Some("clean") => {
@@ -145,7 +147,8 @@ async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
 /// Looks at what would go wrong only when the image is there; changes nothing.
 async fn check_afterwards(job: &Job, source: &Source) -> Result<(), Failure> {
     preconditions::check_copies(job).await?;
-    preconditions::check(job, source).await
+    preconditions::check(job, source).await?;
+    scan::check(job, &source.id).await
 }
 
 fn own_instance(job: &Job) -> Result<&Named, Failure> {
@@ -338,6 +341,17 @@ async fn finish(
         }
     };
     let available = job.clock.now();
+    let scanned = match scan::scan(job, &verified).await {
+        Ok(scanned) => scanned,
+        Err(unproven) => {
+            let stays = journal.stays() || !unproven.removes(job);
+            let failure = unproven.into_failure();
+            return Err(match stays {
+                true => with_resume_hint(job, &journal, failure),
+                false => undo::all(job, &journal, failure).await,
+            });
+        }
+    };
     let published = tag_and_publish(job, &spec, &verified, frozen, &mut journal).await;
     let copies = match published {
         Ok(copies) => copies,
@@ -365,6 +379,7 @@ async fn finish(
         stored: snapshot_usage::stored(job, &verified).await,
         retired: retire::retire(job, image_id, &copies).await,
         available,
+        scanned,
         spec,
         verified,
         copies,
@@ -410,6 +425,7 @@ async fn verify_image(job: &Job) -> Result<Output, Failure> {
         None => return Err(Failure::refused("no image is named; nothing was touched")),
     };
     let verified = verify::verify(job, &image_id).await?;
+    scan::look(job, &verified).await?;
     tracing::info!(image_id, name = verified.name, "the image keeps every rule");
     if job.context.dry_run {
         return Ok(Output::Nothing);

@@ -3,6 +3,7 @@
 mod checked;
 mod checks;
 pub(crate) mod modes;
+pub(crate) mod scan;
 pub(crate) mod tags;
 pub(crate) mod values;
 
@@ -10,6 +11,9 @@ pub use crate::settings::checked::{Checked, Named, Publish, Quiesce, Retention};
 
 use crate::settings::checks::{check_names, check_publish, check_quiesce, check_usage, minutes};
 use crate::settings::modes::{Consistency, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags};
+use crate::settings::scan::{
+    OnScanFailure, Scan, ScanCounts, ScanMode, ScanReports, Severity, check_scan,
+};
 use crate::settings::tags::{TagExpression, Tags};
 use crate::settings::values::{
     Containers, ImageId, InstanceTypes, Mounts, Price, Principals, Regions, StackResource, Target,
@@ -105,6 +109,62 @@ pub struct Raw {
         help_heading = "The image"
     )]
     on_timeout: Given<OnTimeout>,
+
+    /// Have Amazon Inspector scan the image for known vulnerabilities, for a price: off, report, or gate (fail when findings count)
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "off",
+        help_heading = "The scan"
+    )]
+    scan: Given<ScanMode>,
+    /// The least severity that counts: informational, low, medium, high or critical
+    #[arg(
+        long,
+        value_name = "SEVERITY",
+        default_value = "high",
+        help_heading = "The scan"
+    )]
+    scan_severity: Given<Severity>,
+    /// Which findings count beside that: all, or fixable (there is a fix, or a part of one)
+    #[arg(
+        long,
+        value_name = "WHICH",
+        default_value = "all",
+        help_heading = "The scan"
+    )]
+    scan_counts: Given<ScanCounts>,
+    /// A finding counts when an image of the application from this long ago had it too, such as 14d; unset: at once
+    #[arg(long, value_name = "DURATION", help_heading = "The scan")]
+    scan_grace: Given<Timeout>,
+    /// Accept the findings in this JSON file: a list of {"id": …, "reason": …, "until": "2027-01-31"}
+    #[arg(long, value_name = "FILE", help_heading = "The scan")]
+    scan_accepted: Given<PathBuf>,
+    /// How old a scan of the same image may be before a new one is asked for
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "1d",
+        help_heading = "The scan"
+    )]
+    scan_age: Given<Timeout>,
+    /// What happens to an image that does not pass: keep (it is listed) or clean (it is removed)
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "keep",
+        help_heading = "The scan"
+    )]
+    on_scan_failure: Given<OnScanFailure>,
+    /// Write the findings as JSON to this file
+    #[arg(long, value_name = "FILE", help_heading = "The scan")]
+    scan_json: Given<PathBuf>,
+    /// Write the findings as SARIF 2.1.0 to this file
+    #[arg(long, value_name = "FILE", help_heading = "The scan")]
+    scan_sarif: Given<PathBuf>,
+    /// Write the findings as JUnit XML to this file, as CodeBuild's report groups read it
+    #[arg(long, value_name = "FILE", help_heading = "The scan")]
+    scan_junit: Given<PathBuf>,
 
     /// Copy the image to these regions, comma separated
     #[arg(long, value_name = "REGIONS", help_heading = "Afterwards")]
@@ -233,6 +293,30 @@ impl Settings for Raw {
             protect: faults.required("protect", self.protect).unwrap_or_default(),
             ssm_parameter: faults.optional("ssm_parameter", self.ssm_parameter),
         };
+        let scan = Scan {
+            mode: faults.required("scan", self.scan).unwrap_or_default(),
+            severity: faults
+                .required("scan_severity", self.scan_severity)
+                .unwrap_or_default(),
+            counts: faults
+                .required("scan_counts", self.scan_counts)
+                .unwrap_or_default(),
+            grace: faults
+                .optional("scan_grace", self.scan_grace)
+                .map(|grace| grace.0),
+            accepted: faults.optional("scan_accepted", self.scan_accepted),
+            age: faults
+                .required("scan_age", self.scan_age)
+                .map_or(Duration::ZERO, |age| age.0),
+            on_failure: faults
+                .required("on_scan_failure", self.on_scan_failure)
+                .unwrap_or_default(),
+            reports: ScanReports {
+                json: faults.optional("scan_json", self.scan_json),
+                sarif: faults.optional("scan_sarif", self.scan_sarif),
+                junit: faults.optional("scan_junit", self.scan_junit),
+            },
+        };
         let keep = faults.optional("keep", self.keep);
         let max_age = faults.optional("max_age", self.max_age);
         let retire = faults.required("retire", self.retire);
@@ -246,6 +330,7 @@ impl Settings for Raw {
 
         check_names(ami_name.as_deref(), app.as_deref(), run.as_deref(), faults);
         check_publish(&publish, faults);
+        check_scan(&scan, app.as_deref(), faults);
         check_quiesce(consistency, &quiesce, faults);
         if resume.is_some() && image_id.is_some() {
             faults.of("image_id", "--resume is set too; give one of the two");
@@ -291,6 +376,7 @@ impl Settings for Raw {
             snapshot_tags: snapshot_tags?,
             on_timeout: on_timeout?,
             target: image_id.map(|id| Target::Image(id.0)).or(resume),
+            scan,
             publish,
             retention,
             manifest,
@@ -451,6 +537,14 @@ pub(crate) mod tests {
                 "are for MAKE_AMI_CONSISTENCY=quiesce",
             ),
             (vec![INSTANCE, ("quiesce_lease", "1h")], "sensible"),
+            (
+                vec![INSTANCE, ("scan_sarif", "scan.sarif")],
+                "there is no scan",
+            ),
+            (
+                vec![INSTANCE, ("scan", "gate"), ("scan_grace", "7d")],
+                "MAKE_AMI_APP must say whose earlier images",
+            ),
             (
                 vec![INSTANCE, ("image_id", "ami-0123456789abcdef0")],
                 "--resume goes on",

@@ -1,11 +1,13 @@
 //! EC2's answers in the shape of the 2016-11-15 interface.
 
+mod findings;
 mod instances;
 mod references;
 mod usage_reports;
 
 use std::fmt::Write as _;
 
+pub(super) use findings::get_image_findings;
 pub(super) use instances::describe_volumes;
 pub use instances::{describe_instances, instance_changes};
 pub(super) use references::{
@@ -164,6 +166,8 @@ fn image(image: &Image, snapshots: &[Snapshot]) -> String {
         optional("deprecationTime", image.deprecation.as_ref()),
         optional("lastLaunchedTime", image.last_launched.as_ref()),
         element("deregistrationProtection", protection),
+        image.scans.last().map(findings::scan_results)
+            .unwrap_or_default(),
         reason(image.state_reason.as_ref()),
         tags(&image.tags),
     ]

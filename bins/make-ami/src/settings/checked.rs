@@ -1,6 +1,7 @@
 //! The settings after checking.
 
 use crate::settings::modes::{Consistency, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags};
+use crate::settings::scan::Scan;
 use crate::settings::tags::{TagExpression, Tags};
 use crate::settings::values::{Price, Principal, StackResource, Target};
 use std::path::PathBuf;
@@ -93,6 +94,8 @@ pub struct Checked {
     pub on_timeout: OnTimeout,
     /// The image to go on with.
     pub target: Option<Target>,
+    /// How it is scanned.
+    pub scan: Scan,
     /// What happens to the available image.
     pub publish: Publish,
     /// Which older images go.

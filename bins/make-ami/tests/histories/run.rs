@@ -14,7 +14,7 @@ use harness::ssm::Ssm;
 use harness::{FakeAws, Fate, Reply};
 use make_ami::in_process::{
     self, Checked, Consistency, Job, Named, OnTimeout, Principal, Protect, Publish, Quiesce,
-    QuiesceBy, Retention, Retire, SnapshotTags, Tags,
+    QuiesceBy, Retention, Retire, Scan, SnapshotTags, Tags,
 };
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -251,6 +251,7 @@ fn settings(history: &History) -> Checked {
             false => OnTimeout::Keep,
         },
         target: None,
+        scan: Scan::default(),
         publish: Publish {
             copy_to: history.copy.iter().map(|_| AWAY.to_owned()).collect(),
             copy_wait: true,

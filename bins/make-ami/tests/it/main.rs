@@ -16,6 +16,7 @@ mod moto;
 mod preflight;
 mod publish;
 mod retention;
+mod scan;
 mod sdk_settings;
 mod secret_settings;
 mod settings;
