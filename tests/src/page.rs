@@ -30,6 +30,28 @@ pub fn check_block(path: impl AsRef<Path>, name: &str, generated: &str) {
     );
 }
 
+/// Compares the file at `path`, such as a picture, with `generated`; with `UPDATE_PAGES=1` in the environment it
+/// writes it instead.
+///
+/// # Panics
+/// When the file says something else, or cannot be written.
+#[track_caller]
+pub fn check_file(path: impl AsRef<Path>, generated: &str) {
+    let path = path.as_ref();
+    if fs::read_to_string(path).is_ok_and(|found| found == generated) {
+        return;
+    }
+    if std::env::var_os("UPDATE_PAGES").is_some_and(|value| value == "1") {
+        fs::write(path, generated)
+            .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+        return;
+    }
+    panic!(
+        "{} is out of date (UPDATE_PAGES=1 rewrites it)",
+        path.display()
+    );
+}
+
 /// What stands before, within and after the block; the marks belong to the outer parts.
 fn split<'a>(page: &'a str, name: &str) -> Option<(&'a str, &'a str, &'a str)> {
     let (open, close) = (
@@ -62,5 +84,12 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "<!-- generated:t -->\nold\n<!-- end:t -->").unwrap();
         check_block(file.path(), "t", "new");
+    }
+
+    #[test]
+    #[should_panic(expected = "out of date")]
+    fn a_file_that_differs_fails() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        check_file(file.path(), "new");
     }
 }

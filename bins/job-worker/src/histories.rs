@@ -29,6 +29,8 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, timeout};
 
+mod day;
+
 /// Images by the run that made them; shared by every worker, as an account is.
 #[derive(Clone)]
 struct Account {
@@ -217,10 +219,33 @@ struct Scene {
     fake: FakeAws,
     jobs: Jobs,
     account: Account,
+    /// One for all workers, since a worker that starts later starts at a later time of day.
+    clock: Clock,
+    timeout: Duration,
     folders: Vec<PathBuf>,
 }
 
 impl Scene {
+    /// A job API, an account, and the work folders of so many workers below `root`. Images are available `available`
+    /// seconds from now, and each call of the program takes `takes` seconds.
+    fn new(root: &Path, workers: usize, available: u64, takes: u64) -> Self {
+        let (fake, jobs) = (FakeAws::offline(), Jobs::new());
+        jobs.install(&fake);
+        Self {
+            fake,
+            jobs,
+            account: Account {
+                images: Arc::default(),
+                available: Instant::now() + Duration::from_secs(available),
+                takes: Duration::from_secs(takes),
+                cannot_clean: false,
+            },
+            clock: Clock::start(),
+            timeout: Duration::from_secs(86_400),
+            folders: (0..workers).map(|n| root.join(n.to_string())).collect(),
+        }
+    }
+
     fn start(&self, folder: &Path) -> Running {
         let (tell, stopping) = watch::channel(Stopping::No);
         let action_type = ActionType {
@@ -247,8 +272,8 @@ impl Scene {
                 stop_within: Duration::from_secs(60),
                 artifacts: bundle::unpack::Limits::default(),
             },
-            timeout: Duration::from_secs(86_400),
-            clock: Clock::start(),
+            timeout: self.timeout,
+            clock: self.clock,
             stopping,
             polls: true,
         };
@@ -313,27 +338,24 @@ fn trouble(fake: &FakeAws, trouble: Trouble, calls: usize) {
     });
 }
 
+/// A folder of its own, in memory where that can be: a history writes the journal some hundred times, each time to the disk.
+fn root() -> tempfile::TempDir {
+    let in_memory = tempfile::tempdir_in("/dev/shm");
+    in_memory.or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 async fn play(history: &History) {
-    let (fake, jobs) = (FakeAws::offline(), Jobs::new());
-    jobs.install(&fake);
+    let root = root();
+    let mut scene = Scene::new(
+        root.path(),
+        history.workers,
+        history.available,
+        history.takes,
+    );
+    scene.account.cannot_clean = history.cannot_clean;
     if history.forgiving {
-        jobs.forgive_second_acknowledgement();
+        scene.jobs.forgive_second_acknowledgement();
     }
-    // In memory where that can be: a history writes the journal some hundred times, each time to the disk.
-    let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-    let root = root.unwrap();
-    let folders = (0..history.workers).map(|n| root.path().join(n.to_string()));
-    let scene = Scene {
-        fake,
-        jobs,
-        account: Account {
-            images: Arc::default(),
-            available: Instant::now() + Duration::from_secs(history.available),
-            takes: Duration::from_secs(history.takes),
-            cannot_clean: history.cannot_clean,
-        },
-        folders: folders.collect(),
-    };
     let name = |action: usize| format!("Bake{action}");
     for action in 0..history.actions {
         let configuration = [("INSTANCE_ID", "i-0123456789abcdef0")];
@@ -426,15 +448,19 @@ fn cases() -> ProptestConfig {
     config
 }
 
+fn in_virtual_time<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(future)
+}
+
 proptest! {
     #![proptest_config(cases())]
     #[test]
     fn every_job_is_reported_once_and_nothing_remains_unlisted(history in histories()) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(play(&history));
+        in_virtual_time(play(&history));
     }
 }

@@ -130,12 +130,27 @@ const BOX: (usize, usize) = (170, 44);
 const GAP: (usize, usize) = (130, 26);
 const EDGE: usize = 24;
 const TITLE: usize = 28;
+/// Between two arrows that pass below the boxes.
+const LANE: usize = 18;
+
+/// The column of each action: the number of its stage.
+fn columns(pipeline: &Pipeline) -> Vec<usize> {
+    let stages = pipeline.stages.iter().enumerate();
+    stages
+        .flat_map(|(column, stage)| stage.actions.iter().map(move |_| column))
+        .collect()
+}
 
 fn svg(pipeline: &Pipeline) -> String {
     let rows = pipeline.stages.iter().map(|one| one.actions.len()).max();
     let width = 2 * EDGE + pipeline.stages.len() * (BOX.0 + GAP.0)
         - GAP.0.min(pipeline.stages.len() * GAP.0);
-    let height = 2 * EDGE + TITLE + rows.unwrap_or(0) * (BOX.1 + GAP.1);
+    let arrows = arrows(pipeline);
+    let column_of = columns(pipeline);
+    let passes_a_stage = |arrow: &Arrow| column_of[arrow.to] > column_of[arrow.from] + 1;
+    let lanes = arrows.iter().filter(|arrow| passes_a_stage(arrow)).count();
+    let below_the_boxes = EDGE + TITLE + rows.unwrap_or(0) * (BOX.1 + GAP.1);
+    let height = below_the_boxes + lanes * LANE + EDGE;
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n  <title>{}</title>\n  <defs><marker id=\"end\" viewBox=\"0 0 8 8\" refX=\"8\" \
@@ -168,7 +183,8 @@ fn svg(pipeline: &Pipeline) -> String {
             ));
         }
     }
-    for arrow in arrows(pipeline) {
+    let mut lane = below_the_boxes;
+    for arrow in &arrows {
         let (Some(from), Some(to)) = (places.get(arrow.from), places.get(arrow.to)) else {
             continue;
         };
@@ -184,12 +200,26 @@ fn svg(pipeline: &Pipeline) -> String {
         } else {
             ""
         };
+        let (path, label) = if passes_a_stage(arrow) {
+            // Below the boxes: down behind the first, up again before the last.
+            let (down, up, y) = (x1 + 18, x2 - 18, lane);
+            lane += LANE;
+            let path = format!("M{x1} {y1} H{down} V{y} H{up} V{y2} H{x2}");
+            (path, (up - 6, y - 3))
+        } else {
+            let path = format!("M{x1} {y1} C{} {y1} {back} {y2} {x2} {y2}", x1 + bend);
+            let end = if to.0 > from.0 {
+                x2 - 24
+            } else {
+                x2 + GAP.0 - 6
+            };
+            (path, (end, y2 - 3))
+        };
         text.push_str(&format!(
-            "  <path d=\"M{x1} {y1} C{} {y1} {back} {y2} {x2} {y2}\" fill=\"none\" stroke=\"#555\"{dashes} \
-             marker-end=\"url(#end)\"/>\n  <text x=\"{}\" y=\"{}\" font-size=\"10\" text-anchor=\"end\" fill=\"#333\">{}</text>\n",
-            x1 + bend,
-            if to.0 > from.0 { x2 - 6 } else { x2 + GAP.0 - 6 },
-            y2 - 3,
+            "  <path d=\"{path}\" fill=\"none\" stroke=\"#555\" stroke-linejoin=\"round\"{dashes} marker-end=\"url(#end)\"/>\n  \
+             <text x=\"{}\" y=\"{}\" font-size=\"10\" text-anchor=\"end\" fill=\"#333\">{}</text>\n",
+            label.0,
+            label.1,
             escaped(&arrow.label)
         ));
     }
@@ -237,5 +267,26 @@ mod tests {
         // A whole XML document.
         let tokens: Result<Vec<_>, _> = xmlparser::Tokenizer::from(picture.as_str()).collect();
         tokens.unwrap();
+    }
+
+    #[test]
+    fn an_arrow_that_passes_a_stage_goes_below_its_box() {
+        let definition = PIPELINE.replace(
+            r##"{"name": "Build", "actions"##,
+            r##"{"name": "Between", "actions": [{"name": "Ask",
+             "actionTypeId": {"category": "Approval", "owner": "AWS", "provider": "Manual", "version": "1"}}]},
+        {"name": "Build", "actions"##,
+        );
+        let pipeline = Pipeline::parse_definition("p.json", definition.as_bytes()).unwrap();
+        let picture = draw(&pipeline, Drawing::Svg);
+        let boxes_end = EDGE + TITLE + 2 * (BOX.1 + GAP.1) - GAP.1;
+        for lane in [boxes_end + GAP.1, boxes_end + GAP.1 + LANE] {
+            assert!(picture.contains(&format!(" V{lane} ")), "{picture}");
+        }
+        let height = boxes_end + GAP.1 + 2 * LANE + EDGE;
+        assert!(
+            picture.contains(&format!("height=\"{height}\"")),
+            "{picture}"
+        );
     }
 }

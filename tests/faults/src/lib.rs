@@ -2,7 +2,7 @@
 //!
 //! `faults.txt` is the table: which call of which job is spoilt, how, and how the program must end.
 //! [`table`] reads it, [`fault`] says what each kind of fault is, [`jobs`] what each job makes and must
-//! hand on, and [`run`] holds every run to what the README promises of every program.
+//! hand on, and [`run`] holds every run to what docs/promises.md promises of every program.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Runs the rows of the table and holds each to what the README promises of every program.
+//! Runs the rows of the table and holds each to what docs/promises.md promises of every program.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -10,6 +10,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+const HOW_IT_WORKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/export-vars.md");
 
 #[test]
 fn page_settings_and_permissions_are_those_of_the_code() {
@@ -20,9 +21,26 @@ fn page_settings_and_permissions_are_those_of_the_code() {
 }
 
 #[test]
-fn page_exit_codes_of_the_readme_are_those_of_the_code() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+fn page_exit_codes_of_the_promises_are_those_of_the_code() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/promises.md");
     check_block(page, "exits", &page::exits());
+}
+
+#[test]
+fn page_begins_with_what_the_program_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = program()
+        .dir(folder.path())
+        .args(["IMAGE_TAG=v1.2", "NOTE=it's here", "--print"])
+        .args(["--export-file", ".exports"])
+        .run();
+    ran.assert_code(0);
+    let exports = std::fs::read_to_string(folder.path().join(".exports")).unwrap();
+    let text = format!(
+        "```console\n$ export-vars IMAGE_TAG=v1.2 \"NOTE=it's here\" --print --export-file .exports\n{}$ cat .exports\n{exports}```\n",
+        ran.stderr
+    );
+    check_block(PAGE, "quick-start", &text);
 }
 
 /// Each format with what reads it, and the names by which its consumers want the variables.
@@ -123,7 +141,7 @@ fn page_examples_are_what_the_program_writes() {
             "**`{format}`** is read by {read_by}.\n\n```text\n$ {command}\n{written}```\n\n"
         ));
     }
-    check_block(PAGE, "examples", &examples);
+    check_block(HOW_IT_WORKS, "examples", &examples);
 }
 
 #[test]
@@ -144,5 +162,5 @@ fn page_explains_as_the_program_does() {
         "```text\n$ export-vars explain app.env\n{}```\n",
         ran.stdout
     );
-    check_block(PAGE, "explain", &text);
+    check_block(HOW_IT_WORKS, "explain", &text);
 }

@@ -9,5 +9,4 @@ fn page_is_that_of_the_code() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     check_block(path, "settings", &page::settings::<Raw>(&PROGRAM));
     check_block(path, "permissions", &page::permissions(&PROGRAM));
-    check_block(path, "exits", &page::exits());
 }

@@ -57,6 +57,23 @@ fn an_image_is_started_then_looked_at_and_reported_with_its_variables() {
     ran.assert_stderr("app/AMI/Bake: make-ami starts long work")
         .assert_stderr("looks at long work")
         .assert_stderr("succeeded with AMI_ID");
+    // The page has the start, one look and the end.
+    let lines = ran.stderr.lines().map(|line| match line.split_once("] ") {
+        Some((_, said)) => format!("[job …] {said}"),
+        None => line.to_owned(),
+    });
+    let lines: Vec<String> = lines.collect();
+    let end = lines
+        .iter()
+        .position(|line| line.ends_with("succeeded with AMI_ID"))
+        .unwrap();
+    let text = format!(
+        "```text\n{}\n…\n{}\n```",
+        lines[..7].join("\n"),
+        lines[end - 2..=end].join("\n")
+    );
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    harness::page::check_block(page, "quick-start", &text);
     assert!(!ran.stderr.contains("nobody-may-read"), "{ran}");
 }
 

@@ -49,7 +49,7 @@ const RESOURCE: [&str; 6] = [
 
 #[test]
 fn page_is_that_of_the_code() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/signal-health.md");
     check_block(
         path,
         "cfn-signal-settings",

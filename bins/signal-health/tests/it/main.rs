@@ -49,6 +49,15 @@ fn page_is_that_of_the_code() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     check_block(path, "settings", &page::settings::<Raw>(&PROGRAM));
     check_block(path, "permissions", &page::permissions(&PROGRAM));
+    let fake = world();
+    let ran = program(&fake).run();
+    let log = &ran.assert_code(0).stderr;
+    let mut log = log.replace(&fake.url(), "http://127.0.0.1:8001");
+    // On a busy machine it takes longer.
+    for seconds in 1..60 {
+        log = log.replace(&format!("({seconds} s so far)"), "(0 s so far)");
+    }
+    check_block(path, "quick-start", &format!("```text\n{log}```"));
 }
 
 #[test]

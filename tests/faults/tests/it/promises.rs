@@ -1,4 +1,4 @@
-//! The tests that the README names for its promises exist, and are tests.
+//! The tests that docs/promises.md names exist, and are tests.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -41,8 +41,8 @@ fn tests_of(source: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_promise_of_the_readme_names_tests_that_exist() {
-    let page = fs::read_to_string(repository().join("README.md")).unwrap();
+fn every_promise_names_tests_that_exist() {
+    let page = fs::read_to_string(repository().join("docs/promises.md")).unwrap();
     let (_, block) = page.split_once("<!-- checked:promises -->").unwrap();
     let (block, _) = block.split_once("<!-- end:promises -->").unwrap();
     let known = tests();

@@ -37,7 +37,7 @@ pub const POLICIES: [(&str, &str, &str, Program); 4] = [
 
 /// What a program documents and these stacks do not grant: the program needs it only with a setting
 /// that they do not use. Program, actions, reason.
-pub const NOT_NEEDED: [(&str, &[&str], &str); 15] = [
+pub const NOT_NEEDED: [(&str, &[&str], &str); 14] = [
     (
         "deploy-app",
         &["secretsmanager:GetSecretValue"],
@@ -57,11 +57,6 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 15] = [
         "deploy-app",
         &["elasticloadbalancing:DescribeTargetHealth"],
         "DEPLOY_APP_TARGET_GROUP_ARN is not set: the build instance is behind no load balancer",
-    ),
-    (
-        "deploy-app",
-        &["s3:PutObject", "s3:GetObject", "s3:DeleteObject"],
-        "DEPLOY_APP_TRANSFER_BUCKET is not set; whoever names a bucket grants its use to the role",
     ),
     (
         "deploy-app",
@@ -136,7 +131,7 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 15] = [
 
 /// What the statements of these policies are about, and on which condition; `Look` is about anything,
 /// because these services take no resource for looking.
-fn about() -> [(&'static str, &'static str, Value, Value); 8] {
+fn about() -> [(&'static str, &'static str, Value, Value); 9] {
     let instance = json!(["arn:aws:ec2:eu-central-1:123456789012:instance/i-00000000000000000"]);
     [
         ("DeployRole", "BringUp", instance.clone(), Value::Null),
@@ -165,6 +160,12 @@ fn about() -> [(&'static str, &'static str, Value, Value); 8] {
             "DeployRole",
             "OwnSessions",
             json!(["arn:aws:ssm:eu-central-1:123456789012:session/AWSCodeBuild-*"]),
+            Value::Null,
+        ),
+        (
+            "DeployRole",
+            "TransferRelease",
+            json!(["arn:aws:s3:::transfers/deploy-app/*"]),
             Value::Null,
         ),
         (
@@ -225,18 +226,24 @@ fn narrow(statements: &[Statement], faults: &mut Faults) {
     }
 }
 
-/// The build may open the tunnels of its transport, and no other.
+/// The build may open the tunnels of its transport, and no other; a bucket helps a session alone.
 fn transports(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     faults.at("pipeline.yml, DeployRole");
     let pipeline = Stack::load(folder, "pipeline.yml")?.configured(folder, "pipeline-prod.json")?;
-    let all: [(&str, &[&str]); 4] = [
-        ("direct", &[]),
-        ("eic", &["deploy-app-eic"]),
-        ("ssm", &["deploy-app-ssm"]),
-        ("auto", &["deploy-app-eic", "deploy-app-ssm"]),
+    let all: [(&str, &str, &[&str]); 6] = [
+        ("direct", "", &[]),
+        ("direct", "transfers", &[]),
+        ("eic", "transfers", &["deploy-app-eic"]),
+        ("ssm", "", &["deploy-app-ssm"]),
+        (
+            "ssm",
+            "transfers",
+            &["deploy-app-ssm", "deploy-app-transfer"],
+        ),
+        ("auto", "", &["deploy-app-eic", "deploy-app-ssm"]),
     ];
-    for (transport, expected) in all {
-        let stack = pipeline.with(&[("Transport", transport)]);
+    for (transport, bucket, expected) in all {
+        let stack = pipeline.with(&[("Transport", transport), ("TransferBucketName", bucket)]);
         let statements = statements::allowing(&stack)?;
         let granted: BTreeSet<&str> = statements
             .iter()
@@ -244,7 +251,7 @@ fn transports(folder: &Path, faults: &mut Faults) -> Result<(), String> {
             .map(|one| one.policy.as_str())
             .collect();
         faults.equal(
-            format!("policies for transport {transport}"),
+            format!("policies for transport {transport}, bucket `{bucket}`"),
             &json!(granted),
             json!(expected),
         );
@@ -259,7 +266,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
         if file == "pipeline.yml" {
             stack = stack
                 .configured(folder, "pipeline-prod.json")?
-                .with(&[("Transport", "auto")]);
+                .with(&[("Transport", "auto"), ("TransferBucketName", "transfers")]);
         }
         let statements: Vec<Statement> = statements::allowing(&stack)?
             .into_iter()

@@ -451,16 +451,28 @@ pub(super) const RESOLVED: &[Change] = &[
         "Action: ec2-instance-connect:SendSSHPublicKey\n              Resource: !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/*'",
     ),
     (
-        "policies for transport direct",
+        "policies for transport direct, bucket ``",
         PIPELINE,
         "        - !If\n          - HasEndpointTransport\n",
         "        - !If\n          - HasSourceAccountConditions\n",
     ),
     (
-        "policies for transport ssm",
+        "policies for transport ssm, bucket ``",
         PIPELINE,
         "HasSessionTransport: !Or [!Equals [!Ref Transport, ssm],",
         "HasSessionTransport: !Or [!Equals [!Ref Transport, eic],",
+    ),
+    (
+        "policies for transport eic, bucket `transfers`",
+        PIPELINE,
+        "HasTransferBucket: !And [{Condition: HasSessionTransport},",
+        "HasTransferBucket: !And [{Condition: HasEndpointTransport},",
+    ),
+    (
+        "what TransferRelease is about",
+        PIPELINE,
+        "${TransferBucketName}/deploy-app/*'",
+        "${TransferBucketName}/*'",
     ),
     (
         "OpenTunnel is about all of",
