@@ -4,8 +4,8 @@ use crate::image::wait_available::Verified;
 use crate::job::Job;
 use crate::scan::outcome::Scanned;
 
-pub(super) const TOOL: &str = crate::PROGRAM.name;
-pub(super) const VERSION: &str = crate::PROGRAM.version;
+pub(super) const TOOL: &str = env!("CARGO_PKG_NAME");
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(super) struct Subject<'a> {
     pub(super) job: &'a Job,
