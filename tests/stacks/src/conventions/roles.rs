@@ -9,7 +9,7 @@ use crate::stack::{Stack, TOPIC};
 use crate::statements::{self, Statement};
 
 /// Statements whose resource is `*`, with the reason; everything else names what it is about.
-const ANY_RESOURCE: [(&str, &str, &str); 9] = [
+const ANY_RESOURCE: [(&str, &str, &str); 10] = [
     ("DeployRole", "Look", "EC2 takes no resource for looking"),
     (
         "DeployRole",
@@ -31,6 +31,11 @@ const ANY_RESOURCE: [(&str, &str, &str); 9] = [
         "AmiRole",
         "LookWhoUsesImages",
         "EC2 takes no resource for looking",
+    ),
+    (
+        "AmiRole",
+        "ScanImages",
+        "which image is known when it is made; Inspector scans those of the account alone",
     ),
     (
         "AmiRole",
@@ -172,6 +177,7 @@ fn stacks(folder: &Path) -> Result<Vec<(&'static str, Stack)>, String> {
                 ("Transport", "auto"),
                 ("Validation", "yes"),
                 ("ImageScan", "yes"),
+                ("AmiScan", "gate"),
                 ("DeployMode", "change-set"),
                 ("AlarmTopicArn", TOPIC),
             ],
