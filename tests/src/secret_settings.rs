@@ -96,7 +96,7 @@ struct Setting {
 
 /// From the program's own help: `--flag <VALUE>`, and somewhere behind it `[VARIABLE]`.
 fn settings(program: &Program) -> Vec<Setting> {
-    let help = program.clone().arg("--help-all").run();
+    let help = program.clone().arg("--help").run();
     let mut flag = None;
     let mut found = Vec::new();
     for line in help.stdout.lines().map(str::trim) {

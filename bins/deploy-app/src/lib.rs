@@ -40,7 +40,7 @@ pub const PROGRAM: Program = Program {
             "List the releases on the host, the newest first, with `current`, `proven` or `unproven`",
         ),
     ],
-    secret_names_field: Some("secrets"),
+    secret_names_field: Some("secret"),
     timeout: "30m",
     changes_the_world: true,
     exports: &[

@@ -16,7 +16,9 @@ mod variables;
 use action::settings::given::Given;
 use action::settings::guarded::Guarded;
 use action::settings::secret::Secret;
-use action::settings::value::{BucketName, Count, InstanceId, Lines, Switch, Timeout};
+use action::settings::tags::InstanceTags;
+use action::settings::value::{BucketName, Count, InstanceId, Lines, Names, Switch, Timeout};
+use clap::ArgAction;
 use http_probe::{Headers, HttpUrl, Statuses};
 use serde::Deserialize;
 
@@ -28,7 +30,7 @@ pub(crate) use checked::Checked;
 pub(crate) use checked::{Health, Hooks, Hop, INSTANCE, InstanceSelector, Model, Run};
 pub(crate) use compose_run::{ComposeRun, Login};
 pub(crate) use values::{
-    CertificateText, Jumps, KnownHosts, LocalPath, Parsed, Runtime, Tag, Transport,
+    CertificateText, Jumps, KnownHosts, LocalPath, Parsed, Runtime, Transport,
 };
 pub(crate) use variables::Variables;
 
@@ -39,9 +41,9 @@ pub struct Raw {
     /// The instance to deploy to; started when it does not run
     #[arg(long, value_name = "i-…", help_heading = "The host")]
     instance_id: Given<InstanceId>,
-    /// Instead of an id: the one instance that has this tag
-    #[arg(long, value_name = "KEY=VALUE", help_heading = "The host")]
-    instance_tag: Given<Tag>,
+    /// Find the instance by a tag instead; by several, it must have all of them; exactly one instance must match
+    #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append, help_heading = "The host")]
+    instance_tag: Given<InstanceTags>,
     /// host or host:port of the SSH server; overrides the instance's address, and without an instance no AWS call is made
     #[arg(long, value_name = "HOST[:PORT]", help_heading = "The host")]
     address: Given<Guarded<Parsed<Address>>>,
@@ -87,14 +89,14 @@ pub struct Raw {
     /// The socket of the SSH agent, for the key `agent`
     #[arg(long, value_name = "SOCKET", help_heading = "The host")]
     ssh_auth_sock: Given<LocalPath>,
-    /// Hosts to go through, [user@]host[:port], separated by commas; each proves its key as the host itself does, and takes the same private key; none: no such host, whatever the ssh_config says
-    #[arg(long, value_name = "HOSTS", help_heading = "The host")]
+    /// A host to go through, [user@]host[:port]; it proves its key as the host itself does, and takes the same private key; none: no such host, whatever the ssh_config says
+    #[arg(long, value_name = "HOST", action = ArgAction::Append, help_heading = "The host")]
     jump: Given<Jumps>,
     /// A file in the form of OpenSSH's ssh_config, for HostName, Port, User, IdentityFile, ProxyJump, UserKnownHostsFile and HostKeyAlias of the host; settings win over it
     #[arg(long, value_name = "FILE", help_heading = "The host")]
     ssh_config: Given<LocalPath>,
-    /// Public keys that the host may present, one `TYPE BASE64` a line; `@cert-authority TYPE BASE64` for an authority; a line with a name before the key, as ssh-keyscan prints it, counts for the host of that name
-    #[arg(long, value_name = "LINES", help_heading = "The host")]
+    /// A public key that the host may present, as `TYPE BASE64`; `@cert-authority TYPE BASE64` for an authority; with a name before the key, as ssh-keyscan prints it, it counts for the host of that name
+    #[arg(long, value_name = "KEY", action = ArgAction::Append, help_heading = "The host")]
     host_key: Given<Lines>,
     /// known_hosts file to look the host up in, by instance id or address; or the lines of one
     #[arg(long, value_name = "FILE", help_heading = "The host")]
@@ -108,7 +110,7 @@ pub struct Raw {
     )]
     host_key_parameter: Given<String>,
     /// Believe the key of a host that nothing is known about, and write it to the known_hosts file, or without one to the SSM parameter
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The host")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The host")]
     trust_on_first_use: Given<Switch>,
     /// How long the host may take to answer on SSH; a key that is refused is tried again for as long only on an instance that was just started, and on a host that came up while it was waited for
     #[arg(
@@ -126,8 +128,8 @@ pub struct Raw {
         help_heading = "The files"
     )]
     source: Given<LocalPath>,
-    /// Files named .env* that shall be shipped, one path a line; the others stay here
-    #[arg(long, value_name = "PATHS", help_heading = "The files")]
+    /// A file named .env* that is shipped; the others stay here
+    #[arg(long, value_name = "PATH", action = ArgAction::Append, help_heading = "The files")]
     include: Given<Lines>,
     /// The application's folder on the host
     #[arg(
@@ -145,11 +147,11 @@ pub struct Raw {
         help_heading = "The files"
     )]
     layout: Given<Layout>,
-    /// With layout releases: files and folders that outlive releases, one path a line; they lie in shared/, linked into each release
-    #[arg(long, value_name = "PATHS", help_heading = "The files")]
+    /// With layout releases: a file or folder that outlives releases; it lies in shared/, linked into each release
+    #[arg(long, value_name = "PATH", action = ArgAction::Append, help_heading = "The files")]
     shared: Given<Lines>,
-    /// With Compose and layout releases: paths that containers may write to and where nothing is to be kept, one a line; `.` is the whole application
-    #[arg(long, value_name = "PATHS", help_heading = "The files")]
+    /// With Compose and layout releases: a path that containers may write to and where nothing is to be kept; `.` is the whole application
+    #[arg(long, value_name = "PATH", action = ArgAction::Append, help_heading = "The files")]
     ephemeral: Given<Lines>,
     /// How the application runs: compose, command or none
     #[arg(
@@ -162,14 +164,14 @@ pub struct Raw {
     /// Compose project name; unset: the one that the target has had so far, else the Compose file's own, else the last part of the target folder, or its whole path where another target has that
     #[arg(long, value_name = "NAME", help_heading = "The start")]
     project: Given<String>,
-    /// With Compose: the Compose files, relative to the application, one a line, each overriding those before it; unset: those that Compose finds by itself
-    #[arg(long, value_name = "PATHS", help_heading = "The start")]
-    compose_files: Given<Lines>,
-    /// With Compose: names of variables whose values Compose gets, one a line; for `${NAME}` in Compose files, build arguments, and secrets with `environment: NAME`; they are not shipped
-    #[arg(long, value_name = "NAMES", help_heading = "The start")]
-    compose_variables: Given<Lines>,
-    /// With Compose: registries to log in to while images are pulled, built and started, one `REGISTRY USER VARIABLE` a line, where VARIABLE names the variable with the password
-    #[arg(long, value_name = "LINES", help_heading = "The start")]
+    /// With Compose: a Compose file, relative to the application; each overrides those before it; unset: those that Compose finds by itself
+    #[arg(long, value_name = "PATH", action = ArgAction::Append, help_heading = "The start")]
+    compose_file: Given<Lines>,
+    /// With Compose: the name of a variable whose value Compose gets; for `${NAME}` in Compose files, build arguments, and secrets with `environment: NAME`; it is not shipped
+    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "The start")]
+    compose_variable: Given<Names>,
+    /// With Compose: a registry to log in to while images are pulled, built and started, as `REGISTRY USER VARIABLE`, where VARIABLE names the variable with the password
+    #[arg(long, value_name = "LOGIN", action = ArgAction::Append, help_heading = "The start")]
     registry_login: Given<Lines>,
     /// With runtime command: starts the application in the background, run by sh in the release's folder
     #[arg(long, value_name = "COMMAND", help_heading = "The start")]
@@ -200,8 +202,8 @@ pub struct Raw {
         help_heading = "Health"
     )]
     health_status: Given<Statuses>,
-    /// Headers to ask with, such as `Host: app.example.com`, one a line
-    #[arg(long, value_name = "LINES", action = clap::ArgAction::Append, help_heading = "Health")]
+    /// A header to ask with, such as `Host: app.example.com`
+    #[arg(long, value_name = "HEADER", action = ArgAction::Append, help_heading = "Health")]
     health_header: Given<Guarded<Headers>>,
     /// Text that a healthy answer contains
     #[arg(long, value_name = "TEXT", help_heading = "Health")]
@@ -232,7 +234,7 @@ pub struct Raw {
     )]
     ollama_url: Given<Guarded<HttpUrl>>,
     /// Have the model generate one token, as a last gate
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Health")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "Health")]
     ollama_warm_up: Given<Switch>,
     /// A pull that says nothing for so long is asked for again
     #[arg(
@@ -261,12 +263,12 @@ pub struct Raw {
     /// Folder on the host for the agent, this program's other half there; unset: in the target folder, the user's cache folder, /var/tmp or /run/user, the first where programs may be executed
     #[arg(long, value_name = "FOLDER", help_heading = "The deployment")]
     agent_dir: Given<String>,
-    /// Names of variables whose values must never be printed, one a line
-    #[arg(long, value_name = "NAMES", help_heading = "The deployment")]
-    secrets: Given<Lines>,
+    /// The name of a variable whose value must never be printed
+    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "The deployment")]
+    secret: Given<Names>,
     /// Folder for the failure bundle: what the host, the containers and AWS say when a deployment fails
     #[arg(long, value_name = "FOLDER", help_heading = "The deployment")]
-    bundle: Given<LocalPath>,
+    diagnostics_dir: Given<LocalPath>,
     /// For `rollback`: the release to go back to; unset: the one before the current
     #[arg(value_name = "RELEASE", help_heading = "The deployment")]
     release: Given<String>,

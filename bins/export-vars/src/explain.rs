@@ -32,7 +32,7 @@ pub(crate) fn run(settings: &Checked, context: &Context) -> Result<Output, Failu
     }
     let secrets = secrets::of_context(settings, context)?;
     for path in &settings.variables {
-        // A dialect in front, as --from-file has it, says nothing here: all are shown.
+        // A dialect in front, as --from-env-file has it, says nothing here: all are shown.
         let file = path
             .parse()
             .map_or_else(|_| path.into(), |file: EnvFile| file.file);

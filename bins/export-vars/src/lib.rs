@@ -34,7 +34,7 @@ pub mod for_tests {
 /// What this program is.
 pub const PROGRAM: Program = Program {
     name: "export-vars",
-    about: "Checked, correctly quoted exported variables out of anything",
+    about: "Export variables from any source, checked and correctly quoted",
     version: env!("CARGO_PKG_VERSION"),
     prefix: "EXPORT_VARS_",
     plain: &[],
@@ -44,7 +44,10 @@ pub const PROGRAM: Program = Program {
             "explain",
             "Show how docker, Compose, python-dotenv, a shell and CodeBuild read each line of env files",
         ),
-        Subcommand::acting("diff", "Show what differs between two files of variables"),
+        Subcommand::acting(
+            "diff",
+            "Show the differences between two files of variables",
+        ),
     ],
     secret_names_field: None,
     timeout: "1m",

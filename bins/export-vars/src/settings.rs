@@ -18,112 +18,107 @@ use std::str::FromStr;
 #[derive(Debug, clap::Args, Deserialize, Default)]
 #[serde(default)]
 pub struct Raw {
-    /// Variables: NAME or a pattern such as APP_* takes them from the environment, NAME=value gives one; for explain and diff, the files
-    #[arg(value_name = "NAME[=VALUE]", action = ArgAction::Append, help_heading = "Where values come from")]
+    /// Variables to export: NAME or a pattern such as APP_* takes them from the environment, NAME=value sets one; for explain and diff, the files
+    #[arg(value_name = "NAME[=VALUE]", action = ArgAction::Append, help_heading = "Sources")]
     variables: Given<Arguments>,
-    /// Take every variable that another action wrote, out of its exports, JSON or env file; ARTIFACT::FILE looks in a build's other input artifacts, #/POINTER inside a JSON object; repeatable
-    #[arg(long, value_name = "[NAME=][ARTIFACT::]FILE[#/POINTER]", action = ArgAction::Append, help_heading = "Where values come from")]
+    /// Export every variable that another action wrote, from its exports, JSON or env file; ARTIFACT::FILE is a file in another input artifact of the build, #/POINTER a place inside a JSON object
+    #[arg(long, value_name = "[NAME=][ARTIFACT::]FILE[#/POINTER]", action = ArgAction::Append, help_heading = "Sources")]
     from_manifest: Given<Lines>,
-    /// Take every variable of an env file, read in this dialect or in that of --dialect; repeatable
-    #[arg(long, value_name = "[DIALECT:]FILE", action = ArgAction::Append, help_heading = "Where values come from")]
-    from_file: Given<Lines>,
-    /// How env files are read: portable (docker's reading, and only lines that all readers agree on), docker, compose, dotenv or sh
+    /// Export every variable of an env file, read in this dialect or in that of --from-env-dialect
+    #[arg(long, value_name = "[DIALECT:]FILE", action = ArgAction::Append, help_heading = "Sources")]
+    from_env_file: Given<Lines>,
+    /// The syntax of the env files: portable (docker's, but only lines that every reader understands in the same way), docker, compose, dotenv or sh
     #[arg(
         long,
         value_name = "DIALECT",
         default_value = "portable",
-        help_heading = "Where values come from"
+        help_heading = "Sources"
     )]
-    dialect: Given<Dialect>,
-    /// Take a value out of a JSON or YAML file by JSON Pointer; without NAME, every value of the object there; repeatable
-    #[arg(long, visible_alias = "from-yaml", value_name = "[NAME=]FILE#/POINTER", action = ArgAction::Append, help_heading = "Where values come from")]
+    from_env_dialect: Given<Dialect>,
+    /// Export a value of a JSON or YAML file, by its JSON Pointer; without NAME, every value of the object there
+    #[arg(long, visible_alias = "from-yaml", value_name = "[NAME=]FILE#/POINTER", action = ArgAction::Append, help_heading = "Sources")]
     from_json: Given<Lines>,
-    /// Take an output of a CloudFormation stack; without OUTPUT, all of them; repeatable
-    #[arg(long, value_name = "[NAME=]STACK[.OUTPUT]", action = ArgAction::Append, help_heading = "Where values come from")]
+    /// Export an output of a CloudFormation stack; without OUTPUT, all of them
+    #[arg(long, value_name = "[NAME=]STACK[.OUTPUT]", action = ArgAction::Append, help_heading = "Sources")]
     from_stack: Given<Lines>,
-    /// Take a value that a CloudFormation stack exports to others; repeatable
-    #[arg(long, value_name = "NAME=EXPORT", action = ArgAction::Append, help_heading = "Where values come from")]
+    /// Export a value that a CloudFormation stack exports to other stacks
+    #[arg(long, value_name = "NAME=EXPORT", action = ArgAction::Append, help_heading = "Sources")]
     from_export: Given<Lines>,
-    /// Take a plain parameter of Systems Manager's Parameter Store; repeatable
-    #[arg(long, value_name = "NAME=PARAMETER", action = ArgAction::Append, help_heading = "Where values come from")]
+    /// Export a plain parameter of Systems Manager's Parameter Store
+    #[arg(long, value_name = "NAME=PARAMETER", action = ArgAction::Append, help_heading = "Sources")]
     from_ssm: Given<Lines>,
-    /// Take the value of a tag of an EC2 resource; repeatable
-    #[arg(long, value_name = "NAME=RESOURCE:TAG", action = ArgAction::Append, help_heading = "Where values come from")]
+    /// Export the value of a tag of an EC2 resource
+    #[arg(long, value_name = "NAME=RESOURCE:TAG", action = ArgAction::Append, help_heading = "Sources")]
     from_tag: Given<Lines>,
-    /// Give a variable another name; repeatable
-    #[arg(long, value_name = "NEW=OLD", action = ArgAction::Append, help_heading = "What is made of them")]
+    /// Rename a variable
+    #[arg(long, value_name = "NEW=OLD", action = ArgAction::Append, help_heading = "Names and selection")]
     rename: Given<Lines>,
-    /// Make a variable of others, as in AMI={AMI_ID}; {{ and }} are plain brackets; repeatable
-    #[arg(long, value_name = "NAME=TEXT", action = ArgAction::Append, help_heading = "What is made of them")]
+    /// Export a variable that is made of others, as in AMI={AMI_ID}; {{ and }} are plain brackets
+    #[arg(long, value_name = "NAME=TEXT", action = ArgAction::Append, help_heading = "Names and selection")]
     template: Given<Arguments>,
-    /// Export only names that match; repeatable
-    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "What is made of them")]
+    /// Export only names that match
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "Names and selection")]
     only: Given<Lines>,
-    /// Do not export names that match; repeatable
-    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "What is made of them")]
+    /// Do not export names that match
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "Names and selection")]
     except: Given<Lines>,
     /// What happens when two sources give one name different values: later (the later source wins, with a warning) or refuse
     #[arg(
         long,
         value_name = "WHAT",
         default_value = "later",
-        help_heading = "What is made of them"
+        help_heading = "Names and selection"
     )]
     on_conflict: Given<OnConflict>,
-    /// What is written: sh, docker, dotenv, github, gitlab, azure, json, template-configuration, get-param, or job for a CodePipeline job's output variables; explain and diff know json
+    /// The output format: sh, docker, dotenv, github, gitlab, azure, json, template-configuration, get-param, or job for a CodePipeline job's output variables; explain and diff write text, or json
     #[arg(
         long,
         value_name = "FORMAT",
         default_value = "sh",
-        help_heading = "What is written"
+        help_heading = "Output"
     )]
     format: Given<Format>,
-    /// A template configuration whose Parameters are completed; all else of it is kept
-    #[arg(long, value_name = "FILE", help_heading = "What is written")]
+    /// A template configuration to add the variables to, as Parameters; everything else in it is kept
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     base: Given<PathBuf>,
-    /// With --format job, the job whose success is reported with the variables
-    #[arg(long, value_name = "ID", help_heading = "What is written")]
+    /// With --format job: the job that is reported as succeeded, with the variables
+    #[arg(long, value_name = "ID", help_heading = "Output")]
     job_id: Given<String>,
-    /// With --format job, say that the job goes on instead; takes no variables
-    #[arg(long, value_name = "TOKEN", help_heading = "What is written")]
+    /// With --format job: report that the job continues, with this token; takes no variables
+    #[arg(long, value_name = "TOKEN", help_heading = "Output")]
     continuation_token: Given<String>,
-    /// How many variables this GitLab takes from a dotenv report: 20 to 150, by its plan
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "20",
-        help_heading = "What is written"
-    )]
+    /// How many variables your GitLab plan takes from a dotenv report: 20 to 150
+    #[arg(long, value_name = "N", default_value = "20", help_heading = "Output")]
     gitlab_variables: Given<GitlabVariables>,
-    /// Who reads the variables, for limits of its own: parameter-overrides or commands-action; repeatable
-    #[arg(long, value_name = "CONSUMER", action = ArgAction::Append, help_heading = "What is checked")]
+    /// Check the limits of what reads the variables: parameter-overrides or commands-action
+    #[arg(long, value_name = "CONSUMER", action = ArgAction::Append, help_heading = "Checks")]
     consumer: Given<Lines>,
-    /// The ParameterOverrides of the action that uses the variables; it must be whole and within its limits once they are put in
-    #[arg(long, value_name = "JSON", help_heading = "What is checked")]
+    /// The ParameterOverrides of the action that uses the variables; with their values it must be valid JSON and within its limits
+    #[arg(long, value_name = "JSON", help_heading = "Checks")]
     parameter_overrides: Given<String>,
-    /// The buildspec that runs this; every exported name must be in its exported-variables, and the reverse
-    #[arg(long, value_name = "FILE", help_heading = "What is checked")]
+    /// The buildspec that runs this; its exported-variables must be exactly the exported names
+    #[arg(long, value_name = "FILE", help_heading = "Checks")]
     buildspec: Given<PathBuf>,
-    /// With --buildspec, names of exported-variables that another item sets; repeatable
-    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "What is checked")]
+    /// With --buildspec: names in exported-variables that another item sets
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "Checks")]
     set_elsewhere: Given<Lines>,
-    /// Environment variables that hold secrets of this build; no value may contain one, and none is shown; repeatable
-    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "What is checked")]
+    /// Environment variables with secrets of this build; no exported value may contain one, and none is printed
+    #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "Checks")]
     secret: Given<Lines>,
-    /// Export this name although its value is or looks like a secret; repeatable
-    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "What is checked")]
+    /// Export this variable even though its value is or looks like a secret
+    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "Checks")]
     allow_secret: Given<Lines>,
-    /// Set this name although it changes how later commands run, such as PATH, is a shell's own, such as UID, or starts with AWS_; repeatable
-    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "What is checked")]
+    /// Export this name even though it changes how later commands run (PATH), is reserved by shells (UID), or starts with AWS_
+    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "Checks")]
     allow_name: Given<Lines>,
     /// Allow values with line breaks and control characters
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "What is checked")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "Checks")]
     multiline: Given<Switch>,
     /// Allow empty values
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "What is checked")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "Checks")]
     allow_empty: Given<Switch>,
     /// Also print a table of the variables to stderr, with secrets masked
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "What is written")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "Output")]
     print: Given<Switch>,
 }
 
@@ -135,7 +130,7 @@ pub struct Checked {
     /// What other actions wrote.
     pub from_manifest: Vec<Manifest>,
     /// Env files.
-    pub from_file: Vec<EnvFile>,
+    pub from_env_file: Vec<EnvFile>,
     /// How those without a dialect of their own are read.
     pub dialect: Dialect,
     /// Values out of JSON and YAML files.
@@ -204,8 +199,8 @@ impl Settings for Raw {
             .unwrap_or_default()
             .0;
         let from_manifest = list(faults, "from_manifest", self.from_manifest);
-        let from_file = list(faults, "from_file", self.from_file);
-        let dialect = faults.required("dialect", self.dialect);
+        let from_env_file = list(faults, "from_env_file", self.from_env_file);
+        let dialect = faults.required("from_env_dialect", self.from_env_dialect);
         let from_json = list(faults, "from_json", self.from_json);
         let from_stack = list(faults, "from_stack", self.from_stack);
         let from_export = list(faults, "from_export", self.from_export);
@@ -254,7 +249,7 @@ impl Settings for Raw {
         let checked = Checked {
             variables,
             from_manifest,
-            from_file,
+            from_env_file,
             dialect: dialect?,
             from_json,
             from_stack,
@@ -303,7 +298,7 @@ impl Checked {
     fn has_source(&self) -> bool {
         !(self.variables.is_empty()
             && self.from_manifest.is_empty()
-            && self.from_file.is_empty()
+            && self.from_env_file.is_empty()
             && self.from_json.is_empty()
             && self.template.is_empty()
             && !self.has_aws_source())

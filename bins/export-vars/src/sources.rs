@@ -36,7 +36,7 @@ pub(crate) async fn collect(settings: &Checked, context: &Context) -> Result<Col
     );
     found.extend(
         settings
-            .from_file
+            .from_env_file
             .iter()
             .map(|file| files::env_file(file, settings.dialect, environment)),
     );
@@ -77,8 +77,11 @@ pub(crate) fn merge(found: Vec<Found>, settings: &Checked) -> Result<Collected, 
     if faults.is_empty() {
         return Ok(collected);
     }
-    let mut refusal = Failure::refused("not every value can be had; nothing was exported");
-    if faults.iter().any(|fault| fault.contains("--dialect ")) {
+    let mut refusal = Failure::refused("not every value can be read; nothing was exported");
+    if faults
+        .iter()
+        .any(|fault| fault.contains("--from-env-dialect "))
+    {
         refusal = refusal.hint("`export-vars explain FILE` shows how each program reads each line");
     }
     Err(faults.into_iter().fold(refusal, Failure::detail))

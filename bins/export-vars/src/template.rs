@@ -21,7 +21,7 @@ impl std::fmt::Display for Fault {
             Fault::Unknown(name) => write!(f, "there is no {name}"),
             Fault::NoName(offset) => write!(
                 f,
-                "what stands in the brackets at offset {offset} is no name; write {{{{ and }}}} for plain ones"
+                "the text in the brackets at offset {offset} is not a name; write {{{{ and }}}} for plain brackets"
             ),
             Fault::Unclosed(offset) => write!(
                 f,
@@ -35,7 +35,7 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// Fills in `{NAME}`; `{{` and `}}` are plain brackets. Values are not looked into.
+/// Fills in `{NAME}`; `{{` and `}}` are plain brackets. Values are not checked.
 pub(crate) fn fill(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, Fault> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -345,6 +345,6 @@ pub(crate) fn message(error: &ArtifactError, made: &str) -> String {
     };
     match made.is_empty() {
         true => failure.to_string(),
-        false => format!("{failure}\nthe program had ended well, and what it made remains: {made}"),
+        false => format!("{failure}\nthe program had succeeded, and what it made remains: {made}"),
     }
 }

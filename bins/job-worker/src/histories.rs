@@ -61,7 +61,7 @@ impl Programs for Account {
         started(ChildId { pid: 0, began: 0 });
         std::fs::write(&run.log, "played\n")?;
         let setting = |name: &str| run.environment.get(name).cloned().unwrap_or_default();
-        let (key, id) = (setting("MAKE_AMI_RUN"), setting("MAKE_AMI_IMAGE_ID"));
+        let (key, id) = (setting("MAKE_AMI_RUN"), setting("MAKE_AMI_IMAGE"));
         if run.command == Some("start") {
             // The image is there long before the program can say so.
             let fresh = format!("ami-of-{key}");

@@ -81,14 +81,17 @@ pub const PROGRAM: Program = Program {
             "serve",
             "Ask for jobs of an action type and work on them, until SIGTERM",
         ),
-        Subcommand::acting("lambda", "Be a Lambda function that an invoke action calls"),
+        Subcommand::acting(
+            "lambda",
+            "Run as the Lambda function that an invoke action calls",
+        ),
         Subcommand::read_only(
             "status",
-            "Show the jobs of a work folder, and what remains of others",
+            "Show the jobs in a work folder, and what others left behind",
         ),
         Subcommand::read_only(
             "action-type",
-            "Print the registration of the action type as CloudFormation",
+            "Print the action type as a CloudFormation resource",
         ),
     ],
     secret_names_field: None,
@@ -106,7 +109,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "codepipeline:GetJobDetails",
-            purpose: "new credentials for artifacts, going on after a restart, noticing that a job was given up; knows no resource",
+            purpose: "new credentials for artifacts, going on after a restart, noticing that a job was abandoned; knows no resource",
         },
         Permission {
             action: "codepipeline:PutJobSuccessResult",

@@ -117,7 +117,7 @@ fn cut_front(text: &str, longest: usize) -> String {
     let text = text.trim();
     let length = text.chars().count();
     match length {
-        0 => "the program said nothing".to_owned(),
+        0 => "the program printed nothing".to_owned(),
         n if n <= longest => text.to_owned(),
         n => ['…']
             .into_iter()

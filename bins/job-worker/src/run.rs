@@ -56,7 +56,7 @@ pub(crate) async fn run(settings: Checked, context: Context) -> Result<Output, F
     };
     match command {
         "status" => {
-            let journal = Journal::at(&settings.work_folder);
+            let journal = Journal::at(&settings.work_dir);
             let text = status::status(&journal, Clock::start().now(), settings.format);
             Ok(Output::Data(text))
         }
@@ -72,7 +72,7 @@ pub(crate) async fn run(settings: Checked, context: Context) -> Result<Output, F
         "lambda" => {
             let Some(address) = in_lambda else {
                 return Err(Failure::refused(format!(
-                    "{RUNTIME_API} is not set: this is no Lambda function"
+                    "{RUNTIME_API} is not set: this is not a Lambda function"
                 ))
                 .hint("on an instance it is `job-worker serve`"));
             };
@@ -110,11 +110,11 @@ fn plan(
         worker.description.name,
         worker.description.version,
         manner.jobs,
-        settings.work_folder.display()
+        settings.work_dir.display()
     );
     let json = serde_json::json!({
         "actionType": action_type, "program": worker.description.name, "version": worker.description.version,
-        "jobs": manner.jobs, "workFolder": settings.work_folder,
+        "jobs": manner.jobs, "workFolder": settings.work_dir,
     });
     context.show_plan(&text, &json)?;
     Ok(Output::Nothing)
@@ -130,13 +130,13 @@ async fn open(
     let program = program_file(settings)?;
     let description = describe(&program).await?;
     let journal = match context.dry_run {
-        true => Ok(Journal::at(&settings.work_folder)),
-        false => Journal::open(&settings.work_folder),
+        true => Ok(Journal::at(&settings.work_dir)),
+        false => Journal::open(&settings.work_dir),
     };
     let journal = journal.map_err(|error| {
-        Failure::refused(format!("cannot use {}", settings.work_folder.display()))
+        Failure::refused(format!("cannot use {}", settings.work_dir.display()))
             .cause(error)
-            .hint("JOB_WORKER_WORK_FOLDER names a folder that the worker may write to")
+            .hint("JOB_WORKER_WORK_DIR names a folder that the worker may write to")
     })?;
     let (tell, stopping) = watch::channel(Stopping::No);
     let worker = Worker {
@@ -174,21 +174,21 @@ fn inherited(context: &Context, pass: &[String]) -> Variables {
 /// The program's file, with its whole path: it runs in the folder of a job.
 fn program_file(settings: &Checked) -> Result<PathBuf, Failure> {
     let name = settings.program.as_deref().unwrap_or_default();
-    let folder = match &settings.program_folder {
+    let folder = match &settings.program_dir {
         Some(folder) => std::path::absolute(folder),
         None => {
             std::env::current_exe().map(|own| own.parent().unwrap_or(Path::new("/")).to_owned())
         }
     };
     let folder = folder
-        .map_err(|error| Failure::refused("cannot tell where the programs are").cause(error))?;
+        .map_err(|error| Failure::refused("cannot find out where the programs are").cause(error))?;
     Ok(folder.join(name))
 }
 
 /// Asks the program itself what it is: no table of ours can be of another version than it.
 async fn describe(program: &Path) -> Result<Description, Failure> {
-    let refused = || Failure::refused(format!("cannot ask {} what it is", program.display()));
-    let hint = "JOB_WORKER_PROGRAM and JOB_WORKER_PROGRAM_FOLDER name a program of this release";
+    let refused = || Failure::refused(format!("cannot ask {} for its settings", program.display()));
+    let hint = "JOB_WORKER_PROGRAM and JOB_WORKER_PROGRAM_DIR name a program of this release";
     let asked = Command::new(program)
         .arg("--describe")
         .env_clear()

@@ -59,7 +59,7 @@ pub(crate) async fn serve<P: Programs>(
             desk.begin(id, async move { worker.recover(entry).await });
         } else {
             tracing::warn!(
-                "[job {}] is of {}: a worker of that program must finish it",
+                "[job {}] belongs to {}: a worker of that program must finish it",
                 entry.job,
                 entry.program
             );

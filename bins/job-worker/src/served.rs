@@ -11,10 +11,8 @@ pub(crate) struct LongWork {
     pub(crate) clean: &'static str,
     /// The exported variable that names what is in the making.
     pub(crate) handle: &'static str,
-    /// The setting that takes it.
+    /// The setting that takes it. Where a user sets it, nothing is started.
     pub(crate) handle_setting: &'static str,
-    /// The setting with which a user names it; then nothing is started.
-    pub(crate) resume_setting: &'static str,
     /// The setting of what makes two tries one run.
     pub(crate) run_setting: &'static str,
     /// The setting that says what happens at the deadline, and its word for removing.
@@ -40,8 +38,7 @@ const MAKE_AMI: LongWork = LongWork {
     wait: "wait",
     clean: "clean",
     handle: "AMI_ID",
-    handle_setting: "MAKE_AMI_IMAGE_ID",
-    resume_setting: "MAKE_AMI_RESUME",
+    handle_setting: "MAKE_AMI_IMAGE",
     run_setting: "MAKE_AMI_RUN",
     at_deadline: ("MAKE_AMI_ON_TIMEOUT", "clean", "keep"),
 };
@@ -58,7 +55,7 @@ pub(crate) const ALL: [Served; 3] = [
             "AMI_NAME",
             "MAKE_AMI_APP",
             "MAKE_AMI_CONSISTENCY",
-            "MAKE_AMI_TAGS",
+            "MAKE_AMI_TAG",
             "MAKE_AMI_KEEP",
             "MAKE_AMI_SHARE_WITH",
             "MAKE_AMI_TIMEOUT",

@@ -3,7 +3,7 @@
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
-use action::settings::value::{Count, Lines, Timeout};
+use action::settings::value::{Count, Names, Timeout};
 use serde::Deserialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -24,10 +24,10 @@ pub struct Raw {
     program: Given<ProgramName>,
     /// The folder of the programs; unset: the one that job-worker is in
     #[arg(long, value_name = "FOLDER", help_heading = "The program")]
-    program_folder: Given<PathBuf>,
-    /// Variables of the worker that the program gets too, one name a line, beside the settings of AWS and proxies
-    #[arg(long, value_name = "NAMES", action = clap::ArgAction::Append, help_heading = "The program")]
-    pass: Given<Lines>,
+    program_dir: Given<PathBuf>,
+    /// A variable of the worker to pass on to the program, beside those of AWS and of proxies
+    #[arg(long, value_name = "NAME", action = clap::ArgAction::Append, help_heading = "The program")]
+    pass: Given<Names>,
 
     /// The action type's category: Build, Deploy, Test or Invoke
     #[arg(
@@ -49,10 +49,10 @@ pub struct Raw {
     )]
     action_version: Given<ActionVersion>,
 
-    /// How many programs run at once; a job that waits for an image counts only while it is looked at
+    /// How many programs run at once; a job that waits for an image counts only while it is checked
     #[arg(long, value_name = "N", default_value = "4", help_heading = "Jobs")]
     jobs: Given<Count<100>>,
-    /// How often CodePipeline is asked for jobs
+    /// How often to ask CodePipeline for jobs
     #[arg(
         long,
         value_name = "DURATION",
@@ -60,7 +60,7 @@ pub struct Raw {
         help_heading = "Jobs"
     )]
     poll_every: Given<Timeout>,
-    /// How long long work, such as an image in the making, is left alone between two looks
+    /// How long to wait between two checks of long work, such as an image that is being made
     #[arg(
         long,
         value_name = "DURATION",
@@ -68,7 +68,7 @@ pub struct Raw {
         help_heading = "Jobs"
     )]
     look_every: Given<Timeout>,
-    /// How long the first look at long work lasts; each further one lasts a second more
+    /// How long the first check of long work lasts; each further one lasts a second longer
     #[arg(
         long,
         value_name = "DURATION",
@@ -76,7 +76,7 @@ pub struct Raw {
         help_heading = "Jobs"
     )]
     look_for: Given<Timeout>,
-    /// How often a running job is asked after, to notice that CodePipeline gave it up
+    /// How often to ask whether CodePipeline still waits for a running job
     #[arg(
         long,
         value_name = "DURATION",
@@ -84,7 +84,7 @@ pub struct Raw {
         help_heading = "Jobs"
     )]
     check_every: Given<Timeout>,
-    /// How long a stop may take: for half of it programs may end by themselves, then they are stopped and handed back
+    /// How long a stop may take: for half of it programs may end by themselves; then they are stopped, and their jobs are handed back
     #[arg(
         long,
         value_name = "DURATION",
@@ -94,8 +94,8 @@ pub struct Raw {
     stop_within: Given<Timeout>,
     /// Where jobs are kept until they are reported; one folder for each worker, on a disk that outlives it
     #[arg(long, value_name = "FOLDER", help_heading = "Jobs")]
-    work_folder: Given<PathBuf>,
-    /// The most that an input artifact may unpack to, in MiB
+    work_dir: Given<PathBuf>,
+    /// The largest unpacked size of an input artifact, in MiB
     #[arg(
         long,
         value_name = "MIB",
@@ -103,7 +103,7 @@ pub struct Raw {
         help_heading = "Jobs"
     )]
     artifact_mib: Given<Count<1_048_576>>,
-    /// The most files that an input artifact may have
+    /// The largest number of files in an input artifact
     #[arg(
         long,
         value_name = "N",
@@ -127,7 +127,7 @@ pub struct Checked {
     /// The program; always there when one is run.
     pub(crate) program: Option<String>,
     /// The folder that it is in, when that was named.
-    pub(crate) program_folder: Option<PathBuf>,
+    pub(crate) program_dir: Option<PathBuf>,
     /// The names of further variables for it.
     pub(crate) pass: Vec<String>,
     /// The action type; always there for `serve` and `action-type`.
@@ -135,7 +135,7 @@ pub struct Checked {
     /// How jobs are worked on.
     pub(crate) manner: Manner,
     /// Where jobs are kept.
-    pub(crate) work_folder: PathBuf,
+    pub(crate) work_dir: PathBuf,
     /// What `status` prints.
     pub(crate) format: Format,
 }
@@ -190,7 +190,7 @@ impl Settings for Raw {
             true => faults.required("provider", self.provider),
             false => faults.optional("provider", self.provider),
         };
-        let program_folder = faults.optional("program_folder", self.program_folder);
+        let program_dir = faults.optional("program_dir", self.program_dir);
         let pass = faults.optional("pass", self.pass).unwrap_or_default();
         let category = faults.required("category", self.category);
         let version = faults.required("action_version", self.action_version);
@@ -200,7 +200,7 @@ impl Settings for Raw {
         let look_for = faults.required("look_for", self.look_for);
         let check_every = faults.required("check_every", self.check_every);
         let stop_within = faults.required("stop_within", self.stop_within);
-        let work_folder = faults.optional("work_folder", self.work_folder);
+        let work_dir = faults.optional("work_dir", self.work_dir);
         let artifact_mib = faults.required("artifact_mib", self.artifact_mib);
         let artifact_files = faults.required("artifact_files", self.artifact_files);
         let format = faults.required("format", self.format);
@@ -218,7 +218,7 @@ impl Settings for Raw {
         };
         Some(Checked {
             program: program.map(|name| name.0),
-            program_folder,
+            program_dir,
             pass: pass.0,
             action_type,
             manner: Manner {
@@ -233,7 +233,7 @@ impl Settings for Raw {
                     bytes: u64::from(artifact_mib?.0) << 20,
                 },
             },
-            work_folder: work_folder.unwrap_or_else(|| PathBuf::from(of_command)),
+            work_dir: work_dir.unwrap_or_else(|| PathBuf::from(of_command)),
             format: format?,
         })
     }
@@ -307,7 +307,7 @@ impl FromStr for ProgramName {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         is_name.then(|| Self(text.to_owned())).ok_or_else(|| {
             format!(
-                "{text:?} is not the name of a program; JOB_WORKER_PROGRAM_FOLDER names its folder"
+                "{text:?} is not the name of a program; JOB_WORKER_PROGRAM_DIR names its folder"
             )
         })
     }

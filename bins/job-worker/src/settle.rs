@@ -27,7 +27,7 @@ impl<P: Programs> Worker<P> {
         let made = made(&ran.variables);
         if let Err(fault) = check_variables(&ran.variables) {
             let message =
-                format!("{fault}\nthe program had ended well, and what it made remains: {made}");
+                format!("{fault}\nthe program had succeeded, and what it made remains: {made}");
             let report = Report::failed(&identity, "ConfigurationError", &message);
             return self.report(leg.entry, Some(leg.data), report).await;
         }
@@ -67,7 +67,7 @@ impl<P: Programs> Worker<P> {
 
     pub(crate) async fn artifact_failed(&self, leg: Leg, error: &ArtifactError, made: &str) {
         if error.is_given_up() {
-            tracing::warn!("[job {}] CodePipeline has given it up", leg.entry.job);
+            tracing::warn!("[job {}] CodePipeline has abandoned it", leg.entry.job);
             return self
                 .clean_given_up(leg.entry, leg.data, Some(leg.token))
                 .await;
@@ -94,7 +94,7 @@ impl<P: Programs> Worker<P> {
                 }
                 Ok(Reported::EndedPerhapsByUs) => {
                     tracing::warn!(
-                        "[job {}] it has ended: by an earlier report whose answer was lost, or because CodePipeline gave it up",
+                        "[job {}] it has ended: by an earlier report whose answer was lost, or because CodePipeline abandoned it",
                         entry.job
                     );
                     self.note_unsure(&entry);
@@ -102,7 +102,7 @@ impl<P: Programs> Worker<P> {
                 }
                 Ok(Reported::Ended) => {
                     tracing::warn!(
-                        "[job {}] CodePipeline gave it up before it was reported",
+                        "[job {}] CodePipeline abandoned it before it was reported",
                         entry.job
                     );
                     let token = entry.token.clone();

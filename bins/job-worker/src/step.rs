@@ -24,7 +24,7 @@ const LOOK_GRACE: Duration = Duration::from_secs(60);
 impl<P: Programs> Worker<P> {
     pub(crate) async fn go(&self, mut leg: Leg) {
         let long = self.long();
-        let resumes = long.is_some_and(|long| leg.settings.contains_key(long.resume_setting));
+        let resumes = long.is_some_and(|long| leg.settings.contains_key(long.handle_setting));
         let step = Step::of(&leg.token, long, resumes);
         let deadline = self.deadline(&leg);
         let terms = |now| Terms {
@@ -93,7 +93,7 @@ impl<P: Programs> Worker<P> {
                 self.report(leg.entry, Some(leg.data), report).await;
             }
             Verdict::GivenUp => {
-                tracing::warn!("[job {}] CodePipeline has given it up", leg.entry.job);
+                tracing::warn!("[job {}] CodePipeline has abandoned it", leg.entry.job);
                 let has_cleaned_up = ran.ended.has_cleaned_up();
                 let token = ran.ended.handle.map_or(leg.token.clone(), |handle| Token {
                     next: Next::Look(Some(handle)),
@@ -160,7 +160,10 @@ impl<P: Programs> Worker<P> {
             let started = move |child| {
                 entry.child = Some(child);
                 if let Err(error) = journal.save(&entry) {
-                    tracing::error!("[job {}] cannot write its process down: {error}", entry.job);
+                    tracing::error!(
+                        "[job {}] cannot write its process to the journal: {error}",
+                        entry.job
+                    );
                 }
             };
             let mut running = pin!(self.programs.run(run, started, stop));
@@ -261,7 +264,6 @@ impl<P: Programs> Worker<P> {
             let (setting, _, keep) = long.at_deadline;
             all.insert(setting.to_owned(), keep.to_owned());
             if let Some(handle) = handle {
-                all.remove(long.resume_setting);
                 all.insert(long.handle_setting.to_owned(), handle.clone());
             }
         }

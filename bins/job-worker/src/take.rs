@@ -14,7 +14,10 @@ impl<P: Programs> Worker<P> {
     pub(crate) async fn take(&self, job: Job) {
         let entry = self.entry(&job);
         if let Err(error) = self.journal.save(&entry) {
-            tracing::error!("[job {}] not taken: cannot write it down: {error}", job.id);
+            tracing::error!(
+                "[job {}] not taken: it cannot be written to the journal: {error}",
+                job.id
+            );
             return;
         }
         self.acknowledge(entry, Some(job.data), false).await;
@@ -87,7 +90,7 @@ impl<P: Programs> Worker<P> {
             }
             Ok(Acknowledged::TimedOut) => {
                 tracing::warn!(
-                    "[job {}] CodePipeline gave it up before it was taken",
+                    "[job {}] CodePipeline abandoned it before it was taken",
                     entry.job
                 );
                 let token = token.and_then(|text| Token::read(text, &entry.program).ok());
@@ -114,7 +117,7 @@ impl<P: Programs> Worker<P> {
         match self.api.details(&entry.job, Patience::UntilAnswered).await {
             Ok(data) => self.work(entry, data).await,
             Err(ApiError::Gone(_)) => {
-                tracing::warn!("[job {}] CodePipeline does not know it any more", entry.job);
+                tracing::warn!("[job {}] CodePipeline no longer knows it", entry.job);
                 let token = entry.token.clone();
                 self.clean_given_up(entry, JobData::default(), token).await;
             }

@@ -52,7 +52,7 @@ pub(crate) enum TokenFault {
     #[error("the continuation token is not one of job-worker's")]
     Unreadable,
     /// Of another program.
-    #[error("the continuation token is of {0}, and this worker runs another program")]
+    #[error("the continuation token belongs to {0}, and this worker runs another program")]
     Program(String),
 }
 

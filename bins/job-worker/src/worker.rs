@@ -124,25 +124,34 @@ impl<P: Programs> Worker<P> {
     pub(crate) fn list(&self, kind: Notes, entry: &Entry, origin: &str, what: &str) {
         let note = self.note_of(entry, origin, what);
         if let Err(error) = self.journal.note(kind, &note) {
-            tracing::error!("[job {}] cannot write down {what}: {error}", entry.job);
+            tracing::error!(
+                "[job {}] cannot write {what} to the journal: {error}",
+                entry.job
+            );
         }
     }
 
     pub(crate) fn save(&self, entry: &Entry) {
         if let Err(error) = self.journal.save(entry) {
-            tracing::error!("[job {}] cannot be written down: {error}", entry.job);
+            tracing::error!(
+                "[job {}] cannot be written to the journal: {error}",
+                entry.job
+            );
         }
     }
 
     pub(crate) fn forget(&self, entry: &Entry) {
         if let Err(error) = self.journal.forget(&entry.job) {
-            tracing::error!("[job {}] cannot be struck out: {error}", entry.job);
+            tracing::error!(
+                "[job {}] cannot be removed from the journal: {error}",
+                entry.job
+            );
         }
     }
 
     pub(crate) fn strike(&self, kind: Notes, origin: &str) {
         if let Err(error) = self.journal.strike(kind, origin) {
-            tracing::warn!("cannot strike out what was noted of {origin}: {error}");
+            tracing::warn!("cannot remove the note of {origin}: {error}");
         }
     }
 }

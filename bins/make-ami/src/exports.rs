@@ -19,7 +19,7 @@ pub(crate) fn exports(verified: &Verified) -> Result<Output, Failure> {
 /// The exports of `start`: the image is requested, and nothing more is known of it.
 pub(crate) fn started(image_id: &str, name: &str) -> Result<Output, Failure> {
     tracing::warn!(
-        "{image_id} is requested, not available: finish it with `make-ami wait --image-id {image_id}` before anything uses it"
+        "{image_id} is requested, not available: finish it with `make-ami wait --image {image_id}` before anything uses it"
     );
     let mut exports = Exports::new();
     let fault = |fault| Failure::failed("cannot export the image").cause(fault);

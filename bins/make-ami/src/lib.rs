@@ -244,7 +244,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "ec2:ReplaceImageInstanceTypeSpecification",
-            purpose: "`MAKE_AMI_INSTANCE_TYPES`",
+            purpose: "`MAKE_AMI_INSTANCE_TYPE`",
         },
         Permission {
             action: "ec2:EnableImageDeregistrationProtection",
@@ -257,7 +257,7 @@ pub const PROGRAM: Program = Program {
     ],
     examples: "In a buildspec, as two items:\n  make-ami --export-file \"$PWD/.exports\"\n  . \"$PWD/.exports\"\n\n\
                On a laptop, changing nothing:\n  make-ami --env-file dev.env --dry-run\n\n\
-               After a deadline, with the image that was kept:\n  make-ami wait --image-id ami-0123456789abcdef0",
+               After a deadline, with the image that was kept:\n  make-ami wait --image ami-0123456789abcdef0",
 };
 
 /// Permissions that no request of ours shows: EC2 asks for them on the caller's behalf when it answers

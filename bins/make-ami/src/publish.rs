@@ -110,7 +110,7 @@ fn in_time(job: &Job) -> Result<(), Failure> {
         return Err(Failure::interrupted(signal, STOPPED));
     }
     if Instant::now() >= job.context.deadline {
-        let late = "the deadline came before the image was published";
+        let late = "the deadline passed before the image was published";
         return Err(Failure::new(Exit::Deadline, late));
     }
     Ok(())

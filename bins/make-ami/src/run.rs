@@ -154,7 +154,7 @@ async fn check_afterwards(job: &Job, source: &Source) -> Result<(), Failure> {
 fn own_instance(job: &Job) -> Result<&Named, Failure> {
     job.settings.instance.as_ref().ok_or_else(|| {
         Failure::refused("no image, run or instance is named; nothing was touched")
-            .hint("give --image-id, --resume, or the INSTANCE_ID of the run")
+            .hint("give --image, or the INSTANCE_ID of the run")
     })
 }
 
@@ -280,7 +280,7 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
             "image {image_id} in {region} was to be quiesced, and nobody can say that it was: it has no tag {}; nothing was touched",
             plan::FROZEN_TAG
         ))
-        .hint(format!("make-ami clean --image-id {image_id}, and make a new one")));
+        .hint(format!("make-ami clean --image {image_id}, and make a new one")));
     }
     let Some(spec) = ImageSpec::of_image(&image, &job.settings) else {
         return Err(Failure::refused(format!(

@@ -88,7 +88,7 @@ pub(crate) async fn look(job: &Job, image: &Verified) -> Result<(), Failure> {
             "image {} in {} was never scanned",
             image.image_id, job.home.region
         ))
-        .hint("`make-ami wait --image-id` with MAKE_AMI_SCAN=gate has it scanned"));
+        .hint("`make-ami wait --image` with MAKE_AMI_SCAN=gate has it scanned"));
     };
     let verdict = job.in_time(weighed(job, image, findings)).await?;
     let scanned = Scanned {

@@ -14,14 +14,16 @@ use crate::settings::modes::{Consistency, OnTimeout, Protect, QuiesceBy, Retire,
 use crate::settings::scan::{
     OnScanFailure, Scan, ScanCounts, ScanMode, ScanReports, Severity, check_scan,
 };
-use crate::settings::tags::{TagExpression, Tags};
+use crate::settings::tags::Tags;
 use crate::settings::values::{
-    Containers, ImageId, InstanceTypes, Mounts, Price, Principals, Regions, StackResource, Target,
+    Containers, InstanceTypes, Mounts, Price, Principals, Regions, StackResource, Target,
 };
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
+use action::settings::tags::InstanceTags;
 use action::settings::value::{Count, InstanceId, Switch, Timeout};
+use clap::ArgAction;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,9 +35,9 @@ pub struct Raw {
     /// The instance to image
     #[arg(long, value_name = "i-…", help_heading = "The instance")]
     instance_id: Given<InstanceId>,
-    /// Find the instance by its tags instead: k=v,k=v or a JSON object; exactly one must match
-    #[arg(long, value_name = "TAGS", help_heading = "The instance")]
-    instance_tag: Given<TagExpression>,
+    /// Find the instance by a tag instead; by several, it must have all of them; exactly one instance must match
+    #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append, help_heading = "The instance")]
+    instance_tag: Given<InstanceTags>,
     /// Find the instance by its CloudFormation stack and logical id instead
     #[arg(long, value_name = "STACK/LogicalId", help_heading = "The instance")]
     instance_stack: Given<StackResource>,
@@ -47,9 +49,9 @@ pub struct Raw {
         help_heading = "The instance"
     )]
     consistency: Given<Consistency>,
-    /// With quiesce: the containers that stand still, comma separated
-    #[arg(long, value_name = "NAMES", help_heading = "The instance")]
-    quiesce_containers: Given<Containers>,
+    /// With quiesce: a container that stands still
+    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "The instance")]
+    quiesce_container: Given<Containers>,
     /// With quiesce: pause or stop these containers
     #[arg(
         long,
@@ -58,9 +60,9 @@ pub struct Raw {
         help_heading = "The instance"
     )]
     quiesce_by: Given<QuiesceBy>,
-    /// With quiesce: the mount points to freeze, comma separated; never / or /boot
-    #[arg(long, value_name = "PATHS", help_heading = "The instance")]
-    quiesce_mounts: Given<Mounts>,
+    /// With quiesce: a mount point to freeze; never / or /boot
+    #[arg(long, value_name = "PATH", action = ArgAction::Append, help_heading = "The instance")]
+    quiesce_mount: Given<Mounts>,
     /// With quiesce: the instance thaws by itself after this long, whatever happens to the build
     #[arg(
         long,
@@ -81,9 +83,9 @@ pub struct Raw {
     /// The application: what retention groups images by, and a tag
     #[arg(long, value_name = "NAME", help_heading = "The image")]
     app: Given<String>,
-    /// Tags of image and snapshots: k=v,k=v or a JSON object
-    #[arg(long, value_name = "TAGS", help_heading = "The image")]
-    tags: Given<Tags>,
+    /// A tag of the image and its snapshots
+    #[arg(long, value_name = "KEY=VALUE", action = ArgAction::Append, help_heading = "The image")]
+    tag: Given<Tags>,
     /// When snapshots get their tags: at-create, after (the image is available), or none
     #[arg(
         long,
@@ -95,12 +97,9 @@ pub struct Raw {
     /// What makes two tries one run, such as #{codepipeline.PipelineExecutionId}; unset: the build's id
     #[arg(long, value_name = "KEY", help_heading = "The image")]
     run: Given<String>,
-    /// Go on with this image, or with the image of this run key, instead of making one
+    /// An image that is already there, by its id or by the key of its run (its tag make-ami:run); wait, verify and clean are about it, and without a command the job goes on with it
     #[arg(long, value_name = "ami-…|KEY", help_heading = "The image")]
-    resume: Given<Target>,
-    /// The image that wait, verify and clean are about
-    #[arg(long, value_name = "ami-…", help_heading = "The image")]
-    image_id: Given<ImageId>,
+    image: Given<Target>,
     /// What happens to an unfinished image at the deadline: keep (resumable) or clean
     #[arg(
         long,
@@ -166,8 +165,8 @@ pub struct Raw {
     #[arg(long, value_name = "FILE", help_heading = "The scan")]
     scan_junit: Given<PathBuf>,
 
-    /// Copy the image to these regions, comma separated
-    #[arg(long, value_name = "REGIONS", help_heading = "Afterwards")]
+    /// Copy the image to this region
+    #[arg(long, value_name = "REGION", action = ArgAction::Append, help_heading = "Afterwards")]
     copy_to: Given<Regions>,
     /// Whether to wait until the copies are available
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_value = "yes", default_missing_value = "yes", help_heading = "Afterwards")]
@@ -175,14 +174,14 @@ pub struct Raw {
     /// Have EC2 complete each snapshot of a copy within this time, for a price: 15m to 48h, in steps of 15m
     #[arg(long, value_name = "DURATION", help_heading = "Afterwards")]
     copy_within: Given<Timeout>,
-    /// The only instance types that the image may be launched on: names or patterns such as g5.*, comma separated
-    #[arg(long, value_name = "TYPES", help_heading = "Afterwards")]
-    instance_types: Given<InstanceTypes>,
+    /// An instance type that the image may be launched on, a name or a pattern such as g5.*; no other type then may
+    #[arg(long, value_name = "TYPE", action = ArgAction::Append, help_heading = "Afterwards")]
+    instance_type: Given<InstanceTypes>,
     /// Encrypt the copies with this KMS key: an alias, or the id of a multi-Region key
     #[arg(long, value_name = "KEY", help_heading = "Afterwards")]
     kms_key: Given<String>,
-    /// Share with these accounts (ids), organizations and units (ARNs), comma separated
-    #[arg(long, value_name = "WHOM", help_heading = "Afterwards")]
+    /// Share with this account (its id), organization or organizational unit (its ARN)
+    #[arg(long, value_name = "ID|ARN", action = ArgAction::Append, help_heading = "Afterwards")]
     share_with: Given<Principals>,
     /// Deprecate the image this long after it was made
     #[arg(long, value_name = "DURATION", help_heading = "Afterwards")]
@@ -250,25 +249,24 @@ impl Settings for Raw {
         let consistency = faults.required("consistency", self.consistency);
         let quiesce = Quiesce {
             containers: faults
-                .optional("quiesce_containers", self.quiesce_containers)
+                .optional("quiesce_container", self.quiesce_container)
                 .unwrap_or_default()
                 .0,
             by: faults
                 .required("quiesce_by", self.quiesce_by)
                 .unwrap_or(QuiesceBy::Pause),
             mounts: faults
-                .optional("quiesce_mounts", self.quiesce_mounts)
+                .optional("quiesce_mount", self.quiesce_mount)
                 .unwrap_or_default()
                 .0,
             lease: faults
                 .required("quiesce_lease", self.quiesce_lease)
                 .map_or(Duration::from_secs(60), |lease| lease.0),
         };
-        let tags = faults.optional("tags", self.tags).unwrap_or_default();
+        let tags = faults.optional("tag", self.tag).unwrap_or_default();
         let snapshot_tags = faults.required("snapshot_tags", self.snapshot_tags);
         let on_timeout = faults.required("on_timeout", self.on_timeout);
-        let resume = faults.optional("resume", self.resume);
-        let image_id = faults.optional("image_id", self.image_id);
+        let target = faults.optional("image", self.image);
         let publish = Publish {
             copy_to: faults
                 .optional("copy_to", self.copy_to)
@@ -279,7 +277,7 @@ impl Settings for Raw {
                 .optional("copy_within", self.copy_within)
                 .and_then(|within| minutes(within.0, faults)),
             instance_types: faults
-                .optional("instance_types", self.instance_types)
+                .optional("instance_type", self.instance_type)
                 .unwrap_or_default()
                 .0,
             kms_key: faults.optional("kms_key", self.kms_key),
@@ -332,19 +330,8 @@ impl Settings for Raw {
         check_publish(&publish, faults);
         check_scan(&scan, app.as_deref(), faults);
         check_quiesce(consistency, &quiesce, faults);
-        if resume.is_some() && image_id.is_some() {
-            faults.of("image_id", "--resume is set too; give one of the two");
-        }
-        if image_id.is_some() && matches!(faults.command(), None | Some("start")) {
-            faults.of(
-                "image_id",
-                "it is for wait, verify and clean; --resume goes on with an image",
-            );
-        }
-        if image_id.is_none() && resume.is_none() && faults.command() == Some("verify") {
-            faults.add(
-                "MAKE_AMI_IMAGE_ID is not set (or --image-id): which image is to be verified?",
-            );
+        if target.is_none() && faults.command() == Some("verify") {
+            faults.add("MAKE_AMI_IMAGE is not set (or --image): which image is to be verified?");
         }
         let wants_retention = keep.is_some() || max_age.is_some();
         if wants_retention && app.is_none() {
@@ -375,8 +362,8 @@ impl Settings for Raw {
             tags,
             snapshot_tags: snapshot_tags?,
             on_timeout: on_timeout?,
-            target: image_id.map(|id| Target::Image(id.0)).or(resume),
             scan,
+            target,
             publish,
             retention,
             manifest,
@@ -400,7 +387,7 @@ impl Raw {
         let makes = matches!(faults.command(), None | Some("start"));
         match is_given.iter().filter(|given| **given).count() {
             // An image that is named needs no instance.
-            0 if makes && self.resume == Given::Unset => faults.add(
+            0 if makes && self.image == Given::Unset => faults.add(
                 "INSTANCE_ID is not set (or --instance-id); MAKE_AMI_INSTANCE_TAG or \
                  MAKE_AMI_INSTANCE_STACK can name the instance too",
             ),
@@ -450,7 +437,7 @@ pub(crate) mod tests {
         ));
         assert!(checks(&[], None).1[0].contains("INSTANCE_ID is not set"));
         assert!(checks(&[INSTANCE, ("instance_tag", "a=b")], None).1[0].contains("give one"));
-        let resumed = checks(&[("resume", "ami-0123456789abcdef0")], None);
+        let resumed = checks(&[("image", "ami-0123456789abcdef0")], None);
         assert_eq!(resumed.1, Vec::<String>::new());
         assert_eq!(checks(&[], Some("clean")).1, Vec::<String>::new());
     }
@@ -471,7 +458,7 @@ pub(crate) mod tests {
                 vec![INSTANCE, ("copy_within", "1h")],
                 "set MAKE_AMI_COPY_TO",
             ),
-            (vec![INSTANCE, ("instance_types", "g5.**")], "`**`"),
+            (vec![INSTANCE, ("instance_type", "g5.**")], "`**`"),
             (
                 vec![INSTANCE, ("unused_for", "90d")],
                 "set MAKE_AMI_KEEP or MAKE_AMI_MAX_AGE",
@@ -533,7 +520,7 @@ pub(crate) mod tests {
                 "what is to stand still",
             ),
             (
-                vec![INSTANCE, ("quiesce_mounts", "/data")],
+                vec![INSTANCE, ("quiesce_mount", "/data")],
                 "are for MAKE_AMI_CONSISTENCY=quiesce",
             ),
             (vec![INSTANCE, ("quiesce_lease", "1h")], "sensible"),
@@ -545,10 +532,7 @@ pub(crate) mod tests {
                 vec![INSTANCE, ("scan", "gate"), ("scan_grace", "7d")],
                 "MAKE_AMI_APP must say whose earlier images",
             ),
-            (
-                vec![INSTANCE, ("image_id", "ami-0123456789abcdef0")],
-                "--resume goes on",
-            ),
+            (vec![INSTANCE, ("image", "ami-12")], "is not an image id"),
         ] {
             let said = checks(&fields, None).1.join("\n");
             assert!(said.contains(part), "{fields:?}: {said}");

@@ -32,7 +32,7 @@ pub const PROGRAM: Program = Program {
     commands: &[
         Subcommand::read_only(
             "check",
-            "Find what the pipeline would stumble over, and write nothing",
+            "Check the template, the pipeline and its buildspecs, and write nothing",
         ),
         Subcommand::read_only("digest", "Print the digest and write nothing; no AWS"),
     ],

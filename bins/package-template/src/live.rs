@@ -39,7 +39,7 @@ async fn read(name: &str, region: Option<&str>, context: &Context) -> Result<Fil
     let pipeline = answer.pipeline().ok_or_else(|| {
         Failure::new(
             action::exit::Exit::Unavailable,
-            format!("cannot read the pipeline {name}: the answer holds none"),
+            format!("cannot read the pipeline {name}: the answer contains no pipeline"),
         )
     })?;
     Ok(File {

@@ -98,7 +98,7 @@ fn changes(current: &Current, archive: &Archive) -> String {
     let files = match current {
         Current::Nothing => return String::new(),
         Current::Unreadable(why) => {
-            return format!("what is there cannot be compared: {why}\n");
+            return format!("cannot compare with the present object: {why}\n");
         }
         Current::Files(files) => files,
     };
@@ -120,7 +120,7 @@ fn changes(current: &Current, archive: &Archive) -> String {
         section(name, changes);
     }
     match (&template, text.is_empty()) {
-        (_, true) => "changes: none by meaning\n".to_owned(),
+        (_, true) => "changes: none but formatting\n".to_owned(),
         (None, _) => format!("changes:\n{text}  the template there cannot be read\n"),
         (Some(_), _) => format!("changes:\n{text}"),
     }

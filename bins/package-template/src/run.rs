@@ -156,7 +156,7 @@ async fn pipeline(settings: &Settings, context: &Context) -> Result<Option<Pipel
         Some(region) => World::in_region(region, "${AWS::AccountId}", "${AWS::StackName}"),
         None => World::default(),
     };
-    world.parameters = findings::parameters(&contents.pipeline_parameters, &[])?;
+    world.parameters = findings::parameters(&contents.parameter_files, &[])?;
     world.lenient = true;
     Ok(Some(Pipeline { file, world }))
 }
@@ -201,6 +201,15 @@ fn exports(archive: &Archive, changed: bool, more: &[(&str, &str)]) -> Result<Ou
 
 /// Writes the archive beside its place and renames it, so that no reader sees half of one.
 fn write_file(archive: &Archive, path: &Path, context: &Context) -> Result<Output, Failure> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        let deed = format!("cannot write the archive {}", path.display());
+        let cause = format!("{} is not a folder", folder.display());
+        return Err(Failure::refused(deed).cause(cause));
+    }
     let present = match fs::read(path) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -217,10 +226,6 @@ fn write_file(archive: &Archive, path: &Path, context: &Context) -> Result<Outpu
     if changed {
         let cannot = |error: io::Error| {
             Failure::failed(format!("cannot write the archive {}", path.display())).cause(error)
-        };
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
         };
         // A temporary file is for its owner only; the archive is as readable as any other file.
         let mut file = tempfile::Builder::new()

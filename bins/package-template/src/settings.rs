@@ -17,10 +17,10 @@ use serde::Deserialize;
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default)]
 pub struct Raw {
-    /// The CloudFormation template, as NAME, or where the pipeline's TemplatePath names it, or at the archive's root under its own name
+    /// The CloudFormation template; its name in the archive is NAME, or the one in the pipeline's TemplatePath, or its own at the root
     #[arg(value_name = "TEMPLATE[=NAME]", help_heading = "The archive")]
     file: Given<Item>,
-    /// More files and folders, at the root under their own names or as NAME (`.` for a folder's content at the root); one a line in the variable
+    /// More files and folders; their names in the archive are NAME, or their own at the root (NAME `.` puts a folder's content at the root)
     #[arg(value_name = "SOURCE[=NAME]", num_args = 0.., help_heading = "The archive")]
     sources: Given<Lines>,
     /// The versioned S3 source bucket
@@ -43,13 +43,13 @@ pub struct Raw {
     /// Encrypt with this KMS key instead of the bucket's default
     #[arg(long, value_name = "KEY", help_heading = "The bucket")]
     kms_key: Given<String>,
-    /// What the pipeline shows as the summary of this revision; otherwise the commit, when CodeBuild knows it, and the digest
+    /// The summary of this revision in the pipeline; unset: the commit, when CodeBuild knows it, and the digest
     #[arg(long, value_name = "TEXT", help_heading = "The bucket")]
     summary: Given<String>,
-    /// Write although the bucket holds this content already: a deliberate new run of the pipeline
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The bucket")]
+    /// Upload even if the bucket holds this content already, to start the pipeline again
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The bucket")]
     force: Given<Switch>,
-    /// Name in the archive of a template configuration file to check against the template; repeatable, one a line in the variable
+    /// The name in the archive of a template configuration file; it is checked against the template
     #[arg(long, value_name = "NAME", action = clap::ArgAction::Append, help_heading = "The check")]
     config: Given<Lines>,
     /// The pipeline to check against: its template, the JSON of `aws codepipeline get-pipeline`, or live:NAME for the deployed one
@@ -58,19 +58,19 @@ pub struct Raw {
     /// The pipeline's region, when it is not that of the bucket
     #[arg(long, value_name = "REGION", help_heading = "The check")]
     pipeline_region: Given<RegionName>,
-    /// JSON file with parameters of the pipeline's template, in any form that AWS takes; repeatable, one a line in the variable; what depends on a parameter without a value here and without a default is not looked into
+    /// JSON file with parameters of the pipeline's template, in any form that AWS takes; a parameter without a value here and without a default is unknown, and what depends on it is not checked
     #[arg(long, value_name = "FILE", action = clap::ArgAction::Append, help_heading = "The check")]
-    pipeline_parameters: Given<Lines>,
+    parameter_file: Given<Lines>,
     /// The logical id of the pipeline, when its template has several
     #[arg(long, value_name = "ID", help_heading = "The check")]
     pipeline_id: Given<String>,
-    /// The buildspec, by its name in the archive, of a build project that the pipeline's definition does not hold; repeatable, one a line in the variable
+    /// A build project that is not in the pipeline's definition, and the name of its buildspec in the archive
     #[arg(long, value_name = "PROJECT=NAME", action = clap::ArgAction::Append, help_heading = "The check")]
-    buildspec: Given<Lines>,
-    /// The bucket for what the template names by a local path (nested templates, Lambda code); otherwise the source bucket
+    project_buildspec: Given<Lines>,
+    /// The bucket for local files that the template names (nested templates, Lambda code); unset: the source bucket
     #[arg(long, value_name = "BUCKET", help_heading = "The bucket")]
     asset_bucket: Given<BucketName>,
-    /// In front of the keys of such files
+    /// The prefix of the keys of these files
     #[arg(
         long,
         value_name = "PREFIX",
@@ -78,31 +78,31 @@ pub struct Raw {
         help_heading = "The bucket"
     )]
     asset_prefix: Given<Key>,
-    /// What to leave out of folders, in gitignore syntax, such as .git or *.pem; repeatable, one a line in the variable; for folders that the template names too
+    /// A pattern of files to leave out of folders, in gitignore syntax, such as .git or *.pem; it holds for folders that the template names, too
     #[arg(long, value_name = "PATTERN", action = clap::ArgAction::Append, help_heading = "The archive")]
     exclude: Given<Lines>,
-    /// Name of files in gitignore syntax that say what to leave out of folders, such as .packageignore
+    /// The name of files in folders that list patterns to leave out, in gitignore syntax, such as .packageignore
     #[arg(long, value_name = "NAME", help_heading = "The archive")]
     ignore_file: Given<String>,
-    /// Write the aliases (`*name`) and merge keys (`<<`) of templates out, which CloudFormation does not take; otherwise they are refused
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The archive")]
+    /// Expand the YAML aliases (`*name`) and merge keys (`<<`) of templates, which CloudFormation does not take; otherwise such a template is refused
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The archive")]
     expand_aliases: Given<Switch>,
-    /// Write the archive to this file; no bucket and no AWS
+    /// Write the archive to this local file, without bucket and AWS
     #[arg(long, value_name = "FILE", help_heading = "The archive")]
     output: Given<PathBuf>,
-    /// Print the digest to stdout and write nothing; no bucket and no AWS
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The archive")]
+    /// Print the digest to stdout and write nothing, without bucket and AWS
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The archive")]
     print_digest: Given<Switch>,
-    /// For check: mend what has one right answer, in the files; with --dry-run show it as a diff
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The check")]
+    /// For check: fix, in the files, the findings that have one right fix; with --dry-run show the diff
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The check")]
     fix: Given<Switch>,
-    /// For check: say everything about the rule of that code, such as P203, and check nothing
+    /// For check: explain the rule with this code, such as P203, and check nothing
     #[arg(long, value_name = "CODE", help_heading = "The check")]
     explain: Given<String>,
-    /// The check's configuration file, with ignores and severities by code; otherwise .pipeline-actions.yml in the current folder, when it is there
+    /// The check's configuration file, with ignores and severities by code; unset: .pipeline-actions.yml in the current folder, if it exists
     #[arg(long, value_name = "FILE", help_heading = "The check")]
     check_config: Given<PathBuf>,
-    /// For check: the form of the report, text, json, sarif, junit or github
+    /// For check: the format of the report: text, json, sarif, junit or github
     #[arg(
         long,
         value_name = "FORMAT",
@@ -110,7 +110,7 @@ pub struct Raw {
         help_heading = "The check"
     )]
     format: Given<Format>,
-    /// For check: write the report to this file, and a text for people to stderr
+    /// For check: write the report to this file, and the text form to stderr
     #[arg(long, value_name = "FILE", help_heading = "The check")]
     report_file: Given<PathBuf>,
 }
@@ -172,7 +172,7 @@ pub struct Contents {
     /// The pipeline.
     pub pipeline: Option<Pipeline>,
     /// Parameter files of the pipeline's template.
-    pub pipeline_parameters: Vec<PathBuf>,
+    pub parameter_files: Vec<PathBuf>,
     /// The pipeline's logical id.
     pub pipeline_id: Option<String>,
     /// Project and the name in the archive of its buildspec.
@@ -336,12 +336,12 @@ impl Raw {
         let pipeline_region = faults
             .optional("pipeline_region", self.pipeline_region)
             .map(|region| region.0);
-        let files = faults.optional("pipeline_parameters", self.pipeline_parameters);
+        let files = faults.optional("parameter_file", self.parameter_file);
         let pipeline_id = faults.optional("pipeline_id", self.pipeline_id);
         let buildspecs = faults
-            .optional("buildspec", self.buildspec)
+            .optional("project_buildspec", self.project_buildspec)
             .unwrap_or_default();
-        let buildspecs = pairs("buildspec", buildspecs, faults);
+        let buildspecs = pairs("project_buildspec", buildspecs, faults);
         let listed = faults.optional("exclude", self.exclude).unwrap_or_default();
         let exclude = Exclude::new(&listed.0).unwrap_or_else(|fault| {
             faults.of("exclude", fault);
@@ -376,7 +376,7 @@ impl Raw {
         let check_config = faults.optional("check_config", self.check_config);
         let fix = faults.switch("fix", self.fix);
         if fix && faults.command() != Some("check") {
-            faults.of("fix", "only the command check mends files");
+            faults.of("fix", "only the command check fixes files");
         }
         let written = key.map(|key| contract::check::Written {
             bucket: bucket.clone(),
@@ -416,18 +416,18 @@ impl Raw {
             (None, None, false) => {
                 // A bucket that was given but cannot be one has its own fault already.
                 if bucket_is_unset {
-                    faults.add("PACKAGE_TEMPLATE_BUCKET is not set (or --bucket); --output, digest and check do without");
+                    faults.add("PACKAGE_TEMPLATE_BUCKET is not set (or --bucket); only --output, digest and check do not need it");
                 }
                 None
             }
             (Some(_), Some(_), _) => {
-                faults.of("output", "a local archive and --bucket exclude each other");
+                faults.of("output", "--bucket is set as well; give one of the two");
                 None
             }
             (None, Some(_), true) => {
                 faults.of(
                     "output",
-                    "a local archive and the digest exclude each other",
+                    "the digest is asked for as well; give one of the two",
                 );
                 None
             }
@@ -442,7 +442,7 @@ impl Raw {
                 ..Rules::default()
             },
             pipeline,
-            pipeline_parameters: action::program::paths(&files.unwrap_or_default()),
+            parameter_files: action::program::paths(&files.unwrap_or_default()),
             pipeline_id,
             buildspecs,
             expand_aliases,

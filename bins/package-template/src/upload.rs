@@ -53,7 +53,7 @@ impl Uploader<'_> {
             self.session.region = region;
             if self.check_versioning().await?.is_some() {
                 let deed = format!(
-                    "the bucket {} is sent from region to region",
+                    "S3 keeps redirecting requests for the bucket {} from region to region",
                     self.target.name
                 );
                 return Err(
@@ -98,7 +98,7 @@ impl Uploader<'_> {
                     let failure = error.failure(deed, "s3:GetBucketVersioning");
                     let failure = match error.kind {
                         Kind::Refused => failure.with_exit(Exit::Refused).hint(
-                            "a pipeline starts from the versions of a bucket: use S3, or a server that has them",
+                            "a pipeline starts from the versions of an object: use S3, or a server that has versions",
                         ),
                         _ => failure,
                     };
@@ -176,7 +176,10 @@ impl Uploader<'_> {
                 return self.after_failure(&error, archive, &decision).await;
             }
             tries += 1;
-            tracing::info!("{} is being written by others; once more", self.object());
+            tracing::info!(
+                "{} is being written by another process; trying again",
+                self.object()
+            );
         }
     }
 
@@ -258,7 +261,7 @@ impl Uploader<'_> {
         let failure = error.failure(deed, action);
         let failure = match error.status {
             Some(501) => failure.hint(
-                "this server has no conditional writes (If-Match, If-None-Match), without which two builds overwrite each other",
+                "this server has no conditional writes (If-Match, If-None-Match); without them two builds can overwrite each other",
             ),
             _ => failure,
         };

@@ -102,7 +102,7 @@ impl Account {
             aws_access::session(context, settings.allow_aws, "CodePipeline", None).await?;
         Ok(Self {
             client: Client::new(&session.config),
-            pipeline: settings.pipeline.clone().unwrap_or_default(),
+            pipeline: settings.pipeline_name.clone().unwrap_or_default(),
             region: session.region,
         })
     }
@@ -142,7 +142,7 @@ impl Account {
                 "the pipeline {} has no execution yet",
                 self.pipeline
             ))
-            .hint("--start begins one")
+            .hint("--start-execution begins one")
         })
     }
 
@@ -197,7 +197,7 @@ impl Account {
                 if error.is("PipelineExecutionNotFoundException") {
                     return Ok(None);
                 }
-                let deed = format!("cannot look at {}", self.what(id));
+                let deed = format!("cannot look up {}", self.what(id));
                 return Err(error.failure(deed, "codepipeline:GetPipelineExecution"));
             }
         };
@@ -223,7 +223,7 @@ impl Account {
         let call = self.client.get_pipeline_execution();
         let call = call.pipeline_name(&self.pipeline).pipeline_execution_id(id);
         let answer = call.send().await.map_err(|error| {
-            let deed = format!("cannot look at {}", self.what(id));
+            let deed = format!("cannot look up {}", self.what(id));
             AwsError::of(&error).failure(deed, "codepipeline:GetPipelineExecution")
         })?;
         let found = answer.pipeline_execution;

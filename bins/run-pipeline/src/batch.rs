@@ -81,7 +81,7 @@ fn ordered(mut rest: Vec<BatchBuild>) -> Result<Vec<BatchBuild>, String> {
         for name in &build.depends_on {
             if !rest.iter().any(|one| &one.identifier == name) {
                 return Err(format!(
-                    "{} depends on {name}, which is no build of the batch",
+                    "{} depends on {name}, which is not a build of the batch",
                     build.identifier
                 ));
             }
@@ -204,7 +204,7 @@ mod tests {
         let unknown = read("build-graph: [{identifier: a, depend-on: [x]}]");
         assert_eq!(
             unknown.unwrap_err(),
-            "a depends on x, which is no build of the batch"
+            "a depends on x, which is not a build of the batch"
         );
     }
 

@@ -355,7 +355,7 @@ impl Running<'_> {
             Ended::Late if Instant::now() >= self.run_deadline => {
                 return Err(Failure::new(
                     Exit::Deadline,
-                    format!("the deadline came while the item at {place} ran"),
+                    format!("the deadline passed while the item at {place} ran"),
                 )
                 .hint("give it more with --timeout; --only runs one stage again"));
             }
@@ -447,7 +447,7 @@ pub(crate) fn load(project: &Project, source: &Path) -> Result<Loaded, Failure> 
             parse_spec(text.as_bytes(), &shown)
         }
         Spec::Object(arn) => Err(Failure::refused(format!(
-            "{}: the buildspec {arn} is in a bucket, which is not read here",
+            "{}: the buildspec {arn} is in a bucket, which this program does not read",
             project.id
         ))
         .hint("name a file of the source")),

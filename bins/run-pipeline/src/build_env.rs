@@ -334,7 +334,7 @@ mod tests {
             ("PATH", "/bin"),
             ("AWS_ENDPOINT_URL", "http://x"),
             ("https_proxy", "p"),
-            ("MAKE_AMI_TAGS", "leak"),
+            ("MAKE_AMI_TAG", "leak"),
             ("RUN_PIPELINE_BIN_DIR", "leak"),
             ("LD_PRELOAD", "leak"),
         ];

@@ -120,13 +120,12 @@ impl Retry {
             None if is_number(rest) => (number(rest)?, ""),
             _ => (RETRIES, rest),
         };
-        let pattern =
-            match pattern {
-                "" => None,
-                pattern => Some(Regex::new(pattern).map_err(|_| {
-                    format!("on-failure {text}: {pattern:?} is no regular expression")
-                })?),
-            };
+        let pattern = match pattern {
+            "" => None,
+            pattern => Some(Regex::new(pattern).map_err(|_| {
+                format!("on-failure {text}: {pattern:?} is not a regular expression")
+            })?),
+        };
         Ok(Some(Self { count, pattern }))
     }
 

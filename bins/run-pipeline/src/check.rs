@@ -88,7 +88,7 @@ impl Looking {
                 };
                 let read = tree::read(sources, &rules).map_err(|error| {
                     Failure::refused(error.to_string()).hint(
-                        "--sources takes what package-template takes; --exclude leaves out of folders what it does not",
+                        "--archive-entry takes what package-template takes; --exclude leaves out of folders what it does not",
                     )
                 })?;
                 Some(read)
@@ -103,7 +103,7 @@ impl Looking {
                 .as_ref()
                 .and_then(|path| path.canonicalize().ok()),
             source: settings.source.clone(),
-            id: settings.pipeline.clone(),
+            id: settings.pipeline_id.clone(),
         })
     }
 

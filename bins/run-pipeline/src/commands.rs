@@ -280,7 +280,10 @@ async fn buildspec(settings: &Checked, context: &Context) -> Result<Output, Fail
     let mut exports = Exports::read_by(Reader::Shell, &allowed);
     for (name, value) in outcome.exports {
         exports.pass_on(name, value).map_err(|fault| {
-            Failure::failed(format!("{shown} exports what cannot travel")).cause(fault)
+            Failure::failed(format!(
+                "{shown} exports a variable that cannot be passed on"
+            ))
+            .cause(fault)
         })?;
     }
     Ok(Output::Exports(exports))
@@ -369,7 +372,7 @@ async fn read(settings: &Checked, context: &Context) -> Result<Definition, Failu
     let file = &settings.definition;
     let bytes = read_file(file)?;
     let world = world(settings, context, &bytes).await?;
-    let mut definition = definition::read(file, &bytes, &world, settings.pipeline.as_deref())?;
+    let mut definition = definition::read(file, &bytes, &world, settings.pipeline_id.as_deref())?;
     // What was given is newer than what the definition holds.
     definition
         .projects

@@ -65,11 +65,11 @@ pub(crate) fn variable_check(rule: &Rule, known: &Variables) -> Result<(), Strin
         "CONTAINS" => is.contains(&wanted),
         // CodePipeline reads it as Java does, which Rust's expressions are close to.
         "MATCHES" => Regex::new(&format!("^(?:{wanted})$"))
-            .map_err(|_| format!("{wanted:?} is no regular expression here"))?
+            .map_err(|_| format!("{wanted:?} is not a regular expression that this program knows"))?
             .is_match(&is),
         other => {
             return Err(format!(
-                "{other} is no operator: EQ, NE, CONTAINS or MATCHES"
+                "{other} is not an operator: EQ, NE, CONTAINS or MATCHES"
             ));
         }
     };

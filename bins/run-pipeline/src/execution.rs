@@ -233,7 +233,7 @@ impl<'a> Execution<'a> {
             }
             Consequence::Skip => {
                 tracing::warn!("{failure}");
-                tracing::warn!("the failure of the stage {name} is passed over (onFailure: SKIP)");
+                tracing::warn!("the failure of the stage {name} is ignored (onFailure: SKIP)");
                 Ok("skipped")
             }
             Consequence::Rollback => {

@@ -118,7 +118,7 @@ impl Follower<'_> {
             Ended::Failed(failure) => failure,
             ended => {
                 let again = format!(
-                    "it goes on without this program; run-pipeline follow {id} --pipeline {} follows it again",
+                    "it goes on without this program; run-pipeline follow {id} --pipeline-name {} follows it again",
                     self.account.pipeline
                 );
                 ended.into_failure(&format!("{what} ended")).hint(again)

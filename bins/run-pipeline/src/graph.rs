@@ -24,7 +24,7 @@ impl FromStr for Drawing {
             "mermaid" => Ok(Self::Mermaid),
             "svg" => Ok(Self::Svg),
             other => Err(format!(
-                "{other:?} is no form of a picture; use mermaid or svg"
+                "{other:?} is not a format of a picture; use mermaid or svg"
             )),
         }
     }

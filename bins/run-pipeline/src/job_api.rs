@@ -80,7 +80,7 @@ impl JobApi {
             "PutJobFailureResult" => return self.failed(&said),
             other => Err(Refused(
                 "AccessDeniedException",
-                format!("run-pipeline serves the calls of a job worker alone, not {other}"),
+                format!("run-pipeline serves only the calls of a job worker, not {other}"),
             )),
         };
         answer.map(|answer| (answer, None))

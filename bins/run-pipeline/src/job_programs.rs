@@ -88,10 +88,10 @@ impl<'a> JobAction<'a> {
                 format!("no program runs the custom action {provider}; name one with --custom-action {provider}=PROGRAM")
             }
             Self::Lambda { function: "" } => {
-                "its configuration has no FunctionName, so no program can stand for the Lambda function".to_owned()
+                "its configuration has no FunctionName, so it is unknown which Lambda function to replace".to_owned()
             }
             Self::Lambda { function } => {
-                format!("no program stands for the Lambda function {function}; name one with --lambda {function}=PROGRAM")
+                format!("no program replaces the Lambda function {function}; name one with --lambda {function}=PROGRAM")
             }
         })?;
         let folders = folders(bin_dir, context);
@@ -162,7 +162,7 @@ fn found(name: &str, folders: &[PathBuf]) -> Result<PathBuf, String> {
 fn in_place(file: &Path) -> Result<PathBuf, String> {
     match std::path::absolute(file) {
         Ok(whole) if whole.is_file() => Ok(whole),
-        _ => Err(format!("{} is no file", file.display())),
+        _ => Err(format!("{} is not a file", file.display())),
     }
 }
 

@@ -293,7 +293,7 @@ async fn body(stream: &mut TcpStream, request: &Request, begun: Vec<u8>) -> io::
     let mut body = begun;
     let length = usize::try_from(request.length).unwrap_or(usize::MAX);
     if length > MOST {
-        return Err(io::Error::other("a body that nothing here has a use for"));
+        return Err(io::Error::other("a body that is not used here"));
     }
     while body.len() < length {
         if stream.read_buf(&mut body).await? == 0 {

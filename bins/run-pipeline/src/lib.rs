@@ -77,7 +77,7 @@ pub const PROGRAM: Program = Program {
         ),
         Subcommand::read_only(
             "plan",
-            "Say what would run, with which variables, and where each comes from",
+            "Show what would run, with which variables, and where each comes from",
         ),
         Subcommand::read_only(
             "graph",
@@ -85,16 +85,16 @@ pub const PROGRAM: Program = Program {
         ),
         Subcommand::acting(
             "follow",
-            "Follow an execution of a real pipeline as one log, red when it is not green",
+            "Follow an execution of a real pipeline as one log; exit 0 only when it succeeds",
         ),
         Subcommand::acting(
             "replay",
             "Run one action of a real execution here, with its artifacts, variables and environment",
         ),
-        Subcommand::read_only("check", "Find the faults of a pipeline without running it"),
+        Subcommand::read_only("check", "Check a pipeline for faults without running it"),
         Subcommand::read_only(
             "lsp",
-            "Serve an editor: the check while typing, over the Language Server Protocol on stdin and stdout",
+            "Serve an editor: check files while they are edited, over the Language Server Protocol on stdin and stdout",
         ),
     ],
     secret_names_field: None,
@@ -112,7 +112,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "s3:PutObject",
-            purpose: "S3 deployments; what goes to `--artifact-bucket`: artifacts that `Fn::GetArtifactAtt` names, large templates",
+            purpose: "S3 deployments; uploads to `--artifact-bucket`: artifacts that `Fn::GetArtifactAtt` names, large templates",
         },
         Permission {
             action: "cloudformation:DescribeStacks",
@@ -144,7 +144,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "cloudformation:DeleteChangeSet",
-            purpose: "CloudFormation: CHANGE_SET_REPLACE, for the change set of before",
+            purpose: "CloudFormation: CHANGE_SET_REPLACE, for the earlier change set",
         },
         Permission {
             action: "cloudformation:ExecuteChangeSet",
@@ -180,7 +180,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "codepipeline:StartPipelineExecution",
-            purpose: "follow: `--start`",
+            purpose: "follow: `--start-execution`",
         },
         Permission {
             action: "codepipeline:ListPipelineExecutions",
@@ -215,10 +215,10 @@ pub const PROGRAM: Program = Program {
             purpose: "templates with `Fn::ImportValue`",
         },
     ],
-    examples: "The whole pipeline:\n  run-pipeline cfn/pipeline.yml --parameters cfn/config/pipeline-dev.json\n\n\
-               One stage, with what an earlier run made:\n  run-pipeline cfn/pipeline.yml --parameters dev.json --only Deploy \\\n      --variable AMIcreation.AMI_ID=ami-0abc\n\n\
+    examples: "The whole pipeline:\n  run-pipeline cfn/pipeline.yml --parameter-file cfn/config/pipeline-dev.json\n\n\
+               One stage, with what an earlier run made:\n  run-pipeline cfn/pipeline.yml --parameter-file dev.json --only Deploy \\\n      --variable AMIcreation.AMI_ID=ami-0abc\n\n\
                One buildspec alone:\n  run-pipeline buildspec buildspecs/make-ami.yml --build-env-file dev.env\n\n\
-               Only look:\n  run-pipeline check cfn/pipeline.yml --parameters dev.json",
+               Only look:\n  run-pipeline check cfn/pipeline.yml --parameter-file dev.json",
 };
 
 /// Runs the program on the process's arguments and environment.

@@ -71,7 +71,7 @@ impl LocalSource {
                 Ok(Self::Revision(repository.into(), revision.to_owned()))
             }
             _ => Err(format!(
-                "{text:?} is no folder, no file and no REPOSITORY@REVISION"
+                "{text:?} is not a folder, a file or REPOSITORY@REVISION"
             )),
         }
     }
@@ -82,7 +82,7 @@ impl LocalSource {
         let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
         if ends(&[".tar.bz2", ".tar.xz", ".tar.zst"]) {
             return Err(format!(
-                "{} is not read here: of archives only zip, tar and tar.gz are",
+                "{} is not read here: it is not a zip, tar or tar.gz archive",
                 path.display()
             ));
         }

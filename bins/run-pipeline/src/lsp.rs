@@ -58,7 +58,7 @@ enum Stop {
     Protocol(#[from] lsp_server::ProtocolError),
     #[error("the editor's message cannot be read: {0}")]
     Message(#[from] serde_json::Error),
-    #[error("the editor does not read any more")]
+    #[error("the editor no longer reads")]
     Gone,
     #[error(transparent)]
     Pipe(std::io::Error),

@@ -83,6 +83,15 @@ impl Record {
                 Failure::refused(format!("cannot write the record {}", path.display())).cause(error)
             })
         };
+        // It is written at the end, too late to find out.
+        let folder = files.junit.and_then(Path::parent);
+        if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty())
+            && !folder.is_dir()
+        {
+            let deed = "cannot write the JUnit file";
+            let cause = format!("{} is not a folder", folder.display());
+            return Err(Failure::refused(deed).cause(cause));
+        }
         let mut record = Self {
             lines: files.lines.map(open).transpose()?.into_iter().collect(),
             junit: files.junit.map(Path::to_owned),

@@ -100,7 +100,7 @@ async fn ask(settings: &Checked, context: &Context) -> Result<Replay, Failure> {
         let maker = maker(&definition, &artifact.name);
         match maker.and_then(|maker| kept.get_mut(&maker)) {
             Some(kept) => kept.artifacts.push(artifact),
-            None => tracing::warn!("nobody in {what} makes the artifact {}", artifact.name),
+            None => tracing::warn!("no action in {what} makes the artifact {}", artifact.name),
         }
     }
 
@@ -232,12 +232,12 @@ async fn project(
     let client = aws_sdk_codebuild::Client::new(&session.config);
     let answer = client.batch_get_builds().ids(id).send().await;
     let answer = answer.map_err(|error| {
-        let deed = format!("cannot look at the build {id} in {}", session.region);
+        let deed = format!("cannot look up the build {id} in {}", session.region);
         AwsError::of(&error).failure(deed, "codebuild:BatchGetBuilds")
     })?;
     let Some(build) = answer.builds().first() else {
         tracing::warn!(
-            "CodeBuild does not know the build {id} any more; --projects gives its project"
+            "CodeBuild no longer knows the build {id}; --project-file gives its project"
         );
         return Ok(None);
     };

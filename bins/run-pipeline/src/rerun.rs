@@ -76,7 +76,7 @@ impl Rerun {
             });
             if !is_same {
                 let why = format!(
-                    "the pipeline has changed since: {name} is no more what it was; CodePipeline retries an unchanged structure only"
+                    "the pipeline has changed since: {name} is not what it was; CodePipeline retries only an unchanged structure"
                 );
                 return Err(Failure::refused(deed).cause(why));
             }

@@ -138,7 +138,7 @@ fn rules(stage: &str, options: &PipelineOptions, settings: &Checked, faults: &mu
             if !is_evaluated(rule) && !is_skipped(settings, stage, &rule.name) {
                 let name = format!("{stage}/{}", rule.name);
                 faults.push(format!(
-                    "the rule {name} ({} of {}) is not evaluated here; take it for met with --skip {name}",
+                    "the rule {name} ({} of {}) is not evaluated here; treat it as met with --skip {name}",
                     rule.provider,
                     moment.field()
                 ));
@@ -326,7 +326,7 @@ fn runner(
         let program = asked.program(&local.jobs, settings.bin_dir.as_deref(), context);
         return program.map(Runner::Job).map_err(|why| {
             format!(
-                "{name}: {why}; or pass over it with --stub {name}=outputs.json or --skip {name}"
+                "{name}: {why}; or leave it out with --stub {name}=outputs.json or --skip {name}"
             )
         });
     }
@@ -345,12 +345,12 @@ fn runner(
                 Ok(Runner::Approval { is_given: false })
             } else {
                 Err(format!(
-                    "{name} waits for an approval, and nobody can be asked without a terminal; give it with --approve {name}"
+                    "{name} waits for an approval, and without a terminal there is no one to ask; give it with --approve {name}"
                 ))
             }
         }
         (category, provider) => Err(format!(
-            "{name}: {provider} actions of the category {category} do not run here; pass over it with --stub {name}=outputs.json or --skip {name}"
+            "{name}: {provider} actions of the category {category} do not run here; leave it out with --stub {name}=outputs.json or --skip {name}"
         )),
     }
 }
@@ -388,7 +388,7 @@ fn source(
         _ => "",
     };
     Err(format!(
-        "{name}: nothing stands for this {} source; give it with --source {}=PATH{or_aws}",
+        "{name}: there is no local replacement for this {} source; give one with --source {}=PATH{or_aws}",
         action.provider, action.name
     ))
 }

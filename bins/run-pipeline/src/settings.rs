@@ -42,15 +42,15 @@ pub struct Raw {
     /// The template with the pipeline, or the JSON of `aws codepipeline get-pipeline`; for the command buildspec, the buildspec; for check also a folder, with all templates, pipelines and buildspecs below it; for follow and replay, the id of an execution, the newest one without it
     #[arg(value_name = "FILE", help_heading = "The pipeline")]
     definition: Given<PathBuf>,
-    /// JSON file with the template's parameters, in any form that AWS takes; repeatable, the later file wins
+    /// JSON file with the template's parameters, in any form that AWS takes; a later file overrides an earlier one
     #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "The pipeline")]
-    parameters: Given<Lines>,
-    /// One parameter of the template, over the files; repeatable
+    parameter_file: Given<Lines>,
+    /// One parameter of the template; it overrides the files
     #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append, help_heading = "The pipeline")]
     parameter: Given<Guarded<Lines>>,
-    /// The logical id of the pipeline, when the template has several; for follow and replay, the name of the pipeline in the account
+    /// The logical id of the pipeline, when the template has several
     #[arg(long, value_name = "ID", help_heading = "The pipeline")]
-    pipeline: Given<String>,
+    pipeline_id: Given<String>,
     /// The name of the stack that the template stands for (AWS::StackName)
     #[arg(
         long,
@@ -67,84 +67,87 @@ pub struct Raw {
         help_heading = "The pipeline"
     )]
     account: Given<String>,
-    /// Run this stage and those after it, and the first one, whose artifacts all need
+    /// Run from this stage on; the first stage runs too, because all need its artifacts
     #[arg(long, value_name = "STAGE", help_heading = "The pipeline")]
     from: Given<String>,
     /// Run no stage after this one
     #[arg(long, value_name = "STAGE", help_heading = "The pipeline")]
     until: Given<String>,
-    /// Run only this stage, or only this action of it, and the first stage; repeatable
+    /// Run only this stage, or only this action of it; the first stage runs too
     #[arg(long, value_name = "STAGE[/ACTION]", action = ArgAction::Append, help_heading = "The pipeline")]
     only: Given<Lines>,
-    /// An artifact of an action that does not run: a folder, an archive (zip, tar, tar.gz) or REPOSITORY@REVISION; repeatable
+    /// An artifact of an action that does not run: a folder, an archive (zip, tar, tar.gz) or REPOSITORY@REVISION
     #[arg(long, value_name = "NAME=PATH", action = ArgAction::Append, help_heading = "The pipeline")]
     artifact: Given<Lines>,
-    /// Where templates over 51,200 bytes are uploaded, and artifacts that `Fn::GetArtifactAtt` names
+    /// The bucket for uploads: templates over 51,200 bytes, and artifacts that `Fn::GetArtifactAtt` names
     #[arg(long, value_name = "BUCKET", help_heading = "The pipeline")]
     artifact_bucket: Given<String>,
-    /// Do not run this action, and take its output variables from this JSON object of texts; repeatable
+    /// Do not run this action; take its output variables from this file, a JSON object of strings
     #[arg(long, value_name = "[STAGE/]ACTION=FILE", action = ArgAction::Append, help_heading = "The pipeline")]
     stub: Given<Lines>,
-    /// Do not run this action, which then makes nothing; repeatable
+    /// Do not run this action; it then has no outputs
     #[arg(long, value_name = "[STAGE/]ACTION", action = ArgAction::Append, help_heading = "The pipeline")]
     skip: Given<Lines>,
-    /// Take this manual approval for given; otherwise it is asked for on a terminal; repeatable
+    /// Give this manual approval; otherwise the terminal is asked
     #[arg(long, value_name = "[STAGE/]ACTION", action = ArgAction::Append, help_heading = "The pipeline")]
     approve: Given<Lines>,
-    /// The program that runs a custom action, by the provider of its type: the name of one of these programs, or a file; repeatable
+    /// The program that runs a custom action, by the provider of its type: the name of one of these programs, or a file
     #[arg(long, value_name = "PROVIDER[@VERSION]=PROGRAM", action = ArgAction::Append, help_heading = "Custom actions")]
     custom_action: Given<Lines>,
-    /// The program that runs in place of a Lambda function that an action invokes; repeatable
+    /// The program that runs in place of a Lambda function that an action invokes
     #[arg(long, value_name = "FUNCTION=PROGRAM", action = ArgAction::Append, help_heading = "Custom actions")]
     lambda: Given<Lines>,
     /// The job-worker that runs these programs; unset: the one in --bin-dir, beside run-pipeline or on PATH
     #[arg(long, value_name = "FILE", help_heading = "Custom actions")]
     job_worker: Given<PathBuf>,
-    /// A variable of an action that does not run, as in AMIcreation.AMI_ID=ami-0abc; repeatable
+    /// A variable of an action that does not run, as in AMIcreation.AMI_ID=ami-0abc
     #[arg(long, value_name = "NAMESPACE.KEY=VALUE", action = ArgAction::Append, help_heading = "The pipeline")]
     variable: Given<Guarded<Lines>>,
-    /// Allow calls to AWS itself; without it only endpoints that the environment names (AWS_ENDPOINT_URL) are asked
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The pipeline")]
+    /// Allow calls to AWS itself; without it only endpoints that the environment names (AWS_ENDPOINT_URL) are called
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The pipeline")]
     allow_aws: Given<Switch>,
-    /// Build projects that the definition does not hold: the JSON of `aws codebuild batch-get-projects`; repeatable
+    /// Build projects that are not in the definition: the JSON of `aws codebuild batch-get-projects`
     #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Builds")]
-    projects: Given<Lines>,
-    /// Write what happens to this file, a line of JSON for each action
+    project_file: Given<Lines>,
+    /// Write the record of the run to this file, one line of JSON for each action
     #[arg(long, value_name = "FILE", help_heading = "The pipeline")]
     record_file: Given<PathBuf>,
-    /// Write the actions as test cases to this JUnit file
+    /// Write a JUnit report to this file, with one test case for each action
     #[arg(long, value_name = "FILE", help_heading = "The pipeline")]
     junit_file: Given<PathBuf>,
+    /// For follow and replay: the name of the pipeline in the account
+    #[arg(long, value_name = "NAME", help_heading = "A real pipeline")]
+    pipeline_name: Given<String>,
     /// For follow: start the pipeline and follow this execution; variables of the pipeline come from --variable variables.NAME=VALUE
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "A real pipeline")]
-    start: Given<Switch>,
-    /// With --start: the version of a source, by the name of its action: a commit id, the version id of an S3 object, or the digest of an image; repeatable
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "A real pipeline")]
+    start_execution: Given<Switch>,
+    /// With --start-execution: the version of a source, by the name of its action: a commit id, the version id of an S3 object, or the digest of an image
     #[arg(long, value_name = "NAME=VERSION", action = ArgAction::Append, help_heading = "A real pipeline")]
     source_revision: Given<Lines>,
-    /// For replay: the action that runs here
+    /// For replay: the action to run here
     #[arg(long, value_name = "[STAGE/]ACTION", help_heading = "A real pipeline")]
     action: Given<String>,
-    /// Keep the record and the artifacts of each run in this folder, for retries and roll-backs
-    #[arg(long, value_name = "FOLDER", help_heading = "Again")]
+    /// Keep the record and the artifacts of each run in this folder; retries and roll-backs need it
+    #[arg(long, value_name = "FOLDER", help_heading = "Retry and roll-back")]
     history_dir: Given<PathBuf>,
-    /// Run the failed stage of a run again, with what was kept of the stages before it, and go on; without an id that of the newest run
-    #[arg(long, value_name = "EXECUTION", num_args = 0..=1, require_equals = true, default_missing_value = "latest", help_heading = "Again")]
+    /// Retry the failed stage of this run, with what was kept of the stages before it, and go on; without an id, the newest run
+    #[arg(long, value_name = "EXECUTION", num_args = 0..=1, require_equals = true, default_missing_value = "latest", help_heading = "Retry and roll-back")]
     retry: Given<String>,
-    /// What of the failed stage runs again: FAILED_ACTIONS or ALL_ACTIONS
+    /// Which actions of the failed stage run again: FAILED_ACTIONS or ALL_ACTIONS
     #[arg(
         long,
         value_name = "MODE",
         default_value = "FAILED_ACTIONS",
-        help_heading = "Again"
+        help_heading = "Retry and roll-back"
     )]
     retry_mode: Given<RetryMode>,
-    /// Run this stage alone, with the artifacts and variables of the newest run in which it succeeded
-    #[arg(long, value_name = "STAGE", help_heading = "Again")]
+    /// Roll this stage back: run it alone, with the artifacts and variables of the newest run in which it succeeded
+    #[arg(long, value_name = "STAGE", help_heading = "Retry and roll-back")]
     rollback: Given<String>,
-    /// Roll back to this run
-    #[arg(long, value_name = "EXECUTION", help_heading = "Again")]
+    /// With --rollback: roll back to this run instead
+    #[arg(long, value_name = "EXECUTION", help_heading = "Retry and roll-back")]
     rollback_to: Given<String>,
-    /// For graph: the form of the picture, mermaid or svg
+    /// For graph: the format of the picture, mermaid or svg
     #[arg(
         long,
         value_name = "FORM",
@@ -155,13 +158,13 @@ pub struct Raw {
     /// Values of Parameter Store and Secrets Manager, JSON such as {"parameter-store":{"/a":"v"},"secrets-manager":{"b":{"key":"v"}}}
     #[arg(long, value_name = "FILE", help_heading = "Builds")]
     store_file: Given<String>,
-    /// Keep what `cache` of a buildspec names in this folder, for the next run
+    /// Keep the caches of buildspecs in this folder, for the next run
     #[arg(long, value_name = "FOLDER", help_heading = "Builds")]
     cache_dir: Given<PathBuf>,
-    /// Variables for every build, NAME=value lines, over those of the action; repeatable
+    /// A file of NAME=value lines with variables for every build; they override those of the action
     #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Builds")]
     build_env_file: Given<Lines>,
-    /// How to read these files: docker, as CodeBuild's local agent does, or portable
+    /// The syntax of these files: docker (as CodeBuild's local agent reads them), portable, compose, dotenv or sh
     #[arg(
         long,
         value_name = "DIALECT",
@@ -175,28 +178,28 @@ pub struct Raw {
     /// Put this folder in front of PATH in builds
     #[arg(long, value_name = "FOLDER", help_heading = "Builds")]
     bin_dir: Given<PathBuf>,
-    /// What stands for a source: a folder, an archive (zip, tar, tar.gz) or REPOSITORY@REVISION, with the name of the action or of its artifact where the pipeline has several; repeatable. For a buildspec alone and for check, the source folder
+    /// Use this as a source: a folder, an archive (zip, tar, tar.gz) or REPOSITORY@REVISION, with the name of the action or of its artifact where the pipeline has several. For a buildspec alone and for check, the source folder
     #[arg(long, value_name = "[NAME=]PATH", action = ArgAction::Append, help_heading = "The pipeline")]
     source: Given<Lines>,
-    /// For check: what the source archive holds, as package-template takes it (FILE or FILE=NAME, one a line in the variable); otherwise the source folder stands for it
+    /// For check: a file or folder of the source archive, as package-template takes it (FILE or FILE=NAME); unset: the source folder stands for the archive
     #[arg(long, value_name = "SOURCE[=NAME]", action = ArgAction::Append, help_heading = "The check")]
-    sources: Given<Lines>,
-    /// For check: what to leave out of the folders among them, in gitignore syntax, as package-template does; repeatable, one a line in the variable
+    archive_entry: Given<Lines>,
+    /// For check: a pattern of files to leave out of these folders, in gitignore syntax, as package-template does
     #[arg(long, value_name = "PATTERN", action = ArgAction::Append, help_heading = "The check")]
     exclude: Given<Lines>,
-    /// For check: ask AWS for the exports of other stacks (`Fn::ImportValue`); otherwise they are not known
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The check")]
+    /// For check: ask AWS for the exports of other stacks (`Fn::ImportValue`); without it they are unknown
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The check")]
     live: Given<Switch>,
-    /// For check: mend what has one right answer, in the files; with --dry-run show it as a diff
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "The check")]
+    /// For check: fix, in the files, the findings that have one right fix; with --dry-run show the diff
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The check")]
     fix: Given<Switch>,
-    /// For check: say everything about the rule of that code, such as P203, and check nothing
+    /// For check: explain the rule with this code, such as P203, and check nothing
     #[arg(long, value_name = "CODE", help_heading = "The check")]
     explain: Given<String>,
-    /// The check's configuration file, with ignores and severities by code; otherwise .pipeline-actions.yml in the current folder, when it is there
+    /// The check's configuration file, with ignores and severities by code; unset: .pipeline-actions.yml in the current folder, if it exists
     #[arg(long, value_name = "FILE", help_heading = "The check")]
     check_config: Given<PathBuf>,
-    /// For check: the form of the report, text, json, sarif, junit or github
+    /// For check: the format of the report: text, json, sarif, junit or github
     #[arg(
         long,
         value_name = "FORMAT",
@@ -204,10 +207,10 @@ pub struct Raw {
         help_heading = "The check"
     )]
     format: Given<Format>,
-    /// For check: write the report to this file, and a text for people to stderr
+    /// For check: write the report to this file, and the text form to stderr
     #[arg(long, value_name = "FILE", help_heading = "The check")]
     report_file: Given<PathBuf>,
-    /// Keep everything of the run in this folder, which must be new or empty
+    /// Keep all files of the run in this folder, which must be new or empty
     #[arg(long, value_name = "FOLDER", help_heading = "Builds")]
     work_dir: Given<PathBuf>,
 }
@@ -231,7 +234,9 @@ pub struct Checked {
     /// Single parameters.
     pub(crate) parameters: Vec<(String, String)>,
     /// The pipeline's logical id.
-    pub(crate) pipeline: Option<String>,
+    pub(crate) pipeline_id: Option<String>,
+    /// The name of the pipeline in the account; always there for `follow` and `replay`.
+    pub(crate) pipeline_name: Option<String>,
     /// `AWS::StackName`.
     pub(crate) stack_name: String,
     /// `AWS::AccountId`.
@@ -324,7 +329,7 @@ impl Raw {
         let follow = Follow {
             execution: None,
             action,
-            is_started: faults.switch("start", self.start),
+            is_started: faults.switch("start_execution", self.start_execution),
             revisions: {
                 let given = faults.optional("source_revision", self.source_revision);
                 pairs("source_revision", &given.unwrap_or_default(), faults)
@@ -340,15 +345,16 @@ impl Raw {
             _ => (faults.required("definition", self.definition), follow),
         };
         let files = faults
-            .optional("parameters", self.parameters)
+            .optional("parameter_file", self.parameter_file)
             .unwrap_or_default();
         let parameters = faults
             .optional("parameter", self.parameter)
             .unwrap_or_default()
             .reveal();
-        let pipeline = match faults.command() {
-            Some("follow" | "replay") => faults.required("pipeline", self.pipeline),
-            _ => faults.optional("pipeline", self.pipeline),
+        let pipeline_id = faults.optional("pipeline_id", self.pipeline_id);
+        let pipeline_name = match faults.command() {
+            Some("follow" | "replay") => faults.required("pipeline_name", self.pipeline_name),
+            _ => faults.optional("pipeline_name", self.pipeline_name),
         };
         let stack_name = faults.required("stack_name", self.stack_name);
         let account = faults.required("account", self.account);
@@ -384,13 +390,15 @@ impl Raw {
             worker: faults.optional("job_worker", self.job_worker),
         };
         let work_dir = faults.optional("work_dir", self.work_dir);
-        let listed = faults.optional("sources", self.sources).unwrap_or_default();
+        let listed = faults
+            .optional("archive_entry", self.archive_entry)
+            .unwrap_or_default();
         let format = faults.optional("format", self.format).unwrap_or_default();
         let report_file = faults.optional("report_file", self.report_file);
         let check_config = faults.optional("check_config", self.check_config);
         let fix = faults.switch("fix", self.fix);
         if fix && faults.command() != Some("check") {
-            faults.of("fix", "only the command check mends files");
+            faults.of("fix", "only the command check fixes files");
         }
         let live = faults.switch("live", self.live);
         let allow_aws = faults.switch("allow_aws", self.allow_aws);
@@ -398,7 +406,7 @@ impl Raw {
         for line in &listed.0 {
             match line.parse() {
                 Ok(source) => sources.push(source),
-                Err(fault) => faults.of("sources", fault),
+                Err(fault) => faults.of("archive_entry", fault),
             }
         }
 
@@ -432,13 +440,13 @@ impl Raw {
         }
         let build_env = read_env_files(&env_files, dialect.unwrap_or_default(), faults);
         let given = faults
-            .optional("projects", self.projects)
+            .optional("project_file", self.project_file)
             .unwrap_or_default();
         let mut projects = Vec::new();
         for file in &given.0 {
             match projects::read(file) {
                 Ok(more) => projects.extend(more),
-                Err(fault) => faults.of("projects", format!("{file}: {fault}")),
+                Err(fault) => faults.of("project_file", format!("{file}: {fault}")),
             }
         }
         let record_file = faults.optional("record_file", self.record_file);
@@ -487,7 +495,8 @@ impl Raw {
             definition: definition?,
             parameter_files: action::program::paths(&files),
             parameters,
-            pipeline,
+            pipeline_id,
+            pipeline_name,
             stack_name: stack_name?,
             account: account?,
             selection,

@@ -145,7 +145,7 @@ async fn own_id(settings: &Checked, context: &Context) -> Result<String, Failure
             "" => Err(failure.hint("give an id with --id")),
             name => {
                 tracing::info!(
-                    "this is no EC2 instance, so the id is the name of this host: {name}"
+                    "this is not an EC2 instance, so the id is the name of this host: {name}"
                 );
                 Ok(name.to_owned())
             }

@@ -42,7 +42,7 @@ pub(crate) async fn prove(
         }
         Err(Ended::Deadline(seen)) => Ok(Verdict::Unhealthy(seen)),
         Err(ended) => Err(ended.into_failure(&what).hint(
-            "nothing was signalled; who waits for this instance waits until its own timeout",
+            "nothing was signalled; what waits for this instance waits until its own timeout",
         )),
     }
 }

@@ -94,6 +94,6 @@ pub(crate) async fn own_id(client: SharedHttpClient) -> Result<String, Failure> 
 }
 
 fn unknown_id() -> Failure {
-    Failure::refused("cannot learn the id of this instance; nothing was signalled")
+    Failure::refused("cannot find out the id of this instance; nothing was signalled")
         .hint("run it on the instance itself, not in a container (the metadata hop limit is 1), or set INSTANCE_ID")
 }

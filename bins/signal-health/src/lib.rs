@@ -100,7 +100,7 @@ async fn run(settings: Checked, context: Context) -> Result<Output, Failure> {
     .cause(format!("last seen: {seen}"));
     Err(match told {
         Ok(heard) => heard.into_iter().fold(failure, Failure::changed),
-        Err(unsent) => failure.cause(format!("and that could not be told: {unsent}")),
+        Err(unsent) => failure.cause(format!("and the failure could not be signalled: {unsent}")),
     }
     .hint("look at the application's own log on this instance; an image whose application does not start at boot never answers"))
 }

@@ -78,7 +78,7 @@ pub(crate) async fn complete(
             signal,
             format!("stopped while completing the lifecycle hook {hook} of the group {group} with {result}"),
         )
-        .hint("the group may have heard it; without it the hook ends at its own timeout")
+        .hint("the group may have received it; without it the hook ends at its own timeout")
     })?;
     completed.map_err(|error| {
         AwsError::of(&error).failure(

@@ -16,15 +16,15 @@ use serde::Deserialize;
 #[serde(default)]
 pub struct Raw {
     /// The stack that waits, by name or ARN
-    #[arg(long, value_name = "NAME", help_heading = "Who is told")]
+    #[arg(long, value_name = "NAME", help_heading = "What is signalled")]
     stack: Given<StackName>,
     /// The logical id of the resource that waits: the group with the creation or update policy
-    #[arg(long, value_name = "LOGICAL-ID", help_heading = "Who is told")]
+    #[arg(long, value_name = "LOGICAL-ID", help_heading = "What is signalled")]
     resource: Given<LogicalId>,
-    /// The launch lifecycle hook that holds this instance back, by its name; its Auto Scaling group is looked up
-    #[arg(long, value_name = "NAME", help_heading = "Who is told")]
+    /// The name of the launch lifecycle hook that this instance waits for; its Auto Scaling group is looked up
+    #[arg(long, value_name = "NAME", help_heading = "What is signalled")]
     lifecycle_hook: Given<HookName>,
-    /// What must answer, http:// or https://; asked from this instance
+    /// The URL that must answer, http:// or https://; it is requested from this instance
     #[arg(
         long,
         value_name = "URL",
@@ -32,7 +32,7 @@ pub struct Raw {
         help_heading = "Health"
     )]
     url: Given<Guarded<HttpUrl>>,
-    /// The statuses of a good answer, such as 200,204,301-399; redirects are not followed
+    /// The HTTP statuses of a good answer, such as 200,204,301-399; redirects are not followed
     #[arg(
         long,
         value_name = "LIST",
@@ -40,8 +40,8 @@ pub struct Raw {
         help_heading = "Health"
     )]
     status: Given<Statuses>,
-    /// Headers to ask with, such as `Host: app.example.com`, one a line
-    #[arg(long, value_name = "LINES", action = clap::ArgAction::Append, help_heading = "Health")]
+    /// A header of the request, such as `Host: app.example.com`
+    #[arg(long, value_name = "HEADER", action = clap::ArgAction::Append, help_heading = "Health")]
     header: Given<Guarded<Headers>>,
     /// Text that a good answer contains
     #[arg(long, value_name = "TEXT", help_heading = "Health")]
@@ -49,11 +49,11 @@ pub struct Raw {
     /// For https://: a PEM file with the authorities or the server's own certificate; none: any certificate is accepted; unset: the system's authorities
     #[arg(long, value_name = "FILE", help_heading = "Health")]
     ca: Given<String>,
-    /// How many good answers in a row it must give
+    /// How many good answers in a row are needed
     #[arg(long, value_name = "N", default_value = "3", help_heading = "Health")]
     count: Given<Count<100>>,
-    /// The instance that signals; unset: the one this runs on, by its metadata service
-    #[arg(long, value_name = "i-…", help_heading = "Who is told")]
+    /// The instance to signal for; unset: the one this runs on, as its metadata service says
+    #[arg(long, value_name = "i-…", help_heading = "What is signalled")]
     instance_id: Given<InstanceId>,
 }
 

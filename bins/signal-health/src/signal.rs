@@ -40,7 +40,7 @@ pub(crate) async fn send(
             signal,
             format!("stopped while signalling {status} to {resource}"),
         )
-        .hint("the stack may have heard it; running again signals once more, and CloudFormation counts an instance once")
+        .hint("the stack may have received it; running again signals again, and CloudFormation counts an instance once")
     })?;
     let Err(error) = sent else {
         tracing::info!("signalled {status} for {} to {resource}", sender.instance);

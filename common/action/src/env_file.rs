@@ -276,9 +276,9 @@ fn disagreement(value: &str) -> Option<&'static str> {
     if has(&['"', '\'']) {
         Some("docker keeps quotes as part of the value, others remove them")
     } else if has(&['`']) || value.contains("$(") {
-        Some("a shell runs the command in it, docker takes it as it stands")
+        Some("a shell runs the command in it, docker takes it literally")
     } else if has(&['$']) {
-        Some("a shell and compose expand `$`, docker takes it as it stands")
+        Some("a shell and compose expand `$`, docker takes it literally")
     } else if has(&['\\']) {
         Some("a shell removes the backslash, docker keeps it")
     } else if value.contains(" #") || value.starts_with('#') {

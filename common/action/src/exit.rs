@@ -63,11 +63,11 @@ impl Exit {
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
-            Exit::Done => "done; also: nothing to do",
-            Exit::Failed => "the action failed, nothing of it remains",
+            Exit::Done => "success, also where there was nothing to do",
+            Exit::Failed => "the action failed and left nothing behind",
             Exit::Refused => "refused before anything was touched (usage, settings, precondition)",
             Exit::NotPermitted => "not permitted",
-            Exit::Unavailable => "service unavailable, or throttled beyond patience",
+            Exit::Unavailable => "service unavailable, or throttled until the deadline",
             Exit::Remains => {
                 "failed and something remains: it is listed, with the command that removes or resumes it"
             }

@@ -66,7 +66,7 @@ impl FromStr for Filter {
         }
         text.parse::<Targets>()
             .map(Self)
-            .map_err(|error| format!("{text:?} is not a log filter ({error}); write such as debug or info,aws_config=debug"))
+            .map_err(|error| format!("{text:?} is not a log filter ({error}); write one such as debug or info,aws_config=debug"))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::settings::Settings;
 use crate::settings::faults::Faults;
 use crate::settings::layers::{self, Environment, Layers};
 use crate::settings::secret::Secret;
-use crate::settings::value::{Lines, Timeout};
+use crate::settings::value::{self, Lines, Timeout};
 pub use command::command;
 use command::declared;
 use command::{Common, asks_for_overview, env_dialect, env_files, usage_failure};
@@ -192,7 +192,7 @@ fn prepare<S: Settings>(
     }
     let (Some(settings), Some(Timeout(timeout))) = (settings, timeout) else {
         return Err(Failure::failed(
-            "a setting was dropped without a word; this is a defect",
+            "a setting was lost after it was checked; this is a defect",
         ));
     };
     let codebuild = CodeBuild::read(|name| layers::text(&environment, name));
@@ -253,14 +253,7 @@ fn hide_declared(program: &Program, pairs: &[(String, String)], environment: &En
     let Some((_, names)) = pairs.iter().find(|(field, _)| field == declared) else {
         return;
     };
-    let names: Lines = match names.parse() {
-        Ok(names) => names,
-        Err(never) => match never {},
-    };
-    let values = names
-        .0
-        .iter()
-        .filter_map(|name| layers::text(environment, name));
+    let values = value::names(names).filter_map(|name| layers::text(environment, name));
     redact::hide(values.map(Secret::from));
 }
 
@@ -296,7 +289,7 @@ fn restart_with(
         .envs(environment.iter().map(|(name, found)| (name, &found.value)))
         .exec();
     Failure::refused(format!(
-        "cannot start {} again with the environment that it was given",
+        "cannot start {} again with the variables of the env files",
         program.display()
     ))
     .cause(error)

@@ -35,6 +35,7 @@ pub mod given;
 pub mod guarded;
 pub mod layers;
 pub mod secret;
+pub mod tags;
 pub mod value;
 pub mod words;
 

@@ -112,7 +112,7 @@ impl Ended {
         match self {
             Ended::Deadline(seen) => Failure::new(
                 Exit::Deadline,
-                format!("the deadline came while waiting for {what}"),
+                format!("the deadline passed while waiting for {what}"),
             )
             .detail(format!("last seen: {seen}")),
             Ended::Signal(signal) => {
@@ -208,7 +208,7 @@ pub async fn in_time<T>(
     let late = || {
         Failure::new(
             Exit::Deadline,
-            format!("the deadline came before {before}"),
+            format!("the deadline passed before {before}"),
         )
         .hint("give --timeout more, or look at why the service does not answer; running again is safe")
     };

@@ -67,7 +67,7 @@ impl Authorities {
                 // What is no path may be the content of a file, keys included.
                 let given = names.iter().copied().filter(|name| named(name));
                 let failure = Failure::refused(format!(
-                    "cannot load certificate authorities: {} holds none",
+                    "cannot load certificate authorities: {} contains none",
                     given.collect::<Vec<_>>().join(" and ")
                 ));
                 let causes = native.errors.iter();

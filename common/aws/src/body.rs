@@ -34,7 +34,7 @@ pub async fn whole<T>(
             return Err(Failure::new(Exit::Unavailable, deed)
                 .detail(format!("the body broke off {TRIES} times"))
                 .cause(error)
-                .hint("the way to the service is bad; running again is safe"));
+                .hint("the connection to the service is bad; running again is safe"));
         }
         tries += 1;
         tracing::warn!("{deed}: its body broke off ({error}); try {tries} of {TRIES}");

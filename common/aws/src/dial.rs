@@ -4,7 +4,7 @@
 use crate::authorities::Authorities;
 use crate::environment;
 use crate::error::chain;
-use crate::proxy::{Address, Proxies};
+use crate::proxy::{Address, Proxies, Proxy};
 use crate::session::retries;
 use action::failure::Failure;
 use action::program::Context;
@@ -31,7 +31,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DialError {
     /// It is no address with a host.
-    #[error("`{0}` is no address of a server")]
+    #[error("`{0}` is not the address of a server")]
     Address(String),
     /// The TCP connection was not made.
     #[error("no TCP connection to {to}: {why}")]
@@ -42,8 +42,10 @@ pub enum DialError {
         why: String,
     },
     /// The proxy does not lead there.
-    #[error("the proxy does not connect to {to}: {why}")]
+    #[error("the proxy of {variable} does not connect to {to}: {why}")]
     Proxy {
+        /// The variable that names the proxy.
+        variable: &'static str,
         /// The server.
         to: String,
         /// What it answered.
@@ -109,7 +111,7 @@ impl Dialer {
         let to = format!("{host}:{}", address.port_u16().unwrap_or(port));
         let opening = async {
             let stream: Box<dyn Stream> = match self.proxies.to(&format!("{scheme}://{to}/")) {
-                Some(proxy) => self.by_proxy(&proxy.address(), &to).await?,
+                Some(proxy) => self.by_proxy(proxy, &to).await?,
                 None => Box::new(tcp(&to).await?),
             };
             match is_secret {
@@ -140,8 +142,10 @@ impl Dialer {
     }
 
     /// Through an HTTP proxy, with `CONNECT`.
-    async fn by_proxy(&self, proxy: &Uri, to: &str) -> Result<Box<dyn Stream>, DialError> {
+    async fn by_proxy(&self, named: &Proxy, to: &str) -> Result<Box<dyn Stream>, DialError> {
+        let proxy = &named.address();
         let failed = |why: String| DialError::Proxy {
+            variable: named.variable(),
             to: to.to_owned(),
             why,
         };

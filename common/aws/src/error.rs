@@ -3,6 +3,7 @@
 //! `SdkError`'s own text is one fixed phrase ("service error"); what a person needs is AWS's code,
 //! message and request id, or, where the answer was not AWS's, what it was instead.
 
+use crate::proxy::ProxyFailed;
 use crate::unanswered::{Unanswered, Why};
 use action::exit::Exit;
 use action::failure::Failure;
@@ -59,6 +60,8 @@ pub struct AwsError {
     pub code: Option<String>,
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
+    /// The variable that names the proxy, where the request failed on its way through one.
+    proxy: Option<&'static str>,
     text: String,
 }
 
@@ -73,6 +76,7 @@ impl AwsError {
                 kind: Kind::from(unanswered.why),
                 code: None,
                 status: unanswered.status,
+                proxy: None,
                 text: unanswered.to_string(),
             };
         }
@@ -97,6 +101,7 @@ impl AwsError {
             kind,
             code,
             status,
+            proxy: find::<ProxyFailed>(error).map(|failed| failed.variable),
             text,
         }
     }
@@ -132,13 +137,18 @@ impl AwsError {
             Kind::Unavailable if self.text.contains("certificate") => failure.hint(
                 "where the endpoint has an authority of its own, AWS_CA_BUNDLE names the PEM file with its certificate",
             ),
-            Kind::Unavailable => failure.hint("the service or the way to it failed; running again is safe"),
-            Kind::Lost => failure.hint("the answer was lost; running again looks first at what was done"),
+            Kind::Unavailable => failure.hint(match self.proxy {
+                Some(variable) => format!(
+                    "check {variable}: the proxy's address, and its user and password; NO_PROXY names hosts that need no proxy"
+                ),
+                None => "the service or the network failed; running again is safe".to_owned(),
+            }),
+            Kind::Lost => failure.hint("the answer was lost; running again first looks at what was done"),
             Kind::Nonsense => failure.hint(
                 "something other than AWS answered: check AWS_ENDPOINT_URL, HTTPS_PROXY and AWS_REGION",
             ),
             Kind::Late => failure.hint(
-                "run it again with more time (--timeout): it looks first at what was done",
+                "run it again with more time (--timeout): it first looks at what was done",
             ),
             Kind::Refused => failure,
         }

@@ -236,10 +236,10 @@ impl State {
         let name = &call.name;
         let text = match self.open.iter().find(|open| open.call == *name) {
             Some(Open { met: Some(met), .. }) => {
-                format!("the deadline came before {name} succeeded; {met}")
+                format!("the deadline passed before {name} succeeded; {met}")
             }
             Some(_) => format!("{name} did not answer before the deadline"),
-            None => format!("the deadline came: {name} was not asked"),
+            None => format!("the deadline passed: {name} was not asked"),
         };
         // A kind that the SDK does not retry.
         ConnectorError::other(Unanswered::new(Why::Late, None, text).into(), None)

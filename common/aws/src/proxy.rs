@@ -18,6 +18,10 @@
 //! `AWS_CONTAINER_CREDENTIALS_FULL_URI` and `AWS_EC2_METADATA_SERVICE_ENDPOINT` name. Another machine would
 //! answer them with a role of its own, or not at all.
 
+mod failed;
+
+pub(crate) use failed::ProxyFailed;
+
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
@@ -42,11 +46,19 @@ pub(crate) struct Proxies {
 
 /// A proxy. Its address may hold a password, so it cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Proxy(Uri);
+pub(crate) struct Proxy {
+    variable: &'static str,
+    address: Uri,
+}
 
 impl Proxy {
     pub(crate) fn address(&self) -> Uri {
-        self.0.clone()
+        self.address.clone()
+    }
+
+    /// The variable that names it.
+    pub(crate) fn variable(&self) -> &'static str {
+        self.variable
     }
 }
 
@@ -199,7 +211,7 @@ impl Proxies {
         };
         let mut proxy = |names| {
             let (name, text) = either(names)?;
-            let proxy = proxy(&text);
+            let proxy = proxy(name, &text);
             if proxy.is_none() {
                 faults.push(format!(
                     "{name}: not the address of an HTTP proxy, such as http://proxy.example.com:3128 \
@@ -254,7 +266,7 @@ pub(crate) fn has_good_port(address: &Uri) -> bool {
 }
 
 /// Without a scheme it is `http://`, as for curl.
-fn proxy(text: &str) -> Option<Proxy> {
+fn proxy(variable: &'static str, text: &str) -> Option<Proxy> {
     let text = text.trim();
     let address: Uri = match text.contains("://") {
         true => text.parse(),
@@ -265,7 +277,7 @@ fn proxy(text: &str) -> Option<Proxy> {
     ProxyConfig::all(address.clone()).ok()?;
     // The signs of a password that the client would take for an end of it.
     let is_whole = !text.contains(['#', '?']) && text.matches('@').count() < 2;
-    (has_good_port(&address) && is_whole).then_some(Proxy(address))
+    (has_good_port(&address) && is_whole).then_some(Proxy { variable, address })
 }
 
 /// The client for each way, chosen for each request.
@@ -332,7 +344,14 @@ impl HttpConnector for Chosen {
         let known = self.by_proxy.iter();
         let mut known = known.filter(|(known, _)| Some(known) == proxy);
         match known.next() {
-            Some((_, connector)) => connector.call(request),
+            Some((proxy, connector)) => {
+                let (variable, answer) = (proxy.variable, connector.call(request));
+                HttpConnectorFuture::new(async move {
+                    answer
+                        .await
+                        .map_err(|error| failed::failed(error, variable))
+                })
+            }
             None => self.direct.call(request),
         }
     }

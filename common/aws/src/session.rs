@@ -172,7 +172,7 @@ async fn prove_credentials(config: &SdkConfig, limit: &Limit) -> Result<(), Fail
                 && token.is_none_or(environment::is_word);
             fit.then_some(()).ok_or_else(|| {
                 Failure::refused("the AWS credentials that were found hold white space or a character that no request can carry")
-                    .hint("look at what gives them: the profile, the credential process, or the endpoint of the container")
+                    .hint("check where they come from: the profile, the credential process, or the endpoint of the container")
             })
         }
         Err(CredentialsError::CredentialsNotLoaded(_)) => Err(missing()),

@@ -97,7 +97,7 @@ pub async fn run_command(
     let look = async || match look(client, command.instance, id).await {
         // It tells the wait that the deadline has come, and what was met.
         Look::There(Err(CommandError::Look(error))) if error.exit() == Exit::Deadline => {
-            Err(error.failure(format!("cannot look at {what}"), "ssm:GetCommandInvocation"))
+            Err(error.failure(format!("cannot look up {what}"), "ssm:GetCommandInvocation"))
         }
         looked => Ok(looked),
     };

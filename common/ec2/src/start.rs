@@ -67,7 +67,7 @@ pub async fn start(
             Ok(instance) => instance,
             // It tells the wait that the deadline has come, and what was met.
             Err(FindError::Aws(error)) if error.exit() == Exit::Deadline => {
-                let deed = format!("cannot look at instance {id}");
+                let deed = format!("cannot look up instance {id}");
                 return Err(error.failure(deed, "ec2:DescribeInstances"));
             }
             Err(FindError::Absent(None)) => return Ok(not_yet("it is not listed")),

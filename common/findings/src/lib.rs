@@ -71,7 +71,7 @@ pub fn refusal(deed: &str, findings: &[Finding]) -> Failure {
         .fold(Failure::refused(deed), Failure::detail)
 }
 
-/// Logs what is no error, and what was not looked into.
+/// Logs what is no error, and what was not checked.
 pub fn log_lesser(report: &Report) {
     for finding in &report.findings {
         match finding.severity {
@@ -81,7 +81,7 @@ pub fn log_lesser(report: &Report) {
         }
     }
     for unread in &report.unread {
-        tracing::warn!("not looked into: {unread}");
+        tracing::warn!("not checked: {unread}");
     }
 }
 
@@ -209,7 +209,7 @@ pub fn parameters(
         let bytes = std::fs::read(file).map_err(|error| {
             // It is a parameter in the place of a file, and its value may be a secret.
             let failure = match shown.contains('=') {
-                true => Failure::refused("cannot read the parameters: NAME=VALUE is no file"),
+                true => Failure::refused("cannot read the parameters: NAME=VALUE is not a file"),
                 false => Failure::refused(format!("cannot read the parameters {shown}")),
             };
             failure.cause(error)

@@ -40,9 +40,7 @@ pub fn mend(mended: &Mended, context: &Context) -> Result<(), Failure> {
     }
     let left = mended.report.findings.len();
     if left > 0 {
-        tracing::warn!(
-            "{left} of what was found has no fix that is right for certain; see the report"
-        );
+        tracing::warn!("{left} of the findings cannot be fixed automatically; see the report");
     }
     Ok(())
 }

@@ -61,7 +61,7 @@ pub struct Jump {
 
 /// What is wrong with a text that should hold a [`Jump`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a jump host is not written as [user@]host[:port]")]
+#[error("a jump host must be written as [user@]host[:port]")]
 pub struct JumpError;
 
 /// Why an `ssh_config` cannot be used.
@@ -69,7 +69,7 @@ pub struct JumpError;
 pub enum SshConfigError {
     /// A keyword that is not read here and would change the connection.
     #[error(
-        "line {line}: `{keyword}` is not supported here, and passing over it would change the connection"
+        "line {line}: `{keyword}` is not supported here, and ignoring it would change the connection"
     )]
     NotSupported {
         /// Its line.
@@ -78,7 +78,7 @@ pub enum SshConfigError {
         keyword: String,
     },
     /// A keyword without a value that can be read.
-    #[error("line {line}: `{keyword}` has no value that can be read")]
+    #[error("line {line}: the value of `{keyword}` cannot be read")]
     Value {
         /// Its line.
         line: usize,

@@ -48,7 +48,7 @@ pub enum ConnectError {
     },
     /// The server does not speak SSH with us, and says why: OpenSSH shuts out addresses with many refused keys
     /// (`PerSourcePenalties`) and has a limit of unauthenticated connections (`MaxStartups`).
-    #[error("the server turned the connection away: {0}")]
+    #[error("the server rejected the connection: {0}")]
     TurnedAway(String),
     /// A host on the way lets nobody connect on.
     #[error("{0}")]
@@ -119,7 +119,7 @@ pub enum ExecError {
     Forward(String),
     /// The server lets no further command run on this connection.
     #[error(
-        "the server lets no further command run on this connection ({0}; does its sshd have a low MaxSessions?)"
+        "the server does not allow another command on this connection ({0}; does its sshd have a low MaxSessions?)"
     )]
     NoChannel(String),
     /// It does, and met nobody there.
@@ -137,7 +137,7 @@ impl ExecError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PrivateKeyError {
     /// It is encrypted, and no passphrase was given.
-    #[error("has a passphrase, and none is given")]
+    #[error("has a passphrase, but none is given")]
     Passphrase,
     /// It is encrypted in another way, or with another passphrase.
     #[error(

@@ -52,7 +52,7 @@ impl HostKeyLines {
                     line: at + 1,
                     what: match line.contains("PRIVATE") {
                         true => "belongs to a private key, which stays secret",
-                        false => "is no public key",
+                        false => "is not a public key",
                     },
                 });
             }
@@ -93,7 +93,7 @@ mod tests {
         for (text, told) in [
             (
                 format!("{ONE}\nSHA256:abc"),
-                "line 2 is no public key; a public key looks like `ssh-ed25519 AAAA…`",
+                "line 2 is not a public key; a public key looks like `ssh-ed25519 AAAA…`",
             ),
             (
                 "-----BEGIN PRIVATE KEY-----".to_owned(),

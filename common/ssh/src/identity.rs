@@ -43,7 +43,9 @@ pub struct UserCertificate(Arc<Certificate>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UserCertificateError {
     /// It is something else.
-    #[error("is no OpenSSH certificate; one looks like `ssh-ed25519-cert-v01@openssh.com AAAA…`")]
+    #[error(
+        "is not an OpenSSH certificate; one looks like `ssh-ed25519-cert-v01@openssh.com AAAA…`"
+    )]
     NoCertificate,
     /// It is one of a host.
     #[error(

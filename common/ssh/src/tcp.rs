@@ -17,7 +17,7 @@ impl Address {
     /// Opens a TCP connection to it.
     ///
     /// # Errors
-    /// [`ConnectError::Tcp`] with the operating system's reason, or that the deadline came first.
+    /// [`ConnectError::Tcp`] with the operating system's reason, or that the deadline passed first.
     pub async fn connect(
         &self,
         deadline: Instant,
@@ -29,7 +29,7 @@ impl Address {
 async fn connect(address: &Address, deadline: Instant) -> Result<TcpStream, ConnectError> {
     let found = look_up(address, deadline).await.map_err(|why| {
         let host = &address.host;
-        ConnectError::Tcp(format!("the name `{host}` leads nowhere: {why}"))
+        ConnectError::Tcp(format!("cannot resolve `{host}`: {why}"))
     })?;
     match timeout_at(deadline, TcpStream::connect(found.as_slice())).await {
         Ok(Ok(stream)) => {

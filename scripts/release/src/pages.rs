@@ -35,7 +35,7 @@ pub fn commands() -> Vec<Command> {
     of_every_program!(command)
 }
 
-/// What `--help` says, of every program that ships.
+/// What `-h` says, of every program that ships.
 #[must_use]
 pub fn overviews() -> Vec<String> {
     of_every_program!(overview)

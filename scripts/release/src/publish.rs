@@ -191,7 +191,7 @@ impl Bucket {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(_)) => Err(Failure::new(
                 Exit::Deadline,
-                format!("the deadline came before {deed}"),
+                format!("the deadline passed before {deed}"),
             )
             .hint("running again goes on from what is there")),
             Err(signal) => Err(Failure::interrupted(

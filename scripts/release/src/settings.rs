@@ -21,7 +21,7 @@ pub struct Raw {
     #[arg(long, value_name = "s3://BUCKET/PREFIX")]
     to: Given<Place>,
     /// Whether this version becomes the latest; never when a later one is
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "yes")]
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", default_value = "yes")]
     latest: Given<Switch>,
 }
 

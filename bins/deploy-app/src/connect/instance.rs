@@ -2,6 +2,7 @@
 
 use action::exit::Exit;
 use action::failure::{Failure, Resource, ResourceKind};
+use action::settings::tags::InstanceTags;
 use action::wait::Limits;
 use aws::error::AwsError;
 use aws::session::Session;
@@ -10,7 +11,6 @@ use aws_sdk_ec2::types::Instance;
 use ec2::{FindError, Selector, StartError, StartFault, Starting, State};
 use std::time::Duration;
 
-use crate::settings::Tag;
 use ssh::PrivateKey as Key;
 
 /// What is known about an instance.
@@ -138,24 +138,24 @@ impl Ec2 {
         }
     }
 
-    /// Finds the one instance that has a tag and is not on its way out.
-    pub(crate) async fn find(&self, tag: &Tag) -> Result<InstanceInfo, Failure> {
-        let selector = Selector::Tags(vec![(tag.key.clone(), tag.value.clone())]);
+    /// Finds the one instance that has these tags and is not on its way out.
+    pub(crate) async fn find(&self, tags: &InstanceTags) -> Result<InstanceInfo, Failure> {
+        let selector = Selector::Tags(tags.0.clone().into_iter().collect());
         let region = &self.region;
         match ec2::find(&self.client, &selector).await {
             Ok(instance) => Ok(InstanceInfo::of(&instance)),
-            Err(FindError::Absent(_)) => Err(Failure::refused(format!("no instance has the tag {tag} in {region}"))
+            Err(FindError::Absent(_)) => Err(Failure::refused(format!("no instance has {tags} in {region}"))
                 .hint("check DEPLOY_APP_INSTANCE_TAG, AWS_REGION and the account that the credentials belong to")),
             Err(FindError::Several(found)) => Err(found
                 .iter()
                 .map(InstanceInfo::of)
                 .fold(
-                    Failure::refused(format!("{} instances have the tag {tag} in {region}", found.len())),
+                    Failure::refused(format!("{} instances have {tags} in {region}", found.len())),
                     |failure, seen| failure.detail(format!("{} is {}", seen.id, seen.state)),
                 )
-                .hint("choose one with INSTANCE_ID, or give it a tag of its own")),
+                .hint("choose one with INSTANCE_ID, or name a tag that only one of them has")),
             Err(FindError::Aws(error)) => Err(error.failure(
-                format!("cannot look for the instance with tag {tag} in {region}"),
+                format!("cannot look for the instance with {tags} in {region}"),
                 "ec2:DescribeInstances",
             )),
         }

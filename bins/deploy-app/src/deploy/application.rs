@@ -117,10 +117,10 @@ pub(super) async fn read(settings: &Checked, context: &Context) -> Result<Applic
         let failure = Failure::refused(format!("{}; nothing was touched", deed())).cause(fault);
         return Err(failure.hint(match meant {
             Some(path) if run.files.is_empty() => {
-                format!("DEPLOY_APP_COMPOSE_FILES={} names it", bytes::shown(&path))
+                format!("DEPLOY_APP_COMPOSE_FILE={} names it", bytes::shown(&path))
             }
             _ if run.files.is_empty() => {
-                "DEPLOY_APP_COMPOSE_FILES names a Compose file of another name; DEPLOY_APP_RUNTIME is command or none for an application without Compose".to_owned()
+                "DEPLOY_APP_COMPOSE_FILE names a Compose file of another name; DEPLOY_APP_RUNTIME is command or none for an application without Compose".to_owned()
             }
             _ => "write paths relative to DEPLOY_APP_SOURCE; .deployignore may leave the file out"
                 .to_owned(),

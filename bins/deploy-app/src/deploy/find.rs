@@ -68,9 +68,9 @@ pub(super) async fn find(
     let ec2 = &cloud.ec2;
     let id = match chosen {
         InstanceSelector::Id(id) => id.clone(),
-        InstanceSelector::Tag(tag) => {
-            let seen = limits.in_time(BEFORE, ec2.find(tag)).await?;
-            tracing::info!("the instance with tag {tag} is {}", seen.id);
+        InstanceSelector::Tags(tags) => {
+            let seen = limits.in_time(BEFORE, ec2.find(tags)).await?;
+            tracing::info!("the instance with {tags} is {}", seen.id);
             seen.id
         }
     };

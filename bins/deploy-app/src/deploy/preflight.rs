@@ -58,7 +58,7 @@ pub(super) async fn look(
     if let Some(back) = state.fallback("") {
         for name in state.run_spec(back, settings).missing_secrets() {
             tracing::warn!(
-                "release {back}, which comes back when this one fails, was run with the secret {name}, which is not kept: name it in DEPLOY_APP_COMPOSE_VARIABLES and in DEPLOY_APP_SECRETS, and set it"
+                "release {back}, which comes back when this one fails, was run with the secret {name}, which is not kept: name it in DEPLOY_APP_COMPOSE_VARIABLE and in DEPLOY_APP_SECRET, and set it"
             );
         }
     }

@@ -53,7 +53,7 @@ pub(super) async fn go_back(
             "release {release} was run with the secret {name}, whose value is not kept; nothing was touched"
         ))
         .hint(format!(
-            "name {name} in DEPLOY_APP_COMPOSE_VARIABLES and in DEPLOY_APP_SECRETS, and set it"
+            "name {name} in DEPLOY_APP_COMPOSE_VARIABLE and in DEPLOY_APP_SECRET, and set it"
         )));
     }
     run_spec.tell_secrets(&release);

@@ -231,7 +231,7 @@ async fn reach<'a>(
 fn check_secrets(settings: &Checked, context: &Context) -> Result<(), Failure> {
     for name in &settings.secrets {
         let fault = match context.variable(name) {
-            None => format!("DEPLOY_APP_SECRETS names {name}, and no such variable is set"),
+            None => format!("DEPLOY_APP_SECRET names {name}, and no such variable is set"),
             Some(value) if value.len() < SHORTEST => {
                 format!("the secret {name} is too short to be hidden in logs")
             }

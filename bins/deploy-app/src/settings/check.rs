@@ -5,7 +5,7 @@ use action::settings::faults::Faults;
 use action::settings::given::Given;
 use action::settings::guarded::Guarded;
 use action::settings::secret::Secret;
-use action::settings::value::{BucketName, Lines};
+use action::settings::value::{BucketName, Lines, Names};
 use http_probe::Scheme;
 
 use super::Raw;
@@ -54,7 +54,7 @@ impl Settings for Raw {
         }
         let instance = instance_id
             .map(|id| InstanceSelector::Id(id.0))
-            .or(instance_tag.map(InstanceSelector::Tag));
+            .or(instance_tag.map(InstanceSelector::Tags));
         let mut key_given = !matches!(self.ssh_key, Given::Unset);
         let mut connection = Connection {
             address,
@@ -137,8 +137,8 @@ impl Settings for Raw {
             .clone()
             .unwrap_or_else(|| last_part(target.as_deref().unwrap_or_default()));
         let compose = ComposeSettings {
-            files: self.compose_files,
-            variables: self.compose_variables,
+            files: self.compose_file,
+            variables: self.compose_variable,
             registries: self.registry_login,
         };
         let (compose_files, compose_variables, registries) = compose.check(faults, runtime);
@@ -183,8 +183,10 @@ impl Settings for Raw {
         let keep_releases = faults.required("keep_releases", self.keep_releases);
         let lock_wait = faults.required("lock_wait", self.lock_wait);
         let agent_dir = paths::agent_dir(faults, self.agent_dir);
-        let secrets = secrets(faults, self.secrets);
-        let bundle = faults.optional("bundle", self.bundle).map(|path| path.0);
+        let secrets = secrets(faults, self.secret);
+        let bundle = faults
+            .optional("diagnostics_dir", self.diagnostics_dir)
+            .map(|path| path.0);
         let release = release(faults, self.release);
         let model = match (model_name, ollama_url, stall) {
             (Some(name), Some(url), Some(stall)) => Some(Model {
@@ -362,14 +364,14 @@ fn release(faults: &mut Faults, given: Given<String>) -> Option<String> {
     Some(release)
 }
 
-fn secrets(faults: &mut Faults, given: Given<Lines>) -> Vec<String> {
-    let names = faults.optional("secrets", given).unwrap_or_default().0;
+fn secrets(faults: &mut Faults, given: Given<Names>) -> Vec<String> {
+    let names = faults.optional("secret", given).unwrap_or_default().0;
     for name in &names {
         if !compose::is_name(name) {
             // What is no name may be the secret itself.
             faults.of(
-                "secrets",
-                "holds something that is no name of a variable; write names, not values, one a line",
+                "secret",
+                "one of them is not the name of a variable; write names, not values",
             );
         }
     }

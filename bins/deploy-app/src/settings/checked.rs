@@ -5,13 +5,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use action::settings::tags::InstanceTags;
 use filesync::Paths;
 use http_probe::{HttpUrl, Probe};
 use ssh::{Address, HostKeyLines, SudoUser};
 
 use super::compose_run::{ComposeRun, Login, Registry};
 use super::key_source::{KeyOptions, KeySource};
-use super::values::{KnownHosts, Tag, Transport};
+use super::values::{KnownHosts, Transport};
 
 /// Stands for the instance's id in the name of the SSM parameter.
 pub(crate) const INSTANCE: &str = "{instance}";
@@ -118,15 +119,15 @@ pub struct Destination {
 pub enum InstanceSelector {
     /// By its id.
     Id(String),
-    /// By a tag that it alone has.
-    Tag(Tag),
+    /// By tags that it alone has.
+    Tags(InstanceTags),
 }
 
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.instance, &self.address) {
             (Some(InstanceSelector::Id(id)), _) => f.write_str(id),
-            (Some(InstanceSelector::Tag(tag)), _) => write!(f, "the instance with tag {tag}"),
+            (Some(InstanceSelector::Tags(tags)), _) => write!(f, "the instance with {tags}"),
             (None, Some(address)) => write!(f, "{address}"),
             (None, None) => f.write_str("nowhere"),
         }

@@ -2,7 +2,7 @@
 
 use action::settings::faults::Faults;
 use action::settings::given::Given;
-use action::settings::value::Lines;
+use action::settings::value::{Lines, Names};
 
 use super::checked::Run;
 use super::compose_run::{ComposeRun, Registry};
@@ -12,7 +12,7 @@ use super::variables::Variables;
 /// What is said about Compose.
 pub(super) struct ComposeSettings {
     pub(super) files: Given<Lines>,
-    pub(super) variables: Given<Lines>,
+    pub(super) variables: Given<Names>,
     pub(super) registries: Given<Lines>,
 }
 
@@ -34,12 +34,16 @@ const RESERVED: [&str; 8] = [
 impl ComposeSettings {
     pub(super) fn check(self, faults: &mut Faults, runtime: Option<Runtime>) -> Checked {
         let given = [
-            ("compose_files", &self.files),
-            ("compose_variables", &self.variables),
-            ("registry_login", &self.registries),
+            ("compose_file", matches!(self.files, Given::Value(_))),
+            (
+                "compose_variable",
+                matches!(self.variables, Given::Value(_)),
+            ),
+            ("registry_login", matches!(self.registries, Given::Value(_))),
         ];
-        for (field, given) in given {
-            if let (Some(runtime), Given::Value(_)) = (runtime, given)
+        for (field, is_given) in given {
+            if let Some(runtime) = runtime
+                && is_given
                 && runtime != Runtime::Compose
             {
                 faults.of(
@@ -58,17 +62,17 @@ impl ComposeSettings {
 
 /// Their order is kept: a later one overrides an earlier one.
 fn files(faults: &mut Faults, given: Given<Lines>) -> Vec<String> {
-    let lines = faults.optional("compose_files", given).unwrap_or_default();
+    let lines = faults.optional("compose_file", given).unwrap_or_default();
     let mut files: Vec<String> = Vec::new();
     for line in lines.0 {
         let path = line.trim_start_matches("./").to_owned();
         match bundle::names::check(&path, bundle::names::Names::Unix) {
             Ok(()) if files.contains(&path) => {
-                faults.of("compose_files", format!("names `{path}` twice"));
+                faults.of("compose_file", format!("names `{path}` twice"));
             }
             Ok(()) => files.push(path),
             Err(fault) => faults.of(
-                "compose_files",
+                "compose_file",
                 format!("`{line}` {fault}; write paths relative to the application"),
             ),
         }
@@ -76,25 +80,25 @@ fn files(faults: &mut Faults, given: Given<Lines>) -> Vec<String> {
     files
 }
 
-fn variables(faults: &mut Faults, given: Given<Lines>) -> Vec<String> {
-    let lines = faults.optional("compose_variables", given);
-    let names = lines.unwrap_or_default().0;
+fn variables(faults: &mut Faults, given: Given<Names>) -> Vec<String> {
+    let names = faults.optional("compose_variable", given);
+    let names = names.unwrap_or_default().0;
     for name in &names {
         if RESERVED.contains(&name.as_str()) {
             let hint = match name.as_str() {
-                "COMPOSE_FILE" => "; the files are named by DEPLOY_APP_COMPOSE_FILES",
+                "COMPOSE_FILE" => "; the files are named by DEPLOY_APP_COMPOSE_FILE",
                 "COMPOSE_PROJECT_NAME" => "; the project is named by DEPLOY_APP_PROJECT",
                 _ => "",
             };
             faults.of(
-                "compose_variables",
+                "compose_variable",
                 format!("{name} cannot be given: this program sets it{hint}"),
             );
         } else if !is_name(name) {
             // What is no name may be a secret itself.
             faults.of(
-                "compose_variables",
-                "holds something that is no name of a variable; write names, not values, one a line",
+                "compose_variable",
+                "one of them is not the name of a variable; write names, not values",
             );
         }
     }

@@ -23,7 +23,7 @@ impl Checked {
         for name in &self.compose_variables {
             let value = value(name).ok_or_else(|| {
                 refused(format!(
-                    "DEPLOY_APP_COMPOSE_VARIABLES names {name}, and no such variable is set"
+                    "DEPLOY_APP_COMPOSE_VARIABLE names {name}, and no such variable is set"
                 ))
             })?;
             pairs.push((name.clone(), value));

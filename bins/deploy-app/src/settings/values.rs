@@ -1,7 +1,6 @@
 //! Values of settings that only this program has.
 
 use action::words;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -83,7 +82,9 @@ impl FromStr for Jumps {
     type Err = JumpError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Jump::list(text).map(Self)
+        let words = text.split(['\n', '\0']).map(str::trim);
+        let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+        Jump::list(&words.join(",")).map(Self)
     }
 }
 
@@ -120,34 +121,6 @@ impl CertificateText {
             shown: path.display().to_string(),
             text: std::fs::read_to_string(path)?,
         })
-    }
-}
-
-/// A tag of an instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag {
-    pub key: String,
-    /// Its value; may be empty.
-    pub value: String,
-}
-
-impl FromStr for Tag {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            Some((key, value)) if !key.is_empty() => Ok(Self {
-                key: key.to_owned(),
-                value: value.to_owned(),
-            }),
-            _ => Err(format!("{text:?} is not KEY=VALUE, such as Name=web")),
-        }
-    }
-}
-
-impl fmt::Display for Tag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.key, self.value)
     }
 }
 

@@ -152,7 +152,10 @@ fn an_unhealthy_image_is_rolled_back_to_the_kept_one() {
     let first = docker.deploy();
     docker.world.write("broken", "");
     let bundle = docker.world.state().join("bundle");
-    let ran = docker.program().env("DEPLOY_APP_BUNDLE", &bundle).run();
+    let ran = docker
+        .program()
+        .env("DEPLOY_APP_DIAGNOSTICS_DIR", &bundle)
+        .run();
     ran.assert_code(1)
         .assert_stderr("log: app-1 | Traceback")
         .assert_stderr("log: app-1   Up 2 seconds (unhealthy)")

@@ -11,8 +11,8 @@ const SECRET: &str = "sentinel-npm-$3cret";
 fn told(docker: &Docker, tag: &str, secret: &str) -> Program {
     docker
         .program()
-        .env("DEPLOY_APP_COMPOSE_VARIABLES", "TAG\nNPM_TOKEN")
-        .env("DEPLOY_APP_SECRETS", "NPM_TOKEN")
+        .env("DEPLOY_APP_COMPOSE_VARIABLE", "TAG\nNPM_TOKEN")
+        .env("DEPLOY_APP_SECRET", "NPM_TOKEN")
         .env("TAG", tag)
         .env("NPM_TOKEN", secret)
 }
@@ -93,8 +93,8 @@ fn a_value_that_holds_a_secret_is_one() {
     };
     let program = docker
         .program()
-        .env("DEPLOY_APP_COMPOSE_VARIABLES", "TAG")
-        .env("DEPLOY_APP_SECRETS", "PASSWORD")
+        .env("DEPLOY_APP_COMPOSE_VARIABLE", "TAG")
+        .env("DEPLOY_APP_SECRET", "PASSWORD")
         .env("PASSWORD", SECRET)
         .env("TAG", format!("postgres://app:{SECRET}@db"));
     program.run().assert_code(0).refute_stderr(SECRET);
@@ -113,21 +113,21 @@ fn names_that_are_not_set_or_not_ours_to_give_are_refused() {
         ("TAG", "names TAG, and no such variable is set"),
         (
             "COMPOSE_FILE",
-            "the files are named by DEPLOY_APP_COMPOSE_FILES",
+            "the files are named by DEPLOY_APP_COMPOSE_FILE",
         ),
         ("RELEASE_ID", "RELEASE_ID cannot be given"),
         ("TAG=v7", "no name of a variable"),
     ] {
         docker
             .program()
-            .env("DEPLOY_APP_COMPOSE_VARIABLES", names)
+            .env("DEPLOY_APP_COMPOSE_VARIABLE", names)
             .run()
             .assert_code(2)
             .assert_stderr(told);
     }
     docker
         .program()
-        .env("DEPLOY_APP_COMPOSE_FILES", "../compose.yaml")
+        .env("DEPLOY_APP_COMPOSE_FILE", "../compose.yaml")
         .env("DEPLOY_APP_REGISTRY_LOGIN", "registry.example.org hunter22")
         .env("DEPLOY_APP_SUDO", "-u root")
         .env("DEPLOY_APP_HOST_PATH", "snap/bin")
@@ -149,7 +149,7 @@ fn compose_reads_the_files_that_are_named_in_their_order() {
     docker.world.write("deploy/base.yaml", "base");
     docker.world.write("deploy/prod.yaml", "prod");
     docker.deploy();
-    let files = |files: &str| docker.program().env("DEPLOY_APP_COMPOSE_FILES", files);
+    let files = |files: &str| docker.program().env("DEPLOY_APP_COMPOSE_FILE", files);
     let both = files("deploy/base.yaml\n./deploy/prod.yaml");
     let dry = both.clone().env("DEPLOY_APP_DRY_RUN", "1").run();
     dry.assert_code(0)
@@ -191,14 +191,14 @@ fn an_application_without_a_compose_file_is_refused_before_anything_is_touched()
             .assert_stderr(
                 "has none of compose.yaml, compose.yml, docker-compose.yaml, docker-compose.yml",
             )
-            .assert_stderr("hint: DEPLOY_APP_COMPOSE_FILES=docker-compose.prod.yml names it");
+            .assert_stderr("hint: DEPLOY_APP_COMPOSE_FILE=docker-compose.prod.yml names it");
     }
     docker
         .program()
-        .env("DEPLOY_APP_COMPOSE_FILES", "deploy/compose.yaml")
+        .env("DEPLOY_APP_COMPOSE_FILE", "deploy/compose.yaml")
         .run()
         .assert_code(2)
-        .assert_stderr("no file `deploy/compose.yaml`, which DEPLOY_APP_COMPOSE_FILES names");
+        .assert_stderr("no file `deploy/compose.yaml`, which DEPLOY_APP_COMPOSE_FILE names");
     // A file of that name may say which it is.
     docker
         .world
@@ -238,7 +238,7 @@ fn images_are_pulled_while_the_old_release_serves() {
         .program()
         .env("DEPLOY_APP_PROJECT", "target-app")
         .env("DEPLOY_APP_AFTER", "true")
-        .env("DEPLOY_APP_COMPOSE_FILES", "compose.yaml")
+        .env("DEPLOY_APP_COMPOSE_FILE", "compose.yaml")
         .run()
         .assert_code(1)
         .assert_stderr("cannot pull the images of release")

@@ -8,7 +8,7 @@ fn the_bundle_names_the_command_that_failed_and_how() {
     world.deploy();
     world.write("start", "#!/bin/sh\nexit 3\n");
     let bundle = world.state().join("bundle");
-    let program = world.program().env("DEPLOY_APP_BUNDLE", &bundle);
+    let program = world.program().env("DEPLOY_APP_DIAGNOSTICS_DIR", &bundle);
     let summary = || -> serde_json::Value {
         let text = std::fs::read_to_string(bundle.join("failure.json")).unwrap();
         serde_json::from_str(&text).unwrap()
@@ -45,7 +45,7 @@ fn the_bundle_tells_of_memory_and_of_what_was_killed_for_lack_of_it() {
     let bundle = world.state().join("bundle");
     world
         .program()
-        .env("DEPLOY_APP_BUNDLE", &bundle)
+        .env("DEPLOY_APP_DIAGNOSTICS_DIR", &bundle)
         .run()
         .assert_code(1);
     let host = std::fs::read_to_string(bundle.join("host.txt")).unwrap();

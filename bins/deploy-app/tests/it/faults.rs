@@ -236,7 +236,7 @@ fn the_last_words_of_a_talkative_application_are_told_and_kept() {
     let bundle = world.state().join("bundle");
     world
         .program()
-        .env("DEPLOY_APP_BUNDLE", &bundle)
+        .env("DEPLOY_APP_DIAGNOSTICS_DIR", &bundle)
         .run()
         .assert_code(1)
         .assert_stderr("log: FATAL: no such table");
@@ -333,7 +333,7 @@ fn declared_secrets_are_hidden_in_what_the_host_prints() {
     let program = world
         .program()
         .env("TOKEN", "hunter2hunter2")
-        .env("DEPLOY_APP_SECRETS", "TOKEN");
+        .env("DEPLOY_APP_SECRET", "TOKEN");
     let ran = program.run();
     ran.assert_code(1)
         .assert_stderr("token is [secret]")
@@ -348,17 +348,17 @@ fn declared_secrets_are_hidden_in_what_the_host_prints() {
     for names in ["TOKEN,OTHER", "TOKEN OTHER", "hunter2-itself"] {
         program
             .clone()
-            .env("DEPLOY_APP_SECRETS", names)
+            .env("DEPLOY_APP_SECRET", names)
             .run()
             .assert_code(2)
-            .assert_stderr("DEPLOY_APP_SECRETS")
+            .assert_stderr("DEPLOY_APP_SECRET")
             .refute_stderr("hunter2");
     }
     program
-        .env("DEPLOY_APP_SECRETS", "TOKN")
+        .env("DEPLOY_APP_SECRET", "TOKN")
         .run()
         .assert_code(2)
-        .assert_stderr("DEPLOY_APP_SECRETS names TOKN, and no such variable is set");
+        .assert_stderr("DEPLOY_APP_SECRET names TOKN, and no such variable is set");
 }
 
 #[test]
@@ -372,7 +372,10 @@ fn a_connection_that_is_cut_is_made_again_to_roll_back() {
          echo cutting; kill -9 \"$p\"; sleep 30\n",
     );
     let bundle = world.state().join("bundle");
-    let ran = world.program().env("DEPLOY_APP_BUNDLE", &bundle).run();
+    let ran = world
+        .program()
+        .env("DEPLOY_APP_DIAGNOSTICS_DIR", &bundle)
+        .run();
     ran.assert_code(1)
         .assert_stderr("connecting again to clean up")
         .assert_stderr("exit status 3")

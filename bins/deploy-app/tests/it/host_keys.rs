@@ -82,7 +82,7 @@ fn the_parameter_of_the_instance_comes_first() {
         .run()
         .assert_code(2)
         .assert_stderr("cannot be used")
-        .assert_stderr("line 1 is no public key");
+        .assert_stderr("line 1 is not a public key");
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn the_deadline_holds_while_ssm_throttles_and_what_was_started_is_told() {
         .env("DEPLOY_APP_TIMEOUT", "8s")
         .run()
         .assert_code(6)
-        .assert_stderr("the deadline came before the host keys were learnt")
+        .assert_stderr("the deadline passed before the host keys were learnt")
         .assert_stderr("ThrottlingException: Rate exceeded")
         .assert_stderr(&format!("instance {ID} was started and stays so"));
     // The retries of the three calls take more than two minutes without it.

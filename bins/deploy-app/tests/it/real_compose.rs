@@ -266,10 +266,10 @@ fn the_example_is_deployed_changed_broken_and_gone_back_to() {
     let bundle = folder.path().join("bundle");
     program
         .clone()
-        .env("DEPLOY_APP_BUNDLE", &bundle)
+        .env("DEPLOY_APP_DIAGNOSTICS_DIR", &bundle)
         .env("DEPLOY_APP_HEALTH_TIMEOUT", "40s")
         .env("TOKEN", &secret)
-        .env("DEPLOY_APP_SECRETS", "TOKEN")
+        .env("DEPLOY_APP_SECRET", "TOKEN")
         .run()
         .assert_code(1)
         .refute_stderr(&secret)

@@ -171,11 +171,11 @@ fn what_is_private_is_pulled_built_and_gone_back_to() {
             .env("DEPLOY_APP_HEALTH_URL", format!("http://127.0.0.1:{web}/"))
             .env("DEPLOY_APP_HEALTH_TIMEOUT", "60s")
             .env(
-                "DEPLOY_APP_COMPOSE_FILES",
+                "DEPLOY_APP_COMPOSE_FILE",
                 "deploy/compose.yaml\ndeploy/prod.yaml",
             )
-            .env("DEPLOY_APP_COMPOSE_VARIABLES", "TAG\nNPM_TOKEN")
-            .env("DEPLOY_APP_SECRETS", "NPM_TOKEN")
+            .env("DEPLOY_APP_COMPOSE_VARIABLE", "TAG\nNPM_TOKEN")
+            .env("DEPLOY_APP_SECRET", "NPM_TOKEN")
             .env(
                 "DEPLOY_APP_REGISTRY_LOGIN",
                 format!("{registry} ci PASSWORD"),

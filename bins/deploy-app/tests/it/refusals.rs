@@ -225,7 +225,7 @@ fn a_failure_bundle_of_an_earlier_run_is_no_part_of_the_application() {
     world.write("bundles", "shipped");
     world
         .program()
-        .env("DEPLOY_APP_BUNDLE", world.source().join("bundle"))
+        .env("DEPLOY_APP_DIAGNOSTICS_DIR", world.source().join("bundle"))
         .run()
         .assert_code(0);
     let current = world.target().join("current");
@@ -341,7 +341,9 @@ fn a_faulty_line_of_an_env_file_brings_no_fault_that_is_none() {
         .assert_stderr(
             "app.env:4: DEPLOY_APP_TARGT: no such setting (did you mean DEPLOY_APP_TARGET?)",
         )
-        .assert_stderr("what settings mean together is checked once the env files can be read")
+        .assert_stderr(
+            "settings that depend on each other are checked once the env files can be read",
+        )
         .refute_stderr("lies inside the application")
         .refute_stderr("not set");
 }

@@ -12,7 +12,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         .env("DEPLOY_APP_LAYOUT", "never");
     let harmless = [
         "DEPLOY_APP_AGENT_DIR",
-        "DEPLOY_APP_COMPOSE_FILES",
+        "DEPLOY_APP_COMPOSE_FILE",
         "DEPLOY_APP_EPHEMERAL",
         "DEPLOY_APP_HEALTH_CA",
         "DEPLOY_APP_HEALTH_COUNT",

@@ -35,7 +35,7 @@ impl Sentinel {
     fn declared_to(&self, program: Program) -> Program {
         program
             .env("TOKEN", &self.token)
-            .env("DEPLOY_APP_SECRETS", "TOKEN")
+            .env("DEPLOY_APP_SECRET", "TOKEN")
     }
 
     /// Runs the program, and looks at what it prints and at all processes meanwhile.
@@ -147,7 +147,7 @@ fn a_sentinel_secret_appears_nowhere() {
         .declared_to(world.direct())
         .envs(aws.env())
         .env("DEPLOY_APP_SSH_KEY", "secretsmanager:key")
-        .env("DEPLOY_APP_BUNDLE", &bundle)
+        .env("DEPLOY_APP_DIAGNOSTICS_DIR", &bundle)
         .env("DEPLOY_APP_EXPORT_FILE", &exports)
         .env("DEPLOY_APP_LOG", "trace");
     sentinel
@@ -203,7 +203,7 @@ fn a_sentinel_secret_that_docker_hands_on_appears_nowhere() {
         .env("DEPLOY_APP_EXPORT_FILE", &exports);
     let failing = program
         .clone()
-        .env("DEPLOY_APP_BUNDLE", &ill)
+        .env("DEPLOY_APP_DIAGNOSTICS_DIR", &ill)
         .env("DEPLOY_APP_LOG", "trace");
     sentinel
         .watched(&failing)
@@ -231,7 +231,7 @@ fn a_sentinel_secret_that_docker_hands_on_appears_nowhere() {
     std::fs::remove_file(world.source().join("unhealthy")).unwrap();
     world.write("fail-build", "");
     sentinel
-        .watched(&program.clone().env("DEPLOY_APP_BUNDLE", &unbuilt))
+        .watched(&program.clone().env("DEPLOY_APP_DIAGNOSTICS_DIR", &unbuilt))
         .assert_code(1)
         .assert_stderr("cannot build release");
     let text = std::fs::read_to_string(unbuilt.join("failure.txt")).unwrap();

@@ -111,7 +111,7 @@ fn a_command_with_a_secret_is_not_kept() {
         .program()
         .env("DEPLOY_APP_START", start)
         .env("TOKEN", "s3cr3t-t0ken")
-        .env("DEPLOY_APP_SECRETS", "TOKEN")
+        .env("DEPLOY_APP_SECRET", "TOKEN")
         .run()
         .assert_code(0);
     let first = world.current().unwrap();

@@ -218,7 +218,7 @@ fn a_certificate_of_a_user_is_offered_before_its_key() {
         .assert_stderr("which belongs to another private key");
     given(&other)
         .assert_code(2)
-        .assert_stderr("is no OpenSSH certificate");
+        .assert_stderr("is not an OpenSSH certificate");
 }
 
 /// An agent, ended with the test.

@@ -76,7 +76,9 @@ pub(crate) fn unmatched(settings: &Checked, environment: &Environment) -> Vec<St
     let alone = settings.secret.iter().filter(alone);
     alone
         .map(|given| {
-            format!("--secret {given}: matches no variable of the environment and guards nothing")
+            format!(
+                "--secret {given}: matches no variable of the environment, so it protects nothing"
+            )
         })
         .collect()
 }
@@ -107,7 +109,7 @@ pub(crate) fn value(
         return Ok(());
     }
     let advice = format!(
-        "output variables are shown in plain text (--allow-secret {name} exports it all the same)"
+        "output variables are shown in plain text (--allow-secret {name} exports it anyway)"
     );
     if let Some((secret, is)) = found(value, known) {
         let verb = if is { "is" } else { "holds" };
@@ -136,6 +138,6 @@ pub(crate) fn doubt(variable: &Variable, settings: &Checked) -> Option<String> {
         return None;
     };
     Some(format!(
-        "{name}: {why}; output variables are shown in plain text (--allow-secret {name} if it is none)"
+        "{name}: {why}; output variables are shown in plain text (--allow-secret {name} if it is not a secret)"
     ))
 }

@@ -39,7 +39,7 @@ pub(crate) fn render(variables: &[Variable], base: Option<&Path>) -> Result<Stri
         .collect();
     if !others.is_empty() {
         return Err(Failure::refused(
-            "Parameters of the base file holds what is no text; a template configuration has only strings",
+            "Parameters of the base file has a value that is not a string; a template configuration has only strings",
         )
         .detail(format!("{}: write the value in quotes", others.join(", "))));
     }

@@ -23,7 +23,7 @@ pub fn check(name: &str, value: &str) -> Result<(), String> {
     match spelled(name, value) {
         Some(_) => Ok(()),
         None => Err(
-            "no spelling of it means the same to python-dotenv and Compose (`${` and most control characters have none)"
+            "python-dotenv and Compose read every spelling of it in different ways (`${` and most control characters have none)"
                 .to_owned(),
         ),
     }

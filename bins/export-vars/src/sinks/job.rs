@@ -39,7 +39,7 @@ pub(crate) async fn report(
             let failure = error.failure(deed, "codepipeline:PutJobSuccessResult");
             match error.code.as_deref() {
                 Some("InvalidJobStateException") => failure.with_exit(Exit::Lost).hint(
-                    "the job has ended already: an earlier try whose answer was lost, another worker, or its time was over",
+                    "the job has ended already: by an earlier try whose answer was lost, by another worker, or because it timed out",
                 ),
                 Some("JobNotFoundException" | "ValidationException") => failure.with_exit(Exit::Refused).hint(
                     "a job is known only to the account and region of its pipeline, and a third-party job not at all here",

@@ -121,7 +121,7 @@ fn variable(name: &str, node: &Node, place: &str) -> Result<Variable, String> {
     };
     if let Some(tag) = &node.tag {
         return Err(format!(
-            "{place} is a {tag}, which only its reader resolves"
+            "{place} is a {tag}, which this program does not resolve"
         ));
     }
     match &node.content {

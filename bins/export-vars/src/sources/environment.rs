@@ -80,7 +80,7 @@ fn taken(text: &str, surroundings: &Surroundings<'_>) -> Vec<Result<Variable, St
 fn missing(text: &str, environment: &Environment) -> String {
     if !is_identifier(text) && !pattern::is_pattern(text) {
         return format!(
-            "{} is no name; write NAME, a pattern such as APP_*, or NAME=value",
+            "{} is not a name; write NAME, a pattern such as APP_*, or NAME=value",
             table::name(text)
         );
     }

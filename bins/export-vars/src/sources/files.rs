@@ -34,7 +34,7 @@ pub(crate) fn manifest(source: &Manifest, environment: &Environment) -> Found {
     }
     if !source.pointer.is_empty() {
         return Err(vec![format!(
-            "{} is no JSON object; there is nothing in it to point at",
+            "{} is not a JSON object, so a pointer finds nothing in it",
             path.display()
         )]);
     }
@@ -90,7 +90,7 @@ fn assignments(path: &Path, bytes: &[u8], dialect: Dialect, environment: &Enviro
         let told = faults
             .iter()
             .map(|fault| format!("{}:{fault}", path.display()));
-        told.map(|text| text.replace("--env-dialect", "--dialect"))
+        told.map(|text| text.replace("--env-dialect", "--from-env-dialect"))
             .collect::<Vec<_>>()
     })?;
     let variables = assignments.into_iter().map(|assignment| Variable {

@@ -550,7 +550,7 @@ fn sigterm_and_the_deadline_are_kept_while_aws_throttles() {
     let program = program.args(["--from-ssm", "A=/a"]);
     let ran = program.clone().args(["--timeout", "4s"]).run();
     ran.assert_code(6)
-        .assert_stderr("the deadline came before values were read from AWS")
+        .assert_stderr("the deadline passed before values were read from AWS")
         .assert_stderr("ThrottlingException: Rate exceeded");
     assert!(ran.duration < Duration::from_secs(30), "{ran}");
     while asked.try_recv().is_ok() {}

@@ -120,7 +120,7 @@ fn an_answer_that_is_cut_is_lost_and_not_nonsense() {
         .run()
         .assert_code(4)
         .assert_stderr("was incomplete (HTTP 200): ")
-        .assert_stderr("hint: the answer was lost; running again looks first at what was done")
+        .assert_stderr("hint: the answer was lost; running again first looks at what was done")
         .refute_stderr("something other than AWS answered");
 }
 
@@ -132,7 +132,7 @@ fn the_deadline_ends_a_call_that_is_never_answered() {
         .args(["--timeout", "1s", "A=1"])
         .run()
         .assert_code(6)
-        .assert_stderr("the deadline came before the job was reported");
+        .assert_stderr("the deadline passed before the job was reported");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod diff;
 mod explain;
 mod job;
 mod page;
+mod proxy;
 mod readers;
 mod refusals;
 mod sdk_settings;
@@ -155,14 +156,14 @@ fn conflicts_name_both_places() {
     let file = folder.path().join("a.env");
     std::fs::write(&file, "\nA=1\n").unwrap();
     program()
-        .arg("--from-file")
+        .arg("--from-env-file")
         .arg(&file)
         .args(["A=2", "--on-conflict", "refuse"])
         .run()
         .assert_code(2)
         .assert_stderr("argument 1: A already set by ")
         .assert_stderr("a.env:2 to another value");
-    let ran = program().arg("--from-file").arg(&file).arg("A=2").run();
+    let ran = program().arg("--from-env-file").arg(&file).arg("A=2").run();
     ran.assert_code(0)
         .assert_stdout("export A='2'\n")
         .assert_stderr("a.env:2 to another value; the later one counts");
@@ -228,7 +229,7 @@ fn a_base_whose_parameters_are_no_text_is_refused_by_name() {
         .arg(&base)
         .run()
         .assert_code(2)
-        .assert_stderr("Parameters of the base file holds what is no text")
+        .assert_stderr("Parameters of the base file has a value that is not a string")
         .assert_stderr("N: write the value in quotes");
 }
 
@@ -289,7 +290,7 @@ fn a_stale_export_file_does_not_survive_a_mistyped_flag_either() {
         .arg(&file)
         .run()
         .assert_code(2)
-        .assert_stderr(".exports is a folder; an export file must be a plain file of its own");
+        .assert_stderr(".exports is a folder; an export file must be a regular file of its own");
 }
 
 #[test]

@@ -8,7 +8,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
     let harmless = [
         "EXPORT_VARS_ALLOW_EMPTY",
         "EXPORT_VARS_CONSUMER",
-        "EXPORT_VARS_DIALECT",
+        "EXPORT_VARS_FROM_ENV_DIALECT",
         "EXPORT_VARS_EXCEPT",
         "EXPORT_VARS_FORMAT",
         "EXPORT_VARS_FROM_EXPORT",

@@ -404,7 +404,7 @@ fn a_dotenv_value_without_a_spelling_is_refused() {
         .args(["--format", "dotenv", "A=${B}"])
         .run()
         .assert_code(2)
-        .assert_stderr("A: no spelling of it means the same to python-dotenv and Compose");
+        .assert_stderr("A: python-dotenv and Compose read every spelling of it in different ways");
 }
 
 #[test]

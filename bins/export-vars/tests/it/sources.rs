@@ -55,7 +55,13 @@ fn later_sources_win_and_say_so() {
     let run = |more: &[&str]| {
         files
             .program()
-            .args(["--from-manifest", "m.json", "--from-file", "f.env", "C=3"])
+            .args([
+                "--from-manifest",
+                "m.json",
+                "--from-env-file",
+                "f.env",
+                "C=3",
+            ])
             .args(more)
             .run()
     };
@@ -225,7 +231,7 @@ fn yaml_and_json_by_pointer() {
         ),
         (
             "A=m.yml#/image/ref",
-            "is a !Ref, which only its reader resolves",
+            "is a !Ref, which this program does not resolve",
         ),
         ("A=m.yml#/image/none", "is null"),
         ("A=no.yml#/x", "cannot read no.yml: No such file"),
@@ -309,7 +315,7 @@ fn dialects_expand_what_their_readers_expand() {
         let ran = files
             .program()
             .env("HOSTED", "h")
-            .args(["--format", "json", "--from-file", &file])
+            .args(["--format", "json", "--from-env-file", &file])
             .run();
         let found: serde_json::Value = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
         (

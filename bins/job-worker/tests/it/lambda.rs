@@ -42,8 +42,8 @@ fn function(world: &World, program: &str, action: usize, seconds: u64) -> Runnin
         )
         .env("AWS_LAMBDA_FUNCTION_NAME", "make-ami")
         .env("JOB_WORKER_PROGRAM", program)
-        .env("JOB_WORKER_PROGRAM_FOLDER", world.path("bin"))
-        .env("JOB_WORKER_WORK_FOLDER", world.path("tmp"))
+        .env("JOB_WORKER_PROGRAM_DIR", world.path("bin"))
+        .env("JOB_WORKER_WORK_DIR", world.path("tmp"))
         .env("JOB_WORKER_LOOK_FOR", "1s")
         .spawn()
 }

@@ -22,7 +22,7 @@ fn account(outcome: Outcome) -> Option<(World, Ec2World, Program)> {
     let worker = world
         .worker()
         .env("JOB_WORKER_LOOK_FOR", "2s")
-        .args(["--program-folder"])
+        .args(["--program-dir"])
         .arg(folder);
     Some((world, account, worker))
 }

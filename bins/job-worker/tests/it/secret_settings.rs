@@ -10,9 +10,9 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         .envs(world.fake.env())
         .arg("serve")
         .env("JOB_WORKER_PROGRAM", "make-ami")
-        .env("JOB_WORKER_PROGRAM_FOLDER", world.path("bin"))
+        .env("JOB_WORKER_PROGRAM_DIR", world.path("bin"))
         .env("JOB_WORKER_PROVIDER", "MakeAmi")
-        .env("JOB_WORKER_WORK_FOLDER", world.path("work"))
+        .env("JOB_WORKER_WORK_DIR", world.path("work"))
         .env("JOB_WORKER_DRY_RUN", "1");
     let harmless = [
         "JOB_WORKER_ACTION_VERSION",
@@ -26,10 +26,10 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "JOB_WORKER_LOOK_FOR",
         "JOB_WORKER_POLL_EVERY",
         "JOB_WORKER_PROGRAM",
-        "JOB_WORKER_PROGRAM_FOLDER",
+        "JOB_WORKER_PROGRAM_DIR",
         "JOB_WORKER_PROVIDER",
         "JOB_WORKER_STOP_WITHIN",
-        "JOB_WORKER_WORK_FOLDER",
+        "JOB_WORKER_WORK_DIR",
     ];
     assert_never_shown(&program, &harmless);
 }

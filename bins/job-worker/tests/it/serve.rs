@@ -260,7 +260,7 @@ fn what_cannot_be_removed_is_listed_with_the_command() {
     assert_eq!(status["left"][0]["work"], ami.as_str());
     assert_eq!(
         status["left"][0]["command"],
-        format!("MAKE_AMI_IMAGE_ID={ami} make-ami clean")
+        format!("MAKE_AMI_IMAGE={ami} make-ami clean")
     );
 }
 
@@ -277,7 +277,7 @@ fn a_running_program_is_stopped_when_its_job_is_given_up() {
     world.until("it is gone", |_| !crate::world::exists(process.as_ref()));
     stop(worker)
         .assert_code(0)
-        .assert_stderr("CodePipeline has given it up");
+        .assert_stderr("CodePipeline has abandoned it");
 }
 
 #[test]

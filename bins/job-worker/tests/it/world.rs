@@ -29,7 +29,7 @@ const MAKE_AMI: &str = r#"#!/bin/sh
 PATH=/usr/bin:/bin
 S="${0%/*}/../state"
 [ "$1" = --describe ] && { cat "$S/description"; exit 0; }
-printf '%s run=%s image=%s on=%s\n' "$1" "$MAKE_AMI_RUN" "$MAKE_AMI_IMAGE_ID" "$MAKE_AMI_ON_TIMEOUT" >>"$S/calls"
+printf '%s run=%s image=%s on=%s\n' "$1" "$MAKE_AMI_RUN" "$MAKE_AMI_IMAGE" "$MAKE_AMI_ON_TIMEOUT" >>"$S/calls"
 env | sort >"$S/environment"
 images="$S/images"
 mkdir -p "$images"
@@ -41,7 +41,7 @@ start)
     printf "export AMI_ID='%s'\n" "$(cat "$image")" >"$MAKE_AMI_EXPORT_FILE"
     ;;
 wait)
-    grep -qs "^$MAKE_AMI_IMAGE_ID\$" "$images"/* || { echo "error: there is no $MAKE_AMI_IMAGE_ID" >&2; exit 2; }
+    grep -qs "^$MAKE_AMI_IMAGE\$" "$images"/* || { echo "error: there is no $MAKE_AMI_IMAGE" >&2; exit 2; }
     [ -e "$S/linger" ] && sleep "$(cat "$S/linger")"
     if [ ! -e "$S/ready" ]; then
         echo "waiting for the image: pending, 42 %" >&2
@@ -49,12 +49,12 @@ wait)
     fi
     [ -e "$S/fail" ] && { cat "$S/fail" >&2; exit "$(cat "$S/code")"; }
     [ -e "$S/files" ] && cp -r "$S/files/." ..
-    printf "export AMI_ID='%s'\n" "$MAKE_AMI_IMAGE_ID" >"$MAKE_AMI_EXPORT_FILE"
+    printf "export AMI_ID='%s'\n" "$MAKE_AMI_IMAGE" >"$MAKE_AMI_EXPORT_FILE"
     [ -e "$S/more" ] && cat "$S/more" >>"$MAKE_AMI_EXPORT_FILE"
     ;;
 clean)
     [ -e "$S/unclean" ] && { echo "error: not permitted" >&2; exit 3; }
-    grep -ls "^$MAKE_AMI_IMAGE_ID\$" "$images"/* | xargs -r rm
+    grep -ls "^$MAKE_AMI_IMAGE\$" "$images"/* | xargs -r rm
     ;;
 esac
 exit 0
@@ -142,8 +142,8 @@ impl World {
         Program::new(env!("CARGO_BIN_EXE_job-worker"))
             .envs(self.fake.env())
             .args(["serve", "--provider", "MakeAmi", "--program", program])
-            .env("JOB_WORKER_PROGRAM_FOLDER", self.path("bin"))
-            .arg("--work-folder")
+            .env("JOB_WORKER_PROGRAM_DIR", self.path("bin"))
+            .arg("--work-dir")
             .arg(self.path(work))
             .env("JOB_WORKER_POLL_EVERY", "50ms")
             .env("JOB_WORKER_LOOK_EVERY", "1s")
@@ -163,7 +163,7 @@ impl World {
     /// What `status` says of a work folder.
     pub(crate) fn status(&self, work: &str) -> serde_json::Value {
         let ran = Program::new(env!("CARGO_BIN_EXE_job-worker"))
-            .args(["status", "--format", "json", "--work-folder"])
+            .args(["status", "--format", "json", "--work-dir"])
             .arg(self.path(work))
             .run();
         ran.assert_code(0);

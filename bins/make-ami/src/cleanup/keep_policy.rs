@@ -38,7 +38,7 @@ pub(crate) fn with_resume_hint(job: &Job, journal: &Journal, mut failure: Failur
         failure = failure.leaving(undo::possible_orphan_copy(regional, journal));
     }
     let first = made.first().map_or("ami-…", |made| made.image_id.as_str());
-    let resume = format!("make-ami wait --image-id {first}");
+    let resume = format!("make-ami wait --image {first}");
     let is_late = failure.exit() == Exit::Deadline;
     let failure = made.iter().fold(failure, |failure, made| {
         let what = format!("image {} in {}", made.image_id, made.regional.region);
@@ -52,7 +52,7 @@ pub(crate) fn with_resume_hint(job: &Job, journal: &Journal, mut failure: Failur
         false => format!(" --copy-to {}", copies.join(",")),
     };
     let clean = format!(
-        "to remove all of it: make-ami clean --resume {}{copies}",
+        "to remove all of it: make-ami clean --image {}{copies}",
         posix(&journal.run)
     );
     if is_late {

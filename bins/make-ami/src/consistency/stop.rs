@@ -33,7 +33,7 @@ pub(crate) async fn acquire(job: &Job, plan: &Plan, source: &Source) -> Result<b
         let ours = source.stopped_by.as_deref() == Some(plan.run.as_str());
         if let Some(other) = source.stopped_by.as_deref().filter(|_| !ours) {
             tracing::warn!(
-                "{id} was stopped by run {other}, which has not started it again; `make-ami clean --resume {}` does",
+                "{id} was stopped by run {other}, which has not started it again; `make-ami clean --image {}` does",
                 posix(other)
             );
         }

@@ -190,7 +190,7 @@ async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<S
             return Err(after(last, Failure::interrupted(signal, &operation)));
         }
         if Instant::now() >= context.deadline {
-            let late = Failure::new(Exit::Deadline, format!("{operation}: the deadline came"));
+            let late = Failure::new(Exit::Deadline, format!("{operation}: the deadline passed"));
             return Err(after(last, late));
         }
         let call = request(job, plan).customize().config_override(

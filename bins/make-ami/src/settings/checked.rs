@@ -2,8 +2,9 @@
 
 use crate::settings::modes::{Consistency, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags};
 use crate::settings::scan::Scan;
-use crate::settings::tags::{TagExpression, Tags};
+use crate::settings::tags::Tags;
 use crate::settings::values::{Price, Principal, StackResource, Target};
+use action::settings::tags::InstanceTags;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ pub enum Named {
     /// Its id.
     Id(String),
     /// Its tags.
-    Tags(TagExpression),
+    Tags(InstanceTags),
     /// Its place in a CloudFormation stack.
     Stack(StackResource),
 }

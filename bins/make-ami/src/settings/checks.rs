@@ -118,13 +118,13 @@ pub(crate) fn check_quiesce(
     let named = !quiesce.containers.is_empty() || !quiesce.mounts.is_empty();
     if named && consistency.is_some_and(|mode| mode != Consistency::Quiesce) {
         faults.add(
-            "MAKE_AMI_QUIESCE_CONTAINERS and MAKE_AMI_QUIESCE_MOUNTS are for MAKE_AMI_CONSISTENCY=quiesce",
+            "MAKE_AMI_QUIESCE_CONTAINER and MAKE_AMI_QUIESCE_MOUNT are for MAKE_AMI_CONSISTENCY=quiesce",
         );
     }
     if consistency == Some(Consistency::Quiesce) && !named {
         faults.of(
             "consistency",
-            "quiesce needs MAKE_AMI_QUIESCE_CONTAINERS or MAKE_AMI_QUIESCE_MOUNTS: what is to stand still?",
+            "quiesce needs MAKE_AMI_QUIESCE_CONTAINER or MAKE_AMI_QUIESCE_MOUNT: what is to stand still?",
         );
     }
     if !LEASES.contains(&quiesce.lease.as_secs()) {

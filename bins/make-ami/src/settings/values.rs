@@ -1,6 +1,6 @@
 //! Where an image goes, who may use it, and what it costs there.
 
-use action::settings::value::is_ec2_id;
+use action::settings::value::{is_ec2_id, names};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -73,24 +73,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// An image's id: `ami-` and 8 or 17 hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ImageId(pub String);
-
-impl FromStr for ImageId {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse()? {
-            Target::Image(id) => Ok(ImageId(id)),
-            Target::Run(_) => Err(format!(
-                "{text:?} is not an image id (ami- and 8 or 17 hexadecimal digits)"
-            )),
-        }
-    }
-}
-
-/// Regions, comma separated.
+/// Regions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Regions(pub Vec<String>);
 
@@ -99,7 +82,7 @@ impl FromStr for Regions {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut regions: Vec<String> = Vec::new();
-        for region in listed(text) {
+        for region in names(text) {
             if !is_region(region) {
                 return Err(format!(
                     "{region:?} is not a region; write such as us-east-1,eu-west-1"
@@ -114,7 +97,7 @@ impl FromStr for Regions {
     }
 }
 
-/// Instance types, comma separated: names, or patterns with `*`. EC2's rules are those of
+/// Instance types: names, or patterns with `*`. EC2's rules are those of
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceTypeSpecificationRequest.html>.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct InstanceTypes(pub Vec<String>);
@@ -128,7 +111,7 @@ impl FromStr for InstanceTypes {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut types: Vec<String> = Vec::new();
-        for one in listed(text) {
+        for one in names(text) {
             let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_.*-".contains(c);
             if one.len() > LONGEST_TYPE || !one.chars().all(is_allowed) {
                 return Err(format!(
@@ -148,12 +131,6 @@ impl FromStr for InstanceTypes {
         }
         Ok(InstanceTypes(types))
     }
-}
-
-fn listed(text: &str) -> impl Iterator<Item = &str> {
-    text.split([',', '\n', '\0'])
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
 }
 
 /// `us-east-1`, `ap-southeast-3`, `us-gov-west-1`: words of letters, then a number.
@@ -213,7 +190,7 @@ impl fmt::Display for Principal {
     }
 }
 
-/// Whom an image is shared with, comma separated.
+/// Whom an image is shared with, all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Principals(pub Vec<Principal>);
 
@@ -221,14 +198,14 @@ impl FromStr for Principals {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        listed(text)
+        names(text)
             .map(str::parse)
             .collect::<Result<_, _>>()
             .map(Self)
     }
 }
 
-/// Mount points, comma separated; never `/` or `/boot`.
+/// Mount points; never `/` or `/boot`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Mounts(pub Vec<String>);
 
@@ -237,7 +214,7 @@ impl FromStr for Mounts {
 
     fn from_str(text: &str) -> Result<Self, String> {
         // `/.`, `//boot` and `/./boot/` are other words for what is never frozen.
-        let mounts: Vec<String> = listed(text)
+        let mounts: Vec<String> = names(text)
             .map(|mount| Path::new(mount).components().collect::<PathBuf>())
             .map(|path| path.to_string_lossy().into_owned())
             .collect();
@@ -255,7 +232,7 @@ impl FromStr for Mounts {
     }
 }
 
-/// Names of containers, comma separated, as Docker allows them.
+/// Names of containers, as Docker allows them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Containers(pub Vec<String>);
 
@@ -263,8 +240,8 @@ impl FromStr for Containers {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let names: Vec<String> = listed(text).map(str::to_owned).collect();
-        for name in &names {
+        let containers: Vec<String> = names(text).map(str::to_owned).collect();
+        for name in &containers {
             let is_fine = name.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && name
                     .chars()
@@ -273,7 +250,7 @@ impl FromStr for Containers {
                 return Err(format!("{name:?} is not a container's name"));
             }
         }
-        Ok(Containers(names))
+        Ok(Containers(containers))
     }
 }
 
@@ -300,7 +277,7 @@ impl FromStr for Price {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use super::{Containers, ImageId, Mounts, Price, Principals, Regions, StackResource, Target};
+    use super::{Containers, Mounts, Price, Principals, Regions, StackResource, Target};
     use action::settings::value::Count;
 
     #[test]
@@ -380,10 +357,6 @@ mod tests {
             (
                 said("0".parse::<Count>().map(drop)),
                 "\"0\" is not a number from 1 to 4294967295",
-            ),
-            (
-                said("web-42".parse::<ImageId>().map(drop)),
-                "is not an image id",
             ),
             (
                 said("ami-12".parse::<Target>().map(drop)),

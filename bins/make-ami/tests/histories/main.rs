@@ -110,7 +110,7 @@ fn check(history: &History, ended: &Ended) -> Result<(), TestCaseError> {
             .chain(&ended.copies)
             .any(|image| image.snapshots().contains(&snapshot.id) && is_known(&image.id));
         // `make-ami clean` with the run's key removes every snapshot that carries it.
-        let cleaned = ended.said.contains("make-ami clean --resume 'local/");
+        let cleaned = ended.said.contains("make-ami clean --image 'local/");
         prop_assert!(
             of_known || is_known(&snapshot.id) || names_the_run || cleaned,
             "{} is left and not named\n{}",

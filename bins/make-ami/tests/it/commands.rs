@@ -16,7 +16,7 @@ async fn start_exports_at_once_and_wait_finishes() {
     let started = cloud.run().command("start").end().await;
     started
         .assert_code(0)
-        .assert_said(&format!("make-ami wait --image-id {IMAGE}"));
+        .assert_said(&format!("make-ami wait --image {IMAGE}"));
     assert!(started.took < MINUTE, "{started}");
     assert_eq!(started.exports["AMI_ID"], IMAGE);
     assert_eq!(cloud.image(IMAGE).state, "pending");
@@ -124,7 +124,7 @@ async fn resume_takes_an_id_or_the_run_key() {
         } else {
             IMAGE.to_owned()
         };
-        let resumed = cloud.run().unset("instance_id").set("resume", target);
+        let resumed = cloud.run().unset("instance_id").set("image", target);
         let resumed = resumed.end().await;
         assert_eq!(resumed.assert_code(0).ami(), IMAGE);
     }
@@ -138,7 +138,7 @@ async fn a_run_key_that_has_a_failed_and_a_good_image_goes_on_with_the_good_one(
     let good = Image::available("ami-0bbbbbbbbbbbbbbbb", "web-42");
     let good = good.tag("make-ami:run", "run-7");
     cloud.world.add_image(good.tag("make-ami:volumes", "1"));
-    let resumed = cloud.run().unset("instance_id").set("resume", "run-7");
+    let resumed = cloud.run().unset("instance_id").set("image", "run-7");
     let resumed = resumed.end().await;
     assert_eq!(resumed.assert_code(0).ami(), "ami-0bbbbbbbbbbbbbbbb");
 }
@@ -326,7 +326,7 @@ async fn wait_says_plainly_that_there_is_no_such_image() {
         "image ami-0123456789abcdef0 in eu-west-1 does not exist; nothing was touched",
     );
     let run = cloud.run().unset("instance_id").command("wait");
-    run.set("resume", "web:1/i/stop/web")
+    run.set("image", "web:1/i/stop/web")
         .end()
         .await
         .assert_code(2)

@@ -30,7 +30,7 @@ fn the_deadline_of_create_image_says_what_it_met_last() {
     let ran = program(&fake).args(["--timeout", "3s"]).run();
     ran.assert_code(6)
         .assert_stderr(
-            "cannot create image \"web-42\" of i-0123456789abcdef0 in eu-west-1: the deadline came",
+            "cannot create image \"web-42\" of i-0123456789abcdef0 in eu-west-1: the deadline passed",
         )
         .assert_stderr("cause: CreateImage met last: HTTP 500");
     assert!(world.images().is_empty());
@@ -92,7 +92,7 @@ fn the_deadline_keeps_the_image_and_the_next_run_adopts_it() {
         .args(["--timeout", "2s"])
         .run()
         .assert_code(6)
-        .assert_stderr("the deadline came while waiting for image ami-")
+        .assert_stderr("the deadline passed while waiting for image ami-")
         .assert_stderr("remains: image ami-")
         .assert_stderr("adopts the image");
     let again = program(&fake).run();
@@ -124,7 +124,7 @@ fn the_builds_own_limit_ends_the_run_before_it_ends_the_build() {
     let ran = program(&fake).env("CODEBUILD_BUILD_ID", "web:1").run();
     ran.assert_code(6)
         .assert_stderr("the build ends at")
-        .assert_stderr("make-ami wait --image-id ami-00000000000000001");
+        .assert_stderr("make-ami wait --image ami-00000000000000001");
 }
 
 /// 143 promises that all is cleaned up.
@@ -214,7 +214,7 @@ fn an_endpoint_that_never_answers_is_left_at_the_deadline_and_on_sigterm() {
         .args(["--timeout", "1s"])
         .run()
         .assert_code(6)
-        .assert_stderr("the deadline came before anything was made");
+        .assert_stderr("the deadline passed before anything was made");
     let running = program(&fake).spawn();
     let asked = || fake.requests_for("ec2:DescribeInstances").len() >= 2;
     while !asked() {

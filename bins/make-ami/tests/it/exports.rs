@@ -85,7 +85,7 @@ fn harness_pause() {
 fn tags_after_leave_the_snapshots_tagged() {
     let (fake, world) = account();
     program(&fake)
-        .args(["--snapshot-tags", "after", "--tags", "app=rag"])
+        .args(["--snapshot-tags", "after", "--tag", "app=rag"])
         .run()
         .assert_code(0);
     assert!(

@@ -65,7 +65,7 @@ async fn the_documented_policy_is_exactly_what_is_called() {
             ("unused_for", "90d"),
             ("protect", "yes"),
             ("copy_within", "15m"),
-            ("instance_types", "g5.*"),
+            ("instance_type", "g5.*"),
             ("deprecate_after", "90d"),
             ("ssm_parameter", "/web/ami"),
             ("scan", "gate"),
@@ -78,7 +78,7 @@ async fn the_documented_policy_is_exactly_what_is_called() {
     cloud.world.outcomes([failed]);
     let run = cloud.run().set("ami_name", "web-43");
     let run = run.set("consistency", "quiesce");
-    let ended = run.set("quiesce_containers", "db").end().await;
+    let ended = run.set("quiesce_container", "db").end().await;
     ended.assert_code(1);
     let called = called(&cloud);
     let by_others = make_ami::ASKED_BY_EC2.iter();

@@ -183,7 +183,7 @@ impl Run<'_> {
     /// Goes on with an image, without an instance.
     pub(crate) fn go_on(self, command: &str, image_id: &str) -> Self {
         let run = self.unset("instance_id").command(command);
-        run.set("image_id", image_id)
+        run.set("image", image_id)
     }
 
     pub(crate) fn dry_run(mut self) -> Self {

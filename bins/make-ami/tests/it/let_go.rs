@@ -11,7 +11,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// A run that quiesces, and gets SIGTERM while the image is requested.
 async fn quiesced(cloud: &Cloud) -> Ended {
     let run = cloud.run().set("consistency", "quiesce");
-    let run = run.set("quiesce_containers", "db");
+    let run = run.set("quiesce_container", "db");
     run.at_first("ec2:CreateImage", Event::Sigterm).end().await
 }
 
@@ -52,7 +52,7 @@ async fn a_thaw_that_nobody_answers_ends_within_minutes_after_a_signal() {
     let ended = quiesced(&cloud).await;
     ended
         .assert_code(143)
-        .assert_said("the deadline came while waiting for command")
+        .assert_said("the deadline passed while waiting for command")
         .assert_said("last seen: InProgress")
         .assert_said("the instance thaws by itself 60 s after it was frozen");
     assert!((3 * MINUTE..4 * MINUTE).contains(&ended.took), "{ended}");
@@ -70,7 +70,7 @@ async fn what_still_stands_still_after_a_freeze_that_nobody_answered_is_listed()
             false => (202, "", "still: cannot thaw /data\n").into(),
         });
     let run = cloud.run().set("consistency", "quiesce");
-    let ended = run.set("quiesce_mounts", "/data").end().await;
+    let ended = run.set("quiesce_mount", "/data").end().await;
     ended
         .assert_code(5)
         .assert_said(&format!("cannot quiesce instance {INSTANCE}"))

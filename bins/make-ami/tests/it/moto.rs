@@ -27,7 +27,7 @@ fn an_image_is_made_tagged_found_again_and_cleaned() {
             .env("AMI_NAME", "web-42")
             .env("MAKE_AMI_APP", "web")
             .env("MAKE_AMI_SNAPSHOT_TAGS", "after")
-            .env("MAKE_AMI_TAGS", "team=web")
+            .env("MAKE_AMI_TAG", "team=web")
     };
     let ran = program().run();
     let exports = ran.assert_code(0).exports();
@@ -49,6 +49,6 @@ fn an_image_is_made_tagged_found_again_and_cleaned() {
     }
     let again = program().run();
     assert_eq!(again.assert_code(0).exports()["AMI_ID"], id);
-    let verified = program().args(["verify", "--image-id", &id]).run();
+    let verified = program().args(["verify", "--image", &id]).run();
     verified.assert_code(0);
 }

@@ -100,7 +100,7 @@ async fn what_cannot_be_imaged_is_refused_before_anything_is_made() {
 async fn a_stopped_instance_cannot_be_quiesced() {
     let cloud = Cloud::with([Instance::stopped(INSTANCE)]);
     let run = cloud.run().set("consistency", "quiesce");
-    let ended = run.set("quiesce_containers", "db").end().await;
+    let ended = run.set("quiesce_container", "db").end().await;
     ended
         .assert_code(2)
         .assert_said("there is nothing to quiesce");
@@ -270,7 +270,7 @@ async fn a_dry_run_asks_in_every_region_and_for_the_proof_of_quiescing() {
     }
     let run = cloud.run().dry_run().all(EVERYTHING);
     let run = run.set("consistency", "quiesce");
-    let run = run.set("quiesce_containers", "db");
+    let run = run.set("quiesce_container", "db");
     let run = run.set("copy_to", "us-east-1,eu-central-1");
     let answers = answers(run).await;
     assert_eq!(answers["ec2:CreateTags on the image, later"], "permitted");

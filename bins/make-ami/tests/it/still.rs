@@ -74,7 +74,7 @@ async fn an_instance_that_cannot_be_started_again_is_listed_and_the_image_kept()
         .assert_said(&format!(
             "aws ec2 start-instances --region eu-west-1 --instance-ids {INSTANCE}"
         ))
-        .assert_said("make-ami wait --image-id ami-00000000000000001");
+        .assert_said("make-ami wait --image ami-00000000000000001");
     assert_eq!(cloud.world.images().len(), 1);
 }
 
@@ -95,9 +95,9 @@ async fn an_instance_that_another_run_left_stopped_is_named() {
     run.end()
         .await
         .assert_code(0)
-        .assert_said("make-ami clean --resume 'web:0/i/stop/web'");
+        .assert_said("make-ami clean --image 'web:0/i/stop/web'");
     let clean = cloud.run().unset("instance_id").command("clean");
-    let cleaned = clean.set("resume", "web:0/i/stop/web").end().await;
+    let cleaned = clean.set("image", "web:0/i/stop/web").end().await;
     cleaned.assert_code(0);
     assert_eq!(cloud.instance().state, "running");
     assert!(cloud.instance().tags.is_empty());
@@ -112,7 +112,7 @@ async fn the_command_that_starts_an_instance_can_be_pasted() {
     run.end()
         .await
         .assert_code(0)
-        .assert_said(r"make-ami clean --resume 'web:0/i/stop/it'\''s'");
+        .assert_said(r"make-ami clean --image 'web:0/i/stop/it'\''s'");
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,8 +264,8 @@ async fn quiesce_freezes_images_thaws_and_says_for_how_long() {
         .run()
         .all([
             ("consistency", "quiesce"),
-            ("quiesce_containers", "db,web"),
-            ("quiesce_mounts", &mount),
+            ("quiesce_container", "db,web"),
+            ("quiesce_mount", &mount),
         ])
         .end()
         .await;
@@ -316,7 +316,7 @@ async fn an_image_is_refused_and_removed_when_the_lease_ended_first() {
     host.serves(&cloud, move || wait_for(&folder, &thawed));
     let run = cloud.run().set("consistency", "quiesce");
     let run = run.set("quiesce_lease", "10s");
-    let ended = run.set("quiesce_mounts", mount.clone()).end().await;
+    let ended = run.set("quiesce_mount", mount.clone()).end().await;
     ended
         .assert_code(1)
         .assert_said("thawed by itself before the snapshots had begun")
@@ -337,9 +337,9 @@ async fn what_cannot_be_frozen_makes_no_image_and_is_let_go() {
         .run()
         .all([
             ("consistency", "quiesce"),
-            ("quiesce_containers", "db"),
+            ("quiesce_container", "db"),
             ("quiesce_by", "stop"),
-            ("quiesce_mounts", &bad),
+            ("quiesce_mount", &bad),
         ])
         .end()
         .await;
@@ -359,7 +359,7 @@ async fn a_failed_create_thaws_the_instance() {
     cloud.fake.on("ec2:CreateImage", [Reply::unauthorized()]);
     let mount = host.mount("data");
     let run = cloud.run().set("consistency", "quiesce");
-    let ended = run.set("quiesce_mounts", mount.clone()).end().await;
+    let ended = run.set("quiesce_mount", mount.clone()).end().await;
     ended.assert_code(3);
     assert_eq!(host.log().last().unwrap(), &format!("fsfreeze -u {mount}"));
 }
@@ -372,7 +372,7 @@ async fn a_killed_build_leaves_an_instance_that_lets_itself_go() {
     host.hurries_leases();
     let mount = host.mount("data");
     let run = cloud.run().set("consistency", "quiesce");
-    let run = run.set("quiesce_mounts", mount.clone());
+    let run = run.set("quiesce_mount", mount.clone());
     let killed = run.at_first("ec2:CreateImage", Event::Sigkill).end().await;
     assert_eq!(killed.code, None, "{killed}");
     assert_eq!(cloud.world.images().len(), 1);
@@ -384,7 +384,7 @@ async fn an_instance_without_an_agent_is_refused_with_a_hint() {
     let cloud = Cloud::new();
     cloud.ssm.without_agent(INSTANCE);
     let run = cloud.run().set("consistency", "quiesce");
-    let ended = run.set("quiesce_containers", "db").end().await;
+    let ended = run.set("quiesce_container", "db").end().await;
     ended
         .assert_code(1)
         .assert_said("AmazonSSMManagedInstanceCore");
@@ -400,7 +400,7 @@ async fn the_frozen_time_outlives_a_deadline_and_a_split_run() {
             .outcomes([Course::available(Duration::from_secs(3600))]);
         let run = || {
             let run = cloud.run().in_build("web:1").set("consistency", "quiesce");
-            run.set("quiesce_containers", "db")
+            run.set("quiesce_container", "db")
         };
         if finish == "start" {
             run().command("start").end().await.assert_code(0);
@@ -430,12 +430,12 @@ async fn the_frozen_time_outlives_a_deadline_and_a_split_run() {
 async fn an_image_whose_thaw_nobody_saw_is_refused_by_wait() {
     let cloud = Cloud::new();
     let run = cloud.run().set("consistency", "quiesce");
-    let run = run.set("quiesce_containers", "db");
+    let run = run.set("quiesce_container", "db");
     run.at_first("ec2:CreateImage", Event::Sigkill).end().await;
     let id = cloud.world.images()[0].id.clone();
     let ended = cloud.run().go_on("wait", &id).end().await;
     ended
         .assert_code(2)
         .assert_said("nobody can say that it was")
-        .assert_said(&format!("make-ami clean --image-id {id}"));
+        .assert_said(&format!("make-ami clean --image {id}"));
 }

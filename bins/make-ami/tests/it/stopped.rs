@@ -26,7 +26,7 @@ fn account() -> Cloud {
 fn run<'a>(cloud: &'a Cloud, mode: &str) -> Run<'a> {
     let run = cloud.run().in_build("web:1").set("consistency", mode);
     match mode {
-        "quiesce" => run.set("quiesce_containers", "db"),
+        "quiesce" => run.set("quiesce_container", "db"),
         _ => run,
     }
 }

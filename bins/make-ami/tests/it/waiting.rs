@@ -213,7 +213,7 @@ async fn the_builds_own_limit_ends_the_wait_in_time_and_says_how_to_resume() {
     ended
         .assert_code(6)
         .assert_said("this run stops 2 min 0 s before")
-        .assert_said("make-ami wait --image-id ami-00000000000000001");
+        .assert_said("make-ami wait --image ami-00000000000000001");
     // An hour is CodeBuild's default; ten minutes are gone.
     let (early, late) = (47 * MINUTE, 49 * MINUTE);
     assert!(early < ended.took && ended.took < late, "{ended}");
@@ -223,7 +223,7 @@ async fn the_builds_own_limit_ends_the_wait_in_time_and_says_how_to_resume() {
     ])
     .serve(&cloud.fake);
     let next = cloud.run().in_build("web:2");
-    let next = next.set("resume", "ami-00000000000000001").end().await;
+    let next = next.set("image", "ami-00000000000000001").end().await;
     next.assert_code(0);
 }
 

@@ -45,7 +45,7 @@ impl Uploader<'_> {
                     None => {
                         let error = AwsError::of(&error);
                         let deed =
-                            format!("cannot look at the bucket {bucket}; nothing was touched");
+                            format!("cannot look up the bucket {bucket}; nothing was touched");
                         let failure = error.failure(deed, "s3:ListBucket on the asset bucket");
                         return Err(match (error.status, error.kind) {
                             (Some(404), _) => failure.with_exit(Exit::Refused).hint(
@@ -114,9 +114,7 @@ impl Uploader<'_> {
                 Shelved::Nothing => None,
                 Shelved::Another { etag } => {
                     let place = self.asset_place(bucket, asset);
-                    tracing::warn!(
-                        "{place} holds another content than its key names; it is replaced"
-                    );
+                    tracing::warn!("the content of {place} does not match its key; it is replaced");
                     Some(etag)
                 }
             };

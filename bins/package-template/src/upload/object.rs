@@ -70,13 +70,13 @@ impl Uploader<'_> {
                     return Ok(None);
                 }
                 let action = "s3:GetObject on the object, and s3:ListBucket on the bucket,";
-                let failure = error.failure(format!("cannot look at {place}"), action);
+                let failure = error.failure(format!("cannot look up {place}"), action);
                 return Err(reply::explain(&error, &failure, self.target));
             }
         };
         // Every S3 object has an entity tag; a web page in its place usually has none.
         let etag = reply.e_tag().ok_or_else(|| {
-            Failure::new(Exit::Unavailable, format!("cannot look at {place}"))
+            Failure::new(Exit::Unavailable, format!("cannot look up {place}"))
                 .cause("the answer has no ETag")
                 .hint("something other than S3 answered: check AWS_ENDPOINT_URL, HTTPS_PROXY and AWS_REGION")
         })?;
@@ -103,7 +103,7 @@ impl Uploader<'_> {
         place: &Place<'_>,
         seen: &Seen,
     ) -> Result<AggregatedBytes, Failure> {
-        let deed = format!("cannot read {place}, whose bytes alone prove what it is");
+        let deed = format!("cannot read {place}, and without it its content cannot be verified");
         let ask = async || {
             let call = place
                 .client
@@ -122,7 +122,7 @@ impl Uploader<'_> {
                     Err(match error.status {
                         Some(404 | 412) => failure
                             .with_exit(Exit::Lost)
-                            .hint("it changed since it was looked at; run again to compare with what is there now"),
+                            .hint("it has changed since it was read; run again to compare with what is there now"),
                         _ => failure,
                     })
                 }

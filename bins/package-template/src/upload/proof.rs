@@ -40,7 +40,7 @@ impl Uploader<'_> {
         let bytes = self.read(&place, seen).await?.into_bytes();
         let is_ours = digest_of(&bytes) == Some(archive.digest);
         if !is_ours {
-            tracing::warn!("{place} says that it holds this content, and holds another");
+            tracing::warn!("{place} claims to hold this content, but holds other content");
         }
         Ok(is_ours)
     }

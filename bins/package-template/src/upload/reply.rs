@@ -43,7 +43,7 @@ pub(super) fn verified(
                 "s3://{name}/{key} was stored with the SHA-256 {stored}, and {sent} was sent"
             );
             Err(remains(deed, version)
-                .hint("delete that version, and look for what changes requests on their way"))
+                .hint("delete that version, and find out what changes requests in transit"))
         }
         None => {
             // S3 always answers it; some that speak S3's language do not.
@@ -51,7 +51,7 @@ pub(super) fn verified(
                 "s3://{name}/{key} was stored, and the answer holds no SHA-256 to prove what"
             );
             Err(remains(deed, version)
-                .hint("something other than S3 answered, or between here and S3 headers are taken away: check AWS_ENDPOINT_URL and HTTPS_PROXY"))
+                .hint("something other than S3 answered, or something between here and S3 removes headers: check AWS_ENDPOINT_URL and HTTPS_PROXY"))
         }
     }
 }

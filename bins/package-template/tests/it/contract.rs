@@ -132,7 +132,7 @@ fn the_classic_failures_are_found() {
             "template.zip",
             "app.yml",
             "P308",
-            "which is no zip by its name",
+            "whose name is not that of a zip file",
         ),
     ] {
         let folder = fitting();
@@ -276,7 +276,7 @@ fn the_deployed_pipeline_is_fetched() {
             .contains("the buildspec of project demo-ami: no file is named for it"),
         "{ran}"
     );
-    let ran = check(&["--buildspec", "demo-ami=ami.yml"]);
+    let ran = check(&["--project-buildspec", "demo-ami=ami.yml"]);
     assert_eq!(codes(&ran.assert_code(1).stdout), ["P203"]);
     assert!(
         ran.stdout.contains("\"file\": \"live:demo\""),

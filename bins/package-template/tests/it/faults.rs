@@ -182,7 +182,7 @@ fn aws_says_no() {
             "s3:HeadObject",
             Reply::error(503, "SlowDown", "Reduce your request rate"),
             4,
-            "cannot look at",
+            "cannot look up",
         ),
     ] {
         let (aws, folder) = (FakeAws::start(), project());
@@ -294,7 +294,7 @@ fn the_deadline_is_kept_and_a_signal_stops() {
     let ran = uploading(&folder, &aws).args(["--timeout", "1s"]).run();
     ran.assert_code(6)
         .assert_stderr("did not answer")
-        .assert_stderr("it looks first at what was done");
+        .assert_stderr("it first looks at what was done");
     assert!(ran.duration < Duration::from_secs(20), "{ran}");
 
     let running = uploading(&folder, &aws).arg("--log=info").spawn();

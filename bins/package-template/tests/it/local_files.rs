@@ -468,7 +468,7 @@ fn aliases_are_refused_with_their_place_before_anything_is_touched() {
             "cfn/app.yml:8:17: an alias stands here, and CloudFormation takes none [Y106]",
         )
         .assert_stderr(
-            "cfn/app.yml:12:7: `<<` merges, and CloudFormation takes no merge key [Y105]",
+            "cfn/app.yml:12:7: `<<` merges, and CloudFormation does not take a merge key [Y105]",
         )
         .assert_stderr("--expand-aliases");
     assert!(aws.requests().is_empty());

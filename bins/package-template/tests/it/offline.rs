@@ -43,6 +43,21 @@ fn the_digest_is_of_the_content_and_needs_no_aws() {
 }
 
 #[test]
+fn an_archive_in_a_folder_that_does_not_exist_is_refused() {
+    let folder = project();
+    for more in [&[][..], &["--dry-run"]] {
+        program(&folder)
+            .bare()
+            .args(["cfn/app.yml", "--output", "nodir/out.zip"])
+            .args(more)
+            .run()
+            .assert_code(2)
+            .assert_stderr("cannot write the archive nodir/out.zip")
+            .assert_stderr("nodir is not a folder");
+    }
+}
+
+#[test]
 fn a_local_archive_is_written_once() {
     let folder = project();
     let run = |more: &[&str]| {

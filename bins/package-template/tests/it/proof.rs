@@ -171,7 +171,7 @@ fn who_may_not_decrypt_proves_nothing_and_is_told_so() {
     aws.on("s3:GetObject", [denied]);
     let ran = program.run();
     ran.assert_code(3).assert_stdout("(exit 3)\n");
-    ran.assert_stderr("whose bytes alone prove what it is")
+    ran.assert_stderr("and without it its content cannot be verified")
         .assert_stderr("kms:Decrypt on its KMS key");
     // What is replaced needs no proof.
     write(

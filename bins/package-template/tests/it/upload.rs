@@ -167,7 +167,7 @@ fn a_dry_run_reads_only_and_tells_the_plan() {
     uploading(&folder, &aws)
         .args(["app", "--dry-run", "--force"])
         .run()
-        .assert_stderr("changes: none by meaning")
+        .assert_stderr("changes: none but formatting")
         .assert_stderr("over version version-1");
     assert_eq!(aws.requests_for("s3:PutObject").len(), 1);
 }

@@ -227,7 +227,7 @@ fn project<'e>(input: &ActionInput<'e>) -> Result<Cow<'e, Project>, Failure> {
     }
     tracing::warn!(
         "the project {name} is not in {file}: its build runs {DEFAULT_BUILDSPEC} of the source, without the \
-         project's variables; --projects gives it (aws codebuild batch-get-projects --names {name})"
+         project's variables; --project-file gives it (aws codebuild batch-get-projects --names {name})"
     );
     Ok(Cow::Owned(projects::unknown(name)))
 }

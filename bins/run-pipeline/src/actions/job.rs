@@ -88,7 +88,7 @@ pub(super) async fn run(
         }
         Ok(Ended::Late) => Failure::new(
             Exit::Deadline,
-            format!("the deadline came while {} ran", input.name()),
+            format!("the deadline passed while {} ran", input.name()),
         ),
         Ok(Ended::Status(status)) => Failure::failed(format!(
             "the worker of {} ended with {status} before its job did",
@@ -276,11 +276,8 @@ impl Environment {
         let mut set = |name: &str, value: &str| all.insert(name.to_owned(), value.to_owned());
         set("JOB_WORKER_PASS", passed.trim_start());
         set("JOB_WORKER_PROGRAM", &program_name(&job.program));
-        set(
-            "JOB_WORKER_PROGRAM_FOLDER",
-            &place.program.to_string_lossy(),
-        );
-        set("JOB_WORKER_WORK_FOLDER", &place.work.to_string_lossy());
+        set("JOB_WORKER_PROGRAM_DIR", &place.program.to_string_lossy());
+        set("JOB_WORKER_WORK_DIR", &place.work.to_string_lossy());
         set("JOB_WORKER_CATEGORY", &input.action.category);
         set("JOB_WORKER_PROVIDER", &input.action.provider);
         let version = input.action.version.as_deref().unwrap_or("1");
@@ -358,7 +355,7 @@ fn worker(
 /// What the worker has written down as not removed, in lines.
 async fn left(job: &JobProgram, place: &Place) -> Vec<String> {
     let asked = Command::new(&job.worker)
-        .args(["status", "--format", "json", "--work-folder"])
+        .args(["status", "--format", "json", "--work-dir"])
         .arg(&place.work)
         .env_clear()
         .kill_on_drop(true)

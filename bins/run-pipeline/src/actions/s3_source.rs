@@ -46,7 +46,7 @@ pub(crate) async fn run(input: &ActionInput<'_>) -> Result<ActionOutput, Failure
         .map_err(|_| {
             Failure::new(
                 Exit::Deadline,
-                format!("the deadline came before {place} was fetched"),
+                format!("the deadline passed before {place} was fetched"),
             )
             .hint("nothing was changed; running again is safe")
         })??;

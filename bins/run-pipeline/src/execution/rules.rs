@@ -24,7 +24,7 @@ impl Execution<'_> {
             for rule in &condition.rules {
                 let name = format!("{stage}/{}", rule.name);
                 if is_skipped(self.settings, stage, &rule.name) {
-                    tracing::warn!("the rule {name} is taken for met (--skip)");
+                    tracing::warn!("the rule {name} is treated as met (--skip)");
                     continue;
                 }
                 let met = match rule.provider.as_str() {

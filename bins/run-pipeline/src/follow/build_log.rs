@@ -120,7 +120,7 @@ impl<'a> BuildLogs<'a> {
         let client = aws_sdk_codebuild::Client::new(&session.config);
         let answer = client.batch_get_builds().ids(id).send().await;
         let answer = answer.map_err(|error| {
-            let deed = format!("cannot look at the build {id} in {}", session.region);
+            let deed = format!("cannot look up the build {id} in {}", session.region);
             AwsError::of(&error).failure(deed, "codebuild:BatchGetBuilds")
         })?;
         let logs = answer.builds().first().and_then(|build| build.logs());

@@ -1,4 +1,4 @@
-//! `--start`: begins an execution, with sources pinned to the versions that are given.
+//! `--start-execution`: begins an execution, with sources pinned to the versions that are given.
 //!
 //! Source: the API's StartPipelineExecution and SourceRevisionOverride. That CodeCommit, GitHub and connections take a
 //! commit id, S3 a version id and ECR a digest is from their documentation; no account was asked.

@@ -96,12 +96,12 @@ impl Again {
                 _ => "rollback",
             };
             if history.is_none() {
-                faults.of(field, "the runs of before are not known (--history-dir)");
+                faults.of(field, "earlier runs are not known (--history-dir)");
             }
             if is_part {
                 faults.of(
                     field,
-                    "it says itself what runs: no --from, --until and --only",
+                    "it decides what runs: --from, --until and --only cannot be used with it",
                 );
             }
         }

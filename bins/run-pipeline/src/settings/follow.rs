@@ -20,10 +20,13 @@ impl Follow {
     /// With the id that was given in the place of a definition.
     pub(crate) fn of(self, id: Option<PathBuf>, faults: &mut Faults) -> Self {
         if id.is_some() && self.is_started {
-            faults.of("start", "an execution that is named has begun already");
+            faults.of(
+                "start_execution",
+                "an execution that is named has begun already",
+            );
         }
         if !self.revisions.is_empty() && !self.is_started {
-            faults.of("source_revision", "only --start pins a source");
+            faults.of("source_revision", "only --start-execution pins a source");
         }
         Self {
             execution: id.map(|id| id.to_string_lossy().into_owned()),

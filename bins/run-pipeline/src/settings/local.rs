@@ -79,7 +79,7 @@ pub(crate) fn artifacts(given: Given<Lines>, faults: &mut Faults) -> Vec<(String
     all
 }
 
-/// Reads the files of the stubs: a JSON object of texts each.
+/// Reads the files of the stubs: a JSON object of strings each.
 pub(crate) fn stubs(
     pairs: Vec<(String, String)>,
     faults: &mut Faults,
@@ -99,12 +99,12 @@ fn variables(file: &str) -> Result<Vec<(String, String)>, String> {
     let value: Value = serde_json::from_slice(&bytes)
         .map_err(|error| format!("not JSON (line {})", error.line()))?;
     let Value::Object(map) = value else {
-        return Err("not a JSON object of texts".to_owned());
+        return Err("not a JSON object of strings".to_owned());
     };
     map.into_iter()
         .map(|(key, value)| match value {
             Value::String(text) => Ok((key, text)),
-            _ => Err(format!("{key} is not a text")),
+            _ => Err(format!("{key} is not a string")),
         })
         .collect()
 }

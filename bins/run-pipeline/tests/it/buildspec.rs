@@ -220,7 +220,7 @@ fn the_deadline_ends_a_build() {
     .args(["--timeout", "1s"])
     .run()
     .assert_code(6)
-    .assert_stderr("the deadline came while the item at buildspec.yml:2 ran");
+    .assert_stderr("the deadline passed while the item at buildspec.yml:2 ran");
 }
 
 #[test]

@@ -14,7 +14,7 @@ const STACK: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/1"
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
         .arg("follow")
-        .args(["--pipeline", "shop"])
+        .args(["--pipeline-name", "shop"])
         .env("RUN_PIPELINE_TIMEOUT", "60s")
 }
 
@@ -276,7 +276,7 @@ fn a_deadline_says_how_it_is_followed_again() {
         .run()
         .assert_code(6)
         .assert_stderr("Release/Ask waits for an approval")
-        .assert_stderr("run-pipeline follow e1 --pipeline shop follows it again");
+        .assert_stderr("run-pipeline follow e1 --pipeline-name shop follows it again");
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn it_starts_with_the_versions_that_are_given() {
     ));
     let fake = fake(&pipeline);
     let pinned = [
-        "--start",
+        "--start-execution",
         "--source-revision",
         "App=v7",
         "--source-revision",
@@ -328,7 +328,7 @@ fn it_starts_with_the_versions_that_are_given() {
     );
     assert!(sent["clientRequestToken"].is_string());
     program()
-        .args(["--start", "--source-revision", "Ap=v7"])
+        .args(["--start-execution", "--source-revision", "Ap=v7"])
         .envs(fake.env())
         .run()
         .assert_code(2)
@@ -350,18 +350,18 @@ fn what_cannot_be_followed_is_refused() {
     };
     refused(&[], "has no execution yet");
     refused(
-        &["e1", "--start"],
+        &["e1", "--start-execution"],
         "an execution that is named has begun already",
     );
     refused(
         &["--source-revision", "App=v7"],
-        "only --start pins a source",
+        "only --start-execution pins a source",
     );
     Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
         .arg("follow")
         .run()
         .assert_code(2)
-        .assert_stderr("--pipeline");
+        .assert_stderr("--pipeline-name");
     program()
         .run()
         .assert_code(2)
@@ -408,7 +408,7 @@ fn moto_starts_an_execution() {
     let (status, body) = moto.request("POST", "/", &headers, sent.to_string().as_bytes());
     assert_eq!(status, 200, "{body}");
     program()
-        .args(["--start", "--source-revision", "App=v7"])
+        .args(["--start-execution", "--source-revision", "App=v7"])
         .env("RUN_PIPELINE_TIMEOUT", "8s")
         .envs(moto.env())
         .run()

@@ -58,7 +58,7 @@ fn the_picture_of_the_readme_is_that_of_the_pipeline() {
     let drawn = harness::Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
         .dir(root)
         .args(["graph", "cfn/pipeline.yml"])
-        .args(["--parameters", "cfn/config/pipeline-dev.json"])
+        .args(["--parameter-file", "cfn/config/pipeline-dev.json"])
         .args(["--drawing", "svg"])
         .run();
     let picture = &drawn.assert_code(0).stdout;

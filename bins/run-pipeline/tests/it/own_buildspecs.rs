@@ -116,7 +116,7 @@ fn every_environments_pipeline_has_no_faults() {
         let parameters = format!("cfn/config/pipeline-{environment}.json");
         Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
             .dir(repository())
-            .args(["check", "cfn/pipeline.yml", "--parameters", &parameters])
+            .args(["check", "cfn/pipeline.yml", "--parameter-file", &parameters])
             .run()
             .assert_code(0)
             .refute_stderr("warning");

@@ -57,10 +57,10 @@ fn run(folder: &Path, line: &str) -> Ran {
 fn the_page_leads_to_a_green_run() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path());
-    let plan = "run-pipeline plan shop.json --projects projects.json";
+    let plan = "run-pipeline plan shop.json --project-file projects.json";
     let refused = run(folder.path(), plan);
     let refused = &refused.assert_code(2).stderr;
-    let green = "run-pipeline shop.json --projects projects.json \\\n    --approve Release/Approve --skip Deploy/Service";
+    let green = "run-pipeline shop.json --project-file projects.json \\\n    --approve Release/Approve --skip Deploy/Service";
     let ran = run(folder.path(), green);
     let mut report: Value = serde_json::from_str(&ran.assert_code(0).stdout).unwrap();
     assert_eq!(report["Build"]["IMAGE_TAG"], "dev-7");

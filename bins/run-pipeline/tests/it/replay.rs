@@ -114,7 +114,7 @@ fn program(action: &str) -> Program {
     Program::new(env!("CARGO_BIN_EXE_run-pipeline")).args([
         "replay",
         "e1",
-        "--pipeline",
+        "--pipeline-name",
         "shop",
         "--action",
         action,
@@ -198,7 +198,7 @@ fn what_cannot_be_replayed_is_refused() {
         .assert_code(2)
         .assert_stderr("CodePipeline of AWS itself would be asked");
     Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
-        .args(["replay", "e1", "--pipeline", "shop"])
+        .args(["replay", "e1", "--pipeline-name", "shop"])
         .run()
         .assert_code(2)
         .assert_stderr("--action");

@@ -20,13 +20,13 @@ use crate::settings::{LogicalId, StackName, StackResource};
 #[serde(default)]
 pub struct Raw {
     /// The presigned address of a WaitConditionHandle, also in Base64; instead of --stack and --resource
-    #[arg(value_name = "URL", help_heading = "Who is told")]
+    #[arg(value_name = "URL", help_heading = "What is signalled")]
     handle: Given<Guarded<Handle>>,
     /// The stack, by name or ARN
-    #[arg(long, value_name = "NAME", help_heading = "Who is told")]
+    #[arg(long, value_name = "NAME", help_heading = "What is signalled")]
     stack: Given<StackName>,
     /// The logical id of the resource that waits
-    #[arg(long, value_name = "LOGICAL-ID", help_heading = "Who is told")]
+    #[arg(long, value_name = "LOGICAL-ID", help_heading = "What is signalled")]
     resource: Given<LogicalId>,
     /// true signals SUCCESS, false FAILURE
     #[arg(
@@ -130,7 +130,7 @@ impl Settings for Raw {
             }
             (true, false) => handle.map(|handle| Target::Handle(handle.0)),
             (false, false) => {
-                faults.add("nobody is named: give --stack and --resource, or the address of a wait condition handle");
+                faults.add("no target is given: give --stack and --resource, or the address of a wait condition handle");
                 None
             }
             (false, true) => {

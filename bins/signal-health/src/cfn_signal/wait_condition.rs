@@ -75,7 +75,7 @@ pub(super) async fn send(url: &HttpUrl, news: &News<'_>, context: &Context) -> R
     sent.map_err(|ended| {
         ended
             .into_failure(&what)
-            .hint("the handle may have taken it; sending it again with the same id is harmless")
+            .hint("the handle may have received it; sending it again with the same id is harmless")
     })?;
     tracing::info!(
         "signalled {status} for {} to the wait condition at {}",

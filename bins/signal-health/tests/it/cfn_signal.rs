@@ -279,7 +279,7 @@ fn a_handle_goes_by_the_proxy_that_is_given() {
         ])
         .run()
         .assert_code(6)
-        .assert_stderr("the proxy does not connect to");
+        .assert_stderr("the proxy of ");
     assert!(fake.operations().is_empty());
 }
 
@@ -292,7 +292,7 @@ fn wrong_flags_are_refused_all_at_once() {
         .assert_code(2)
         .assert_stderr("neither true nor false")
         .assert_stderr("given together or not at all")
-        .assert_stderr("nobody is named: give --stack and --resource, or the address of a wait condition handle");
+        .assert_stderr("no target is given: give --stack and --resource, or the address of a wait condition handle");
     cfn_signal(&fake)
         .args(["--resource", "Group"])
         .run()

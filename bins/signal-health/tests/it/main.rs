@@ -343,7 +343,7 @@ fn no_metadata_service_says_where_to_run() {
         .run();
     ran.assert_code(2)
         .refute_stderr("DispatchFailure")
-        .assert_stderr("cannot learn the id of this instance")
+        .assert_stderr("cannot find out the id of this instance")
         .assert_stderr("not in a container");
     assert!(fake.requests_for(SIGNAL).is_empty());
 }
@@ -365,7 +365,7 @@ fn at_the_deadline_the_metadata_service_is_told_with_what_it_met() {
             .args(["--timeout", "3s"])
             .run();
         ran.assert_code(2)
-            .assert_stderr("cannot learn the id of this instance")
+            .assert_stderr("cannot find out the id of this instance")
             .assert_stderr(met)
             .refute_stderr("was not asked");
     }

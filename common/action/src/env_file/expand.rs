@@ -18,7 +18,7 @@ const MAX_VALUE_BYTES: usize = 262_144;
 /// before it, so that a screenful would fill the memory.
 const MAX_GROWTH_BYTES: usize = 4 << 20;
 
-pub(super) const TOO_LARGE: &str = "an expansion that grows without end; write the value out";
+pub(super) const TOO_LARGE: &str = "an expansion that never ends; write the value out";
 
 /// How much the values of a text have grown.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ fn braced<'a>(
     lookup: &dyn Fn(&str) -> Option<String>,
     depth: usize,
 ) -> Result<(String, &'a str), &'static str> {
-    const COMPLEX: &str = "an expansion of a form that is not read here; write its value out";
+    const COMPLEX: &str = "an expansion of a form that is not supported here; write its value out";
     let (name, after) = name(inside);
     if name.is_empty() {
         return Err("`${` without a name and `}`");

@@ -147,7 +147,7 @@ fn values_that_grow_without_end_are_refused() {
     for dialect in [Dialect::Compose, Dialect::Dotenv, Dialect::Sh] {
         for text in [&doubling, &growing] {
             let faults = one(text, dialect).unwrap_err();
-            let grown = "an expansion that grows without end";
+            let grown = "an expansion that never ends";
             assert!(
                 faults.iter().any(|fault| fault.contains(grown)),
                 "{dialect:?}"

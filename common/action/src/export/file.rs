@@ -20,7 +20,7 @@ const OF_GITHUB: [&str; 5] = [
 #[derive(Debug, thiserror::Error)]
 pub enum FileFault {
     /// A link, folder, fifo or device is in the place of the file.
-    #[error("{} is {kind}; an export file must be a plain file of its own", path.display())]
+    #[error("{} is {kind}; an export file must be a regular file of its own", path.display())]
     NotPlain {
         /// The path that was given.
         path: PathBuf,
@@ -29,7 +29,7 @@ pub enum FileFault {
     },
     /// A file of another user is in the place of the file.
     #[error(
-        "{} belongs to another user (id {owner}); an export file must be a plain file of its own",
+        "{} belongs to another user (id {owner}); an export file must be a regular file of its own",
         path.display()
     )]
     NotOurs {
@@ -40,7 +40,7 @@ pub enum FileFault {
     },
     /// A file to which others append.
     #[error(
-        "{} is the file that {variable} names; writing it anew would lose what the step wrote there before: append to it, as in `… >> \"${variable}\"`",
+        "{} is the file that {variable} names; overwriting it would lose what the step wrote before: append to it, as in `… >> \"${variable}\"`",
         path.display()
     )]
     OfGithub {

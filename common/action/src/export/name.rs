@@ -58,7 +58,7 @@ pub enum NameFault {
     Steering(String),
     /// A shell has it for itself.
     #[error(
-        "{0:?}: a shell keeps this name for itself: it refuses the assignment, or later commands see another value"
+        "{0:?}: the shell reserves this name: it refuses the assignment, or later commands see another value"
     )]
     OfShell(String),
 }
@@ -130,8 +130,8 @@ mod tests {
             ("CODEBUILD_X", "reserved by CodeBuild"),
             ("PATH", "would change how later commands run"),
             ("LD_PRELOAD", "would change how later commands run"),
-            ("UID", "a shell keeps this name for itself"),
-            ("_", "a shell keeps this name for itself"),
+            ("UID", "the shell reserves this name"),
+            ("_", "the shell reserves this name"),
         ] {
             let said = said(name).unwrap_or_default();
             assert!(said.contains(part), "{name}: {said}");

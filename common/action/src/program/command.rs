@@ -20,16 +20,16 @@ pub(super) struct Common {
     /// Write the exports to this file instead of stdout; source it in the next buildspec item
     #[arg(long, value_name = "FILE", help_heading = "Every program")]
     pub(super) export_file: Given<PathBuf>,
-    /// Make read-only calls only and print the plan to stderr
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Every program")]
+    /// Make only read-only calls, and print the plan to stderr
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "Every program")]
     pub(super) dry_run: Given<Switch>,
     /// With --dry-run, also write the plan to this file as JSON
     #[arg(long, value_name = "FILE", help_heading = "Every program")]
     pub(super) plan_file: Given<PathBuf>,
-    /// The one deadline of the whole run, such as 90s, 20m or 6h
+    /// The deadline of the whole run, such as 90s, 20m or 6h
     #[arg(long, value_name = "DURATION", help_heading = "Every program")]
     pub(super) timeout: Given<Timeout>,
-    /// Log lines as text or json, on stderr
+    /// The format of the log lines on stderr: text or json
     #[arg(
         long,
         value_name = "FORMAT",
@@ -37,7 +37,7 @@ pub(super) struct Common {
         help_heading = "Every program"
     )]
     pub(super) log_format: Given<log::Format>,
-    /// What to log: a level, or target=level pairs such as info,aws_config=debug
+    /// The log level, or target=level pairs such as info,aws_config=debug
     #[arg(
         long,
         value_name = "FILTER",
@@ -45,13 +45,13 @@ pub(super) struct Common {
         help_heading = "Every program"
     )]
     pub(super) log: Given<log::Filter>,
-    /// Act although an earlier build phase failed (CODEBUILD_BUILD_SUCCEEDING=0)
-    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Every program")]
+    /// Run even though an earlier build phase failed (CODEBUILD_BUILD_SUCCEEDING=0)
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "Every program")]
     pub(super) even_if_failed: Given<Switch>,
 }
 
-/// The id of `--help-all`.
-pub(crate) const HELP_ALL: &str = "help_all";
+/// The id of `-h` and `--help`.
+pub(crate) const HELP: &str = "help";
 
 /// The id of `--describe`.
 pub(crate) const DESCRIBE: &str = "describe";
@@ -68,7 +68,9 @@ pub fn command<S: Args>(program: &Program) -> Command {
                 let field = argument.get_id().as_str().to_owned();
                 let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
                 let variable = program.variable(&field);
-                argument.help(format!("{help} [{variable}]"))
+                let is_list = matches!(argument.get_action(), ArgAction::Append) && !argument.is_positional();
+                let list = if is_list { "; repeatable" } else { "" };
+                argument.help(format!("{help}{list} [{variable}]"))
             })
             .arg(
                 clap::Arg::new("env_file")
@@ -76,20 +78,21 @@ pub fn command<S: Args>(program: &Program) -> Command {
                     .value_name("FILE")
                     .action(ArgAction::Append)
                     .help_heading("Every program")
-                    .help("Take variables from NAME=value lines; repeatable, the later file wins, the process environment wins over all"),
+                    .help("Read variables from the NAME=value lines of this file; a later file overrides an earlier one, and the process environment overrides them all; repeatable"),
             )
             .arg(
                 clap::Arg::new("env_dialect")
                     .long("env-dialect")
                     .value_name("DIALECT")
                     .help_heading("Every program")
-                    .help("How to read env files: portable (only lines that all readers agree on), docker, compose, dotenv or sh"),
+                    .help("The syntax of the env files: portable (only lines that every reader understands in the same way), docker, compose, dotenv or sh"),
             )
             .arg(
-                clap::Arg::new(HELP_ALL)
-                    .long("help-all")
-                    .action(ArgAction::HelpLong)
-                    .help("Explain every setting, with defaults and examples"),
+                clap::Arg::new(HELP)
+                    .short('h')
+                    .long("help")
+                    .action(ArgAction::Help)
+                    .help("Explain every setting (--help), or list them on one screen (-h)"),
             )
     };
     let describe = clap::Arg::new(DESCRIBE)
@@ -104,9 +107,10 @@ pub fn command<S: Args>(program: &Program) -> Command {
         .after_help(program.examples)
         .subcommand_precedence_over_arg(true)
         .args_conflicts_with_subcommands(true)
+        .disable_help_flag(true)
         .disable_help_subcommand(true);
     for subcommand in program.commands {
-        let declared = with_settings(Command::new(subcommand.name));
+        let declared = with_settings(Command::new(subcommand.name)).disable_help_flag(true);
         command = command.subcommand(declared.about(subcommand.about));
     }
     command
@@ -119,7 +123,7 @@ pub(crate) fn declared<S: Args>(program: &Program) -> Vec<Declared> {
         .filter(|argument| {
             !matches!(
                 argument.get_id().as_str(),
-                "env_file" | "env_dialect" | "help" | HELP_ALL | DESCRIBE | "version"
+                "env_file" | "env_dialect" | HELP | DESCRIBE | "version"
             )
         })
         .map(|argument| {
@@ -137,10 +141,10 @@ pub(crate) fn declared<S: Args>(program: &Program) -> Vec<Declared> {
         .collect()
 }
 
-/// `-h` and `--help` are the overview, `--help-all` the whole; after `--` all are arguments like any other.
+/// `-h` is the overview, `--help` the whole; after `--` all are arguments like any other.
 pub(super) fn asks_for_overview(error: &clap::Error, arguments: &[OsString]) -> bool {
     let mut flags = arguments.iter().take_while(|argument| *argument != "--");
-    error.kind() == ErrorKind::DisplayHelp && !flags.any(|argument| argument == "--help-all")
+    error.kind() == ErrorKind::DisplayHelp && !flags.any(|argument| argument == "--help")
 }
 
 pub(super) fn env_files(matches: &ArgMatches) -> Vec<PathBuf> {
@@ -171,8 +175,8 @@ pub(super) fn usage_failure(program: &Program, error: &clap::Error) -> Failure {
             failure.detail(format!("did you mean {near}?"))
         })
     } else if is_stray(program, error) {
-        Failure::refused("an argument stands where none is expected").detail(
-            "it is not shown, because it may be a part of a value; a value with spaces is quoted, as in --flag 'a b'",
+        Failure::refused("there is an unexpected argument").detail(
+            "it is not shown, because it may be part of a secret value; quote a value that has spaces in it, as in --flag 'a b'",
         )
     } else {
         told(error)

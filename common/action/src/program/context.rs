@@ -89,5 +89,5 @@ pub(super) fn build_failed_before(program: &str) -> Failure {
     Failure::refused(format!(
         "an earlier phase of this build failed (CODEBUILD_BUILD_SUCCEEDING=0); {program} does nothing"
     ))
-    .hint("CodeBuild runs post_build after a failed build; --even-if-failed acts all the same")
+    .hint("CodeBuild runs post_build after a failed build, too; --even-if-failed runs the program anyway")
 }

@@ -1,6 +1,6 @@
-//! What `--help` says: a program on one screen. `--help-all` explains every setting.
+//! What `-h` says: a program on one screen. `--help` explains every setting.
 
-use crate::program::command::{HELP_ALL, command};
+use crate::program::command::{HELP, command};
 use crate::program::spec::Program;
 use clap::Args;
 use std::fmt::Write as _;
@@ -25,7 +25,7 @@ pub fn overview<S: Args>(program: &Program) -> String {
     }
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for argument in command.get_arguments() {
-        if matches!(argument.get_id().as_str(), "help" | HELP_ALL | "version") {
+        if matches!(argument.get_id().as_str(), HELP | "version") {
             continue;
         }
         let heading = argument.get_help_heading().unwrap_or("Settings").to_owned();
@@ -48,7 +48,7 @@ pub fn overview<S: Args>(program: &Program) -> String {
     }
     let _ = writeln!(
         text,
-        ".\n`{} --help-all` explains every one.\n\n{}",
+        ".\n`{} --help` explains every one.\n\n{}",
         program.name,
         program.examples.trim_end()
     );

@@ -154,12 +154,12 @@ fn words(program: &Program, panic: &PanicHookInfo<'_>, exit: Exit) -> Failure {
         failure.cause(text)
     } else {
         failure.detail(format!(
-            "its words may hold a value, so they are not shown; with {}=debug they are",
+            "its message may contain a secret and is not shown; {}=debug shows it",
             program.variable("log")
         ))
     };
     let failure = if exit == Exit::Remains {
-        failure.changed("what was made before may remain; the lines above name it")
+        failure.changed("what was made before may still be there; the lines above name it")
     } else {
         failure
     };

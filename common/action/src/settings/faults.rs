@@ -109,7 +109,8 @@ impl Faults {
             n => format!("{n} settings are wrong; nothing was touched"),
         };
         let more = self.is_partial.then(|| {
-            "what settings mean together is checked once the env files can be read".to_owned()
+            "settings that depend on each other are checked once the env files can be read"
+                .to_owned()
         });
         self.faults
             .into_iter()

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A switch: `1`, `true` or `yes`; `0`, `false` or `no`.
+/// A switch: `yes`, `true` or `1`; `no`, `false` or `0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Switch(pub bool);
 
@@ -15,7 +15,7 @@ impl FromStr for Switch {
             "1" | "true" | "yes" => Ok(Switch(true)),
             "0" | "false" | "no" => Ok(Switch(false)),
             _ => Err(format!(
-                "{text:?} is not a switch; use 1, true, yes, 0, false or no"
+                "{text:?} is not a switch; use yes or no (true, false, 1 and 0 mean the same)"
             )),
         }
     }
@@ -31,11 +31,11 @@ impl FromStr for Timeout {
     fn from_str(text: &str) -> Result<Self, String> {
         match humantime::parse_duration(text) {
             Ok(Duration::ZERO) => {
-                Err("zero leaves no time at all; write such as 90s, 20m or 6h".to_owned())
+                Err("zero is not a duration here; write one such as 90s, 20m or 6h".to_owned())
             }
             Ok(duration) => Ok(Timeout(duration)),
             Err(_) => Err(format!(
-                "{text:?} is not a duration; write such as 90s, 20m or 6h"
+                "{text:?} is not a duration; write one such as 90s, 20m or 6h"
             )),
         }
     }
@@ -88,9 +88,28 @@ impl<const MAX: u32> FromStr for Count<MAX> {
     }
 }
 
-/// A list: one element a line (in a variable) or a flag given several times; blank ones are dropped.
+/// A list: one element a line in a variable, or a flag given several times. Blank elements are dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lines(pub Vec<String>);
+
+/// The elements of a list of names or ids, none of which can have a comma in it: as [`Lines`], and commas separate too.
+pub fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', '\n', '\0'])
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+}
+
+/// A list of [`names`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Names(pub Vec<String>);
+
+impl FromStr for Names {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Names(names(text).map(str::to_owned).collect()))
+    }
+}
 
 /// Arguments exactly as they were given, white space, line breaks and all. A variable holds one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -170,7 +189,7 @@ pub fn is_ec2_id(text: &str, prefix: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arguments, Count, Lines, RegionName, Switch, Timeout, is_ec2_id};
+    use super::{Arguments, Count, Lines, Names, RegionName, Switch, Timeout, is_ec2_id};
     use std::time::Duration;
 
     #[test]
@@ -229,6 +248,14 @@ mod tests {
             " a \n\n b".parse(),
             Ok(Lines(vec!["a".to_owned(), "b".to_owned()]))
         );
+    }
+
+    #[test]
+    fn names_are_lines_or_separated_by_commas() {
+        let want = Ok(Names(vec!["a".to_owned(), "b".to_owned()]));
+        for text in ["a,b", "a\nb\n", "a\0b", " a, ,\n b"] {
+            assert_eq!(text.parse(), want, "{text:?}");
+        }
     }
 
     #[test]

@@ -76,7 +76,7 @@ async fn a_proxy_that_refuses_is_named_with_its_answer() {
     let error = dialer.open(&to, soon()).await.err().unwrap();
     assert_eq!(
         error.to_string(),
-        "the proxy does not connect to tunnel.example.com:443: it answered 403 Forbidden"
+        "the proxy of https_proxy does not connect to tunnel.example.com:443: it answered 403 Forbidden"
     );
 }
 

@@ -110,7 +110,7 @@ async fn what_earlier_attempts_met_is_said_also_of_a_new_call() {
         config.retry_config(RetryConfig::disabled()).build()
     };
     let throttled = late(Some(Reply::error(400, "Throttling", "Rate exceeded")), once).await;
-    let begin = "the deadline came before cloudformation DescribeStacks succeeded; ";
+    let begin = "the deadline passed before cloudformation DescribeStacks succeeded; ";
     let said = throttled.strip_prefix(begin).unwrap();
     assert_eq!(said, "AWS said last (attempt 7): Throttling: Rate exceeded");
     let closed = late(Some(Reply::close()), once).await;
@@ -129,7 +129,7 @@ async fn what_earlier_attempts_met_is_said_also_of_a_new_call() {
     let never = late(None, once).await;
     assert_eq!(
         never,
-        "the deadline came: cloudformation DescribeStacks was not asked"
+        "the deadline passed: cloudformation DescribeStacks was not asked"
     );
 }
 
@@ -179,7 +179,7 @@ async fn what_is_not_a_call_ends_with_the_deadline_too() {
     let late = wait::in_time(deadline, &Interrupt::never(), "x was read", never).await;
     let late = late.unwrap_err();
     assert_eq!(late.exit(), Exit::Deadline);
-    assert_eq!(late.deed(), "the deadline came before x was read");
+    assert_eq!(late.deed(), "the deadline passed before x was read");
     assert!(started.elapsed() <= SECOND * 20);
 }
 

@@ -51,7 +51,9 @@ impl FromStr for Source {
             }
         };
         if path.is_empty() {
-            return Err(format!("{text:?} names no file; write PATH or PATH=NAME"));
+            return Err(format!(
+                "{text:?} does not name a file; write PATH or PATH=NAME"
+            ));
         }
         let name = if name == "." {
             ""

@@ -90,11 +90,11 @@ impl Run<'_> {
             Some(true) if (self.subject.archive.read)(path).is_some() => return Some(()),
             Some(true) => {
                 let artifact = around.artifact.as_deref().unwrap_or_default();
-                let message = format!("{what} is no plain file in artifact {artifact}");
+                let message = format!("{what} is not a regular file in artifact {artifact}");
                 let file = &around.pipeline.file;
                 self.find(
                     Finding::new(&file_not_in_artifact::RULE, file, Some(place), message).hint(
-                        "a symbolic link stays a link in the archive: name the file that it leads to",
+                        "a symbolic link stays a link in the archive: name the file that it points to",
                     ),
                 );
                 return None;

@@ -18,7 +18,7 @@ use crate::rules::{self, malformed_reference, not_earlier, unknown_key, unknown_
 ///
 /// `keys` names the variables that the action behind a namespace makes, where that is
 /// known (the exported variables of a buildspec, the outputs of a template); a namespace
-/// that is not in the map is not looked into.
+/// that is not in the map is not checked.
 #[must_use]
 pub fn check(pipeline: &Pipeline, keys: &BTreeMap<String, Vec<String>>) -> Vec<Finding> {
     check_with(pipeline, keys, &|_, _| None)

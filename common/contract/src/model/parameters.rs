@@ -166,11 +166,11 @@ fn texts<'n>(
             Content::Scalar(text, _) => {
                 wrong(
                     value.place,
-                    format!("the value of {name} is {text}, not a text"),
+                    format!("the value of {name} is {text}, not a string"),
                 );
             }
             _ => {
-                let message = format!("the value of {name} is {}, not a text", value.kind());
+                let message = format!("the value of {name} is {}, not a string", value.kind());
                 wrong(value.place, message);
             }
         }
@@ -337,7 +337,7 @@ mod tests {
         assert_eq!(
             lines(text),
             [
-                "c.json:3:11: the value of Size is 3, not a text",
+                "c.json:3:11: the value of Size is 3, not a string",
                 "c.json:2:3: t.yml declares no parameter AmiId\n  hint: did you mean AMIId?",
                 "c.json:3:23: AMIId is \"i-1\", which is no AWS::EC2::Image::Id\n  hint: such a value begins with ami-",
                 "c.json:4:8: N is \"x\", which is no Number",

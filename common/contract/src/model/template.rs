@@ -25,7 +25,7 @@ pub struct Template {
     pub outputs: Vec<(String, Node)>,
     /// The whole document, for checks that look further.
     pub root: Node,
-    /// What is probably not meant, such as an unknown section or a key that stands twice.
+    /// What is probably not meant, such as an unknown section or a key that appears twice.
     pub warnings: Vec<Finding>,
     /// Where aliases stand.
     pub aliases: Vec<Place>,

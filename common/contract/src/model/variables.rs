@@ -170,7 +170,7 @@ pub fn is_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"@-_".contains(&byte))
 }
 
-/// The text with every reference replaced by its value. Values are not looked into: a
+/// The text with every reference replaced by its value. Values are not checked: a
 /// value that itself holds `#{…}` stays as it is.
 ///
 /// # Errors

@@ -23,13 +23,13 @@ pub const MAX_NODES: usize = 200_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     /// Its tree: aliases stand for their values, merge keys for the entries that they add, and of a key that
-    /// stands twice the last one counts.
+    /// appears twice the last one counts.
     pub root: Node,
     /// Where the aliases stand (`*name`), in the order of the text.
     pub aliases: Vec<Place>,
     /// The merge keys (`<<`), in the order of the text.
     pub merges: Vec<Merge>,
-    /// A warning for each key that stands twice.
+    /// A warning for each key that appears twice.
     pub twice: Vec<Finding>,
 }
 
@@ -47,7 +47,7 @@ pub struct Merge {
 /// Reads bytes that should hold exactly one YAML (or JSON) document whose keys stand once.
 ///
 /// # Errors
-/// As [`read_bytes`], and for a key that stands twice in its mapping.
+/// As [`read_bytes`], and for a key that appears twice in its mapping.
 pub fn parse_bytes(file: &str, bytes: &[u8]) -> Result<Node, Finding> {
     read_bytes(file, bytes).and_then(Document::strict)
 }
@@ -314,7 +314,7 @@ impl<'a> Builder<'a> {
                 continue;
             }
             if let Some(first) = seen.insert(name.to_owned(), key.place.line) {
-                let message = format!("key `{name}` stands twice, first on line {first}");
+                let message = format!("key `{name}` appears twice, first on line {first}");
                 let finding = self
                     .fault(&duplicate_key::RULE, key.place, message)
                     .hint("remove or rename one: some readers take the last, others refuse");

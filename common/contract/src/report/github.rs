@@ -15,7 +15,7 @@ pub(super) fn render(report: &Report) -> String {
     for unread in &report.unread {
         out.push_str(&format!(
             "::notice::{}\n",
-            data(&format!("not looked into: {unread}"))
+            data(&format!("not checked: {unread}"))
         ));
     }
     // The log shows what is no command as it is.

@@ -25,7 +25,7 @@ pub(super) fn render(report: &Report, tool: Tool) -> String {
     let notifications: Vec<Value> = report
         .unread
         .iter()
-        .map(|text| json!({"level": "note", "message": {"text": format!("not looked into: {text}")}}))
+        .map(|text| json!({"level": "note", "message": {"text": format!("not checked: {text}")}}))
         .collect();
     let value = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",

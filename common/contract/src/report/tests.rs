@@ -100,7 +100,7 @@ error[P201]: #{X.Y}: no <such> \"namespace\"
             || shown.contains("note[T102]: other.yml: 60000 bytes"),
         "{shown}"
     );
-    assert!(shown.contains("not looked into: app.yml"));
+    assert!(shown.contains("not checked: app.yml"));
     assert!(shown.ends_with("1 error, 1 warning, 1 note\n"), "{shown}");
 }
 
@@ -195,7 +195,7 @@ fn github_shows_each_finding_at_its_place() {
     );
     assert_eq!(
         lines[3],
-        "::notice::not looked into: app.yml: it is not in the folder"
+        "::notice::not checked: app.yml: it is not in the folder"
     );
     assert_eq!(lines[4], "1 error, 1 warning, 1 note");
     assert_eq!(lines.len(), 5);

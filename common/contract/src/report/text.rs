@@ -20,7 +20,7 @@ pub(super) fn render(report: &Report) -> String {
         out.push_str("\n\n");
     }
     for unread in &report.unread {
-        out.push_str(&format!("not looked into: {unread}\n"));
+        out.push_str(&format!("not checked: {unread}\n"));
     }
     out.push_str(&summary(report));
     out.push('\n');

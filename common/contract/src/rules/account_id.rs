@@ -2,13 +2,13 @@
 
 use crate::rule::{Example, Rule, Severity};
 
-/// An unquoted account id, by the key it stands under, is a number: tools that write it again drop its zeros or
+/// An unquoted account id (its key says that it is one) is a number: tools that write it again drop its zeros or
 /// turn it into 1.1e+11.
 pub static RULE: Rule = Rule {
     code: "Y103",
     name: "account-id",
     severity: Severity::Warning,
-    summary: "An unquoted account id, by the key it stands under, is a number: tools that write it again drop its zeros or turn it into 1.1e+11.",
+    summary: "An unquoted account id (its key says that it is one) is a number: tools that write it again drop its zeros or turn it into 1.1e+11.",
     fix: "quote it",
     source: "https://github.com/aws/serverless-application-model/issues/91",
     example: Example::Change {

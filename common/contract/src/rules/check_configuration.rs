@@ -7,7 +7,7 @@ pub static RULE: Rule = Rule {
     code: "I004",
     name: "check-configuration",
     severity: Severity::Error,
-    summary: "The check's configuration file holds what is not understood.",
+    summary: "The check's configuration file has an entry that is not understood.",
     fix: "it has `severity`, by code, and `ignore`, a list of `code`, `file` and `reason`",
     source: source::OWN_PAGE,
     example: Example::Change {

@@ -2,12 +2,12 @@
 
 use crate::rule::{Example, Rule, Severity, source};
 
-/// A key stands twice in one mapping: CloudFormation takes the last, other readers refuse.
+/// A key appears twice in one mapping: CloudFormation takes the last, other readers refuse.
 pub static RULE: Rule = Rule {
     code: "Y003",
     name: "duplicate-key",
     severity: Severity::Warning,
-    summary: "A key stands twice in one mapping: CloudFormation takes the last, other readers refuse.",
+    summary: "A key appears twice in one mapping: CloudFormation takes the last, other readers refuse.",
     fix: "remove or rename one of them",
     source: source::YAML,
     example: Example::Change {

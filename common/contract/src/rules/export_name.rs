@@ -2,12 +2,12 @@
 
 use crate::rule::{Example, Rule, Severity, source};
 
-/// An exported variable is no shell variable, or begins with AWS_: CodeBuild drops it silently.
+/// An exported variable is not a valid shell variable, or begins with AWS_: CodeBuild drops it silently.
 pub static RULE: Rule = Rule {
     code: "B004",
     name: "export-name",
     severity: Severity::Error,
-    summary: "An exported variable is no shell variable, or begins with AWS_: CodeBuild drops it silently.",
+    summary: "An exported variable is not a valid shell variable, or begins with AWS_: CodeBuild drops it silently.",
     fix: "use letters, digits and _",
     source: source::BUILDSPEC,
     example: Example::Change {

@@ -8,7 +8,7 @@ pub static RULE: Rule = Rule {
     code: "T303",
     name: "local-file",
     severity: Severity::Error,
-    summary: "A local path in the template cannot be packaged: there is no such file, it includes itself, or its folder holds what must not travel.",
+    summary: "A local path in the template cannot be packaged: there is no such file, it includes itself, or its folder holds files that must not be packaged.",
     fix: "paths are relative to the template's folder",
     source: source::PACKAGE,
     // It needs a disk: package-template's tests of references.

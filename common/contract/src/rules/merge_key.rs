@@ -2,12 +2,12 @@
 
 use crate::rule::{Example, Rule, Severity, source};
 
-/// CloudFormation takes no merge key (`<<`).
+/// CloudFormation does not take a merge key (`<<`).
 pub static RULE: Rule = Rule {
     code: "Y105",
     name: "merge-key",
     severity: Severity::Error,
-    summary: "CloudFormation takes no merge key (`<<`).",
+    summary: "CloudFormation does not take a merge key (`<<`).",
     fix: "write the entries out, or let package-template do it with --expand-aliases",
     source: source::FORMATS,
     example: Example::Change {

@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
 pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut find = |place: Place, what: String| {
-        let message = format!("{what} stands twice");
+        let message = format!("{what} appears twice");
         findings.push(Finding::new(&RULE, &pipeline.file, Some(place), message));
     };
     let mut stages = BTreeSet::new();

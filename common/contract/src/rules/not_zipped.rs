@@ -30,7 +30,10 @@ pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
         let folded = key.to_ascii_lowercase();
         let bare = [".yml", ".yaml", ".json", ".template"];
         if bare.iter().any(|end| folded.ends_with(end)) {
-            let message = format!("{} reads {key}, which is no zip by its name", action.name);
+            let message = format!(
+                "{} reads {key}, whose name is not that of a zip file",
+                action.name
+            );
             let place = action.place_of("S3ObjectKey");
             findings.push(Finding::new(&RULE, &pipeline.file, Some(place), message));
         }

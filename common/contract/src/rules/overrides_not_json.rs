@@ -7,12 +7,12 @@ use crate::model::evaluate::is_unknown;
 use crate::model::pipeline::Pipeline;
 use crate::rule::{Example, Rule, Severity, source};
 
-/// ParameterOverrides is not a JSON object of texts, Fn::GetParam and Fn::GetArtifactAtt.
+/// ParameterOverrides is not a JSON object of strings, Fn::GetParam and Fn::GetArtifactAtt.
 pub static RULE: Rule = Rule {
     code: "P402",
     name: "overrides-not-json",
     severity: Severity::Error,
-    summary: "ParameterOverrides is not a JSON object of texts, Fn::GetParam and Fn::GetArtifactAtt.",
+    summary: "ParameterOverrides is not a JSON object of strings, Fn::GetParam and Fn::GetArtifactAtt.",
     fix: "write a JSON object such as {\"AMIId\":\"#{AMIcreation.AMI_ID}\"}",
     source: source::CFN_ACTION,
     example: Example::Change {
@@ -63,7 +63,7 @@ pub(super) fn check(pipeline: &Pipeline) -> Vec<Finding> {
                     }
                 }
                 other => findings.push(
-                    finding(format!("{is} {other}, not a text"))
+                    finding(format!("{is} {other}, not a string"))
                         .hint("put it in quotes; a list is comma separated"),
                 ),
             }

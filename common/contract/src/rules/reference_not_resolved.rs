@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     code: "P206",
     name: "reference-not-resolved",
     severity: Severity::Warning,
-    summary: "A #{namespace.KEY} stands where CodePipeline resolves nothing: the default of a pipeline's variable, the variables of a build project, a template configuration file, a buildspec's env. It arrives as it is written.",
+    summary: "A #{namespace.KEY} is used where CodePipeline resolves nothing: the default of a pipeline's variable, the variables of a build project, a template configuration file, a buildspec's env. It arrives as it is written.",
     fix: "write it in the configuration of the action that needs the value",
     source: source::VARIABLES,
     example: Example::Change {

@@ -135,7 +135,7 @@ fn build_variables(text: &str) -> Result<(), (String, String)> {
         let keys = item.as_object().into_iter().flat_map(|map| map.keys());
         for key in keys {
             if !["name", "value", "type"].contains(&key.as_str()) {
-                let wrong = format!("{name}: {key} is none of name, value and type");
+                let wrong = format!("{name}: {key} is not name, value or type");
                 let hint = did_you_mean(key, ["name", "value", "type"]);
                 return Err((wrong, hint.unwrap_or_else(|| "remove it".to_owned())));
             }

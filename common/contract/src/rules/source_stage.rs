@@ -5,12 +5,12 @@ use crate::model::evaluate::is_unknown;
 use crate::model::pipeline::Pipeline;
 use crate::rule::{Example, Rule, Severity, source};
 
-/// Source actions, and only they, stand in the first stage.
+/// The first stage has source actions only, and no other stage has one.
 pub static RULE: Rule = Rule {
     code: "P004",
     name: "source-stage",
     severity: Severity::Error,
-    summary: "Source actions, and only they, stand in the first stage.",
+    summary: "The first stage has source actions only, and no other stage has one.",
     fix: "move the action",
     source: source::STRUCTURE,
     example: Example::Change {

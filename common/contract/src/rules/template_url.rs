@@ -10,7 +10,7 @@ pub static RULE: Rule = Rule {
     code: "T304",
     name: "template-url",
     severity: Severity::Error,
-    summary: "A TemplateURL is no https URL of S3: CloudFormation refuses it with \"TemplateURL must be a supported URL\".",
+    summary: "A TemplateURL is not an https URL of S3: CloudFormation refuses it with \"TemplateURL must be a supported URL\".",
     fix: "write https://BUCKET.s3.REGION.amazonaws.com/KEY, or a local path that package-template uploads",
     source: "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-stack.html",
     example: Example::Change {
@@ -38,7 +38,7 @@ pub(super) fn check(template: &Template) -> Vec<Finding> {
     wrong
         .map(|(id, node, url)| {
             let message =
-                format!("the template of {id} is at {url:?}, which is no https URL of S3");
+                format!("the template of {id} is at {url:?}, which is not an https URL of S3");
             let finding = Finding::new(&RULE, &template.file, Some(node.place), message);
             // Old samples of AWS's have such URLs: whether they are still taken is not proven; CreateStack with
             // one settles it.

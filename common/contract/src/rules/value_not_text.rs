@@ -2,12 +2,12 @@
 
 use crate::rule::{Example, Rule, Severity, source};
 
-/// A parameter or tag in a configuration file is not a text.
+/// A parameter or tag in a configuration file is not a string.
 pub static RULE: Rule = Rule {
     code: "C003",
     name: "value-not-text",
     severity: Severity::Error,
-    summary: "A parameter or tag in a configuration file is not a text.",
+    summary: "A parameter or tag in a configuration file is not a string.",
     fix: "put it in quotes; a list is comma separated",
     source: source::CFN_ARTIFACTS,
     example: Example::Change {

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     code: "Y106",
     name: "yaml-alias",
     severity: Severity::Error,
-    summary: "A template holds an alias (`*name`), which CloudFormation refuses.",
+    summary: "A template has an alias (`*name`), which CloudFormation refuses.",
     fix: "write the value out, or let package-template do it with --expand-aliases",
     source: source::FORMATS,
     example: Example::Change {
@@ -33,7 +33,7 @@ pub fn check(template: &Template) -> Vec<Finding> {
 #[must_use]
 pub fn in_document(file: &str, aliases: &[Place], merges: &[Merge]) -> Vec<Finding> {
     let merged = merges.iter().map(|one| {
-        let message = "`<<` merges, and CloudFormation takes no merge key";
+        let message = "`<<` merges, and CloudFormation does not take a merge key";
         Finding::new(&merge_key::RULE, file, Some(one.place), message)
             .repair(Some(Repair::ExpandAliases))
     });

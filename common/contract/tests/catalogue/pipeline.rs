@@ -97,7 +97,7 @@ fn a_link_in_the_archive_is_not_read_and_so_not_there() {
         ),
     ] {
         let found = lines(&check_with(&world(), &[name], None)).join("\n");
-        let said = format!("{what} is no plain file in artifact SourceOutput");
+        let said = format!("{what} is not a regular file in artifact SourceOutput");
         assert!(found.contains(&said) && found.contains("P306"), "{found}");
     }
 }
@@ -374,7 +374,8 @@ fn overrides_are_texts() {
     };
     assert_eq!(with("\"2\""), "");
     for value in ["2", "true", "null", "[\"2\"]"] {
-        let said = format!("the value of Size in ParameterOverrides is {value}, not a text [P402]");
+        let said =
+            format!("the value of Size in ParameterOverrides is {value}, not a string [P402]");
         assert!(with(value).contains(&said), "{}", with(value));
     }
 }

@@ -75,7 +75,7 @@ pub(crate) const PARAMETER: (&str, &str) = (
     "  SourceBucket: {Type: String}\n  Kind: {Type: String}\nConditions:\n  Gpu: !Equals [!Ref Kind, gpu]\n",
 );
 
-/// What depends on a condition over a value that is not known is not looked into.
+/// What depends on a condition over a value that is not known is not checked.
 #[test]
 fn no_branch_of_an_unknown_condition_is_guessed() {
     let environment =

@@ -6,6 +6,7 @@ mod notices;
 mod pages;
 mod publish;
 mod supply_chain;
+mod vocabulary;
 
 use std::path::{Path, PathBuf};
 

@@ -68,7 +68,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
             faults.unless(false, format!("{} {finding}", finding.rule.code));
         }
         for unread in report.unread {
-            faults.unless(false, format!("not looked into: {unread}"));
+            faults.unless(false, format!("not checked: {unread}"));
         }
     }
     buildspecs(folder, faults)

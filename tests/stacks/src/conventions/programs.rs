@@ -102,7 +102,7 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 14] = [
             "ec2:EnableImageDeregistrationProtection",
             "ec2:ReplaceImageInstanceTypeSpecification",
         ],
-        "MAKE_AMI_PROTECT and MAKE_AMI_INSTANCE_TYPES are not set",
+        "MAKE_AMI_PROTECT and MAKE_AMI_INSTANCE_TYPE are not set",
     ),
     (
         "make-ami",

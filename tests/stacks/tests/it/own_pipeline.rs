@@ -18,7 +18,7 @@ fn run_pipeline_checks_and_plans_either_ami_action() {
             Program::new(built().join("run-pipeline"))
                 .dir(repository())
                 .args([command, "cfn/pipeline.yml"])
-                .args(["--parameters", "cfn/config/pipeline-dev.json"])
+                .args(["--parameter-file", "cfn/config/pipeline-dev.json"])
                 .args(["--parameter", &format!("AmiAction={action}")])
         };
         run("check").run().assert_code(0).refute_stderr("error");

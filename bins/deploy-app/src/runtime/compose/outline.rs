@@ -113,7 +113,7 @@ pub(crate) fn without_file(tree: &Tree, files: &[String]) -> Option<(String, Opt
     } else {
         let absent = files.iter().find(|file| !has(tree, file));
         absent.map(|file| {
-            format!("the application has no file `{file}`, which DEPLOY_APP_COMPOSE_FILES names")
+            format!("the application has no file `{file}`, which DEPLOY_APP_COMPOSE_FILE names")
         })
     };
     Some((fault?, alike(tree)))

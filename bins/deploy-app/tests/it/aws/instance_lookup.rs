@@ -105,7 +105,7 @@ fn an_instance_that_does_not_answer_is_explained() {
     let ran = with_instance(&world, &aws)
         .env("DEPLOY_APP_ADDRESS", "127.0.0.1:1")
         .env("DEPLOY_APP_SSH_TIMEOUT", "1s")
-        .env("DEPLOY_APP_BUNDLE", &bundle)
+        .env("DEPLOY_APP_DIAGNOSTICS_DIR", &bundle)
         .run();
     ran.assert_code(4)
         .assert_stderr("cause: no TCP connection: Connection refused")

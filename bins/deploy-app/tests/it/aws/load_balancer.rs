@@ -48,7 +48,7 @@ fn the_load_balancer_has_the_last_word() {
     let bundle = world.state().join("bundle");
     program
         .clone()
-        .env("DEPLOY_APP_BUNDLE", &bundle)
+        .env("DEPLOY_APP_DIAGNOSTICS_DIR", &bundle)
         .run()
         .assert_code(1)
         .assert_stderr("the load balancer does not find")

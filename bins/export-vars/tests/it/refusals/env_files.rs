@@ -7,8 +7,8 @@ use crate::program;
 fn a_line_that_readers_understand_differently() {
     let (_folder, path) = file("f.env", b"B=1\n\n\nA=x y\nDB_PASSWORD=\"hunter2\"\n");
     let ran = refused(
-        &["--from-file", path.to_str().unwrap()],
-        "f.env:4:3: A: docker takes the whole line, a shell runs the second word as a command; name the dialect with --dialect docker if docker's reading is meant",
+        &["--from-env-file", path.to_str().unwrap()],
+        "f.env:4:3: A: docker takes the whole line, a shell runs the second word as a command; name the dialect with --from-env-dialect docker if docker's reading is meant",
     );
     ran.assert_stderr(
         "f.env:5:13: DB_PASSWORD: docker keeps quotes as part of the value, others remove them",
@@ -18,7 +18,7 @@ fn a_line_that_readers_understand_differently() {
     let read = |dialect: &str| {
         let file = format!("{dialect}:{}", path.display());
         let ran = program()
-            .args(["--from-file", &file, "--allow-secret", "DB_PASSWORD"])
+            .args(["--from-env-file", &file, "--allow-secret", "DB_PASSWORD"])
             .run();
         (ran.code, ran.stdout.clone())
     };
@@ -62,17 +62,27 @@ fn lines_of_no_dialect() {
         ),
     ] {
         let (_folder, path) = file("f.env", content.as_bytes());
-        refused(&["--from-file", path.to_str().unwrap()], message);
+        refused(&["--from-env-file", path.to_str().unwrap()], message);
         if !content.contains('\r') && !content.contains("AB") {
             refused(
-                &["--dialect", "docker", "--from-file", path.to_str().unwrap()],
+                &[
+                    "--from-env-dialect",
+                    "docker",
+                    "--from-env-file",
+                    path.to_str().unwrap(),
+                ],
                 message,
             );
         }
     }
     let (_folder, path) = file("f.env", b"A=1\nAB\n");
     refused(
-        &["--dialect", "docker", "--from-file", path.to_str().unwrap()],
+        &[
+            "--from-env-dialect",
+            "docker",
+            "--from-env-file",
+            path.to_str().unwrap(),
+        ],
         "f.env:2: the line has no `=`, and the environment has no such variable; write NAME=value",
     );
 }
@@ -84,7 +94,12 @@ fn a_line_of_a_key_is_in_no_message() {
     let (_folder, path) = file("f.env", content.as_bytes());
     for dialect in ["portable", "docker", "compose", "dotenv", "sh"] {
         let ran = program()
-            .args(["--multiline", "--dialect", dialect, "--from-file"])
+            .args([
+                "--multiline",
+                "--from-env-dialect",
+                dialect,
+                "--from-env-file",
+            ])
             .arg(&path)
             .run();
         ran.assert_code(2).refute_stderr("MIIE");

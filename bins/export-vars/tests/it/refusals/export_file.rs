@@ -17,11 +17,11 @@ fn links_folders_and_pipes() {
     std::os::unix::fs::symlink(&target, &link).unwrap();
     export_to(&link)
         .assert_code(2)
-        .assert_stderr("link is a symbolic link; an export file must be a plain file of its own");
+        .assert_stderr("link is a symbolic link; an export file must be a regular file of its own");
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
     export_to(folder.path())
         .assert_code(2)
-        .assert_stderr("is a folder; an export file must be a plain file of its own");
+        .assert_stderr("is a folder; an export file must be a regular file of its own");
     let pipe = folder.path().join("pipe");
     assert!(
         std::process::Command::new("mkfifo")
@@ -83,7 +83,7 @@ fn one_of_another_user() {
         return;
     }
     export_to(&path).assert_code(2).assert_stderr(
-            ".exports belongs to another user (id 65534); an export file must be a plain file of its own",
+            ".exports belongs to another user (id 65534); an export file must be a regular file of its own",
         );
     assert_eq!(
         std::fs::read_to_string(&path).unwrap(),
@@ -103,7 +103,7 @@ fn one_to_which_a_github_step_appends() {
                 .arg(folder.path().join("../").join(folder.path().file_name().unwrap()).join("output"))
                 .run()
                 .assert_code(2)
-                .assert_stderr("is the file that GITHUB_OUTPUT names; writing it anew would lose what the step wrote there before: append to it, as in `… >> \"$GITHUB_OUTPUT\"`");
+                .assert_stderr("is the file that GITHUB_OUTPUT names; overwriting it would lose what the step wrote before: append to it, as in `… >> \"$GITHUB_OUTPUT\"`");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "EARLIER=1\n");
     }
 }

@@ -29,7 +29,7 @@ fn what_is_no_name_is_not_repeated_when_it_may_be_a_secret() {
     }
     let ran = refused(
         &["A=1", "--template", "B={\"password\":\"hunter2\"}"],
-        "--template B: what stands in the brackets at offset 0 is no name; write {{ and }} for plain ones",
+        "--template B: the text in the brackets at offset 0 is not a name; write {{ and }} for plain brackets",
     );
     ran.refute_stderr("hunter2");
 }
@@ -120,7 +120,7 @@ fn names_that_a_shell_keeps_for_itself() {
         refused(
             &[&format!("{name}=5x")],
             &format!(
-                "\"{name}\": a shell keeps this name for itself: it refuses the assignment, or later commands see another value; use --allow-name {name}"
+                "\"{name}\": the shell reserves this name: it refuses the assignment, or later commands see another value; use --allow-name {name}"
             ),
         );
     }
@@ -136,7 +136,7 @@ fn names_that_a_shell_keeps_for_itself() {
 fn a_name_twice_with_two_values() {
     let (_folder, path) = file("f.env", b"# note\n\nA=1\n\n\n\nA=2\n");
     refused(
-        &["--from-file", path.to_str().unwrap()],
+        &["--from-env-file", path.to_str().unwrap()],
         "f.env:7: A already set on line 3 to another value",
     );
     refused(

@@ -103,7 +103,7 @@ fn a_pattern_of_secrets_that_matches_nothing_is_warned_of() {
         .run();
     ran.assert_code(0)
         .assert_stderr(
-            "--secret MY_SECRETS: matches no variable of the environment and guards nothing",
+            "--secret MY_SECRETS: matches no variable of the environment, so it protects nothing",
         )
         .refute_stderr("--secret MY_*");
 }

@@ -13,7 +13,7 @@ fn a_nul_byte() {
     );
     let (_folder, path) = file("f.env", b"A=1\nB=x\0y\n");
     refused(
-        &["--from-file", path.to_str().unwrap()],
+        &["--from-env-file", path.to_str().unwrap()],
         "f.env:2:4: a NUL byte; an environment variable cannot hold one",
     );
 }
@@ -81,7 +81,7 @@ fn bytes_that_are_not_utf8() {
         .assert_stderr("NOTE: byte 0xff at offset 2 is not UTF-8");
     let (_folder, path) = file("f.env", b"A=1\nB=x\xff\n");
     refused(
-        &["--from-file", path.to_str().unwrap()],
+        &["--from-env-file", path.to_str().unwrap()],
         "f.env:2:4: byte 0xff at offset 7 is not UTF-8",
     );
     let (_folder, path) = file("m.json", b"{\"id\":\"\xff\"}");

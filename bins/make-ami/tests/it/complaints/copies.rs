@@ -56,7 +56,7 @@ async fn encrypted_copies_are_tagged_packer_6369_6434() {
         .all([
             ("copy_to", "us-east-1"),
             ("kms_key", "alias/images"),
-            ("tags", "team=web"),
+            ("tag", "team=web"),
         ])
         .end()
         .await;

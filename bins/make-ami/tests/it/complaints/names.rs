@@ -63,7 +63,7 @@ async fn duplicate_name_in_the_retry_of_a_killed_build_open_cloud_config_77() {
 async fn tags_that_are_written_later_are_lost_terraform_aws_ec2_ami_backup_16() {
     let cloud = Cloud::new();
     cloud.world.hide_new_images(10);
-    let ended = cloud.run().set("tags", "DeleteOn=2030-01-01").end().await;
+    let ended = cloud.run().set("tag", "DeleteOn=2030-01-01").end().await;
     ended.assert_code(0);
     assert_eq!(ended.count("ec2:CreateTags"), 0);
     let create = &cloud.fake.requests_for("ec2:CreateImage")[0];

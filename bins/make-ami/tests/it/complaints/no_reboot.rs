@@ -23,7 +23,7 @@ async fn only_reboot_reboots_boto_3736() {
         let cloud = Cloud::new();
         let run = cloud.run().set("consistency", mode);
         let run = match mode {
-            "quiesce" => run.set("quiesce_containers", "db"),
+            "quiesce" => run.set("quiesce_container", "db"),
             _ => run,
         };
         run.end().await.assert_code(0);

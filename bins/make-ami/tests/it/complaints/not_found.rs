@@ -36,7 +36,7 @@ async fn not_found_while_a_fresh_image_is_tagged_packer_plugin_amazon_662() {
     let cloud = Cloud::new();
     cloud.world.not_taggable_at_first(10);
     let run = cloud.run().set("consistency", "quiesce");
-    let ended = run.set("quiesce_containers", "db").end().await;
+    let ended = run.set("quiesce_container", "db").end().await;
     let tags = cloud.image(ended.assert_code(0).ami()).tags;
     assert!(
         tags.iter().any(|(key, _)| key == "make-ami:frozen-ms"),

@@ -22,7 +22,7 @@ async fn image_came_minutes_after_the_wait_ended_packer_6536_scylla_machine_imag
     let late = cloud.run().timeout(30 * MINUTE).end().await;
     late.assert_code(6)
         .assert_said("image ami-00000000000000001 in eu-west-1")
-        .assert_said("make-ami wait --image-id ami-00000000000000001");
+        .assert_said("make-ami wait --image ami-00000000000000001");
     let ended = cloud
         .run()
         .go_on("wait", "ami-00000000000000001")
@@ -68,7 +68,7 @@ async fn registered_means_available_twoliter_582() {
 async fn images_of_late_runs_are_tagged_all_the_same_va_gov_cms_1720_origin_ci_tool_111() {
     let cloud = Cloud::new();
     cloud.world.outcomes([Course::available(HOUR)]);
-    let run = cloud.run().set("tags", "team=web").timeout(10 * MINUTE);
+    let run = cloud.run().set("tag", "team=web").timeout(10 * MINUTE);
     run.end().await.assert_code(6);
     let image = &cloud.world.images()[0];
     let snapshot = cloud.snapshot(&image.snapshots()[0]);

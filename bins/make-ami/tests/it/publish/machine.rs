@@ -9,7 +9,7 @@ const AWAY: &str = "us-east-1";
 async fn the_image_and_its_copies_are_restricted_to_instance_types_before_they_are_shared() {
     let cloud = Cloud::new();
     let settings = [
-        ("instance_types", "g5.*, g6.xlarge"),
+        ("instance_type", "g5.*, g6.xlarge"),
         ("copy_to", AWAY),
         ("share_with", "111122223333"),
     ];
@@ -32,13 +32,13 @@ async fn an_image_that_cannot_be_restricted_is_neither_shared_nor_exported_and_s
     let cloud = Cloud::new();
     let operation = "ec2:ReplaceImageInstanceTypeSpecification";
     cloud.fake.on(operation, [Reply::unauthorized()]);
-    let settings = [("instance_types", "g5.*"), ("share_with", "111122223333")];
+    let settings = [("instance_type", "g5.*"), ("share_with", "111122223333")];
     let ended = cloud.run().all(settings).end().await;
     ended
         .assert_code(5)
         .assert_said("to instance types")
         .assert_said(&format!("allow {operation}"))
-        .assert_said("make-ami wait --image-id ami-");
+        .assert_said("make-ami wait --image ami-");
     assert!(ended.exports.is_empty());
     assert_eq!(ended.count("ec2:ModifyImageAttribute"), 0);
     assert_eq!(cloud.world.images().len(), 1);

@@ -28,7 +28,7 @@ async fn the_manifest_tells_what_was_made_of_what_and_what_it_costs() {
         .all([
             ("copy_to", "us-east-1"),
             ("share_with", "111122223333"),
-            ("tags", "team=web"),
+            ("tag", "team=web"),
             ("app", "web"),
         ])
         .end()

@@ -31,7 +31,7 @@ async fn an_image_that_cannot_be_protected_is_not_exported_and_stays() {
         .assert_code(5)
         .assert_said("cannot protect image ami-")
         .assert_said(&format!("allow {operation}"))
-        .assert_said("make-ami wait --image-id ami-");
+        .assert_said("make-ami wait --image ami-");
     assert!(ended.exports.is_empty());
     assert_eq!(cloud.world.images().len(), 1);
 }

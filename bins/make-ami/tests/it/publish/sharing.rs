@@ -104,7 +104,7 @@ async fn a_missing_permission_to_share_keeps_the_image_and_says_what_to_allow() 
     refused
         .assert_code(5)
         .assert_said("hint: allow ec2:ModifyImageAttribute for the role")
-        .assert_said("make-ami wait --image-id ami-00000000000000001");
+        .assert_said("make-ami wait --image ami-00000000000000001");
     let ended = run().end().await;
     assert_eq!(ended.assert_code(0).ami(), "ami-00000000000000001");
     assert!(ended.took < MINUTE, "{ended}");

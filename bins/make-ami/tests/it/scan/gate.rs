@@ -45,8 +45,8 @@ async fn an_image_that_does_not_pass_is_neither_copied_nor_shared_nor_exported_a
         .assert_said("critical CVE-2022-3171 - protobuf-java (fix available; /usr/lib/jars/a.jar)")
         .assert_said("high CVE-2024-0001 - openssl (no fix yet)")
         .refute_said("CVE-2020-0001")
-        .assert_said("make-ami wait --image-id ami-")
-        .assert_said("make-ami clean --resume ")
+        .assert_said("make-ami wait --image ami-")
+        .assert_said("make-ami clean --image ")
         .assert_said("MAKE_AMI_SCAN_ACCEPTED");
     assert!(ended.exports.is_empty());
     for operation in [

@@ -24,7 +24,7 @@ async fn findings_that_are_never_shown_are_no_pass() {
     ended
         .assert_code(5)
         .assert_said("EC2 does not show what the scan")
-        .assert_said("make-ami wait --image-id");
+        .assert_said("make-ami wait --image");
     assert!(ended.exports.is_empty());
     assert_eq!(cloud.world.images().len(), 1);
 }
@@ -60,7 +60,7 @@ async fn the_deadline_is_resumable_and_the_next_run_goes_on_with_the_same_scan()
         .assert_code(6)
         .assert_said("the deadline came while waiting for Amazon Inspector to scan image ami-")
         .assert_said("last seen: in progress")
-        .assert_said("make-ami wait --image-id ami-");
+        .assert_said("make-ami wait --image ami-");
     let id = cloud.world.images()[0].id.clone();
     let run = cloud.run().go_on("wait", &id).set("scan", "gate");
     let ended = run.end().await;
@@ -204,7 +204,7 @@ async fn what_is_not_permitted_is_explained_and_the_image_stays() {
         ended
             .assert_code(5)
             .assert_said(&format!("allow {action}"))
-            .assert_said("make-ami wait --image-id ami-");
+            .assert_said("make-ami wait --image ami-");
         assert!(ended.exports.is_empty());
         assert_eq!(cloud.world.images().len(), 1);
         let ended = cloud.run().set("scan", "report").set("ami_name", "web-43");

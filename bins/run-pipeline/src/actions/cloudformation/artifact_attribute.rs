@@ -15,7 +15,7 @@ pub(super) async fn read(
     let name = &artifact.name;
     if !matches!(attribute, "BucketName" | "ObjectKey" | "URL") {
         return Err(Failure::refused(format!(
-            "{attribute:?} is no attribute of an artifact: BucketName, ObjectKey or URL"
+            "{attribute:?} is not an attribute of an artifact: BucketName, ObjectKey or URL"
         )));
     }
     let upload = Upload::to_bucket(input).ok_or_else(|| {

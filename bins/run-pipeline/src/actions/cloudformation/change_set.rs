@@ -41,7 +41,7 @@ impl Deployment {
                     "cloudformation:DeleteChangeSet",
                 )
             })?;
-            tracing::info!("deleted {what} of before");
+            tracing::info!("deleted the earlier {what}");
         }
         let request = &self.request;
         let call = self
@@ -100,7 +100,7 @@ impl Deployment {
                     {
                         return Ok((Found::Absent, changes));
                     }
-                    let deed = format!("cannot look at the change set {name} of {}", self.what());
+                    let deed = format!("cannot look up the change set {name} of {}", self.what());
                     return Err(error.failure(deed, "cloudformation:DescribeChangeSet"));
                 }
             };
@@ -128,7 +128,7 @@ fn is_empty(reason: &str) -> bool {
 
 fn line(change: &Change) -> String {
     let Some(resource) = change.resource_change() else {
-        return "a change that is no resource".to_owned();
+        return "a change that is not of a resource".to_owned();
     };
     let text = |value: Option<&str>| value.unwrap_or("?").to_owned();
     let replaced = match resource.replacement().map(|one| one.as_str()) {

@@ -136,7 +136,7 @@ mod tests {
         ];
         let mut unread = Vec::new();
         assert!(ours.unread(newest.clone(), &mut unread), "more may follow");
-        assert!(!ours.unread(older, &mut unread), "the newest of before");
+        assert!(!ours.unread(older, &mut unread), "the newest earlier one");
         let lines: Vec<_> = unread
             .iter()
             .rev()

@@ -145,7 +145,7 @@ impl Deployment {
                 if stack_events::is_absent(&error) {
                     return Ok(None);
                 }
-                let deed = format!("cannot look at {}", self.what());
+                let deed = format!("cannot look up {}", self.what());
                 Err(error.failure(deed, "cloudformation:DescribeStacks"))
             }
         }
@@ -322,7 +322,7 @@ impl Deployment {
                 Failure::interrupted(signal, format!("stopped at {}", self.what()))
             }
             () = sleep_until(self.limits.deadline) => {
-                Failure::new(Exit::Deadline, format!("the deadline came at {}", self.what()))
+                Failure::new(Exit::Deadline, format!("the deadline passed at {}", self.what()))
                     .hint("running again looks first at what is there")
             }
         }

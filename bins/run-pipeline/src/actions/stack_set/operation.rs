@@ -49,7 +49,7 @@ impl StackSet {
                 if error.is("StackSetNotFoundException") || error.is("StackSetNotFound") {
                     return Ok(None);
                 }
-                let deed = format!("cannot look at {}", self.what());
+                let deed = format!("cannot look up {}", self.what());
                 Err(error.failure(deed, "cloudformation:DescribeStackSet"))
             }
         }
@@ -126,7 +126,7 @@ impl StackSet {
                 .operation_id(operation);
             let answer = call.send().await.map_err(|error| {
                 AwsError::of(&error).failure(
-                    format!("cannot look at {what}"),
+                    format!("cannot look up {what}"),
                     "cloudformation:DescribeStackSetOperation",
                 )
             })?;

@@ -32,7 +32,7 @@ impl Targets {
                 } else if name.starts_with("ou-") || name.starts_with("r-") {
                     targets.units.push(name);
                 } else {
-                    let why = format!("{name:?} is no account and no organizational unit");
+                    let why = format!("{name:?} is neither an account nor an organizational unit");
                     return Err(unusable(input, "DeploymentTargets", &why));
                 }
             }

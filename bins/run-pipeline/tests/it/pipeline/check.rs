@@ -217,15 +217,15 @@ fn check_knows_the_archive_and_reports_in_every_form() {
             .dir(folder.path())
             .args(["check", "pipeline.yml", "--parameter", "Bucket=source"])
             .args([
-                "--sources",
+                "--archive-entry",
                 "bake.yml=buildspecs/bake.yml",
-                "--sources",
+                "--archive-entry",
                 "app.yml",
             ])
             .args(more)
             .run()
     };
-    check(&["--sources", "config.json"])
+    check(&["--archive-entry", "config.json"])
         .assert_code(0)
         .assert_stdout("no findings\n");
     let ran = check(&["--format", "json"]);
@@ -261,7 +261,7 @@ fn check_refuses_what_package_template_refuses() {
     let program = Program::new(env!("CARGO_BIN_EXE_run-pipeline"))
         .dir(folder.path())
         .args(["check", "pipeline.yml", "--parameter", "Bucket=source"])
-        .args(["--sources", "src=.", "--format", "json"]);
+        .args(["--archive-entry", "src=.", "--format", "json"]);
     let ran = program.run();
     ran.assert_code(2)
         .assert_stderr("`src/.git`: it belongs to version control")
@@ -280,15 +280,15 @@ fn our_own_pipeline_and_buildspecs_have_no_faults() {
         .args([
             "check",
             "cfn/pipeline.yml",
-            "--parameters",
+            "--parameter-file",
             "cfn/config/pipeline-dev.json",
-            "--sources",
+            "--archive-entry",
             "cfn/app.yml",
-            "--sources",
+            "--archive-entry",
             "cfn/config/dev.json=config.json",
-            "--sources",
+            "--archive-entry",
             "buildspecs",
-            "--sources",
+            "--archive-entry",
             "examples/rag-app=app",
         ])
         .run();
@@ -447,7 +447,7 @@ fn fix_says_what_it_cannot_mend_and_leaves_it() {
         .args(["pipeline.yml", "--fix"])
         .run()
         .assert_code(2)
-        .assert_stderr("only the command check mends files");
+        .assert_stderr("only the command check fixes files");
 }
 
 #[test]

@@ -208,8 +208,8 @@ fn what_cannot_run_is_passed_over_by_name_only() {
         .run()
         .assert_code(2)
         .assert_stderr("nothing was run")
-        .assert_stderr("Deploy/Ask waits for an approval, and nobody can be asked without a terminal; give it with --approve Deploy/Ask")
-        .assert_stderr("Deploy/Roll: ECS actions of the category Deploy do not run here; pass over it with --stub Deploy/Roll=outputs.json or --skip Deploy/Roll");
+        .assert_stderr("Deploy/Ask waits for an approval, and without a terminal there is no one to ask; give it with --approve Deploy/Ask")
+        .assert_stderr("Deploy/Roll: ECS actions of the category Deploy do not run here; leave it out with --stub Deploy/Roll=outputs.json or --skip Deploy/Roll");
     std::fs::write(folder.path().join("outputs.json"), r#"{"Service": "s"}"#).unwrap();
     let ran = program()
         .args(["--approve", "Ask", "--stub", "Deploy/Roll=outputs.json"])
@@ -235,7 +235,7 @@ fn what_cannot_run_is_passed_over_by_name_only() {
         .args(["--stub", "Roll=outputs.json"])
         .run()
         .assert_code(2)
-        .assert_stderr("Service is not a text");
+        .assert_stderr("Service is not a string");
 }
 
 #[test]
@@ -432,7 +432,7 @@ fn a_project_of_another_file_has_its_buildspec_and_variables() {
     let program = program(folder.path(), &definition, "version: 0.2\n").args([
         "--source",
         "app",
-        "--projects",
+        "--project-file",
         "projects.json",
     ]);
     program

@@ -71,7 +71,7 @@ fn pipeline(folder: &Path, made: Value) -> Program {
     let program = program(folder, &definition, "version: 0.2\n");
     std::fs::write(folder.join("projects.json"), project.to_string()).unwrap();
     std::fs::write(folder.join("app/values.json"), r#"{"tag": "v7"}"#).unwrap();
-    program.args(["--source", "app", "--projects", "projects.json"])
+    program.args(["--source", "app", "--project-file", "projects.json"])
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn what_is_not_mapped_is_named_with_the_flag_that_maps_it() {
         .args(["--job-worker", "pipeline.json"])
         .run()
         .assert_code(2)
-        .assert_stderr("Make/Make: ./nothing is no file");
+        .assert_stderr("Make/Make: ./nothing is not a file");
 }
 
 /// A program that takes a large file, and makes another one.
@@ -391,7 +391,7 @@ fn an_image_in_the_making_is_removed_or_listed_when_the_run_is_stopped() {
             _ => {
                 let id = &images[0].id;
                 ran.assert_stderr(&format!("remains: {id}"))
-                    .assert_stderr(&format!("MAKE_AMI_IMAGE_ID={id} make-ami clean"));
+                    .assert_stderr(&format!("MAKE_AMI_IMAGE={id} make-ami clean"));
             }
         }
     }

@@ -71,7 +71,7 @@ fn a_plan_that_cannot_run_names_everything_at_once() {
         .args(["--source", "nowhere"])
         .run()
         .assert_code(2)
-        .assert_stderr("\"nowhere\" is no folder, no file and no REPOSITORY@REVISION");
+        .assert_stderr("\"nowhere\" is not a folder, a file or REPOSITORY@REVISION");
     program()
         .args(["--source", "Ap=app"])
         .run()

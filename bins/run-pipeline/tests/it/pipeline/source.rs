@@ -68,7 +68,7 @@ fn and_not_for_ever() {
     // The deadline bounds all of it.
     let ran = program.args(["--timeout", "1s"]).run();
     ran.assert_code(6)
-        .assert_stderr("the deadline came before s3://source/template.zip");
+        .assert_stderr("the deadline passed before s3://source/template.zip");
 }
 
 #[test]

@@ -196,7 +196,7 @@ fn what_cannot_be_a_target_is_refused_before_anything_is_asked() {
     for (more, said) in [
         (
             json!({"DeploymentTargets": "shop", "Regions": "eu-west-1"}),
-            "\"shop\" is no account",
+            "\"shop\" is neither an account",
         ),
         (
             json!({"Regions": "eu-west-1"}),

@@ -61,7 +61,7 @@ fn a_stage_is_entered_only_when_its_conditions_are_met() {
         .assert_stderr("the rule Gate/Check (BeforeEntry) is met");
     run(&gate("FAIL"), SHOW, &["--skip", "Gate/Check"])
         .assert_code(0)
-        .assert_stderr("the rule Gate/Check is taken for met (--skip)");
+        .assert_stderr("the rule Gate/Check is treated as met (--skip)");
 }
 
 #[test]

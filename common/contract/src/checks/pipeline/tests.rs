@@ -104,7 +104,7 @@ fn stages_keep_their_rules() {
     check_changed(
         "- Name: AMI",
         "- Name: Deploy",
-        "stage name Deploy stands twice",
+        "stage name Deploy appears twice",
     );
     check_changed(
         "StackName: s",
@@ -336,7 +336,7 @@ fn the_words_of_a_configuration_are_those_of_its_provider() {
         ),
         (
             r#"[{"name":"A","value":"b","typ":"PLAINTEXT"}]"#,
-            "A: typ is none of name, value and type",
+            "A: typ is not name, value or type",
         ),
     ] {
         assert!(

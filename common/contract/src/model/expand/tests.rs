@@ -86,7 +86,7 @@ fn a_text_without_aliases_stays_as_it_is() {
 
 #[test]
 fn what_would_change_is_refused() {
-    // The first `a` is no part of the tree: a key that stands twice.
+    // The first `a` is no part of the tree: a key that appears twice.
     let text = "x: &x 1\na: *x\na: 2\n";
     assert_eq!(expanded(text), Err(ExpandError::Changed));
 }

@@ -95,7 +95,7 @@ fn of_a_key_that_stands_twice_the_last_counts() {
     assert_eq!(read.root.to_json(), json!({"a": 3, "b": 2}));
     assert_eq!(
         read.twice[0].to_string(),
-        "t.yml:3:1: key `a` stands twice, first on line 1\n  hint: remove or rename one: some readers take the last, others refuse"
+        "t.yml:3:1: key `a` appears twice, first on line 1\n  hint: remove or rename one: some readers take the last, others refuse"
     );
 }
 
@@ -114,7 +114,7 @@ fn an_alias_bomb_is_refused() {
 fn faults_have_a_place_and_a_hint() {
     assert_eq!(
         fails("a: 1\nb: 2\na: 3\n"),
-        "t.yml:3:1: key `a` stands twice, first on line 1\n  hint: remove or rename one: some readers take the last, others refuse"
+        "t.yml:3:1: key `a` appears twice, first on line 1\n  hint: remove or rename one: some readers take the last, others refuse"
     );
     assert!(fails("a: 1\n---\nb: 2\n").starts_with("t.yml:2:1: a second document"));
     assert!(fails("[a, b]: 1\n").starts_with("t.yml:1:1: a key must be text"));
