@@ -26,8 +26,11 @@ use crate::settings::scan::ScanMode;
 use action::exit::Exit;
 use action::failure::Failure;
 
-/// Removes the reports of an earlier run, and refuses a file of accepted findings that cannot be used.
+/// Removes the reports of an earlier run, and refuses a file of accepted findings that cannot be used. `clean` needs neither.
 pub(crate) fn prepare(job: &Job) -> Result<(), Failure> {
+    if job.context.command.as_deref() == Some("clean") {
+        return Ok(());
+    }
     if !job.context.dry_run {
         report::forget(job)?;
     }

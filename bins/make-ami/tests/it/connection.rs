@@ -117,7 +117,7 @@ fn an_authority_that_the_client_would_panic_on_is_refused() {
         .env("SSL_CERT_FILE", &file)
         .run()
         .assert_code(2)
-        .assert_stderr("SSL_CERT_FILE holds none");
+        .assert_stderr("SSL_CERT_FILE contains none");
 }
 
 #[test]

@@ -58,7 +58,7 @@ async fn the_deadline_is_resumable_and_the_next_run_goes_on_with_the_same_scan()
     let ended = run().timeout(30 * MINUTE).end().await;
     ended
         .assert_code(6)
-        .assert_said("the deadline came while waiting for Amazon Inspector to scan image ami-")
+        .assert_said("the deadline passed while waiting for Amazon Inspector to scan image ami-")
         .assert_said("last seen: in progress")
         .assert_said("make-ami wait --image ami-");
     let id = cloud.world.images()[0].id.clone();
