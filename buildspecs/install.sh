@@ -80,7 +80,7 @@ install_program() {
     esac
     [ "${#digest}" -eq 64 ] || fail 2 "cannot install $program: its digest in ACTIONS_DIGESTS has ${#digest} digits, a SHA-256 has 64"
     if [ ! -d "$bin" ] || [ ! -w "$bin" ]; then
-        fail 2 "cannot install $program: $bin is no folder that can be written to" \
+        fail 2 "cannot install $program: $bin is not a folder that can be written to" \
             'hint: ACTIONS_BIN names another one, which must be on PATH'
     fi
 

@@ -331,6 +331,11 @@ impl Work {
         }
     }
 
+    /// Whether the client wants no more of it, or is gone.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(*locked(&self.running.ending), Ending::Over)
+    }
+
     /// Sends what came of it, and ends it.
     pub(crate) fn end(self, told: Result<Vec<u8>, AgentError>) {
         let answer = told.map(|told| {

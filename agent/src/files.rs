@@ -6,9 +6,10 @@ use agent_protocol::message::{AgentError, RequestId};
 use filesync::{Operation, Paths, operation};
 
 use crate::command::Commands;
+use crate::others;
 use crate::output::Output;
 
-/// Does it on a thread of its own. Its answer is sent once it is done.
+/// Does it on a thread of its own. Its answer is sent once it is done. Old agents go with old releases.
 pub(crate) fn start(
     commands: &Commands,
     id: RequestId,
@@ -20,6 +21,9 @@ pub(crate) fn start(
         return;
     };
     std::thread::spawn(move || {
+        if matches!(operation, Operation::Remove { .. }) {
+            others::remove_old();
+        }
         let told = operation::run(&paths, operation, &mut work);
         work.end(told.map_err(AgentError::Store));
     });

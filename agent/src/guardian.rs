@@ -189,7 +189,7 @@ fn audit_line(plan: &Plan, outcome: &Outcome, why: &str) -> String {
             "failed",
             "taken down: there is no release to go back to".to_owned(),
         ),
-        Outcome::Stuck => ("failed", "taking back failed".to_owned()),
+        Outcome::Stuck => ("failed", "undoing it failed".to_owned()),
     };
     let text = |text: &str| serde_json::to_string(text).unwrap_or_default();
     let known = plan.audit.trim_end().strip_suffix('}').unwrap_or("{");
@@ -306,7 +306,7 @@ mod tests {
             assert!(!line.contains('\n'), "{line}");
             let read: serde_json::Value = serde_json::from_str(&line).unwrap();
             assert_eq!(read["failure"], "two\nlines \"quoted\"");
-            assert_eq!(read["outcome"], "taking back failed");
+            assert_eq!(read["outcome"], "undoing it failed");
             let kept = audit_line(&plan, &Outcome::Kept, "it is healthy");
             let read: serde_json::Value = serde_json::from_str(&kept).unwrap();
             assert_eq!(

@@ -2,11 +2,15 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use agent_protocol::message::{AgentError, RequestId};
 use agent_protocol::plan::HealthCheck;
 
+use crate::command::Commands;
 use crate::connect::connect;
+use crate::output::Output;
 
 /// The longest answer that is read, in bytes: longer ones are cut, as in deploy-app.
 const LONGEST: usize = 1024 * 1024;
@@ -14,6 +18,26 @@ const LONGEST: usize = 1024 * 1024;
 const LONGEST_HEAD: usize = 64 * 1024;
 /// More headers than this are no answer.
 const MOST_HEADERS: usize = 128;
+
+/// Asks as often as good answers are needed, on a thread of its own. The first that is not good is the answer.
+pub(crate) fn start(
+    commands: &Commands,
+    id: RequestId,
+    check: Box<HealthCheck>,
+    answer_ms: u64,
+    output: &Arc<Output>,
+) {
+    let Some(work) = commands.begin(id, output) else {
+        return;
+    };
+    std::thread::spawn(move || {
+        let limit = Duration::from_millis(answer_ms);
+        let mut questions = (0..check.count).take_while(|_| !work.is_over());
+        let is_well = questions.try_for_each(|_| ask(&check, limit));
+        let told = is_well.map(|()| Vec::new());
+        work.end(told.map_err(AgentError::Unhealthy));
+    });
+}
 
 /// Asks once; what is wrong with the answer, in words.
 pub(crate) fn ask(check: &HealthCheck, limit: Duration) -> Result<(), String> {
@@ -92,7 +116,7 @@ impl Answer {
         let (status, release, length, at) = match head(bytes) {
             Ok(Some(head)) => head,
             Ok(None) => return Err(early()),
-            Err(()) => return Err("what was answered is no HTTP".to_owned()),
+            Err(()) => return Err("the answer is not HTTP".to_owned()),
         };
         let rest = &bytes[at..];
         let is_cut = bytes.len() >= LONGEST;
@@ -103,7 +127,7 @@ impl Answer {
                 Ok(Some(body)) => body,
                 Ok(None) if is_cut => rest.to_vec(),
                 Ok(None) => return Err(early()),
-                Err(()) => return Err("what was answered is no HTTP".to_owned()),
+                Err(()) => return Err("the answer is not HTTP".to_owned()),
             },
             Length::Bytes(_) if is_cut => rest.to_vec(),
             Length::Bytes(_) => return Err(early()),
@@ -119,8 +143,22 @@ impl Answer {
 /// Status, release, length, and the place of the body.
 type Head = (u16, Option<String>, Length, usize);
 
-/// The head of an answer; none before it is whole.
+/// The head of the answer, behind what only announces one (`103 Early Hints`); none before it is whole.
 fn head(bytes: &[u8]) -> Result<Option<Head>, ()> {
+    let mut from = 0;
+    loop {
+        let Some((status, release, length, at)) = one_head(&bytes[from..])? else {
+            return Ok(None);
+        };
+        from += at;
+        // After 101 something else than HTTP is spoken.
+        if !(100..200).contains(&status) || status == 101 {
+            return Ok(Some((status, release, length, from)));
+        }
+    }
+}
+
+fn one_head(bytes: &[u8]) -> Result<Option<Head>, ()> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let at = match response.parse(bytes) {
@@ -252,6 +290,8 @@ mod tests {
         for stays in [false, true] {
             assert_eq!(answered(GOOD, stays, body("ready")), Ok(()));
             assert_eq!(answered(CHUNKED, stays, body("ready")), Ok(()));
+            let hints = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nready";
+            assert_eq!(answered(hints, stays, body("ready")), Ok(()));
             let empty = b"HTTP/1.1 204 No Content\r\n\r\n";
             assert_eq!(answered(empty, stays, |_| {}), Ok(()));
         }
@@ -272,6 +312,10 @@ mod tests {
                 answered(b"HTTP/1.1 500 No\r\n\r\n", false, |_| {}),
                 "it answers 500",
             ),
+            (
+                answered(b"HTTP/1.1 100 Continue\r\n\r\n", false, |_| {}),
+                "the answer ended too early",
+            ),
             (answered(b"", false, |_| {}), "the answer ended too early"),
             (
                 answered(&GOOD[..GOOD.len() - 1], false, |_| {}),
@@ -283,7 +327,7 @@ mod tests {
             ),
             (
                 answered(b"SSH-2.0-OpenSSH_9\r\n", true, |_| {}),
-                "what was answered is no HTTP",
+                "the answer is not HTTP",
             ),
         ] {
             assert_eq!(seen, Err(told.to_owned()));

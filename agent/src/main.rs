@@ -14,6 +14,7 @@ mod guardian;
 mod health;
 mod judge;
 mod lock;
+mod others;
 mod output;
 mod script;
 mod serve;
@@ -30,11 +31,14 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let own = arguments.next().unwrap_or_default();
     let mut word = || arguments.next().and_then(|word| word.into_string().ok());
-    let (role, digest) = (word(), word().unwrap_or_default());
+    let role = word();
+    let (digest, opening) = (word().unwrap_or_default(), word().unwrap_or_default());
     let ended = match role.as_deref() {
-        Some("serve") => serve::serve(&own, &digest, false).map_err(|error| error.to_string()),
-        // The host cannot verify the file, so that it serves once.
-        Some("serve-once") => serve::serve(&own, &digest, true).map_err(|error| error.to_string()),
+        // Where the host cannot verify the file, it serves once.
+        Some(how @ ("serve" | "serve-once")) => {
+            let once = how == "serve-once";
+            serve::serve(&own, &digest, &opening, once).map_err(|error| error.to_string())
+        }
         Some("guard") => guardian::guard().map_err(|error| error.to_string()),
         Some("watch") => watch::watch().map_err(|error| error.to_string()),
         // Whether programs may be executed where this one lies.

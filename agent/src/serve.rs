@@ -18,6 +18,7 @@ use crate::command::Commands;
 use crate::connect;
 use crate::files;
 use crate::guardian::Guardian;
+use crate::health;
 use crate::lock::{self, Held, Taken};
 use crate::output::{Output, is_passing, wait_for};
 
@@ -27,8 +28,10 @@ pub(crate) enum ServeError {
     Io(io::Error),
     Hello(HelloError),
     Frame(FrameError),
+    /// The client's hello did not come, or not as the first thing.
+    NoHello,
     /// It was not started as it should be.
-    Digest,
+    Arguments,
 }
 
 impl std::fmt::Display for ServeError {
@@ -37,7 +40,10 @@ impl std::fmt::Display for ServeError {
             Self::Io(error) => error.fmt(f),
             Self::Hello(error) => error.fmt(f),
             Self::Frame(error) => error.fmt(f),
-            Self::Digest => f.write_str("the digest is not one in hexadecimal"),
+            Self::NoHello => f.write_str(
+                "what deploy-app says first did not arrive whole; does a start-up file of the login shell read standard input?",
+            ),
+            Self::Arguments => f.write_str("the arguments are not in hexadecimal"),
         }
     }
 }
@@ -58,58 +64,52 @@ struct Holder {
 }
 
 /// Serves one client until it is gone, and ends everything that runs for it.
-/// `digest` is that of the program's file in hexadecimal, which whoever started it has verified.
-pub(crate) fn serve(own: &OsStr, digest: &str, once: bool) -> Result<(), ServeError> {
-    let digest = self::digest(digest).ok_or(ServeError::Digest)?;
+///
+/// `digest` is that of the program's file, which whoever started it has verified, and `opening` the first messages: what
+/// comes as an argument need not be waited for. Both are in hexadecimal.
+pub(crate) fn serve(
+    own: &OsStr,
+    digest: &str,
+    opening: &str,
+    once: bool,
+) -> Result<(), ServeError> {
+    let digest = bytes(digest).and_then(|digest| digest.try_into().ok());
+    let digest = digest.ok_or(ServeError::Arguments)?;
+    let opening = bytes(opening).ok_or(ServeError::Arguments)?;
     if once {
         drop(std::fs::remove_file(own));
     }
-    let mut stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let output = Arc::new(Output::new(stdout)?);
-    let ours = Hello::new(digest);
-    output.raw(&ours.to_bytes())?;
-    let mut theirs = [0; LENGTH];
-    let mut rest = &mut theirs[..];
-    while !rest.is_empty() {
-        match receive(&mut stdin, rest)? {
-            0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-            length => rest = &mut rest[length..],
-        }
-    }
-    let theirs = Hello::from_bytes(&theirs).map_err(ServeError::Hello)?;
-    ours.fits(theirs).map_err(ServeError::Hello)?;
+    output.raw(&Hello::of_agent(digest).to_bytes())?;
     let (commands_end, alive) = io::pipe()?;
     let commands = Commands::new(alive);
     let holding = Holding::default();
-    let ended = until_gone(stdin, &output, &commands, &holding, &commands_end);
+    let came = (opening, stdin);
+    let ended = until_gone(came, &output, &commands, &holding, &commands_end);
     commands.end_all();
     filesync::temporary::remove_all();
     // The lock ends with the process, after everything that ran under it, or goes to the guardian.
     ended
 }
 
-/// Reads a digest in hexadecimal.
-fn digest(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 2 * bytes.len() || !text.is_ascii() {
-        return None;
-    }
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
-    }
-    Some(bytes)
+/// Reads hexadecimal.
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes().chunks(2);
+    let byte = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+    digits.map(byte).collect::<Option<_>>()
 }
 
 fn until_gone(
-    stdin: File,
+    (opening, stdin): (Vec<u8>, File),
     output: &Arc<Output>,
     commands: &Commands,
     holding: &Holding,
     commands_end: &PipeReader,
 ) -> Result<(), ServeError> {
     let (tell, heard) = sync_channel(16);
-    std::thread::spawn(move || read(stdin, &tell));
+    std::thread::spawn(move || read(&opening, stdin, &tell));
     for message in heard {
         match message? {
             ToAgent::Request { id, request } => match request {
@@ -135,6 +135,9 @@ fn until_gone(
                     output.answer(id, done.map(|()| Answer::Done));
                 }
                 Request::Connect(wanted) => connect::start(commands, id, wanted, output),
+                Request::AskHealth { check, answer_ms } => {
+                    health::start(commands, id, check, answer_ms, output);
+                }
                 Request::Holder { folder } => output.answer(id, lock::holder(Path::new(&folder))),
             },
             ToAgent::Data { id, bytes } => commands.input(id, bytes),
@@ -222,24 +225,57 @@ fn take(id: RequestId, lock: &Lock, waits: bool, output: &Output, holding: &Hold
 }
 
 /// Reads messages until there are no more, or what comes is none.
-fn read(mut stdin: File, tell: &SyncSender<Result<ToAgent, ServeError>>) {
+fn read(opening: &[u8], mut stdin: File, tell: &SyncSender<Result<ToAgent, ServeError>>) {
+    let ended = read_all(opening, &mut stdin, &|message| {
+        tell.send(Ok(message)).is_ok()
+    });
+    if let Err(error) = ended {
+        // Nobody hears any more when the agent ends.
+        drop(tell.send(Err(error)));
+    }
+}
+
+/// Hands on the messages of the opening, and after the client's hello those that come.
+fn read_all(
+    opening: &[u8],
+    stdin: &mut File,
+    hand_on: &impl Fn(ToAgent) -> bool,
+) -> Result<(), ServeError> {
     let (mut decoder, mut buffer) = (Decoder::default(), vec![0; 128 * 1024]);
+    let mut came = opening;
+    let mut has_heard = false;
     loop {
-        // Gone, or not heard of any more.
-        let Ok(length @ 1..) = receive(&mut stdin, &mut buffer) else {
-            return;
-        };
-        decoder.push(&buffer[..length]);
-        loop {
-            let next = match decoder.message() {
-                Ok(None) => break,
-                Ok(Some(message)) => Ok(message),
-                Err(error) => Err(ServeError::Frame(error)),
-            };
-            let is_end = next.is_err();
-            if tell.send(next).is_err() || is_end {
-                return;
+        decoder.push(came);
+        while let Some(message) = decoder.message().map_err(ServeError::Frame)? {
+            if !hand_on(message) {
+                return Ok(());
             }
         }
+        if !has_heard {
+            if decoder.is_partial() {
+                return Err(ServeError::Arguments);
+            }
+            hear(stdin)?;
+            has_heard = true;
+        }
+        // Gone, or not heard of any more.
+        let Ok(length @ 1..) = receive(stdin, &mut buffer) else {
+            return Ok(());
+        };
+        came = &buffer[..length];
     }
+}
+
+/// Reads the client's hello.
+fn hear(stdin: &mut File) -> Result<(), ServeError> {
+    let mut theirs = [0; LENGTH];
+    let mut rest = &mut theirs[..];
+    while !rest.is_empty() {
+        match receive(stdin, rest)? {
+            0 => return Err(ServeError::NoHello),
+            length => rest = &mut rest[length..],
+        }
+    }
+    let theirs = Hello::from_bytes(&theirs).map_err(|_| ServeError::NoHello)?;
+    theirs.is_of_this_version().map_err(ServeError::Hello)
 }

@@ -11,9 +11,9 @@ setup_static() {
             [[ -e ${pair%%:*} ]] || missing+=("${pair#*:}")
         done
     fi
-    # What proves the files: their headers, and the other architecture's instructions.
+    # What proves the files: their headers, the other architecture's instructions, and how many a hot path takes.
     for pair in file:file readelf:binutils openssl:openssl qemu-aarch64-static:qemu-user-static \
-        /usr/bin/time:time; do
+        /usr/bin/time:time valgrind:valgrind taskset:util-linux; do
         have "${pair%%:*}" || missing+=("${pair#*:}")
     done
     [[ ${#missing[@]} -eq 0 ]] || install_packages 'for static binaries' "${missing[@]}"

@@ -40,7 +40,7 @@ impl SlowLink {
 
     /// The round trips of the connection that had the most, its beginning by TCP not counted: the longest chain of
     /// something that a client sent, an answer after that had arrived, something sent after that answer had arrived, and
-    /// so on.
+    /// so on. What is answered to a client that has closed its end is not waited for, and not counted.
     pub fn round_trips(&self) -> u32 {
         *self.longest.lock().unwrap()
     }
@@ -51,6 +51,8 @@ impl SlowLink {
 struct Known {
     client: u32,
     server: u32,
+    /// The client waits for nothing any more.
+    is_over: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,9 +87,12 @@ fn take(mut from: TcpStream, way: &Way, towards: Towards, known: &Mutex<Known>, 
     loop {
         let count = from.read(&mut buffer).unwrap_or(0);
         let round_trips = {
-            let known = known.lock().unwrap();
+            let mut known = known.lock().unwrap();
             match towards {
-                Towards::Server => known.client,
+                Towards::Server => {
+                    known.is_over |= count == 0;
+                    known.client
+                }
                 Towards::Client => known.server,
             }
         };
@@ -126,6 +131,7 @@ fn deliver(
             let mut known = known.lock().unwrap();
             match towards {
                 Towards::Server => known.server = known.server.max(round_trips + 1),
+                Towards::Client if known.is_over => {}
                 Towards::Client => known.client = known.client.max(round_trips),
             }
             let mut longest = longest.lock().unwrap();

@@ -35,18 +35,21 @@ pub(crate) struct Ran {
 impl Client {
     pub(crate) fn start() -> Self {
         let mut client = Self::silent();
-        client.raw(&Hello::new(digest()).to_bytes());
-        let mut theirs = [0; LENGTH];
-        let stdout = client.stdout.as_mut().unwrap();
-        stdout.read_exact(&mut theirs).unwrap();
-        assert_eq!(Hello::from_bytes(&theirs), Ok(Hello::new(digest())));
+        client.raw(&Hello::of_client().to_bytes());
+        assert_eq!(client.hear_hello(), Hello::of_agent(digest()));
         client
     }
 
     /// One that has said nothing yet.
     pub(crate) fn silent() -> Self {
+        Self::opened(&[])
+    }
+
+    /// One that has said nothing yet, of an agent that was started with these messages.
+    pub(crate) fn opened(opening: &[u8]) -> Self {
+        let opening: String = opening.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut child = Command::new(AGENT)
-            .args(["serve", &"a7".repeat(32)])
+            .args(["serve", &"a7".repeat(32), &opening])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -59,6 +62,13 @@ impl Client {
             decoder: Decoder::default(),
             next: 1,
         }
+    }
+
+    pub(crate) fn hear_hello(&mut self) -> Hello {
+        let mut theirs = [0; LENGTH];
+        let stdout = self.stdout.as_mut().unwrap();
+        stdout.read_exact(&mut theirs).unwrap();
+        Hello::from_bytes(&theirs).unwrap()
     }
 
     pub(crate) fn raw(&mut self, bytes: &[u8]) {

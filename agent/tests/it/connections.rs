@@ -2,9 +2,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use agent_protocol::message::{AgentError, Answer, Connect, FromAgent, Request, ToAgent};
+use agent_protocol::plan::HealthCheck;
 use agent_protocol::window::WINDOW;
 
 use crate::client::Client;
@@ -133,4 +136,54 @@ fn an_answer_that_is_not_taken_in_waits_and_keeps_nothing_else_waiting() {
     let (answer, ran) = client.answer(id);
     assert_eq!((answer, came + ran.stdout.len()), (Ok(Answer::Done), much));
     writing.join().unwrap();
+}
+
+#[test]
+fn health_is_asked_as_often_as_needed_and_not_after_a_bad_answer() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in server.incoming() {
+            let mut stream = stream.unwrap();
+            let mut question = Vec::new();
+            while !question.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                question.push(byte[0]);
+            }
+            // Two good answers, and then none.
+            let status = match count.fetch_add(1, Ordering::SeqCst) {
+                0 | 1 => "200 OK",
+                _ => "500 No",
+            };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let mut client = Client::start();
+    let mut ask = |count| {
+        let check = Box::new(HealthCheck {
+            host: "127.0.0.1".to_owned(),
+            port,
+            path: "/".to_owned(),
+            headers: Vec::new(),
+            statuses: vec![200..=200],
+            body: None,
+            release: String::new(),
+            count,
+            pause_ms: 60_000,
+        });
+        let id = client.ask(Request::AskHealth {
+            check,
+            answer_ms: 20_000,
+        });
+        client.answer(id).0
+    };
+    assert_eq!(ask(2), Ok(Answer::Done));
+    let unhealthy = AgentError::Unhealthy("it answers 500".to_owned());
+    assert_eq!(ask(3), Err(unhealthy));
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    assert!(client.leave());
 }

@@ -342,7 +342,7 @@ async fn failure(
     match error {
         ConnectError::HostKey { .. } | ConnectError::HostKeyTypes { .. } => {
             Failure::refused(format!("the host key of {host} is not the known one; nothing was sent")).cause(error).hint(
-                "if the host was rebuilt, put its new key where the old one is; if not, somebody may be between you and it",
+                "if the host was rebuilt, put its new key where the old one is; if not, someone may intercept the connection",
             )
         }
         ConnectError::Authentication { .. } => {

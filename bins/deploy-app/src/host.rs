@@ -14,6 +14,7 @@ pub(crate) mod agent;
 pub(crate) mod command;
 pub(crate) mod lock;
 mod look;
+mod looking;
 mod receive;
 pub(crate) mod state;
 mod store;
@@ -23,9 +24,11 @@ mod upload;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::wait::Limits;
+use bundle::digest::Digest;
 
 use self::agent::{Folders, Host, StartError};
 use self::command::{Command, Tool};
+pub(crate) use self::looking::Looking;
 use crate::connect;
 use crate::connect::host_keys::{self, HostKeyTrust};
 use crate::connect::ssh_target::SshTarget;
@@ -57,14 +60,15 @@ pub(crate) struct Remote<'a> {
 }
 
 impl<'a> Remote<'a> {
-    /// Connects, and stores what the host was believed by where that is due.
+    /// Connects, and has the agent begin with a look for the tree with this digest, as [`Remote::look`] does.
     pub(crate) async fn connect(
         settings: &'a Checked,
         ssh_target: &'a SshTarget<'a>,
         trust: &'a HostKeyTrust,
         (timings, diagnostics): (&'a Timings, &'a Diagnostics),
+        wanted: Option<Digest>,
         limits: &Limits,
-    ) -> Result<Self, Failure> {
+    ) -> Result<(Self, Looking), Failure> {
         let session = connect::connect(settings, ssh_target, trust, limits).await?;
         let folders = Folders {
             target: settings.paths.target.clone(),
@@ -75,9 +79,10 @@ impl<'a> Remote<'a> {
             Some(user) => session.by_sudo(user.clone()),
             None => session,
         };
-        let started = Host::start(session, &folders, limits).await;
-        let session = started.map_err(|error| no_agent(settings, ssh_target, &error))?;
-        Ok(Self {
+        let first = (&settings.paths, looking::operation(wanted));
+        let started = Host::start(session, &folders, first, limits).await;
+        let (session, asked) = started.map_err(|error| no_agent(settings, ssh_target, &error))?;
+        let remote = Self {
             session,
             shown: ssh_target.shown(),
             settings,
@@ -85,7 +90,8 @@ impl<'a> Remote<'a> {
             trust,
             timings,
             diagnostics,
-        })
+        };
+        Ok((remote, Looking(asked)))
     }
 
     /// The same host by other settings.
@@ -113,9 +119,11 @@ impl<'a> Remote<'a> {
     }
 
     /// The same host over a new connection.
-    pub(crate) async fn again(&self, limits: &Limits) -> Result<Self, Failure> {
+    pub(crate) async fn reconnect(&self, limits: &Limits) -> Result<Self, Failure> {
         let kept = (self.timings, self.diagnostics);
-        Self::connect(self.settings, self.ssh_target, self.trust, kept, limits).await
+        let (settings, ssh_target, trust) = (self.settings, self.ssh_target, self.trust);
+        let (remote, _) = Self::connect(settings, ssh_target, trust, kept, None, limits).await?;
+        Ok(remote)
     }
 
     /// Runs one of our own scripts, and gives all that it printed.
@@ -281,7 +289,7 @@ impl<'a> Remote<'a> {
     }
 
     /// Runs one of our own scripts that print nothing.
-    pub(crate) async fn release(
+    pub(crate) async fn run_script(
         &self,
         deed: &str,
         script: &str,
@@ -343,7 +351,7 @@ fn no_agent(settings: &Checked, ssh_target: &SshTarget<'_>, error: &StartError) 
         StartError::NotPut(_) => Failure::failed(format!("cannot {deed}"))
             .cause(error)
             .hint("is the host's disk full? DEPLOY_APP_AGENT_DIR names another folder"),
-        StartError::Silent(_) | StartError::Hello(_) => {
+        StartError::Silent(_) | StartError::Hello(_) | StartError::Opening(_) => {
             Failure::failed(format!("cannot {deed}")).cause(error)
         }
         StartError::Program(_) => refused(),

@@ -38,7 +38,7 @@ pub(crate) use variables::Variables;
 #[derive(Debug, clap::Args, Deserialize, Default)]
 #[serde(default)]
 pub struct Raw {
-    /// The instance to deploy to; started when it does not run
+    /// The instance to deploy to; it is started when it does not run
     #[arg(long, value_name = "i-…", help_heading = "The host")]
     instance_id: Given<InstanceId>,
     /// Find the instance by a tag instead; by several, it must have all of them; exactly one instance must match
@@ -47,7 +47,7 @@ pub struct Raw {
     /// host or host:port of the SSH server; overrides the instance's address, and without an instance no AWS call is made
     #[arg(long, value_name = "HOST[:PORT]", help_heading = "The host")]
     address: Given<Guarded<Parsed<Address>>>,
-    /// How the SSH port is reached: direct (TCP), eic (EC2 Instance Connect Endpoint), ssm (Session Manager) or auto, which tries what can lead to the instance; a given address is reached directly
+    /// How the SSH port is reached: direct (TCP), eic (EC2 Instance Connect Endpoint), ssm (Session Manager) or auto, which tries each way that may work; a given address is reached directly
     #[arg(
         long,
         value_name = "HOW",
@@ -55,16 +55,16 @@ pub struct Raw {
         help_heading = "The host"
     )]
     transport: Given<Transport>,
-    /// A bucket for what is too much for Session Manager: a release that takes 4 MiB or more is stored there, fetched by the host with curl or wget, and deleted; where the host cannot reach S3, it goes through the session
+    /// A bucket for large releases over Session Manager: 4 MiB and more is stored there, fetched by the host with curl or wget, and deleted; where the host cannot reach S3, the release is sent through the session
     #[arg(long, value_name = "NAME", help_heading = "The host")]
     transfer_bucket: Given<BucketName>,
     /// The user to log in as; unset: the one of the ssh_config, else ubuntu
     #[arg(long, value_name = "NAME", help_heading = "The host")]
     user: Given<String>,
-    /// The user of the host whom everything is done as, by sudo without a password: the files become that user's, and commands run as that user; unset: the user who logs in
+    /// Do everything on the host as this user, by sudo without a password: commands run as that user, who owns the files; unset: the user who logs in
     #[arg(long, value_name = "USER", help_heading = "The host")]
     sudo: Given<SudoUser>,
-    /// Folders of the host in which commands are looked for first, such as /snap/bin:/opt/bin
+    /// Folders to put in front of PATH on the host, such as /snap/bin:/opt/bin
     #[arg(long, value_name = "FOLDERS", help_heading = "The host")]
     host_path: Given<String>,
     /// The private key: a file, the key itself (PEM, also on one line, in base64 or in JSON), secretsmanager:ID[:JSON-KEY], ssm:PARAMETER, or agent[:FINGERPRINT or COMMENT] for keys of the SSH agent; unset: a key made for this run is pushed with EC2 Instance Connect
@@ -109,10 +109,10 @@ pub struct Raw {
         help_heading = "The host"
     )]
     host_key_parameter: Given<String>,
-    /// Believe the key of a host that nothing is known about, and write it to the known_hosts file, or without one to the SSM parameter
+    /// Trust the key of an unknown host on first use, and store it in the known_hosts file, or without one in the SSM parameter
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "The host")]
     trust_on_first_use: Given<Switch>,
-    /// How long the host may take to answer on SSH; a key that is refused is tried again for as long only on an instance that was just started, and on a host that came up while it was waited for
+    /// How long the host may take to answer on SSH; a key that is refused is tried again only on an instance that was just started, and on a host that came up during the wait
     #[arg(
         long,
         value_name = "DURATION",
@@ -120,7 +120,7 @@ pub struct Raw {
         help_heading = "The host"
     )]
     ssh_timeout: Given<Timeout>,
-    /// The application's folder here
+    /// The application's local folder
     #[arg(
         long,
         value_name = "FOLDER",
@@ -139,7 +139,7 @@ pub struct Raw {
         help_heading = "The files"
     )]
     target: Given<String>,
-    /// How it lies there: releases (releases/, shared/ and the link current) or in-place (the files directly)
+    /// The layout of that folder: releases (releases/, shared/ and the link current) or in-place (the files directly)
     #[arg(
         long,
         value_name = "HOW",
@@ -150,7 +150,7 @@ pub struct Raw {
     /// With layout releases: a file or folder that outlives releases; it lies in shared/, linked into each release
     #[arg(long, value_name = "PATH", action = ArgAction::Append, help_heading = "The files")]
     shared: Given<Lines>,
-    /// With Compose and layout releases: a path that containers may write to and where nothing is to be kept; `.` is the whole application
+    /// With Compose and layout releases: a path that containers may write to and whose content need not be kept; `.` is the whole application
     #[arg(long, value_name = "PATH", action = ArgAction::Append, help_heading = "The files")]
     ephemeral: Given<Lines>,
     /// How the application runs: compose, command or none
@@ -188,13 +188,13 @@ pub struct Raw {
     /// Hook of the release, run by sh in its folder once it is proven healthy; rolls back when it fails
     #[arg(long, value_name = "COMMAND", help_heading = "The start")]
     after: Given<String>,
-    /// http:// or https:// address, as the host sees it, that answers when the application is well; empty or none: no health check; unset: http://127.0.0.1:8001/collection unless the runtime is none
+    /// The URL that answers when the application is healthy, http:// or https://, as the host sees it; empty or none: no health check; unset: http://127.0.0.1:8001/collection unless the runtime is none
     #[arg(long, value_name = "URL", help_heading = "Health")]
     health_url: Given<String>,
-    /// How many healthy answers in a row prove it
+    /// How many healthy answers in a row are needed
     #[arg(long, value_name = "N", default_value = "3", help_heading = "Health")]
     health_count: Given<Count>,
-    /// The statuses of a healthy answer, such as 200,204,301-399; redirects are not followed
+    /// The HTTP statuses of a healthy answer, such as 200,204,301-399; redirects are not followed
     #[arg(
         long,
         value_name = "LIST",
@@ -202,7 +202,7 @@ pub struct Raw {
         help_heading = "Health"
     )]
     health_status: Given<Statuses>,
-    /// A header to ask with, such as `Host: app.example.com`
+    /// A header of the request, such as `Host: app.example.com`
     #[arg(long, value_name = "HEADER", action = ArgAction::Append, help_heading = "Health")]
     health_header: Given<Guarded<Headers>>,
     /// Text that a healthy answer contains
@@ -211,7 +211,7 @@ pub struct Raw {
     /// For https://: a PEM file with the authorities or the server's own certificate; none: any certificate is accepted; unset: the authorities of the system that deploys
     #[arg(long, value_name = "FILE", help_heading = "Health")]
     health_ca: Given<String>,
-    /// How long the application, and then the load balancer, may take to find it healthy
+    /// How long the application may take to be healthy, and then the load balancer to find it so
     #[arg(
         long,
         value_name = "DURATION",
@@ -233,10 +233,10 @@ pub struct Raw {
         help_heading = "Health"
     )]
     ollama_url: Given<Guarded<HttpUrl>>,
-    /// Have the model generate one token, as a last gate
+    /// Have the model generate one token, as the last check
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "Health")]
     ollama_warm_up: Given<Switch>,
-    /// A pull that says nothing for so long is asked for again
+    /// Ask for the model again after this long without progress
     #[arg(
         long,
         value_name = "DURATION",
@@ -266,7 +266,7 @@ pub struct Raw {
     /// The name of a variable whose value must never be printed
     #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "The deployment")]
     secret: Given<Names>,
-    /// Folder for the failure bundle: what the host, the containers and AWS say when a deployment fails
+    /// Folder for the failure bundle: diagnostics of the host, the containers and AWS when a deployment fails
     #[arg(long, value_name = "FOLDER", help_heading = "The deployment")]
     diagnostics_dir: Given<LocalPath>,
     /// For `rollback`: the release to go back to; unset: the one before the current

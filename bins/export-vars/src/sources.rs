@@ -14,6 +14,7 @@ use crate::variable::{Found, Variable};
 use action::failure::Failure;
 use action::program::Context;
 use contract::finding::did_you_mean;
+use std::collections::BTreeMap;
 
 /// What all sources gave.
 #[derive(Debug, Default)]
@@ -93,13 +94,13 @@ impl Collected {
         let mut faults = Vec::new();
         let before = self.variables.len();
         let mut from_here: Vec<usize> = Vec::new();
+        let names = self.variables.iter().map(|one| one.name.clone());
+        let mut places: BTreeMap<String, usize> = names.zip(0..).collect();
         for variable in given {
-            let at = self
-                .variables
-                .iter()
-                .position(|one| one.name == variable.name);
+            let at = places.get(&variable.name).copied();
             let Some((at, earlier)) = at.and_then(|at| Some((at, self.variables.get_mut(at)?)))
             else {
+                places.insert(variable.name.clone(), self.variables.len());
                 self.variables.push(variable);
                 continue;
             };

@@ -62,14 +62,6 @@ pub(crate) struct Ended {
     pub(crate) handle: Option<String>,
 }
 
-impl Ended {
-    /// Whether it was told to stop and removed what it had made: a program in which something remains ends otherwise.
-    pub(crate) fn has_cleaned_up(&self) -> bool {
-        let exit = self.code.and_then(exit_of);
-        matches!(exit, Some(Exit::Interrupted | Exit::Terminated))
-    }
-}
-
 /// What follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -299,14 +291,6 @@ mod tests {
             assert!(looks < 100);
         }
         assert_eq!(looks, 19);
-    }
-
-    #[test]
-    fn only_a_program_that_says_so_has_cleaned_up() {
-        for (code, cleaned) in [(143, true), (130, true), (0, false), (5, false), (6, false)] {
-            let ended = ended(code, Some(Stopped::GivenUp));
-            assert_eq!(ended.has_cleaned_up(), cleaned, "{code}");
-        }
     }
 
     #[test]

@@ -85,17 +85,15 @@ impl Programs for Account {
             if self.cannot_clean {
                 return Ok(Some(3));
             }
-            // By its id, or where that is not known by its run.
+            // By its id, or by its run.
             let mut images = self.images.lock().unwrap();
-            images.retain(|of, image| *image != id && !(id.is_empty() && *of == key));
+            images.retain(|run, image| *image != id && *run != id);
             return Ok(Some(0));
         }
         let asked = stop.wait_for(|stop| *stop != Stop::GoOn);
-        if timeout(self.takes, asked)
-            .await
-            .is_ok_and(|asked| asked.is_ok())
-        {
-            return Ok(None);
+        if let Ok(Ok(how)) = timeout(self.takes, asked).await {
+            // Told before it had found the image: it removes nothing.
+            return Ok((*how == Stop::Term).then_some(143));
         }
         match self.ids().contains(&id) {
             false => Ok(Some(2)),

@@ -190,15 +190,6 @@ impl<P: Programs> Worker<P> {
         self.forget(&leg.entry);
     }
 
-    /// The program has removed what it had made for a job that is over.
-    pub(crate) fn cleaned(&self, entry: &Entry, token: &Token) {
-        let what = token.handle().unwrap_or(&token.origin);
-        tracing::info!("[job {}] removed what it had made: {what}", entry.job);
-        self.strike(Notes::Left, &token.origin);
-        self.strike(Notes::Waiting, &token.origin);
-        self.forget(entry);
-    }
-
     /// Removes what is in the making; what cannot be removed is listed.
     pub(crate) async fn clean(&self, leg: &mut Leg) {
         let Some(long) = self.long() else { return };
@@ -215,7 +206,9 @@ impl<P: Programs> Worker<P> {
             tracing::error!("[job {}] cannot make its folder: {error}", leg.entry.job);
             return;
         }
-        let step = Step::Look(handle);
+        // By its run, and so that what is gone already is no failure.
+        let run = leg.settings.get(long.run_setting).cloned();
+        let step = Step::Look(run.or(handle));
         let run = Run {
             program: self.program.clone(),
             command: Some(long.clean),

@@ -94,14 +94,12 @@ impl<P: Programs> Worker<P> {
             }
             Verdict::GivenUp => {
                 tracing::warn!("[job {}] CodePipeline has abandoned it", leg.entry.job);
-                let has_cleaned_up = ran.ended.has_cleaned_up();
                 let token = ran.ended.handle.map_or(leg.token.clone(), |handle| Token {
                     next: Next::Look(Some(handle)),
                     ..leg.token.clone()
                 });
-                if has_cleaned_up {
-                    return self.cleaned(&leg.entry, &token);
-                }
+                // Also after a program that was told to stop: it may have been stopped before it had found what an
+                // earlier job made.
                 self.clean_given_up(leg.entry, leg.data, Some(token)).await;
             }
         }

@@ -15,7 +15,8 @@ use crate::job::{Job, Regional};
 use crate::plan::Plan;
 use crate::retention::retire::{self, Reason};
 use crate::scan::plan as scan;
-use crate::settings::Retention;
+use crate::settings::modes::Imds;
+use crate::settings::{Checked, Retention};
 use action::exit::Exit;
 use action::failure::Failure;
 use action::program::Output;
@@ -53,9 +54,16 @@ pub(crate) async fn show_plan(job: &Job, intended: Intended<'_>) -> Result<Outpu
         }
         None => plan.text(),
     };
+    text.push_str(&beside_content(&job.settings));
     let mut json = plan.json();
     text.push_str(&scan::text(job));
     json["scan"] = scan::json(job);
+    json["imds"] = job.settings.publish.imds.to_string().into();
+    let changes = job.settings.volumes.0.iter();
+    json["volumes"] = changes
+        .map(|(device, change)| (device.clone(), change.to_string().into()))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
     if let Some(retention) = &job.settings.retention {
         let mut all = Vec::new();
         let away = job.settings.publish.copy_to.iter();
@@ -96,6 +104,18 @@ pub(crate) async fn show_plan(job: &Job, intended: Intended<'_>) -> Result<Outpu
     );
     finding::verdict(&operation, &findings)?;
     Ok(Output::Nothing)
+}
+
+/// What the settings make of the image beside its content, a line each.
+fn beside_content(settings: &Checked) -> String {
+    let changes = settings.volumes.0.iter();
+    let mut text: String = changes
+        .map(|(device, change)| format!("  volume {device}: {change}\n"))
+        .collect();
+    if settings.publish.imds == Imds::V2 {
+        text.push_str("  metadata service of its instances: IMDSv2 only\n");
+    }
+    text
 }
 
 async fn retirement(

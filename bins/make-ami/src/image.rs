@@ -2,6 +2,8 @@
 
 pub(crate) mod create;
 pub(crate) mod describe;
+pub(crate) mod mapping;
+pub(crate) mod passing_limits;
 pub(crate) mod poll_schedule;
 pub(crate) mod spec;
 pub(crate) mod tags;

@@ -4,6 +4,7 @@ use crate::job::{Job, Regional};
 use crate::plan::STOPPED_TAG;
 use crate::settings::Named;
 use crate::settings::modes::Consistency;
+use crate::settings::volumes::VolumeChanges;
 use action::failure::Failure;
 use action::wait::{self, Look, Pace};
 use aws::error::AwsError;
@@ -20,6 +21,10 @@ pub(crate) struct Source {
     pub(crate) running: bool,
     /// Its EBS volumes, which the image must hold.
     pub(crate) volumes: Vec<Disk>,
+    /// The id of its root volume.
+    pub(crate) root: Option<String>,
+    /// The ids of its other EBS volumes, which the image leaves out.
+    pub(crate) left_out: Vec<String>,
     /// The run that stopped it and has not started it again.
     pub(crate) stopped_by: Option<String>,
     /// A tag that it has.
@@ -39,6 +44,11 @@ pub(crate) struct Disk {
 }
 
 impl Source {
+    /// The volumes' ids.
+    pub(crate) fn volume_ids(&self) -> Vec<String> {
+        self.volumes.iter().map(|disk| disk.id.clone()).collect()
+    }
+
     /// The volumes' sizes in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         let sizes = self.volumes.iter().map(|disk| disk.gib);
@@ -54,16 +64,32 @@ const PACE: Pace = Pace {
 
 /// Finds the instance, waits until it has settled, and refuses what cannot be imaged.
 pub(crate) async fn find(job: &Job, named: &Named) -> Result<Source, Failure> {
+    let (instance, id) = found(job, named).await?;
+    check_mode(&instance, &id, job.settings.consistency)?;
+    warn_of_spot(&instance, &id, job.settings.consistency);
+    with_volumes(job, &instance, id).await
+}
+
+/// The same for snapshots of its volumes: whether it may be taken down does not matter.
+pub(crate) async fn find_volumes(job: &Job, named: &Named) -> Result<Source, Failure> {
+    let (instance, id) = found(job, named).await?;
+    with_volumes(job, &instance, id).await
+}
+
+async fn found(job: &Job, named: &Named) -> Result<(Instance, String), Failure> {
     let instance = one(&job.home, named).await?;
     let id = instance.instance_id().unwrap_or_default().to_owned();
     let instance = settled(job, instance, &id).await?;
     judge(&instance, &id, &job.home.region)?;
-    check_mode(&instance, &id, job.settings.consistency)?;
-    warn_of_spot(&instance, &id, job.settings.consistency);
-    let source = source(job, &instance, id).await?;
+    check_volumes(&instance, &id, &job.settings.volumes)?;
+    Ok((instance, id))
+}
+
+async fn with_volumes(job: &Job, instance: &Instance, id: String) -> Result<Source, Failure> {
+    let source = source(job, instance, id).await?;
     if source.volumes.is_empty() {
         return Err(Failure::refused(format!(
-            "EC2 shows no EBS volume of instance {} in {}, so nobody could say whether its image is whole; nothing was touched",
+            "EC2 shows no EBS volume of instance {} in {}, so it cannot be checked whether its image is complete; nothing was touched",
             source.id, job.home.region
         )));
     }
@@ -78,9 +104,18 @@ pub(crate) async fn locate(job: &Job, named: &Named) -> Result<Source, Failure> 
 }
 
 async fn source(job: &Job, instance: &Instance, id: String) -> Result<Source, Failure> {
+    let (left_out, mapped): (Vec<_>, Vec<_>) = attached(instance)
+        .into_iter()
+        .partition(|(device, _)| job.settings.volumes.leaves_out(device));
+    let root = instance.root_device_name().unwrap_or_default();
+    let root = mapped.iter().find(|(device, _)| device == root);
+    let root = root.map(|(_, id)| id.clone());
+    let ids = |volumes: Vec<(String, String)>| volumes.into_iter().map(|(_, id)| id).collect();
     Ok(Source {
         running: state(instance) == State::Running,
-        volumes: volumes(&job.home, instance, &id).await?,
+        volumes: volumes(&job.home, ids(mapped), &id).await?,
+        root,
+        left_out: ids(left_out),
         stopped_by: tag(instance, STOPPED_TAG).map(str::to_owned),
         tag: writable(instance.tags()).cloned(),
         id,
@@ -129,7 +164,7 @@ pub(crate) fn not_found(region: &str, selector: &Selector, error: FindError) -> 
             .hint("add a tag that only one of them has, or give INSTANCE_ID")
         }
         FindError::Aws(error) => {
-            let operation = format!("cannot look at instance {selector} in {region}");
+            let operation = format!("cannot look up instance {selector} in {region}");
             error.failure(operation, "ec2:DescribeInstances")
         }
     }
@@ -225,19 +260,46 @@ fn warn_of_spot(instance: &Instance, id: &str, mode: Consistency) {
     }
 }
 
-async fn volumes(regional: &Regional, instance: &Instance, id: &str) -> Result<Vec<Disk>, Failure> {
+/// The devices of the instance's EBS volumes, and their ids.
+fn attached(instance: &Instance) -> Vec<(String, String)> {
     let mapped = instance.block_device_mappings().iter();
-    let ids: Vec<String> = mapped
-        .filter_map(|mapping| mapping.ebs()?.volume_id())
-        .map(str::to_owned)
-        .collect();
+    mapped
+        .filter_map(|mapping| {
+            let volume = mapping.ebs()?.volume_id()?.to_owned();
+            let device = mapping.device_name().unwrap_or_default().to_owned();
+            Some((device, volume))
+        })
+        .collect()
+}
+
+/// Refuses changes to volumes that the instance does not have, and an image without its root volume.
+fn check_volumes(instance: &Instance, id: &str, changes: &VolumeChanges) -> Result<(), Failure> {
+    let attached = attached(instance);
+    let has = |device: &str| attached.iter().any(|(known, _)| known == device);
+    if let Some(device) = changes.0.keys().find(|device| !has(device)) {
+        let known: Vec<&str> = attached.iter().map(|(known, _)| known.as_str()).collect();
+        return Err(Failure::refused(format!(
+            "MAKE_AMI_VOLUME names {device}, and instance {id} has no EBS volume there; nothing was touched"
+        ))
+        .hint(format!("its devices are {}", known.join(", "))));
+    }
+    let root = instance.root_device_name().unwrap_or_default();
+    if changes.leaves_out(root) {
+        return Err(Failure::refused(format!(
+            "MAKE_AMI_VOLUME leaves out {root}, the root volume of instance {id}: an image without it starts nowhere; nothing was touched"
+        )));
+    }
+    Ok(())
+}
+
+async fn volumes(regional: &Regional, ids: Vec<String>, id: &str) -> Result<Vec<Disk>, Failure> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let call = regional.ec2.describe_volumes();
     let call = call.set_volume_ids(Some(ids.clone()));
     let reply = call.send().await.map_err(|error| {
-        let operation = format!("cannot look at the volumes of {id} in {}", regional.region);
+        let operation = format!("cannot look up the volumes of {id} in {}", regional.region);
         AwsError::of(&error).failure(operation, "ec2:DescribeVolumes")
     })?;
     let told = |id: &&String| {
@@ -247,7 +309,7 @@ async fn volumes(regional: &Regional, instance: &Instance, id: &str) -> Result<V
     // The image must hold each of them: one that is left out here would be missed by nobody.
     if let Some(untold) = ids.iter().find(|id| !told(id)) {
         return Err(Failure::failed(format!(
-            "cannot look at the volumes of {id} in {}: EC2 tells nothing of {untold}",
+            "cannot look up the volumes of {id} in {}: EC2 says nothing about {untold}",
             regional.region
         )));
     }

@@ -2,8 +2,8 @@
 //!
 //! `settings` are checked first, `plan` decides the name, the run key and the tags, `run` acts in the order of the
 //! job: look at the instance, adopt or create the image (`image`) while the instance is consistent (`consistency`), wait for
-//! it, have it scanned (`scan`), publish it, retire older ones (`retention`). What a failed run made is undone by `cleanup`. `cost` knows the price,
-//! `manifest` writes what was made.
+//! it, have it scanned (`scan`), publish it, retire older ones (`retention`). What a failed run made is undone by `cleanup`.
+//! `cost` knows the price, `manifest` writes what was made. `warm` snapshots the volumes beforehand, so that the image takes less time.
 
 mod build_timeout;
 mod cleanup;
@@ -23,6 +23,7 @@ mod retention;
 mod run;
 mod scan;
 mod settings;
+mod warm;
 
 use action::program::{self, Permission, Program, Subcommand};
 use std::process::ExitCode;
@@ -36,11 +37,12 @@ pub mod in_process {
     pub use crate::job::Job;
     pub use crate::run::act;
     pub use crate::settings::modes::{
-        Consistency, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags,
+        Consistency, Imds, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags,
     };
     pub use crate::settings::scan::{OnScanFailure, Scan, ScanMode};
     pub use crate::settings::tags::Tags;
     pub use crate::settings::values::Principal;
+    pub use crate::settings::volumes::{VolumeChange, VolumeChanges};
     pub use crate::settings::{Checked, Named, Publish, Quiesce, Retention};
 }
 
@@ -53,6 +55,10 @@ pub const PROGRAM: Program = Program {
     plain: &["INSTANCE_ID", "AMI_NAME"],
     none_when_empty: &[],
     commands: &[
+        Subcommand::acting(
+            "warm",
+            "Snapshot the volumes beforehand, so that the image's own snapshots carry only what changes until then",
+        ),
         Subcommand::acting(
             "start",
             "Make the image and export its id at once, while it is still pending",
@@ -104,7 +110,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "ec2:CreateTags",
-            purpose: "tag image and snapshots at create, conditioned on `ec2:CreateAction` = `CreateImage` (copies: `CopyImage`); with `quiesce`, also later, conditioned on the tag `make-ami:app` or `make-ami:run` that they have; with `MAKE_AMI_SNAPSHOT_TAGS=after`, snapshots that have none yet; with `stop`, the instance",
+            purpose: "tag image and snapshots at create, conditioned on `ec2:CreateAction` = `CreateImage` (copies: `CopyImage`, `warm`: `CreateSnapshots`); with `quiesce`, also later, conditioned on the tag `make-ami:app` or `make-ami:run` that they have; with `MAKE_AMI_SNAPSHOT_TAGS=after`, snapshots that have none yet; with `stop`, the instance",
         },
         Permission {
             action: "ec2:DeregisterImage",
@@ -163,8 +169,12 @@ pub const PROGRAM: Program = Program {
             purpose: "`MAKE_AMI_SCAN`: what the scan found",
         },
         Permission {
+            action: "ec2:CreateSnapshots",
+            purpose: "`warm`: snapshots of the volumes before the image is made",
+        },
+        Permission {
             action: "ec2:CopyImage",
-            purpose: "`MAKE_AMI_COPY_TO`",
+            purpose: "`MAKE_AMI_COPY_TO`, `MAKE_AMI_ENCRYPT`",
         },
         Permission {
             action: "kms:DescribeKey",
@@ -176,7 +186,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "ec2:ModifyImageAttribute",
-            purpose: "`MAKE_AMI_SHARE_WITH`",
+            purpose: "`MAKE_AMI_SHARE_WITH`, `MAKE_AMI_IMDS`",
         },
         Permission {
             action: "ec2:EnableImageDeprecation",
@@ -200,7 +210,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "ec2:DescribeImageAttribute",
-            purpose: "retention: whom an image is shared with",
+            purpose: "retention: who an image is shared with",
         },
         Permission {
             action: "ec2:DescribeLaunchTemplates",
@@ -240,7 +250,7 @@ pub const PROGRAM: Program = Program {
         },
         Permission {
             action: "ec2:ListImagesInRecycleBin",
-            purpose: "retention and `clean`: until when a deregistered image can come back; without it nobody says so",
+            purpose: "retention and `clean`: until when a deregistered image can be restored; without it this is not shown",
         },
         Permission {
             action: "ec2:ReplaceImageInstanceTypeSpecification",

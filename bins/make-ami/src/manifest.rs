@@ -18,6 +18,7 @@ pub(crate) fn manifest(job: &Job, finished: &Finished) -> Value {
         stored,
         retired,
         frozen,
+        warm_start,
         available,
         scanned,
     } = finished;
@@ -57,6 +58,13 @@ pub(crate) fn manifest(job: &Job, finished: &Finished) -> Value {
             "finished": utc(job.clock.now()),
             "seconds": job.clock.elapsed().as_secs(),
         },
+        "warm_start": warm_start.as_ref().map(|warm| json!({
+            "snapshots": warm.snapshots,
+            "foretold_seconds_at_most": warm.foretold.map(|time| time.as_secs()),
+            "saved_seconds": warm.saved.map(|saved| saved.time().as_secs()),
+            "completed_before_the_image": warm.saved.map(|saved| saved.was_complete),
+            "changed_bytes": warm.changed,
+        })),
         "copies": copies.iter().map(|copy| json!({
             "region": copy.region,
             "image_id": copy.image_id,
@@ -110,7 +118,7 @@ fn dollars(micros: u64) -> f64 {
 /// another can be written.
 pub(crate) fn forget(job: &Job) -> Result<(), Failure> {
     export_file(job).map(drop).map_err(|error| {
-        Failure::refused("there can be no manifest; nothing was touched").cause(error)
+        Failure::refused("the manifest cannot be written; nothing was touched").cause(error)
     })
 }
 

@@ -6,6 +6,7 @@ use crate::image::wait_available::Verified;
 use crate::publish::image_copy::ImageCopy;
 use crate::retention::retire;
 use crate::scan::outcome::Scanned;
+use crate::warm::measure::WarmStart;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(crate) struct Finished {
     pub(crate) retired: Vec<retire::Step>,
     /// How long the instance stood still, where that was measured.
     pub(crate) frozen: Option<Duration>,
+    /// What its warm start saved, where it had one.
+    pub(crate) warm_start: Option<WarmStart>,
     /// When the image was found available.
     pub(crate) available: Timestamp,
     /// What its scan found, where there was one.

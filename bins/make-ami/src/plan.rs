@@ -29,6 +29,10 @@ pub(crate) const BUILD_TAG: &str = "make-ami:build";
 pub(crate) const COMMIT_TAG: &str = "make-ami:commit";
 /// The tag that says how long containers and mounts stood still, in milliseconds.
 pub(crate) const FROZEN_TAG: &str = "make-ami:frozen-ms";
+/// The tag of the unencrypted first image of a run with `MAKE_AMI_ENCRYPT`: the name of its encrypted copy.
+pub(crate) const FIRST_TAG: &str = "make-ami:first-of";
+/// The tag of snapshots that `warm` made: the most seconds that they were foretold to save, or `unknown`.
+pub(crate) const WARM_TAG: &str = "make-ami:warm";
 /// The tag of an *instance* that a run has stopped and will start again: its run key.
 pub(crate) const STOPPED_TAG: &str = "make-ami:stopped-by";
 
@@ -38,6 +42,9 @@ pub(crate) struct Plan {
     pub(crate) instance_id: String,
     /// The image's name.
     pub(crate) name: String,
+    /// The name under which the first image is made where the image itself is an encrypted copy of it.
+    pub(crate) first_name: Option<String>,
+    pub(crate) description: Option<String>,
     /// Identifies the run; a retry of the same build or pipeline execution has the same.
     pub(crate) run: String,
     /// The key that an earlier version gave this very run, under which an image may still be on its way.
@@ -58,16 +65,15 @@ impl Plan {
         volumes: usize,
         utc: &str,
     ) -> Result<Self, String> {
-        let name = name::fill(
-            &settings.ami_name,
-            &name::Parts {
-                instance: instance_id,
-                app: settings.app.as_deref(),
-                build,
-                utc,
-            },
-        );
+        let parts = name::Parts {
+            instance: instance_id,
+            app: settings.app.as_deref(),
+            build,
+            utc,
+        };
+        let name = name::fill(&settings.ami_name, &parts);
         name::check(&name)?;
+        let description = settings.description.as_deref();
         let key = run(settings, build, instance_id, &name);
         let run = key.key();
         let mut tags = settings.tags.0.clone();
@@ -89,6 +95,8 @@ impl Plan {
         Ok(Self {
             instance_id: instance_id.to_owned(),
             name,
+            first_name: None,
+            description: description.map(|text| name::fill_description(text, &parts)),
             run,
             former_run: key.former_key(),
             consistency: settings.consistency,
@@ -104,17 +112,37 @@ impl Plan {
         self
     }
 
+    /// The same with an image before it, of which the image is an encrypted copy.
+    pub(crate) fn encrypted_by_a_copy(mut self) -> Self {
+        let digest = hex(&Sha256::digest(&self.run));
+        self.first_name = Some(format!("make-ami-first-{}", &digest[..32]));
+        self.tags.insert(FIRST_TAG.to_owned(), self.name.clone());
+        self
+    }
+
+    /// The name of the image that CreateImage makes.
+    pub(crate) fn created_name(&self) -> &str {
+        self.first_name.as_deref().unwrap_or(&self.name)
+    }
+
     /// The plan for people.
     pub(crate) fn text(&self) -> String {
         let tags = self
             .tags
             .iter()
             .map(|(key, value)| format!("\n    {key} = {value}"));
+        let description = self.description.as_deref();
+        let description = description.map(|text| format!("  description: {text}\n"));
+        let first = self.first_name.as_deref().map(|first| {
+            format!("  first {first:?}, then its encrypted copy within the Region; the first is removed\n")
+        });
         format!(
-            "plan: make image {:?} of {} ({})\n  tags:{}\n",
+            "plan: make image {:?} of {} ({})\n{}{}  tags:{}\n",
             self.name,
             self.instance_id,
             self.consistency,
+            description.unwrap_or_default(),
+            first.unwrap_or_default(),
             tags.collect::<String>()
         )
     }
@@ -124,6 +152,8 @@ impl Plan {
         serde_json::json!({
             "instance_id": self.instance_id,
             "name": self.name,
+            "first_name": self.first_name,
+            "description": self.description,
             "run": self.run,
             "consistency": self.consistency.to_string(),
             "tags": self.tags,

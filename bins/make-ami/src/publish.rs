@@ -1,33 +1,33 @@
 //! What happens to an available image: copies, sharing, deprecation, the SSM parameter last of all.
 
+pub(crate) mod encrypted_copy;
 pub(crate) mod image_copy;
+pub(crate) mod imds;
+mod in_time;
 pub(crate) mod instance_types;
 pub(crate) mod preconditions;
 pub(crate) mod protect;
 
 use crate::cleanup::undo;
-use crate::image::create::{is_good, is_worthless};
-use crate::image::describe::{by_id, tagged};
-use crate::image::tags::sdk_tags;
+use crate::image::describe::by_id;
 use crate::image::wait_available::{self, Verified};
 use crate::job::{Job, Regional, timestamp_of};
 use crate::journal::Journal;
-use crate::plan::RUN_TAG;
-use crate::publish::image_copy::ImageCopy;
+use crate::publish::image_copy::{ImageCopy, copy};
+use crate::publish::in_time::{STOPPED, in_time};
 use crate::settings::modes::Protect;
 use crate::settings::values::Principal;
 use action::exit::Exit;
 use action::failure::Failure;
 use action::interrupt::Interrupt;
-use action::wait::{self, Ended, Look, Pace};
+use action::wait::{self, Look, Pace};
 use aws::error::AwsError;
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
-    CreateVolumePermission, CreateVolumePermissionModifications, Image, LaunchPermission,
-    LaunchPermissionModifications, ResourceType, SnapshotAttributeName, TagSpecification,
+    CreateVolumePermission, CreateVolumePermissionModifications, LaunchPermission,
+    LaunchPermissionModifications, SnapshotAttributeName,
 };
 use aws_sdk_ssm::types::ParameterType;
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -44,7 +44,7 @@ pub(crate) async fn publish(
     // All are asked for before the first is waited for: they go on at the same time.
     for region in &publish.copy_to {
         let regional = job.regional(region);
-        let image_id = copy(job, &regional, tags, verified, journal).await?;
+        let image_id = copy(job, &regional, tags, verified, &verified.name, journal).await?;
         journal.note(&regional, &image_id);
         copies.push((regional, image_id));
     }
@@ -52,6 +52,7 @@ pub(crate) async fn publish(
     // Before anybody else may launch it.
     let restricting = instance_types::restrict(job, &job.home, &verified.image_id);
     job.unless_stopped(STOPPED, restricting).await??;
+    imds::require(job, &job.home, &verified.image_id).await?;
     let sharing = share(&job.home, verified, &publish.share_with);
     job.unless_stopped(STOPPED, sharing).await??;
     let deprecate_at = deprecate_at(job, &verified.image_id).await?;
@@ -65,19 +66,13 @@ pub(crate) async fn publish(
                 Err(bad) if bad.failure.exit() == Exit::Failed => {
                     journal.made.retain(|made| made.image_id != image_id);
                     job.give_time_to_undo();
-                    return Err(undo::copy(
-                        journal,
-                        &regional,
-                        &image_id,
-                        bad.is_gone,
-                        bad.failure,
-                    )
-                    .await);
+                    return Err(undo::copy(journal, &regional, &image_id, &[], bad).await);
                 }
                 Err(unfinished) => return Err(unfinished.failure),
             };
             let restricting = instance_types::restrict(job, &regional, &image_id);
             job.unless_stopped(STOPPED, restricting).await??;
+            imds::require(job, &regional, &image_id).await?;
             let sharing = share(&regional, &copied, &publish.share_with);
             job.unless_stopped(STOPPED, sharing).await??;
         }
@@ -100,183 +95,6 @@ pub(crate) async fn publish(
         parameter(job, name, &verified.image_id).await?;
     }
     Ok(done)
-}
-
-const STOPPED: &str = "stopped before the image was published";
-
-/// Whether there is no signal and no deadline yet.
-fn in_time(job: &Job) -> Result<(), Failure> {
-    if let Some(signal) = job.context.interrupt.pending() {
-        return Err(Failure::interrupted(signal, STOPPED));
-    }
-    if Instant::now() >= job.context.deadline {
-        let late = "the deadline passed before the image was published";
-        return Err(Failure::new(Exit::Deadline, late));
-    }
-    Ok(())
-}
-
-/// Copies the image to a Region, once: CopyImage has a client token, and an earlier try's copy is found
-/// by its tag when the token is forgotten.
-async fn copy(
-    job: &Job,
-    regional: &Regional,
-    tags: &BTreeMap<String, String>,
-    verified: &Verified,
-    journal: &mut Journal,
-) -> Result<String, Failure> {
-    let run = &journal.run.clone();
-    let earlier = tagged(regional, RUN_TAG, run).await?;
-    if let Some(id) = good(&earlier, verified) {
-        tracing::info!("adopting the copy {id} in {}", regional.region);
-        return Ok(id);
-    }
-    let stale = earlier.iter().filter(|image| is_good(image));
-    for id in stale.clone().filter_map(|image| image.image_id()) {
-        tracing::warn!(
-            "{id} in {} carries this run's key and is no copy of {}; it stays as it is",
-            regional.region,
-            verified.image_id
-        );
-    }
-    remove_failed(regional, &earlier).await?;
-    let (id, name) = (&verified.image_id, &verified.name);
-    let token = token(run, id, &regional.region, &job.clock.start_nanos_key());
-    let call = copy_request(job, regional, tags, id, name).client_token(token);
-    let operation = format!(
-        "cannot copy image {} from {} to {}",
-        verified.image_id, job.home.region, regional.region
-    );
-    // Not raced against signals: an id that is on its way must be seen.
-    let reply = match call.send().await {
-        Ok(reply) => reply,
-        Err(error) => {
-            let error = AwsError::of(&error);
-            // Where no answer of EC2's own came back, the copy may have been made all the same.
-            if error.code.is_none() || error.status >= Some(500) {
-                journal.lost_copies.push(regional.clone());
-            }
-            // The copy of a try that was killed a moment ago, which was not listed before.
-            if error.is("InvalidAMIName.Duplicate")
-                && let Some(id) = appears(job, regional, run, verified)
-                    .await
-                    .map_err(|failure| failure.cause(format!("CopyImage met last: {error}")))?
-            {
-                tracing::info!("adopting the copy {id} in {}", regional.region);
-                return Ok(id);
-            }
-            let failure = error.failure(&operation, "ec2:CopyImage and ec2:CreateTags");
-            let mut holders = stale.filter(|image| image.name() == Some(name));
-            let holder = holders.find_map(|image| image.image_id());
-            return Err(match holder {
-                Some(holder) if error.is("InvalidAMIName.Duplicate") => failure.hint(format!(
-                    "{holder} holds the name: it is the copy of another image of this run; where nothing uses it, `aws ec2 deregister-image --region {} --image-id {holder} --delete-associated-snapshots` frees the name",
-                    regional.region
-                )),
-                _ => failure,
-            });
-        }
-    };
-    let id = reply
-        .image_id
-        .ok_or_else(|| Failure::failed(operation).cause("the reply holds no image id"))?;
-    tracing::info!("copying to {}: {id}", regional.region);
-    Ok(id)
-}
-
-/// The good one among these images of the run that is a copy of the image: not of one that an earlier try made.
-fn good(images: &[Image], of: &Verified) -> Option<String> {
-    let is_copy = |image: &&Image| match image.source_image_id() {
-        Some(source) => source == of.image_id,
-        // Where the source is not told, the name has to do.
-        None => image.name() == Some(of.name.as_str()),
-    };
-    let mut good = images.iter().filter(|image| is_good(image));
-    good.find(is_copy)?.image_id.clone()
-}
-
-/// How long a copy that holds the name may not be listed.
-const LISTED_WITHIN: Duration = Duration::from_secs(14);
-const LIST_PACE: Pace = Pace {
-    first: Duration::from_secs(2),
-    longest: Duration::from_secs(2),
-};
-
-/// Looks for this run's copy until it is listed.
-async fn appears(
-    job: &Job,
-    regional: &Regional,
-    run: &str,
-    verified: &Verified,
-) -> Result<Option<String>, Failure> {
-    let look = async || {
-        let images = tagged(regional, RUN_TAG, run).await?;
-        Ok(match good(&images, verified) {
-            Some(id) => Look::There(id),
-            None => Look::NotYet("it is not listed".to_owned()),
-        })
-    };
-    let what = format!("the copy of this run in {}", regional.region);
-    let deadline = job.context.deadline.min(Instant::now() + LISTED_WITHIN);
-    match wait::until(&what, deadline, &job.context.interrupt, LIST_PACE, look).await {
-        Ok(id) => Ok(Some(id)),
-        Err(Ended::Deadline(_)) => in_time(job).map(|()| None),
-        Err(Ended::Signal(signal)) => Err(Failure::interrupted(signal, STOPPED)),
-        Err(Ended::Failed(failure)) => Err(failure),
-    }
-}
-
-/// Removes the copies of earlier tries that failed: they may hold the name.
-async fn remove_failed(regional: &Regional, earlier: &[Image]) -> Result<(), Failure> {
-    for image in earlier.iter().filter(|image| is_worthless(image)) {
-        let Some(id) = image.image_id() else { continue };
-        let region = &regional.region;
-        tracing::info!("removing {id} in {region}, which an earlier try left failed");
-        let left = undo::remove(regional, id).await;
-        if !left.is_empty() {
-            let operation = format!("cannot remove the failed copy {id} in {region}");
-            return Err(left
-                .into_iter()
-                .fold(Failure::failed(operation), Failure::leaving));
-        }
-    }
-    Ok(())
-}
-
-/// The request that copies an image of this Region to another, but for its token.
-pub(crate) fn copy_request(
-    job: &Job,
-    regional: &Regional,
-    tags: &BTreeMap<String, String>,
-    image_id: &str,
-    name: &str,
-) -> aws_sdk_ec2::operation::copy_image::builders::CopyImageFluentBuilder {
-    let tagged = |kind| {
-        TagSpecification::builder()
-            .resource_type(kind)
-            .set_tags(Some(sdk_tags(tags)))
-            .build()
-    };
-    let key = &job.settings.publish.kms_key;
-    regional
-        .ec2
-        .copy_image()
-        .source_image_id(image_id)
-        .source_region(&job.home.region)
-        .name(name)
-        .set_encrypted(key.as_ref().map(|_| true))
-        .set_kms_key_id(key.clone())
-        .set_snapshot_copy_completion_duration_minutes(job.settings.publish.copy_within)
-        .tag_specifications(tagged(ResourceType::Image))
-        .tag_specifications(tagged(ResourceType::Snapshot))
-}
-
-/// 64 characters of ASCII at most:
-/// <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html>. It makes one copy of one
-/// try's calls. The next try has another: with the same one EC2 would give a copy that failed again.
-fn token(run: &str, image_id: &str, region: &str, started: &str) -> String {
-    let digest = Sha256::digest(format!("{run}\n{image_id}\n{region}\n{started}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Shares an image: its snapshots first, or the other account could see an image that it cannot launch.
@@ -434,18 +252,4 @@ async fn parameter(job: &Job, name: &str, image_id: &str) -> Result<(), Failure>
     })?;
     tracing::info!("parameter {name} holds {image_id}");
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::token;
-
-    #[test]
-    fn a_token_is_the_same_for_the_same_copy_and_fits() {
-        let one = token("run", "ami-1", "us-east-1", "now");
-        assert_eq!(one, token("run", "ami-1", "us-east-1", "now"));
-        assert_ne!(one, token("run", "ami-1", "us-east-2", "now"));
-        assert_ne!(one, token("run", "ami-1", "us-east-1", "later"));
-        assert_eq!(one.len(), 64);
-    }
 }

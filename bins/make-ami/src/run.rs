@@ -20,12 +20,15 @@ use crate::manifest;
 use crate::outcome::Finished;
 use crate::plan::{self, Plan};
 use crate::publish::image_copy::ImageCopy;
-use crate::publish::{self, preconditions};
+use crate::publish::{self, encrypted_copy, preconditions};
 use crate::retention::retire;
 use crate::scan;
+use crate::scan::outcome::{Scanned, Unproven};
 use crate::settings::modes::SnapshotTags;
 use crate::settings::values::Target;
 use crate::settings::{Checked, Named};
+use crate::warm;
+use action::exit::Exit;
 use action::failure::Failure;
 use action::program::{Context, Output};
 use aws::session::Session;
@@ -57,10 +60,19 @@ pub async fn act(job: &Job) -> Result<Output, Failure> {
             };
             clean::clean(job, &target).await.map(|()| Output::Nothing)
         }
+        Some("warm") => warm_up(job).await,
         Some("wait") => go_on(job).await,
         _ if job.settings.target.is_some() => go_on(job).await,
         command => make(job, command == Some("start")).await,
     }
+}
+
+/// Snapshots the volumes before the image is made.
+async fn warm_up(job: &Job) -> Result<Output, Failure> {
+    let finding = instance::find_volumes(job, own_instance(job)?);
+    let source = job.in_time(finding).await?;
+    let plan = job.in_time(plan_of(job, &source)).await?;
+    warm::create::warm(job, &plan, &source).await
 }
 
 /// Makes the image; with `only_start`, hands it over as soon as its snapshots have begun.
@@ -69,7 +81,7 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
     let rate = Rate::of(&job.home.region, job.settings.price);
     let mut price = cost::before(source.bytes(), &rate, job.settings.price_for);
     price.push_str(&cost::of_copies(job.settings.publish.copy_to.len()));
-    let afterwards = job.in_time(check_afterwards(job, &source)).await;
+    let afterwards = job.in_time(check_afterwards(job, &plan, &source)).await;
     if job.context.dry_run {
         let intended = Intended {
             plan: &plan,
@@ -81,7 +93,7 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
         return show_plan(job, intended).await;
     }
     afterwards?;
-    let spec = ImageSpec::of_plan(&plan, source.volumes.len());
+    let spec = ImageSpec::of_plan(&plan, source.volumes.len(), adopted.as_ref());
     let mut journal = Journal::of(&plan.run);
     let frozen;
     let image_id = match adopted {
@@ -134,7 +146,10 @@ fn tell_adopted(job: &Job, image: &Image, image_id: &str) {
 /// Looks at everything that decides whether an image is made; changes nothing.
 async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
     let source = instance::find(job, own_instance(job)?).await?;
-    let plan = plan_of(job, &source).await?;
+    let mut plan = plan_of(job, &source).await?;
+    if encrypted_copy::is_needed(job, &source).await? {
+        plan = plan.encrypted_by_a_copy();
+    }
     let adopted = create::find(job, &plan).await?;
     // A try that was killed while the instance stood still: its image may hold anything.
     let adopted = adopted.filter(|image| !is_unverified_quiesce(image));
@@ -145,8 +160,8 @@ async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
 }
 
 /// Looks at what would go wrong only when the image is there; changes nothing.
-async fn check_afterwards(job: &Job, source: &Source) -> Result<(), Failure> {
-    preconditions::check_copies(job).await?;
+async fn check_afterwards(job: &Job, plan: &Plan, source: &Source) -> Result<(), Failure> {
+    preconditions::check_copies(job, &plan.name, &plan.run).await?;
     preconditions::check(job, source).await?;
     scan::check(job, &source.id).await
 }
@@ -182,7 +197,7 @@ async fn remove_failed_tries(job: &Job, plan: &Plan) -> Result<(), Failure> {
         .await?;
     for image in earlier.iter().filter(|image| create::is_worthless(image)) {
         let Some(id) = image.image_id() else { continue };
-        tracing::info!("removing {id}, which an earlier try of this run left and nobody can use");
+        tracing::info!("removing {id}, which an earlier try of this run left unusable");
         let left = undo::remove(&job.home, id).await;
         if !left.is_empty() {
             let failure = Failure::failed(format!("cannot remove image {id} of an earlier try"));
@@ -273,23 +288,35 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
         return Err(Failure::refused(format!(
             "image {image_id} in {region} is {state}; nothing was touched"
         ))
-        .hint("somebody took it out of use; `aws ec2 enable-image` brings a disabled one back"));
+        .hint("someone took it out of use; `aws ec2 enable-image` brings a disabled one back"));
     }
     if is_unverified_quiesce(&image) {
         return Err(Failure::refused(format!(
-            "image {image_id} in {region} was to be quiesced, and nobody can say that it was: it has no tag {}; nothing was touched",
+            "image {image_id} in {region} was to be quiesced, and nothing proves that it was: it has no tag {}; nothing was touched",
             plan::FROZEN_TAG
         ))
         .hint(format!("make-ami clean --image {image_id}, and make a new one")));
     }
     let Some(spec) = ImageSpec::of_image(&image, &job.settings) else {
         return Err(Failure::refused(format!(
-            "image {image_id} in {region} has no tag {} with a number, so nobody can say whether it is whole; nothing was touched",
+            "image {image_id} in {region} has no tag {} with a number, so it cannot be checked whether it is complete; nothing was touched",
             plan::VOLUMES_TAG
         ))
         .hint("give it the tag, with the number of the instance's EBS volumes"));
     };
-    job.in_time(preconditions::check_copies(job)).await?;
+    if spec.first_of.is_some() && !job.settings.publish.encrypt {
+        return Err(Failure::refused(format!(
+            "image {image_id} in {region} is the first one of a run that makes an encrypted copy; nothing was touched"
+        ))
+        .hint("give MAKE_AMI_ENCRYPT=yes and the MAKE_AMI_KMS_KEY of that run"));
+    }
+    let name = spec
+        .first_of
+        .as_deref()
+        .or(image.name())
+        .unwrap_or_default();
+    job.in_time(preconditions::check_copies(job, name, &spec.run))
+        .await?;
     if job.context.dry_run {
         return show_rest(job, &image, &spec).await;
     }
@@ -341,31 +368,27 @@ async fn finish(
         }
     };
     let available = job.clock.now();
-    let scanned = match scan::scan(job, &verified).await {
-        Ok(scanned) => scanned,
-        Err(unproven) => {
-            let stays = journal.stays() || !unproven.removes(job);
-            let failure = unproven.into_failure();
-            return Err(match stays {
-                true => with_resume_hint(job, &journal, failure),
-                false => undo::all(job, &journal, failure).await,
-            });
-        }
-    };
-    let published = tag_and_publish(job, &spec, &verified, frozen, &mut journal).await;
-    let copies = match published {
-        Ok(copies) => copies,
+    if let Err(failure) = verify::check_mapping(job, &verified).await {
+        let is_bad = failure.exit() == Exit::Failed;
+        let goes = is_bad || removes_available(&failure, job.settings.on_timeout);
+        return Err(match goes && !journal.in_use {
+            true => undo::all(job, &journal, failure).await,
+            false => with_resume_hint(job, &journal, failure),
+        });
+    }
+    let warm = warm::measure::measure(job, &verified, &spec).await;
+    let handed = encrypt_scan_and_publish(job, &spec, verified, frozen, &mut journal).await;
+    let (verified, scanned, copies) = match handed {
+        Ok(handed) => handed,
         // Half an hour of baking is not thrown away for a missing permission; a second try adopts it.
-        Err(failure)
-            if journal.stays() || !removes_available(&failure, job.settings.on_timeout) =>
-        {
-            let failure = with_resume_hint(job, &journal, failure);
+        Err(unproven) if journal.stays() || !unproven.removes(job) => {
+            let failure = with_resume_hint(job, &journal, unproven.into_failure());
             return Err(match journal.protected {
                 true => undo::with_remains_exit(failure),
                 false => failure,
             });
         }
-        Err(failure) => return Err(undo::all(job, &journal, failure).await),
+        Err(unproven) => return Err(undo::all(job, &journal, unproven.into_failure()).await),
     };
     // From here on the image is ready: nothing may hold it up beyond the end of the build.
     job.session.limit.extend(job.hand_over_by());
@@ -375,19 +398,40 @@ async fn finish(
     {
         tracing::warn!("remains: {}\n    {}", left.what, left.command);
     }
+    if !warm.nothing_is_left {
+        warm::snapshots::remove(job, &spec.run, &spec.instance_id, spec.app()).await;
+    }
     let finished = Finished {
         stored: snapshot_usage::stored(job, &verified).await,
-        retired: retire::retire(job, image_id, &copies).await,
+        retired: retire::retire(job, &verified.image_id, &copies).await,
         available,
         scanned,
         spec,
         verified,
         copies,
         frozen,
+        warm_start: warm.warm_start,
     };
     manifest::write(job, &finished).map_err(|failure| with_resume_hint(job, &journal, failure))?;
     tracing::info!("{}", manifest::summary(job, &finished));
     exports(&finished.verified)
+}
+
+/// Does what follows an available image; gives the one that is exported, what its scan found, and its copies. It is the
+/// exported image that is scanned: EC2 shows the findings of no other.
+async fn encrypt_scan_and_publish(
+    job: &Job,
+    spec: &ImageSpec,
+    verified: Verified,
+    frozen: Option<Duration>,
+    journal: &mut Journal,
+) -> Result<(Verified, Option<Scanned>, Vec<ImageCopy>), Unproven> {
+    let encrypting = encrypted_copy::encrypted(job, spec, verified, frozen, journal);
+    let verified = encrypting.await.map_err(Unproven::Open)?;
+    let scanned = scan::scan(job, &verified).await?;
+    let publishing = tag_and_publish(job, spec, &verified, frozen, journal);
+    let copies = publishing.await.map_err(Unproven::Open)?;
+    Ok((verified, scanned, copies))
 }
 
 const UNTAGGED: &str = "stopped before the snapshots were tagged";

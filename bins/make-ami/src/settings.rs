@@ -6,11 +6,16 @@ pub(crate) mod modes;
 pub(crate) mod scan;
 pub(crate) mod tags;
 pub(crate) mod values;
+pub(crate) mod volumes;
 
 pub use crate::settings::checked::{Checked, Named, Publish, Quiesce, Retention};
 
-use crate::settings::checks::{check_names, check_publish, check_quiesce, check_usage, minutes};
-use crate::settings::modes::{Consistency, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags};
+use crate::settings::checks::{
+    check_description, check_names, check_publish, check_quiesce, check_usage, check_warm, minutes,
+};
+use crate::settings::modes::{
+    Consistency, Imds, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags,
+};
 use crate::settings::scan::{
     OnScanFailure, Scan, ScanCounts, ScanMode, ScanReports, Severity, check_scan,
 };
@@ -18,6 +23,7 @@ use crate::settings::tags::Tags;
 use crate::settings::values::{
     Containers, InstanceTypes, Mounts, Price, Principals, Regions, StackResource, Target,
 };
+use crate::settings::volumes::VolumeChanges;
 use action::settings::Settings;
 use action::settings::faults::Faults;
 use action::settings::given::Given;
@@ -41,7 +47,7 @@ pub struct Raw {
     /// Find the instance by its CloudFormation stack and logical id instead
     #[arg(long, value_name = "STACK/LogicalId", help_heading = "The instance")]
     instance_stack: Given<StackResource>,
-    /// How still it is: no-reboot (as after a power cut), reboot, stop, or quiesce (by SSM)
+    /// The consistency of the image: no-reboot (as after a power cut), reboot, stop, or quiesce (by SSM)
     #[arg(
         long,
         value_name = "MODE",
@@ -49,10 +55,10 @@ pub struct Raw {
         help_heading = "The instance"
     )]
     consistency: Given<Consistency>,
-    /// With quiesce: a container that stands still
+    /// With quiesce: a container to pause or stop
     #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "The instance")]
     quiesce_container: Given<Containers>,
-    /// With quiesce: pause or stop these containers
+    /// With quiesce: whether to pause or stop these containers
     #[arg(
         long,
         value_name = "HOW",
@@ -80,6 +86,12 @@ pub struct Raw {
         help_heading = "The image"
     )]
     ami_name: Given<String>,
+    /// The image's description, with the same placeholders
+    #[arg(long, value_name = "TEXT", help_heading = "The image")]
+    description: Given<String>,
+    /// What becomes of a volume in the image: leave-out, delete-on-termination or keep-on-termination
+    #[arg(long, value_name = "DEVICE=WHAT", action = ArgAction::Append, help_heading = "The image")]
+    volume: Given<VolumeChanges>,
     /// The application: what retention groups images by, and a tag
     #[arg(long, value_name = "NAME", help_heading = "The image")]
     app: Given<String>,
@@ -94,7 +106,7 @@ pub struct Raw {
         help_heading = "The image"
     )]
     snapshot_tags: Given<SnapshotTags>,
-    /// What makes two tries one run, such as #{codepipeline.PipelineExecutionId}; unset: the build's id
+    /// The key that makes two tries one run, such as #{codepipeline.PipelineExecutionId}; unset: the build's id
     #[arg(long, value_name = "KEY", help_heading = "The image")]
     run: Given<String>,
     /// An image that is already there, by its id or by the key of its run (its tag make-ami:run); wait, verify and clean are about it, and without a command the job goes on with it
@@ -177,6 +189,17 @@ pub struct Raw {
     /// An instance type that the image may be launched on, a name or a pattern such as g5.*; no other type then may
     #[arg(long, value_name = "TYPE", action = ArgAction::Append, help_heading = "Afterwards")]
     instance_type: Given<InstanceTypes>,
+    /// Which metadata service the image's instances offer: as-is, or v2 (IMDSv2 only, by default; EC2 cannot take it back)
+    #[arg(
+        long,
+        value_name = "VERSION",
+        default_value = "as-is",
+        help_heading = "Afterwards"
+    )]
+    imds: Given<Imds>,
+    /// Encrypt the image itself with MAKE_AMI_KMS_KEY, by a copy within its Region; the first image is removed
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_value = "no", default_missing_value = "yes", help_heading = "Afterwards")]
+    encrypt: Given<Switch>,
     /// Encrypt the copies with this KMS key: an alias, or the id of a multi-Region key
     #[arg(long, value_name = "KEY", help_heading = "Afterwards")]
     kms_key: Given<String>,
@@ -186,7 +209,7 @@ pub struct Raw {
     /// Deprecate the image this long after it was made
     #[arg(long, value_name = "DURATION", help_heading = "Afterwards")]
     deprecate_after: Given<Timeout>,
-    /// Write the image's id to this SSM parameter of data type aws:ec2:image, last of all
+    /// Write the image's id to this SSM parameter of data type aws:ec2:image, as the last step
     #[arg(long, value_name = "NAME", help_heading = "Afterwards")]
     ssm_parameter: Given<String>,
     /// Keep the newest N images of the application; older ones that nothing refers to are retired
@@ -244,6 +267,8 @@ impl Settings for Raw {
     fn check(self, faults: &mut Faults) -> Option<Checked> {
         let instance = self.instance(faults);
         let ami_name = faults.required("ami_name", self.ami_name);
+        let description = faults.optional("description", self.description);
+        let volumes = faults.optional("volume", self.volume).unwrap_or_default();
         let app = faults.optional("app", self.app);
         let run = faults.optional("run", self.run);
         let consistency = faults.required("consistency", self.consistency);
@@ -280,6 +305,8 @@ impl Settings for Raw {
                 .optional("instance_type", self.instance_type)
                 .unwrap_or_default()
                 .0,
+            imds: faults.required("imds", self.imds).unwrap_or_default(),
+            encrypt: faults.switch("encrypt", self.encrypt),
             kms_key: faults.optional("kms_key", self.kms_key),
             share_with: faults
                 .optional("share_with", self.share_with)
@@ -327,9 +354,11 @@ impl Settings for Raw {
         let price_for = faults.required("price_for", self.price_for);
 
         check_names(ami_name.as_deref(), app.as_deref(), run.as_deref(), faults);
+        check_description(description.as_deref(), faults);
         check_publish(&publish, faults);
         check_scan(&scan, app.as_deref(), faults);
         check_quiesce(consistency, &quiesce, faults);
+        check_warm(run.as_deref(), target.is_some(), faults);
         if target.is_none() && faults.command() == Some("verify") {
             faults.add("MAKE_AMI_IMAGE is not set (or --image): which image is to be verified?");
         }
@@ -355,6 +384,8 @@ impl Settings for Raw {
         Some(Checked {
             instance,
             ami_name: ami_name?,
+            description,
+            volumes,
             app,
             run,
             consistency: consistency?,
@@ -384,7 +415,7 @@ impl Raw {
             self.instance_tag != Given::Unset,
             self.instance_stack != Given::Unset,
         ];
-        let makes = matches!(faults.command(), None | Some("start"));
+        let makes = matches!(faults.command(), None | Some("start" | "warm"));
         match is_given.iter().filter(|given| **given).count() {
             // An image that is named needs no instance.
             0 if makes && self.image == Given::Unset => faults.add(
@@ -489,6 +520,11 @@ pub(crate) mod tests {
                 vec![INSTANCE, ("kms_key", "alias/x")],
                 "set MAKE_AMI_COPY_TO",
             ),
+            (vec![INSTANCE, ("encrypt", "yes")], "set MAKE_AMI_KMS_KEY"),
+            (
+                vec![INSTANCE, ("description", "of {tuc}")],
+                "unknown placeholder",
+            ),
             (
                 vec![
                     INSTANCE,
@@ -517,7 +553,7 @@ pub(crate) mod tests {
             ),
             (
                 vec![INSTANCE, ("consistency", "quiesce")],
-                "what is to stand still",
+                "what is to be paused or frozen",
             ),
             (
                 vec![INSTANCE, ("quiesce_mount", "/data")],
@@ -537,6 +573,8 @@ pub(crate) mod tests {
             let said = checks(&fields, None).1.join("\n");
             assert!(said.contains(part), "{fields:?}: {said}");
         }
+        let warm = checks(&[INSTANCE], Some("warm")).1.join("\n");
+        assert!(warm.contains("MAKE_AMI_RUN is not set"), "{warm}");
         assert!(checks(&[], Some("verify")).1[0].contains("which image is to be verified"));
     }
 }

@@ -51,6 +51,8 @@ mod run_plan;
 mod runtimes;
 pub mod settings;
 mod stack_events;
+mod stack_failures;
+mod stack_texts;
 mod store;
 mod stores;
 mod template_argument;
@@ -121,6 +123,10 @@ pub const PROGRAM: Program = Program {
         Permission {
             action: "cloudformation:DescribeStackEvents",
             purpose: "CloudFormation: say what happens, and why a deployment failed",
+        },
+        Permission {
+            action: "cloudformation:DescribeEvents",
+            purpose: "CloudFormation: say which validation, resource or hook failed first; without it the stack's events have to do",
         },
         Permission {
             action: "cloudformation:CreateStack",

@@ -397,7 +397,10 @@ mod tests {
         }
         let other = path.join("a.tar.xz").display().to_string();
         let fault = LocalSource::parse(&other).unwrap_err();
-        assert!(fault.contains("only zip, tar and tar.gz"), "{fault}");
+        assert!(
+            fault.contains("not a zip, tar or tar.gz archive"),
+            "{fault}"
+        );
         std::fs::write(path.join("a.tar.gz"), "no archive").unwrap();
         let broken = LocalSource::parse(&path.join("a.tar.gz").display().to_string()).unwrap();
         let limits = Limits::cleanup(std::time::Duration::from_secs(60));

@@ -90,6 +90,10 @@ impl fmt::Display for StackResource {
 impl Settings for Raw {
     type Checked = Checked;
 
+    fn runs_in_builds() -> bool {
+        false
+    }
+
     fn secrets() -> &'static [&'static str] {
         &["url", "header"]
     }

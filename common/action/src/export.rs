@@ -11,6 +11,7 @@ pub mod shape;
 pub mod value;
 
 use name::NameFault;
+use std::collections::BTreeMap;
 use value::ValueFault;
 
 /// CodePipeline's limit for all output variables of an action, names and values together, in
@@ -33,6 +34,9 @@ pub enum Reader {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exports {
     variables: Vec<(String, String)>,
+    /// Where each name stands in `variables`.
+    places: BTreeMap<String, usize>,
+    total_bytes: usize,
     reader: Reader,
     allowed: Vec<String>,
 }
@@ -83,9 +87,9 @@ impl Exports {
     #[must_use]
     pub fn read_by(reader: Reader, allowed: &[String]) -> Self {
         Self {
-            variables: Vec::new(),
             reader,
             allowed: allowed.to_vec(),
+            ..Self::default()
         }
     }
 
@@ -145,34 +149,30 @@ impl Exports {
             Some(_) => return Err(ExportFault::Conflict { name }),
             None => {}
         }
+        self.total_bytes += name.len() + value.len();
+        self.places.insert(name.clone(), self.variables.len());
         self.variables.push((name, value));
         self.check_total()
     }
 
     fn check_total(&self) -> Result<(), ExportFault> {
-        let total: usize = self
-            .iter()
-            .map(|(name, value)| name.len() + value.len())
-            .sum();
-        let largest = self.iter().max_by_key(|(_, value)| value.len());
-        match largest {
-            Some((name, value)) if total > MAX_TOTAL_BYTES && self.reader != Reader::File => {
-                Err(ExportFault::TooLarge {
-                    total,
-                    largest: name.to_owned(),
-                    largest_bytes: value.len(),
-                })
-            }
-            _ => Ok(()),
+        if self.total_bytes <= MAX_TOTAL_BYTES || self.reader == Reader::File {
+            return Ok(());
         }
+        let largest = self.iter().max_by_key(|(_, value)| value.len());
+        let (name, value) = largest.unwrap_or_default();
+        Err(ExportFault::TooLarge {
+            total: self.total_bytes,
+            largest: name.to_owned(),
+            largest_bytes: value.len(),
+        })
     }
 
     /// The value of a variable.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(present, _)| *present == name)
-            .map(|(_, value)| value)
+        let at = *self.places.get(name)?;
+        self.variables.get(at).map(|(_, value)| value.as_str())
     }
 
     /// All variables, in order.

@@ -3,11 +3,11 @@
 
 use crate::exit;
 use crate::program::{self, Program, command::declared};
-use clap::Args;
+use crate::settings::Settings;
 
 /// The settings as a Markdown table.
 #[must_use]
-pub fn settings<S: Args>(program: &Program) -> String {
+pub fn settings<S: Settings>(program: &Program) -> String {
     let command = program::command::<S>(program);
     let mut text = "| variable | flag | default | meaning |\n|---|---|---|---|\n".to_owned();
     for declared in declared::<S>(program) {

@@ -24,7 +24,7 @@ use crate::settings::secret::Secret;
 use crate::settings::value::{self, Lines, Timeout};
 pub use command::command;
 use command::declared;
-use command::{Common, asks_for_overview, env_dialect, env_files, usage_failure};
+use command::{Common, Exports, Phases, asks_for_overview, env_dialect, env_files, usage_failure};
 pub use context::Context;
 use context::build_failed_before;
 pub use description::{Description, Setting};
@@ -150,6 +150,8 @@ fn prepare<S: Settings>(
     // Reading never fails (see `Given`), so an error here is a declaration that does not fit.
     let misfit = |error: envy::Error| Failure::failed("cannot read the settings").cause(error);
     let common: Common = envy::from_iter(pairs.clone()).map_err(misfit)?;
+    let exports: Exports = envy::from_iter(pairs.clone()).map_err(misfit)?;
+    let phases: Phases = envy::from_iter(pairs.clone()).map_err(misfit)?;
     let raw: S = envy::from_iter(pairs).map_err(misfit)?;
 
     style.format = faults
@@ -159,12 +161,12 @@ fn prepare<S: Settings>(
         style.format,
         faults.optional("log", common.log).unwrap_or_default(),
     );
-    let export_path = faults.optional("export_file", common.export_file);
+    let export_path = faults.optional("export_file", exports.export_file);
     style.exports_to_file = export_path.is_some();
     let dry_run = faults.switch("dry_run", common.dry_run);
     let plan_file = faults.optional("plan_file", common.plan_file);
     let timeout = faults.required("timeout", common.timeout);
-    let even_if_failed = faults.switch("even_if_failed", common.even_if_failed);
+    let even_if_failed = faults.switch("even_if_failed", phases.even_if_failed);
     // First of all, so that no path through this run leaves a stale file to be sourced.
     let export_file = export_path.as_deref().and_then(|path| {
         export_file::open(path, &environment, dry_run)
@@ -198,7 +200,8 @@ fn prepare<S: Settings>(
     let codebuild = CodeBuild::read(|name| layers::text(&environment, name));
     let acts =
         program.changes_the_world && !is_read_only(program, subcommand.as_deref()) && !dry_run;
-    if acts && codebuild.succeeding == Some(false) && !even_if_failed {
+    let failed_before = S::runs_in_builds() && codebuild.succeeding == Some(false);
+    if acts && failed_before && !even_if_failed {
         return Err(build_failed_before(program.name));
     }
     let emptied = layers::emptied_for_libraries(std::env::vars_os());

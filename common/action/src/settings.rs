@@ -58,6 +58,12 @@ pub trait Settings: clap::Args + DeserializeOwned {
         false
     }
 
+    /// Whether the program runs in builds, where a later item sources its exports and an earlier phase may have failed.
+    /// A program of instances has no settings for these.
+    fn runs_in_builds() -> bool {
+        true
+    }
+
     /// The fields whose values nobody may read: those of a [`guarded::Guarded`] type.
     fn secrets() -> &'static [&'static str] {
         &[]

@@ -167,7 +167,7 @@ fn every_panic_is_an_exit_of_the_table() {
     ] {
         let ran = panicking(at).run();
         assert_ended(&ran, 5, "(exit 5)\n");
-        ran.assert_stderr("what was made before may remain");
+        ran.assert_stderr("what was made before may still be there");
         assert_eq!(ran.stderr.matches("error: ").count(), 1, "{ran}");
     }
     panicking("action")
@@ -247,5 +247,5 @@ fn what_only_looks_leaves_nothing() {
     let looking = panicking("action").arg("check").run();
     // What only looks prints a report, which no shell evaluates.
     assert_ended(&looking, 1, "");
-    looking.refute_stderr("may remain");
+    looking.refute_stderr("may still be there");
 }

@@ -17,7 +17,7 @@ pub enum FrameError {
     #[error("a message of {0} bytes is longer than {MOST}")]
     Long(usize),
     /// Its content is no message.
-    #[error("a frame's content is no message")]
+    #[error("a frame's content is not a message")]
     Malformed,
 }
 

@@ -1,7 +1,7 @@
 //! The first bytes of either side. Their form is the same in every version.
 
 /// The version of the protocol that this crate speaks. It changes with any change of a message.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// How a hello begins. The first byte is no text, so that nothing a shell prints is taken for a hello.
 pub const MAGIC: [u8; 8] = *b"\x02deplyag";
@@ -14,10 +14,12 @@ pub const LENGTH: usize = MAGIC.len() + 2 + 32;
 pub struct Hello {
     /// The version of the protocol.
     pub version: u16,
-    /// The SHA-256 of the agent's program: of its own file when the agent speaks, of the one that the client wants
-    /// when the client speaks.
+    /// The SHA-256 of the agent's own file; [`NO_AGENT`] when the client speaks.
     pub agent: [u8; 32],
 }
+
+/// What stands in a client's hello. The client speaks before it knows which agent will answer.
+pub const NO_AGENT: [u8; 32] = [0; 32];
 
 /// Why the other side is not spoken with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,17 +32,23 @@ pub enum HelloError {
         "the other side speaks version {0} of the agent's protocol, this one speaks version {VERSION}"
     )]
     Version(u16),
-    /// It is another agent than the one that was asked for.
+    /// It is none of the agents that the client knows.
     #[error("another agent answered than the one that was asked for")]
     OtherAgent,
 }
 
 impl Hello {
-    /// The hello of this version.
+    /// The hello of an agent of this version.
     #[must_use]
-    pub fn new(agent: [u8; 32]) -> Self {
+    pub fn of_agent(agent: [u8; 32]) -> Self {
         let version = VERSION;
         Self { version, agent }
+    }
+
+    /// The hello of a client of this version.
+    #[must_use]
+    pub fn of_client() -> Self {
+        Self::of_agent(NO_AGENT)
     }
 
     /// Its bytes.
@@ -68,18 +76,27 @@ impl Hello {
         })
     }
 
-    /// Whether this side can speak with that one.
+    /// Makes sure that the other side speaks this version.
     ///
     /// # Errors
-    /// When it cannot.
-    pub fn fits(self, theirs: Self) -> Result<(), HelloError> {
-        if theirs.version != self.version {
-            return Err(HelloError::Version(theirs.version));
+    /// [`HelloError::Version`].
+    pub fn is_of_this_version(self) -> Result<(), HelloError> {
+        match self.version {
+            VERSION => Ok(()),
+            other => Err(HelloError::Version(other)),
         }
-        if theirs.agent != self.agent {
-            return Err(HelloError::OtherAgent);
+    }
+
+    /// Makes sure that this is one of these agents, in this version.
+    ///
+    /// # Errors
+    /// [`HelloError::Version`] or [`HelloError::OtherAgent`].
+    pub fn is_one_of(self, agents: &[[u8; 32]]) -> Result<(), HelloError> {
+        self.is_of_this_version()?;
+        match agents.contains(&self.agent) {
+            true => Ok(()),
+            false => Err(HelloError::OtherAgent),
         }
-        Ok(())
     }
 }
 
@@ -90,20 +107,25 @@ mod tests {
 
     #[test]
     fn a_hello_is_read_as_it_was_written() {
-        let hello = Hello::new([7; 32]);
-        assert_eq!(Hello::from_bytes(&hello.to_bytes()), Ok(hello));
+        for hello in [Hello::of_agent([7; 32]), Hello::of_client()] {
+            assert_eq!(Hello::from_bytes(&hello.to_bytes()), Ok(hello));
+        }
         assert_eq!(Hello::from_bytes(&[b'a'; LENGTH]), Err(HelloError::Foreign));
     }
 
     #[test]
     fn another_version_and_another_agent_are_refused() {
-        let ours = Hello::new([7; 32]);
-        let mut other = ours;
-        other.version += 1;
-        let read = Hello::from_bytes(&other.to_bytes()).unwrap();
-        assert_eq!(ours.fits(read), Err(HelloError::Version(VERSION + 1)));
-        let other = Hello::new([8; 32]);
-        assert_eq!(ours.fits(other), Err(HelloError::OtherAgent));
-        assert_eq!(ours.fits(ours), Ok(()));
+        let (known, agent) = ([[6; 32], [7; 32]], Hello::of_agent([7; 32]));
+        assert_eq!(agent.is_one_of(&known), Ok(()));
+        let mut newer = agent;
+        newer.version += 1;
+        let newer = Hello::from_bytes(&newer.to_bytes()).unwrap();
+        assert_eq!(
+            newer.is_one_of(&known),
+            Err(HelloError::Version(VERSION + 1))
+        );
+        for other in [Hello::of_agent([8; 32]), Hello::of_client()] {
+            assert_eq!(other.is_one_of(&known), Err(HelloError::OtherAgent));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use filesync::{Operation, Paths, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Plan;
+use crate::plan::{HealthCheck, Plan};
 
 /// A request's number. The client chooses it, and does not use it again as long as the request is under way.
 pub type RequestId = u32;
@@ -122,6 +122,14 @@ pub enum Request {
     /// other side, and what comes from there is its output. It is answered with [`Answer::Done`] once both sides have
     /// said all.
     Connect(Connect),
+    /// Asks the application for its health as often as good answers are needed, without patience. It is answered with
+    /// [`Answer::Done`], or with [`AgentError::Unhealthy`] after the first answer that is not good.
+    AskHealth {
+        /// What is asked, and which answers are good. The pause in it is left out.
+        check: Box<HealthCheck>,
+        /// How long one answer may take, in milliseconds.
+        answer_ms: u64,
+    },
     /// What to do when the connection is lost from now on; nothing any more without a plan. It needs the lock, and is
     /// answered with [`Answer::Done`] once the plan is in force, whatever happens to the agent.
     Plan(Option<Box<Plan>>),
@@ -250,6 +258,9 @@ pub enum AgentError {
         /// Whether the other side refused: nothing listens there.
         is_refused: bool,
     },
+    /// The application is not well.
+    #[error("{0}")]
+    Unhealthy(String),
     /// Something was not done with a store of releases.
     #[error(transparent)]
     Store(StoreError),

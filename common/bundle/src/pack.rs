@@ -5,16 +5,17 @@
 //! machine, user or time is in the archive. Compressed bytes may differ between versions of the
 //! compressor; compare bundles by [`crate::digest`], not by archive.
 
-use std::io::{self, Cursor, Write as _};
+use std::io::{self, Cursor, Read as _, Write as _};
 use std::path::PathBuf;
 
 use thiserror::Error;
 use zip::result::ZipError;
-use zip::write::{PreparedZipFile, SimpleFileOptions, ZipFileBuilder, ZipWriter};
-use zip::{CompressionMethod, DateTime, System};
+use zip::write::{SimpleFileOptions, ZipWriter};
+use zip::{CompressionMethod, DateTime, System, ZipArchive};
 
 use crate::digest::Digest;
 use crate::manifest::{Entry, Kind, Manifest, Mode};
+use crate::opener::Opener;
 use crate::parallel;
 
 /// The most entries an archive without zip64 has.
@@ -80,24 +81,18 @@ pub fn pack(manifest: &Manifest, limit: u64) -> Result<Vec<u8>, PackError> {
         return Err(PackError::TooMany { count });
     }
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    let mut compressed = 0;
-    for batch in manifest.entries().chunks(BATCH) {
-        let parts = parallel::map(batch, 16, || (), |(), entry| compress(entry));
-        for (entry, part) in batch.iter().zip(parts) {
+    let mut written = 0;
+    for batch in groups(manifest.entries()).chunks(BATCH) {
+        for part in parallel::map(batch, 1, Worker::default, Worker::pack) {
             let part = part?;
-            if let Part::File(file) = &part {
-                compressed += file.compressed_size();
-            }
-            if compressed > limit {
+            written += part.central_directory_start();
+            if written > limit {
                 return Err(PackError::TooLarge {
-                    size: compressed,
+                    size: written,
                     limit,
                 });
             }
-            add(&mut zip, entry, part).map_err(|source| PackError::Write {
-                name: entry.path.clone(),
-                source,
-            })?;
+            zip.merge_archive(part).map_err(PackError::Finish)?;
         }
     }
     let bytes = zip.finish().map_err(PackError::Finish)?.into_inner();
@@ -107,59 +102,102 @@ pub fn pack(manifest: &Manifest, limit: u64) -> Result<Vec<u8>, PackError> {
     }
 }
 
-/// How many entries are compressed before they are written: what bounds the memory beside the archive.
-const BATCH: usize = 256;
+/// How many groups are compressed before they are written: what bounds the memory beside the archive.
+const BATCH: usize = 64;
 
-/// An entry as far as it can be prepared away from the archive.
-enum Part {
-    File(PreparedZipFile),
-    Link { target: String },
-    Dir,
+/// What small files are grouped by: a compressor is 300 KiB of memory, and getting that takes longer than
+/// compressing one of them.
+const GROUP_BYTES: u64 = 256 << 10;
+const GROUP_ENTRIES: usize = 64;
+
+/// Consecutive entries that one thread packs. A large file is a group of its own.
+fn groups(entries: &[Entry]) -> Vec<&[Entry]> {
+    let mut groups = Vec::new();
+    let (mut from, mut bytes) = (0, 0);
+    for (at, entry) in entries.iter().enumerate() {
+        let size = match entry.kind {
+            Kind::File { size, .. } => size,
+            Kind::Symlink { .. } | Kind::EmptyDir => 0,
+        };
+        let is_full = bytes + size > GROUP_BYTES || at - from == GROUP_ENTRIES;
+        if is_full && at > from {
+            groups.push(&entries[from..at]);
+            (from, bytes) = (at, 0);
+        }
+        bytes += size;
+    }
+    if from < entries.len() {
+        groups.push(&entries[from..]);
+    }
+    groups
 }
 
-fn compress(entry: &Entry) -> Result<Part, PackError> {
-    let (mode, sha256) = match &entry.kind {
-        Kind::File { size, .. } if *size > FORMAT_LIMIT => {
-            return Err(PackError::TooLarge {
-                size: *size,
-                limit: FORMAT_LIMIT,
-            });
+/// An archive in memory.
+type Part = ZipArchive<Cursor<Vec<u8>>>;
+
+/// What a thread reads files with.
+#[derive(Default)]
+struct Worker {
+    opener: Opener,
+    content: Vec<u8>,
+}
+
+impl Worker {
+    /// The archive of a group.
+    fn pack(&mut self, group: &&[Entry]) -> Result<Part, PackError> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for entry in *group {
+            self.add(&mut zip, entry)?;
         }
-        Kind::File { mode, sha256, .. } => (*mode, *sha256),
-        Kind::Symlink { target } => {
-            return Ok(Part::Link {
-                target: target.clone(),
-            });
-        }
-        Kind::EmptyDir => return Ok(Part::Dir),
-    };
-    let content = entry.read().map_err(|source| PackError::Read {
-        path: entry.source.clone(),
-        source,
-    })?;
-    if Digest::of(&content) != sha256 {
-        return Err(PackError::Changed {
-            path: entry.source.clone(),
-        });
+        zip.finish_into_readable().map_err(PackError::Finish)
     }
-    let deflate = || {
-        let mut file = ZipFileBuilder::new(&entry.path, options(mode))?;
-        file.write_all(&content)?;
-        file.finish()
-    };
-    deflate()
-        .map(Part::File)
-        .map_err(|source| PackError::Write {
+
+    fn add(
+        &mut self,
+        zip: &mut ZipWriter<Cursor<Vec<u8>>>,
+        entry: &Entry,
+    ) -> Result<(), PackError> {
+        let added = match &entry.kind {
+            Kind::File { size, .. } if *size > FORMAT_LIMIT => {
+                return Err(PackError::TooLarge {
+                    size: *size,
+                    limit: FORMAT_LIMIT,
+                });
+            }
+            Kind::File { mode, sha256, .. } => {
+                let content = self.read(entry).map_err(|source| PackError::Read {
+                    path: entry.source.clone(),
+                    source,
+                })?;
+                if Digest::of(content) != *sha256 {
+                    return Err(PackError::Changed {
+                        path: entry.source.clone(),
+                    });
+                }
+                zip.start_file(&entry.path, options(*mode))
+                    .and_then(|()| Ok(zip.write_all(content)?))
+            }
+            Kind::Symlink { target } => {
+                zip.add_symlink(&entry.path, target, options(Mode::Executable))
+            }
+            Kind::EmptyDir => zip.add_directory(&entry.path, options(Mode::Executable)),
+        };
+        added.map_err(|source| PackError::Write {
             name: entry.path.clone(),
             source,
         })
-}
+    }
 
-fn add(zip: &mut ZipWriter<Cursor<Vec<u8>>>, entry: &Entry, part: Part) -> Result<(), ZipError> {
-    match part {
-        Part::File(file) => zip.add_prepared_file(file),
-        Part::Link { target } => zip.add_symlink(&entry.path, target, options(Mode::Executable)),
-        Part::Dir => zip.add_directory(&entry.path, options(Mode::Executable)),
+    /// What a file holds now.
+    fn read<'a>(&'a mut self, entry: &'a Entry) -> io::Result<&'a [u8]> {
+        if let Some(kept) = &entry.content {
+            return Ok(kept);
+        }
+        self.content.clear();
+        self.opener
+            .open(&entry.source)?
+            .read_to_end(&mut self.content)?;
+        Ok(&self.content)
     }
 }
 

@@ -48,7 +48,7 @@ impl fmt::Display for Fault {
             What::Content => write!(f, "`{path}` has other content"),
             What::Mode => write!(f, "`{path}` has another mode"),
             What::Private => write!(f, "`{path}` may be read by its owner only"),
-            What::Link => write!(f, "link `{path}` is missing or leads elsewhere"),
+            What::Link => write!(f, "link `{path}` is missing or points elsewhere"),
             What::Foreign => write!(f, "`{path}` does not belong there"),
         }
     }

@@ -20,7 +20,7 @@ use crate::{compare, stored};
 /// What there is at the target folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    /// What stands where the target folder, or one above it, shall be, and is no folder.
+    /// What stands where the target folder, or one above it, shall be, and is not a folder.
     pub blocked: Option<String>,
     /// The folder that holds what we make, and that we may not write into: the target, or the lowest one above it.
     pub closed: Option<String>,

@@ -223,7 +223,7 @@ pub fn restore_replaced(paths: &Paths, release: &str) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Removes what is ours. A folder where a file of ours would lie is somebody else's, and so is what is no folder where
+/// Removes what is ours. A folder where a file of ours would lie is somebody else's, and so is what is not a folder where
 /// one of ours would be.
 fn remove(target: &OwnedFd, moves: &Moves) -> Result<(), StoreError> {
     let mut within = Within::new(target);

@@ -1,7 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod arrival;
 mod host;
+mod in_place;
 mod random;
+mod store;
 
 use std::collections::BTreeSet;
 

@@ -40,7 +40,7 @@ pub fn is_at(path: &str, at: &str) -> bool {
 /// to [`SEEDS`].
 ///
 /// # Errors
-/// A shared path below something of the application that is no folder.
+/// A shared path below something of the application that is not a folder.
 pub fn wanted(manifest: &Manifest, shared: &[String]) -> Result<Tree, String> {
     let mut tree: Tree = manifest
         .entries()
@@ -52,7 +52,7 @@ pub fn wanted(manifest: &Manifest, shared: &[String]) -> Result<Tree, String> {
         tree.retain(|known, kind| *kind != Kind::EmptyDir || !above(known));
         if let Some(clash) = tree.keys().find(|known| above(known)) {
             return Err(format!(
-                "shared path `{path}` lies below `{clash}`, which is no folder"
+                "shared path `{path}` lies below `{clash}`, which is not a folder"
             ));
         }
         let brought: Vec<String> = tree

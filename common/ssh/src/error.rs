@@ -142,7 +142,7 @@ pub enum PrivateKeyError {
     /// It is encrypted in another way, or with another passphrase.
     #[error(
         "has a passphrase that is not the one given, or is encrypted in a way that is not supported (`ssh-keygen -p -f \
-         KEY` writes it anew)"
+         KEY` writes it again)"
     )]
     WrongPassphrase,
     /// There is more than one.

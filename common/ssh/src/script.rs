@@ -4,6 +4,9 @@
 //! ways. So the command is always the same few words, which fish, csh and rc read as POSIX shells do, and the script
 //! comes on standard input, before what the script itself reads. There is no limit to its length there, and nobody
 //! sees it in the list of processes.
+//!
+//! That costs a round trip: OpenSSH takes no input for a command before it has started it. A short script of one line
+//! that all these shells read alike is a part of the command instead.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -50,16 +53,34 @@ impl fmt::Display for SudoUser {
     }
 }
 
+/// The longest script that is a part of the command, in bytes. Servers and shells have limits of their own: dropbear's is
+/// 9000 (`MAX_CMD_LEN` in its sysoptions.h).
+const LONGEST_LINE: usize = 4096;
+
+/// Whether a script between single quotes is the same in every login shell. fish reads `\\` and `\'` there, csh `!` and
+/// line ends.
+fn is_read_alike(script: &str) -> bool {
+    let is_odd = |c: char| matches!(c, '\'' | '!') || c.is_control();
+    let has_escape = script.contains(r"\\") || script.ends_with('\\');
+    script.len() <= LONGEST_LINE && !script.contains(is_odd) && !has_escape
+}
+
 /// Makes a script ready to be sent. With a user, `sudo` runs the shell that reads it, so that nothing that the script
 /// sets is lost on the way.
 pub(crate) fn sent(script: &str, user: Option<&SudoUser>) -> Sent {
+    // sudo-rs takes the same options; there -H is the default.
+    let sudo = user.map_or_else(String::new, |user| format!("sudo -n -H -u {user} "));
+    if is_read_alike(script) {
+        return Sent {
+            command: format!("exec {sudo}sh -c 'printf \"\\036ssh-exec\\n\"; {script}'"),
+            script: Vec::new(),
+        };
+    }
     // In braces, so that all of it is read before any of it runs.
     let script = format!("{{ printf '\\036ssh-exec\\n'\n{script}\n}}\n");
     let count = script.lines().count();
     let read = read_lines("s", count);
     // A connection may break while the script is sent, and a start-up file of the login may read a part of it.
-    // sudo-rs takes the same options; there -H is the default.
-    let sudo = user.map_or_else(String::new, |user| format!("sudo -n -H -u {user} "));
     let command = format!(
         "exec {sudo}sh -c '{read}; case $i$s in \"{count}{{ printf \"*) eval \"$s\" ;; *) echo \"the script did not arrive whole; \
          does a start-up file of the login shell read standard input?\" >&2; exit 1 ;; esac'"
@@ -157,10 +178,34 @@ mod tests {
 
     #[test]
     fn a_script_reads_what_comes_behind_it() {
-        let sent = sent("cat; exit 0", None);
-        let input = [sent.script.as_slice(), b"one\0two"].concat();
-        let printed = [BEGIN, b"one\0two"].concat();
-        assert_eq!(run(&sent.command, &input), (true, printed));
+        for script in ["cat; exit 0", "cat\nexit 0"] {
+            let sent = sent(script, None);
+            let input = [sent.script.as_slice(), b"one\0two"].concat();
+            let printed = [BEGIN, b"one\0two"].concat();
+            assert_eq!(run(&sent.command, &input), (true, printed));
+        }
+    }
+
+    #[test]
+    fn what_shells_read_alike_is_a_part_of_the_command() {
+        for script in ["echo one", r#"printf "\036é $HOME\n"; { id; }"#] {
+            assert!(sent(script, None).script.is_empty(), "{script}");
+        }
+        let long = "x".repeat(5000);
+        for script in [
+            "echo 'one'",
+            "one\ntwo",
+            "echo !",
+            r"echo \\",
+            r"echo \",
+            &long,
+        ] {
+            let sent = sent(script, None);
+            assert!(
+                !sent.script.is_empty() && !sent.command.contains("echo one"),
+                "{script}"
+            );
+        }
     }
 
     #[test]

@@ -284,7 +284,9 @@ impl Session {
             asked.map_err(ExecError::lost)?;
             let (read, write) = channel.split();
             let write = ScriptWriter::new(write, self.ended.clone());
-            write.write(sent.script).await?;
+            if !sent.script.is_empty() {
+                write.write(sent.script).await?;
+            }
             Ok((ScriptReader::new(read, running), write))
         };
         let in_time = timeout_at(limits.deadline, open);

@@ -56,7 +56,7 @@ pub enum SsmError {
     #[error("no session was started: {0}")]
     Start(AwsError),
     /// Its websocket goes where no token may go.
-    #[error("SSM names no address that a token may be sent to")]
+    #[error("SSM gave no address that a token may be sent to")]
     Address,
     /// The session ended.
     #[error("{end}{}", told(.stderr))]

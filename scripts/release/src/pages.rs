@@ -3,9 +3,10 @@
 use std::io;
 use std::path::Path;
 
-use action::program;
+use action::{exit, program};
 use clap::Command;
 use clap_complete::Shell;
+use clap_mangen::roff::{Roff, roman};
 
 /// Where completions go in an archive, and for which shells.
 const SHELLS: [(Shell, &str); 3] = [
@@ -52,6 +53,7 @@ pub fn write(command: &Command, folder: &Path) -> io::Result<()> {
     std::fs::create_dir_all(&completions)?;
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    exit_status().to_writer(&mut page)?;
     std::fs::write(man.join(format!("{name}.1")), page)?;
     for (shell, ending) in SHELLS {
         let mut text = Vec::new();
@@ -59,4 +61,16 @@ pub fn write(command: &Command, folder: &Path) -> io::Result<()> {
         std::fs::write(completions.join(format!("{name}.{ending}")), text)?;
     }
     Ok(())
+}
+
+/// The section of a man page with the exit codes, which are those of every program.
+fn exit_status() -> Roff {
+    let mut section = Roff::new();
+    section.control("SH", ["EXIT STATUS"]);
+    for exit in exit::ALL {
+        section.control("TP", []);
+        section.text([roman(exit.code().to_string())]);
+        section.text([roman(exit.meaning())]);
+    }
+    section
 }

@@ -1,8 +1,9 @@
-//! How fast a deployment is over each way to an instance, in one run, and how much memory it takes: `scripts/bench-tunnels`.
+//! How fast a deployment is over each way to an instance, in one run, and how much memory it takes: `scripts/bench tunnels`.
 //!
 //! The same file of random bytes is deployed to the same sshd on loopback, once directly, once through an Instance Connect
 //! Endpoint and once through an agent of Session Manager. Endpoint and agent are those of the tests, and set no limit. What
-//! a deployment of nothing takes is taken off, so that the rate is that of the bytes.
+//! a deployment of nothing takes is taken off, so that the rate is that of the bytes. Each run is a line: the way, seconds, and
+//! the peak of memory in KiB.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -30,33 +31,14 @@ fn main() {
     let bench = Bench::start(Path::new(program));
     let full = tree(mib << 20);
     let empty = tree(1);
-    let mut taken = TRANSPORTS.map(|_| Vec::new());
-    let mut peaks = [0; TRANSPORTS.len()];
     // They take turns, so that a slow moment of the machine is felt by each of them.
     for _ in 0..runs {
-        for (at, transport) in TRANSPORTS.iter().enumerate() {
+        for transport in TRANSPORTS {
             let (whole, peak) = bench.deploy(transport, full.path());
             let (fixed, _) = bench.deploy(transport, empty.path());
-            taken[at].push(whole.saturating_sub(fixed));
-            peaks[at] = peak.max(peaks[at]);
+            let seconds = whole.saturating_sub(fixed).as_secs_f64();
+            println!("{transport} {seconds:.3} {peak}");
         }
-    }
-    let rates = taken.map(|mut times| {
-        times.sort();
-        mib as f64 / times[times.len() / 2].as_secs_f64()
-    });
-    println!("{mib} MiB, median of {runs} runs");
-    println!(
-        "{:<8}{:>10}{:>14}{:>18}",
-        "way", "MiB/s", "of direct", "peak memory MiB"
-    );
-    for (at, transport) in TRANSPORTS.iter().enumerate() {
-        let peak = peaks[at] as f64 / 1024.0;
-        println!(
-            "{transport:<8}{:>10.1}{:>14.2}{peak:>18.1}",
-            rates[at],
-            rates[at] / rates[0]
-        );
     }
 }
 

@@ -28,6 +28,10 @@ pub struct Image {
     pub protected: bool,
     /// Whether the protection lasts for 24 hours after it is turned off.
     pub cooldown: bool,
+    /// The metadata service that it asks of its instances: `v2.0`.
+    pub imds: Option<String>,
+    /// The devices whose volumes outlive an instance of it.
+    pub kept_devices: Vec<String>,
     /// The instance types that it may be launched on; any where there is none.
     pub instance_types: Vec<String>,
     /// Within how many minutes a copy's snapshots are to be completed.
@@ -65,6 +69,8 @@ impl Image {
             deprecation: None,
             protected: false,
             cooldown: false,
+            imds: None,
+            kept_devices: Vec::new(),
             instance_types: Vec::new(),
             copied_within: None,
             last_launched: None,

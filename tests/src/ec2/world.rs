@@ -22,6 +22,7 @@ mod snapshots;
 mod spot;
 mod tags;
 mod usage_reports;
+mod warm;
 
 pub(super) use self::usage_reports::{Recycled, UsageReport};
 
@@ -81,6 +82,8 @@ struct Region {
     usage: HashMap<String, Vec<(String, String, u32)>>,
     usage_reports: Vec<UsageReport>,
     recycled: Vec<Recycled>,
+    /// Snapshots that belong to no image, and are pending.
+    on_their_way: Vec<warm::OnItsWay>,
 }
 
 /// What a test has decided.
@@ -110,6 +113,9 @@ struct Rules {
     report_error: Option<String>,
     /// How long the Recycle Bin keeps images; there is none without.
     recycle_bin: Option<Duration>,
+    /// How long a snapshot by CreateSnapshots takes, and whether it fails then.
+    snapshots_take: Duration,
+    snapshots_fail: bool,
     /// The key that AWS manages for EBS.
     default_key: Option<String>,
     /// Time since the beginning; it stands still without.
@@ -126,12 +132,13 @@ type Answer = Result<String, Reply>;
 /// What an operation does to the world.
 type Operation = fn(&mut State, &Request) -> Answer;
 
-const OPERATIONS: [(&str, Operation); 27] = [
+const OPERATIONS: [(&str, Operation); 28] = [
     ("DescribeInstances", State::describe_instances),
     ("DescribeVolumes", State::describe_volumes),
     ("StartInstances", State::start_instances),
     ("StopInstances", State::stop_instances),
     ("CreateImage", State::create_image),
+    ("CreateSnapshots", State::create_snapshots),
     ("CopyImage", State::copy_image),
     ("DescribeImages", State::describe_images),
     ("EnableImageDeprecation", State::enable_image_deprecation),
@@ -194,6 +201,8 @@ impl Default for State {
                 report_looks: 0,
                 report_error: None,
                 recycle_bin: None,
+                snapshots_take: Duration::ZERO,
+                snapshots_fail: false,
                 default_key: None,
                 clock: None,
                 start_of_time: SystemTime::now(),
@@ -242,6 +251,11 @@ impl Ec2World {
     /// Adds a snapshot.
     pub fn add_snapshot(&self, snapshot: Snapshot) {
         self.state().here.snapshots.push(snapshot);
+    }
+
+    /// Takes a snapshot away, as somebody else may.
+    pub fn remove_snapshot(&self, id: &str) {
+        self.state().here.snapshots.retain(|one| one.id != id);
     }
 
     /// Adds a launch template.
@@ -340,6 +354,18 @@ impl Ec2World {
                 operation(&mut state, asked).map_or_else(|refusal| refusal, Reply::xml)
             });
         }
+    }
+
+    /// What CreateImage does of `request`, for a test that changes what was asked.
+    pub fn create_image(&self, request: &Request) -> Reply {
+        let made = self.state().create_image(request);
+        made.map_or_else(|refusal| refusal, Reply::xml)
+    }
+
+    /// What CopyImage into the home region does of `request`, likewise.
+    pub fn copy_image(&self, request: &Request) -> Reply {
+        let made = self.state().copy_image(request);
+        made.map_or_else(|refusal| refusal, Reply::xml)
     }
 
     /// The home region, as it is now.

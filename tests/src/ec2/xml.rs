@@ -82,6 +82,30 @@ pub fn create_image(id: &str) -> String {
     answer("CreateImage", &element("imageId", id))
 }
 
+/// CreateSnapshots' answer.
+pub(super) fn create_snapshots(snapshots: &[Snapshot]) -> String {
+    let mut items = String::new();
+    for made in snapshots {
+        let _ = writeln!(
+            items,
+            "<item>\n{}{}{}{}{}{}{}{}{}</item>",
+            element("description", &made.description),
+            tags(&made.tags),
+            element("encrypted", &made.encrypted.to_string()),
+            element("volumeId", &made.volume),
+            element("state", &made.state),
+            element("volumeSize", &made.size.to_string()),
+            element("startTime", &made.started),
+            element("ownerId", &made.owner),
+            element("snapshotId", &made.id),
+        );
+    }
+    answer(
+        "CreateSnapshots",
+        &format!("<snapshotSet>\n{items}</snapshotSet>\n"),
+    )
+}
+
 /// CopyImage's answer.
 pub(super) fn copy_image(id: &str) -> String {
     answer("CopyImage", &element("imageId", id))
@@ -130,10 +154,11 @@ fn image(image: &Image, snapshots: &[Snapshot]) -> String {
         let is_encrypted = snapshots
             .iter()
             .any(|found| Some(&found.id) == snapshot.as_ref() && found.encrypted);
+        let goes = !image.kept_devices.contains(device);
         let _ = writeln!(
             devices,
             "<item>\n{}<ebs>\n{}<volumeSize>{size}</volumeSize>\n\
-             <deleteOnTermination>true</deleteOnTermination>\n<volumeType>gp3</volumeType>\n\
+             <deleteOnTermination>{goes}</deleteOnTermination>\n<volumeType>gp3</volumeType>\n\
              <encrypted>{is_encrypted}</encrypted>\n</ebs>\n</item>",
             element("deviceName", device),
             optional("snapshotId", snapshot.as_ref())
@@ -163,6 +188,7 @@ fn image(image: &Image, snapshots: &[Snapshot]) -> String {
             image.source_image.as_ref().map(|(region, _)| region),
         ),
         optional("sourceImageId", image.source_image.as_ref().map(|(_, id)| id)),
+        optional("imdsSupport", image.imds.as_ref()),
         optional("deprecationTime", image.deprecation.as_ref()),
         optional("lastLaunchedTime", image.last_launched.as_ref()),
         element("deregistrationProtection", protection),

@@ -35,8 +35,8 @@ pub(crate) async fn lines(
     let asked = interrupt.race(asking).await;
     match asked {
         Ok(Ok(())) => {}
-        Ok(Err(_)) => lines.push(format!("AWS said no more within {WITHIN:?}")),
-        Err(signal) => lines.push(format!("AWS was asked no further: {signal} received")),
+        Ok(Err(_)) => lines.push(format!("AWS did not answer within {WITHIN:?}")),
+        Err(signal) => lines.push(format!("stopped asking AWS: {signal} received")),
     }
     lines
 }
@@ -77,7 +77,7 @@ async fn ask(cloud: &Cloud, seen: &InstanceInfo, port: u16, lines: &mut Vec<Stri
         match ec2::inbound_rules(&cloud.ec2.client, &seen.groups).await {
             Ok(rules) => match sources(&rules, port) {
                 sources if sources.is_empty() => lines.push(format!(
-                    "its security groups ({groups}) let nobody reach port {port}"
+                    "its security groups ({groups}) allow no access to port {port}"
                 )),
                 sources => lines.push(format!(
                     "its security groups ({groups}) let reach port {port}: {}; does this machine come from there?",

@@ -70,7 +70,7 @@ pub(crate) async fn learn(
     let mut missing = NoKeys::default();
     if !settings.pinned.is_empty() {
         missing.nothing(format!(
-            "DEPLOY_APP_HOST_KEY names other hosts only, and not {}",
+            "DEPLOY_APP_HOST_KEY names only other hosts, not {}",
             names.join(" or ")
         ));
     }
@@ -186,7 +186,7 @@ pub(crate) fn of_hop(settings: &Checked, hop: &Hop) -> Result<HostKeyTrust, Fail
 fn unusable(source: &str, fault: &str) -> Failure {
     Failure::refused(format!("{source} cannot be used; nothing was connected to"))
         .cause(fault)
-        .hint("it holds `TYPE BASE64` lines as ssh_host_*_key.pub does; correct it, or remove it and it is learnt anew")
+        .hint("it holds `TYPE BASE64` lines as ssh_host_*_key.pub does; correct it, or remove it, and it is stored again")
 }
 
 fn read_known_hosts(path: &Path, may_be_missing: bool) -> Result<String, Failure> {
@@ -214,7 +214,7 @@ pub(crate) async fn store(
     for (hop, key) in settings.jumps.iter().zip(session.hop_keys()) {
         if of_hop(settings, hop)?.store.is_some() {
             let address = &hop.address;
-            tracing::warn!("believed the host key {key} of {address} on first use");
+            tracing::warn!("trusted the host key {key} of {address} on first use");
             pin(settings, &hop.names, key)?;
         }
     }
@@ -225,7 +225,7 @@ pub(crate) async fn store(
     };
     if trust.policy == HostKeyPolicy::FirstUse {
         tracing::warn!(
-            "believed the host key {presented} of {} on first use",
+            "trusted the host key {presented} of {} on first use",
             ssh_target.shown()
         );
     }

@@ -76,7 +76,7 @@ pub fn page() -> String {
     let bucket = format!(
         "| `ssm` with DEPLOY_APP_TRANSFER_BUCKET | also {bucket}, on `arn:aws:s3:::BUCKET/deploy-app/*` | also HTTPS to S3 | also HTTPS to S3, and curl or wget; it needs no permission for the bucket |\n"
     );
-    let auto = "| `auto` | those of all, and `ssm:DescribeInstanceInformation`; what is missing leaves one way out, and is told | any of these | any of these |\n";
+    let auto = "| `auto` | those of all, and `ssm:DescribeInstanceInformation`; a missing one leaves out that way, with a log line | any of these | any of these |\n";
     format!("{head}{}{bucket}{auto}", rows.collect::<String>())
 }
 

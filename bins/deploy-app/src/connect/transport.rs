@@ -1,22 +1,27 @@
-//! Which ways lead to the SSH port of the host, why the others do not, and the streams over them.
+//! The ways that lead to the SSH port of the host, and connecting over them. `candidates` finds out which ones may, and
+//! `tried` says what came of each.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+mod candidates;
+mod route;
+mod tried;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use action::failure::Failure;
 use action::program::Context;
 use aws::dial::Dialer;
-use aws::error::{AwsError, Kind};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use ssh::{Address, ConnectError, HostKeyPolicy, Identity, Session};
 use tokio::time::{Instant, sleep};
-use tunnel::eic::{self, Choice, Eic};
-use tunnel::ssm::{End, Ping, Ssm};
 use tunnel::stream::Ending;
-use tunnel::{EndpointError, Host, OpenError, SsmError, Tunnel, TunnelError, Tunnels};
+use tunnel::{Tunnel, TunnelError};
 
+use self::candidates::Tunneling;
+use self::route::Route;
+use self::tried::Met;
+pub(crate) use self::tried::{Main, Tried, hint};
 use super::cloud::Cloud;
 use super::instance::InstanceInfo;
 use crate::settings::{Checked, Transport};
@@ -25,38 +30,6 @@ use crate::settings::{Checked, Transport};
 const HEAD_START: Duration = Duration::from_secs(2);
 /// What ends tunnels may take this long, also when the deadline is over.
 const ENDING: Duration = Duration::from_secs(12);
-
-/// One way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Route {
-    /// A TCP connection from this machine.
-    Direct,
-    /// Through an Instance Connect Endpoint.
-    Endpoint(Choice),
-    /// Through a session of Session Manager.
-    Session,
-}
-
-impl Route {
-    /// The word of the setting for it.
-    fn transport(&self) -> Transport {
-        match self {
-            Self::Direct => Transport::Direct,
-            Self::Endpoint(_) => Transport::Eic,
-            Self::Session => Transport::Ssm,
-        }
-    }
-}
-
-impl std::fmt::Display for Route {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Direct => f.write_str("a direct connection"),
-            Self::Endpoint(choice) => write!(f, "the Instance Connect Endpoint {}", choice.id),
-            Self::Session => f.write_str("Session Manager"),
-        }
-    }
-}
 
 /// The ways to a host.
 #[derive(Debug, Default)]
@@ -93,16 +66,6 @@ fn ends_within(age: Duration, needed: Duration) -> bool {
     age > NEW && LIFE.saturating_sub(age) < needed
 }
 
-/// What opens tunnels.
-#[derive(Debug)]
-struct Tunneling {
-    host: Host,
-    dialer: Dialer,
-    eic: Eic,
-    ssm: Ssm,
-    tunnels: Tunnels,
-}
-
 impl Routes {
     /// The direct way alone.
     pub(crate) fn direct() -> Self {
@@ -126,54 +89,20 @@ impl Routes {
         if wanted == Transport::Direct || (wanted == Transport::Auto && is_elsewhere) {
             return match address {
                 Some(_) => Ok(Self::direct()),
-                None => Err(without_address(seen)),
+                None => Err(candidates::without_address(seen)),
             };
         }
         if !settings.jumps.is_empty() {
             return Err(Failure::refused(format!(
-                "DEPLOY_APP_TRANSPORT={wanted} leads to the instance itself, and a jump host is named; nothing was connected to"
+                "DEPLOY_APP_TRANSPORT={wanted} connects to the instance itself, but a jump host is set; nothing was connected to"
             ))
             .hint("keep one of the two"));
         }
         let dialer = Dialer::of(context).await?;
-        let tunneling = Tunneling {
-            host: host(seen),
-            eic: Eic::new(&cloud.session, &dialer),
-            ssm: Ssm::new(&cloud.session, &dialer),
-            tunnels: Tunnels::default(),
-            dialer,
-        };
-        let look = Look {
-            tunneling: &tunneling,
-            seen,
-        };
-        let mut routes = Vec::new();
-        let mut excluded = Vec::new();
-        let direct = match address {
-            Some(_) => Ok(Route::Direct),
-            None => Err("the instance has no address".to_owned()),
-        };
-        let found = match wanted {
-            Transport::Direct => vec![(Transport::Direct, direct)],
-            Transport::Eic => vec![(Transport::Eic, look.endpoint().await)],
-            Transport::Ssm => vec![(Transport::Ssm, Ok(Route::Session))],
-            Transport::Auto => {
-                let (endpoint, session) = tokio::join!(look.endpoint(), look.session());
-                vec![
-                    (Transport::Direct, direct),
-                    (Transport::Eic, endpoint),
-                    (Transport::Ssm, session),
-                ]
-            }
-        };
-        for (transport, found) in found {
-            match found {
-                Ok(route) => routes.push(route),
-                Err(why) => excluded.push((transport, why)),
-            }
-        }
+        let tunneling = Tunneling::of(cloud, seen, dialer);
+        let (routes, excluded) = candidates::of(wanted, address, &tunneling, seen).await;
         if routes.is_empty() {
-            return Err(nowhere(seen, wanted, &excluded));
+            return Err(candidates::nowhere(seen, wanted, &excluded));
         }
         Ok(Self {
             routes,
@@ -240,10 +169,7 @@ impl Routes {
                 Err(error) => met.push((route.clone(), error)),
             }
         }
-        Err(Tried {
-            met,
-            is_choice: self.routes.len() > 1,
-        })
+        Err(Tried::new(met, self.routes.len() > 1))
     }
 
     fn taken(&self) -> MutexGuard<'_, Vec<Taken>> {
@@ -343,216 +269,6 @@ pub(crate) struct To<'a> {
 /// The answer of [`To::push`].
 pub(crate) type Pushing<'a> =
     std::pin::Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
-
-/// Why one way did not come about.
-#[derive(Debug, Clone)]
-pub(crate) enum Met {
-    Ssh(ConnectError),
-    Tunnel(TunnelError),
-    /// Nothing that another try would change.
-    Final(Box<Failure>),
-}
-
-/// Why no way came about, a reason each.
-#[derive(Debug, Clone)]
-pub(crate) struct Tried {
-    met: Vec<(Route, Met)>,
-    is_choice: bool,
-}
-
-struct Look<'a> {
-    tunneling: &'a Tunneling,
-    seen: &'a InstanceInfo,
-}
-
-impl Look<'_> {
-    async fn endpoint(&self) -> Result<Route, String> {
-        let eic = &self.tunneling.eic;
-        let listed = eic.endpoints().await;
-        let listed =
-            listed.map_err(|error| unasked(&error, "ec2:DescribeInstanceConnectEndpoints"))?;
-        eic::choose(&listed, &self.tunneling.host, eic.names())
-            .map(Route::Endpoint)
-            .map_err(|lack| lack.to_string())
-    }
-
-    async fn session(&self) -> Result<Route, String> {
-        match self.tunneling.ssm.ping(&self.seen.id).await {
-            Ok(Ping::Online) => Ok(Route::Session),
-            Ok(Ping::Not(state)) => Err(format!("the SSM agent of the instance is {state}")),
-            Ok(Ping::Unknown) => Err("the SSM agent of the instance is not registered".to_owned()),
-            Err(error) => Err(unasked(&error, "ssm:DescribeInstanceInformation")),
-        }
-    }
-}
-
-fn unasked(error: &AwsError, permission: &str) -> String {
-    match error.kind {
-        Kind::NotPermitted => format!("the permission {permission} is missing ({error})"),
-        _ => format!("it cannot be asked for: {error}"),
-    }
-}
-
-fn host(seen: &InstanceInfo) -> Host {
-    let ipv4: Option<Ipv4Addr> = seen.private_ip.as_deref().and_then(|ip| ip.parse().ok());
-    let ipv6: Option<Ipv6Addr> = seen.ipv6.as_deref().and_then(|ip| ip.parse().ok());
-    Host {
-        instance: seen.id.clone(),
-        vpc: seen.vpc.clone().unwrap_or_default(),
-        subnet: seen.subnet.clone().unwrap_or_default(),
-        ipv4,
-        ipv6,
-    }
-}
-
-fn without_address(seen: &InstanceInfo) -> Failure {
-    Failure::refused(format!("instance {} has no address", seen.id))
-        .hint("set DEPLOY_APP_ADDRESS, or another DEPLOY_APP_TRANSPORT")
-}
-
-fn nowhere(seen: &InstanceInfo, wanted: Transport, excluded: &[(Transport, String)]) -> Failure {
-    let failure = Failure::refused(format!(
-        "no way leads to instance {} (DEPLOY_APP_TRANSPORT={wanted}); it was not connected to",
-        seen.id
-    ));
-    let lines = excluded
-        .iter()
-        .map(|(transport, why)| format!("{transport}: {why}"));
-    lines.fold(failure, Failure::detail).hint(
-        "make an Instance Connect Endpoint in its VPC (EndpointSubnetId of cfn/network.yml), or let its SSM agent register \
-         (role with AmazonSSMManagedInstanceCore, way to ssm and ssmmessages)",
-    )
-}
-
-impl Met {
-    /// Whether another try may find it otherwise; an instance that is young may still register its agent.
-    fn is_passing(&self, is_young: bool) -> bool {
-        match self {
-            Self::Ssh(error) => error.is_passing(),
-            Self::Tunnel(error) => is_passing(error, is_young),
-            Self::Final(_) => false,
-        }
-    }
-
-    fn text(&self) -> String {
-        match self {
-            Self::Ssh(error) => error.to_string(),
-            Self::Tunnel(error) => error.to_string(),
-            Self::Final(failure) => failure.deed().to_owned(),
-        }
-    }
-}
-
-fn is_passing(error: &TunnelError, is_young: bool) -> bool {
-    match error {
-        TunnelError::Unsigned(_) | TunnelError::Open(OpenError::Skew { .. }) => false,
-        TunnelError::Open(OpenError::Refused { status, .. }) => *status >= 500 || *status == 429,
-        // Among others: the host takes no connections yet.
-        TunnelError::Open(_)
-        | TunnelError::Endpoint(EndpointError::Ended(_) | EndpointError::Hour(_)) => true,
-        TunnelError::Ssm(error) => match error {
-            SsmError::NoAgent { .. } => is_young,
-            SsmError::Lost { .. } => true,
-            SsmError::Start(error) => {
-                matches!(error.kind, Kind::Unavailable | Kind::Lost | Kind::Late)
-            }
-            SsmError::Ended { end, .. } => matches!(end, End::NoServer),
-            SsmError::Refused(_) | SsmError::Address => false,
-        },
-    }
-}
-
-/// What the failure of all ways is about.
-pub(crate) enum Main<'a> {
-    /// SSH answered, or did not.
-    Ssh(&'a ConnectError),
-    /// There was no way to SSH.
-    Tunnel(&'a TunnelError),
-    /// A failure of its own.
-    Final(&'a Failure),
-}
-
-impl Tried {
-    /// The one that says most: somebody answered, else what will not pass, else the first.
-    pub(crate) fn main(&self) -> Option<Main<'_>> {
-        let met = || self.met.iter().map(|(_, met)| met);
-        let answered = met().find(|met| matches!(met, Met::Ssh(error) if !error.is_passing()));
-        let main = answered
-            .or_else(|| met().find(|met| matches!(met, Met::Final(_))))
-            .or_else(|| met().find(|met| matches!(met, Met::Ssh(_))))
-            .or_else(|| met().next())?;
-        Some(match main {
-            Met::Ssh(error) => Main::Ssh(error),
-            Met::Tunnel(error) => Main::Tunnel(error),
-            Met::Final(failure) => Main::Final(failure),
-        })
-    }
-
-    /// Whether another try may find it otherwise.
-    pub(crate) fn is_passing(&self, is_young: bool) -> bool {
-        let is_answered = |met: &Met| matches!(met, Met::Ssh(error) if !error.is_passing());
-        let mut met = self.met.iter();
-        !met.clone().any(|(_, met)| is_answered(met))
-            && met.any(|(_, met)| met.is_passing(is_young))
-    }
-
-    /// A line for each way where there was a choice.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        let met = self.met.iter().filter(|_| self.is_choice);
-        met.map(|(route, met)| format!("{}: {}", route.transport(), met.text()))
-            .collect()
-    }
-}
-
-impl std::fmt::Display for Tried {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.is_choice, self.main()) {
-            (true, _) => f.write_str(&self.lines().join("; ")),
-            (false, Some(Main::Ssh(error))) => error.fmt(f),
-            (false, Some(Main::Tunnel(error))) => error.fmt(f),
-            (false, Some(Main::Final(failure))) => f.write_str(failure.deed()),
-            (false, None) => f.write_str("no way was tried"),
-        }
-    }
-}
-
-/// What to do about it.
-pub(crate) fn hint(error: &TunnelError) -> &'static str {
-    match error {
-        TunnelError::Open(OpenError::Skew { .. }) => {
-            "set the clock of this machine; signatures are good for a minute"
-        }
-        TunnelError::Open(OpenError::Refused {
-            status: 401 | 403, ..
-        }) => {
-            "the role needs ec2-instance-connect:OpenTunnel on the endpoint, or for a session ssmmessages:OpenDataChannel; see IAM on deploy-app's page"
-        }
-        TunnelError::Open(_) | TunnelError::Unsigned(_) => {
-            "this machine needs a way to the endpoint (eic: *.ec2-instance-connect-endpoint.REGION.amazonaws.com; ssm: ssmmessages.REGION.amazonaws.com), also through a proxy"
-        }
-        TunnelError::Endpoint(_) => {
-            "the security group of the instance must let the endpoint's security group reach port 22, and the endpoint's must let it out; 20 tunnels at a time go through one endpoint"
-        }
-        TunnelError::Ssm(SsmError::NoAgent { .. }) => {
-            "the instance needs the SSM agent, a role with AmazonSSMManagedInstanceCore, and a way to ssm and ssmmessages; aws ssm describe-instance-information lists what has registered"
-        }
-        TunnelError::Ssm(SsmError::Refused(_)) => {
-            "see IAM on deploy-app's page, and the preferences of Session Manager"
-        }
-        TunnelError::Ssm(SsmError::Ended {
-            end: End::Key { .. },
-            ..
-        }) => {
-            "Session Manager's preferences encrypt sessions: this role needs kms:GenerateDataKey on that key, and the instance's role kms:Decrypt"
-        }
-        TunnelError::Ssm(SsmError::Ended {
-            end: End::NoServer, ..
-        }) => "check that sshd runs on the instance and listens at port 22",
-        TunnelError::Ssm(_) => {
-            "Session Manager's preferences and the agent's log (/var/log/amazon/ssm) say more; DEPLOY_APP_TRANSPORT chooses another way"
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -51,7 +51,7 @@ impl Switch<'_> {
         if let Some(project) = commands.project() {
             let claim = inside(paths, &compose::claim(paths, project));
             let deed = "write down whose the Compose project is";
-            remote.release(deed, &claim, limits).await?;
+            remote.run_script(deed, &claim, limits).await?;
         }
         journal.switched = Some(self.before.clone());
         let settings = remote.settings;

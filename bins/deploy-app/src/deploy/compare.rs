@@ -120,7 +120,7 @@ pub(super) fn check_target(remote: &Remote<'_>, state: &State) -> Result<(), Fai
     let deed = format!("cannot deploy to {target} on {}", remote.shown);
     if let Some(blocked) = &state.blocked {
         return Err(Failure::refused(deed)
-            .cause(format!("{blocked} is no folder"))
+            .cause(format!("{blocked} is not a folder"))
             .hint("move it away, or set DEPLOY_APP_TARGET to a folder of its own"));
     }
     if let Some(closed) = &state.closed {

@@ -24,7 +24,7 @@ pub(super) fn tell(decision: Option<&Decision>) {
             tracing::warn!("{lost}; the agent went back to release {before}: {why}");
         }
         Outcome::TakenDown => tracing::warn!("{lost}; the agent took it down: {why}"),
-        Outcome::Stuck => tracing::warn!("{lost}; the agent could not take it back: {why}"),
+        Outcome::Stuck => tracing::warn!("{lost}; the agent could not roll it back: {why}"),
     }
 }
 
@@ -63,7 +63,7 @@ pub(super) fn outcome(
             "taken down by the agent: there is no release to go back to".to_owned(),
         )),
         Outcome::Stuck => Some(
-            failure("the agent could not take it back".to_owned()).remains(
+            failure("the agent could not roll it back".to_owned()).remains(
                 Resource::new(ResourceKind::Release, release, shown),
                 format!("release {release} on {shown}, which is not healthy"),
                 "deploy-app with a good application",

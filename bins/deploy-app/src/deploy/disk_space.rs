@@ -30,7 +30,10 @@ pub(super) async fn prune_unlocked(
         && !old.is_empty()
     {
         let script = compose::remove(project, &old);
-        if let Err(failure) = remote.release("remove old images", &script, limits).await {
+        if let Err(failure) = remote
+            .run_script("remove old images", &script, limits)
+            .await
+        {
             tracing::warn!("{failure}");
         }
     }
@@ -52,7 +55,7 @@ pub(super) async fn prune(
         let mut kept = state.releases.clone();
         kept.retain(|release| !old.contains(release));
         let sweep = compose::prune(project, &kept);
-        if let Err(failure) = remote.release("remove old images", &sweep, limits).await {
+        if let Err(failure) = remote.run_script("remove old images", &sweep, limits).await {
             tracing::warn!("{failure}");
         }
     }

@@ -215,7 +215,7 @@ async fn services(
     };
     match told.await {
         Ok(told) => told,
-        Err(why) => vec![format!("which services change cannot be told: {why}")],
+        Err(why) => vec![format!("cannot find out which services change: {why}")],
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn gather(remote: &Remote<'_>, commands: &Commands<'_>, release
     if remote.settings.bundle.is_none() || remote.session.is_closed() {
         return;
     }
-    tracing::info!("gathering what the host says, for the failure bundle");
+    tracing::info!("collecting the diagnostics of the host, for the failure bundle");
     let limits = Limits::cleanup(LIMIT);
     let diagnostics = remote.diagnostics;
     let host = r#"for c in 'date -u' 'uptime' 'df -Pk' 'df -Pi' 'free -m'; do echo "\$ $c"; $c 2>&1; echo; done

@@ -78,7 +78,7 @@ pub(super) async fn look(
         let is_known = set.is_some() || had.is_some();
         let deed = match is_known {
             true => "Compose cannot read the application's files",
-            false => "cannot tell which Compose project the application is",
+            false => "cannot find out which Compose project the application is",
         };
         if !is_known || unread.is_certain(&application.wanted) {
             return Err(Failure::refused(format!("{deed}; nothing was touched"))

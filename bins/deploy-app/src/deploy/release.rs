@@ -32,11 +32,11 @@ use crate::runtime::start::{self, Images};
 use filesync::release::next_name;
 
 /// Compares, then acts or tells. Gives the release that runs and whether anything was changed. `seen` is
-/// what a look told before the application was known.
+/// what a look told, maybe before the application was known.
 pub(super) async fn ship(
     remote: &Remote<'_>,
     application: &Application,
-    seen: Option<State>,
+    seen: State,
     context: &Context,
     limits: &Limits,
 ) -> Result<Option<(String, bool)>, Failure> {
@@ -163,7 +163,7 @@ async fn act<'a>(
     journal.lock = Some(lock);
     // Somebody else may have deployed while we looked or waited.
     remote.timings.begin("compare");
-    let state = remote.look_unless(Some(seen), digest, limits).await?;
+    let state = remote.look_unless(seen, digest, limits).await?;
     let mut compared = compare::compare(remote, application, state, true, limits).await;
     let decision = compared.state.decision.clone();
     decision::tell(decision.as_ref());
@@ -259,11 +259,11 @@ async fn renew<'a>(
         return Ok(None);
     };
     tracing::info!(
-        "connecting to {} anew: the tunnel ends after an hour, and the switch may take what is left of it",
+        "connecting to {} again: the tunnel ends after an hour, and the switch may take what is left of it",
         remote.shown
     );
     remote.session.clone().close().await;
-    let again = remote.again(limits).await?;
+    let again = remote.reconnect(limits).await?;
     lock::retake(&again, lock, limits).await?;
     Ok(Some(again))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use action::failure::Failure;
-use action::program::{Context, Output};
+use action::program::Context;
 use action::wait::Limits;
 use bundle::digest::Digest;
 use filesync::{Altered, Fault, Operation};
@@ -23,20 +23,20 @@ use crate::host::state::State;
 use crate::runtime::images;
 use crate::runtime::start::Images;
 
-/// The digest of no tree: whatever is current is told in full.
-fn no_tree() -> Digest {
+/// The digest of no tree. A look for it tells in full what is current.
+pub(super) fn no_tree() -> Digest {
     Digest::of(b"")
 }
 
-/// Goes back, or with `--dry-run` tells what that would do.
+/// Goes back, or with `--dry-run` tells what that would do. `state` is what a look for [`no_tree`] told.
 pub(super) async fn go_back(
     remote: &Remote<'_>,
+    state: State,
     context: &Context,
     limits: &Limits,
 ) -> Result<Option<(String, bool)>, Failure> {
     let began = Instant::now();
     remote.timings.begin("compare");
-    let state = remote.look(Some(no_tree()), limits).await?;
     let (current, release) = choose(remote, &state)?;
     if current == release && state.is_proven() {
         decision::tell(state.decision.as_ref());
@@ -84,7 +84,7 @@ async fn act(
     let (lock, seen) = lock::take(remote, context, no_tree(), limits).await?;
     journal.lock = Some(lock);
     // Somebody else may have deployed while we waited.
-    let state = remote.look_unless(Some(seen), no_tree(), limits).await?;
+    let state = remote.look_unless(seen, no_tree(), limits).await?;
     let (current, again) = choose(remote, &state)?;
     let resumes = current == release;
     if again != release || (resumes && state.is_proven()) {
@@ -205,8 +205,7 @@ async fn check_whole(remote: &Remote<'_>, release: &str, limits: &Limits) -> Res
 }
 
 /// Lists the releases: name, `current`, `proven` or `unproven`, the newest first, separated by tabs.
-pub(super) async fn list(remote: &Remote<'_>, limits: &Limits) -> Result<Output, Failure> {
-    let state = remote.look(Some(no_tree()), limits).await?;
+pub(super) fn list(remote: &Remote<'_>, state: &State) -> String {
     decision::tell(state.decision.as_ref());
     let mut text = String::new();
     for name in state.releases.iter().rev() {
@@ -226,5 +225,5 @@ pub(super) async fn list(remote: &Remote<'_>, limits: &Limits) -> Result<Output,
             remote.shown
         );
     }
-    Ok(Output::Data(text))
+    text
 }

@@ -1,5 +1,6 @@
 //! What the program does, step by step: the deployment, going back, listing.
 
+use ::bundle::digest::Digest;
 use action::export::Exports;
 use action::failure::Failure;
 use action::program::{Context, Output};
@@ -15,7 +16,7 @@ use crate::connect::{diagnose, private_key};
 use crate::diagnostics::bundle;
 use crate::diagnostics::collector::Diagnostics;
 use crate::diagnostics::timings::Timings;
-use crate::host::Remote;
+use crate::host::{Looking, Remote};
 use crate::settings::Checked;
 
 /// Deploys, goes back, or lists; with `--dry-run` tells what that would do.
@@ -172,21 +173,17 @@ async fn connected(
     };
     let trust = host_keys::learn(settings, &ssh_target, context.dry_run, limits);
     let trust = limits.in_time("the host keys were learnt", trust).await?;
+    let wanted = match (&job, &application) {
+        (Job::Deploy, application) => application.as_ref().map(|it| it.digest),
+        (Job::Rollback | Job::Releases, _) => Some(rollback::no_tree()),
+    };
     // Where nothing is started, the application is read and the host looked at side by side.
     let reading = Work::of(&job, application, settings, context);
     let reaching = async {
-        let remote = reach(
-            settings,
-            &ssh_target,
-            &trust,
-            (timings, diagnostics),
-            limits,
-        )
-        .await?;
-        let seen = match (&job, &host.instance) {
-            (Job::Deploy, None) => Some(remote.look(None, limits).await?),
-            _ => None,
-        };
+        let kept = (timings, diagnostics);
+        let reached = reach(settings, &ssh_target, &trust, kept, wanted, limits);
+        let (remote, looking) = reached.await?;
+        let seen = remote.looked(looking, limits).await?;
         Ok((remote, seen))
     };
     let (work, (remote, seen)) = tokio::try_join!(reading, reaching)?;
@@ -198,8 +195,8 @@ async fn connected(
         Work::Deploy(application) => {
             release::ship(&remote, application, seen, context, limits).await
         }
-        Work::Rollback => rollback::go_back(&remote, context, limits).await,
-        Work::Releases => return rollback::list(&remote, limits).await,
+        Work::Rollback => rollback::go_back(&remote, seen, context, limits).await,
+        Work::Releases => return Ok(Output::Data(rollback::list(&remote, &seen))),
     };
     let ended = ended?;
     remote.session.close().await;
@@ -209,20 +206,20 @@ async fn connected(
     }
 }
 
-/// Connects; gathers what AWS knows of an instance that does not answer.
+/// Connects, and has a look begun; gathers what AWS knows of an instance that does not answer.
 async fn reach<'a>(
     settings: &'a Checked,
     ssh_target: &'a SshTarget<'a>,
     trust: &'a HostKeyTrust,
-    (timings, diagnostics): (&'a Timings, &'a Diagnostics),
+    kept: (&'a Timings, &'a Diagnostics),
+    wanted: Option<Digest>,
     limits: &Limits,
-) -> Result<Remote<'a>, Failure> {
-    let reached =
-        Remote::connect(settings, ssh_target, trust, (timings, diagnostics), limits).await;
+) -> Result<(Remote<'a>, Looking), Failure> {
+    let reached = Remote::connect(settings, ssh_target, trust, kept, wanted, limits).await;
     if let (Err(_), Some((cloud, seen)), Some(_)) =
         (&reached, ssh_target.instance, &settings.bundle)
     {
-        diagnose::gather_unreached(diagnostics, cloud, &seen.id).await;
+        diagnose::gather_unreached(kept.1, cloud, &seen.id).await;
     }
     reached
 }

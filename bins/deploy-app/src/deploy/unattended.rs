@@ -7,7 +7,7 @@ use action::failure::Failure;
 use action::wait::Limits;
 use agent_protocol::plan::{Action, Forward, HealthCheck, OnFailure, Plan, Step};
 use filesync::{Altered, Operation, Put};
-use http_probe::{Content, Request, Scheme};
+use http_probe::{Content, Request};
 
 use super::journal::{Journal, RollbackTarget};
 use crate::host::Remote;
@@ -180,7 +180,7 @@ impl Planned<'_> {
                 headers: &[],
                 content: Content::None,
             };
-            let check = check(&asked, &[200..=200], 1)?;
+            let check = health::question(&asked)?;
             let name = ollama::full_name(&model.name);
             let what = format!("find the model {name}");
             let check = HealthCheck {
@@ -337,41 +337,9 @@ fn files(what: &str, operation: Operation) -> Step {
 
 /// Asks a release for its health; or why that can be done only from here.
 fn healthy(health: &Health, release: &str, limit: Duration) -> Result<Step, String> {
-    let probe = &health.probe;
-    if probe.url.scheme == Scheme::Https {
-        return Err("health over HTTPS is asked by deploy-app alone".to_owned());
-    }
-    let asked = Request {
-        url: &probe.url,
-        agent: health::AGENT,
-        headers: &probe.headers,
-        content: Content::None,
-    };
-    let check = HealthCheck {
-        body: probe.body.clone(),
-        release: release.to_owned(),
-        ..check(&asked, probe.statuses.ranges(), health.count)?
-    };
-    let what = format!("find release {release} healthy at {}", probe.url);
+    let check = health::check(health, release)?;
+    let what = format!("find release {release} healthy at {}", health.probe.url);
     Ok(step(&what, Action::Ask(check), OnFailure::End, limit))
-}
-
-fn check(
-    asked: &Request<'_>,
-    statuses: &[std::ops::RangeInclusive<u16>],
-    count: u32,
-) -> Result<HealthCheck, String> {
-    Ok(HealthCheck {
-        host: asked.url.host.clone(),
-        port: asked.url.port,
-        path: asked.url.path.clone(),
-        headers: asked.all_headers().map_err(|error| error.to_string())?,
-        statuses: statuses.to_vec(),
-        body: None,
-        release: String::new(),
-        count,
-        pause_ms: 1000,
-    })
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -73,7 +73,7 @@ pub(super) async fn undo(
     );
     // Should only the agent be gone, the host notices that nobody waits for what it ran.
     remote.session.clone().close().await;
-    let again = match remote.again(&Limits::cleanup(RECONNECT_LIMIT)).await {
+    let again = match remote.reconnect(&Limits::cleanup(RECONNECT_LIMIT)).await {
         Ok(again) => again,
         Err(error) => return Undone::Failed(unreached(remote, journal, failure, &error)),
     };
@@ -230,7 +230,7 @@ async fn take_deeds_back(
             }
             Err(error) => {
                 tracing::warn!("{error}");
-                outcome = format!("taking back failed: {}", error.deed());
+                outcome = format!("undoing it failed: {}", error.deed());
                 failure = not_taken_back(remote, journal, before, failure, &error);
                 may_remove = false;
             }

@@ -13,3 +13,4 @@ mod stream;
 
 pub(crate) use bootstrap::{Folders, StartError};
 pub(crate) use connection::Host;
+pub(crate) use link::Asked;

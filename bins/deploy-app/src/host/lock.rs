@@ -217,7 +217,7 @@ fn no_sense(remote: &Remote<'_>) -> Failure {
         "cannot take the deployment lock on {}",
         remote.shown
     ))
-    .cause("the agent answered something that does not fit the question")
+    .cause("the agent gave an unexpected answer")
 }
 
 fn held(remote: &Remote<'_>, holder: &Holder) -> Failure {

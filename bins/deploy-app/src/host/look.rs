@@ -9,8 +9,12 @@ use filesync::pieces::Pieces;
 use filesync::{Diff, Files, Operation, Running, Seen, Tree};
 
 use super::Remote;
+use super::looking::{Looking, operation};
 use super::state::State;
 use ssh::{OutputMode, Stdin};
+
+const DEED: &str = "look at the target folder";
+const SHOW: OutputMode = OutputMode::Progress("compare");
 
 impl Remote<'_> {
     /// Looks at the target folder, and at what the current release holds where that may differ from the tree with this
@@ -20,26 +24,30 @@ impl Remote<'_> {
         wanted: Option<Digest>,
         limits: &Limits,
     ) -> Result<State, Failure> {
-        let operation = Operation::Look {
-            wanted,
-            reads: true,
-        };
-        let deed = "look at the target folder";
-        let show = OutputMode::Progress("compare");
-        let seen = self.store(deed, operation, Stdin::Empty, show, limits);
+        let seen = self.store(DEED, operation(wanted), Stdin::Empty, SHOW, limits);
         self.state(seen.await?)
+    }
+
+    /// What the look told that the agent began with.
+    pub(crate) async fn looked(
+        &self,
+        Looking(asked): Looking,
+        limits: &Limits,
+    ) -> Result<State, Failure> {
+        let told = self.session.told(asked, SHOW, limits).await;
+        self.state(self.told(DEED, told)?)
     }
 
     /// The same, unless a look before told all of it.
     pub(crate) async fn look_unless(
         &self,
-        seen: Option<State>,
+        seen: State,
         digest: Digest,
         limits: &Limits,
     ) -> Result<State, Failure> {
-        match seen.filter(|seen| seen.tells_all_of(digest)) {
-            Some(seen) => Ok(seen),
-            None => self.look(Some(digest), limits).await,
+        match seen.tells_all_of(digest) {
+            true => Ok(seen),
+            false => self.look(Some(digest), limits).await,
         }
     }
 
@@ -50,8 +58,7 @@ impl Remote<'_> {
         limits: &Limits,
     ) -> Result<State, Failure> {
         let wanted = Some(digest);
-        let deed = "look at the target folder";
-        let seen = self.files(deed, Operation::MakeStore { wanted }, limits);
+        let seen = self.files(DEED, Operation::MakeStore { wanted }, limits);
         self.state(seen.await?)
     }
 
@@ -59,7 +66,7 @@ impl Remote<'_> {
         let paths = &self.settings.paths;
         if let Some(foreign) = &seen.foreign {
             return Err(Failure::refused(format!(
-                "{}/{} on {} leads to `{foreign}`, which is no release of this program",
+                "{}/{} on {} points to `{foreign}`, which is not a release of this program",
                 paths.target,
                 paths.current(),
                 self.shown

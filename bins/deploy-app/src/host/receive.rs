@@ -56,7 +56,7 @@ impl Remote<'_> {
             "cannot {deed} in {} on {}",
             paths.target, self.shown
         ))
-        .cause(format!("what the host holds is not what was sent ({told})"));
+        .cause(format!("the host has other content than was sent ({told})"));
         faults
             .iter()
             .take(TAIL)

@@ -27,7 +27,7 @@ pub(crate) struct State {
     pub placing: Option<String>,
     /// What the agent decided alone on the last release whose deployment lost its connection, until that was told.
     pub decision: Option<Decision>,
-    /// What stands where the target folder, or one above it, shall be, and is no folder.
+    /// What stands where the target folder, or one above it, shall be, and is not a folder.
     pub blocked: Option<String>,
     /// The folder that holds what we make, and that we may not write into: the target, or the lowest one above it.
     pub closed: Option<String>,
@@ -80,16 +80,17 @@ impl State {
         self.current.as_ref().map(|current| current.name.as_str())
     }
 
-    /// Whether a look that read no file, or did not know the wanted tree, tells all that one with this digest would:
-    /// nothing is there, exactly this, or something else of which the manifest is told.
+    /// Whether a look that may not have known the wanted tree tells all that one with this digest would: nothing is
+    /// there, exactly this, or something else of which the manifest is told.
     pub(crate) fn tells_all_of(&self, digest: Digest) -> bool {
         let Some(current) = &self.current else {
             return true;
         };
         match &current.files {
-            Files::Verified => current.digest == Some(digest),
+            // Only who knows what is wanted has it read.
+            Files::Verified | Files::Read { .. } => current.digest == Some(digest),
             Files::Of(tree) => current.digest != Some(digest) && !tree.is_empty(),
-            Files::Unread | Files::Read { .. } => false,
+            Files::Unread => false,
         }
     }
 
@@ -182,6 +183,11 @@ mod tests {
         );
         let same = look(Files::Verified);
         assert!(same.tells_all_of(wanted) && !same.tells_all_of(other));
+        let read = look(Files::Read {
+            stamp: None,
+            faults: Vec::new(),
+        });
+        assert!(read.tells_all_of(wanted) && !read.tells_all_of(other));
         assert!(State::default().tells_all_of(wanted), "nothing is there");
         let tree = Tree::from([("empty".to_owned(), Kind::EmptyDir)]);
         assert!(look(Files::Of(tree)).tells_all_of(other));

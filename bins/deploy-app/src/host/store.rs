@@ -45,6 +45,15 @@ impl Remote<'_> {
     ) -> Result<T, Failure> {
         let request = (&self.settings.paths, operation);
         let told = self.session.files(request, input, show, limits).await;
+        self.told(deed, told)
+    }
+
+    /// Reads what the agent told of something that it did with the store.
+    pub(super) fn told<T: DeserializeOwned>(
+        &self,
+        deed: &str,
+        told: Result<Result<Vec<u8>, AgentError>, ExecError>,
+    ) -> Result<T, Failure> {
         match told.map_err(|error| self.no_result(deed, &error))? {
             Ok(told) => {
                 operation::result(&told).ok_or_else(|| self.no_result(deed, &ExecError::NoStatus))
@@ -68,7 +77,7 @@ impl Remote<'_> {
                 .map(|path| format!("`{}`", path.escape_debug()))
                 .collect();
             return failure.hint(format!(
-                "in the way in {} is what no earlier deployment put there: {}; move it away, or leave out of the application what is to lie there",
+                "{} has files that no earlier deployment put there: {}; move them away, or leave these paths out of the application",
                 self.settings.paths.target,
                 shown.join(", ")
             ));

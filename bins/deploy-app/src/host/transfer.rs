@@ -81,7 +81,7 @@ impl Remote<'_> {
         match fetched {
             Err(signal) => Err(Failure::interrupted(signal, format!("stopped: {deed}"))),
             Ok(Err(why)) => {
-                tracing::warn!("{why}; the release goes over the session instead");
+                tracing::warn!("{why}; the release is sent through the session instead");
                 Ok(None)
             }
             Ok(Ok(())) => {

@@ -84,7 +84,7 @@ pub(crate) async fn keep(
     };
     let script = compose::keep(&remote.settings.paths, project, release, images);
     let deed = "keep the images of the release";
-    remote.release(deed, &script, limits).await
+    remote.run_script(deed, &script, limits).await
 }
 
 /// Gives the images that a release ran their names back. Gives the services whose images are gone and can be built again.

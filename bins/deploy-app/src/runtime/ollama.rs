@@ -51,7 +51,7 @@ pub(crate) fn full_name(model: &str) -> String {
 /// The digest of a model in an answer of `/api/tags`.
 fn listed(tags: &[u8], model: &str) -> Result<Option<String>, String> {
     let tags: Value = serde_json::from_slice(tags)
-        .map_err(|error| format!("its list of models makes no sense: {error}"))?;
+        .map_err(|error| format!("cannot read its list of models: {error}"))?;
     let models = tags
         .get("models")
         .and_then(Value::as_array)

@@ -124,7 +124,7 @@ async fn containers_are_well(
         Ok(Ok(())) => {
             if let Err(failure) = result {
                 tracing::warn!(
-                    "Compose reports a failure ({}), and all containers are well; going on",
+                    "Compose reports a failure ({}), but all containers are healthy; going on",
                     failure.causes().join("; ")
                 );
             }

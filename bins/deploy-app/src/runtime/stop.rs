@@ -84,7 +84,7 @@ pub(crate) async fn stop(
             Ok(()) => {
                 if outlasts(remote, asked, Answers::Nameless, limits).await? {
                     tracing::warn!(
-                        "something answers still after the stop command, and names no release in X-Release-Id: what will be found healthy may be that"
+                        "something still answers after the stop command, and sends no X-Release-Id: the old process may be what is found healthy"
                     );
                 }
                 return Ok(());
@@ -99,7 +99,7 @@ pub(crate) async fn stop(
                 };
                 if !runs_still {
                     tracing::warn!("{failure}");
-                    tracing::warn!("as far as can be told nothing runs: going on");
+                    tracing::warn!("nothing seems to be running: going on");
                     return Ok(());
                 }
                 failed = Some(failure);
@@ -254,7 +254,7 @@ async fn outlasts(
     let look = async || {
         Ok(match answers(remote, asked, limits).await? < least {
             true => Look::There(()),
-            false => Look::NotYet("something answers still".to_owned()),
+            false => Look::NotYet("something still answers".to_owned()),
         })
     };
     let limit = Instant::now() + PATIENCE;

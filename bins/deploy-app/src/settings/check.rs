@@ -260,14 +260,14 @@ fn tunneled(
         faults.of(
             "transport",
             format!(
-                "{transport} leads to an instance: it needs INSTANCE_ID or DEPLOY_APP_INSTANCE_TAG"
+                "{transport} connects to an instance: it needs INSTANCE_ID or DEPLOY_APP_INSTANCE_TAG"
             ),
         );
     }
     if has_address {
         faults.of(
             "transport",
-            format!("{transport} leads to port 22 of the instance, and DEPLOY_APP_ADDRESS names another place; keep one of the two"),
+            format!("{transport} connects to port 22 of the instance, but DEPLOY_APP_ADDRESS is set; keep one of the two"),
         );
     }
 }

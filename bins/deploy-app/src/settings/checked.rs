@@ -50,7 +50,7 @@ pub struct Checked {
     pub trust_on_first_use: bool,
     /// How long the host may take to answer.
     pub ssh_timeout: Duration,
-    /// The application's folder here.
+    /// The application's local folder.
     pub source: PathBuf,
     /// `.env` files that are shipped.
     pub include: Vec<String>,

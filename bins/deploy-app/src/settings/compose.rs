@@ -123,7 +123,7 @@ fn registries(faults: &mut Faults, given: Given<Lines>) -> Vec<Registry> {
             // A password may stand in the wrong place, so the line is not repeated.
             faults.of(
                 "registry_login",
-                "holds a line that is not REGISTRY USER VARIABLE, such as `registry.example.org ci REGISTRY_PASSWORD`, where VARIABLE names the variable with the password",
+                "has a line that is not REGISTRY USER VARIABLE, such as `registry.example.org ci REGISTRY_PASSWORD`, where VARIABLE names the variable with the password",
             );
             continue;
         };
@@ -133,12 +133,12 @@ fn registries(faults: &mut Faults, given: Given<Lines>) -> Vec<Registry> {
         if !is_host || host.starts_with('-') {
             faults.of(
                 "registry_login",
-                "holds a line whose first word is not the host of a registry, such as registry.example.org:5000",
+                "has a line whose first word is not the host of a registry, such as registry.example.org:5000",
             );
         } else if !is_name(variable) {
             faults.of(
                 "registry_login",
-                "holds a line whose third word is no name of a variable; write the name of the variable with the password, not the password",
+                "has a line whose third word is not the name of a variable; write the name of the variable with the password, not the password",
             );
         } else {
             registries.push(Registry {

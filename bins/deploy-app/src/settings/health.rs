@@ -57,7 +57,7 @@ impl HealthSettings {
                 ("health_ca", trust.is_some()),
             ];
             for (field, _) in unused.iter().filter(|(_, is_given)| *is_given) {
-                faults.of(field, "there is no health URL that it could be for");
+                faults.of(field, "there is no health URL to use it for");
             }
             return Some(None);
         }

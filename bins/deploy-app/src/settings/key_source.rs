@@ -97,7 +97,7 @@ impl FromStr for KeySource {
             None if text == "agent" => Ok(Self::Agent { only: None }),
             _ if PrivateKey::is_meant(text) => {
                 Stored::read(text).map(Self::Text).map_err(|fault| {
-                    format!("the value itself is no key that can be used: it {fault}")
+                    format!("the value itself is not a key that can be used: it {fault}")
                 })
             }
             _ => file(text),
@@ -135,11 +135,11 @@ pub(crate) fn file(text: &str) -> Result<KeySource, String> {
                 format!("cannot read the private key `{text}`: {error}")
             }
             _ if text.starts_with('~') => {
-                "it is no key, and names no file that can be read; only `~/` stands for a home folder, the one of the user \
+                "it is not a key, and not a file that can be read; only `~/` stands for a home folder, the one of the user \
                  who runs this"
                     .to_owned()
             }
-            _ => format!("it is no key, and names no file that can be read ({error})"),
+            _ => format!("it is not a key, and not a file that can be read ({error})"),
         }
     })?;
     match Stored::read(&String::from_utf8_lossy(&content)) {

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 use super::project_name::{last_part, whole_path};
-use super::{ComposeRun, Health, Raw, Run, Variables};
+use super::{ComposeRun, Health, Jumps, Raw, Run, Variables};
 use action::settings::Settings as _;
 use action::settings::faults::Faults;
 
@@ -136,4 +136,13 @@ fn paths_are_taken_as_compose_files_write_them() {
     assert_eq!(checked.shared, [".env", "data", "var/db"]);
     assert!(checked.shared_folders.iter().eq(["data"]));
     assert_eq!(checked.ephemeral, ["", "tmp"]);
+}
+
+#[test]
+fn jump_hosts_come_one_a_line_by_several_flags_or_with_commas() {
+    let want: Jumps = "ops@a:2222,b".parse().unwrap();
+    assert_eq!(want.0.len(), 2);
+    for text in ["ops@a:2222\nb\n", "ops@a:2222\0b", " ops@a:2222 , b"] {
+        assert_eq!(text.parse(), Ok(want.clone()), "{text:?}");
+    }
 }

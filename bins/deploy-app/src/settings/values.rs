@@ -109,7 +109,7 @@ impl FromStr for CertificateText {
         }
         Self::file(&local_path(text)).map_err(|error| {
             // What is neither may be a key in the wrong place, and is not repeated.
-            format!("it is no certificate, and names no file that can be read ({error})")
+            format!("it is not a certificate, and not a file that can be read ({error})")
         })
     }
 }

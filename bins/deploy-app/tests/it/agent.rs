@@ -1,11 +1,12 @@
 //! How the agent gets onto the host, and where it does not.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use harness::sshd::Options;
 
+use crate::room::Mounted;
 use crate::world::{Tools, World, executable};
 
 /// The names of what is in a folder.
@@ -40,23 +41,35 @@ fn a_server_with_one_command_at_a_time_is_deployed_to() {
 }
 
 #[test]
-fn the_agent_is_there_once_for_the_user_alone_and_old_ones_go() {
+fn the_agent_is_there_once_for_the_user_alone_and_old_ones_go_with_old_releases() {
     let Some(world) = World::start() else { return };
     let folder = world.state().join("agent");
     std::fs::create_dir(&folder).unwrap();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
-    std::fs::write(folder.join("0".repeat(64)), "an old one").unwrap();
-    let program = world.files_only().env("DEPLOY_APP_AGENT_DIR", &folder);
+    let (old, new) = ("0".repeat(64), "1".repeat(64));
+    for (name, hours) in [(old.as_str(), 2), (&new, 0), ("deploy", 2)] {
+        let file = std::fs::File::create(folder.join(name)).unwrap();
+        let put = SystemTime::now() - Duration::from_secs(3600 * hours);
+        file.set_modified(put).unwrap();
+    }
+    let program = world
+        .files_only()
+        .env("DEPLOY_APP_AGENT_DIR", &folder)
+        .env("DEPLOY_APP_KEEP_RELEASES", "1");
     let told = "putting the agent onto the host";
     program.run().assert_code(0).assert_stderr(told);
     let put = names(&folder);
-    assert!(
-        matches!(put.as_slice(), [one] if one.len() == 64 && *one != "0".repeat(64)),
-        "{put:?}"
-    );
+    let is_one = |name: &&String| ![&old, &new].contains(name) && name.len() == 64;
+    let agent = put.iter().find(is_one).unwrap().clone();
+    assert_eq!(put.len(), 4, "{put:?}");
+    world.write("content", "two");
     program.run().assert_code(0).refute_stderr(told);
+    assert_eq!(world.releases().len(), 1);
+    let mut kept = [agent.as_str(), &new, "deploy"];
+    kept.sort_unstable();
+    assert_eq!(names(&folder), kept);
     // What was altered is not started.
-    let agent = folder.join(&put[0]);
+    let agent = folder.join(agent);
     let marker = world.state().join("ran");
     let altered = folder.join("altered");
     std::fs::write(
@@ -91,34 +104,15 @@ fn hosts_without_an_agent_are_refused() {
     assert!(!world.target().exists());
 }
 
-/// A file system on which nothing may be executed, until this is dropped.
-struct NoExec(PathBuf);
-
-impl NoExec {
-    fn mount(at: &Path) -> Option<Self> {
-        std::fs::create_dir_all(at).unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "noexec,size=64m", "tmpfs"])
-            .arg(at)
-            .output();
-        if mounted.is_ok_and(|mounted| mounted.status.success()) {
-            return Some(Self(at.to_owned()));
-        }
-        harness::missing("the right to mount");
-        None
-    }
-}
-
-impl Drop for NoExec {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
+/// A file system on which nothing may be executed.
+fn no_exec(at: &Path) -> Option<Mounted> {
+    Mounted::tmpfs(at, "noexec,size=64m")
 }
 
 #[test]
 fn a_target_where_nothing_may_be_executed_is_deployed_to() {
     let Some(world) = World::start() else { return };
-    let Some(_mounted) = NoExec::mount(&world.target()) else {
+    let Some(_mounted) = no_exec(&world.target()) else {
         return;
     };
     std::fs::create_dir(world.target().join(".deploy")).unwrap();
@@ -132,7 +126,7 @@ fn a_target_where_nothing_may_be_executed_is_deployed_to() {
 fn where_nothing_may_be_executed_the_run_is_refused() {
     let Some(world) = World::start() else { return };
     let folder = world.state().join("noexec");
-    let Some(_mounted) = NoExec::mount(&folder) else {
+    let Some(_mounted) = no_exec(&folder) else {
         return;
     };
     world

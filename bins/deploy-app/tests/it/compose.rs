@@ -232,7 +232,7 @@ fn containers_are_judged_by_what_they_are_and_not_by_what_wait_says() {
         .program()
         .run()
         .assert_code(0)
-        .assert_stderr("all containers are well; going on");
+        .assert_stderr("all containers are healthy; going on");
     docker.set("job", "3");
     docker.world.write("content", "two");
     docker

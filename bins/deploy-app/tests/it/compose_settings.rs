@@ -116,7 +116,7 @@ fn names_that_are_not_set_or_not_ours_to_give_are_refused() {
             "the files are named by DEPLOY_APP_COMPOSE_FILE",
         ),
         ("RELEASE_ID", "RELEASE_ID cannot be given"),
-        ("TAG=v7", "no name of a variable"),
+        ("TAG=v7", "not the name of a variable"),
     ] {
         docker
             .program()

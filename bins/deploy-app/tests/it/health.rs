@@ -113,6 +113,6 @@ fn settings_of_health_without_health_are_refused() {
         .run()
         .assert_code(2)
         .assert_stderr("DEPLOY_APP_HEALTH_CA: cannot read `/nonexistent/ca.pem`")
-        .assert_stderr("DEPLOY_APP_HEALTH_HEADER: there is no health URL that it could be for")
+        .assert_stderr("DEPLOY_APP_HEALTH_HEADER: there is no health URL to use it for")
         .assert_stderr("DEPLOY_APP_OLLAMA_URL: Ollama is asked over http://");
 }

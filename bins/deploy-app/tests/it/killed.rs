@@ -11,6 +11,10 @@ use std::time::Duration;
 /// SIGKILL.
 const KILL: i32 = 9;
 
+/// How long a stage may be waited for. Over Session Manager the host learns only by a minute's silence that a client was
+/// killed: the session waits for it to come back. Until then the lock is held.
+const STAGE_LIMIT: Duration = Duration::from_secs(180);
+
 /// The stages of a deployment that changes something, in order.
 const STAGES: [&str; 12] = [
     "find", "connect", "compare", "prune", "lock", "send", "before", "switch", "start", "health",
@@ -24,10 +28,13 @@ fn program(world: &World) -> Program {
 /// A killed deployment gives nothing back: its lock is waited out.
 pub(crate) fn mortal(world: &World, program: Program) -> Program {
     let told = world.state().join("after");
-    program.env("DEPLOY_APP_BEFORE", "true").env(
-        "DEPLOY_APP_AFTER",
-        format!("echo $RELEASE_ID >>{}", told.display()),
-    )
+    program
+        .env("DEPLOY_APP_BEFORE", "true")
+        .env(
+            "DEPLOY_APP_AFTER",
+            format!("echo $RELEASE_ID >>{}", told.display()),
+        )
+        .limit(2 * STAGE_LIMIT)
 }
 
 /// The releases whose hook after the proof ran.
@@ -57,7 +64,7 @@ fn kill_when(world: &World, program: &Program, is_there: impl Fn() -> bool) {
     let running = program.spawn();
     let began = std::time::Instant::now();
     while !is_there() {
-        assert!(began.elapsed() < Duration::from_secs(60));
+        assert!(began.elapsed() < STAGE_LIMIT);
         std::thread::sleep(Duration::from_millis(2));
     }
     end_agent(world);
@@ -96,7 +103,7 @@ fn kill_at(stages: &[&str], world: &World, program: &Program) {
         let (old, new) = (format!("round {at}"), format!("round {}", at + 1));
         write(world, at + 1);
         let running = program.spawn();
-        running.wait_for_stderr(&format!("stage {stage}\n"), Duration::from_secs(60));
+        running.wait_for_stderr(&format!("stage {stage}\n"), STAGE_LIMIT);
         running.signal(KILL);
         let ran = running.finish();
         assert_eq!(ran.signal, Some(KILL), "{stage}: {ran}");
@@ -226,7 +233,7 @@ fn killed_while_sending_or_switching_at_any_moment() {
         write(&world, round);
         let running = program(&world).spawn();
         let stage = if round % 2 == 0 { "send" } else { "switch" };
-        running.wait_for_stderr(&format!("stage {stage}\n"), Duration::from_secs(60));
+        running.wait_for_stderr(&format!("stage {stage}\n"), STAGE_LIMIT);
         std::thread::sleep(Duration::from_millis(40 * round as u64));
         running.signal(KILL);
         running.finish();
@@ -252,7 +259,7 @@ fn killed_in_place_the_next_deployment_puts_everything_right() {
         write(&world, round);
         world.write(&format!("only-in-{round}"), "x");
         let running = program().spawn();
-        running.wait_for_stderr("stage switch\n", Duration::from_secs(60));
+        running.wait_for_stderr("stage switch\n", STAGE_LIMIT);
         std::thread::sleep(Duration::from_millis(60 * round as u64));
         running.signal(KILL);
         running.finish();

@@ -139,7 +139,7 @@ fn a_login_that_runs_no_command_is_told_with_its_own_words() {
         "142",
         "Log in as ubuntu.",
     );
-    refused("exec cat", "0", "printf");
+    refused("exec cat", "0", "deplyag");
     // A part of a script is none.
     let swallowed = "does a start-up file of the login shell read standard input?";
     for eaten in [

@@ -211,7 +211,7 @@ fn a_target_that_was_moved_is_told_how_to_keep_its_volumes() {
         .run()
         .assert_code(2)
         .assert_stderr(&format!(
-            "belongs to the application in {}, which is not on this host any more",
+            "belongs to the application in {}, which is no longer on this host",
             docker.world.target().display()
         ))
         .assert_stderr("hint: where that application was moved or given up, on the host: docker volume rm deploy-app.owner.target-app");

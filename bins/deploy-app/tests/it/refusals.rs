@@ -265,7 +265,7 @@ fn a_target_that_cannot_be_made_is_refused_before_anything_is_done() {
         in_the_way
             .assert_code(2)
             .assert_stderr(deed)
-            .assert_stderr(&format!("{} is no folder", file.display()));
+            .assert_stderr(&format!("{} is not a folder", file.display()));
         let closed = closed.clone().env("DEPLOY_APP_DRY_RUN", dry).run();
         closed
             .assert_code(3)
@@ -391,7 +391,7 @@ fn a_current_that_is_not_ours_is_refused() {
         .program()
         .run()
         .assert_code(2)
-        .assert_stderr("is no release of this program");
+        .assert_stderr("is not a release of this program");
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn a_key_that_cannot_be_used_is_described_and_not_shown() {
     let line = pem.lines().nth(3).unwrap();
     let ran = world.files_only().env("DEPLOY_APP_SSH_KEY", line).run();
     ran.assert_code(2)
-        .assert_stderr("names no file that can be read")
+        .assert_stderr("not a file that can be read")
         .refute_stderr(line);
     let absent = world.state().join("absent.pem");
     let ran = world.files_only().env("DEPLOY_APP_SSH_KEY", &absent).run();

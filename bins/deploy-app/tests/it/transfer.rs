@@ -162,7 +162,7 @@ fn a_host_that_cannot_fetch_gets_the_release_over_the_session() {
         .deploys("ssm")
         .assert_stderr("the host cannot fetch s3://transfers/deploy-app/")
         .assert_stderr("403")
-        .assert_stderr("; the release goes over the session instead");
+        .assert_stderr("; the release is sent through the session instead");
     // Nothing of the release before is in it.
     let mut other = crate::noise::noise(6 << 20);
     other.reverse();

@@ -231,7 +231,7 @@ fn auto_takes_what_leads_there_and_says_why_the_others_do_not() {
     let ran = private.over("auto").run();
     ran.assert_code(0).assert_stderr(
         "was reached over Session Manager (eic: there is no Instance Connect Endpoint in vpc-1; \
-         eice-9 is in vpc-9, and an endpoint leads into its own VPC only; direct: it was not faster)",
+         eice-9 is in vpc-9, and an endpoint reaches its own VPC only; direct: it was not faster)",
     );
     let unregistered = Reply::json(&json!({"InstanceInformationList": []}));
     private
@@ -267,7 +267,7 @@ fn a_transport_without_its_means_is_refused_before_anything_is_touched() {
     );
     private
         .unreached("eic", 2)
-        .assert_stderr("eice-9 is in vpc-9, and an endpoint leads into its own VPC only");
+        .assert_stderr("eice-9 is in vpc-9, and an endpoint reaches its own VPC only");
     let denied = Reply::error(403, "UnauthorizedOperation", "You are not authorized");
     private
         .aws
@@ -280,7 +280,7 @@ fn a_transport_without_its_means_is_refused_before_anything_is_touched() {
         .env("DEPLOY_APP_ADDRESS", "127.0.0.1:1")
         .run()
         .assert_code(2)
-        .assert_stderr("DEPLOY_APP_ADDRESS names another place");
+        .assert_stderr("but DEPLOY_APP_ADDRESS is set");
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn known_hosts_lines_and_what_ssh_keyscan_prints_are_taken_as_they_are() {
     given(&scanned.replace("127.0.0.1", "192.0.2.1"))
         .run()
         .assert_code(2)
-        .assert_stderr("DEPLOY_APP_HOST_KEY names other hosts only, and not [127.0.0.1]:");
+        .assert_stderr("DEPLOY_APP_HOST_KEY names only other hosts, not [127.0.0.1]:");
     let without_port = format!("127.0.0.1 {}\n", world.sshd.host_key_line("ed25519"));
     let given = |lines: String| program.clone().env("DEPLOY_APP_KNOWN_HOSTS", lines);
     given(without_port.clone()).run().assert_code(0);

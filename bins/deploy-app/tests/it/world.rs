@@ -170,13 +170,22 @@ impl World {
 
     /// Ready to deploy files, and to start nothing.
     pub(crate) fn files_only(&self) -> Program {
+        Self::starting_nothing(self.program())
+    }
+
+    /// The same, never over a tunnel.
+    pub(crate) fn files_only_direct(&self) -> Program {
+        Self::starting_nothing(self.direct())
+    }
+
+    fn starting_nothing(program: Program) -> Program {
         let away = [
             "DEPLOY_APP_START",
             "DEPLOY_APP_STOP",
             "DEPLOY_APP_HEALTH_URL",
         ];
         away.into_iter()
-            .fold(self.program(), Program::env_remove)
+            .fold(program, Program::env_remove)
             .env("DEPLOY_APP_RUNTIME", "none")
     }
 

@@ -71,7 +71,7 @@ fn what_codepipeline_says_is_told_with_its_request_id() {
         .assert_code(7)
         .assert_stderr(&format!("cannot report success of job {ID} in eu-west-1"))
         .assert_stderr("cause: InvalidJobStateException: The job has ended. (request id ")
-        .assert_stderr("hint: the job has ended already: an earlier try whose answer was lost");
+        .assert_stderr("hint: the job has ended already: by an earlier try whose answer was lost");
     answer("JobNotFoundException", "No such job.")
         .assert_code(2)
         .assert_stderr("hint: a job is known only to the account and region of its pipeline");
@@ -145,7 +145,7 @@ fn a_lost_answer_is_not_taken_for_a_failure_of_the_job() {
         .arg("A=1")
         .run()
         .assert_code(7)
-        .assert_stderr("the job has ended already: an earlier try whose answer was lost");
+        .assert_stderr("the job has ended already: by an earlier try whose answer was lost");
     assert_eq!(fake.requests_for(PUT).len(), 2);
 }
 

@@ -54,6 +54,7 @@ wait)
     ;;
 clean)
     [ -e "$S/unclean" ] && { echo "error: not permitted" >&2; exit 3; }
+    rm -f "$images/$MAKE_AMI_IMAGE"
     grep -ls "^$MAKE_AMI_IMAGE\$" "$images"/* | xargs -r rm
     ;;
 esac

@@ -11,6 +11,7 @@ use crate::plan::{RUN_TAG, STOPPED_TAG};
 use crate::retention::retire::protection;
 use crate::retention::{recycle_bin, references};
 use crate::settings::values::Target;
+use crate::warm;
 use action::exit::Exit;
 use action::failure::Failure;
 use aws::error::AwsError;
@@ -47,13 +48,20 @@ pub(crate) async fn clean(job: &Job, target: &Target) -> Result<(), Failure> {
     let starts = marked
         .iter()
         .map(|id| format!("\n  start instance {id}, which the run stopped"));
-    let what: String = lines.chain(starts).collect();
+    let warm = job.in_time(warm_snapshots(job, &run)).await?;
+    let deletes = warm
+        .iter()
+        .map(|id| format!("\n  delete snapshot {id} of the run's warm start"));
+    let what: String = lines.chain(deletes).chain(starts).collect();
     let text = match what.is_empty() {
-        true => format!("plan: no image and no stopped instance is left of {target}\n"),
+        true => {
+            format!("plan: no image, no warm start and no stopped instance is left of {target}\n")
+        }
         false => format!("plan: clean {target}{what}\n"),
     };
     let ids: Vec<&String> = journal.made.iter().map(|made| &made.image_id).collect();
-    let mut json = serde_json::json!({ "run": run, "deregister": ids, "start": marked });
+    let mut json =
+        serde_json::json!({ "run": run, "deregister": ids, "delete": warm, "start": marked });
     if job.context.dry_run {
         let findings = preflight::answers(job, permissions(job, &journal)).await?;
         let text = format!("{text}{}", finding::text(&findings));
@@ -185,6 +193,15 @@ async fn found(job: &Job, target: &Target) -> Result<(String, Vec<Image>), Failu
             Ok((run, images))
         }
     }
+}
+
+/// The snapshots of the run's warm start.
+async fn warm_snapshots(job: &Job, run: &str) -> Result<Vec<String>, Failure> {
+    let all = warm::snapshots::all(&job.home).await?;
+    let own = warm::snapshots::of_run(&all, run);
+    Ok(own
+        .filter_map(|one| one.snapshot_id().map(str::to_owned))
+        .collect())
 }
 
 /// The instances that carry the run's mark: stopped by it, or about to be when it was killed.

@@ -1,6 +1,7 @@
 //! Removing images: those of a failed run, and those that retention gives up.
 
 use crate::image::describe::{self, by_id, snapshot_ids, snapshots_of, snapshots_tagged, tagged};
+use crate::image::wait_available::NotAvailable;
 use crate::job::{Job, Regional};
 use crate::journal::{Journal, Made};
 use crate::plan::RUN_TAG;
@@ -84,22 +85,22 @@ pub(crate) async fn all(job: &Job, journal: &Journal, failure: Failure) -> Failu
     with_remains_exit(with(failure, left))
 }
 
-/// Removes a bad copy and whatever else carries the run's key where it is; adds to `failure` what could
-/// not be removed.
+/// Removes a bad copy and whatever else carries the run's key where it is, but for the images in `good`; adds to its
+/// failure what could not be removed.
 pub(crate) async fn copy(
     journal: &Journal,
     regional: &Regional,
     image_id: &str,
-    is_gone: bool,
-    failure: Failure,
+    good: &[&str],
+    bad: NotAvailable,
 ) -> Failure {
     tracing::warn!(image_id, "removing the bad copy in {}", regional.region);
-    let mut left = match is_gone {
+    let mut left = match bad.is_gone {
         true => Vec::new(),
         false => remove(regional, image_id).await,
     };
-    left.extend(sweep(regional, journal, &[], &left, false).await.left);
-    with_remains_exit(with(failure, left))
+    left.extend(sweep(regional, journal, good, &left, false).await.left);
+    with_remains_exit(with(bad.failure, left))
 }
 
 /// Removes what carries the run's key beside the images of a run that went well: the image of a lost reply
@@ -135,6 +136,11 @@ pub(crate) fn possible_orphan_copy(regional: &Regional, journal: &Journal) -> Re
         ),
         listing(regional, &journal.run, "images"),
     )
+}
+
+/// The remainder of a run that could not look for its first image, of which another is the encrypted copy.
+pub(crate) fn possible_first_image(regional: &Regional, run: &str, why: &Failure) -> Remainder {
+    search_failed(regional, run, "images", why)
 }
 
 /// The command that lists what carries the run's key: `images` or `snapshots`.
@@ -352,7 +358,7 @@ async fn remove_snapshots(regional: &Regional, image_id: &str, run: &str) -> Vec
 }
 
 /// Deletes a snapshot; gives it when that failed. One that is gone, or that another image uses, is fine.
-async fn delete_snapshot(regional: &Regional, id: &str) -> Option<Remainder> {
+pub(crate) async fn delete_snapshot(regional: &Regional, id: &str) -> Option<Remainder> {
     let region = &regional.region;
     let mut tries = 0;
     let error = loop {

@@ -72,7 +72,7 @@ pub(crate) async fn release(job: &Job, lease: Lease) -> Result<Duration, Failure
     let seconds = job.settings.quiesce.lease.as_secs();
     let ended = ended.map_err(|failure| {
         failure.hint(format!(
-            "the instance thaws by itself {seconds} s after it was frozen; the image is not used, since nobody can say what it holds"
+            "the instance thaws by itself {seconds} s after it was frozen; the image is not used, since what it holds is not known"
         ))
     })?;
     let milliseconds = ended

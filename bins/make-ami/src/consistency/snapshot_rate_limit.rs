@@ -58,7 +58,8 @@ pub(crate) async fn wait(job: &Job, source: &Source) -> Result<(), Failure> {
     })
 }
 
-async fn snapshots(job: &Job, source: &Source) -> Result<Vec<Snapshot>, Failure> {
+/// All snapshots of the volumes.
+pub(crate) async fn snapshots(job: &Job, source: &Source) -> Result<Vec<Snapshot>, Failure> {
     let ids = source.volumes.iter().map(|disk| disk.id.clone()).collect();
     let of_volumes = Filter::builder().name("volume-id").set_values(Some(ids));
     let call = job.home.ec2.describe_snapshots().owner_ids("self");

@@ -5,6 +5,7 @@ use crate::cost::Stored;
 use crate::image::describe::snapshots;
 use crate::image::wait_available::{ImageSnapshot, Verified};
 use crate::job::{Job, timestamp};
+use crate::plan::WARM_TAG;
 use aws::error::AwsError;
 use aws_sdk_ebs::Client;
 use aws_sdk_ebs::config::retry::RetryConfig;
@@ -16,6 +17,8 @@ use tokio::time::{Instant, timeout_at};
 /// for less than a tenth of a cent (<https://docs.aws.amazon.com/ebs/latest/userguide/ebsapi-pricing.html>).
 const PAGES: usize = 1_000;
 const BLOCKS_A_PAGE: i32 = 10_000;
+/// What EC2 gives as the volume of every copied snapshot.
+const COPIED: &str = "vol-ffffffff";
 /// Asking may not hold up the hand-over for longer.
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -44,14 +47,16 @@ pub(crate) async fn stored(job: &Job, verified: &Verified) -> Stored {
     }
 }
 
+/// EBS, asked twice at most: nothing depends on it.
+pub(crate) fn client(job: &Job) -> Client {
+    let config = aws_sdk_ebs::config::Builder::from(&job.session.config);
+    let retry = RetryConfig::standard().with_max_attempts(2);
+    Client::from_conf(config.retry_config(retry).build())
+}
+
 /// The bytes that changed since the volumes' previous snapshots; nothing when no volume has one.
 async fn changed(job: &Job, verified: &Verified) -> Result<Option<u64>, String> {
-    let config = aws_sdk_ebs::config::Builder::from(&job.session.config);
-    let ebs = Client::from_conf(
-        config
-            .retry_config(RetryConfig::standard().with_max_attempts(2))
-            .build(),
-    );
+    let ebs = client(job);
     let mut sum = 0;
     let mut has_previous = false;
     for snapshot in &verified.snapshots {
@@ -72,7 +77,7 @@ async fn changed(job: &Job, verified: &Verified) -> Result<Option<u64>, String> 
 
 /// The latest completed snapshot of the same volume that is older.
 async fn previous(job: &Job, of: &ImageSnapshot) -> Result<Option<String>, String> {
-    let Some(volume) = &of.volume_id else {
+    let Some(volume) = of.volume_id.as_deref().filter(|id| *id != COPIED) else {
         return Ok(None);
     };
     let all = snapshots(&job.home, ec2::equals("volume-id", volume)).await;
@@ -86,6 +91,13 @@ async fn previous(job: &Job, of: &ImageSnapshot) -> Result<Option<String>, Strin
         .iter()
         .filter(|snapshot| snapshot.state() == Some(&SnapshotState::Completed))
         .filter(|snapshot| snapshot.snapshot_id() != Some(of.id.as_str()))
+        // Those of a warm start go, and what they hold is billed with the image's.
+        .filter(|snapshot| {
+            snapshot
+                .tags()
+                .iter()
+                .all(|tag| tag.key() != Some(WARM_TAG))
+        })
         .filter(|snapshot| started(snapshot) < own)
         .max_by_key(started);
     Ok(before
@@ -93,7 +105,8 @@ async fn previous(job: &Job, of: &ImageSnapshot) -> Result<Option<String>, Strin
         .map(str::to_owned))
 }
 
-async fn changed_blocks(ebs: &Client, before: &str, after: &str) -> Result<u64, String> {
+/// The bytes in blocks that differ between two completed snapshots of a volume.
+pub(crate) async fn changed_blocks(ebs: &Client, before: &str, after: &str) -> Result<u64, String> {
     let mut bytes = 0;
     let mut token: Option<String> = None;
     for _ in 0..PAGES {

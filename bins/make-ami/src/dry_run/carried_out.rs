@@ -25,6 +25,8 @@ pub(crate) enum Then {
     Nothing,
     /// The image goes, with its snapshots.
     Remove(Regional, String),
+    /// The snapshots go.
+    Delete(Regional, Vec<String>),
     /// The tag of a resource goes, or has its value from before again.
     Retag {
         /// Where the resource is.
@@ -61,12 +63,22 @@ pub(crate) async fn end(job: &Job, operation: Operation) -> Failure {
     );
     tracing::warn!("this endpoint carries dry runs out: {done}");
     match then {
-        Then::Nothing => failure.detail("nothing is other than before"),
+        Then::Nothing => failure.detail("nothing was changed"),
         Then::Stays(left) => left.into_iter().fold(failure, Failure::leaving),
         Then::Remove(regional, image_id) => {
             let left = undo::remove(&regional, &image_id).await;
             match left.is_empty() {
                 true => failure.detail("the image is removed again, with its snapshots"),
+                false => left.into_iter().fold(failure, Failure::leaving),
+            }
+        }
+        Then::Delete(regional, ids) => {
+            let mut left = Vec::new();
+            for id in &ids {
+                left.extend(undo::delete_snapshot(&regional, id).await);
+            }
+            match left.is_empty() {
+                true => failure.detail("the snapshots are deleted again"),
                 false => left.into_iter().fold(failure, Failure::leaving),
             }
         }

@@ -9,10 +9,10 @@ use crate::image::describe::{snapshot_ids, tag, tagged};
 use crate::job::{Job, Regional};
 use crate::journal::Journal;
 use crate::plan::{APP_TAG, FROZEN_TAG, RUN_TAG, SOURCE_TAG};
-use crate::publish::copy_request;
+use crate::publish::image_copy::copy_request;
 use crate::publish::instance_types::specification;
 use crate::retention::usage::resource_types;
-use crate::settings::modes::{Consistency, Protect, Retire, SnapshotTags};
+use crate::settings::modes::{Consistency, Imds, Protect, Retire, SnapshotTags};
 use crate::settings::values::Principal;
 use action::export::quote::posix;
 use action::failure::{Failure, Remainder, ResourceKind};
@@ -49,6 +49,11 @@ pub(crate) async fn later_changes(
     let retire = job.settings.retention.as_ref().map(|one| one.retire);
     let ladder = retire == Some(Retire::Ladder);
     findings.extend(Box::pin(publishing(job, &job.home, earlier, ladder)).await?);
+    if publish.encrypt {
+        let answer = Box::pin(copying(job, &job.home, tags, earlier)).await?;
+        let action = "ec2:CopyImage within the Region, with ec2:CreateTags";
+        findings.push(Finding::new(action, answer));
+    }
     for region in &publish.copy_to {
         let regional = job.regional(region);
         let mut there = Vec::new();
@@ -201,9 +206,10 @@ async fn publishing(
         };
         add("ec2:DisableImage", answer);
     }
-    if publish.share_with.is_empty() {
+    if publish.share_with.is_empty() && publish.imds == Imds::AsIs {
         return Ok(findings);
     }
+    // Requiring IMDSv2 needs the same permission, and could not be taken back where an endpoint carries it out.
     // The account itself: a permission that it has anyway.
     let owner = image.and_then(|image| image.owner_id());
     let has_accounts = publish

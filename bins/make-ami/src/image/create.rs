@@ -6,11 +6,13 @@
 
 use crate::consistency::frozen_tag::is_unverified_quiesce;
 use crate::image::describe;
+use crate::image::mapping::mappings;
+use crate::image::passing_limits::is_passing_limit;
 use crate::image::tags::sdk_tags;
 use crate::instance::Source;
-use crate::job::Job;
+use crate::job::{Job, Regional};
 use crate::journal::Journal;
-use crate::plan::{APP_TAG, Plan, RUN_TAG, SOURCE_TAG};
+use crate::plan::{APP_TAG, FIRST_TAG, Plan, RUN_TAG, SOURCE_TAG};
 use crate::settings::modes::{Consistency, SnapshotTags};
 use action::exit::Exit;
 use action::failure::Failure;
@@ -59,8 +61,13 @@ pub(crate) async fn as_it_began(job: &Job, plan: Plan, source: &Source) -> Resul
 pub(crate) async fn find(job: &Job, plan: &Plan) -> Result<Option<Image>, Failure> {
     let mut found = describe::tagged(&job.home, RUN_TAG, &plan.run).await?;
     found.retain(|image| is_good(image) && is_of(image, plan));
-    // A copy within the Region may have taken the tags along, and has no source instance.
-    found.sort_by_key(|image| image.source_instance_id().is_none());
+    // An encrypted copy is what the run is for. Another copy within the Region may have taken the tags along, and
+    // has no source instance.
+    let is_first = |image: &Image| describe::tag(image, FIRST_TAG).is_some();
+    found.sort_by_key(|image| {
+        let is_other_copy = image.source_instance_id().is_none() && plan.first_name.is_none();
+        (is_first(image), is_other_copy)
+    });
     Ok(found.into_iter().next())
 }
 
@@ -92,25 +99,30 @@ pub(crate) fn is_worthless(image: &Image) -> bool {
 /// Refuses a name that another image has; one of this very run that will be removed is no obstacle.
 pub(crate) async fn check_name_is_free(job: &Job, plan: &Plan) -> Result<(), Failure> {
     let holders = describe::named(&job.home, &plan.name).await?;
-    let in_the_way = |image: &&Image| is_foreign(image, plan) || !is_worthless(image);
-    let Some(holder) = holders.iter().find(in_the_way) else {
-        return Ok(());
-    };
-    let whose = match is_foreign(holder, plan) {
-        true => "which is not of this run",
-        false => "which this run made and somebody took out of use",
-    };
-    Err(Failure::refused(format!(
-        "the name {:?} is taken in {} by {}, {whose}; nothing was touched",
-        plan.name,
-        job.home.region,
-        words(holder)
-    ))
-    .hint("choose another AMI_NAME; {utc} and {build} in it make it unique"))
+    let in_the_way = |image: &&Image| is_foreign(image, &plan.run) || !is_worthless(image);
+    match holders.iter().find(in_the_way) {
+        Some(holder) => Err(name_is_taken(&job.home, &plan.name, &plan.run, holder)),
+        None => Ok(()),
+    }
 }
 
-fn is_foreign(image: &Image, plan: &Plan) -> bool {
-    describe::tag(image, RUN_TAG) != Some(plan.run.as_str())
+/// The refusal of a name that an image of a Region has.
+pub(crate) fn name_is_taken(regional: &Regional, name: &str, run: &str, by: &Image) -> Failure {
+    let whose = match is_foreign(by, run) {
+        true => "which is not of this run",
+        false => "which this run made and someone took out of use",
+    };
+    Failure::refused(format!(
+        "the name {name:?} is taken in {} by {}, {whose}; nothing was touched",
+        regional.region,
+        words(by)
+    ))
+    .hint("choose another AMI_NAME; {utc} and {build} in it make it unique")
+}
+
+/// Whether an image is not of this run.
+pub(crate) fn is_foreign(image: &Image, run: &str) -> bool {
+    describe::tag(image, RUN_TAG) != Some(run)
 }
 
 /// `ami-1 (disabled)`.
@@ -134,7 +146,9 @@ pub(crate) fn request(job: &Job, plan: &Plan) -> CreateImageFluentBuilder {
         .ec2
         .create_image()
         .instance_id(&plan.instance_id)
-        .name(&plan.name)
+        .name(plan.created_name())
+        .set_description(plan.description.clone())
+        .set_block_device_mappings(mappings(&job.settings.volumes))
         // Only `reboot` leaves it to EC2; the other modes have made the instance still, or not, themselves.
         .no_reboot(plan.consistency != Consistency::Reboot)
         .tag_specifications(tagged(ResourceType::Image));
@@ -154,12 +168,14 @@ fn next(error: &AwsError, tries: u32) -> Next {
     match error.kind {
         _ if error.is("InvalidAMIName.Duplicate") => Next::Adopt,
         Kind::Unavailable if error.status == Some(503) || is_throttle(error) => Next::Again,
+        _ if is_passing_limit(error) => Next::Again,
         Kind::Unavailable | Kind::Lost | Kind::Nonsense if tries < TRIES => Next::Again,
         _ => Next::GiveUp,
     }
 }
 
-fn is_throttle(error: &AwsError) -> bool {
+/// Whether EC2 answers less for a while.
+pub(crate) fn is_throttle(error: &AwsError) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
     code == "RequestLimitExceeded" || code.contains("Throttl")
 }
@@ -257,7 +273,7 @@ async fn try_to_create(job: &Job, plan: &Plan, uncertain: &mut bool) -> Result<S
 /// A failure with what the last CreateImage before it met.
 fn after(last: Option<AwsError>, failure: Failure) -> Failure {
     match last {
-        Some(error) => failure.cause(format!("CreateImage met last: {error}")),
+        Some(error) => failure.cause(format!("the last error of CreateImage: {error}")),
         None => failure,
     }
 }
@@ -277,8 +293,8 @@ async fn find_by_name(
         if job.context.interrupt.pending().is_some() {
             break;
         }
-        let holders = describe::named(&job.home, &plan.name).await?;
-        if let Some(holder) = holders.iter().find(|image| is_foreign(image, plan)) {
+        let holders = describe::named(&job.home, plan.created_name()).await?;
+        if let Some(holder) = holders.iter().find(|image| is_foreign(image, &plan.run)) {
             // Two images never share a name, so there is none of ours.
             *uncertain = false;
             let lost = format!(

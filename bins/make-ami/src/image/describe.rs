@@ -72,7 +72,7 @@ pub(crate) async fn by_id(regional: &Regional, image_id: &str) -> Result<Option<
             if is_unknown(&error) {
                 return Ok(None);
             }
-            let operation = format!("cannot look at image {image_id} in {}", regional.region);
+            let operation = format!("cannot look up image {image_id} in {}", regional.region);
             Err(error.failure(operation, "ec2:DescribeImages"))
         }
     }
@@ -135,7 +135,7 @@ pub(crate) async fn snapshots_of(
                 return Ok(Vec::new());
             }
             let operation = format!(
-                "cannot look at snapshots {} in {}",
+                "cannot look up snapshots {} in {}",
                 mapped.join(", "),
                 regional.region
             );

@@ -16,17 +16,31 @@ pub(crate) struct ImageSpec {
     pub(crate) tags: BTreeMap<String, String>,
     /// How many volumes it must hold.
     pub(crate) volumes: usize,
+    /// The name of its encrypted copy, where it is only the first image of a run that makes one.
+    pub(crate) first_of: Option<String>,
 }
 
 impl ImageSpec {
-    /// What a plan makes.
-    pub(crate) fn of_plan(plan: &Plan, volumes: usize) -> Self {
+    /// The application that it is of.
+    pub(crate) fn app(&self) -> Option<&str> {
+        self.tags.get(plan::APP_TAG).map(String::as_str)
+    }
+
+    /// What a plan makes; `adopted` is the image that an earlier try made of it.
+    pub(crate) fn of_plan(plan: &Plan, volumes: usize, adopted: Option<&Image>) -> Self {
+        let mut tags = plan.tags.clone();
+        let planned = tags.remove(plan::FIRST_TAG);
+        let told = |image: &Image| describe::tag(image, plan::FIRST_TAG).map(str::to_owned);
         Self {
             run: plan.run.clone(),
             instance_id: plan.instance_id.clone(),
             consistency: plan.consistency.to_string(),
-            tags: plan.tags.clone(),
+            tags,
             volumes,
+            first_of: match adopted {
+                Some(image) => told(image),
+                None => planned,
+            },
         }
     }
 
@@ -42,12 +56,14 @@ impl ImageSpec {
                 tags.insert(key.to_owned(), value.to_owned());
             }
         }
+        let first_of = tags.remove(plan::FIRST_TAG);
         Some(Self {
             run: tag(plan::RUN_TAG),
             instance_id: tag(plan::SOURCE_TAG),
             consistency: tag(plan::CONSISTENCY_TAG),
             // An image of no volume is whole whatever it holds.
             volumes: tag(plan::VOLUMES_TAG).parse().ok().filter(|n| *n > 0)?,
+            first_of,
             tags,
         })
     }

@@ -26,6 +26,7 @@ const LACKS_LOOKS: u32 = 3;
 pub(crate) struct Verified {
     pub(crate) image_id: String,
     pub(crate) name: String,
+    pub(crate) description: Option<String>,
     /// Its snapshots, in the order of the block-device mapping.
     pub(crate) snapshots: Vec<ImageSnapshot>,
 }
@@ -159,6 +160,10 @@ pub(crate) async fn wait(
         Ok(Look::There(Verified {
             image_id: image_id.to_owned(),
             name: image.name().unwrap_or_default().to_owned(),
+            description: image
+                .description()
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned),
             snapshots: mapped.iter().map(|id| copied(id, &snapshots)).collect(),
         }))
     };
@@ -295,7 +300,7 @@ fn incomplete(
 ) -> Failure {
     let id = image.image_id().unwrap_or_default();
     let failure = Failure::failed(format!(
-        "image {id} in {} is available and not whole: {lacking}, for {} now",
+        "image {id} in {} is available but not complete: {lacking}, for {} now",
         regional.region,
         humane(lasts)
     ));

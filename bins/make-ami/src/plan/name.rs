@@ -1,6 +1,7 @@
 //! An image's name: its template, and EC2's rule.
 
 use action::codebuild::CodeBuild;
+use std::fmt;
 
 /// What a template's placeholders are filled with.
 #[derive(Debug, Clone, Copy)]
@@ -51,18 +52,59 @@ pub(crate) fn fill(template: &str, parts: &Parts<'_>) -> String {
 
 /// Checks a name's template as far as that is possible before it is filled in.
 pub(crate) fn check_template(template: &str) -> Result<(), String> {
+    let bare = without_placeholders(template).map_err(|fault| format!("{template:?}: {fault}"))?;
+    check(&bare)
+}
+
+/// The longest description that EC2 takes: 255 characters, said older pages of RegisterImage and CreateImage. Today's
+/// say nothing, so that a longer one is refused here; one run with a longer one settles it.
+const LONGEST_DESCRIPTION: usize = 255;
+
+/// Checks a description's template as far as that is possible before it is filled in.
+pub(crate) fn check_description(template: &str) -> Result<(), String> {
+    // Unlike a name it may hold anything, so that its text is not shown.
+    let bare = without_placeholders(template).map_err(|fault| fault.to_string())?;
+    if bare.chars().any(char::is_control) {
+        return Err("it holds a control character".to_owned());
+    }
+    match bare.chars().count() {
+        length if length > LONGEST_DESCRIPTION => Err(format!(
+            "{length} characters; EC2 takes {LONGEST_DESCRIPTION}"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A description filled in, and cut where EC2 ends it.
+pub(crate) fn fill_description(template: &str, parts: &Parts<'_>) -> String {
+    fill(template, parts)
+        .chars()
+        .take(LONGEST_DESCRIPTION)
+        .collect()
+}
+
+/// A template with something short and valid where its placeholders are.
+fn without_placeholders(template: &str) -> Result<String, UnknownPlaceholder> {
     let bare = PLACEHOLDERS
         .iter()
         .fold(template.to_owned(), |rest, known| {
             rest.replace(known, "xxx")
         });
-    if bare.contains(['{', '}']) {
-        return Err(format!(
-            "{template:?} has an unknown placeholder; known are {}",
-            PLACEHOLDERS.join(", ")
-        ));
+    match bare.contains(['{', '}']) {
+        true => Err(UnknownPlaceholder),
+        false => Ok(bare),
     }
-    check(&bare)
+}
+
+/// Braces around something that is no placeholder.
+#[derive(Debug)]
+struct UnknownPlaceholder;
+
+impl fmt::Display for UnknownPlaceholder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = PLACEHOLDERS.join(", ");
+        write!(f, "it has an unknown placeholder; known are {known}")
+    }
 }
 
 /// EC2's rule: 3 to 128 characters of letters, digits, `( ) [ ] . / - ' @ _` and space

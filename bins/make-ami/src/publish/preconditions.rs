@@ -1,17 +1,20 @@
 //! Whether an image can be copied and shared as the settings ask, before one is made: an image whose snapshots
 //! are encrypted with AWS's own key cannot be shared (<https://github.com/hashicorp/packer/issues/7410>).
 
+use crate::image::create::{is_foreign, is_good, is_worthless, name_is_taken};
+use crate::image::describe::named;
 use crate::instance::Source;
 use crate::job::Job;
 use action::failure::Failure;
 use aws::error::AwsError;
+use aws_sdk_ec2::types::Image;
 use aws_sdk_kms::config::Region;
 use aws_sdk_kms::types::{KeyManagerType, KeyMetadata};
 use std::collections::BTreeSet;
 
-/// Refuses copies that could not be made in the end: in the image's own Region, or with a key that a Region
-/// does not have.
-pub(crate) async fn check_copies(job: &Job) -> Result<(), Failure> {
+/// Refuses copies that could not be made in the end: in the image's own Region, with a key that a Region
+/// does not have, or under a name that another image has there.
+pub(crate) async fn check_copies(job: &Job, name: &str, run: &str) -> Result<(), Failure> {
     let publish = &job.settings.publish;
     let home = &job.home.region;
     if publish.copy_to.contains(home) {
@@ -20,10 +23,21 @@ pub(crate) async fn check_copies(job: &Job) -> Result<(), Failure> {
         ))
         .hint("name the other Regions only"));
     }
+    for region in &publish.copy_to {
+        let regional = job.regional(region);
+        let holders = named(&regional, name).await?;
+        // A copy that an earlier try made is adopted, and a failed one is removed.
+        let is_usable = |image: &Image| is_good(image) || is_worthless(image);
+        let in_the_way = |image: &&Image| is_foreign(image, run) || !is_usable(image);
+        if let Some(holder) = holders.iter().find(in_the_way) {
+            return Err(name_is_taken(&regional, name, run, holder));
+        }
+    }
     let Some(key) = &publish.kms_key else {
         return Ok(());
     };
-    for region in &publish.copy_to {
+    let own = publish.encrypt.then_some(home);
+    for region in publish.copy_to.iter().chain(own) {
         let found = look_at_key(job, region, key).await?;
         if !found.enabled() {
             let state = found
@@ -41,6 +55,12 @@ pub(crate) async fn check_copies(job: &Job) -> Result<(), Failure> {
 pub(crate) async fn check(job: &Job, source: &Source) -> Result<(), Failure> {
     let publish = &job.settings.publish;
     if publish.share_with.is_empty() {
+        return Ok(());
+    }
+    if let (true, Some(key)) = (publish.encrypt, &publish.kms_key) {
+        for region in publish.copy_to.iter().chain([&job.home.region]) {
+            refuse_key_of_aws(job, region, key).await?;
+        }
         return Ok(());
     }
     let keys: BTreeSet<&String> = source
@@ -66,7 +86,12 @@ pub(crate) async fn check(job: &Job, source: &Source) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn look_at_key(job: &Job, region: &str, key: &str) -> Result<KeyMetadata, Failure> {
+/// What KMS says of a key in a Region.
+pub(crate) async fn look_at_key(
+    job: &Job,
+    region: &str,
+    key: &str,
+) -> Result<KeyMetadata, Failure> {
     let config = job.session.config.to_builder();
     let config = config.region(Region::new(region.to_owned())).build();
     let kms = aws_sdk_kms::Client::new(&config);
@@ -83,10 +108,10 @@ async fn look_at_key(job: &Job, region: &str, key: &str) -> Result<KeyMetadata, 
                     "an alias must exist in each Region; a multi-Region key must be replicated",
                 );
             }
-            let operation = format!("cannot look at the key {key} in {region}");
+            let operation = format!("cannot look up the key {key} in {region}");
             error.failure(operation, "kms:DescribeKey")
         })?;
-    let absent = || Failure::failed(format!("KMS says nothing of the key {key} in {region}"));
+    let absent = || Failure::failed(format!("KMS says nothing about the key {key} in {region}"));
     reply.key_metadata.ok_or_else(absent)
 }
 

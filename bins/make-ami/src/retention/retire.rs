@@ -2,9 +2,9 @@
 //! copies are.
 
 use crate::cleanup::undo;
-use crate::image::describe::tagged;
+use crate::image::describe::{tag, tagged};
 use crate::job::{Job, Regional, timestamp_of};
-use crate::plan::APP_TAG;
+use crate::plan::{APP_TAG, FIRST_TAG};
 use crate::publish::image_copy::ImageCopy;
 use crate::retention::recycle_bin;
 use crate::retention::references::{self, References};
@@ -125,7 +125,7 @@ async fn retire_in(job: &Job, retention: &Retention, newest: &Newest, until: Ins
             return Vec::new();
         }
         Ok(Err(_)) => {
-            tracing::warn!("older images stay: nobody answered what refers to them");
+            tracing::warn!("older images stay: it is not known what refers to them");
             return Vec::new();
         }
         Err(signal) => {
@@ -234,7 +234,7 @@ async fn of_shared(
         if reasons.is_empty() {
             let (id, region) = (&image.id, &regional.region);
             tracing::info!(
-                "{id} in {region} is shared ({}), and nobody has used it for {}",
+                "{id} in {region} is shared ({}), and no account has used it for {}",
                 with.join(", "),
                 humane(unused_for)
             );
@@ -304,6 +304,7 @@ fn old(image: &Image, now: Timestamp) -> Option<Old> {
         disabled,
         last_launched: image.last_launched_time().and_then(timestamp_of),
         protection: protection(image),
+        is_first: tag(image, FIRST_TAG).is_some(),
     })
 }
 
@@ -457,6 +458,7 @@ mod tests {
             disabled: false,
             last_launched: launched.map(at),
             protection: None,
+            is_first: false,
         };
         let with = ["a launch permission of everybody".to_owned()];
         let month = Duration::from_secs(30 * 86_400);

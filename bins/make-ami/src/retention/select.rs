@@ -4,6 +4,11 @@ use crate::settings::Retention;
 use crate::settings::modes::Retire;
 use jiff::Timestamp;
 use std::fmt;
+use std::time::Duration;
+
+/// The longest that a build of CodeBuild runs
+/// (<https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html>).
+const LONGEST_RUN: Duration = Duration::from_secs(36 * 3600);
 
 /// An image of the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +25,8 @@ pub(crate) struct Old {
     pub(crate) last_launched: Option<Timestamp>,
     /// EC2's word for its deregistration protection, where that is on.
     pub(crate) protection: Option<String>,
+    /// Whether it is only the first image of a run that makes an encrypted copy.
+    pub(crate) is_first: bool,
 }
 
 /// A step down for an image.
@@ -51,20 +58,22 @@ pub(crate) fn surplus(
     retention: &Retention,
     now: Timestamp,
 ) -> Vec<Old> {
-    let mut older: Vec<&Old> = images.iter().filter(|image| image.id != current).collect();
+    let age = |image: &Old| Duration::try_from(now.duration_since(image.created));
+    // Its own run removes it; one that was killed could not.
+    let is_left = |image: &Old| age(image).is_ok_and(|age| age > LONGEST_RUN);
+    let others = images.iter().filter(|image| image.id != current);
+    let (first, mut older): (Vec<&Old>, Vec<&Old>) = others.partition(|image| image.is_first);
     older.sort_by(|one, other| (other.created, &other.id).cmp(&(one.created, &one.id)));
     let keep = retention.keep.unwrap_or(1).max(1);
     let is_old = |image: &Old| {
-        retention.max_age.is_none_or(|most| {
-            let age = now.duration_since(image.created);
-            age.try_into()
-                .is_ok_and(|age: std::time::Duration| age > most)
-        })
+        let most = retention.max_age;
+        most.is_none_or(|most| age(image).is_ok_and(|age| age > most))
     };
     let mut gone: Vec<Old> = older
         .into_iter()
         .skip(keep - 1)
         .filter(|image| is_old(image))
+        .chain(first.into_iter().filter(|image| is_left(image)))
         .cloned()
         .collect();
     gone.reverse();
@@ -102,6 +111,7 @@ mod tests {
             disabled: false,
             last_launched: None,
             protection: None,
+            is_first: false,
         }
     }
 

@@ -1,9 +1,12 @@
 //! The settings after checking.
 
-use crate::settings::modes::{Consistency, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags};
+use crate::settings::modes::{
+    Consistency, Imds, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags,
+};
 use crate::settings::scan::Scan;
 use crate::settings::tags::Tags;
 use crate::settings::values::{Price, Principal, StackResource, Target};
+use crate::settings::volumes::VolumeChanges;
 use action::settings::tags::InstanceTags;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,6 +46,10 @@ pub struct Publish {
     pub copy_within: Option<i64>,
     /// The instance types that the image may be launched on, as names or patterns; any where there is none.
     pub instance_types: Vec<String>,
+    /// Which metadata service the image's instances offer.
+    pub imds: Imds,
+    /// Whether the image itself is encrypted with the key, by a copy within its Region.
+    pub encrypt: bool,
     /// The key of the copies.
     pub kms_key: Option<String>,
     /// Whom it is shared with.
@@ -79,6 +86,10 @@ pub struct Checked {
     pub instance: Option<Named>,
     /// The name's template.
     pub ami_name: String,
+    /// The description's template.
+    pub description: Option<String>,
+    /// Volumes that the image leaves out or maps otherwise.
+    pub volumes: VolumeChanges,
     /// The application.
     pub app: Option<String>,
     /// What makes two tries one run, where the user says it.

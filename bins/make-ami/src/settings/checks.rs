@@ -45,14 +45,28 @@ pub(crate) fn check_names(
     }
 }
 
+pub(crate) fn check_description(description: Option<&str>, faults: &mut Faults) {
+    if let Some(text) = description
+        && let Err(fault) = crate::plan::name::check_description(text)
+    {
+        faults.of("description", fault);
+    }
+}
+
 pub(crate) fn check_publish(publish: &Publish, faults: &mut Faults) {
-    if publish.copy_within.is_some() && publish.copy_to.is_empty() {
+    if publish.copy_within.is_some() && publish.copy_to.is_empty() && !publish.encrypt {
         faults.of("copy_within", "there is no copy; set MAKE_AMI_COPY_TO");
     }
-    if publish.kms_key.is_some() && publish.copy_to.is_empty() {
+    if publish.kms_key.is_some() && publish.copy_to.is_empty() && !publish.encrypt {
         faults.of(
             "kms_key",
-            "CreateImage cannot change an image's encryption; only copies are encrypted with a key: set MAKE_AMI_COPY_TO",
+            "CreateImage cannot change an image's encryption; only copies are encrypted with a key: set MAKE_AMI_COPY_TO, or MAKE_AMI_ENCRYPT for a copy within the Region",
+        );
+    }
+    if publish.encrypt && publish.kms_key.is_none() {
+        faults.of(
+            "encrypt",
+            "it needs a key: set MAKE_AMI_KMS_KEY; alias/aws/ebs is AWS's own",
         );
     }
     // A key's ARN is of one region; an alias is looked up in each.
@@ -124,7 +138,7 @@ pub(crate) fn check_quiesce(
     if consistency == Some(Consistency::Quiesce) && !named {
         faults.of(
             "consistency",
-            "quiesce needs MAKE_AMI_QUIESCE_CONTAINER or MAKE_AMI_QUIESCE_MOUNT: what is to stand still?",
+            "quiesce needs MAKE_AMI_QUIESCE_CONTAINER or MAKE_AMI_QUIESCE_MOUNT: what is to be paused or frozen?",
         );
     }
     if !LEASES.contains(&quiesce.lease.as_secs()) {
@@ -148,6 +162,21 @@ pub(crate) fn minutes(within: Duration, faults: &mut Faults) -> Option<i64> {
         return None;
     }
     i64::try_from(seconds / 60).ok()
+}
+
+/// A warm start belongs to the run that makes the image, which is another build.
+pub(crate) fn check_warm(run: Option<&str>, resumes: bool, faults: &mut Faults) {
+    if faults.command() != Some("warm") {
+        return;
+    }
+    if run.is_none() {
+        faults.add(
+            "MAKE_AMI_RUN is not set (or --run): which run's image is it for? In a pipeline, #{codepipeline.PipelineExecutionId} in both actions",
+        );
+    }
+    if resumes {
+        faults.of("image", "`warm` is for an image that is not made yet");
+    }
 }
 
 pub(crate) fn check_usage(

@@ -79,6 +79,18 @@ words! {
     }
 }
 
+words! {
+    /// Which instance metadata service the instances of the image offer.
+    #[derive(Default)]
+    pub enum Imds: "known" {
+        /// As EC2 makes the image.
+        #[default]
+        AsIs = "as-is",
+        /// IMDSv2 only, by default; EC2 cannot take it back.
+        V2 = "v2",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Consistency;

@@ -64,6 +64,10 @@ pub(crate) struct History {
     pub(crate) tags_after: bool,
     pub(crate) copy: Option<Outcome>,
     pub(crate) retention: bool,
+    /// Whether there is a warm start before.
+    pub(crate) warm: bool,
+    /// Whether the image is encrypted, by a copy within its Region.
+    pub(crate) encrypts: bool,
     /// Whether the image is shared with an account and written to a parameter.
     pub(crate) published: bool,
     /// Whether deregistration protection is asked for.
@@ -93,6 +97,8 @@ impl History {
             tags_after: false,
             copy: None,
             retention: false,
+            warm: false,
+            encrypts: false,
             published: false,
             protected: false,
             earlier_is_used: false,
@@ -183,6 +189,7 @@ fn faults() -> impl Strategy<Value = Vec<(String, usize, Fault)>> {
         1 => Just("ec2:StartInstances"),
         1 => Just("ec2:StopInstances"),
         1 => Just("ec2:CopyImage"),
+        1 => Just("ec2:CreateSnapshots"),
         1 => Just("ec2:ModifyImageAttribute"),
         1 => Just("ssm:PutParameter"),
         1 => Just("ec2:EnableImageDeregistrationProtection"),
@@ -211,7 +218,7 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
         (faults(), prop_oneof![3 => Just(10_u32), 1 => Just(1)]),
         proptest::option::of(time()),
         time(),
-        any::<[bool; 7]>(),
+        any::<[bool; 9]>(),
         (
             proptest::option::weighted(0.3, course()),
             proptest::option::weighted(0.3, scanning()),
@@ -237,6 +244,8 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
                 published,
                 protected,
                 earlier_is_used,
+                encrypts,
+                warm,
             ],
             (copy, scan),
         ) = end;
@@ -256,6 +265,8 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
             tags_after,
             copy: copy.map(|(copy, _)| copy),
             retention,
+            warm,
+            encrypts,
             published,
             protected,
             earlier_is_used,

@@ -9,16 +9,18 @@ use aws::session::{Session, retries, timeouts};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use harness::ec2::{Ec2World, Image, ImageFinding, Instance, Snapshot, Volume};
+use harness::ec2::{Course, Ec2World, Image, ImageFinding, Instance, Snapshot, Volume};
 use harness::inspector::Inspector;
+use harness::kms::{Key, Kms};
 use harness::ssm::Ssm;
 use harness::{FakeAws, Fate, Reply};
 use make_ami::in_process::{
-    self, Checked, Consistency, Job, Named, OnScanFailure, OnTimeout, Principal, Protect, Publish,
-    Quiesce, QuiesceBy, Retention, Retire, Scan, ScanMode, SnapshotTags, Tags,
+    self, Checked, Consistency, Imds, Job, Named, OnScanFailure, OnTimeout, Principal, Protect,
+    Publish, Quiesce, QuiesceBy, Retention, Retire, Scan, ScanMode, SnapshotTags, Tags,
+    VolumeChanges,
 };
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -26,6 +28,7 @@ const INSTANCE: &str = "i-0123456789abcdef0";
 const HOME: &str = "eu-west-1";
 const AWAY: &str = "us-east-1";
 const PARAMETER: &str = "/rag/ami";
+const KEY: &str = "alias/images";
 /// Made long before, of the same application; retention looks at it.
 const EARLIER: &str = "ami-0aaaaaaaaaaaaaaaa";
 
@@ -35,6 +38,8 @@ pub(crate) struct Ended {
     pub(crate) exported: Option<String>,
     /// The failure's text; empty after success.
     pub(crate) said: String,
+    /// What a run that went well lists as remaining, with the commands that remove it.
+    pub(crate) listed: String,
     /// What the run made and left, without what was there before.
     pub(crate) images: Vec<Image>,
     pub(crate) copies: Vec<Image>,
@@ -64,6 +69,9 @@ async fn run_in_virtual_time(history: &History) -> Ended {
     let fake = FakeAws::offline();
     let world = world(history, started);
     world.serve(&fake);
+    let key = Key::customer("1234abcd-12ab-34cd-56ef-1234567890ab").alias(KEY);
+    let kms = Kms::with([key.clone(), key.region(AWAY)]);
+    kms.serve(&fake);
     let ssm = Ssm::new();
     let lease_first = history.lease_first;
     ssm.on_command(move |script, _| match script.contains("still.sh freeze") {
@@ -87,9 +95,24 @@ async fn run_in_virtual_time(history: &History) -> Ended {
             tell.closed().await;
         });
     }
-    let job = job(history, &fake, interrupt, started);
     let limit = history.timeout + Duration::from_secs(24 * 3600);
-    let ended = tokio::time::timeout(limit, in_process::act(&job)).await;
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .finish();
+    let captured = tracing::subscriber::set_default(subscriber);
+    let all = async {
+        if history.warm {
+            let job = job(history, Some("warm"), &fake, interrupt.clone(), started);
+            Box::pin(in_process::act(&job)).await?;
+        }
+        let job = job(history, None, &fake, interrupt, started);
+        Box::pin(in_process::act(&job)).await
+    };
+    let ended = tokio::time::timeout(limit, Box::pin(all)).await;
+    drop(captured);
     let (exported, said) = match ended {
         Ok(Ok(Output::Exports(exports))) => {
             let id = exports.iter().find(|(name, _)| *name == "AMI_ID");
@@ -111,6 +134,7 @@ async fn run_in_virtual_time(history: &History) -> Ended {
     Ended {
         took: started.elapsed(),
         exported,
+        listed: log.remains(),
         said,
         images: world
             .images()
@@ -133,6 +157,33 @@ async fn run_in_virtual_time(history: &History) -> Ended {
     }
 }
 
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// What remains, and what a warm start made, as it lists it: a line, and a command in the next.
+    fn remains(&self) -> String {
+        let text = String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        let lists = |line: &str| line.contains("remains: ") || line.contains("is under way");
+        let remains = lines.windows(2).filter(|two| lists(two[0]));
+        remains
+            .map(|two| format!("{}\n{}\n", two[0], two[1]))
+            .collect()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn world(history: &History, started: Instant) -> Ec2World {
     let mut instance = Instance::running(INSTANCE);
     instance.volumes.clear();
@@ -144,13 +195,19 @@ fn world(history: &History, started: Instant) -> Ec2World {
     world.clock(move || started.elapsed());
     world.outcomes([history.course.clone()]);
     if let Some(copy) = &history.copy {
-        world.copy_outcomes([copy.clone()]);
+        let own = Course::available(Duration::from_secs(300)).into();
+        // The first copy is the encrypted one; a retry within a run makes none.
+        match history.encrypts {
+            true => world.copy_outcomes([copy.clone(), own]),
+            false => world.copy_outcomes([copy.clone()]),
+        }
     }
     world.hide_new_images(history.hidden_for);
     world.hide_mapping_while_pending(history.mapping_hidden);
     if history.failed_names_are_free {
         world.failed_images_free_their_names();
     }
+    world.snapshots_take(Duration::from_secs(120));
     world.slow_stops(2);
     world.slow_starts(2);
     world.add_image(
@@ -217,9 +274,15 @@ fn break_calls(fake: &FakeAws, faults: &[(String, usize, Fault)]) {
     });
 }
 
-fn job(history: &History, fake: &FakeAws, interrupt: Interrupt, started: Instant) -> Job {
+fn job(
+    history: &History,
+    command: Option<&str>,
+    fake: &FakeAws,
+    interrupt: Interrupt,
+    started: Instant,
+) -> Job {
     let context = Context {
-        command: None,
+        command: command.map(str::to_owned),
         dry_run: false,
         plan_file: None,
         even_if_failed: false,
@@ -258,8 +321,10 @@ fn settings(history: &History) -> Checked {
     Checked {
         instance: Some(Named::Id(INSTANCE.to_owned())),
         ami_name: "rag-{utc}".to_owned(),
+        description: None,
+        volumes: VolumeChanges::default(),
         app: Some("rag".to_owned()),
-        run: None,
+        run: history.warm.then(|| "execution".to_owned()),
         consistency,
         quiesce: Quiesce {
             containers: vec!["db".to_owned()],
@@ -295,6 +360,12 @@ fn settings(history: &History) -> Checked {
         publish: Publish {
             copy_to: history.copy.iter().map(|_| AWAY.to_owned()).collect(),
             copy_wait: true,
+            encrypt: history.encrypts,
+            kms_key: history.encrypts.then(|| KEY.to_owned()),
+            imds: match history.published {
+                true => Imds::V2,
+                false => Imds::AsIs,
+            },
             instance_types: match history.published {
                 true => vec!["t3.*".to_owned()],
                 false => Vec::new(),

@@ -121,7 +121,7 @@ async fn where_the_instance_has_a_tag_nothing_is_made_at_all() {
         .assert_said(&format!(
             "it gave {INSTANCE} in eu-west-1 the tag Name, which it had already"
         ))
-        .assert_said("nothing is other than before");
+        .assert_said("nothing was changed");
     ended_with(&ended, &cloud, "CreateTags");
     assert_eq!(format!("{:?}", cloud.world.instances()), before);
     assert!(cloud.world.images().is_empty());
@@ -242,9 +242,7 @@ async fn a_dry_run_of_clean_removes_nothing_where_everything_is_carried_out() {
         let id = cloud.world.images()[0].id.clone();
         cloud.world.carries_dry_runs_out(&ALL);
         let ended = cloud.run().go_on(command, &id).dry_run().end().await;
-        ended
-            .assert_code(1)
-            .assert_said("nothing is other than before");
+        ended.assert_code(1).assert_said("nothing was changed");
         ended_with(&ended, &cloud, "CreateTags");
         assert_eq!(sorted(&cloud), before);
         assert_eq!(cloud.world.snapshots().len(), 1);

@@ -83,7 +83,7 @@ async fn a_disabled_image_is_not_waited_for_and_not_removed() {
         .assert_said("is disabled; nothing was touched");
     // Nor does the next try of its build take its name or remove it.
     let again = cloud.run().end().await;
-    again.assert_code(2).assert_said("somebody took out of use");
+    again.assert_code(2).assert_said("someone took out of use");
     assert_eq!(cloud.image(IMAGE).state, "disabled");
 }
 

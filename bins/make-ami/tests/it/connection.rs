@@ -27,7 +27,7 @@ fn an_endpoint_that_closes_the_connection_is_unavailable() {
         .env("AWS_MAX_ATTEMPTS", "1")
         .run()
         .assert_code(4)
-        .assert_stderr("cannot look at instance")
+        .assert_stderr("cannot look up instance")
         .refute_stderr("service error");
 }
 

@@ -32,7 +32,7 @@ fn the_deadline_of_create_image_says_what_it_met_last() {
         .assert_stderr(
             "cannot create image \"web-42\" of i-0123456789abcdef0 in eu-west-1: the deadline passed",
         )
-        .assert_stderr("cause: CreateImage met last: HTTP 500");
+        .assert_stderr("cause: the last error of CreateImage: HTTP 500");
     assert!(world.images().is_empty());
 }
 

@@ -53,6 +53,8 @@ async fn the_documented_policy_is_exactly_what_is_called() {
             }
         });
     }
+    let run = cloud.run().set("run", "execution").set("app", "web");
+    run.command("warm").end().await.assert_code(0);
     let run = cloud.run().in_build("web:1").set("consistency", "stop");
     let ended = run
         .all([

@@ -172,7 +172,7 @@ async fn a_copy_of_an_earlier_image_is_not_adopted_for_the_new_one() {
     let ended = run("bbbbbbbb", "web-{commit}").end().await;
     let second = ended.assert_code(0).ami().to_owned();
     ended.assert_said(&format!(
-        "{stale} in us-east-1 carries this run's key and is no copy of {second}"
+        "{stale} in us-east-1 has this run's key, but is not a copy of {second}"
     ));
     let copies = cloud.world.images_in("us-east-1");
     let copy = copies.iter().find(|copy| copy.id != stale).unwrap();

@@ -1,6 +1,7 @@
 //! Runs the built `make-ami` against a scripted EC2, as a build does.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod as_asked;
 mod carried_out;
 mod commands;
 mod complaints;
@@ -24,6 +25,7 @@ mod spot;
 mod still;
 mod stopped;
 mod waiting;
+mod warm;
 
 use harness::codebuild::CodeBuild;
 use harness::ec2::{Ec2World, Instance};

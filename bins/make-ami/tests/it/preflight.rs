@@ -241,7 +241,7 @@ async fn denied_looks_are_findings_among_the_others() {
         .assert_said("cause: ec2:CreateImage, with ec2:CreateTags: UnauthorizedOperation")
         .assert_said("cause: retention: cannot find out what refers to images in eu-west-1")
         .assert_said(
-            "cause: what follows the image: cannot look at the key alias/images in us-east-1",
+            "cause: what follows the image: cannot look up the key alias/images in us-east-1",
         );
     assert!(!ended.said.contains("remains:"), "{ended}");
 }
@@ -292,7 +292,7 @@ async fn a_dry_run_asks_in_every_region_and_for_the_proof_of_quiescing() {
     // The subcommands ask too.
     let id = "ami-0aaaaaaaaaaaaaaaa";
     cloud.world.change_image(id, |image| {
-        let tags = [("run", "r"), ("volumes", "1"), ("instance", INSTANCE)];
+        let tags = [("run", "r"), ("volume", "1"), ("instance", INSTANCE)];
         let tags = tags.map(|(key, value)| (format!("make-ami:{key}"), value.to_owned()));
         image.tags.extend(tags);
     });

@@ -394,7 +394,7 @@ async fn a_shared_image_goes_when_no_account_uses_it() {
     ended
         .assert_code(0)
         .assert_said("a launch permission of account 111122223333")
-        .assert_said("nobody has used it for");
+        .assert_said("no account has used it for");
     assert_eq!(left(&cloud), "", "{ended}");
     // One report for the one that is shared.
     assert_eq!(cloud.world.usage_reports(), [id('a')]);
@@ -508,7 +508,7 @@ async fn five_hundred_shared_images_are_asked_about_in_as_many_calls_as_the_page
     let run = async || {
         let ended = cloud.run().all(UNUSED).end().await;
         ended.assert_code(0);
-        let page = include_str!("../../README.md");
+        let page = include_str!("../../../../docs/make-ami.md");
         for (operation, most) in [
             ("DescribeImageReferences", 50),
             ("DescribeLaunchTemplateVersions", 50),

@@ -17,6 +17,8 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "MAKE_AMI_COPY_WAIT",
         "MAKE_AMI_COPY_WITHIN",
         "MAKE_AMI_DEPRECATE_AFTER",
+        "MAKE_AMI_ENCRYPT",
+        "MAKE_AMI_IMDS",
         "MAKE_AMI_INSTANCE_STACK",
         "MAKE_AMI_INSTANCE_TAG",
         "MAKE_AMI_INSTANCE_TYPE",
@@ -42,6 +44,7 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "MAKE_AMI_TAG",
         "MAKE_AMI_UNUSED_FOR",
         "MAKE_AMI_USAGE_REPORT_AGE",
+        "MAKE_AMI_VOLUME",
     ];
     assert_never_shown(&program, &harmless);
 }

@@ -436,6 +436,6 @@ async fn an_image_whose_thaw_nobody_saw_is_refused_by_wait() {
     let ended = cloud.run().go_on("wait", &id).end().await;
     ended
         .assert_code(2)
-        .assert_said("nobody can say that it was")
+        .assert_said("nothing proves that it was")
         .assert_said(&format!("make-ami clean --image {id}"));
 }

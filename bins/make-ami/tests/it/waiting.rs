@@ -82,7 +82,7 @@ async fn an_image_that_is_available_with_fewer_volumes_ends_in_minutes() {
     let ended = cloud.run().end().await;
     ended
         .assert_code(1)
-        .assert_said("is available and not whole: 1 of 2 volumes are mapped, for 5 min")
+        .assert_said("is available but not complete: 1 of 2 volumes are mapped, for 5 min")
         .assert_said("it holds /dev/xvda: snap-00000000000000100 of vol-0123456789abcdef0")
         .assert_said("was a volume detached while the image was made?");
     assert!(ended.took < 17 * MINUTE, "{ended}");
@@ -116,7 +116,7 @@ async fn an_image_that_is_available_with_fewer_volumes_ends_in_minutes() {
     let ended = cloud.run().go_on("wait", &id).end().await;
     ended
         .assert_code(5)
-        .assert_said("is available and not whole")
+        .assert_said("is available but not complete")
         .assert_said(&format!("remains: image {id}"));
     assert!(ended.took < 7 * MINUTE, "{ended}");
     assert_eq!(cloud.image(&id).state, "available");
@@ -140,7 +140,7 @@ async fn an_image_whose_snapshot_ec2_does_not_list_ends_in_minutes() {
     let ended = cloud.run().end().await;
     ended
         .assert_code(1)
-        .assert_said("is available and not whole: EC2 does not list snap-00000000000000100");
+        .assert_said("is available but not complete: EC2 does not list snap-00000000000000100");
     assert!(ended.took < 10 * MINUTE, "{ended}");
 }
 
@@ -158,7 +158,7 @@ async fn a_volume_that_ec2_tells_nothing_of_ends_the_run_before_anything_is_made
     let ended = cloud.run().end().await;
     ended
         .assert_code(1)
-        .assert_said("EC2 tells nothing of vol-000000000000da7a0");
+        .assert_said("EC2 says nothing about vol-000000000000da7a0");
     assert!(!ended.changed_anything(), "{ended}");
     let cloud = Cloud::new();
     cloud

@@ -169,7 +169,7 @@ impl Uploader<'_> {
                 None if self.has_asset(bucket, asset).await.is_ok_and(|there| there) => Ok(true),
                 stored => Err(Failure::failed(format!(
                     "{object} was stored with the SHA-256 {}, and {checksum} was sent",
-                    stored.unwrap_or("that nobody tells")
+                    stored.unwrap_or("(none given)")
                 ))
                 .remains(
                     Resource::new(ResourceKind::Object, &object, ""),

@@ -283,7 +283,7 @@ fn what_is_under_their_keys_is_proven_and_replaced_where_it_is_something_else() 
             .assert_stderr("would store s3://source-bucket/assets/");
         let ran = program.run();
         ran.assert_code(0)
-            .assert_stderr("holds another content than its key names; it is replaced");
+            .assert_stderr("does not match its key; it is replaced");
         assert_eq!(objects.lock().unwrap()[&job], b"print(1)\n");
         let puts = aws.requests_for("s3:PutObject");
         for put in &puts[before..before + 2] {
@@ -331,7 +331,7 @@ fn a_server_that_tells_no_checksum_is_read_back() {
     program
         .run()
         .assert_code(5)
-        .assert_stderr("that nobody tells")
+        .assert_stderr("(none given)")
         .assert_stderr("aws s3api delete-object");
 }
 

@@ -59,7 +59,7 @@ fn what_one_run_could_not_prove_the_next_one_does_not_believe() {
             mend(&aws, &bucket);
             let ran = program.run();
             ran.assert_code(0)
-                .assert_stderr("says that it holds this content, and holds another");
+                .assert_stderr("claims to hold this content, but holds other content");
             let exports = ran.exports();
             assert_eq!(exports["TEMPLATE_VERSION_ID"], "version-2");
             assert_eq!(exports["TEMPLATE_CHANGED"], "1");
@@ -197,7 +197,7 @@ fn what_changes_while_it_is_read_is_a_lost_race() {
     program
         .run()
         .assert_code(7)
-        .assert_stderr("it changed since it was looked at");
+        .assert_stderr("it has changed since it was read");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_server_without_versions_is_refused_for_good() {
         let ran = uploading(&folder, &aws).run();
         ran.assert_code(2).assert_stdout("(exit 2)\n");
         ran.assert_stderr("nothing was touched")
-            .assert_stderr("or a server that has them")
+            .assert_stderr("or a server that has versions")
             .refute_stderr("running again is safe");
         assert_eq!(aws.operations(), ["s3:GetBucketVersioning"]);
     }

@@ -213,7 +213,7 @@ fn a_dry_run_tells_what_changes_against_the_version_in_the_bucket() {
         .arg("--dry-run")
         .run()
         .assert_code(0)
-        .assert_stderr("what is there cannot be compared: cannot read the archive");
+        .assert_stderr("cannot compare with the present object: cannot read the archive");
 }
 
 #[test]

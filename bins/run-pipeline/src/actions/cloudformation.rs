@@ -52,7 +52,7 @@ pub(super) async fn run(input: &ActionInput<'_>) -> Result<ActionOutput, Failure
                 && is_replaced(&status)
             {
                 tracing::warn!(
-                    "{} is {status}: it is deleted and created anew",
+                    "{} is {status}: it is deleted and created again",
                     deployment.what()
                 );
                 deployment.run(&Kind::Delete, token()?).await?;

@@ -6,12 +6,13 @@ use action::failure::Failure;
 use action::program::Context;
 use aws::error::AwsError;
 use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::primitives::DateTime;
 use aws_sdk_cloudformation::types::StackEvent;
 
 use crate::account::ActionSeen;
 use crate::aws_access;
 use crate::settings::Checked;
-use crate::stack_events;
+use crate::{stack_events, stack_failures};
 
 pub(super) struct StackLogs<'a> {
     settings: &'a Checked,
@@ -25,8 +26,12 @@ struct Stack {
     /// Its name or ARN.
     name: String,
     action: String,
+    /// The change set that the action makes, in place of a deployment.
+    change_set: Option<String>,
     told: BTreeSet<String>,
     failed: Vec<String>,
+    /// What failed by itself, as DescribeEvents says.
+    causes: Vec<String>,
     /// Whether its action was over when it was read last.
     is_read: bool,
 }
@@ -42,10 +47,14 @@ impl<'a> StackLogs<'a> {
 
     /// Tells the new events of an action that deploys a stack.
     pub(super) async fn tell(&mut self, action: &ActionSeen) -> Result<(), Failure> {
-        let mode = action.configuration.get("ActionMode").map(String::as_str);
-        if action.provider != "CloudFormation" || mode == Some("CHANGE_SET_REPLACE") {
+        if action.provider != "CloudFormation" {
             return Ok(());
         }
+        let mode = action.configuration.get("ActionMode").map(String::as_str);
+        let change_set = match mode {
+            Some("CHANGE_SET_REPLACE") => action.configuration.get("ChangeSetName").cloned(),
+            _ => None,
+        };
         if !self.stacks.contains_key(&action.id) {
             let Some(name) = action.configuration.get("StackName") else {
                 return Ok(());
@@ -58,8 +67,10 @@ impl<'a> StackLogs<'a> {
                 client: Client::new(&session.config),
                 name: name.clone(),
                 action: action.name(),
+                change_set,
                 told: BTreeSet::new(),
                 failed: Vec::new(),
+                causes: Vec::new(),
                 is_read: false,
             };
             self.stacks.insert(action.id.clone(), stack);
@@ -70,11 +81,16 @@ impl<'a> StackLogs<'a> {
         }
     }
 
-    /// What failed by itself first, of each stack that did.
+    /// What failed by itself, of each stack that did.
     pub(super) fn root_causes(&self) -> impl Iterator<Item = String> {
-        self.stacks.values().filter_map(|stack| {
-            let root = stack_events::root_cause(&stack.failed)?;
-            Some(format!("root cause of {}: {root}", stack.action))
+        self.stacks.values().flat_map(|stack| {
+            let told = stack_events::root_cause(&stack.failed).into_iter();
+            let causes: Vec<&String> = match stack.causes.as_slice() {
+                [] => told.collect(),
+                causes => causes.iter().collect(),
+            };
+            let line = |cause| format!("root cause of {}: {cause}", stack.action);
+            causes.into_iter().map(line).collect::<Vec<String>>()
         })
     }
 }
@@ -82,6 +98,15 @@ impl<'a> StackLogs<'a> {
 impl Stack {
     async fn tell(&mut self, action: &ActionSeen) -> Result<(), Failure> {
         let is_over = action.is_over();
+        if let Some(change_set) = &self.change_set {
+            if action.status == "Failed" {
+                let found =
+                    stack_failures::of_change_set(&self.client, &self.name, change_set).await;
+                self.causes = found.causes;
+            }
+            self.is_read = is_over;
+            return Ok(());
+        }
         // A stack that was deleted is known by its ARN alone.
         let name = action.external.as_ref().filter(|id| id.starts_with("arn:"));
         let name = name.unwrap_or(&self.name);
@@ -120,6 +145,12 @@ impl Stack {
             if has_failed {
                 self.failed.push(line);
             }
+        }
+        if action.status == "Failed" {
+            // Of the second in which it began nothing has failed yet.
+            let began = action.started.map(|time| DateTime::from_secs(time.secs()));
+            let found = stack_failures::of_stack(&self.client, name, began).await;
+            self.causes = found.causes;
         }
         self.is_read = is_over;
         Ok(())

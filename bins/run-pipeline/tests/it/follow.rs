@@ -6,7 +6,7 @@ use harness::moto::Moto;
 use harness::{FakeAws, Program, Reply};
 use serde_json::{Value, json};
 
-use crate::world::assert_documented;
+use crate::world::{assert_documented, validation};
 
 const BUILD: &str = "shop-build:0a0a0a0a-0000-4000-8000-000000000000";
 const STACK: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/1";
@@ -225,6 +225,9 @@ fn a_failed_stack_tells_its_root_cause_and_the_roll_back_is_red() {
         ),
     ];
     fake.on("cloudformation:DescribeStackEvents", [events(&list)]);
+    // A role that may not ask more has the events all the same.
+    let denied = Reply::error(403, "AccessDenied", "not authorized");
+    fake.on("cloudformation:DescribeEvents", [denied]);
     program()
         .arg("e1")
         .envs(fake.env())
@@ -244,6 +247,38 @@ fn a_failed_stack_tells_its_root_cause_and_the_roll_back_is_red() {
         .assert_code(1)
         .assert_stderr("the execution e2 of the pipeline shop is a roll-back to e0");
     assert_documented(&fake);
+}
+
+#[test]
+fn a_validation_that_failed_is_told_of_stacks_and_of_change_sets() {
+    let refused = validation("Data", "FAIL", "already exists.");
+    let answer = format!(
+        "<DescribeEventsResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeEventsResult>\
+         <OperationEvents>{refused}</OperationEvents></DescribeEventsResult></DescribeEventsResponse>"
+    );
+    for (mode, asked) in [
+        ("CREATE_UPDATE", ("StackName", STACK)),
+        ("CHANGE_SET_REPLACE", ("ChangeSetName", "changes")),
+    ] {
+        let mut action = deploy("Failed", json!({"externalExecutionId": STACK}));
+        let configuration = &mut action["input"]["resolvedConfiguration"];
+        configuration["ActionMode"] = mode.into();
+        configuration["ChangeSetName"] = "changes".into();
+        let execution = Execution::new("e1", vec![frame("Failed", vec![source(), action])]);
+        let pipeline = CodePipeline::with(definition("FAIL"), [execution]);
+        let fake = fake(&pipeline);
+        fake.on("cloudformation:DescribeStackEvents", [events(&[])]);
+        fake.on(
+            "cloudformation:DescribeEvents",
+            [Reply::xml(answer.clone())],
+        );
+        program().envs(fake.env()).run().assert_code(1).assert_stderr(
+            "root cause of Deploy/Stack: Data (AWS::S3::Bucket): already exists. (NAME_CONFLICT_VALIDATION at /Resources/Data)",
+        );
+        let sent = &fake.requests_for("cloudformation:DescribeEvents")[0];
+        assert_eq!(sent.param(asked.0), Some(asked.1), "{mode}");
+        assert_documented(&fake);
+    }
 }
 
 #[test]

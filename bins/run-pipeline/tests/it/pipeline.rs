@@ -9,6 +9,7 @@ mod refusals;
 mod rerun;
 mod secret_settings;
 mod source;
+mod stack_failures;
 mod stack_sets;
 mod stacks;
 mod stage_conditions;

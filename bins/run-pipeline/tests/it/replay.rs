@@ -191,7 +191,7 @@ fn what_cannot_be_replayed_is_refused() {
         .run()
         .assert_code(2)
         .assert_stderr(
-            "no program stands for the Lambda function f; name one with --lambda f=PROGRAM",
+            "no program replaces the Lambda function f; name one with --lambda f=PROGRAM",
         );
     program("Make")
         .run()

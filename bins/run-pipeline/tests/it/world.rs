@@ -43,8 +43,35 @@ pub(crate) struct Stacks {
     deleting: bool,
     /// The parameters of its change set.
     change_set: Option<BTreeMap<String, String>>,
+    /// Whether CloudFormation does not make it: the reason that it gives.
+    pub(crate) change_set_fails: Option<&'static str>,
     /// What was there before it.
     before: Option<Box<Self>>,
+    /// What DescribeEvents tells of a stack by its ARN, of a change set by its name.
+    pub(crate) failures: BTreeMap<&'static str, Vec<String>>,
+    /// Whether the stack is deployed in express mode.
+    pub(crate) is_express: bool,
+}
+
+/// An event of DescribeEvents: a validation that failed before anything was touched.
+pub(crate) fn validation(resource: &str, mode: &str, reason: &str) -> String {
+    format!(
+        "<member><EventId>v-{resource}</EventId><StackId>{ID}</StackId><EventType>VALIDATION_ERROR</EventType>\
+         <LogicalResourceId>{resource}</LogicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
+         <Timestamp>2026-01-01T00:00:01Z</Timestamp><ValidationFailureMode>{mode}</ValidationFailureMode>\
+         <ValidationName>NAME_CONFLICT_VALIDATION</ValidationName><ValidationStatus>FAILED</ValidationStatus>\
+         <ValidationStatusReason>{reason}</ValidationStatusReason><ValidationPath>/Resources/{resource}</ValidationPath></member>"
+    )
+}
+
+/// An event of DescribeEvents: a resource that failed, by its name, type and id.
+pub(crate) fn provisioning((resource, kind, id): (&str, &str, &str), reason: &str) -> String {
+    format!(
+        "<member><EventId>p-{resource}</EventId><StackId>{ID}</StackId><EventType>PROVISIONING_ERROR</EventType>\
+         <LogicalResourceId>{resource}</LogicalResourceId><PhysicalResourceId>{id}</PhysicalResourceId>\
+         <ResourceType>{kind}</ResourceType><Timestamp>2026-01-01T00:00:01Z</Timestamp>\
+         <ResourceStatus>UPDATE_FAILED</ResourceStatus><ResourceStatusReason>{reason}</ResourceStatusReason></member>"
+    )
 }
 
 #[derive(Debug, Clone)]
@@ -54,7 +81,7 @@ struct Event {
     status: String,
 }
 
-const ID: &str = "arn:aws:cloudformation:eu-west-1:000000000000:stack/app/1";
+pub(crate) const ID: &str = "arn:aws:cloudformation:eu-west-1:000000000000:stack/app/1";
 const NAMESPACE: &str = "http://cloudformation.amazonaws.com/doc/2010-05-15/";
 
 impl Stacks {
@@ -132,10 +159,14 @@ impl Stacks {
             0 => String::new(),
             minutes => format!("<LastUpdatedTime>2026-01-01T00:{minutes:02}:00Z</LastUpdatedTime>"),
         };
+        let express = match self.is_express {
+            true => "<DeploymentConfig><Mode>EXPRESS</Mode></DeploymentConfig>",
+            false => "",
+        };
         Reply::xml(format!(
             "<DescribeStacksResponse xmlns=\"{NAMESPACE}\"><DescribeStacksResult><Stacks><member>\
              <StackName>{name}</StackName><StackId>{ID}</StackId><CreationTime>2026-01-01T00:00:00Z</CreationTime>{updated}\
-             <StackStatus>{state}</StackStatus><StackStatusReason>reason of {state}</StackStatusReason>\
+             <StackStatus>{state}</StackStatus><StackStatusReason>reason of {state}</StackStatusReason>{express}\
              <Outputs><member><OutputKey>Image</OutputKey><OutputValue>{ami}</OutputValue></member></Outputs>\
              </member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
         ))
@@ -192,6 +223,10 @@ impl Stacks {
                 answer(operation, "")
             }
             "DescribeChangeSet" => match &self.change_set {
+                Some(_) if let Some(reason) = self.change_set_fails => answer(
+                    operation,
+                    &format!("<Status>FAILED</Status><StatusReason>{reason}</StatusReason>"),
+                ),
                 None => Reply::error(404, "ChangeSetNotFound", "ChangeSet does not exist"),
                 Some(same) if *same == self.parameters => answer(
                     operation,
@@ -217,6 +252,27 @@ impl Stacks {
                 answer(operation, "")
             }
         }
+    }
+
+    fn failed_events(&self, request: &Request) -> Reply {
+        assert_eq!(request.param("Filters.FailedEvents"), Some("true"));
+        let of = request.param("ChangeSetName");
+        let of = of.or(request.param("StackName")).unwrap();
+        let events = self.failures.get(of).cloned().unwrap_or_default();
+        let from = match request.param("NextToken") {
+            Some(token) => token.parse().unwrap(),
+            None => 0,
+        };
+        // A page has one event.
+        let event = events.get(from).map_or("", String::as_str);
+        let next = match from + 1 < events.len() {
+            true => format!("<NextToken>{}</NextToken>", from + 1),
+            false => String::new(),
+        };
+        answer(
+            "DescribeEvents",
+            &format!("<OperationEvents>{event}</OperationEvents>{next}"),
+        )
     }
 
     fn events(&self, request: &Request) -> Reply {
@@ -335,6 +391,10 @@ pub(crate) fn serve_stacks(
             world.lock().unwrap().change_set(operation, request)
         });
     }
+    let world = Arc::clone(&stacks);
+    fake.on_call("cloudformation:DescribeEvents", move |request| {
+        world.lock().unwrap().failed_events(request)
+    });
     let world = Arc::clone(&stacks);
     fake.on_call("cloudformation:DescribeStackEvents", move |request| {
         world.lock().unwrap().events(request)

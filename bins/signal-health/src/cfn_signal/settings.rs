@@ -115,6 +115,10 @@ pub(super) enum Keys {
 impl Settings for Raw {
     type Checked = Checked;
 
+    fn runs_in_builds() -> bool {
+        false
+    }
+
     fn check(self, faults: &mut Faults) -> Option<Checked> {
         let by_resource =
             !matches!(self.stack, Given::Unset) || !matches!(self.resource, Given::Unset);

@@ -235,7 +235,7 @@ fn a_failure_that_nobody_hears_is_still_the_applications() {
         .run()
         .assert_code(1)
         .assert_stderr("last seen: it answers 500")
-        .assert_stderr("and that could not be told: cannot signal FAILURE");
+        .assert_stderr("and the failure could not be signalled: cannot signal FAILURE");
 }
 
 #[test]
@@ -392,6 +392,28 @@ fn wrong_settings_are_refused_all_at_once() {
 }
 
 #[test]
+fn what_only_builds_need_is_no_setting() {
+    let fake = world();
+    for (flag, variable) in [
+        ("--export-file", "SIGNAL_HEALTH_EXPORT_FILE"),
+        ("--even-if-failed", "SIGNAL_HEALTH_EVEN_IF_FAILED"),
+    ] {
+        let told = program(&fake).arg(flag).run();
+        told.assert_code(2)
+            .assert_stderr(&format!("unexpected argument '{flag}' found"));
+        let told = program(&fake).env(variable, "1").run();
+        told.assert_code(2)
+            .assert_stderr(&format!("{variable}: no such setting"));
+    }
+    assert!(fake.operations().is_empty());
+    // Nor does it ask how a build went.
+    program(&fake)
+        .env("CODEBUILD_BUILD_SUCCEEDING", "0")
+        .run()
+        .assert_code(0);
+}
+
+#[test]
 fn a_dry_run_asks_the_application_and_tells_nobody() {
     let fake = world();
     let folder = tempfile::tempdir().unwrap();
@@ -436,7 +458,7 @@ fn the_deadline_holds_while_it_signals_and_the_error_says_what_aws_said() {
     fake.on(HEALTH, [Reply::empty(500)]);
     let ran = program(&fake).args(["--timeout", "4s"]).run();
     ran.assert_code(1)
-        .assert_stderr("and that could not be told: cannot signal FAILURE")
+        .assert_stderr("and the failure could not be signalled: cannot signal FAILURE")
         .assert_stderr("Throttling: Rate exceeded");
     // Without a deadline the retries of one signal take most of a minute.
     assert!(started.elapsed() < Duration::from_secs(30));
@@ -458,7 +480,7 @@ fn sigterm_is_answered_while_it_signals() {
     let ran = running.finish();
     ran.assert_code(143)
         .assert_stderr("stopped while signalling SUCCESS")
-        .assert_stderr("the stack may have heard it");
+        .assert_stderr("the stack may have received it");
     assert!(stopped.elapsed() < Duration::from_secs(20));
 }
 

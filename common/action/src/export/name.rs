@@ -1,5 +1,8 @@
 //! Names that reach the next action, and those that do not.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 /// The longest name that every consumer takes: a Commands action's output variable,
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-Commands.html>.
 pub const MAX_NAME_BYTES: usize = 128;
@@ -105,7 +108,8 @@ pub fn check(name: &str) -> Result<(), NameFault> {
     if is_steering(name) {
         return Err(NameFault::Steering(name.to_owned()));
     }
-    if of_shells().any(|kept| kept == name) {
+    static KEPT: LazyLock<BTreeSet<&str>> = LazyLock::new(|| of_shells().collect());
+    if KEPT.contains(name) {
         return Err(NameFault::OfShell(name.to_owned()));
     }
     Ok(())

@@ -51,15 +51,16 @@ pub fn credential(value: &str) -> Option<&'static str> {
     if value.contains("PRIVATE KEY-----") && value.contains("-----BEGIN ") {
         return Some("a private key");
     }
-    if starts(value).any(is_access_key) {
+    let words: Vec<&str> = starts(value).collect();
+    if words.iter().any(|word| is_access_key(word)) {
         return Some("an AWS access key id");
     }
     if has_password_in_url(value) {
         return Some("a URL with a password");
     }
     TOKENS.iter().find_map(|(prefix, rest, kind)| {
-        let held = starts(value).any(|text| {
-            let after = text.strip_prefix(prefix);
+        let held = words.iter().any(|word| {
+            let after = word.strip_prefix(prefix);
             after.is_some_and(|after| length_of_token(after) >= *rest)
         });
         held.then_some(*kind)
@@ -94,11 +95,13 @@ pub fn masked(name: &str, value: &str) -> Option<String> {
 /// no letter or digit after them.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>
 fn is_access_key(text: &str) -> bool {
-    let word: Vec<u8> = text.bytes().take_while(u8::is_ascii_alphanumeric).collect();
-    (text.starts_with("AKIA") || text.starts_with("ASIA"))
-        && word.len() == 20
-        && word
-            .iter()
+    if !text.starts_with("AKIA") && !text.starts_with("ASIA") {
+        return false;
+    }
+    let length = text.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    length == 20
+        && text[..length]
+            .bytes()
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 

@@ -4,6 +4,7 @@ use crate::env_file::Dialect;
 use crate::failure::Failure;
 use crate::log;
 use crate::program::spec::Program;
+use crate::settings::Settings;
 use crate::settings::given::Given;
 use crate::settings::layers::Declared;
 use crate::settings::value::{Switch, Timeout};
@@ -13,13 +14,19 @@ use serde::Deserialize;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+/// What a later item of a build takes.
+#[derive(Debug, Args, Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Exports {
+    /// Write the exports to this file instead of stdout; source it in the next buildspec item
+    #[arg(long, value_name = "FILE", help_heading = "Every program")]
+    pub(super) export_file: Given<PathBuf>,
+}
+
 /// The settings that every program has.
 #[derive(Debug, Args, Deserialize, Default)]
 #[serde(default)]
 pub(super) struct Common {
-    /// Write the exports to this file instead of stdout; source it in the next buildspec item
-    #[arg(long, value_name = "FILE", help_heading = "Every program")]
-    pub(super) export_file: Given<PathBuf>,
     /// Make only read-only calls, and print the plan to stderr
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "Every program")]
     pub(super) dry_run: Given<Switch>,
@@ -45,6 +52,12 @@ pub(super) struct Common {
         help_heading = "Every program"
     )]
     pub(super) log: Given<log::Filter>,
+}
+
+/// What an earlier phase of a build has come to.
+#[derive(Debug, Args, Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Phases {
     /// Run even though an earlier build phase failed (CODEBUILD_BUILD_SUCCEEDING=0)
     #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true, default_missing_value = "yes", help_heading = "Every program")]
     pub(super) even_if_failed: Given<Switch>,
@@ -58,9 +71,14 @@ pub(crate) const DESCRIBE: &str = "describe";
 
 /// The command line of a program, with every setting as a flag.
 #[must_use]
-pub fn command<S: Args>(program: &Program) -> Command {
+pub fn command<S: Settings>(program: &Program) -> Command {
     let with_settings = |command: Command| {
-        let command = Common::augment_args(S::augment_args(command));
+        let command = S::augment_args(command);
+        let command = if S::runs_in_builds() {
+            Phases::augment_args(Common::augment_args(Exports::augment_args(command)))
+        } else {
+            Common::augment_args(command)
+        };
         command
             .mut_args(|argument| argument.required(false))
             .mut_arg("timeout", |argument| argument.default_value(program.timeout))
@@ -117,7 +135,7 @@ pub fn command<S: Args>(program: &Program) -> Command {
 }
 
 /// Every setting of a program: field, variable, flag.
-pub(crate) fn declared<S: Args>(program: &Program) -> Vec<Declared> {
+pub(crate) fn declared<S: Settings>(program: &Program) -> Vec<Declared> {
     command::<S>(program)
         .get_arguments()
         .filter(|argument| {

@@ -2,7 +2,7 @@
 
 use crate::program::command::{HELP, command};
 use crate::program::spec::Program;
-use clap::Args;
+use crate::settings::Settings;
 use std::fmt::Write as _;
 
 /// Columns; a build's log and the smallest terminal show that many.
@@ -10,7 +10,7 @@ const WIDTH: usize = 80;
 
 /// The overview of a command line: usage, subcommands, and the flags by group.
 #[must_use]
-pub fn overview<S: Args>(program: &Program) -> String {
+pub fn overview<S: Settings>(program: &Program) -> String {
     let command = command::<S>(program);
     let mut text = format!("{}\n", program.about);
     let usage = command.clone().render_usage().to_string();

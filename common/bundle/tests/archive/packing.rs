@@ -215,3 +215,33 @@ fn the_limit_is_on_the_archive() {
         Err(PackError::TooLarge { .. })
     ));
 }
+
+/// Small files are packed by groups, and a large one alone: the archive must not show where a group ends.
+#[test]
+fn many_files_stand_in_the_order_of_their_names() {
+    let root = tempfile::tempdir().unwrap();
+    let mut expected = Vec::new();
+    for n in 0..300_usize {
+        let name = format!("f{n:03}");
+        let size = if n % 97 == 5 { 700_000 } else { n * 50 };
+        let content: Vec<u8> = (0..size).map(|at| ((at * (n + 1)) >> 3) as u8).collect();
+        fs::write(root.path().join(&name), &content).unwrap();
+        expected.push((name, content));
+    }
+    let archive = pack(&read(root.path()), LIMIT).unwrap();
+    let headers = local_headers(&archive);
+    assert_eq!(headers.len(), expected.len());
+    assert!(
+        headers
+            .iter()
+            .all(|(flags, extra, _)| flags & 0b1000 == 0 && *extra == 0)
+    );
+    let mut zip = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
+    for (at, (name, content)) in expected.iter().enumerate() {
+        let mut entry = zip.by_index(at).unwrap();
+        assert_eq!(entry.name().unwrap(), name.as_str());
+        let mut found = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut found).unwrap();
+        assert!(found == *content, "{name}");
+    }
+}

@@ -52,7 +52,7 @@ pub enum End {
         why: String,
     },
     /// What arrived is not what an agent sends.
-    #[error("what came from Session Manager makes no sense: {0}")]
+    #[error("unexpected data from Session Manager: {0}")]
     Nonsense(String),
 }
 
@@ -335,7 +335,7 @@ impl Channel {
         };
         let made = made.and_then(|data_key| match Cipher::of(&data_key) {
             Some(cipher) => Ok((cipher, data_key.encrypted)),
-            None => Err("what it made is no key of 64 bytes".to_owned()),
+            None => Err("what it made is not a key of 64 bytes".to_owned()),
         });
         match made {
             Ok((cipher, encrypted)) => {

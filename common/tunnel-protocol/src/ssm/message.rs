@@ -140,7 +140,7 @@ pub enum Fault {
     #[error("its header says that it is {0} bytes long, not 116")]
     Header(u32),
     /// Its type is no text.
-    #[error("its type is no text")]
+    #[error("its type is not text")]
     Type,
     /// Its payload is not as long as it says.
     #[error("it says that it carries {says} bytes, and carries {carries}")]

@@ -118,7 +118,7 @@ pub enum Lack {
     },
     /// Only in other VPCs.
     #[error(
-        "there is no Instance Connect Endpoint in {vpc}; {}, and an endpoint leads into its own VPC only",
+        "there is no Instance Connect Endpoint in {vpc}; {}, and an endpoint reaches its own VPC only",
         listed(.elsewhere)
     )]
     OtherVpc {
@@ -295,7 +295,7 @@ mod tests {
             said(&[endpoint("eice-0", "vpc-2", "subnet-1")]),
             Err(
                 "there is no Instance Connect Endpoint in vpc-1; eice-0 is in vpc-2, \
-                 and an endpoint leads into its own VPC only"
+                 and an endpoint reaches its own VPC only"
                     .to_owned()
             )
         );

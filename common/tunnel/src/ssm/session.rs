@@ -351,7 +351,7 @@ impl Run {
         loop {
             let now = self.now();
             if self.channel.is_silent(now) {
-                return Left::Cut("nothing was acknowledged any more".to_owned());
+                return Left::Cut("nothing was acknowledged any longer".to_owned());
             }
             if let Some(end) = self.channel.end().cloned() {
                 return self.hand_on(end, to, stop).await;

@@ -19,6 +19,16 @@ fn written() -> tempfile::TempDir {
 }
 
 #[test]
+fn a_man_page_has_the_exit_codes() {
+    let folder = written();
+    let page = std::fs::read_to_string(folder.path().join("signal-health/man/signal-health.1"));
+    let page = page.unwrap();
+    let (_, codes) = page.split_once(".SH \"EXIT STATUS\"").unwrap();
+    assert_eq!(codes.matches(".TP").count(), action::exit::ALL.len());
+    assert!(codes.contains("7\nlost to a concurrent change"), "{codes}");
+}
+
+#[test]
 fn every_program_that_ships_has_its_pages() {
     let folder = written();
     let programs = Command::new(repository().join("scripts/programs"))
@@ -50,7 +60,7 @@ fn every_program_that_ships_has_its_pages() {
                 .join(name.replace("{}", program));
             let text = std::fs::read_to_string(&path).unwrap();
             assert!(
-                text.contains("export-file") || text.contains("export\\-file"),
+                text.contains("log-format") || text.contains("log\\-format"),
                 "{}",
                 path.display()
             );

@@ -1,6 +1,7 @@
 //! One vocabulary: a flag that several programs have means the same in each of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use clap::{Arg, ArgAction, Command};
 use release::pages;
@@ -88,6 +89,79 @@ fn a_switch_is_yes_or_no() {
             }
             let usage = flag.to_string();
             assert!(usage.contains("[="), "{program}: {usage} is given alone");
+        }
+    }
+}
+
+/// Whether a text has one of the odd phrases; "there is no file" is a good one.
+fn is_odd(text: &str) -> bool {
+    let text = text.replace("there is no ", "there is not a ");
+    ODD.iter().any(|phrase| text.contains(phrase))
+}
+
+/// What a newcomer reads twice. A phrase that was rewritten once does not come back.
+const ODD: [&str; 13] = [
+    "leads nowhere",
+    "makes no sense",
+    "as far as can be told",
+    "cannot be told",
+    "nobody can",
+    "nobody could",
+    "for ever",
+    " of before",
+    " is no folder",
+    " is no file",
+    " is no key",
+    " is no number",
+    " is no name",
+];
+
+#[test]
+fn messages_and_help_hold_no_odd_phrase() {
+    let mut odd = Vec::new();
+    for root in ["agent", "bins", "common"] {
+        sources(&crate::repository().join(root), &mut |path, text| {
+            let shown = text.lines().enumerate().filter(|(_, line)| {
+                let line = line.trim_start();
+                // A comment of the code is for its programmer; the fields' doc comments are the help.
+                !line.starts_with("//") && line.contains('"')
+            });
+            for (number, line) in shown {
+                if is_odd(line) {
+                    odd.push(format!(
+                        "{}:{}: {}",
+                        path.display(),
+                        number + 1,
+                        line.trim()
+                    ));
+                }
+            }
+        });
+    }
+    for command in pages::commands() {
+        for (long, flag) in flags(&command) {
+            let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+            if is_odd(&help) {
+                odd.push(format!("{} --{long}: {help}", command.get_name()));
+            }
+        }
+    }
+    assert!(odd.is_empty(), "{}", odd.join("\n"));
+}
+
+/// Every Rust file in a folder `src` below `folder`.
+fn sources(folder: &Path, each: &mut impl FnMut(&Path, &str)) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("target") {
+                sources(&path, each);
+            }
+            continue;
+        }
+        let is_rust = path.extension().is_some_and(|ending| ending == "rs");
+        if is_rust && path.iter().any(|part| part == "src") {
+            each(&path, &std::fs::read_to_string(&path).unwrap());
         }
     }
 }

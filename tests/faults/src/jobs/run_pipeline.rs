@@ -39,15 +39,27 @@ Outputs:
   Image: {Value: !Ref AMIId}
 ";
 
+/// A validation of CloudFormation refuses it: there is a bucket of that name.
+const INVALID: &str = "Parameters:
+  AMIId: {Type: String}
+Resources:
+  Data: {Type: 'AWS::S3::Bucket', Properties: {BucketName: NAME}}
+";
+
 const OLD: &str = "ami-0aaaaaaaaaaaaaaaa";
 const NEW: &str = "ami-0bbbbbbbbbbbbbbbb";
 
-/// With `create` there is no stack; with `update` there is one with another image.
+/// With `create` there is no stack; with `update` there is one with another image; with `invalid` there is none, and the
+/// template is refused.
 pub(super) fn prepare<'a>(way: &str, world: &'a World<'a>) -> Option<Job<'a>> {
     let World { server, name, .. } = *world;
     bucket(server, name);
     // Stored as a user's release stores it, with a checksum.
-    std::fs::write(world.folder.path().join("app.yml"), APP).unwrap();
+    let template = match way {
+        "invalid" => INVALID.replace("NAME", name),
+        _ => APP.to_owned(),
+    };
+    std::fs::write(world.folder.path().join("app.yml"), template).unwrap();
     Program::of_workspace("package-template")?
         .dir(world.folder.path())
         .envs(server.env())
@@ -66,7 +78,7 @@ pub(super) fn prepare<'a>(way: &str, world: &'a World<'a>) -> Option<Job<'a>> {
     }
     let definition = PIPELINE.replace("NAME", name).replace("AMI_ID", NEW);
     std::fs::write(world.folder.path().join("pipeline.yml"), definition).unwrap();
-    let creates = way == "create";
+    let creates = way != "update";
     Some(Job {
         program: Program::of_workspace("run-pipeline")?
             .dir(world.folder.path())

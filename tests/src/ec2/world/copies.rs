@@ -121,6 +121,7 @@ impl State {
                 .map(str::to_owned),
             source_image: Some((source_region.to_owned(), source.id.clone())),
             root_device: source.root_device.clone(),
+            kept_devices: source.kept_devices.clone(),
             devices,
             tags,
             ..Image::available(&image, request.param("Name").unwrap_or(""))

@@ -76,6 +76,7 @@ impl State {
 
     /// Brings everything that goes by the clock to where it is now.
     pub(super) fn pass_time(&mut self) {
+        self.pass_time_of_snapshots();
         let now = self.rules.elapsed();
         let mut timed = Vec::new();
         for (id, under_way) in &self.here.under_way {
@@ -143,7 +144,7 @@ impl State {
     }
 
     /// Completes a snapshot that is still pending, at that time of the world.
-    fn complete(&mut self, id: &str, bytes: u64, at: Duration) {
+    pub(super) fn complete(&mut self, id: &str, bytes: u64, at: Duration) {
         let time = self.rules.written(at);
         if let Ok(snapshot) = self.snapshot(id)
             && snapshot.state == "pending"

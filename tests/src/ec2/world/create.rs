@@ -1,8 +1,57 @@
 //! CreateImage.
 
 use super::{Answer, State, missing, next_outcome, refuse_dry_run};
-use crate::ec2::{Image, Snapshot, xml};
+use crate::ec2::{Image, Instance, Snapshot, Volume, xml};
 use crate::fake_aws::{Reply, Request};
+
+/// What a request changes in the mapping, by device.
+#[derive(Default)]
+struct Changes {
+    left_out: Vec<String>,
+    kept: Vec<String>,
+}
+
+/// Reads the mapping of a request, and refuses what CreateImage does not change: its page says that this is all but
+/// DeleteOnTermination. Which code EC2 gives is unproven.
+fn changes(request: &Request, instance: &Instance) -> Result<Changes, Reply> {
+    let invalid = |message: String| Reply::error(400, "InvalidBlockDeviceMapping", message);
+    let mut changes = Changes::default();
+    for n in 1.. {
+        let prefix = format!("BlockDeviceMapping.{n}");
+        let Some(device) = request.param(&format!("{prefix}.DeviceName")) else {
+            break;
+        };
+        if !instance
+            .volumes
+            .iter()
+            .any(|volume| volume.device == device)
+        {
+            return Err(invalid(format!("The device '{device}' is not attached")));
+        }
+        let fixed = [
+            "VolumeSize",
+            "VolumeType",
+            "Iops",
+            "Throughput",
+            "Encrypted",
+        ];
+        let is_given = |name: &&str| request.param(&format!("{prefix}.Ebs.{name}")).is_some();
+        if let Some(name) = fixed.into_iter().find(is_given) {
+            return Err(invalid(format!("{name} of {device} cannot be changed")));
+        }
+        if request.param(&format!("{prefix}.NoDevice")).is_some() {
+            if device == instance.root_device {
+                return Err(invalid(format!(
+                    "the root device {device} cannot be left out"
+                )));
+            }
+            changes.left_out.push(device.to_owned());
+        } else if request.param(&format!("{prefix}.Ebs.DeleteOnTermination")) == Some("false") {
+            changes.kept.push(device.to_owned());
+        }
+    }
+    Ok(changes)
+}
 
 impl State {
     pub(super) fn create_image(&mut self, request: &Request) -> Answer {
@@ -22,13 +71,15 @@ impl State {
             let message = format!("The instance '{id}' has no EBS root device");
             return Err(Reply::error(400, "InvalidParameterValue", message));
         }
+        let changes = changes(request, &instance)?;
         refuse_dry_run(request)?;
         self.created += 1;
         let image = format!("ami-{:017x}", self.created);
         let now = self.rules.written(self.rules.elapsed());
         let mut devices = Vec::new();
         let mut made = Vec::new();
-        for (n, volume) in instance.volumes.iter().enumerate() {
+        let mapped = |volume: &&Volume| !changes.left_out.contains(&volume.device);
+        for (n, volume) in instance.volumes.iter().filter(mapped).enumerate() {
             let snapshot = Snapshot {
                 volume: volume.id.clone(),
                 size: volume.size,
@@ -53,6 +104,7 @@ impl State {
             created: now,
             source_instance: Some(id.to_owned()),
             root_device: instance.root_device.clone(),
+            kept_devices: changes.kept,
             devices,
             tags: request.tags_for("image"),
             ..Image::available(&image, &name)

@@ -19,6 +19,16 @@ impl Ec2World {
         self.state().rules.copy_outcomes = outcomes.into_iter().map(Into::into).collect();
     }
 
+    /// Lets snapshots by CreateSnapshots be completed after so long; without it they are at once.
+    pub fn snapshots_take(&self, time: Duration) {
+        self.state().rules.snapshots_take = time;
+    }
+
+    /// Lets snapshots by CreateSnapshots end in the state `error`.
+    pub fn snapshots_fail(&self, fails: bool) {
+        self.state().rules.snapshots_fail = fails;
+    }
+
     /// Counts time with `elapsed`, the time since the test began; without it time stands still,
     /// so that everything is created at once. `elapsed` must not ask this world.
     pub fn clock(&self, elapsed: impl Fn() -> Duration + Send + Sync + 'static) {

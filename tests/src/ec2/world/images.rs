@@ -119,11 +119,24 @@ impl State {
 
     pub(super) fn modify_image_attribute(&mut self, request: &Request) -> Answer {
         let id = request.param("ImageId").ok_or_else(|| missing("ImageId"))?;
+        if let Some(version) = request.param("ImdsSupport.Value") {
+            if version != "v2.0" {
+                // Which code EC2 gives is unproven.
+                let message = format!("Value ({version}) for parameter imdsSupport is invalid.");
+                return Err(Reply::error(400, "InvalidParameterValue", message));
+            }
+            let version = version.to_owned();
+            self.refuse_unavailable(id)?;
+            refuse_dry_run(request)?;
+            self.image(id)?.imds = Some(version);
+            return Ok(xml::done("ModifyImageAttribute"));
+        }
         let kinds = ["UserId", "OrganizationArn", "OrganizationalUnitArn"];
         let added = permissions(request, "LaunchPermission.Add", &kinds);
         let removed = permissions(request, "LaunchPermission.Remove", &kinds);
         if added.is_empty() && removed.is_empty() {
-            let message = "the fake EC2 knows no attribute but LaunchPermission; teach it";
+            let message =
+                "the fake EC2 knows no attribute but LaunchPermission and ImdsSupport; teach it";
             return Err(Reply::error(501, "NotScripted", message));
         }
         self.refuse_unavailable(id)?;

@@ -11,10 +11,11 @@ use crate::stack::Stack;
 use crate::statements;
 
 /// Each build's project and role.
-const BUILDS: [(&str, &str); 4] = [
+const BUILDS: [(&str, &str); 5] = [
     ("ValidateProject", "ValidateRole"),
     ("ScanProject", "ScanRole"),
     ("DeployProject", "DeployRole"),
+    ("WarmProject", "WarmRole"),
     ("AmiProject", "AmiRole"),
 ];
 
@@ -29,6 +30,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     let stack = Stack::load(folder, "pipeline.yml")?
         .configured(folder, "pipeline-prod.json")?
         .with(&[
+            ("WarmSnapshot", "yes"),
             ("ReleaseBucketName", "release"),
             ("ReleasePrefix", "programs"),
         ]);

@@ -1,6 +1,6 @@
 //! `pipeline.yml`: one template, three environments, optional stages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     retention(&stack, faults)?;
     scan(&stack, faults)?;
     ami_actions(folder, &stack, faults)?;
+    warm_start(folder, &stack, faults)?;
     approval(&stack, faults)?;
     deadlines(&stack, faults)
 }
@@ -349,6 +350,81 @@ fn ami_actions(folder: &Path, stack: &Stack, faults: &mut Faults) -> Result<(), 
     registered(folder, stack, faults)
 }
 
+/// What the build of a warm start may do.
+const WARM_ACTIONS: [&str; 8] = [
+    "codebuild:BatchGetBuilds",
+    "ec2:CreateSnapshots",
+    "ec2:CreateTags",
+    "ec2:DeleteSnapshot",
+    "ec2:DescribeImages",
+    "ec2:DescribeInstances",
+    "ec2:DescribeSnapshots",
+    "ec2:DescribeVolumes",
+];
+
+/// The warm start runs beside the deployment and is one run with the image: with the same key, whoever makes the image.
+fn warm_start(folder: &Path, stack: &Stack, faults: &mut Faults) -> Result<(), String> {
+    let without = stack.with(&[("WarmSnapshot", "no")]);
+    for id in ["WarmProject", "WarmRole", "WarmLogs"] {
+        faults.unless(
+            !without.exists(id)?,
+            format!("{id} exists without a warm start"),
+        );
+    }
+    for value in ["codebuild", "worker"] {
+        let stack = stack.with(&[("WarmSnapshot", "yes"), ("AmiAction", value)]);
+        projects(folder, &stack, faults)?;
+        let pipeline = stack.pipeline()?;
+        let (build, warm) = (
+            action(&pipeline, "Build", "Build")?,
+            action(&pipeline, "Build", "Warm")?,
+        );
+        faults.equal(
+            "when the warm start runs",
+            &json!(warm.run_order),
+            json!(build.run_order),
+        );
+        let image = match value {
+            "worker" => settings_of_the_worker(&stack)?,
+            _ => settings_of_the_build(&stack)?,
+        };
+        let found = settings_of(&stack, "Build", "Warm", "WarmProject")?;
+        for name in [
+            "INSTANCE_ID",
+            "AMI_NAME",
+            "MAKE_AMI_APP",
+            "MAKE_AMI_TAG",
+            "MAKE_AMI_RUN",
+        ] {
+            faults.equal(
+                format!("{name} of the warm start, with {value}"),
+                &json!(found.get(name)),
+                json!(image.get(name)),
+            );
+        }
+        let statements = statements::allowing(&stack)?;
+        let own = statements
+            .iter()
+            .filter(|one| one.owner == "WarmRole" && one.policy == "warm");
+        let granted: BTreeSet<&String> = own.clone().flat_map(|one| &one.actions).collect();
+        faults.equal(
+            "what the warm start may do",
+            &json!(granted),
+            json!(WARM_ACTIONS),
+        );
+        let instances = own
+            .filter(|one| one.sid == "SnapshotInstance")
+            .flat_map(|one| &one.resources);
+        let instances: Vec<&String> = instances.filter(|one| one.contains(":instance/")).collect();
+        faults.equal(
+            "whose volumes the warm start may snapshot",
+            &json!(instances),
+            json!(["arn:aws:ec2:eu-central-1:123456789012:instance/i-00000000000000000"]),
+        );
+    }
+    Ok(())
+}
+
 /// CodePipeline refuses what the action type does not declare.
 fn registered(folder: &Path, stack: &Stack, faults: &mut Faults) -> Result<(), String> {
     let actions = Stack::load(folder, "custom-actions.yml")?.with(&[
@@ -376,11 +452,20 @@ fn registered(folder: &Path, stack: &Stack, faults: &mut Faults) -> Result<(), S
 
 /// What make-ami gets in the build: the project's variables and those of the action.
 fn settings_of_the_build(stack: &Stack) -> Result<BTreeMap<String, String>, String> {
+    settings_of(stack, "AMI", "AMI", "AmiProject")
+}
+
+fn settings_of(
+    stack: &Stack,
+    stage: &str,
+    name: &str,
+    project: &str,
+) -> Result<BTreeMap<String, String>, String> {
     let pipeline = stack.pipeline()?;
-    let of_the_action = action(&pipeline, "AMI", "AMI")?.setting("EnvironmentVariables");
+    let of_the_action = action(&pipeline, stage, name)?.setting("EnvironmentVariables");
     let of_the_action: Value = serde_json::from_str(of_the_action.unwrap_or("[]"))
         .map_err(|error| format!("EnvironmentVariables: {error}"))?;
-    let project = stack.properties("AmiProject")?;
+    let project = stack.properties(project)?;
     let of_the_project = &project["Environment"]["EnvironmentVariables"];
     let all = [
         (of_the_project, "Name", "Value"),
@@ -416,24 +501,39 @@ fn settings_of_the_worker(stack: &Stack) -> Result<BTreeMap<String, String>, Str
 
 /// make-ami gives up before CodeBuild ends the build, and says how to go on.
 fn deadlines(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
-    let project = stack.properties("AmiProject")?;
-    let minutes = project["TimeoutInMinutes"].as_str().unwrap_or_default();
-    let limit = Duration::from_secs(60 * minutes.parse::<u64>().unwrap_or_default());
-    let variables = project["Environment"]["EnvironmentVariables"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let own = variables
-        .iter()
-        .find(|one| one["Name"] == "MAKE_AMI_TIMEOUT");
-    let own = own
-        .and_then(|one| one["Value"].as_str())
-        .unwrap_or_default();
-    let own = humantime::parse_duration(own).unwrap_or(Duration::MAX);
-    faults.unless(
-        own < limit,
-        format!("make-ami waits {own:?}, not less than its build's {limit:?}"),
-    );
+    for hours in ["8", "24", "36"] {
+        let project = stack
+            .with(&[("ImageHours", hours)])
+            .properties("AmiProject")?;
+        let minutes = project["TimeoutInMinutes"].as_str().unwrap_or_default();
+        let minutes = minutes.parse::<u64>().unwrap_or_default();
+        faults.equal(
+            format!("minutes of a build of {hours} hours"),
+            &json!(minutes / 60),
+            json!(hours.parse::<u64>().unwrap_or_default()),
+        );
+        // <https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html>
+        faults.unless(
+            (5..=2160).contains(&minutes),
+            format!("a build of {minutes} minutes is refused"),
+        );
+        let limit = Duration::from_secs(60 * minutes);
+        let variables = project["Environment"]["EnvironmentVariables"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let own = variables
+            .iter()
+            .find(|one| one["Name"] == "MAKE_AMI_TIMEOUT");
+        let own = own
+            .and_then(|one| one["Value"].as_str())
+            .unwrap_or_default();
+        let own = humantime::parse_duration(own).unwrap_or(Duration::MAX);
+        faults.unless(
+            own < limit,
+            format!("make-ami waits {own:?}, not less than its build's {limit:?}"),
+        );
+    }
     Ok(())
 }
 

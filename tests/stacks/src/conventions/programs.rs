@@ -37,7 +37,7 @@ pub const POLICIES: [(&str, &str, &str, Program); 4] = [
 
 /// What a program documents and these stacks do not grant: the program needs it only with a setting
 /// that they do not use. Program, actions, reason.
-pub const NOT_NEEDED: [(&str, &[&str], &str); 14] = [
+pub const NOT_NEEDED: [(&str, &[&str], &str); 15] = [
     (
         "deploy-app",
         &["secretsmanager:GetSecretValue"],
@@ -76,7 +76,7 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 14] = [
     (
         "make-ami",
         &["ec2:CopyImage"],
-        "MAKE_AMI_COPY_TO is not set",
+        "MAKE_AMI_COPY_TO and MAKE_AMI_ENCRYPT are not set",
     ),
     (
         "make-ami",
@@ -103,6 +103,11 @@ pub const NOT_NEEDED: [(&str, &[&str], &str); 14] = [
             "ec2:ReplaceImageInstanceTypeSpecification",
         ],
         "MAKE_AMI_PROTECT and MAKE_AMI_INSTANCE_TYPE are not set",
+    ),
+    (
+        "make-ami",
+        &["ec2:CreateSnapshots"],
+        "`warm` makes them, in a build with a role of its own",
     ),
     (
         "make-ami",

@@ -27,6 +27,7 @@ const ANY_RESOURCE: [(&str, &str, &str); 10] = [
         "Systems Manager takes no resource for looking at instances' agents",
     ),
     ("AmiRole", "Look", "EC2 takes no resource for looking"),
+    ("WarmRole", "Look", "EC2 takes no resource for looking"),
     (
         "AmiRole",
         "LookWhoUsesImages",
@@ -92,11 +93,16 @@ const KINDS: [&str; 13] = [
 ];
 
 /// Statements about all of a kind that no condition holds, with the reason.
-const ANY_OF_A_KIND: [(&str, &str, &str); 3] = [
+const ANY_OF_A_KIND: [(&str, &str, &str); 4] = [
     (
         "AmiRole",
         "CreateImage",
         "image and snapshots have no ids before; the instance is exact",
+    ),
+    (
+        "WarmRole",
+        "SnapshotInstance",
+        "snapshots have no ids before; the instance is exact, and decides which volumes",
     ),
     (
         "AmiRole",
@@ -178,6 +184,7 @@ fn stacks(folder: &Path) -> Result<Vec<(&'static str, Stack)>, String> {
                 ("Validation", "yes"),
                 ("ImageScan", "yes"),
                 ("AmiScan", "gate"),
+                ("WarmSnapshot", "yes"),
                 ("DeployMode", "change-set"),
                 ("AlarmTopicArn", TOPIC),
             ],

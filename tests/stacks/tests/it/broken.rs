@@ -46,6 +46,7 @@ const GUARDED: &[&[Change]] = &[
 const RESOLVED: &[&[Change]] = &[
     alarms::RESOLVED,
     app::RESOLVED,
+    app::rollout::RESOLVED,
     app_ecs::RESOLVED,
     buckets::RESOLVED,
     build_instance::RESOLVED,
@@ -53,6 +54,7 @@ const RESOLVED: &[&[Change]] = &[
     files::RESOLVED,
     network::RESOLVED,
     pipeline::RESOLVED,
+    pipeline::roles::RESOLVED,
 ];
 
 /// For scripts/cfn-check: the part, part of what it says, file, old, new.

@@ -374,9 +374,8 @@ fn the_switches_deploy_too() {
     );
 }
 
-/// Each update strategy makes its group. An update from one to another cannot be tried: moto sees no change that comes
-/// through a condition (findings/moto-change-by-a-condition-is-not-seen.sh), and starts no instance refresh. What a refresh
-/// does on an account is marked in cfn/README.md.
+/// Each update strategy makes its group. An update from one to another is tried elsewhere: moto sees no change that comes
+/// through a condition (findings/moto-change-by-a-condition-is-not-seen.sh).
 #[test]
 fn each_update_strategy_makes_its_group() {
     let Some(moto) = Moto::start() else { return };

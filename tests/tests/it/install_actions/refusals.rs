@@ -72,7 +72,7 @@ fn what_is_missing_or_misspelt_is_refused_before_anything_is_fetched() {
     world.refused(
         &dash().env("ACTIONS_RELEASE", "/no/such").run(),
         2,
-        "which is no folder",
+        "which is not a folder",
     );
     world.refused(&world.dash(&[]).run(), 2, "usage:");
     // Both would go to one place.
@@ -121,7 +121,7 @@ fn a_folder_that_cannot_be_written_to_is_refused() {
     world.refused(
         &into(&world.at("nowhere")),
         2,
-        "is no folder that can be written to",
+        "is not a folder that can be written to",
     );
     // Not even root writes there.
     world.refused(&into(Path::new("/proc")), 2, "cannot install: /proc ");

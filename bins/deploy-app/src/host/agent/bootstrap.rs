@@ -1,11 +1,12 @@
 //! Putting the agent onto the host, and starting it.
 //!
-//! This is all the shell that a host must have. In the usual case one channel does: a few lines of a POSIX shell find the
-//! agent, verify its digest and become it. Otherwise they say what is missing. Then a second channel receives the agent, after
-//! the first has ended, for there are servers with one channel a connection.
+//! This is all the shell that a host must have. In the usual case one channel does: a line for a POSIX shell finds the
+//! agent, verifies its digest and becomes it. Otherwise it says what is missing. Then a second channel receives the agent,
+//! after the first has ended, for there are servers with one channel a connection.
 
 use action::export::quote::posix as quote;
 use action::wait::Limits;
+use agent_protocol::frame::FrameError;
 use agent_protocol::hello::{Hello, HelloError, LENGTH, MAGIC};
 use ssh::{
     ExecError, ExecEvent, ExecReader as _, ExecWriter as _, OutputMode, ScriptReader, ScriptWriter,
@@ -52,6 +53,9 @@ pub(crate) enum StartError {
     /// It speaks otherwise than this program.
     #[error(transparent)]
     Hello(#[from] HelloError),
+    /// What is said to it at once cannot be sent.
+    #[error(transparent)]
+    Opening(#[from] FrameError),
     /// This build has none.
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -84,21 +88,18 @@ enum Said {
     Other(String),
 }
 
-/// Starts the agent on the host, and puts it there first where that is due.
+/// Starts the agent on the host, and puts it there first where that is due. `opening` is what is said to it at once: it
+/// is an argument of the command, for a server takes no input before it has started a command.
 pub(super) async fn start(
     session: &Session,
     folders: &Folders,
+    opening: &[u8],
     limits: &Limits,
 ) -> Result<Started, StartError> {
     let programs = program::all()?;
-    let machine = match begin(
-        session,
-        &start_script(&programs, folders),
-        &programs,
-        limits,
-    )
-    .await?
-    {
+    let opening = program::hex(opening);
+    let script = start_script(&programs, folders, &opening);
+    let machine = match begin(session, &script, &programs, limits).await? {
         Answer::Started(started) => return Ok(*started),
         Answer::Said(Said::Absent { machine }) => machine,
         Answer::Said(said) => return Err(StartError::Silent(said.to_string())),
@@ -117,29 +118,17 @@ pub(super) async fn start(
     let mode = OutputMode::Progress("the agent");
     let output = session.exec(&script, stdin, mode, limits).await?;
     let said = Said::parse(&String::from_utf8_lossy(&output.stdout));
-    let script = match said {
+    let (path, how) = match said {
         Said::Put {
             path,
             is_verifiable: true,
-        } => {
-            format!(
-                "{}exec {} serve {}",
-                path_first(folders),
-                quote(&path),
-                program.digest
-            )
-        }
+        } => (path, "serve"),
         Said::Put {
             path,
             is_verifiable: false,
         } => {
-            tracing::warn!("the host has no sha256sum: the agent is sent anew each time");
-            format!(
-                "{}exec {} serve-once {}",
-                path_first(folders),
-                quote(&path),
-                program.digest
-            )
+            tracing::warn!("the host has no sha256sum: the agent is sent each time");
+            (path, "serve-once")
         }
         Said::NoFolder(tried) => return Err(StartError::NoFolder(tried)),
         other => {
@@ -149,6 +138,12 @@ pub(super) async fn start(
             ));
         }
     };
+    let script = format!(
+        "{first}exec {path} {how} {digest} {opening}",
+        first = path_first(folders),
+        path = word(&path),
+        digest = program.digest,
+    );
     match begin(session, &script, std::slice::from_ref(program), limits).await? {
         Answer::Started(started) => Ok(*started),
         Answer::Said(said) => Err(StartError::Silent(said.to_string())),
@@ -171,7 +166,8 @@ async fn begin(
     }
 }
 
-/// The same. Gives nothing where the script began only after `latest`, when its input had been ended.
+/// The same. Gives nothing where the script began only after `latest`, when its input had been ended, and could have gone on
+/// with more.
 async fn begin_by(
     session: &Session,
     script: &str,
@@ -181,13 +177,14 @@ async fn begin_by(
 ) -> Result<Option<Answer>, StartError> {
     let beginning = async {
         let (mut read, write) = session.converse(script, limits).await?;
+        // Where the script ended already, it says why.
+        let hello = Hello::of_client().to_bytes().to_vec();
+        drop(write.write(hello).await);
         let (mut came, mut tail, mut status) = (Vec::new(), Vec::new(), None);
         let mut has_input = true;
         loop {
-            if came.len() >= LENGTH && came.starts_with(&MAGIC) {
-                if !has_input {
-                    return Ok(None);
-                }
+            let is_there = came.len() >= LENGTH && came.starts_with(&MAGIC);
+            if is_there && has_input {
                 break;
             }
             let event = if has_input && !read.has_begun() {
@@ -212,9 +209,17 @@ async fn begin_by(
                     if let Some(error) = read.not_run(status, tail.clone()) {
                         return Err(error.into());
                     }
-                    let said = Said::parse(&String::from_utf8_lossy(&came));
-                    if status == 0 {
-                        return Ok(Some(Answer::Said(said)));
+                    match (is_there, status) {
+                        (true, 0) => return Ok(None),
+                        // Something else took our hello in, and then the end of the input.
+                        (true, status) => {
+                            return Err(ExecError::NotRun { status, said: tail }.into());
+                        }
+                        (false, 0) => {
+                            let said = Said::parse(&String::from_utf8_lossy(&came));
+                            return Ok(Some(Answer::Said(said)));
+                        }
+                        (false, _) => {}
                     }
                     let why = format!("exit status {status} {}", tail.join("; "));
                     return Err(StartError::Silent(why.trim().to_owned()));
@@ -223,17 +228,8 @@ async fn begin_by(
         }
         let rest = came.split_off(LENGTH);
         let hello = came.try_into().map_err(|_| HelloError::Foreign)?;
-        let theirs = Hello::from_bytes(&hello)?;
-        let ours = programs
-            .iter()
-            .map(|program| Hello::new(program.digest_bytes()));
-        let ours = ours
-            .clone()
-            .find(|ours| ours.agent == theirs.agent)
-            .or_else(|| ours.clone().next())
-            .ok_or(HelloError::OtherAgent)?;
-        ours.fits(theirs)?;
-        write.write(ours.to_bytes().to_vec()).await?;
+        let known: Vec<[u8; 32]> = programs.iter().map(Program::digest_bytes).collect();
+        Hello::from_bytes(&hello)?.is_one_of(&known)?;
         Ok(Some(Answer::Started(Box::new(Started {
             read,
             write,
@@ -266,43 +262,52 @@ const EVERYWHERE: &str = r#""$T/.deploy/agent" "${XDG_CACHE_HOME:-${HOME:-/nowhe
 /// The folders that are tried, as words of a shell.
 fn folders(folders: &Folders) -> String {
     match &folders.chosen {
-        Some(chosen) => quote(chosen),
+        Some(chosen) => word(chosen),
         None => EVERYWHERE.to_owned(),
+    }
+}
+
+/// A word of a POSIX shell, without single quotes where that can be: then login shells read the script alike, and it is
+/// a part of the command.
+fn word(text: &str) -> String {
+    match text.contains(['"', '$', '`', '\\', '\'', '!']) {
+        false => format!("\"{text}\""),
+        true => quote(text),
     }
 }
 
 /// A command that has commands looked for where a setting says, before anywhere else.
 fn path_first(at: &Folders) -> String {
     match &at.path {
-        Some(path) => format!("PATH={}:$PATH; export PATH\n", quote(path)),
+        Some(path) => format!("PATH={}:$PATH; export PATH; ", word(path)),
         None => String::new(),
     }
 }
 
-/// Finds the agent, verifies it and becomes it.
-fn start_script(programs: &[Program], at: &Folders) -> String {
+/// Finds the agent, verifies it and becomes it: one line.
+fn start_script(programs: &[Program], at: &Folders, opening: &str) -> String {
     let mut cases = String::new();
     for program in programs {
         let names = names(program.machine).join("|");
         cases += &format!("{names}) n={};; ", program.digest);
     }
     format!(
-        r#"{first}T={target}; m=$(uname -m)
-case $m in {cases}*) echo "absent $m"; exit 0;; esac
-{OWN}
-for d in {folders}; do
-  f=$d/$n; [ -x "$f" ] && own "$d" || continue
-  case $(sha256sum <"$f" 2>/dev/null) in "$n"*) if "$f" probe 2>/dev/null; then exec "$f" serve "$n"; fi;; esac
-done
-echo "absent $m""#,
+        concat!(
+            r#"{first}T={target}; m=$(uname -m); case $m in {cases}*) echo "absent $m"; exit 0;; esac; {OWN}; "#,
+            r#"for d in {folders}; do f=$d/$n; [ -x "$f" ] && own "$d" || continue; "#,
+            r#"case $(sha256sum <"$f" 2>/dev/null) in "$n"*) "#,
+            r#"if "$f" probe 2>/dev/null; then exec "$f" serve "$n" {opening}; fi;; esac; done; echo "absent $m""#,
+        ),
         first = path_first(at),
-        target = quote(&at.target),
+        target = word(&at.target),
         folders = folders(at),
+        opening = opening,
+        cases = cases,
+        OWN = OWN,
     )
 }
 
-/// Receives the agent on standard input, and looks for a folder where it can be executed. Old agents go: one that runs does
-/// not need its file any more.
+/// Receives the agent on standard input, and looks for a folder where it can be executed.
 fn put_script(program: &Program, at: &Folders, length: usize) -> String {
     format!(
         r#"umask 077; T={target}; n={digest}; g=; t=
@@ -316,7 +321,6 @@ for d in {folders}; do
   h=$(sha256sum <"$f" 2>/dev/null); v=put; case $h in "$n"*) ;; '') v=once;; *) echo 'it was altered on the way' >&2; rm -f "$f" "$g"; exit 1;; esac
   if "$f" probe 2>/dev/null; then
     p=$d/$n; [ $v = put ] || p=$d/once.$$
-    for o in "$d"/[0-9a-f]*; do case $o in */"$n") ;; *) [ $v = once ] || rm -f "$o";; esac; done
     mv -f "$f" "$p" && {{ [ "$g" = "$f" ] || rm -f "$g"; printf '%s\n' "$v $p"; exit 0; }}
   fi
   [ "$g" = "$f" ] || rm -f "$f"

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::bootstrap::{self, Folders, StartError};
 use super::command;
 use super::files;
-use super::link::Link;
+use super::link::{self, Asked, Link};
 use super::stream::{self, ConnectError, HostStream};
 
 /// A connected host. Clones share the connection and the agent.
@@ -28,15 +28,19 @@ impl std::fmt::Debug for Host {
 }
 
 impl Host {
-    /// Starts the agent over a connection.
+    /// Starts the agent over a connection, and has it begin with this, which costs no round trip of its own. It must be
+    /// something that any agent may do: which one answers is found out only then.
     pub(crate) async fn start(
         session: Session,
         folders: &Folders,
+        (paths, operation): (&Paths, Operation),
         limits: &Limits,
-    ) -> Result<Self, StartError> {
-        let started = bootstrap::start(&session, folders, limits).await?;
-        let link = Link::new(started);
-        Ok(Self { session, link })
+    ) -> Result<(Self, Asked), StartError> {
+        let paths = paths.clone();
+        let opening = link::opening(Request::Files { paths, operation })?;
+        let started = bootstrap::start(&session, folders, &opening, limits).await?;
+        let (link, asked) = Link::new(started);
+        Ok((Self { session, link }, asked))
     }
 
     /// The connection that it is reached by.
@@ -74,7 +78,20 @@ impl Host {
         mode: OutputMode,
         limits: &Limits,
     ) -> Result<Result<Vec<u8>, AgentError>, ExecError> {
-        files::run(&self.link, request, stdin, mode, limits).await
+        let (paths, operation) = request;
+        let paths = paths.clone();
+        let asked = self.link.ask(Request::Files { paths, operation })?;
+        files::told(&self.link, asked, stdin, mode, limits).await
+    }
+
+    /// What [`Host::start`] had the agent begin with, told as [`Host::files`] does.
+    pub(crate) async fn told(
+        &self,
+        asked: Asked,
+        mode: OutputMode,
+        limits: &Limits,
+    ) -> Result<Result<Vec<u8>, AgentError>, ExecError> {
+        files::told(&self.link, asked, Stdin::Empty, mode, limits).await
     }
 
     /// Has the agent do something that has no output.

@@ -1,23 +1,20 @@
 //! What the agent does with the store of releases.
 
 use action::wait::Limits;
-use agent_protocol::message::{AgentError, Answer, Request};
-use filesync::{Operation, Paths};
+use agent_protocol::message::{AgentError, Answer};
 use ssh::{ExecError, ExecEvent, ExecReader, OutputMode, Stdin, collect};
 
 use super::command::Writer;
 use super::link::{Asked, Came, Link};
 
-/// Has the agent do it; gives what [`filesync::operation::result`] reads.
-pub(super) async fn run(
+/// Sends its input and waits for its end; gives what [`filesync::operation::result`] reads.
+pub(super) async fn told(
     link: &Link,
-    (paths, operation): (&Paths, Operation),
+    asked: Asked,
     stdin: Stdin,
     mode: OutputMode,
     limits: &Limits,
 ) -> Result<Result<Vec<u8>, AgentError>, ExecError> {
-    let paths = paths.clone();
-    let asked = link.ask(Request::Files { paths, operation })?;
     let writer = Writer(asked.input());
     let mut reader = Reader {
         asked,

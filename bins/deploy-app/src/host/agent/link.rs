@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use agent_protocol::frame::{Decoder, encode};
+use agent_protocol::frame::{Decoder, FrameError, encode};
 use agent_protocol::message::{AgentError, Answer, FromAgent, Request, RequestId, Stream, ToAgent};
 use agent_protocol::window::{CHUNK, WINDOW};
 use ssh::{ExecError, ExecEvent, ExecReader as _, ExecWriter as _, ScriptReader, ScriptWriter};
@@ -52,19 +52,29 @@ struct Routes {
     closed: Option<ExecError>,
 }
 
+/// The number of the request that an agent is started with.
+const FIRST: RequestId = 1;
+
+/// The bytes of the request that an agent is started with.
+pub(super) fn opening(request: Request) -> Result<Vec<u8>, FrameError> {
+    encode(&ToAgent::Request { id: FIRST, request })
+}
+
 impl Link {
-    /// Speaks with an agent that has said hello.
-    pub(super) fn new(started: Started) -> Self {
+    /// Speaks with an agent that has said hello. The second is the request that it was started with.
+    pub(super) fn new(started: Started) -> (Self, Asked) {
         let (tell, queue) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             routes: Mutex::default(),
-            next: AtomicU32::new(1),
+            next: AtomicU32::new(FIRST + 1),
             queue: tell,
         });
+        let link = Self { shared };
+        let first = link.expect(FIRST);
         let Started { read, write, rest } = started;
         tokio::spawn(write_all(write, queue));
-        tokio::spawn(read_all(read, rest, Arc::downgrade(&shared)));
-        Self { shared }
+        tokio::spawn(read_all(read, rest, Arc::downgrade(&link.shared)));
+        (link, first)
     }
 
     /// Whether the agent is gone.
@@ -74,35 +84,38 @@ impl Link {
 
     /// Gives the agent up: it did not even answer that something was ended.
     pub(super) fn give_up(&self) {
-        let why = "the agent on the host does not answer any more".to_owned();
+        let why = "the agent on the host no longer answers".to_owned();
         self.shared.close(ExecError::Lost(why));
     }
 
     /// Begins a request.
     pub(super) fn ask(&self, request: Request) -> Result<Asked, ExecError> {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        let asked = self.expect(id);
+        self.say(ToAgent::Request { id, request })?;
+        Ok(asked)
+    }
+
+    /// Has what comes for a request handed over. Once the agent is gone, nothing comes.
+    fn expect(&self, id: RequestId) -> Asked {
         let (tell, came) = mpsc::unbounded_channel();
         let window = Arc::new(Semaphore::new(WINDOW as usize));
-        {
-            let mut routes = self.shared.routes();
-            if let Some(error) = &routes.closed {
-                return Err(error.clone());
-            }
-            let route = Route {
-                came: tell,
-                window: Arc::clone(&window),
-            };
+        let route = Route {
+            came: tell,
+            window: Arc::clone(&window),
+        };
+        let mut routes = self.shared.routes();
+        if routes.closed.is_none() {
             routes.open.insert(id, route);
         }
-        let asked = Asked {
+        drop(routes);
+        Asked {
             id,
             link: self.clone(),
             came,
             window,
             is_over: false,
-        };
-        self.say(ToAgent::Request { id, request })?;
-        Ok(asked)
+        }
     }
 
     fn say(&self, message: ToAgent) -> Result<(), ExecError> {
@@ -160,7 +173,7 @@ impl Shared {
 }
 
 /// A request that is under way. The agent ends it when this is dropped before its answer came.
-pub(super) struct Asked {
+pub(crate) struct Asked {
     id: RequestId,
     link: Link,
     came: mpsc::UnboundedReceiver<Came>,

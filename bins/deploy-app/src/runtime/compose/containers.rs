@@ -70,7 +70,9 @@ fn listed(ps: &[u8]) -> Result<Vec<Value>, String> {
             .filter(|line| !line.trim().is_empty())
             .map(serde_json::from_str)
             .collect::<Result<_, _>>()
-            .map_err(|error| format!("Compose's list of containers makes no sense: {error}")),
+            .map_err(|error| {
+                format!("cannot read the list of containers that Compose printed: {error}")
+            }),
     }
 }
 

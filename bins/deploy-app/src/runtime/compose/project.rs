@@ -128,7 +128,7 @@ fn taken(name: &str, holder: &Holder, target: &str) -> Taken {
         whole
     };
     let own = format!(
-        "DEPLOY_APP_PROJECT={other}, or any name that nobody has, gives this application a project of its own"
+        "DEPLOY_APP_PROJECT={other}, or any other unused name, gives this application a project of its own"
     );
     let (by, hint) = match holder {
         Holder::Target(by) => (
@@ -139,7 +139,7 @@ fn taken(name: &str, holder: &Holder, target: &str) -> Taken {
             ),
         ),
         Holder::Gone { folder, owns } => (
-            format!("belongs to the application in {folder}, which is not on this host any more"),
+            format!("belongs to the application in {folder}, which is no longer on this host"),
             format!(
                 "{}; where another host that uses this Docker has it: {own}, without the volumes of this one",
                 match owns {
@@ -303,7 +303,7 @@ mod tests {
         let owner = format!("owner app /srv/shop/app\n{gone}");
         let taken = project(&owner, Some("app"), None);
         assert!(taken.is_err_and(|taken| {
-            taken.by.ends_with("not on this host any more")
+            taken.by.ends_with("no longer on this host")
                 && taken
                     .hint
                     .contains("docker volume rm deploy-app.owner.app;")

@@ -54,7 +54,7 @@ pub(crate) struct Bind {
 /// Reads the services of a project. `folders` are the absolute paths of its release, its own folder first.
 pub(crate) fn services(config: &[u8], folders: &[&str]) -> Result<Vec<Service>, String> {
     let config: Value = serde_json::from_slice(config)
-        .map_err(|error| format!("Compose's configuration makes no sense: {error}"))?;
+        .map_err(|error| format!("cannot read the configuration that Compose printed: {error}"))?;
     let services = config
         .get("services")
         .and_then(Value::as_object)

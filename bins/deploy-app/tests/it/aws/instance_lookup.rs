@@ -72,6 +72,20 @@ fn an_instance_is_found_by_its_tag() {
         .assert_code(2)
         .assert_stderr("2 instances have the tag")
         .assert_stderr("is running");
+    aws.on("ec2:DescribeInstances", [Reply::xml(none)]);
+    let both = ["--instance-tag", "Name=web", "--instance-tag", "stage=dev"];
+    let asked = aws.requests_for("ec2:DescribeInstances").len();
+    program
+        .clone()
+        .args(both)
+        .run()
+        .assert_code(2)
+        .assert_stderr("no instance has the tags Name=web, stage=dev");
+    let asked = aws.requests_for("ec2:DescribeInstances")[asked].filters();
+    assert_eq!(
+        (&asked["tag:Name"][..], &asked["tag:stage"][..]),
+        (&["web".to_owned()][..], &["dev".to_owned()][..])
+    );
     program
         .env("INSTANCE_ID", ID)
         .run()

@@ -18,7 +18,7 @@ fn success_of_a_job_after_a_failed_build_phase() {
         .run()
         .assert_code(2)
         .assert_stderr("an earlier phase of this build failed (CODEBUILD_BUILD_SUCCEEDING=0); export-vars does nothing")
-        .assert_stderr("--even-if-failed acts all the same");
+        .assert_stderr("--even-if-failed runs the program anyway");
     // Variables alone change nothing outside.
     program()
         .env("CODEBUILD_BUILD_SUCCEEDING", "0")

@@ -21,7 +21,7 @@ fn secrets_of_the_build_are_not_exported() {
     for (value, message) in [
         (
             "hunter2-hunter2",
-            "NOTE: is the value of DB_PASS, from Parameter Store; output variables are shown in plain text (--allow-secret NOTE exports it all the same)",
+            "NOTE: is the value of DB_PASS, from Parameter Store; output variables are shown in plain text (--allow-secret NOTE exports it anyway)",
         ),
         (
             "url?p=hunter2-hunter2&x",
@@ -115,7 +115,7 @@ fn what_may_be_a_secret_is_warned_of() {
         .args([&format!("NOTE={random}"), "DB_PASSWORD=x"])
         .run();
     ran.assert_code(0)
-        .assert_stderr("NOTE: its value looks drawn at random, as keys and tokens are; output variables are shown in plain text (--allow-secret NOTE if it is none)")
+        .assert_stderr("NOTE: its value looks drawn at random, as keys and tokens are; output variables are shown in plain text (--allow-secret NOTE if it is not a secret)")
         .assert_stderr("DB_PASSWORD: its name says that it is a secret")
         .refute_stderr(random);
 }

@@ -79,7 +79,7 @@ async fn a_failed_region_says_what_the_others_have_bottlerocket_2688() {
         match refused {
             true => Fate::Answered(Reply::error(
                 400,
-                "ResourceLimitExceeded",
+                "SnapshotLimitExceeded",
                 "You have reached your limit",
             )),
             false => Fate::Served,
@@ -96,7 +96,7 @@ async fn a_failed_region_says_what_the_others_have_bottlerocket_2688() {
         .assert_said(&format!(
             "cannot copy image {home} from eu-west-1 to us-west-2"
         ))
-        .assert_said("ResourceLimitExceeded: You have reached your limit")
+        .assert_said("SnapshotLimitExceeded: You have reached your limit")
         .assert_said(&format!("remains: image {home} in eu-west-1"))
         .assert_said(&format!("remains: image {copy} in us-east-1"));
     assert!(cloud.world.images_in("eu-central-1").is_empty());

@@ -74,7 +74,7 @@ async fn a_manifest_that_cannot_be_written_is_refused_first_and_later_keeps_the_
     let ended = run.end().await;
     ended
         .assert_code(2)
-        .assert_said("there can be no manifest; nothing was touched")
+        .assert_said("the manifest cannot be written; nothing was touched")
         .assert_said("No such file or directory");
     assert!(ended.calls.is_empty(), "{ended}");
     // Its folder goes while the image is made.

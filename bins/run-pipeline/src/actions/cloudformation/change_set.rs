@@ -8,6 +8,8 @@ use aws_sdk_cloudformation::types::{Change, ChangeSetType};
 use super::deployment::Deployment;
 use super::send::{capabilities, parameters, tags};
 use super::stack::{PACE, status_of};
+use crate::stack_failures::{self, VALIDATION_HINT};
+use crate::stack_texts;
 
 /// What became of a change set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,9 +79,31 @@ impl Deployment {
                 for change in changes {
                     tracing::info!("  {change}");
                 }
+                let stack = &request.stack;
+                let found = stack_failures::of_change_set(&self.client, stack, name);
+                for warning in self.unless_stopped(found).await?.warnings {
+                    tracing::warn!("CloudFormation warns: {warning}");
+                }
             }
         }
         Ok(())
+    }
+
+    /// Why CloudFormation did not make a change set.
+    async fn failed_change_set(&self, name: &str, reason: &str) -> Failure {
+        let deed = format!("the change set {name} of {} failed", self.what());
+        let failure = Failure::failed(deed).cause(reason);
+        let stack = &self.request.stack;
+        let found = stack_failures::of_change_set(&self.client, stack, name).await;
+        let causes = found.causes.iter();
+        let failure = causes.fold(failure, |failure, cause| {
+            failure.detail(format!("root cause: {cause}"))
+        });
+        if found.are_validations {
+            failure.hint(VALIDATION_HINT)
+        } else {
+            failure
+        }
     }
 
     /// Looks at a change set and its changes.
@@ -110,20 +134,14 @@ impl Deployment {
             match status {
                 "CREATE_COMPLETE" if answer.next_token.is_some() => next = answer.next_token,
                 "CREATE_COMPLETE" => return Ok((Found::Ready, changes)),
-                "FAILED" if is_empty(reason) => return Ok((Found::Empty, changes)),
-                "FAILED" => {
-                    let deed = format!("the change set {name} of {} failed", self.what());
-                    return Err(Failure::failed(deed).cause(reason));
+                "FAILED" if stack_texts::is_empty_change_set(reason) => {
+                    return Ok((Found::Empty, changes));
                 }
+                "FAILED" => return Err(self.failed_change_set(name, reason).await),
                 _ => return Ok((Found::Going, changes)),
             }
         }
     }
-}
-
-/// Whether a change set failed only because nothing would change; CloudFormation has no code for that.
-fn is_empty(reason: &str) -> bool {
-    reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
 }
 
 fn line(change: &Change) -> String {

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_cloudformation::types::StackEvent;
+use aws_sdk_cloudformation::primitives::DateTime;
+use aws_sdk_cloudformation::types::{DetailedStatus, StackEvent};
 
 use crate::stack_events;
 
@@ -16,7 +17,7 @@ pub(super) struct Operation {
     /// Sent with each try of it.
     pub(super) token: String,
     /// The newest event of before; it and older ones belong to others.
-    before: Option<String>,
+    before: Option<Newest>,
     seen: BTreeSet<String>,
     /// Whether an event bears the token: CloudFormation carries it out.
     pub(super) begun: bool,
@@ -24,6 +25,15 @@ pub(super) struct Operation {
     pub(super) state: Option<String>,
     /// The lines of events that failed, the oldest first.
     pub(super) failed: Vec<String>,
+    /// Whether CloudFormation refused it in its validation, before it touched a resource.
+    pub(super) is_invalid: bool,
+}
+
+/// The newest event of a stack.
+#[derive(Debug, Clone)]
+pub(super) struct Newest {
+    pub(super) id: String,
+    pub(super) time: Option<DateTime>,
 }
 
 impl Operation {
@@ -35,11 +45,16 @@ impl Operation {
     }
 
     /// The same operation, of which nothing is known to have happened until this event.
-    pub(super) fn after(self, newest: Option<String>) -> Self {
+    pub(super) fn after(self, newest: Option<Newest>) -> Self {
         Self {
             before: newest,
             ..Self::new(self.token)
         }
+    }
+
+    /// The time of the newest event of before.
+    pub(super) fn began_after(&self) -> Option<DateTime> {
+        self.before.as_ref()?.time
     }
 
     /// What failed by itself first.
@@ -59,7 +74,7 @@ impl Operation {
         let is_empty = page.is_empty();
         for event in page {
             let Some(id) = event.event_id() else { continue };
-            if self.before.as_deref() == Some(id) {
+            if self.before.as_ref().is_some_and(|newest| newest.id == id) {
                 return false;
             }
             if !self.seen.contains(id) {
@@ -82,6 +97,9 @@ impl Operation {
         if is_of_the_stack(event) {
             self.state = Some(status.to_owned());
         }
+        if event.detailed_status() == Some(&DetailedStatus::ValidationFailed) {
+            self.is_invalid = true;
+        }
         let (line, has_failed) = stack_events::line(event);
         if has_failed {
             self.failed.push(line.clone());
@@ -99,7 +117,7 @@ fn is_of_the_stack(event: &StackEvent) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Operation;
+    use super::{Newest, Operation};
     use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent};
 
     fn event(id: &str, token: Option<&str>, resource: &str, status: &str) -> StackEvent {
@@ -121,7 +139,11 @@ mod tests {
 
     #[test]
     fn events_of_others_are_not_its_own() {
-        let mut ours = Operation::new("ours".to_owned()).after(Some("e1".to_owned()));
+        let before = Newest {
+            id: "e1".to_owned(),
+            time: None,
+        };
+        let mut ours = Operation::new("ours".to_owned()).after(Some(before));
         // Newest first, over two pages: of before, of another one in between, of its own.
         let newest = vec![
             event("e6", Some("ours"), "Topic", "CREATE_FAILED"),

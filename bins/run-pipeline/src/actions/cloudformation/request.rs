@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::artifact_attribute;
 use crate::action_io::ActionInput;
+use crate::stack_events;
 use crate::template_argument::{ReadTemplate, TemplateArgument};
 
 /// A deployment.
@@ -25,7 +26,7 @@ impl Request {
     /// Of an action that needs no template: it deletes a stack or executes a change set.
     pub(super) fn without_template(input: &ActionInput<'_>) -> Result<Self, Failure> {
         Ok(Self {
-            stack: input.required("StackName")?.to_owned(),
+            stack: stack_name(input)?,
             template: TemplateArgument::default(),
             parameters: Vec::new(),
             tags: Vec::new(),
@@ -41,7 +42,7 @@ impl Request {
         let read = ReadTemplate::of(input)?;
 
         let mut request = Self {
-            stack: input.required("StackName")?.to_owned(),
+            stack: stack_name(input)?,
             template: TemplateArgument::default(),
             parameters: Vec::new(),
             tags: Vec::new(),
@@ -123,6 +124,17 @@ impl Request {
         }
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
+}
+
+fn stack_name(input: &ActionInput<'_>) -> Result<String, Failure> {
+    let name = input.required("StackName")?;
+    if stack_events::is_stack_name(name) {
+        return Ok(name.to_owned());
+    }
+    let deed = format!("{} cannot deploy", input.name());
+    Err(Failure::refused(deed).cause(format!(
+        "StackName {name:?} is neither a stack's name (a letter, then letters, digits and -) nor its ARN"
+    )))
 }
 
 /// The stack's role. One that the pipeline's template makes itself does not exist here: there

@@ -8,6 +8,7 @@ use aws_sdk_cloudformation::types::{Capability, Parameter, Tag};
 use super::deployment::Deployment;
 use super::request::Request;
 use super::state::{Kind, Move};
+use crate::stack_texts;
 
 /// What became of a call that creates or updates.
 #[derive(Debug)]
@@ -95,14 +96,11 @@ impl Deployment {
 
 /// Reads CloudFormation's error to a create or an update.
 fn read(error: &AwsError, failure: Failure) -> Sent {
-    // CloudFormation has no codes of their own for these.
-    let says = |text| error.is("ValidationError") && error.to_string().contains(text);
-    if says("No updates are to be performed") {
+    if error.is("ValidationError") && stack_texts::is_no_update(&error.to_string()) {
         return Sent::Unchanged;
     }
-    let is_lost_race = error.is("AlreadyExistsException")
-        || error.is("TokenAlreadyExistsException")
-        || says("_IN_PROGRESS state");
+    let is_lost_race =
+        error.is("AlreadyExistsException") || error.is("TokenAlreadyExistsException");
     Sent::Failed {
         failure: if is_lost_race {
             failure

@@ -7,14 +7,15 @@ use action::failure::{Failure, Resource, ResourceKind};
 use action::wait::{self, Ended, Look, Pace};
 use aws::error::AwsError;
 use aws_sdk_cloudformation::primitives::DateTime;
-use aws_sdk_cloudformation::types::Stack;
+use aws_sdk_cloudformation::types::{DeploymentConfigMode, Stack};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::deployment::Deployment;
-use super::operation::Operation;
+use super::operation::{Newest, Operation};
 use super::send::Sent;
-use super::state::{Kind, Move, move_of, next_move, way_out};
+use super::state::{Kind, Move, advice, move_of, next_move, way_out};
 use crate::stack_events;
+use crate::stack_failures::{self, VALIDATION_HINT};
 
 pub(super) const PACE: Pace = Pace {
     first: Duration::from_secs(1),
@@ -39,7 +40,7 @@ struct Seen {
     /// When it was last updated.
     updated: Option<DateTime>,
     /// Its newest event.
-    newest: Option<String>,
+    newest: Option<Newest>,
 }
 
 /// What a stack that was waited for has come to.
@@ -87,8 +88,21 @@ impl Deployment {
                 Ok(()) if is_stop(&failure) => return Err(self.unknown(failure)),
                 // A service that hands no tokens back may have carried it out: then this changes nothing.
                 Ok(()) if operation.something_happened() && !is_second => is_second = true,
-                Ok(()) => return Err(failure),
+                Ok(()) => return Err(self.unless_busy(failure).await),
             }
+        }
+    }
+
+    /// The failure of a call that was refused; another deployment that came in between is told as what it is.
+    async fn unless_busy(&self, refused: Failure) -> Failure {
+        if refused.exit() != Exit::Failed {
+            return refused;
+        }
+        match self.unless_stopped(self.find()).await.flatten() {
+            Ok(Some(stack)) if status_of(&stack).ends_with("_IN_PROGRESS") => {
+                self.busy(&status_of(&stack)).and(refused)
+            }
+            _ => refused,
         }
     }
 
@@ -117,7 +131,11 @@ impl Deployment {
                 Ok(Seen {
                     next,
                     updated: stack.last_updated_time,
-                    newest: newest.and_then(|event| event.event_id.clone()),
+                    newest: newest.and_then(|event| {
+                        let id = event.event_id.clone()?;
+                        let time = event.timestamp;
+                        Some(Newest { id, time })
+                    }),
                 })
             }
             Move::Stuck => {
@@ -125,10 +143,14 @@ impl Deployment {
                     Failure::refused(format!("{} is {status} and cannot be updated", self.what()));
                 Err(match way_out(&status) {
                     None => refused,
-                    Some(way_out) => refused.hint(format!(
-                        "look at its events, then: {}",
-                        self.command(way_out)
-                    )),
+                    Some(way_out) => {
+                        let advice = advice(&status).map(|advice| format!(" ({advice})"));
+                        refused.hint(format!(
+                            "look at its events, then: {}{}",
+                            self.command(way_out),
+                            advice.unwrap_or_default()
+                        ))
+                    }
                 })
             }
             Move::Busy => Err(self.busy(&status)),
@@ -228,24 +250,24 @@ impl Deployment {
             look,
         )
         .await;
-        let left = |failure| match way_out(&status) {
+        let left = |failure: Failure| match way_out(&status) {
             None => failure,
-            Some(way_out) => self.listed(failure, format!("{what}, {status}"), way_out),
+            Some(way_out) => {
+                let failure = advice(&status).into_iter().fold(failure, Failure::hint);
+                self.listed(failure, format!("{what}, {status}"), way_out)
+            }
         };
         match ended {
             Ok(End::Good(stack)) => {
                 warn_of(&what, &status, &operation.failed);
+                warn_of_express_mode(&what, &stack);
                 Ok(outputs(&stack))
             }
             Ok(End::Bad(stack)) => {
                 let reason = stack.stack_status_reason().unwrap_or("no reason given");
                 let deed = format!("the deployment of {what} ended in {status}");
                 let failure = Failure::failed(deed).cause(reason);
-                let root = operation
-                    .root_cause()
-                    .map(|line| format!("root cause: {line}"));
-                let failed = operation.failed.into_iter().chain(root);
-                Err(left(failed.fold(failure, Failure::detail)))
+                Err(left(self.explained(failure, &stack, operation).await))
             }
             Ok(End::Gone) if next == Move::Delete => {
                 tracing::info!("{what} is deleted");
@@ -258,6 +280,34 @@ impl Deployment {
                     .into_failure(&format!("{what} was deployed"))
                     .hint("its deployment goes on; run again when it has ended"),
             )),
+        }
+    }
+
+    /// A failure with every event that failed, and what failed by itself.
+    async fn explained(&self, failure: Failure, stack: &Stack, operation: Operation) -> Failure {
+        let name = stack.stack_id().unwrap_or(&self.request.stack);
+        let asked = stack_failures::of_stack(&self.client, name, operation.began_after());
+        let found = self.unless_stopped(asked).await.unwrap_or_default();
+        let told = operation.root_cause().cloned();
+        let causes = if found.causes.is_empty() {
+            told.into_iter().collect()
+        } else {
+            found.causes
+        };
+        let causes = causes
+            .into_iter()
+            .map(|cause| format!("root cause: {cause}"));
+        let failed = operation.failed.into_iter().chain(causes);
+        let failure = failed.fold(failure, Failure::detail);
+        if found.are_validations {
+            failure.hint(VALIDATION_HINT)
+        } else if operation.is_invalid {
+            let look = self.command("describe-events --filters FailedEvents=true");
+            failure.hint(format!(
+                "a validation of CloudFormation failed before it touched a resource; which one says {look}"
+            ))
+        } else {
+            failure
         }
     }
 
@@ -398,6 +448,20 @@ fn warn_of(what: &str, status: &str, failed: &[String]) {
     );
     for line in failed {
         tracing::warn!("{line}");
+    }
+}
+
+/// A deployment in express mode ends when the settings of its resources are taken. Whether signals are waited for
+/// then is unproven: deploy an Auto Scaling group with a creation policy by a change set with
+/// `--deployment-config Mode=EXPRESS`, and see whether it ends before its signal.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-express-mode.html>
+fn warn_of_express_mode(what: &str, stack: &Stack) {
+    let mode = stack.deployment_config().and_then(|config| config.mode());
+    if mode == Some(&DeploymentConfigMode::Express) {
+        tracing::warn!(
+            "{what} was deployed in express mode: CloudFormation did not wait until its resources are ready, so nothing says \
+             that the application answers"
+        );
     }
 }
 

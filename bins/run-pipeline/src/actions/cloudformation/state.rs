@@ -147,6 +147,16 @@ pub(super) fn way_out(status: &str) -> Option<&'static str> {
     }
 }
 
+/// What to know before that subcommand, where it has a trap.
+pub(super) fn advice(status: &str) -> Option<&'static str> {
+    // <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html>
+    (status == "UPDATE_ROLLBACK_FAILED").then_some(
+        "mend what the events name, then continue. `--force-rollback` skips every resource that is UPDATE_FAILED, instead of \
+         `--resources-to-skip` with their names: what is skipped is no longer as the template says, and must be made so \
+         before the next update",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

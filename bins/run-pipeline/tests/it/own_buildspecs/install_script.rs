@@ -89,7 +89,7 @@ fn the_install_script_refuses_and_says_why() {
                 ("ACTIONS_BIN", "/no/such/folder"),
             ],
             2,
-            "/no/such/folder is no folder",
+            "/no/such/folder is not a folder",
         ),
         (
             &[("ACTIONS_RELEASE", "s3://b/p"), ("ACTIONS_DIGESTS", &named)],

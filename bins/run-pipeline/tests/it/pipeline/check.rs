@@ -439,7 +439,7 @@ fn fix_says_what_it_cannot_mend_and_leaves_it() {
     std::fs::write(folder.path().join("pipeline.yml"), &spoilt).unwrap();
     check(&folder, &["--fix"])
         .assert_code(1)
-        .assert_stderr("1 of what was found has no fix that is right for certain");
+        .assert_stderr("1 of the findings cannot be fixed automatically");
     let now = std::fs::read_to_string(folder.path().join("pipeline.yml")).unwrap();
     assert_eq!(now, spoilt);
     let program = Program::new(env!("CARGO_BIN_EXE_run-pipeline"));

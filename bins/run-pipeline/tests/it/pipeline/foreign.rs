@@ -121,8 +121,8 @@ fn sources_are_local_and_nothing_is_asked() {
     program
         .run()
         .assert_code(2)
-        .assert_stderr("Source/App: nothing stands for this CodeStarSourceConnection source; give it with --source App=PATH")
-        .assert_stderr("Source/Bucket: nothing stands for this S3 source; give it with --source Bucket=PATH, or let S3 be asked with --allow-aws");
+        .assert_stderr("Source/App: there is no local replacement for this CodeStarSourceConnection source; give one with --source App=PATH")
+        .assert_stderr("Source/Bucket: there is no local replacement for this S3 source; give one with --source Bucket=PATH, or let S3 be asked with --allow-aws");
     let program = program.args([
         "--source",
         "App=app",

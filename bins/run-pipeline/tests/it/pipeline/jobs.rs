@@ -235,12 +235,12 @@ fn what_is_not_mapped_is_named_with_the_flag_that_maps_it() {
     pipeline(folder.path(), custom("Jenkins", &json!({})))
         .run()
         .assert_code(2)
-        .assert_stderr("Make/Make: no program runs the custom action Jenkins; name one with --custom-action Jenkins=PROGRAM; or pass over it with --stub Make/Make=outputs.json or --skip Make/Make");
+        .assert_stderr("Make/Make: no program runs the custom action Jenkins; name one with --custom-action Jenkins=PROGRAM; or leave it out with --stub Make/Make=outputs.json or --skip Make/Make");
     pipeline(folder.path(), invoke("warm", &json!({})))
         .run()
         .assert_code(2)
         .assert_stderr(
-            "no program stands for the Lambda function warm; name one with --lambda warm=PROGRAM",
+            "no program replaces the Lambda function warm; name one with --lambda warm=PROGRAM",
         );
     pipeline(folder.path(), custom("Jenkins", &json!({})))
         .args(["--custom-action", "Jenkins=./nothing"])

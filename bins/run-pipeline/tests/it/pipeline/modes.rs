@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{BUILDSPEC, PIPELINE, fake, program};
 use crate::world::serve_stacks;
 
-fn mode(name: &str) -> String {
+pub(super) fn mode(name: &str) -> String {
     let with_name = format!("{name}\n                ChangeSetName: changes");
     PIPELINE.replace("CREATE_UPDATE", &with_name)
 }
@@ -24,7 +24,7 @@ fn a_failed_stack_is_replaced_and_a_good_one_updated() {
     let program = program(folder.path(), &mode("REPLACE_ON_FAILURE")).envs(fake.env());
     let ran = program.run();
     ran.assert_code(0)
-        .assert_stderr("is ROLLBACK_COMPLETE: it is deleted and created anew")
+        .assert_stderr("is ROLLBACK_COMPLETE: it is deleted and created again")
         .assert_stderr("the stack app in eu-west-1 is deleted");
     assert_eq!(count(&fake, "DeleteStack"), 1);
     assert_eq!(count(&fake, "CreateStack"), 1);

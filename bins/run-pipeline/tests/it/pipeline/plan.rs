@@ -122,8 +122,16 @@ phases: {build: {commands: ['OUT=\"$KEY\"', 'test \"$WHAT\" != broken']}}
         r#"{"parameter-store": {"/key": "value-of-key"}}"#,
     )
     .unwrap();
+    let program = program.args(["--source", "app", "--store-file", "stores.json"]);
+    // What cannot be written at the end is refused at the start.
     program
-        .args(["--source", "app", "--store-file", "stores.json"])
+        .clone()
+        .args(["--junit-file", "nodir/run.xml"])
+        .run()
+        .assert_code(2)
+        .assert_stderr("cannot write the JUnit file")
+        .assert_stderr("nodir is not a folder");
+    program
         .args(["--record-file", "run.jsonl", "--junit-file", "run.xml"])
         .run()
         .assert_code(1);

@@ -226,7 +226,7 @@ fn what_does_not_fit_is_refused() {
     );
     refused(
         world.program().args(["--retry", "--only", "After"]),
-        "no --from, --until and --only",
+        "--from, --until and --only cannot be used with it",
     );
     refused(
         world.program().args(["--retry", "--rollback", "Deploy"]),

@@ -28,7 +28,6 @@ fn no_refused_value_that_may_be_secret_is_printed() {
         "RUN_PIPELINE_ONLY",
         "RUN_PIPELINE_PARAMETER_FILE",
         "RUN_PIPELINE_PIPELINE_ID",
-        "RUN_PIPELINE_PIPELINE_NAME",
         "RUN_PIPELINE_PROJECT_FILE",
         "RUN_PIPELINE_RETRY_MODE",
         "RUN_PIPELINE_SKIP",

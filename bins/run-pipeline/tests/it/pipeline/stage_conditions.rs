@@ -103,7 +103,7 @@ fn what_is_not_evaluated_here_is_refused_until_it_is_passed_over() {
     }]}]}});
     run(&gate, SHOW, &[])
         .assert_code(2)
-        .assert_stderr("the rule Gate/Alarm (CloudWatchAlarm of OnSuccess) is not evaluated here; take it for met with --skip Gate/Alarm");
+        .assert_stderr("the rule Gate/Alarm (CloudWatchAlarm of OnSuccess) is not evaluated here; treat it as met with --skip Gate/Alarm");
     run(&gate, SHOW, &["--skip", "Alarm"]).assert_code(0);
 }
 

@@ -1,4 +1,6 @@
-//! The pipeline and its roles, broken.
+//! The pipeline, broken.
+
+pub(super) mod roles;
 
 use super::{Change, Validated};
 
@@ -148,55 +150,6 @@ pub(super) const RESOLVED: &[Change] = &[
         "          - {Name: ACTIONS_DIGESTS, Value: !Ref ProgramDigests}\n",
         "",
     ),
-    // The roles.
-    (
-        "whom PipelinePolicy, PassStackRole passes it to",
-        PIPELINE,
-        "          Condition: {StringEquals: {iam:PassedToService: cloudformation.amazonaws.com}}\n",
-        "",
-    ),
-    (
-        "what PipelinePolicy, PassStackRole passes",
-        PIPELINE,
-        "          Action: iam:PassRole\n          Resource: !GetAtt CloudFormationRole.Arn",
-        "          Action: iam:PassRole\n          Resource: '*'",
-    ),
-    (
-        "allows s3:*",
-        PIPELINE,
-        "Action: [s3:GetObject, s3:GetObjectVersion, s3:PutObject, s3:PutObjectAcl]",
-        "Action: s3:*",
-    ),
-    (
-        "is about any resource",
-        PIPELINE,
-        "            Resource: !Sub 'arn:${AWS::Partition}:s3:::${ArtifactBucketName}/*'",
-        "            Resource: '*'",
-    ),
-    (
-        "account that PipelineRole is assumed for",
-        PIPELINE,
-        "Principal: {Service: codepipeline.amazonaws.com}\n          Action: sts:AssumeRole\n          Condition: !If\n            - HasSourceAccountConditions\n            - StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}\n",
-        "Principal: {Service: codepipeline.amazonaws.com}\n          Action: sts:AssumeRole\n          Condition: !If\n            - HasSourceAccountConditions\n            - StringEquals: {aws:PrincipalAccount: !Ref AWS::AccountId}\n",
-    ),
-    (
-        "condition of making roles",
-        PIPELINE,
-        "StringEquals: {iam:PermissionsBoundary: !Ref PermissionsBoundaryArn}",
-        "StringEquals: {iam:PermissionsBoundary: none}",
-    ),
-    (
-        "does not grant ec2:CreateImage",
-        PIPELINE,
-        "Action: ec2:CreateImage",
-        "Action: ec2:DescribeImages",
-    ),
-    (
-        "grants ec2:TerminateInstances, which make-ami does not document",
-        PIPELINE,
-        "Action: ec2:CreateImage",
-        "Action: [ec2:CreateImage, ec2:TerminateInstances]",
-    ),
     ("AMIID", PIPELINE, "{\"AMIId\":", "{\"AMIID\":"),
     (
         "application.yml",
@@ -321,7 +274,7 @@ pub(super) const RESOLVED: &[Change] = &[
     (
         "settings of the worker that keeps 0",
         PIPELINE,
-        "                  MAKE_AMI_TIMEOUT: 7h",
+        "                  MAKE_AMI_TIMEOUT: !FindInMap [ImageDeadlines, !Ref ImageHours, Program]",
         "                  MAKE_AMI_TIMEOUT: 6h",
     ),
     (
@@ -337,6 +290,42 @@ pub(super) const RESOLVED: &[Change] = &[
         "  AmiRole:\n    Type: AWS::IAM::Role\n",
     ),
     (
+        "WarmRole exists without a warm start",
+        PIPELINE,
+        "  WarmRole:\n    Type: AWS::IAM::Role\n    Condition: HasWarmSnapshot\n",
+        "  WarmRole:\n    Type: AWS::IAM::Role\n",
+    ),
+    (
+        "when the warm start runs",
+        PIPELINE,
+        "              - Name: Warm\n",
+        "              - Name: Warm\n                RunOrder: 2\n",
+    ),
+    (
+        "AMI_NAME of the warm start, with worker",
+        PIPELINE,
+        "Value: !If [HasAmiBuild, !Sub '${AppStackName}-{utc}-{build}', !Sub '${AppStackName}-{utc}']",
+        "Value: !Sub '${AppStackName}-{utc}-{build}'",
+    ),
+    (
+        "MAKE_AMI_RUN of the warm start, with codebuild",
+        PIPELINE,
+        "                  ProjectName: !Ref WarmProject\n                  EnvironmentVariables: '[{\"name\":\"MAKE_AMI_RUN\",\"value\":\"#{codepipeline.PipelineExecutionId}\"}]'\n",
+        "                  ProjectName: !Ref WarmProject\n",
+    ),
+    (
+        "what the warm start may do",
+        PIPELINE,
+        "Action: ec2:CreateSnapshots",
+        "Action: [ec2:CreateSnapshots, ec2:CreateImage]",
+    ),
+    (
+        "whose volumes the warm start may snapshot",
+        PIPELINE,
+        "              Action: ec2:CreateSnapshots\n              Resource:\n                - !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/${InstanceId}'\n",
+        "              Action: ec2:CreateSnapshots\n              Resource:\n                - !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/*'\n",
+    ),
+    (
         "CodePipeline may run the build: true, with worker",
         PIPELINE,
         "!If [HasAmiBuild, !Sub",
@@ -345,8 +334,20 @@ pub(super) const RESOLVED: &[Change] = &[
     (
         "make-ami waits 43200s",
         PIPELINE,
-        "{Name: MAKE_AMI_TIMEOUT, Value: 7h}",
-        "{Name: MAKE_AMI_TIMEOUT, Value: 12h}",
+        "'8': {Build: '480', Program: 7h}",
+        "'8': {Build: '480', Program: 12h}",
+    ),
+    (
+        "make-ami waits 126000s",
+        PIPELINE,
+        "TimeoutInMinutes: !FindInMap [ImageDeadlines, !Ref ImageHours, Build]",
+        "TimeoutInMinutes: 480",
+    ),
+    (
+        "a build of 2280 minutes is refused",
+        PIPELINE,
+        "'36': {Build: '2160', Program: 35h}",
+        "'36': {Build: '2280', Program: 35h}",
     ),
     (
         "ChangeSetName that is carried out",
@@ -359,198 +360,6 @@ pub(super) const RESOLVED: &[Change] = &[
         PIPELINE,
         "NotificationArn: !If [HasAlarmTopic, !Ref AlarmTopicArn, !Ref AWS::NoValue]",
         "NotificationArn: !Ref AppStackName",
-    ),
-    (
-        "has a statement without a Sid",
-        PIPELINE,
-        "            - Sid: StartPipeline\n              Effect: Allow",
-        "            - Effect: Allow",
-    ),
-    (
-        "StartPipeline says nothing",
-        PIPELINE,
-        "Action: codepipeline:StartPipelineExecution",
-        "Action: []",
-    ),
-    (
-        "is about any bucket",
-        PIPELINE,
-        "'arn:${AWS::Partition}:s3:::${SourceBucketName}/template.zip'",
-        "'arn:${AWS::Partition}:s3:::*'",
-    ),
-    (
-        "what CloudFormationRole, PassInstanceRole passes",
-        PIPELINE,
-        "Action: iam:PassRole\n              Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-${AWS::Region}-instance'",
-        "Action: iam:PassRole\n              Resource: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AppStackName}-${AWS::Region}-*'",
-    ),
-    (
-        "ChangeSecurityGroups is about all of",
-        PIPELINE,
-        "              Condition: {ArnEquals: {ec2:Vpc: !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc/${AppVpcId}'}}\n",
-        "",
-    ),
-    (
-        "LoadBalancer is about all of",
-        PIPELINE,
-        "targetgroup/${AppStackName}/*",
-        "targetgroup/*",
-    ),
-    (
-        "KeepArtifacts does not allow s3:PutObjectAcl",
-        PIPELINE,
-        "s3:PutObject, s3:PutObjectAcl]",
-        "s3:PutObject]",
-    ),
-    (
-        "where MakeGroupsAndTemplate may",
-        PIPELINE,
-        ":vpc/${AppVpcId}'\n",
-        ":vpc/*'\n",
-    ),
-    (
-        "what ChangeLaunchTemplate is held to",
-        PIPELINE,
-        "aws:ResourceTag/Name: !Ref AppStackName}",
-        "aws:ResourceTag/Project: !Ref Project}",
-    ),
-    (
-        "the pattern of AppStackName",
-        PIPELINE,
-        "{0,28}[A-Za-z0-9])?$",
-        "{0,126}[A-Za-z0-9])?$",
-    ),
-    (
-        "and IAM takes 10240",
-        PIPELINE,
-        "${AWS::AccountId}",
-        "${AWS::StackId}${AWS::StackId}${AWS::StackId}",
-    ),
-    (
-        "CloudFormationRole is trusted to no service",
-        PIPELINE,
-        "Principal: {Service: cloudformation.amazonaws.com}",
-        "Principal: {AWS: !Ref AWS::AccountId}",
-    ),
-    (
-        "deed of SourceRuleRole",
-        PIPELINE,
-        "Principal: {Service: events.amazonaws.com}\n          Action: sts:AssumeRole",
-        "Principal: {Service: events.amazonaws.com}\n          Action: sts:TagSession",
-    ),
-    (
-        "has a condition: true, with the switch off",
-        PIPELINE,
-        "HasSourceAccountConditions: !Equals [!Ref SourceAccountConditions, 'yes']",
-        "HasSourceAccountConditions: !Equals [!Ref Environment, prod]",
-    ),
-    (
-        "ScanRole shares",
-        PIPELINE,
-        "project/${AWS::StackName}-scan'}",
-        "project/${AWS::StackName}-validate'}",
-    ),
-    (
-        "what SourceRuleRole is assumed for",
-        PIPELINE,
-        "rule/${AWS::StackName}-source'",
-        "rule/*'",
-    ),
-    (
-        "condition of LogIn",
-        PIPELINE,
-        "              Condition: {StringEquals: {ec2:osuser: !Ref SshUser}}\n",
-        "",
-    ),
-    (
-        "is about any instance",
-        PIPELINE,
-        "Action: ec2-instance-connect:SendSSHPublicKey\n              Resource: !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/${InstanceId}'",
-        "Action: ec2-instance-connect:SendSSHPublicKey\n              Resource: !Sub 'arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/*'",
-    ),
-    (
-        "policies for transport direct, bucket ``",
-        PIPELINE,
-        "        - !If\n          - HasEndpointTransport\n",
-        "        - !If\n          - HasSourceAccountConditions\n",
-    ),
-    (
-        "policies for transport ssm, bucket ``",
-        PIPELINE,
-        "HasSessionTransport: !Or [!Equals [!Ref Transport, ssm],",
-        "HasSessionTransport: !Or [!Equals [!Ref Transport, eic],",
-    ),
-    (
-        "policies for transport eic, bucket `transfers`",
-        PIPELINE,
-        "HasTransferBucket: !And [{Condition: HasSessionTransport},",
-        "HasTransferBucket: !And [{Condition: HasEndpointTransport},",
-    ),
-    (
-        "what TransferRelease is about",
-        PIPELINE,
-        "${TransferBucketName}/deploy-app/*'",
-        "${TransferBucketName}/*'",
-    ),
-    (
-        "OpenTunnel is about all of",
-        PIPELINE,
-        "                Condition: {NumericEquals: {ec2-instance-connect:remotePort: 22}}\n",
-        "",
-    ),
-    (
-        "condition of OpenTunnel",
-        PIPELINE,
-        "ec2-instance-connect:remotePort: 22",
-        "ec2-instance-connect:remotePort: 3389",
-    ),
-    (
-        "condition of StartSession",
-        PIPELINE,
-        "                Condition: {BoolIfExists: {ssm:SessionDocumentAccessCheck: true}}\n",
-        "",
-    ),
-    (
-        "what StartSession is about",
-        PIPELINE,
-        "document/AWS-StartSSHSession'",
-        "document/*'",
-    ),
-    (
-        "what OwnSessions is about",
-        PIPELINE,
-        "session/AWSCodeBuild-*'",
-        "session/*'",
-    ),
-    (
-        "tags anything",
-        PIPELINE,
-        "ec2:CreateAction: CreateImage",
-        "ec2:CreateActions: CreateImage",
-    ),
-    (
-        "TagWhatItCreatedWithProof tags anything",
-        PIPELINE,
-        "                ForAllValues:StringEquals: {aws:TagKeys: ['make-ami:frozen-ms']}\n",
-        "",
-    ),
-    (
-        "which deploy-app does not need here",
-        PIPELINE,
-        "Action: [ec2:StartInstances, ec2:GetConsoleOutput]",
-        "Action: [ec2:StartInstances, ec2:GetConsoleOutput, ssm:SendCommand]",
-    ),
-    (
-        "what DeployRole fetches",
-        PIPELINE,
-        "${ReleasePrefix}/blobs/*'\n                - !Sub 'arn:${AWS::Partition}:s3:::${ReleaseBucketName}/${ReleasePrefix}/deploy-app'",
-        "${ReleasePrefix}/deploy-app'",
-    ),
-    (
-        "what AmiRole fetches",
-        PIPELINE,
-        "${ReleasePrefix}/make-ami'",
-        "${ReleasePrefix}/*'",
     ),
 ];
 
