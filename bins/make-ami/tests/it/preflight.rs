@@ -292,7 +292,7 @@ async fn a_dry_run_asks_in_every_region_and_for_the_proof_of_quiescing() {
     // The subcommands ask too.
     let id = "ami-0aaaaaaaaaaaaaaaa";
     cloud.world.change_image(id, |image| {
-        let tags = [("run", "r"), ("volume", "1"), ("instance", INSTANCE)];
+        let tags = [("run", "r"), ("volumes", "1"), ("instance", INSTANCE)];
         let tags = tags.map(|(key, value)| (format!("make-ami:{key}"), value.to_owned()));
         image.tags.extend(tags);
     });
