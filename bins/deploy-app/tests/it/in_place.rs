@@ -109,7 +109,9 @@ fn what_somebody_else_put_in_the_way_is_named() {
         .run()
         .assert_code(1)
         .assert_stderr("cannot put release")
-        .assert_stderr("is what no earlier deployment put there: `lib/`, `theirs`; move it away");
+        .assert_stderr(
+            "has files that no earlier deployment put there: `lib/`, `theirs`; move them away",
+        );
     assert_eq!(live(&world, "theirs").as_deref(), Some("x"));
     assert_eq!(live(&world, "lib/own").as_deref(), Some("x"));
     assert_eq!(live(&world, "app.py"), None);

@@ -37,7 +37,7 @@ fn an_application_that_changes_before_it_is_sent_is_no_release() {
             .assert_stderr("did the application's folder change")
             .assert_stderr("notes");
         assert_eq!(world.current(), Some(first.clone()));
-        assert_eq!(world.releases(), [first.clone()]);
+        assert_eq!(world.releases(), vec![first.clone()]);
         assert_eq!(world.answer(), Some((200, first.clone(), "one".to_owned())));
         world.assert_unlocked();
     }

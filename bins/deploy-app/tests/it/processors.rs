@@ -25,6 +25,7 @@ fn carries_both() -> bool {
 }
 
 #[test]
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
 fn a_host_with_another_processor_is_deployed_to() {
     let tools = Tools::new();
     tools.write("aarch64", &AARCH64.replace("QEMU", QEMU));

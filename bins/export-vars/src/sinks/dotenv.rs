@@ -23,7 +23,7 @@ pub fn check(name: &str, value: &str) -> Result<(), String> {
     match spelled(name, value) {
         Some(_) => Ok(()),
         None => Err(
-            "python-dotenv and Compose read every spelling of it in different ways (`${` and most control characters have none)"
+            "python-dotenv and Compose read every spelling of it in different ways; write it without `${` and control characters"
                 .to_owned(),
         ),
     }

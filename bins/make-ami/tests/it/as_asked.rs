@@ -56,7 +56,7 @@ async fn a_volume_is_left_out_and_nobody_waits_for_it() {
 async fn what_goes_with_an_instance_is_changed_in_the_mapping() {
     let cloud = account();
     let run = cloud.run().set(
-        "volumes",
+        "volume",
         "/dev/sdf=keep-on-termination,/dev/xvda=delete-on-termination",
     );
     let ended = run.end().await;
