@@ -15,7 +15,6 @@ mod xml;
 type Tags = Vec<(String, String)>;
 
 pub use image::{Image, Watermark};
-pub use image::Image;
 pub use image_scan::{ImageFinding, ImageScan};
 pub use instance::{Instance, Volume, state_code};
 pub use launch_template::LaunchTemplate;
