@@ -9,7 +9,7 @@ use crate::stack::{Stack, TOPIC};
 use crate::statements::{self, Statement};
 
 /// Statements whose resource is `*`, with the reason; everything else names what it is about.
-const ANY_RESOURCE: [(&str, &str, &str); 10] = [
+const ANY_RESOURCE: [(&str, &str, &str); 11] = [
     ("DeployRole", "Look", "EC2 takes no resource for looking"),
     (
         "DeployRole",
