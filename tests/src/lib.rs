@@ -18,6 +18,7 @@ pub mod dropbear;
 pub mod ebs;
 pub mod ec2;
 pub mod fake_aws;
+pub mod inspector;
 pub mod jobs;
 pub mod kms;
 pub mod microburst;

@@ -6,6 +6,7 @@ pub(crate) mod image_changes;
 pub(crate) mod later_changes;
 pub(crate) mod preflight;
 pub(crate) mod removal;
+mod scanning;
 
 use crate::dry_run::finding::{Answer, Finding};
 use crate::image::spec::ImageSpec;
@@ -13,6 +14,7 @@ use crate::instance::Source;
 use crate::job::{Job, Regional};
 use crate::plan::Plan;
 use crate::retention::retire::{self, Reason};
+use crate::scan::plan as scan;
 use crate::settings::modes::Imds;
 use crate::settings::{Checked, Retention};
 use action::exit::Exit;
@@ -43,7 +45,7 @@ pub(crate) async fn show_plan(job: &Job, intended: Intended<'_>) -> Result<Outpu
     let asking = preflight::check(job, plan, source, adopted.is_some());
     let mut findings = preflight::answers(job, asking).await?;
     if let Some(why) = obstacle {
-        findings.push(looked("copies, sharing, watermarks and ancestry", why)?);
+        findings.push(looked("what follows the image", why)?);
     }
     let adopted = adopted.and_then(|image| image.image_id());
     let mut text = match adopted {
@@ -60,6 +62,8 @@ pub(crate) async fn show_plan(job: &Job, intended: Intended<'_>) -> Result<Outpu
         text.push_str(&format!("watermarks: {}\n", watermarks.join(", ")));
         json["watermarks"] = watermarks.into();
     }
+    text.push_str(&scan::text(job));
+    json["scan"] = scan::json(job);
     json["imds"] = job.settings.publish.imds.to_string().into();
     let changes = job.settings.volumes.0.iter();
     json["volumes"] = changes
@@ -148,13 +152,15 @@ pub(crate) async fn show_rest(
     let asking = preflight::check_the_rest(job, image, &spec.tags);
     let findings = preflight::answers(job, asking).await?;
     let text = format!(
-        "plan: go on with image {image_id} of {}\n{}",
+        "plan: go on with image {image_id} of {}\n{}{}",
         spec.instance_id,
+        scan::text(job),
         finding::text(&findings)
     );
     let permissions = finding::json(&findings);
-    let json =
+    let mut json =
         serde_json::json!({ "adopt": image_id, "run": spec.run, "permissions": permissions });
+    json["scan"] = scan::json(job);
     job.context.show_plan(&text, &json)?;
     let region = &job.home.region;
     let operation = format!("image {image_id} in {region} could not be published as asked");

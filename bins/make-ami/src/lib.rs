@@ -2,8 +2,9 @@
 //!
 //! `settings` are checked first, `plan` decides the name, the run key and the tags, `run` acts in the order of the
 //! job: look at the instance, adopt or create the image (`image`) while the instance is consistent (`consistency`), wait for
-//! it, publish it, retire older ones (`retention`). What a failed run made is undone by `cleanup`. `cost` knows the price,
-//! `manifest` writes what was made, `provenance` proves where the image comes from. `warm` snapshots the volumes beforehand, so that the image takes less time.
+//! it, have it scanned (`scan`), publish it, retire older ones (`retention`). What a failed run made is undone by `cleanup`.
+//! `cost` knows the price, `manifest` writes what was made, `provenance` proves where the image comes from. `warm` snapshots the
+//! volumes beforehand, so that the image takes less time.
 
 mod build_timeout;
 mod cleanup;
@@ -22,6 +23,7 @@ mod provenance;
 mod publish;
 mod retention;
 mod run;
+mod scan;
 mod settings;
 mod warm;
 
@@ -40,6 +42,7 @@ pub mod in_process {
         Consistency, Imds, OnTimeout, Protect, QuiesceBy, Retire, SnapshotTags,
     };
     pub use crate::settings::provenance::{Ancestor, Watermark};
+    pub use crate::settings::scan::{OnScanFailure, Scan, ScanMode};
     pub use crate::settings::tags::Tags;
     pub use crate::settings::values::Principal;
     pub use crate::settings::volumes::{VolumeChange, VolumeChanges};
@@ -147,6 +150,26 @@ pub const PROGRAM: Program = Program {
         Permission {
             action: "ssm:GetCommandInvocation",
             purpose: "`MAKE_AMI_CONSISTENCY=quiesce`",
+        },
+        Permission {
+            action: "inspector2:StartOnDemandScan",
+            purpose: "`MAKE_AMI_SCAN`",
+        },
+        Permission {
+            action: "inspector2:GetOnDemandScanStatus",
+            purpose: "`MAKE_AMI_SCAN`: wait for the scan",
+        },
+        Permission {
+            action: "inspector2:ListOnDemandScans",
+            purpose: "`MAKE_AMI_SCAN`: go on with a scan of the image that is there",
+        },
+        Permission {
+            action: "iam:CreateServiceLinkedRole",
+            purpose: "`MAKE_AMI_SCAN`: asked by Amazon Inspector itself at the account's first scan, for `inspector2.amazonaws.com` and `agentless.inspector2.amazonaws.com`",
+        },
+        Permission {
+            action: "ec2:GetImageFindings",
+            purpose: "`MAKE_AMI_SCAN`: what the scan found",
         },
         Permission {
             action: "ec2:CreateSnapshots",
@@ -274,6 +297,10 @@ pub const ASKED_BY_EC2: [&str; 6] = [
     "imagebuilder:ListContainerRecipes",
     "imagebuilder:GetContainerRecipe",
 ];
+
+/// The permission that Amazon Inspector asks for on the caller's behalf: it makes its service-linked roles at the account's
+/// first scan (<https://docs.aws.amazon.com/inspector/latest/user/machine-image-on-demand.html>).
+pub const ASKED_BY_INSPECTOR: [&str; 1] = ["iam:CreateServiceLinkedRole"];
 
 /// Runs the program on the process's arguments and environment.
 pub fn main() -> ExitCode {

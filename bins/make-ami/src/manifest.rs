@@ -20,6 +20,7 @@ pub(crate) fn manifest(job: &Job, finished: &Finished) -> Value {
         frozen,
         warm_start,
         available,
+        scanned,
     } = finished;
     let settings = &job.settings;
     let build = &job.context.codebuild;
@@ -71,6 +72,13 @@ pub(crate) fn manifest(job: &Job, finished: &Finished) -> Value {
         })).collect::<Vec<_>>(),
         "watermarks": settings.provenance.watermarks.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "shared_with": settings.publish.share_with.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "scan": scanned.as_ref().map(|scanned| json!({
+            "id": scanned.scan_id,
+            "at": utc(scanned.at),
+            "passed": scanned.verdict.is_passed(),
+            "findings": scanned.verdict.findings.len(),
+            "counting": scanned.verdict.counting().count(),
+        })),
         "ssm_parameter": settings.publish.ssm_parameter,
         "cost": {
             "full_bytes": stored.full,
@@ -134,6 +142,7 @@ pub(crate) fn summary(job: &Job, finished: &Finished) -> String {
         verified,
         copies,
         stored,
+        scanned,
         ..
     } = finished;
     let rate = Rate::of(&job.home.region, job.settings.price);
@@ -149,6 +158,9 @@ pub(crate) fn summary(job: &Job, finished: &Finished) -> String {
         },
         action::wait::humane(job.clock.elapsed())
     );
+    if let Some(scanned) = scanned {
+        text.push_str(&format!("\n  scan: {}", scanned.verdict.summary()));
+    }
     for copy in copies {
         let state = if copy.available {
             "available"

@@ -5,6 +5,7 @@ use crate::image::spec::ImageSpec;
 use crate::image::wait_available::Verified;
 use crate::publish::image_copy::ImageCopy;
 use crate::retention::retire;
+use crate::scan::outcome::Scanned;
 use crate::warm::measure::WarmStart;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -27,4 +28,6 @@ pub(crate) struct Finished {
     pub(crate) warm_start: Option<WarmStart>,
     /// When the image was found available.
     pub(crate) available: Timestamp,
+    /// What its scan found, where there was one.
+    pub(crate) scanned: Option<Scanned>,
 }

@@ -23,6 +23,8 @@ use crate::provenance::{ancestry, statement_file, watermark};
 use crate::publish::image_copy::ImageCopy;
 use crate::publish::{self, encrypted_copy, preconditions};
 use crate::retention::retire;
+use crate::scan;
+use crate::scan::outcome::{Scanned, Unproven};
 use crate::settings::modes::SnapshotTags;
 use crate::settings::values::Target;
 use crate::settings::{Checked, Named};
@@ -53,6 +55,7 @@ pub async fn act(job: &Job) -> Result<Output, Failure> {
             statement_file::forget(job)?;
         }
     }
+    scan::prepare(job)?;
     match job.context.command.as_deref() {
         Some("verify") => verify_image(job).await,
         Some("clean") => {
@@ -166,7 +169,8 @@ async fn check_afterwards(job: &Job, plan: &Plan, source: &Source) -> Result<(),
     preconditions::check_copies(job, &plan.name, &plan.run).await?;
     preconditions::check(job, source).await?;
     Box::pin(watermark::check_room(job, source)).await?;
-    Box::pin(ancestry::check_source(job, source)).await
+    Box::pin(ancestry::check_source(job, source)).await?;
+    Box::pin(scan::check(job, &source.id)).await
 }
 
 fn own_instance(job: &Job) -> Result<&Named, Failure> {
@@ -382,20 +386,18 @@ async fn finish(
         });
     }
     let warm = warm::measure::measure(job, &verified, &spec).await;
-    let published = encrypt_and_publish(job, &spec, verified, frozen, &mut journal).await;
-    let (verified, copies) = match published {
-        Ok(published) => published,
+    let handed = encrypt_scan_and_publish(job, &spec, verified, frozen, &mut journal).await;
+    let (verified, scanned, copies) = match handed {
+        Ok(handed) => handed,
         // Half an hour of baking is not thrown away for a missing permission; a second try adopts it.
-        Err(failure)
-            if journal.stays() || !removes_available(&failure, job.settings.on_timeout) =>
-        {
-            let failure = with_resume_hint(job, &journal, failure);
+        Err(unproven) if journal.stays() || !unproven.removes(job) => {
+            let failure = with_resume_hint(job, &journal, unproven.into_failure());
             return Err(match journal.protected {
                 true => undo::with_remains_exit(failure),
                 false => failure,
             });
         }
-        Err(failure) => return Err(undo::all(job, &journal, failure).await),
+        Err(unproven) => return Err(undo::all(job, &journal, unproven.into_failure()).await),
     };
     // From here on the image is ready: nothing may hold it up beyond the end of the build.
     job.session.limit.extend(job.hand_over_by());
@@ -412,6 +414,7 @@ async fn finish(
         stored: snapshot_usage::stored(job, &verified).await,
         retired: retire::retire(job, &verified.image_id, &copies).await,
         available,
+        scanned,
         spec,
         verified,
         copies,
@@ -425,17 +428,21 @@ async fn finish(
     exports(&finished.verified)
 }
 
-/// Does what follows an available image; gives the one that is exported, and its copies.
-async fn encrypt_and_publish(
+/// Does what follows an available image; gives the one that is exported, what its scan found, and its copies. It is the
+/// exported image that is scanned: EC2 shows the findings of no other.
+async fn encrypt_scan_and_publish(
     job: &Job,
     spec: &ImageSpec,
     verified: Verified,
     frozen: Option<Duration>,
     journal: &mut Journal,
-) -> Result<(Verified, Vec<ImageCopy>), Failure> {
-    let verified = encrypted_copy::encrypted(job, spec, verified, frozen, journal).await?;
-    let copies = tag_and_publish(job, spec, &verified, frozen, journal).await?;
-    Ok((verified, copies))
+) -> Result<(Verified, Option<Scanned>, Vec<ImageCopy>), Unproven> {
+    let encrypting = encrypted_copy::encrypted(job, spec, verified, frozen, journal);
+    let verified = encrypting.await.map_err(Unproven::Open)?;
+    let scanned = scan::scan(job, &verified).await?;
+    let publishing = tag_and_publish(job, spec, &verified, frozen, journal);
+    let copies = publishing.await.map_err(Unproven::Open)?;
+    Ok((verified, scanned, copies))
 }
 
 const UNTAGGED: &str = "stopped before the snapshots were tagged";
@@ -473,6 +480,7 @@ async fn verify_image(job: &Job) -> Result<Output, Failure> {
         None => return Err(Failure::refused("no image is named; nothing was touched")),
     };
     let verified = verify::verify(job, &image_id).await?;
+    scan::look(job, &verified).await?;
     tracing::info!(image_id, name = verified.name, "the image keeps every rule");
     if job.context.dry_run {
         return Ok(Output::Nothing);

@@ -4,6 +4,7 @@ mod checked;
 mod checks;
 pub(crate) mod modes;
 pub(crate) mod provenance;
+pub(crate) mod scan;
 pub(crate) mod statement_key;
 pub(crate) mod tags;
 pub(crate) mod values;
@@ -20,6 +21,9 @@ use crate::settings::modes::{
     SnapshotTags,
 };
 use crate::settings::provenance::{Ancestors, ReleaseId, TemplateDigest, Watermarks};
+use crate::settings::scan::{
+    OnScanFailure, Scan, ScanCounts, ScanMode, ScanReports, Severity, check_scan,
+};
 use crate::settings::statement_key::StatementKey;
 use crate::settings::tags::Tags;
 use crate::settings::values::{
@@ -147,6 +151,61 @@ pub struct Raw {
     /// The template that the image is for, for the statement: package-template's TEMPLATE_DIGEST
     #[arg(long, value_name = "DIGEST", help_heading = "Provenance")]
     template_digest: Given<TemplateDigest>,
+    /// Have Amazon Inspector scan the image for known vulnerabilities, for a price: off, report, or gate (fail when findings count)
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "off",
+        help_heading = "The scan"
+    )]
+    scan: Given<ScanMode>,
+    /// The least severity that counts: informational, low, medium, high or critical
+    #[arg(
+        long,
+        value_name = "SEVERITY",
+        default_value = "high",
+        help_heading = "The scan"
+    )]
+    scan_severity: Given<Severity>,
+    /// Which findings count beside that: all, or fixable (there is a fix, or a part of one)
+    #[arg(
+        long,
+        value_name = "WHICH",
+        default_value = "all",
+        help_heading = "The scan"
+    )]
+    scan_counts: Given<ScanCounts>,
+    /// A finding counts when an image of the application from this long ago had it too, such as 14d; unset: at once
+    #[arg(long, value_name = "DURATION", help_heading = "The scan")]
+    scan_grace: Given<Timeout>,
+    /// Accept the findings in this JSON file: a list of {"id": …, "reason": …, "until": "2027-01-31"}
+    #[arg(long, value_name = "FILE", help_heading = "The scan")]
+    scan_accepted: Given<PathBuf>,
+    /// How old a scan of the same image may be before a new one is asked for
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "1d",
+        help_heading = "The scan"
+    )]
+    scan_age: Given<Timeout>,
+    /// What happens to an image that does not pass: keep (it is listed) or clean (it is removed)
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "keep",
+        help_heading = "The scan"
+    )]
+    on_scan_failure: Given<OnScanFailure>,
+    /// Write the findings as JSON to this file
+    #[arg(long, value_name = "FILE", help_heading = "The scan")]
+    scan_json: Given<PathBuf>,
+    /// Write the findings as SARIF 2.1.0 to this file
+    #[arg(long, value_name = "FILE", help_heading = "The scan")]
+    scan_sarif: Given<PathBuf>,
+    /// Write the findings as JUnit XML to this file, as CodeBuild's report groups read it
+    #[arg(long, value_name = "FILE", help_heading = "The scan")]
+    scan_junit: Given<PathBuf>,
 
     /// Copy the image to this region
     #[arg(long, value_name = "REGION", action = ArgAction::Append, help_heading = "Afterwards")]
@@ -303,6 +362,30 @@ impl Settings for Raw {
             protect: faults.required("protect", self.protect).unwrap_or_default(),
             ssm_parameter: faults.optional("ssm_parameter", self.ssm_parameter),
         };
+        let scan = Scan {
+            mode: faults.required("scan", self.scan).unwrap_or_default(),
+            severity: faults
+                .required("scan_severity", self.scan_severity)
+                .unwrap_or_default(),
+            counts: faults
+                .required("scan_counts", self.scan_counts)
+                .unwrap_or_default(),
+            grace: faults
+                .optional("scan_grace", self.scan_grace)
+                .map(|grace| grace.0),
+            accepted: faults.optional("scan_accepted", self.scan_accepted),
+            age: faults
+                .required("scan_age", self.scan_age)
+                .map_or(Duration::ZERO, |age| age.0),
+            on_failure: faults
+                .required("on_scan_failure", self.on_scan_failure)
+                .unwrap_or_default(),
+            reports: ScanReports {
+                json: faults.optional("scan_json", self.scan_json),
+                sarif: faults.optional("scan_sarif", self.scan_sarif),
+                junit: faults.optional("scan_junit", self.scan_junit),
+            },
+        };
         let keep = faults.optional("keep", self.keep);
         let max_age = faults.optional("max_age", self.max_age);
         let retire = faults.required("retire", self.retire);
@@ -318,6 +401,7 @@ impl Settings for Raw {
         check_description(description.as_deref(), faults);
         check_publish(&publish, faults);
         check_provenance(&provenance, manifest.as_deref(), faults);
+        check_scan(&scan, app.as_deref(), faults);
         check_quiesce(consistency, &quiesce, faults);
         check_warm(run.as_deref(), target.is_some(), faults);
         if target.is_none() && faults.command() == Some("verify") {
@@ -356,6 +440,7 @@ impl Settings for Raw {
             boot_mode,
             snapshot_location,
             on_timeout: on_timeout?,
+            scan,
             target,
             publish,
             retention,
@@ -399,140 +484,4 @@ impl Raw {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
-pub(crate) mod tests {
-    use super::{Checked, Named, Raw};
-    use action::settings::faults::Faults;
-    use action::settings::{Settings as _, over_defaults};
-
-    /// Checks the given fields over the declared defaults, as if they came from variables.
-    pub(crate) fn checks(
-        fields: &[(&str, &str)],
-        command: Option<&str>,
-    ) -> (Option<Checked>, Vec<String>) {
-        let owned = |(field, value): &(&str, &str)| ((*field).to_owned(), (*value).to_owned());
-        let raw: Raw = over_defaults(fields.iter().map(owned)).unwrap();
-        let mut faults = Faults::for_tests().under(command);
-        let checked = raw.check(&mut faults);
-        (checked, faults.messages().to_vec())
-    }
-
-    /// Settings of a run that makes an image, by field name.
-    pub(crate) fn checked(fields: &[(&str, &str)]) -> Checked {
-        let (checked, faults) = checks(fields, None);
-        assert_eq!(faults, Vec::<String>::new());
-        checked.unwrap()
-    }
-
-    pub(crate) const INSTANCE: (&str, &str) = ("instance_id", "i-0123456789abcdef0");
-
-    #[test]
-    fn the_instance_is_named_exactly_once_where_an_image_is_made() {
-        assert!(matches!(checked(&[INSTANCE]).instance, Some(Named::Id(_))));
-        assert!(matches!(
-            checked(&[("instance_tag", "Name=build")]).instance,
-            Some(Named::Tags(_))
-        ));
-        assert!(checks(&[], None).1[0].contains("INSTANCE_ID is not set"));
-        assert!(checks(&[INSTANCE, ("instance_tag", "a=b")], None).1[0].contains("give one"));
-        let resumed = checks(&[("image", "ami-0123456789abcdef0")], None);
-        assert_eq!(resumed.1, Vec::<String>::new());
-        assert_eq!(checks(&[], Some("clean")).1, Vec::<String>::new());
-    }
-
-    #[test]
-    fn faults_that_would_be_found_after_an_hour_are_found_at_once() {
-        for (fields, part) in [
-            (vec![INSTANCE, ("keep", "3")], "MAKE_AMI_APP must say"),
-            (
-                vec![INSTANCE, ("copy_to", "us-east-1"), ("copy_within", "20m")],
-                "steps of 15 minutes",
-            ),
-            (
-                vec![INSTANCE, ("copy_to", "us-east-1"), ("copy_within", "3d")],
-                "from 15m to 48h",
-            ),
-            (
-                vec![INSTANCE, ("copy_within", "1h")],
-                "set MAKE_AMI_COPY_TO",
-            ),
-            (vec![INSTANCE, ("instance_type", "g5.**")], "`**`"),
-            (
-                vec![INSTANCE, ("unused_for", "90d")],
-                "set MAKE_AMI_KEEP or MAKE_AMI_MAX_AGE",
-            ),
-            (
-                vec![
-                    INSTANCE,
-                    ("app", "web"),
-                    ("keep", "3"),
-                    ("unused_for", "1d"),
-                ],
-                "7 days at least",
-            ),
-            (
-                vec![INSTANCE, ("usage_report_age", "60d")],
-                "EC2 keeps a report for 30 days",
-            ),
-            (
-                vec![INSTANCE, ("ami_name", "{app}-{utc}")],
-                "MAKE_AMI_APP is not set",
-            ),
-            (vec![INSTANCE, ("app", "a:b")], "at most 60 characters"),
-            (
-                vec![INSTANCE, ("run", "#{codepipeline.PipelineExecutionId}")],
-                "was not resolved",
-            ),
-            (
-                vec![INSTANCE, ("kms_key", "alias/x")],
-                "set MAKE_AMI_COPY_TO",
-            ),
-            (vec![INSTANCE, ("encrypt", "yes")], "set MAKE_AMI_KMS_KEY"),
-            (
-                vec![INSTANCE, ("description", "of {tuc}")],
-                "unknown placeholder",
-            ),
-            (
-                vec![
-                    INSTANCE,
-                    ("copy_to", "us-east-1"),
-                    ("kms_key", "arn:aws:kms:eu-west-1:111122223333:key/1"),
-                ],
-                "cannot use it",
-            ),
-            (
-                vec![
-                    INSTANCE,
-                    ("copy_to", "us-east-1"),
-                    ("copy_wait", "no"),
-                    ("share_with", "111122223333"),
-                ],
-                "must be waited for",
-            ),
-            (vec![INSTANCE, ("deprecate_after", "20years")], "ten years"),
-            (
-                vec![INSTANCE, ("ssm_parameter", "rag/ami")],
-                "a path begins with /",
-            ),
-            (
-                vec![INSTANCE, ("ssm_parameter", "/aws/ami")],
-                "not a parameter's name",
-            ),
-            (
-                vec![INSTANCE, ("consistency", "quiesce")],
-                "what is to be paused or frozen",
-            ),
-            (
-                vec![INSTANCE, ("quiesce_mount", "/data")],
-                "are for MAKE_AMI_CONSISTENCY=quiesce",
-            ),
-            (vec![INSTANCE, ("quiesce_lease", "1h")], "sensible"),
-            (vec![INSTANCE, ("image", "ami-12")], "is not an image id"),
-        ] {
-            let said = checks(&fields, None).1.join("\n");
-            assert!(said.contains(part), "{fields:?}: {said}");
-        }
-        let warm = checks(&[INSTANCE], Some("warm")).1.join("\n");
-        assert!(warm.contains("MAKE_AMI_RUN is not set"), "{warm}");
-        assert!(checks(&[], Some("verify")).1[0].contains("which image is to be verified"));
-    }
-}
+pub(crate) mod tests;

@@ -1,6 +1,9 @@
 //! Images with the attributes that the programs read.
 
+use std::time::SystemTime;
+
 use super::Tags;
+use super::image_scan::ImageScan;
 use super::time::LONG_AGO;
 use super::world::ACCOUNT;
 
@@ -62,6 +65,8 @@ pub struct Image {
     pub root_device: String,
     /// Device and snapshot of each mapping; the snapshot is unknown early in `pending`.
     pub devices: Vec<(String, Option<String>, u32)>,
+    /// Its scans for vulnerabilities, the last one last.
+    pub scans: Vec<ImageScan>,
     /// Its tags.
     pub tags: Tags,
     /// The account that owns it.
@@ -100,6 +105,7 @@ impl Image {
                 Some(id.replacen("ami-", "snap-", 1)),
                 8,
             )],
+            scans: Vec::new(),
             tags: Vec::new(),
             owner: ACCOUNT.to_owned(),
             shared_with: Vec::new(),
@@ -190,6 +196,12 @@ impl Image {
     pub fn owner(mut self, account: &str) -> Self {
         self.owner = account.to_owned();
         self
+    }
+
+    /// The scan that EC2 shows.
+    pub(super) fn scan_shown(&self, now: SystemTime) -> Option<&ImageScan> {
+        let mut scans = self.scans.iter().rev();
+        scans.find(|scan| scan.shown_from <= now)
     }
 
     /// The ids of its snapshots, as far as they are known.

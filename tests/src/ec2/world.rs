@@ -13,6 +13,7 @@ mod course;
 mod create;
 mod decisions;
 mod filters;
+mod findings;
 mod images;
 mod instances;
 mod provenance;
@@ -37,7 +38,7 @@ use super::{Image, Instance, LaunchTemplate, Outcome, Snapshot};
 use crate::fake_aws::{FakeAws, Reply, Request};
 
 /// The account that owns everything unless a test says otherwise.
-pub(super) const ACCOUNT: &str = "123456789012";
+pub(crate) const ACCOUNT: &str = "123456789012";
 
 /// The region that [`crate::Program`] runs in.
 const HOME: &str = "eu-west-1";
@@ -135,6 +136,7 @@ type Answer = Result<String, Reply>;
 type Operation = fn(&mut State, &Request) -> Answer;
 
 const OPERATIONS: [(&str, Operation); 30] = [
+const OPERATIONS: [(&str, Operation); 28] = [
     ("DescribeInstances", State::describe_instances),
     ("DescribeVolumes", State::describe_volumes),
     ("StartInstances", State::start_instances),
@@ -176,6 +178,7 @@ const OPERATIONS: [(&str, Operation); 30] = [
         "ReplaceImageInstanceTypeSpecification",
         State::replace_image_instance_type_specification,
     ),
+    ("GetImageFindings", State::get_image_findings),
     ("ListImagesInRecycleBin", State::list_images_in_recycle_bin),
     ("AttachImageWatermark", State::attach_image_watermark),
     ("GetImageAncestry", State::get_image_ancestry),

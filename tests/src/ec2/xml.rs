@@ -1,5 +1,6 @@
 //! EC2's answers in the shape of the 2016-11-15 interface.
 
+mod findings;
 mod instances;
 mod provenance;
 mod references;
@@ -7,6 +8,7 @@ mod usage_reports;
 
 use std::fmt::Write as _;
 
+pub(super) use findings::get_image_findings;
 pub(super) use instances::describe_volumes;
 pub use instances::{describe_instances, instance_changes};
 pub(super) use provenance::{attach_image_watermark, availability_zones, image_ancestry};
@@ -194,6 +196,8 @@ fn image(image: &Image, snapshots: &[Snapshot]) -> String {
         optional("deprecationTime", image.deprecation.as_ref()),
         optional("lastLaunchedTime", image.last_launched.as_ref()),
         element("deregistrationProtection", protection),
+        image.scans.last().map(findings::scan_results)
+            .unwrap_or_default(),
         reason(image.state_reason.as_ref()),
         tags(&image.tags),
     ]

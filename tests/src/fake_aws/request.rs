@@ -191,6 +191,7 @@ impl Request {
         }
         match self.scope(3).as_deref() {
             Some("ebs") => ("ebs".to_owned(), self.ebs_operation()),
+            Some("inspector2") => ("inspector2".to_owned(), self.inspector_operation()),
             Some("s3") => ("s3".to_owned(), self.s3_operation()),
             Some(other) => (other.to_owned(), format!("{} {}", self.method, self.path)),
             None => ("http".to_owned(), format!("{} {}", self.method, self.path)),
@@ -218,6 +219,16 @@ impl Request {
             ("PUT", ["snapshots", _, "blocks", _]) => "PutSnapshotBlock".to_owned(),
             ("POST", ["snapshots"]) => "StartSnapshot".to_owned(),
             ("POST", ["snapshots", "completion", _]) => "CompleteSnapshot".to_owned(),
+            _ => format!("{} {}", self.method, self.path),
+        }
+    }
+
+    /// Neither has Amazon Inspector.
+    fn inspector_operation(&self) -> String {
+        match (self.method.as_str(), self.path.as_str()) {
+            ("POST", "/ondemand/scan") => "StartOnDemandScan".to_owned(),
+            ("POST", "/ondemand/scan/status") => "GetOnDemandScanStatus".to_owned(),
+            ("POST", "/ondemand/scans") => "ListOnDemandScans".to_owned(),
             _ => format!("{} {}", self.method, self.path),
         }
     }

@@ -4,6 +4,7 @@ use crate::cleanup::undo;
 use crate::dry_run::carried_out::{Operation, Then};
 use crate::dry_run::finding::{Answer, Ended, Finding, NO_DRY_RUN, NO_IMAGE, asked, name_is_ours};
 use crate::dry_run::removal::removal;
+use crate::dry_run::scanning::scanning;
 use crate::image::describe::{snapshot_ids, tag, tagged};
 use crate::job::{Job, Regional};
 use crate::journal::Journal;
@@ -45,6 +46,7 @@ pub(crate) async fn later_changes(
         let answer = Box::pin(tagging(&job.home, snapshot.as_deref(), key, before)).await?;
         findings.push(Finding::new("ec2:CreateTags on snapshots", answer));
     }
+    findings.extend(Box::pin(scanning(job, earlier)).await?);
     let retire = job.settings.retention.as_ref().map(|one| one.retire);
     let ladder = retire == Some(Retire::Ladder);
     findings.extend(Box::pin(publishing(job, &job.home, earlier, ladder)).await?);

@@ -5,6 +5,7 @@ use crate::settings::modes::{
     SnapshotTags,
 };
 use crate::settings::provenance::{Ancestor, Watermark};
+use crate::settings::scan::Scan;
 use crate::settings::statement_key::StatementKey;
 use crate::settings::tags::Tags;
 use crate::settings::values::{Price, Principal, StackResource, Target};
@@ -129,6 +130,8 @@ pub struct Checked {
     pub on_timeout: OnTimeout,
     /// The image to go on with.
     pub target: Option<Target>,
+    /// How it is scanned.
+    pub scan: Scan,
     /// What happens to the available image.
     pub publish: Publish,
     /// Which older images go.

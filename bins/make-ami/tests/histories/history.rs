@@ -28,6 +28,22 @@ pub(crate) enum Fault {
     Late,
 }
 
+/// How the image's scan gets on.
+#[derive(Debug, Clone)]
+pub(crate) struct Scanning {
+    /// Whether an image whose findings count is refused.
+    pub(crate) gates: bool,
+    /// Whether it has one that counts, among many that do not.
+    pub(crate) finds: bool,
+    pub(crate) takes: Duration,
+    /// How long EC2 does not show what was found.
+    pub(crate) shown_after: Duration,
+    /// How the scans fail, one after the other; the last one stays.
+    pub(crate) ends: Vec<Option<&'static str>>,
+    /// Whether an image that does not pass is removed.
+    pub(crate) cleans: bool,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct History {
     pub(crate) mode: Mode,
@@ -63,6 +79,7 @@ pub(crate) struct History {
     pub(crate) watermarked: bool,
     /// Whether the image must descend from the one that the instance was started from; it does.
     pub(crate) must_descend: bool,
+    pub(crate) scan: Option<Scanning>,
 }
 
 impl History {
@@ -92,6 +109,7 @@ impl History {
             lease_first: false,
             watermarked: false,
             must_descend: false,
+            scan: None,
         }
     }
 }
@@ -132,6 +150,27 @@ fn course() -> impl Strategy<Value = (Outcome, bool)> {
     })
 }
 
+fn scanning() -> impl Strategy<Value = Scanning> {
+    let end = prop_oneof![
+        8 => Just(None),
+        3 => Just(Some("INTERNAL_ERROR")),
+        1 => Just(Some("UNSUPPORTED_OS")),
+        1 => Just(Some("ACCESS_DENIED")),
+    ];
+    let ends = proptest::collection::vec(end, 1..4);
+    let late = prop_oneof![3 => Just(0_u64), 1 => 0_u64..4000];
+    (any::<[bool; 3]>(), time(), late, ends).prop_map(
+        |([gates, finds, cleans], takes, late, ends)| Scanning {
+            gates,
+            finds,
+            takes,
+            shown_after: Duration::from_secs(late),
+            ends,
+            cleans,
+        },
+    )
+}
+
 fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
         3 => Just(Fault::Throttled),
@@ -163,6 +202,10 @@ fn faults() -> impl Strategy<Value = Vec<(String, usize, Fault)>> {
         1 => Just("ec2:ReplaceImageInstanceTypeSpecification"),
         1 => Just("ec2:AttachImageWatermark"),
         1 => Just("ec2:GetImageAncestry"),
+        2 => Just("inspector2:StartOnDemandScan"),
+        1 => Just("inspector2:GetOnDemandScanStatus"),
+        1 => Just("inspector2:ListOnDemandScans"),
+        1 => Just("ec2:GetImageFindings"),
         1 => Just("ec2:CreateImageUsageReport"),
         1 => Just("ec2:DescribeImageUsageReports"),
         1 => Just("ec2:DescribeImageUsageReportEntries"),
@@ -184,7 +227,10 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
         proptest::option::of(time()),
         time(),
         any::<[bool; 11]>(),
-        proptest::option::weighted(0.3, course()),
+        (
+            proptest::option::weighted(0.3, course()),
+            proptest::option::weighted(0.3, scanning()),
+        ),
     );
     (world, end).prop_map(|(world, end)| {
         let (
@@ -211,7 +257,7 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
                 encrypts,
                 warm,
             ],
-            copy,
+            (copy, scan),
         ) = end;
         History {
             mode,
@@ -237,6 +283,7 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
             lease_first: lease_first && mode == Mode::Quiesce,
             watermarked,
             must_descend,
+            scan,
         }
     })
 }

@@ -7,7 +7,7 @@
 mod history;
 mod run;
 
-use history::{Fault, History, Mode, history};
+use history::{Fault, History, Mode, Scanning, history};
 use proptest::prelude::*;
 use run::{Ended, run};
 use std::collections::BTreeSet;
@@ -51,6 +51,10 @@ fn check(history: &History, ended: &Ended) -> Result<(), TestCaseError> {
         );
         let statement = ended.statement.as_deref().unwrap_or_default();
         prop_assert!(statement.contains(image_id.as_str()), "{}", statement);
+        if let Some(scan) = history.scan.as_ref().filter(|scan| scan.gates) {
+            prop_assert!(!scan.finds, "a finding counts, and yet it was exported");
+            prop_assert!(ended.scanned > 0, "exported without a scan");
+        }
         let is_plain = |id: &str| {
             let mut snapshots = ended.snapshots.iter();
             snapshots.any(|snapshot| snapshot.id == id && !snapshot.encrypted)
@@ -78,6 +82,21 @@ fn check(history: &History, ended: &Ended) -> Result<(), TestCaseError> {
             image.state
         );
     }
+    let is_refused = |scan: &Scanning| scan.gates && scan.finds;
+    if history.scan.as_ref().is_some_and(is_refused) {
+        prop_assert!(
+            ended.copies.is_empty() && ended.parameter.is_none(),
+            "an image that does not pass was published\n{}",
+            ended.said
+        );
+    }
+    // A scan that is asked for is billed once, whatever is lost on the way.
+    prop_assert!(
+        ended.scanned <= 1,
+        "{} scans\n{}",
+        ended.scanned,
+        ended.said
+    );
     if let Some(id) = &ended.parameter {
         let is_there = ended.images.iter().any(|image| image.id == *id);
         prop_assert!(
@@ -282,4 +301,29 @@ fn a_lost_reply_and_a_signal_leave_nothing() {
     assert!(ended.exported.is_none());
     assert!(check(&history, &ended).is_ok(), "{}", ended.said);
     assert!(ended.images.is_empty(), "{}", ended.said);
+}
+
+/// A scan of an hour that finds something: the image is not exported, and the check would see it if it were.
+#[test]
+fn an_image_that_does_not_pass_its_scan_is_not_exported() {
+    for (cleans, left) in [(false, 1), (true, 0)] {
+        let history = History {
+            published: true,
+            scan: Some(Scanning {
+                gates: true,
+                finds: true,
+                takes: Duration::from_secs(3600),
+                shown_after: Duration::from_secs(60),
+                ends: vec![None],
+                cleans,
+            }),
+            ..History::plain()
+        };
+        let mut ended = run(&history);
+        assert!(ended.exported.is_none());
+        assert!(check(&history, &ended).is_ok(), "{}", ended.said);
+        assert_eq!(ended.images.len(), left, "{}", ended.said);
+        ended.exported = ended.images.first().map(|image| image.id.clone());
+        assert_eq!(check(&history, &ended).is_ok(), cleans);
+    }
 }

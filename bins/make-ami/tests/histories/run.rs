@@ -9,14 +9,15 @@ use aws::session::{Session, retries, timeouts};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use harness::ec2::{Course, Ec2World, Image, Instance, Snapshot, Volume};
+use harness::ec2::{Course, Ec2World, Image, ImageFinding, Instance, Snapshot, Volume};
+use harness::inspector::Inspector;
 use harness::kms::{Key, Kms};
 use harness::ssm::Ssm;
 use harness::{FakeAws, Fate, Reply};
 use make_ami::in_process::{
-    self, Ancestor, Checked, Consistency, Imds, Job, Named, OnTimeout, Principal, Protect,
-    Provenance, Publish, Quiesce, QuiesceBy, Retention, Retire, SnapshotTags, Tags, VolumeChanges,
-    Watermark,
+    self, Ancestor, Checked, Consistency, Imds, Job, Named, OnScanFailure, OnTimeout, Principal,
+    Protect, Provenance, Publish, Quiesce, QuiesceBy, Retention, Retire, Scan, ScanMode,
+    SnapshotTags, Tags, VolumeChanges, Watermark,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -54,6 +55,8 @@ pub(crate) struct Ended {
     pub(crate) statement: Option<String>,
     /// What the parameter holds.
     pub(crate) parameter: Option<String>,
+    /// How many scans succeeded: each is billed.
+    pub(crate) scanned: usize,
     /// Calls of DescribeImages and DescribeSnapshots.
     pub(crate) looks: usize,
 }
@@ -87,6 +90,8 @@ async fn run_in_virtual_time(history: &History) -> Ended {
         false => (0, "thawed 1840\n".to_owned(), String::new()),
     });
     ssm.serve(&fake);
+    let inspector = inspector(history, &world);
+    inspector.serve(&fake);
     break_calls(&fake, &history.faults);
     let (tell, interrupt) = Interrupt::manual();
     if let Some(at) = history.signal_at {
@@ -154,6 +159,11 @@ async fn run_in_virtual_time(history: &History) -> Ended {
         earlier_is_there: world.images().iter().any(|image| image.id == EARLIER),
         statement: std::fs::read_to_string(&statement).ok(),
         parameter: ssm.parameter(PARAMETER).map(|parameter| parameter.value),
+        scanned: inspector
+            .scans()
+            .iter()
+            .filter(|scan| scan.status == "SUCCESSFUL")
+            .count(),
         copies: world.images_in(AWAY),
         snapshots: snapshots
             .filter(|snapshot| {
@@ -232,6 +242,22 @@ fn world(history: &History, started: Instant) -> Ec2World {
         world.used_by(EARLIER, "111122223333", "ec2:Instance", 1);
     }
     world
+}
+
+fn inspector(history: &History, world: &Ec2World) -> Inspector {
+    let inspector = Inspector::of(world);
+    if let Some(scan) = &history.scan {
+        inspector.takes(scan.takes);
+        inspector.shown_after(scan.shown_after);
+        inspector.ends(scan.ends.clone());
+        // More than a page of them, where the endpoint gives small ones.
+        let slight = (0..5).map(|n| ImageFinding::new(&format!("CVE-{n} - tar"), "low"));
+        let worst = scan
+            .finds
+            .then(|| ImageFinding::new("CVE-9 - openssl", "critical"));
+        inspector.finds(slight.chain(worst));
+    }
+    inspector
 }
 
 /// Lets the n-th call of an operation go wrong.
@@ -354,6 +380,21 @@ fn settings(history: &History, statement: &Path) -> Checked {
             false => OnTimeout::Keep,
         },
         target: None,
+        scan: history
+            .scan
+            .as_ref()
+            .map_or_else(Scan::default, |scan| Scan {
+                mode: match scan.gates {
+                    true => ScanMode::Gate,
+                    false => ScanMode::Report,
+                },
+                on_failure: match scan.cleans {
+                    true => OnScanFailure::Clean,
+                    false => OnScanFailure::Keep,
+                },
+                age: Duration::from_secs(86_400),
+                ..Scan::default()
+            }),
         publish: Publish {
             copy_to: history.copy.iter().map(|_| AWAY.to_owned()).collect(),
             copy_wait: true,

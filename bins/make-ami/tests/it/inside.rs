@@ -16,6 +16,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use harness::codebuild::CodeBuild;
 use harness::ebs::Ebs;
 use harness::ec2::{Ec2World, Image, Instance, Snapshot};
+use harness::inspector::Inspector;
 use harness::kms::Kms;
 use harness::ssm::Ssm;
 use harness::{FakeAws, Fate};
@@ -36,6 +37,7 @@ pub(crate) struct Cloud {
     pub(crate) ssm: Ssm,
     pub(crate) kms: Kms,
     pub(crate) ebs: Ebs,
+    pub(crate) inspector: Inspector,
     /// Its Region.
     region: String,
 }
@@ -47,9 +49,11 @@ impl Cloud {
     }
 
     pub(crate) fn with(instances: impl IntoIterator<Item = Instance>) -> Self {
+        let world = Ec2World::with(instances);
         let cloud = Self {
             fake: FakeAws::offline(),
-            world: Ec2World::with(instances),
+            inspector: Inspector::of(&world),
+            world,
             ssm: Ssm::new(),
             kms: Kms::default(),
             ebs: Ebs::new(),
@@ -61,6 +65,7 @@ impl Cloud {
         cloud.ssm.serve(&cloud.fake);
         cloud.kms.serve(&cloud.fake);
         cloud.ebs.serve(&cloud.fake);
+        cloud.inspector.serve(&cloud.fake);
         CodeBuild::default().serve(&cloud.fake);
         cloud.still_instance();
         cloud

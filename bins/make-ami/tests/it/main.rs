@@ -18,6 +18,7 @@ mod preflight;
 mod provenance;
 mod publish;
 mod retention;
+mod scan;
 mod sdk_settings;
 mod secret_settings;
 mod settings;

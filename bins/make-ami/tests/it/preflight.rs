@@ -240,7 +240,9 @@ async fn denied_looks_are_findings_among_the_others() {
         .assert_code(3)
         .assert_said("cause: ec2:CreateImage, with ec2:CreateTags: UnauthorizedOperation")
         .assert_said("cause: retention: cannot find out what refers to images in eu-west-1")
-        .assert_said("cause: copies, sharing, watermarks and ancestry: cannot look up the key alias/images in us-east-1");
+        .assert_said(
+            "cause: what follows the image: cannot look up the key alias/images in us-east-1",
+        );
     assert!(!ended.said.contains("remains:"), "{ended}");
 }
 

@@ -32,12 +32,14 @@ impl State {
         if let Some(id) = ids.iter().find(|id| !shown.contains(id)) {
             return Err(no_image(id));
         }
+        let now = self.rules.now();
         let mut found = Vec::new();
         for image in &self.here.images {
             if !shown.contains(&image.id) {
                 continue;
             }
             let mut image = image.clone();
+            image.scans = image.scan_shown(now).cloned().into_iter().collect();
             if self.rules.hides_mapping && image.state == "pending" {
                 for (_, snapshot, _) in &mut image.devices {
                     *snapshot = None;

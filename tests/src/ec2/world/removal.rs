@@ -1,8 +1,15 @@
 //! DeregisterImage and DeleteSnapshot.
 
-use super::{Answer, State, missing, refuse_dry_run};
+use super::{Answer, Ec2World, State, missing, refuse_dry_run};
 use crate::ec2::xml;
 use crate::fake_aws::{Reply, Request};
+
+impl Ec2World {
+    /// Lets somebody else deregister an image; its snapshots stay.
+    pub fn lose_image(&self, id: &str) {
+        self.state().here.images.retain(|image| image.id != id);
+    }
+}
 
 impl State {
     pub(super) fn deregister_image(&mut self, request: &Request) -> Answer {

@@ -27,6 +27,7 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     source(&stack, faults)?;
     build_network(&stack, faults)?;
     retention(&stack, faults)?;
+    scan(&stack, faults)?;
     ami_actions(folder, &stack, faults)?;
     warm_start(folder, &stack, faults)?;
     approval(&stack, faults)?;
@@ -255,11 +256,46 @@ fn retention(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
     Ok(())
 }
 
+/// The image is scanned where the parameter says so, and the role may have that done then alone.
+fn scan(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
+    for (mode, expected) in [
+        ("off", None),
+        ("report", Some("report")),
+        ("gate", Some("gate")),
+    ] {
+        let stack = stack.with(&[("AmiScan", mode)]);
+        let settings = settings_of_the_build(&stack)?;
+        let found = settings.get("MAKE_AMI_SCAN").map(String::as_str);
+        faults.equal(
+            format!("MAKE_AMI_SCAN for {mode}"),
+            &json!(found),
+            json!(expected),
+        );
+        let role = stack.properties("AmiRole")?;
+        let policies = role["Policies"].as_array().cloned().unwrap_or_default();
+        let scans = policies
+            .iter()
+            .any(|one| one["PolicyName"] == "make-ami-scan");
+        faults.unless(
+            scans == expected.is_some(),
+            format!("the role has images scanned: {scans}, for {mode}"),
+        );
+    }
+    Ok(())
+}
+
 /// The build and the worker make the same image: with the same settings, under the same namespace. What only the build
 /// needs exists with the build alone.
 fn ami_actions(folder: &Path, stack: &Stack, faults: &mut Faults) -> Result<(), String> {
-    for keep in ["0", "4"] {
-        let with = |value| stack.with(&[("KeepImages", keep), ("AmiAction", value)]);
+    for (keep, scan) in [("0", "off"), ("4", "gate")] {
+        let with = |value| {
+            let values = [
+                ("KeepImages", keep),
+                ("AmiScan", scan),
+                ("AmiAction", value),
+            ];
+            stack.with(&values)
+        };
         let (build, worker) = (with("codebuild"), with("worker"));
         let mut expected = settings_of_the_build(&build)?;
         // A worker runs in no build.

@@ -278,9 +278,11 @@ pub(super) fn look(folder: &Path, faults: &mut Faults) -> Result<(), String> {
         faults.at(format!("{file}, {owner}"));
         let mut stack = Stack::load(folder, file)?;
         if file == "pipeline.yml" {
-            stack = stack
-                .configured(folder, "pipeline-prod.json")?
-                .with(&[("Transport", "auto"), ("TransferBucketName", "transfers")]);
+            stack = stack.configured(folder, "pipeline-prod.json")?.with(&[
+                ("Transport", "auto"),
+                ("TransferBucketName", "transfers"),
+                ("AmiScan", "gate"),
+            ]);
         }
         let statements: Vec<Statement> = statements::allowing(&stack)?
             .into_iter()
@@ -325,12 +327,15 @@ const MANAGED_LIMIT: usize = 6_144;
 /// A worker that makes the pipeline's images may do what the build may that makes them, and no more.
 fn worker(folder: &Path, faults: &mut Faults) -> Result<(), String> {
     faults.at("custom-actions.yml, WorkerPolicy");
-    let pipeline = Stack::load(folder, "pipeline.yml")?.configured(folder, "pipeline-prod.json")?;
+    let pipeline = Stack::load(folder, "pipeline.yml")?
+        .configured(folder, "pipeline-prod.json")?
+        .with(&[("AmiScan", "gate")]);
     let given = configuration(folder, "pipeline-prod.json")?;
     let value = |name: &str| given.get(name).map_or("", String::as_str);
     let actions = Stack::load(folder, "custom-actions.yml")?.with(&[
         ("InstanceId", value("InstanceId")),
         ("Application", value("AppStackName")),
+        ("AmiScan", "gate"),
     ]);
     let of =
         |all: Vec<Statement>, wanted: &dyn Fn(&Statement) -> bool| -> BTreeMap<String, Value> {

@@ -35,6 +35,11 @@ const ANY_RESOURCE: [(&str, &str, &str); 10] = [
     ),
     (
         "AmiRole",
+        "ScanImages",
+        "which image is known when it is made; Inspector scans those of the account alone",
+    ),
+    (
+        "AmiRole",
         "LookThroughImageReferences",
         "held to EC2's own look for references by its condition",
     ),
@@ -178,6 +183,7 @@ fn stacks(folder: &Path) -> Result<Vec<(&'static str, Stack)>, String> {
                 ("Transport", "auto"),
                 ("Validation", "yes"),
                 ("ImageScan", "yes"),
+                ("AmiScan", "gate"),
                 ("WarmSnapshot", "yes"),
                 ("DeployMode", "change-set"),
                 ("AlarmTopicArn", TOPIC),

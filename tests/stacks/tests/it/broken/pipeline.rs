@@ -254,6 +254,24 @@ pub(super) const RESOLVED: &[Change] = &[
         "HasRetention: !Not [!Equals [!Ref KeepImages, 4]]",
     ),
     (
+        "MAKE_AMI_SCAN for report",
+        PIPELINE,
+        "HasAmiScan: !Not [!Equals [!Ref AmiScan, 'off']]",
+        "HasAmiScan: !Equals [!Ref AmiScan, gate]",
+    ),
+    (
+        "the role has images scanned: true, for off",
+        PIPELINE,
+        "        - !If\n          - HasAmiScan\n          - PolicyName: make-ami-scan",
+        "        - !If\n          - HasAmiBuild\n          - PolicyName: make-ami-scan",
+    ),
+    (
+        "settings of the worker that keeps 4",
+        PIPELINE,
+        "\"MAKE_AMI_SCAN\":\"${AmiScan}\"",
+        "\"MAKE_AMI_SCAN\":\"report\"",
+    ),
+    (
         "settings of the worker that keeps 0",
         PIPELINE,
         "                  MAKE_AMI_TIMEOUT: !FindInMap [ImageDeadlines, !Ref ImageHours, Program]",
