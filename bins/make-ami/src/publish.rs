@@ -42,7 +42,7 @@ pub(crate) async fn publish(
 ) -> Result<Vec<ImageCopy>, Failure> {
     let publish = &job.settings.publish;
     // Before it is copied: a copy inherits what the image has.
-    let attaching = watermark::attach(job, &job.home, &verified.image_id);
+    let attaching = Box::pin(watermark::attach(job, &job.home, &verified.image_id));
     job.unless_stopped(STOPPED, attaching).await??;
     let mut copies = Vec::new();
     // All are asked for before the first is waited for: they go on at the same time.
@@ -76,7 +76,7 @@ pub(crate) async fn publish(
                 Err(unfinished) => return Err(unfinished.failure),
             };
             // One that an earlier try made, or of an endpoint that passes none on, has none yet.
-            let attaching = watermark::attach(job, &regional, &image_id);
+            let attaching = Box::pin(watermark::attach(job, &regional, &image_id));
             job.unless_stopped(STOPPED, attaching).await??;
             let restricting = instance_types::restrict(job, &regional, &image_id);
             job.unless_stopped(STOPPED, restricting).await??;

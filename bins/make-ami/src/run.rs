@@ -80,7 +80,7 @@ async fn warm_up(job: &Job) -> Result<Output, Failure> {
     warm::create::warm(job, &plan, &source).await
 }
 
-/// Makes the image; with `only_start`, hands it over as soon as its snapshots have begun.
+/// Makes the image; its parts are boxed, for all calls of a run in one future fill the stack of a thread. With `only_start`, hands it over as soon as its snapshots have begun.
 async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
     let (plan, source, adopted) = job.in_time(before(job)).await?;
     let rate = Rate::of(&job.home.region, job.settings.price);
@@ -124,7 +124,7 @@ async fn make(job: &Job, only_start: bool) -> Result<Output, Failure> {
     if only_start {
         return started(&image_id, &plan.name);
     }
-    finish(job, spec, &image_id, frozen, journal).await
+    Box::pin(finish(job, spec, &image_id, frozen, journal)).await
 }
 
 /// How old an image may be that a try of a few hours ago made: CodeBuild ends a build after 36 hours at most.
@@ -168,9 +168,9 @@ async fn before(job: &Job) -> Result<(Plan, Source, Option<Image>), Failure> {
 async fn check_afterwards(job: &Job, plan: &Plan, source: &Source) -> Result<(), Failure> {
     preconditions::check_copies(job, &plan.name, &plan.run).await?;
     preconditions::check(job, source).await?;
-    watermark::check_room(job, source).await?;
-    ancestry::check_source(job, source).await?;
-    scan::check(job, &source.id).await
+    Box::pin(watermark::check_room(job, source)).await?;
+    Box::pin(ancestry::check_source(job, source)).await?;
+    Box::pin(scan::check(job, &source.id)).await
 }
 
 fn own_instance(job: &Job) -> Result<&Named, Failure> {
@@ -324,13 +324,14 @@ async fn go_on(job: &Job) -> Result<Output, Failure> {
         .unwrap_or_default();
     job.in_time(preconditions::check_copies(job, name, &spec.run))
         .await?;
-    job.in_time(ancestry::check_image(job, &image)).await?;
+    job.in_time(Box::pin(ancestry::check_image(job, &image)))
+        .await?;
     if job.context.dry_run {
         return show_rest(job, &image, &spec).await;
     }
     let mut journal = Journal::of(&spec.run);
     journal.adopt(&job.home, &image);
-    finish(job, spec, image_id, frozen_of(&image), journal).await
+    Box::pin(finish(job, spec, image_id, frozen_of(&image), journal)).await
 }
 
 async fn find_target(job: &Job, target: &Target) -> Result<Image, Failure> {
@@ -421,7 +422,7 @@ async fn finish(
         warm_start: warm.warm_start,
     };
     manifest::write(job, &finished).map_err(|failure| with_resume_hint(job, &journal, failure))?;
-    let written = statement_file::write(job, &finished).await;
+    let written = Box::pin(statement_file::write(job, &finished)).await;
     written.map_err(|failure| with_resume_hint(job, &journal, failure))?;
     tracing::info!("{}", manifest::summary(job, &finished));
     exports(&finished.verified)
