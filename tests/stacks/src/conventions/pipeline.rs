@@ -533,6 +533,10 @@ fn deadlines(stack: &Stack, faults: &mut Faults) -> Result<(), String> {
             own < limit,
             format!("make-ami waits {own:?}, not less than its build's {limit:?}"),
         );
+        faults.unless(
+            own.saturating_add(Duration::from_secs(3600)) >= limit,
+            format!("make-ami gives up after {own:?}, long before its build's {limit:?}"),
+        );
     }
     Ok(())
 }

@@ -344,6 +344,12 @@ pub(super) const RESOLVED: &[Change] = &[
         "TimeoutInMinutes: 480",
     ),
     (
+        "make-ami gives up after 25200s",
+        PIPELINE,
+        "{Name: MAKE_AMI_TIMEOUT, Value: !FindInMap [ImageDeadlines, !Ref ImageHours, Program]}",
+        "{Name: MAKE_AMI_TIMEOUT, Value: 7h}",
+    ),
+    (
         "a build of 2280 minutes is refused",
         PIPELINE,
         "'36': {Build: '2160', Program: 35h}",
