@@ -249,7 +249,7 @@ mod tests {
             failed(13, "C", "quota").build(),
             failed(12, "B", "no such image").build(),
             failed(12, "A", "Resource update cancelled").build(),
-            failed(10, "Z", "of a deployment of before").build(),
+            failed(10, "Z", "of an earlier deployment").build(),
         ];
         assert_eq!(
             causes(&events),

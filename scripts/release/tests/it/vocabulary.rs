@@ -93,9 +93,10 @@ fn a_switch_is_yes_or_no() {
     }
 }
 
-/// Whether a text has one of the odd phrases; "there is no file" is a good one.
+/// Whether a text has one of the odd phrases; "there is no file" and "for every file" are good ones.
 fn is_odd(text: &str) -> bool {
     let text = text.replace("there is no ", "there is not a ");
+    let text = text.replace("for every", "for each");
     ODD.iter().any(|phrase| text.contains(phrase))
 }
 
