@@ -83,6 +83,8 @@ fn write(world: &World, round: usize) {
 
 /// The round that a tree is of, when all of it is of one.
 fn round_of(folder: &Path) -> Option<String> {
+    // The agent decides alone on a release whose deployment was killed: `current` may change while it is read.
+    let folder = folder.canonicalize().ok()?;
     let content = std::fs::read_to_string(folder.join("content")).ok()?;
     let is_whole = (0..40).all(|n| {
         std::fs::read_to_string(folder.join(format!("part/{n}"))).is_ok_and(|part| part == content)

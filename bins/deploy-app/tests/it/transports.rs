@@ -174,7 +174,7 @@ fn a_tunnel_that_would_end_before_the_proof_is_opened_anew_before_the_switch() {
         .env("DEPLOY_APP_TIMEOUT", "2h");
     let ran = program.run();
     ran.assert_code(0)
-        .assert_stderr("anew: the tunnel ends after an hour");
+        .assert_stderr("again: the tunnel ends after an hour");
     assert_eq!(private.endpoint.requests().len(), 2);
     assert_eq!(private.world.answer().map(|(status, ..)| status), Some(200));
     private.world.assert_unlocked();

@@ -380,7 +380,7 @@ fn a_token_of_another_program_fails_the_job() {
         details["message"]
             .as_str()
             .unwrap()
-            .contains("token is of make-ami"),
+            .contains("token belongs to make-ami"),
         "{details}"
     );
 }

@@ -117,14 +117,15 @@ fn parse(text: &str) -> Result<Accepted, Vec<String>> {
         if entries.iter().any(|earlier| earlier.entry.id == id) {
             fault("an entry before has the same id".to_owned());
         }
-        let until: Option<Date> = until.parse().ok();
-        match until {
-            Some(until) => entries.push(Stated {
+        match until.parse::<Date>() {
+            Ok(until) => entries.push(Stated {
                 entry: Entry { id, reason, until },
                 is_over: false,
                 is_found: false,
             }),
-            None => fault("until is not a day such as 2027-01-31".to_owned()),
+            Err(_) => fault(format!(
+                "until is `{until}`, which is not a day such as 2027-01-31"
+            )),
         }
     }
     match faults.is_empty() {

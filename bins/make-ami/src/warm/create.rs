@@ -173,7 +173,7 @@ async fn create(
         let ended = ended(job, &operation);
         if let Some(failure) = ended {
             let failure = match last {
-                Some(error) => failure.cause(format!("CreateSnapshots met last: {error}")),
+                Some(error) => failure.cause(format!("the last error of CreateSnapshots: {error}")),
                 None => failure,
             };
             return Err(give_up(failure, uncertain));

@@ -46,7 +46,7 @@ async fn a_limit_that_lasts_ends_with_the_deadline_and_names_itself() {
     let ended = run.end().await;
     ended
         .assert_code(6)
-        .assert_said("CreateImage met last: PendingSnapshotLimitExceeded");
+        .assert_said("the last error of CreateImage: PendingSnapshotLimitExceeded");
     assert!(cloud.world.images().is_empty());
     let cloud = Cloud::new();
     cloud
@@ -56,7 +56,7 @@ async fn a_limit_that_lasts_ends_with_the_deadline_and_names_itself() {
     let ended = run.timeout(Duration::from_secs(600)).end().await;
     ended
         .assert_code(6)
-        .assert_said("CopyImage met last: ResourceLimitExceeded")
+        .assert_said("the last error of CopyImage: ResourceLimitExceeded")
         .assert_said("make-ami wait --image ami-");
     assert!(ended.exports.is_empty());
 }

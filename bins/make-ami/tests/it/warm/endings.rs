@@ -60,7 +60,7 @@ async fn limits_that_pass_are_waited_out_and_the_deadline_says_that_nothing_depe
     let ended = warm(&cloud).timeout(10 * MINUTE).end().await;
     ended
         .assert_code(6)
-        .assert_said("CreateSnapshots met last: PendingSnapshotLimitExceeded")
+        .assert_said("the last error of CreateSnapshots: PendingSnapshotLimitExceeded")
         .assert_said("the image is made without it");
     assert!(cloud.world.snapshots().is_empty());
 }
