@@ -414,7 +414,15 @@ fn the_roles_of_the_pipeline_are_well_formed() {
     parameters.insert("AlarmTopicArn".to_owned(), TOPIC.to_owned());
     let boundary = "arn:aws:iam::123456789012:policy/instances";
     parameters.insert("PermissionsBoundaryArn".to_owned(), boundary.to_owned());
-    parameters.insert("Transport".to_owned(), "auto".to_owned());
+    // Every policy that is left out otherwise: moto takes a role with AWS::NoValue among its policies badly.
+    for (name, value) in [
+        ("Transport", "auto"),
+        ("TransferBucketName", "transfers"),
+        ("AmiScan", "gate"),
+        ("WarmSnapshot", "yes"),
+    ] {
+        parameters.insert(name.to_owned(), value.to_owned());
+    }
     let parameters: Vec<(&str, &str)> = parameters
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -434,6 +442,7 @@ fn the_roles_of_the_pipeline_are_well_formed() {
         "ScanRole",
         "SourceRuleRole",
         "ValidateRole",
+        "WarmRole",
     ];
     assert_eq!(names, expected, "one for each principal and job");
 }

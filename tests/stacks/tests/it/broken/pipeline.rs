@@ -381,7 +381,7 @@ pub(super) const CHECKED: &[Validated] = &[
         "lint",
         "W3037",
         PIPELINE,
-        "ec2:CreateImage",
-        "ec2:MakeImage",
+        "Action: [ec2:StartInstances, ec2:GetConsoleOutput]",
+        "Action: [ec2:BeginInstances, ec2:GetConsoleOutput]",
     ),
 ];
